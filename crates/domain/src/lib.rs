@@ -1,0 +1,24 @@
+//! The values of Posthorn and the rules they keep.
+//!
+//! Each value has private fields and one fallible constructor, so holding one means that its
+//! rules hold. Nothing here reads a clock, touches a network or knows a wire format.
+
+mod attributes;
+mod content;
+mod durability;
+mod idempotency;
+mod message;
+mod message_id;
+mod receipt;
+mod timestamp;
+mod topic;
+
+pub use attributes::{AttributeError, Attributes};
+pub use content::{Charset, ContentError, ContentRules, MessageContent};
+pub use durability::{Durability, DurabilityError};
+pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
+pub use message::{Message, NewMessage};
+pub use message_id::{MessageId, MessageIdError};
+pub use receipt::Receipt;
+pub use timestamp::Timestamp;
+pub use topic::{Topic, TopicError};

@@ -1,0 +1,30 @@
+//! The use cases of Posthorn and the ports they own.
+//!
+//! A port is a small trait whose doc comment is its contract; adapters implement it, and the
+//! binary chooses which. Nothing here knows a runtime, a transport or a storage engine.
+
+mod breaker;
+mod fallback;
+mod health_service;
+mod info_service;
+mod lifecycle;
+mod message_service;
+mod ports;
+mod retention;
+
+pub use breaker::{Breaker, BreakerSettings, BreakerState};
+pub use fallback::Fallback;
+pub use health_service::{CheckOutcome, HealthChecks, HealthReport, HealthService, HealthStatus};
+pub use info_service::{AppIdentity, InfoService, InfoSnapshot};
+pub use lifecycle::{Lifecycle, Phase};
+pub use message_service::{Follow, FollowEvent, MessageService, SendError, SendMessage};
+pub use ports::cache::{Cache, CacheError};
+pub use ports::clock::Clock;
+pub use ports::dependency::{Dependency, DependencyError, DependencyObserver};
+pub use ports::message_store::{
+    Anchor, Append, AppendError, Appended, Idempotency, MessageStore, Page, PageLimit,
+    PageLimitError, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage,
+    TopicRequest, TopicSummary,
+};
+pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome};
+pub use retention::{RetentionService, RetentionSettings};

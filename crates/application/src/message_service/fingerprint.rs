@@ -1,0 +1,46 @@
+//! The fingerprint by which a retry is told from another request under the same key.
+
+use posthorn_domain::{Fingerprint, NewMessage};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 (FIPS 180-4) over what the request asks to store: the text and the attributes, each
+/// part behind its length, so that different requests never give the same bytes. The topic is not
+/// part of it: a key is scoped to its topic. How the JSON was written makes no difference.
+pub(super) fn of(message: &NewMessage) -> Fingerprint {
+    let mut digest = Sha256::new();
+    let mut part = |text: &str| {
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        digest.update(length.to_be_bytes());
+        digest.update(text.as_bytes());
+    };
+    part(message.content.as_str());
+    for (key, value) in message.attributes.iter() {
+        part(key);
+        part(value);
+    }
+    Fingerprint::from_bytes(digest.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use posthorn_domain::{Attributes, MessageContent, Topic};
+
+    fn fingerprint(text: &str, attributes: &[(&str, &str)]) -> Fingerprint {
+        of(&NewMessage {
+            topic: Topic::inbox(),
+            content: MessageContent::from_store(text),
+            attributes: Attributes::parse(attributes.iter().copied()).unwrap(),
+        })
+    }
+
+    #[test]
+    fn equal_requests_have_equal_fingerprints_and_others_do_not() {
+        let reference = fingerprint("text", &[("a", "1"), ("b", "2")]);
+        assert_eq!(reference, fingerprint("text", &[("b", "2"), ("a", "1")]));
+        assert_ne!(reference, fingerprint("text", &[("a", "1")]));
+        assert_ne!(reference, fingerprint("text", &[("a", "1b"), ("2", "")]));
+        assert_ne!(fingerprint("ab", &[]), fingerprint("a", &[("b", "")]));
+        assert_ne!(fingerprint("a", &[]), fingerprint("b", &[]));
+    }
+}

@@ -1,0 +1,7 @@
+//! The ports: what the use cases need from the outside.
+
+pub(crate) mod cache;
+pub(crate) mod clock;
+pub(crate) mod dependency;
+pub(crate) mod message_store;
+pub(crate) mod metrics;

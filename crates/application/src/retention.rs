@@ -1,0 +1,78 @@
+//! Removing what the retention policy no longer keeps, in the background.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Clock, MessageStore, RetentionPolicy, StoreError};
+
+/// What is kept, and how the work is cut up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// What is kept, per topic.
+    pub policy: RetentionPolicy,
+    /// The wait between rounds.
+    pub interval: Duration,
+    /// About how many messages one step removes, so that it never holds up an append for long.
+    pub budget: usize,
+    /// The wait between the steps of a round.
+    pub pause: Duration,
+}
+
+/// Prunes a store in rounds.
+pub struct RetentionService {
+    store: Arc<dyn MessageStore>,
+    clock: Arc<dyn Clock>,
+    settings: RetentionSettings,
+}
+
+impl RetentionService {
+    /// Prunes `store` as `settings` say.
+    pub fn new(
+        store: Arc<dyn MessageStore>,
+        clock: Arc<dyn Clock>,
+        settings: RetentionSettings,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            settings,
+        }
+    }
+
+    /// Prunes for ever. The binary runs one for each process; several at once do no harm.
+    pub async fn run(&self) {
+        let mut failing = false;
+        loop {
+            match self.round().await {
+                Ok(removed) => {
+                    failing = false;
+                    if removed > 0 {
+                        tracing::info!(removed, "pruned messages that retention no longer keeps");
+                    }
+                }
+                Err(error) if failing => tracing::debug!(%error, "pruning still fails"),
+                Err(error) => {
+                    failing = true;
+                    tracing::warn!(%error, "pruning failed, trying again later");
+                }
+            }
+            self.clock.sleep(self.settings.interval).await;
+        }
+    }
+
+    /// Prunes until the policy is met; gives the number of messages removed.
+    pub async fn round(&self) -> Result<u64, StoreError> {
+        let mut removed = 0_u64;
+        loop {
+            let pruned = self
+                .store
+                .prune(&self.settings.policy, self.settings.budget)
+                .await?;
+            removed = removed.saturating_add(pruned.removed);
+            if !pruned.more {
+                return Ok(removed);
+            }
+            self.clock.sleep(self.settings.pause).await;
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The one place that says which of Redis's errors may pass.
+
+use deadpool_redis::PoolError;
+use posthorn_application::{CacheError, DependencyError, StoreError};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// A failure, sorted. The text is for logs and holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The same call may succeed later.
+    Transient(String),
+    /// There is no room on the server.
+    Full(String),
+    /// The same call would fail again.
+    Permanent(String),
+}
+
+/// What a server's error says about where the command belongs; such a command was not executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Redirect {
+    /// Another node owns the slot, or this one is no primary any more.
+    Elsewhere,
+    /// The node does not know the script.
+    NoScript,
+}
+
+impl Fault {
+    /// Something did not end in time.
+    pub(crate) fn timed_out(what: &str) -> Self {
+        Self::Transient(format!("{what} timed out"))
+    }
+
+    /// Sorts an error of the server or of the connection.
+    pub(crate) fn of(error: &RedisError) -> Self {
+        let text = error.to_string();
+        match error.kind() {
+            ErrorKind::Server(kind) => Self::of_known(kind, text),
+            ErrorKind::Extension => Self::of_code(error.code().unwrap_or_default(), text),
+            ErrorKind::Io
+            | ErrorKind::MasterNameNotFoundBySentinel
+            | ErrorKind::NoValidReplicasFoundBySentinel
+            | ErrorKind::ClusterConnectionNotFound => Self::Transient(text),
+            _ => Self::Permanent(text),
+        }
+    }
+
+    /// Sorts an error of a checkout.
+    pub(crate) fn of_pool(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::of(&error),
+            PoolError::Timeout(_) => Self::timed_out("the checkout of a connection"),
+            other => Self::Permanent(other.to_string()),
+        }
+    }
+
+    fn of_known(kind: ServerErrorKind, text: String) -> Self {
+        match kind {
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ReadOnly
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask
+            | ServerErrorKind::NoScript
+            | ServerErrorKind::ExecAbort => Self::Transient(text),
+            _ => Self::Permanent(text),
+        }
+    }
+
+    /// Codes that the client library has no kind for.
+    fn of_code(code: &str, text: String) -> Self {
+        match code {
+            "OOM" => Self::Full(text),
+            // The server cannot write its append-only file or its snapshot.
+            "MISCONF" if text.contains("No space left") => Self::Full(text),
+            "BUSY" | "MISCONF" | "NOREPLICAS" | "NOMASTERLINK" | "UNBLOCKED" => {
+                Self::Transient(text)
+            }
+            _ => Self::Permanent(text),
+        }
+    }
+}
+
+impl Redirect {
+    /// What `error` says, if it is of that sort.
+    pub(crate) fn of(error: &RedisError) -> Option<Self> {
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::ReadOnly) => {
+                Some(Self::Elsewhere)
+            }
+            ErrorKind::Server(ServerErrorKind::NoScript) => Some(Self::NoScript),
+            _ => None,
+        }
+    }
+}
+
+impl From<Fault> for CacheError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            // A cache without room serves again once there is some.
+            Fault::Transient(text) | Fault::Full(text) => Self::Unavailable(text),
+            Fault::Permanent(text) => Self::Failed(text),
+        }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            // What a server refuses for good, such as a wrong password, is mended by its
+            // operator: no record is corrupt, and the store serves again afterwards.
+            Fault::Transient(text) | Fault::Permanent(text) => Self::Unavailable(text),
+            Fault::Full(text) => Self::Full(text),
+        }
+    }
+}
+
+impl From<Fault> for DependencyError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Transient(text) | Fault::Full(text) | Fault::Permanent(text) => Self(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::make_extension_error;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &RedisError, expected: fn(String) -> Fault) {
+        assert_eq!(Fault::of(error), expected(error.to_string()));
+    }
+
+    #[test]
+    fn what_passes_is_transient_and_what_stays_is_not() {
+        let known = |kind: ServerErrorKind| RedisError::from((kind.into(), "test"));
+        for kind in [
+            ServerErrorKind::BusyLoading,
+            ServerErrorKind::MasterDown,
+            ServerErrorKind::ClusterDown,
+            ServerErrorKind::TryAgain,
+            ServerErrorKind::ReadOnly,
+        ] {
+            check(&known(kind), Fault::Transient);
+        }
+        check(&known(ServerErrorKind::NoPerm), Fault::Permanent);
+        check(&known(ServerErrorKind::ResponseError), Fault::Permanent);
+        check(
+            &(ErrorKind::MasterNameNotFoundBySentinel, "test").into(),
+            Fault::Transient,
+        );
+        check(
+            &(ErrorKind::AuthenticationFailed, "test").into(),
+            Fault::Permanent,
+        );
+        check(
+            &std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into(),
+            Fault::Transient,
+        );
+    }
+
+    #[test]
+    fn a_server_without_room_is_full() {
+        let error = |code: &str, text: &str| make_extension_error(code.into(), Some(text.into()));
+        check(&error("OOM", "command not allowed"), Fault::Full);
+        check(
+            &error(
+                "MISCONF",
+                "writing to the AOF file: No space left on device",
+            ),
+            Fault::Full,
+        );
+        check(
+            &error("MISCONF", "Redis is configured to save RDB snapshots"),
+            Fault::Transient,
+        );
+        check(
+            &error("BUSY", "Redis is busy running a script"),
+            Fault::Transient,
+        );
+        check(
+            &error("NOREPLICAS", "Not enough good replicas to write."),
+            Fault::Transient,
+        );
+        check(
+            &error("WRONGTYPE", "Operation against a key"),
+            Fault::Permanent,
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! The ports kept in Redis: one server, a primary found by Sentinel, or a cluster.
+//!
+//! Every key, its type and its TTL is listed in [`keys`]. Redis 6.2 or newer is needed.
+
+mod cache;
+mod dependency;
+mod fault;
+pub mod keys;
+mod pool;
+mod settings;
+mod slots;
+
+pub use cache::RedisCache;
+pub use dependency::RedisDependency;
+pub use pool::{PoolStatus, RedisPool};
+pub use settings::{RedisSettings, RedisSettingsError};

@@ -1,0 +1,229 @@
+//! One pool over the three kinds of deployment; nothing behind it cares which.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_redis::redis::aio::ConnectionLike;
+use deadpool_redis::{BuildError, PoolConfig, PoolError, Runtime, Timeouts, cluster, sentinel};
+use redis::sentinel::SentinelNodeConnectionInfo;
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionInfo, FromRedisValue, Pipeline, RedisError, RedisFuture,
+    Value,
+};
+use tokio::time::timeout;
+
+use crate::fault::Fault;
+use crate::settings::{Deployment, RedisSettings, RedisSettingsError};
+
+/// Connections to Redis, opened when they are needed and replaced when they break. Cheap to clone.
+///
+/// Every wait is bounded: by the pool itself and once more around it, because recycling asks every
+/// idle connection in turn and the cluster's client has no time-outs of its own.
+#[derive(Clone)]
+pub struct RedisPool {
+    inner: Arc<Inner>,
+}
+
+/// How many connections there are, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Connections that serve a call now.
+    pub in_use: usize,
+    /// Open connections that wait for one.
+    pub idle: usize,
+    /// The most connections there may be.
+    pub max: usize,
+}
+
+struct Inner {
+    pool: Pool,
+    prefix: String,
+    checkout_bound: Duration,
+    command_timeout: Duration,
+}
+
+enum Pool {
+    Single(deadpool_redis::Pool),
+    Sentinel(sentinel::Pool),
+    Cluster(cluster::Pool),
+}
+
+/// A connection on loan from the pool.
+pub(crate) enum PooledConnection {
+    Single(deadpool_redis::Connection),
+    Sentinel(sentinel::Connection),
+    Cluster(cluster::Connection),
+}
+
+impl RedisPool {
+    /// A pool as `settings` says; connects to nothing yet.
+    pub fn new(settings: &RedisSettings) -> Result<Self, RedisSettingsError> {
+        let pool = match settings.deployment()? {
+            Deployment::Single(info) => Pool::single(info, settings),
+            Deployment::Sentinel {
+                sentinels,
+                service,
+                node,
+            } => Pool::sentinel(sentinels, service, node, settings),
+            Deployment::Cluster(seeds) => Pool::cluster(seeds, settings),
+        }?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                pool,
+                prefix: settings.prefix.clone(),
+                checkout_bound: settings.connect_timeout.max(settings.checkout_timeout),
+                command_timeout: settings.command_timeout,
+            }),
+        })
+    }
+
+    /// How many connections there are now.
+    pub fn status(&self) -> PoolStatus {
+        let status = match &self.inner.pool {
+            Pool::Single(pool) => pool.status(),
+            Pool::Sentinel(pool) => pool.status(),
+            Pool::Cluster(pool) => pool.status(),
+        };
+        PoolStatus {
+            in_use: status.size.saturating_sub(status.available),
+            idle: status.available,
+            max: status.max_size,
+        }
+    }
+
+    /// What every key starts with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.inner.prefix
+    }
+
+    /// A connection that answered a ping just now, or is new.
+    pub(crate) async fn checkout(&self) -> Result<PooledConnection, Fault> {
+        timeout(self.inner.checkout_bound, self.inner.pool.get())
+            .await
+            .map_err(|_| Fault::timed_out("the checkout of a connection"))?
+            .map_err(Fault::of_pool)
+    }
+
+    /// The answer to one command.
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Fault> {
+        let mut connection = self.checkout().await?;
+        self.bounded(command.query_async(&mut connection)).await
+    }
+
+    /// The outcome of `call`, which is cut off at the command time-out.
+    pub(crate) async fn bounded<T>(
+        &self,
+        call: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, Fault> {
+        timeout(self.inner.command_timeout, call)
+            .await
+            .map_err(|_| Fault::timed_out("a command"))?
+            .map_err(|error| Fault::of(&error))
+    }
+}
+
+impl Pool {
+    fn single(info: ConnectionInfo, settings: &RedisSettings) -> Result<Self, RedisSettingsError> {
+        let connection = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(settings.connect_timeout))
+            .set_response_timeout(Some(settings.command_timeout));
+        let manager = deadpool_redis::Manager::new_with_config(info, connection)
+            .map_err(|error| refused(&error))?;
+        deadpool_redis::Pool::builder(manager)
+            .config(config(settings))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map(Self::Single)
+            .map_err(not_built)
+    }
+
+    fn sentinel(
+        sentinels: Vec<ConnectionInfo>,
+        service: String,
+        node: SentinelNodeConnectionInfo,
+        settings: &RedisSettings,
+    ) -> Result<Self, RedisSettingsError> {
+        let primary = sentinel::SentinelServerType::Master;
+        let manager = sentinel::Manager::new(sentinels, service, Some(node.into()), primary)
+            .map_err(|error| refused(&error))?;
+        sentinel::Pool::builder(manager)
+            .config(config(settings))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map(Self::Sentinel)
+            .map_err(not_built)
+    }
+
+    fn cluster(
+        seeds: Vec<ConnectionInfo>,
+        settings: &RedisSettings,
+    ) -> Result<Self, RedisSettingsError> {
+        let manager = cluster::Manager::new(seeds, false).map_err(|error| refused(&error))?;
+        cluster::Pool::builder(manager)
+            .config(config(settings))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map(Self::Cluster)
+            .map_err(not_built)
+    }
+
+    async fn get(&self) -> Result<PooledConnection, PoolError> {
+        match self {
+            Self::Single(pool) => pool.get().await.map(PooledConnection::Single),
+            Self::Sentinel(pool) => pool.get().await.map(PooledConnection::Sentinel),
+            Self::Cluster(pool) => pool.get().await.map(PooledConnection::Cluster),
+        }
+    }
+}
+
+fn config(settings: &RedisSettings) -> PoolConfig {
+    PoolConfig {
+        max_size: settings.pool_size,
+        timeouts: Timeouts {
+            wait: Some(settings.checkout_timeout),
+            create: Some(settings.connect_timeout),
+            recycle: Some(settings.command_timeout),
+        },
+        ..PoolConfig::default()
+    }
+}
+
+/// The category alone: the library's details may quote a part of the URL.
+fn refused(error: &RedisError) -> RedisSettingsError {
+    RedisSettingsError::Refused(error.category().to_owned())
+}
+
+fn not_built(error: BuildError) -> RedisSettingsError {
+    RedisSettingsError::Refused(error.to_string())
+}
+
+impl ConnectionLike for PooledConnection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::Single(connection) => connection.req_packed_command(command),
+            Self::Sentinel(connection) => connection.req_packed_command(command),
+            Self::Cluster(connection) => connection.req_packed_command(command),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Sentinel(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Single(connection) => connection.get_db(),
+            Self::Sentinel(connection) => connection.get_db(),
+            Self::Cluster(connection) => connection.get_db(),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The cache and the dependency against real servers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+use std::time::{Duration, Instant};
+
+use posthorn_application::{Cache, CacheError, Dependency};
+use posthorn_redis::{RedisCache, RedisDependency, RedisPool, RedisSettings};
+use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually};
+use secrecy::SecretString;
+
+/// What an operation may take: 500 ms for the checkout, 250 ms for the command, and some for a
+/// busy machine.
+const BOUND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn pool(url: &str) -> RedisPool {
+    RedisPool::new(&RedisSettings::new(SecretString::from(url))).unwrap()
+}
+
+fn cluster_url(cluster: &RedisCluster) -> String {
+    let hosts: Vec<_> = cluster.nodes().iter().map(RedisServer::address).collect();
+    format!("redis+cluster://{}", hosts.join(","))
+}
+
+fn sentinel_url(sentinel: &RedisSentinel) -> String {
+    let hosts: Vec<_> = sentinel
+        .sentinel_urls()
+        .iter()
+        .map(|url| url.replace("redis://", ""))
+        .collect();
+    format!(
+        "redis+sentinel://{}/{}",
+        hosts.join(","),
+        RedisSentinel::MASTER_NAME
+    )
+}
+
+/// The operation fails as unavailable and in time.
+async fn check_unavailable(cache: &RedisCache) {
+    let begin = Instant::now();
+    let outcome = cache.get("k").await;
+    assert!(
+        matches!(outcome, Err(CacheError::Unavailable(_))),
+        "{outcome:?}"
+    );
+    assert!(begin.elapsed() < BOUND, "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn clear_removes_all_of_ours_on_every_node_and_nothing_else() {
+    let cluster = RedisCluster::start().await;
+    let server = RedisServer::start().await;
+    for (url, nodes) in [
+        (server.url(), std::slice::from_ref(&server)),
+        (cluster_url(&cluster), cluster.nodes()),
+    ] {
+        let pool = pool(&url);
+        let cache = RedisCache::new(pool);
+        for number in 0..1_500 {
+            cache
+                .set(&format!("key{number}"), b"v", MINUTE)
+                .await
+                .unwrap();
+        }
+        // Someone else's key, and one of ours that is no cached value; each on some node.
+        for key in ["other:cache:k", "posthorn:topics"] {
+            for node in nodes {
+                let _moved_elsewhere = node.command(&["SET", key, "v"]).await;
+            }
+        }
+        cache.clear().await.unwrap();
+        let mut left = Vec::new();
+        for node in nodes {
+            let keys = node.command(&["KEYS", "*"]).await.unwrap();
+            left.extend(keys.lines().map(str::to_owned));
+        }
+        left.sort();
+        assert_eq!(left, ["other:cache:k", "posthorn:topics"]);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_server_is_unavailable_in_time_and_serves_on_the_first_call_once_it_is_back() {
+    let mut server = RedisServer::start().await;
+    let pool = pool(&server.url());
+    let (cache, dependency) = (
+        RedisCache::new(pool.clone()),
+        RedisDependency::new(pool.clone()),
+    );
+    // Several connections, so that several are broken afterwards.
+    let calls = (0..8).map(|_| cache.set("k", b"v", MINUTE));
+    futures_util::future::try_join_all(calls).await.unwrap();
+    assert!(pool.status().idle > 1, "{:?}", pool.status());
+
+    server.stop();
+    check_unavailable(&cache).await;
+    assert!(dependency.check().await.is_err());
+
+    server.start_again().await;
+    assert_eq!(cache.get("k").await, Ok(None));
+    assert_eq!(dependency.check().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_hung_server_is_unavailable_in_time_whatever_the_number_of_connections() {
+    let server = RedisServer::start().await;
+    let cache = RedisCache::new(pool(&server.url()));
+    let calls = (0..8).map(|_| cache.set("k", b"v", MINUTE));
+    futures_util::future::try_join_all(calls).await.unwrap();
+
+    server.pause();
+    futures_util::future::join_all((0..20).map(|_| check_unavailable(&cache))).await;
+    server.resume();
+    assert_eq!(cache.get("k").await, Ok(Some(b"v".to_vec())));
+}
+
+#[tokio::test]
+async fn a_hung_or_dead_node_of_a_cluster_costs_no_more_than_the_bound() {
+    let mut cluster = RedisCluster::start().await;
+    let cache = RedisCache::new(pool(&cluster_url(&cluster)));
+    cache.set("k", b"v", MINUTE).await.unwrap();
+
+    cluster.nodes().iter().for_each(RedisServer::pause);
+    check_unavailable(&cache).await;
+    cluster.nodes().iter().for_each(RedisServer::resume);
+    eventually(Duration::from_secs(20), async || {
+        cache.get("k").await.is_ok()
+    })
+    .await;
+
+    for node in cluster.nodes_mut() {
+        node.stop();
+    }
+    check_unavailable(&cache).await;
+}
+
+#[tokio::test]
+async fn a_fail_over_is_survived_without_building_anything_anew() {
+    let mut sentinel = RedisSentinel::start(3).await;
+    let cache = RedisCache::new(pool(&sentinel_url(&sentinel)));
+    cache.set("k", b"v", MINUTE).await.unwrap();
+    sentinel.fail_over().await;
+    eventually(Duration::from_secs(10), async || {
+        cache.set("k", b"w", MINUTE).await.is_ok()
+    })
+    .await;
+    assert_eq!(cache.get("k").await, Ok(Some(b"w".to_vec())));
+}
+
+#[tokio::test]
+async fn what_would_fail_again_is_said_to_fail() {
+    let server = RedisServer::start().await;
+    server
+        .command(&["LPUSH", "posthorn:cache:list", "x"])
+        .await
+        .unwrap();
+    let outcome = RedisCache::new(pool(&server.url())).get("list").await;
+    assert!(matches!(outcome, Err(CacheError::Failed(_))), "{outcome:?}");
+
+    let protected = RedisServer::start().await;
+    protected
+        .command(&["CONFIG", "SET", "requirepass", "correct"])
+        .await
+        .unwrap();
+    let outcome = RedisCache::new(pool(&protected.url().replace("//", "//:hunter2@")))
+        .get("k")
+        .await;
+    assert!(matches!(&outcome, Err(CacheError::Failed(text)) if !text.contains("hunter2")));
+}
+
+#[tokio::test]
+async fn a_server_without_memory_is_unavailable() {
+    let server =
+        RedisServer::start_with(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]).await;
+    let outcome = RedisCache::new(pool(&server.url()))
+        .set("k", b"v", MINUTE)
+        .await;
+    assert!(
+        matches!(outcome, Err(CacheError::Unavailable(_))),
+        "{outcome:?}"
+    );
+}

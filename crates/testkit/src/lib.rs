@@ -6,15 +6,28 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
     reason = "test code: a panic is how a test fails"
 )]
 
+pub mod cache_contract;
 mod eventually;
 mod fake_clock;
+mod fakes;
 mod redis;
+pub mod samples;
+pub mod store_contract;
+mod store_model;
 
+pub use cache_contract::CacheHarness;
 pub use eventually::eventually;
 pub use fake_clock::FakeClock;
+pub use fakes::cache::{CacheCall, FakeCache};
+pub use fakes::dependency::FakeDependency;
+pub use fakes::store::FakeStore;
 pub use redis::cluster::RedisCluster;
 pub use redis::sentinel::RedisSentinel;
 pub use redis::server::RedisServer;
+pub use store_contract::{StoreHarness, run_case};
+pub use store_model::{Operation, Place, StoreModel, check_model, operations, run_model};

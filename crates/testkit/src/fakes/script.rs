@@ -1,0 +1,31 @@
+//! Failures that a test has ordered in advance.
+
+use std::sync::{Mutex, PoisonError};
+
+/// How many of the next calls fail, and how.
+#[derive(Debug)]
+pub(super) struct Script<E>(Mutex<Option<(usize, E)>>);
+
+impl<E> Default for Script<E> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<E: Clone> Script<E> {
+    /// Lets the next `count` calls fail with `error`, instead of what was ordered before.
+    pub(super) fn fail_next(&self, count: usize, error: E) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((count, error));
+    }
+
+    /// The failure of this call, if one is ordered.
+    pub(super) fn play(&self) -> Result<(), E> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((count, error)) if *count > 0 => {
+                *count -= 1;
+                Err(error.clone())
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A store of messages that fails on order.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use posthorn_application::{
+    Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
+    StoreError, Subscription, TopicPage, TopicRequest,
+};
+use posthorn_domain::{Durability, Message, MessageId, Receipt, Timestamp, Topic};
+use tokio::sync::watch;
+
+use super::script::Script;
+use crate::{FakeClock, StoreModel};
+
+/// A `MessageStore` over a [`StoreModel`] that fails when told to. Unbounded: for tests only.
+#[derive(Debug)]
+pub struct FakeStore {
+    clock: Arc<FakeClock>,
+    script: Script<StoreError>,
+    state: Mutex<State>,
+    /// Changes with every append to any topic.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    model: StoreModel,
+    last: Timestamp,
+    sequence: u64,
+    closed: bool,
+}
+
+impl Default for FakeStore {
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
+}
+
+impl FakeStore {
+    /// An empty store that takes its time from `clock`.
+    pub fn new(clock: Arc<FakeClock>) -> Self {
+        let (script, state) = (Script::default(), Mutex::default());
+        Self {
+            clock,
+            script,
+            state,
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// Lets the next `count` operations fail with `error` and do nothing; `usize::MAX` for all, 0
+    /// for none.
+    pub fn fail_next(&self, count: usize, error: StoreError) {
+        self.script.fail_next(count, error);
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// How many subscriptions are held.
+    pub fn subscribers(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        self.script.play()?;
+        let state = self.state();
+        if state.closed {
+            Err(StoreError::Unavailable("closed".to_owned()))
+        } else {
+            Ok(state)
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn append(&mut self, append: Append, clock: &FakeClock) -> Result<Appended, AppendError> {
+        let Append {
+            message,
+            pod,
+            idempotency,
+        } = append;
+        let monotonic = clock.monotonic();
+        if let Some(idempotency) = &idempotency
+            && let Some(receipt) = self.model.replay(&message.topic, idempotency, monotonic)?
+        {
+            return Ok(Appended {
+                receipt,
+                replayed: true,
+            });
+        }
+        self.last = self.last.max(clock.now());
+        self.sequence += 1;
+        let id = MessageId::new(self.last, self.sequence);
+        let topic = message.topic.clone();
+        let receipt = Receipt {
+            id,
+            topic,
+            durability: Durability::Memory,
+            pod,
+        };
+        self.model.record(
+            Arc::new(message.accepted(id)),
+            &receipt,
+            idempotency,
+            monotonic,
+        );
+        Ok(Appended {
+            receipt,
+            replayed: false,
+        })
+    }
+}
+
+#[async_trait]
+impl MessageStore for FakeStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let appended = self.open()?.append(append, &self.clock)?;
+        self.changes.send_modify(|changes| *changes += 1);
+        Ok(appended)
+    }
+
+    async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
+        Ok(self.open()?.model.get(topic, id))
+    }
+
+    async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
+        Ok(self.open()?.model.page(topic, request))
+    }
+
+    async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
+        Ok(self.open()?.model.delete(topic, id))
+    }
+
+    async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
+        Ok(self.open()?.model.topics(&request))
+    }
+
+    async fn subscribe(&self, _topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
+        let _open = self.open()?;
+        Ok(Box::new(FakeSubscription(self.changes.subscribe())))
+    }
+
+    async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
+        Ok(self.open()?.model.prune(policy, self.clock.now(), budget))
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        self.open().map(drop)
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Memory
+    }
+
+    async fn close(&self) {
+        self.state().closed = true;
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+}
+
+/// Wakes for every topic, which the contract allows.
+struct FakeSubscription(watch::Receiver<u64>);
+
+#[async_trait]
+impl Subscription for FakeSubscription {
+    async fn changed(&mut self) {
+        // An error means that the store is gone; the caller finds out when it looks.
+        let _ = self.0.changed().await;
+    }
+}

@@ -1,0 +1,79 @@
+//! Values for tests, made in one line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{Append, Idempotency, PageLimit};
+use posthorn_domain::{
+    Attributes, ContentRules, Fingerprint, IdempotencyKey, MessageContent, NewMessage, Topic,
+};
+
+/// The name of the process in sample appends.
+pub const POD: &str = "test-pod";
+
+/// The topic `name`.
+///
+/// # Panics
+/// When that is no name of a topic.
+pub fn topic(name: &str) -> Topic {
+    Topic::parse(name).unwrap()
+}
+
+/// A message of `text` to `topic`, without attributes.
+///
+/// # Panics
+/// When `text` breaks the default rules.
+pub fn message(topic: &Topic, text: &str) -> NewMessage {
+    NewMessage {
+        topic: topic.clone(),
+        content: MessageContent::parse(text, &ContentRules::default()).unwrap(),
+        attributes: Attributes::default(),
+    }
+}
+
+/// An append of `text` to `topic`, without a key.
+///
+/// # Panics
+/// When `text` breaks the default rules.
+pub fn append(topic: &Topic, text: &str) -> Append {
+    Append {
+        message: message(topic, text),
+        pod: Arc::from(POD),
+        idempotency: None,
+    }
+}
+
+/// An append of `text` to `topic` under `key`, with a fingerprint that is a function of `text`.
+///
+/// # Panics
+/// When `text` breaks the default rules, or `key` is none.
+pub fn keyed_append(topic: &Topic, text: &str, key: &str, ttl: Duration) -> Append {
+    let key = IdempotencyKey::parse(key).unwrap();
+    let idempotency = Idempotency {
+        key,
+        fingerprint: fingerprint(text),
+        ttl,
+    };
+    Append {
+        idempotency: Some(idempotency),
+        ..append(topic, text)
+    }
+}
+
+/// A page limit.
+///
+/// # Panics
+/// When `limit` is not 1 to 200.
+pub fn limit(limit: usize) -> PageLimit {
+    PageLimit::parse(limit).unwrap()
+}
+
+/// Not collision-resistant, but different for the texts of tests: their first 30 bytes and length.
+fn fingerprint(text: &str) -> Fingerprint {
+    let mut bytes = [0; Fingerprint::LENGTH];
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    for (place, byte) in bytes.iter_mut().zip(length.into_iter().chain(text.bytes())) {
+        *place = byte;
+    }
+    Fingerprint::from_bytes(bytes)
+}

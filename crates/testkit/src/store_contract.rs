@@ -1,0 +1,181 @@
+//! The contract of `MessageStore` as tests: every adapter runs every case of it.
+//!
+//! An adapter implements [`StoreHarness`] in its own tests and calls
+//! [`store_contract_tests!`](crate::store_contract_tests), and the other macros that apply to it.
+
+pub mod clocks;
+pub mod idempotency;
+pub mod lifecycle;
+pub mod order;
+pub mod pages;
+pub mod records;
+pub mod restarts;
+pub mod retention;
+pub mod subscriptions;
+mod support;
+pub mod topics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use posthorn_application::MessageStore;
+
+use crate::FakeClock;
+
+/// How long one case may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A fresh, empty store for one case, and what a case may do around it.
+#[async_trait]
+pub trait StoreHarness: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn MessageStore>;
+
+    /// A handle on the same data such as another process would have; the same handle where
+    /// processes share nothing.
+    async fn other_process(&self) -> Arc<dyn MessageStore> {
+        self.store()
+    }
+
+    /// The clock that the store reads; `None` when it reads a real one.
+    fn clock(&self) -> Option<&FakeClock> {
+        None
+    }
+
+    /// Closes the store and opens the same data again; `false`, having done nothing, when the
+    /// store keeps nothing.
+    async fn reopen(&mut self) -> bool {
+        false
+    }
+
+    /// The shortest time that cases tell apart. With a real clock it has to be longer than a busy
+    /// machine may hold up a case, and a case really waits for it.
+    fn unit(&self) -> Duration {
+        if self.clock().is_some() {
+            Duration::from_mins(1)
+        } else {
+            Duration::from_secs(1)
+        }
+    }
+
+    /// Lets `duration` pass by the store's clock.
+    async fn pass(&self, duration: Duration) {
+        match self.clock() {
+            Some(clock) => clock.advance(duration),
+            None => tokio::time::sleep(duration).await,
+        }
+    }
+}
+
+/// Runs one case; the macros call it.
+///
+/// # Panics
+/// When the case fails, or does not end within a minute.
+pub async fn run_case(case: impl Future<Output = ()>) {
+    tokio::time::timeout(PATIENCE, case)
+        .await
+        .expect("the case ends within a minute");
+}
+
+/// Expands into one `#[tokio::test]` for each case that every store passes.
+///
+/// The argument is an expression that makes a fresh [`StoreHarness`]; it may `.await`. The calling
+/// crate needs `tokio` with the features `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! store_contract_tests {
+    ($harness:expr) => {
+        $crate::contract_cases! { store_contract, $harness;
+            order::ids_grow_in_the_order_of_appends,
+            order::concurrent_appends_each_get_their_own_place,
+            order::a_message_is_readable_before_its_append_returns,
+            order::no_smaller_id_becomes_visible_later,
+            order::topics_do_not_mix,
+            records::a_message_comes_back_as_it_was_sent,
+            records::a_receipt_names_what_was_stored,
+            records::what_is_not_held_is_not_found,
+            records::a_deleted_message_is_gone_for_good,
+            pages::an_empty_topic_gives_empty_pages,
+            pages::a_page_holds_what_lies_next_to_its_anchor,
+            pages::a_page_steps_over_deleted_messages,
+            pages::a_walk_in_either_direction_meets_each_message_once,
+            pages::the_largest_page_holds_two_hundred,
+            idempotency::a_retry_gets_the_first_receipt_and_stores_nothing,
+            idempotency::a_key_used_for_another_message_is_refused,
+            idempotency::a_key_is_scoped_to_its_topic,
+            idempotency::a_key_outlives_its_message,
+            idempotency::a_key_is_forgotten_after_its_ttl,
+            idempotency::concurrent_appends_of_one_key_store_one_message,
+            idempotency::equal_messages_without_a_key_are_stored_each,
+            topics::topics_come_by_name_page_by_page,
+            topics::a_topic_is_listed_while_it_holds_a_message,
+            subscriptions::an_append_wakes_every_subscriber,
+            subscriptions::an_append_before_the_wait_is_not_missed,
+            subscriptions::a_dropped_wait_misses_nothing,
+            subscriptions::a_follower_sees_every_message_once,
+            subscriptions::subscriptions_that_come_and_go_disturb_nobody,
+            retention::pruning_by_count_keeps_the_newest,
+            retention::pruning_by_age_keeps_the_young,
+            retention::pruning_ends_at_its_budget_and_says_so,
+            retention::pruning_leaves_what_the_policy_keeps,
+            retention::a_page_is_truncated_where_retention_removed_messages,
+            retention::a_page_is_not_truncated_by_a_delete,
+            retention::an_emptied_topic_is_still_truncated,
+            lifecycle::an_open_store_is_healthy,
+            lifecycle::a_closed_store_is_unavailable,
+        }
+    };
+}
+
+/// As [`store_contract_tests!`], the cases for a store that reads a [`FakeClock`].
+#[macro_export]
+macro_rules! store_clock_tests {
+    ($harness:expr) => {
+        $crate::contract_cases! { store_contract, $harness;
+            clocks::ids_grow_when_the_wall_clock_goes_back,
+            clocks::messages_are_dated_by_the_clock,
+            clocks::the_age_limit_is_exact,
+        }
+    };
+}
+
+/// As [`store_contract_tests!`], the cases for a store whose data outlives it.
+#[macro_export]
+macro_rules! store_restart_tests {
+    ($harness:expr) => {
+        $crate::contract_cases! { store_contract, $harness;
+            restarts::messages_survive_a_restart,
+            restarts::ids_go_on_growing_after_a_restart,
+            restarts::keys_survive_a_restart,
+            restarts::truncation_survives_a_restart,
+        }
+    };
+}
+
+/// Expands into a test that compares a store with a model, over random sequences of operations.
+///
+/// `cases` is how many sequences are run, each on a fresh store.
+#[macro_export]
+macro_rules! store_model_tests {
+    (cases = $cases:expr, $harness:expr) => {
+        #[test]
+        fn the_store_behaves_as_its_model() {
+            $crate::check_model($cases, async || $harness);
+        }
+    };
+}
+
+/// Expands into one `#[tokio::test]` for each case of a contract.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_cases {
+    ($contract:ident, $harness:expr; $($group:ident::$case:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                let case = async { $crate::$contract::$group::$case($harness).await };
+                $crate::run_case(case).await;
+            }
+        )+
+    };
+}

@@ -1,0 +1,149 @@
+//! Pages: every anchor, every direction, no hole and no repeat.
+
+use posthorn_application::{Anchor, MessageStore, Page, PageLimit};
+use posthorn_domain::{MessageId, Timestamp, Topic};
+
+use super::StoreHarness;
+use super::support::{append, append_many, ids, page};
+use crate::samples::{limit, topic};
+
+/// A topic that holds nothing is no error.
+pub async fn an_empty_topic_gives_empty_pages(harness: impl StoreHarness) {
+    let (store, empty) = (harness.store(), topic("a"));
+    let elsewhere = append(&*store, &topic("b"), "text").await.id;
+    for anchor in anchors(&[elsewhere]) {
+        let found = page(&*store, &empty, anchor, PageLimit::MAX).await;
+        assert_eq!(found, Page::default(), "{anchor:?}");
+    }
+}
+
+/// Every anchor with small, exact and large limits, against the rule written down naively.
+pub async fn a_page_holds_what_lies_next_to_its_anchor(harness: impl StoreHarness) {
+    let (store, topic) = (harness.store(), topic("a"));
+    let held = append_many(&*store, &topic, 10).await;
+    check_pages(&*store, &topic, &held, &held).await;
+}
+
+/// As above, with anchors that name deleted messages.
+pub async fn a_page_steps_over_deleted_messages(harness: impl StoreHarness) {
+    let (store, topic) = (harness.store(), topic("a"));
+    let given = append_many(&*store, &topic, 12).await;
+    let mut held = Vec::new();
+    for (place, id) in given.iter().enumerate() {
+        if [0, 4, 5, 8, 11].contains(&place) {
+            assert_eq!(store.delete(&topic, *id).await, Ok(true));
+        } else {
+            held.push(*id);
+        }
+    }
+    check_pages(&*store, &topic, &held, &given).await;
+}
+
+/// Following the last id forwards, or the first one backwards.
+pub async fn a_walk_in_either_direction_meets_each_message_once(harness: impl StoreHarness) {
+    let (store, topic) = (harness.store(), topic("a"));
+    let held = append_many(&*store, &topic, 50).await;
+    let mut forwards = Vec::new();
+    let mut anchor = Anchor::Oldest;
+    while forwards.len() < held.len() {
+        let next = page(&*store, &topic, anchor, limit(7)).await;
+        forwards.extend(ids(&next.messages));
+        assert_eq!(next.has_newer, forwards.len() < held.len());
+        anchor = Anchor::After(*forwards.last().expect("a page is not empty before the end"));
+    }
+    assert_eq!(forwards, held);
+    let mut backwards = Vec::new();
+    let mut anchor = Anchor::Newest;
+    while backwards.len() < held.len() {
+        let next = page(&*store, &topic, anchor, limit(7)).await;
+        backwards.extend(ids(&next.messages).into_iter().rev());
+        assert_eq!(next.has_older, backwards.len() < held.len());
+        anchor = Anchor::Before(
+            *backwards
+                .last()
+                .expect("a page is not empty before the end"),
+        );
+    }
+    backwards.reverse();
+    assert_eq!(backwards, held);
+}
+
+/// A full page of the largest size, from either end.
+pub async fn the_largest_page_holds_two_hundred(harness: impl StoreHarness) {
+    let (store, topic) = (harness.store(), topic("a"));
+    let held = append_many(&*store, &topic, 210).await;
+    let oldest = page(&*store, &topic, Anchor::Oldest, PageLimit::MAX).await;
+    assert!(held.starts_with(&ids(&oldest.messages)));
+    let newest = page(&*store, &topic, Anchor::Newest, PageLimit::MAX).await;
+    assert!(held.ends_with(&ids(&newest.messages)));
+    assert_eq!((oldest.messages.len(), newest.messages.len()), (200, 200));
+}
+
+async fn check_pages(
+    store: &dyn MessageStore,
+    topic: &Topic,
+    held: &[MessageId],
+    around: &[MessageId],
+) {
+    for anchor in anchors(around) {
+        for size in [1, 3, held.len() - 1, held.len(), held.len() + 1, 200] {
+            let found = page(store, topic, anchor, limit(size)).await;
+            let expected = expect_page(held, anchor, size);
+            let places = (found.has_older, found.has_newer, found.truncated);
+            assert_eq!(
+                ids(&found.messages),
+                expected.ids,
+                "{anchor:?}, limit {size}"
+            );
+            assert_eq!(places, expected.places, "{anchor:?}, limit {size}");
+            assert!(found.messages.iter().all(|message| message.topic == *topic));
+        }
+    }
+}
+
+struct Expected {
+    ids: Vec<MessageId>,
+    /// `has_older`, `has_newer`, `truncated`.
+    places: (bool, bool, bool),
+}
+
+/// What a page holds, by the words of the contract.
+fn expect_page(held: &[MessageId], anchor: Anchor, size: usize) -> Expected {
+    let (older, newer): (Vec<MessageId>, Vec<MessageId>) =
+        held.iter().copied().partition(|id| match anchor {
+            Anchor::Oldest => false,
+            Anchor::Newest => true,
+            Anchor::After(anchor) => *id <= anchor,
+            Anchor::Before(anchor) => *id < anchor,
+        });
+    match anchor {
+        Anchor::Oldest | Anchor::After(_) => Expected {
+            ids: newer.iter().take(size).copied().collect(),
+            places: (!older.is_empty(), newer.len() > size, false),
+        },
+        Anchor::Newest | Anchor::Before(_) => Expected {
+            ids: older
+                .iter()
+                .skip(older.len().saturating_sub(size))
+                .copied()
+                .collect(),
+            places: (older.len() > size, !newer.is_empty(), false),
+        },
+    }
+}
+
+/// Both ends, and on both sides of each id: at it, just before it and just after it.
+fn anchors(around: &[MessageId]) -> Vec<Anchor> {
+    let mut anchors = vec![Anchor::Oldest, Anchor::Newest];
+    let beside = |id: &MessageId| {
+        let before = MessageId::new(id.timestamp(), id.sequence().saturating_sub(1));
+        let long_before = MessageId::new(Timestamp::from_millis(1), id.sequence());
+        let after = MessageId::new(id.timestamp(), id.sequence().saturating_add(1));
+        [long_before, before, *id, after]
+    };
+    let ends = [MessageId::MIN, MessageId::MAX];
+    for id in around.iter().flat_map(beside).chain(ends) {
+        anchors.extend([Anchor::After(id), Anchor::Before(id)]);
+    }
+    anchors
+}

@@ -1,0 +1,78 @@
+//! For stores whose data outlives them: everything is as it was after a restart.
+
+use std::time::Duration;
+
+use posthorn_application::{Anchor, PageLimit};
+
+use super::StoreHarness;
+use super::support::{
+    LONG, append, append_many, appended, keep_count, list_topics, page, prune, prune_everything,
+    read_all, read_ids,
+};
+use crate::FakeClock;
+use crate::samples::{keyed_append, topic};
+
+/// Messages, and the absence of deleted ones.
+pub async fn messages_survive_a_restart(mut harness: impl StoreHarness) {
+    let (store, topic) = (harness.store(), topic("a"));
+    let given = append_many(&*store, &topic, 5).await;
+    assert_eq!(store.delete(&topic, given[1]).await, Ok(true));
+    let (held, listed) = (read_all(&*store, &topic).await, list_topics(&*store).await);
+    drop(store);
+    reopen(&mut harness).await;
+    let store = harness.store();
+    assert_eq!(read_all(&*store, &topic).await, held);
+    assert_eq!(list_topics(&*store).await, listed);
+    assert_eq!(store.get(&topic, given[1]).await, Ok(None));
+}
+
+/// Also when everything was removed and, with a fake clock, the wall clock went back meanwhile.
+pub async fn ids_go_on_growing_after_a_restart(mut harness: impl StoreHarness) {
+    let topic = topic("a");
+    let mut last = append(&*harness.store(), &topic, "text").await.id;
+    for round in 0..3 {
+        match round {
+            0 => prune_everything(&harness).await,
+            1 => assert_eq!(harness.store().delete(&topic, last).await, Ok(true)),
+            _ => {}
+        }
+        if let Some(clock) = harness.clock() {
+            clock.set_now(FakeClock::START.saturating_sub(Duration::from_hours(round)));
+        }
+        reopen(&mut harness).await;
+        let next = append(&*harness.store(), &topic, "text").await.id;
+        assert!(next > last, "round {round}");
+        last = next;
+    }
+}
+
+/// Keys, with the receipts they stand for.
+pub async fn keys_survive_a_restart(mut harness: impl StoreHarness) {
+    let topic = topic("a");
+    let first = appended(&*harness.store(), keyed_append(&topic, "text", "key", LONG)).await;
+    reopen(&mut harness).await;
+    let again = appended(&*harness.store(), keyed_append(&topic, "text", "key", LONG)).await;
+    assert!(again.replayed);
+    assert_eq!(again.receipt, first.receipt);
+    assert_eq!(
+        read_ids(&*harness.store(), &topic).await,
+        [first.receipt.id]
+    );
+}
+
+/// A reader is told of what retention removed before the restart.
+pub async fn truncation_survives_a_restart(mut harness: impl StoreHarness) {
+    let topic = topic("a");
+    let given = append_many(&*harness.store(), &topic, 3).await;
+    assert_eq!(prune(&*harness.store(), keep_count(1)).await, 2);
+    reopen(&mut harness).await;
+    let store = harness.store();
+    for (id, truncated) in [(given[0], true), (given[1], false), (given[2], false)] {
+        let found = page(&*store, &topic, Anchor::After(id), PageLimit::MAX).await;
+        assert_eq!(found.truncated, truncated, "{id}");
+    }
+}
+
+async fn reopen(harness: &mut impl StoreHarness) {
+    assert!(harness.reopen().await, "the store keeps its data");
+}

@@ -1,0 +1,81 @@
+//! The list of topics.
+
+use posthorn_application::{MessageStore, TopicPage, TopicRequest, TopicSummary};
+use posthorn_domain::Topic;
+
+use super::StoreHarness;
+use super::support::{append, append_many, keep_count, list_topics, prune};
+use crate::samples::{limit, topic};
+
+/// Names sort as text; a page goes on after any name, held or not.
+pub async fn topics_come_by_name_page_by_page(harness: impl StoreHarness) {
+    let store = harness.store();
+    assert_eq!(list(&*store, None, 200).await, TopicPage::default());
+    for name in ["b", "a-b", "a.b", "0", "a_b", "a", "zz"] {
+        append(&*store, &topic(name), "text").await;
+    }
+    let sorted = ["0", "a", "a-b", "a.b", "a_b", "b", "zz"];
+    for (after, size, expected, has_more) in [
+        (None, 200, sorted.as_slice(), false),
+        (None, 7, &sorted, false),
+        (None, 6, &sorted[..6], true),
+        (None, 1, &sorted[..1], true),
+        (Some("a"), 3, &sorted[2..5], true),
+        (Some("a.a"), 4, &sorted[3..], false),
+        (Some("zz"), 3, &[], false),
+        (Some("zzz"), 3, &[], false),
+    ] {
+        let found = list(&*store, after, size).await;
+        let names: Vec<_> = found
+            .topics
+            .iter()
+            .map(|summary| summary.topic.as_str())
+            .collect();
+        assert_eq!(names, expected, "{size} after {after:?}");
+        assert_eq!(found.has_more, has_more, "{size} after {after:?}");
+    }
+}
+
+/// Counts and ends are exact after deletes and pruning; a topic without messages is not listed.
+pub async fn a_topic_is_listed_while_it_holds_a_message(harness: impl StoreHarness) {
+    let (store, a, b) = (harness.store(), topic("a"), topic("b"));
+    let of_a = append_many(&*store, &a, 5).await;
+    let of_b = append_many(&*store, &b, 2).await;
+    let summary = |topic: &Topic, ids: &[_]| TopicSummary {
+        topic: topic.clone(),
+        count: u64::try_from(ids.len()).unwrap(),
+        first: ids[0],
+        last: ids[ids.len() - 1],
+    };
+    assert_eq!(
+        list_topics(&*store).await,
+        [summary(&a, &of_a), summary(&b, &of_b)]
+    );
+    assert_eq!(store.delete(&a, of_a[0]).await, Ok(true));
+    assert_eq!(store.delete(&a, of_a[2]).await, Ok(true));
+    assert_eq!(store.delete(&a, of_a[4]).await, Ok(true));
+    assert_eq!(
+        list_topics(&*store).await,
+        [summary(&a, &[of_a[1], of_a[3]]), summary(&b, &of_b)]
+    );
+    assert_eq!(prune(&*store, keep_count(1)).await, 2);
+    assert_eq!(
+        list_topics(&*store).await,
+        [summary(&a, &of_a[3..4]), summary(&b, &of_b[1..])]
+    );
+    assert_eq!(store.delete(&b, of_b[1]).await, Ok(true));
+    assert_eq!(list_topics(&*store).await, [summary(&a, &of_a[3..4])]);
+    let anew = append(&*store, &b, "text").await.id;
+    assert_eq!(
+        list_topics(&*store).await,
+        [summary(&a, &of_a[3..4]), summary(&b, &[anew])]
+    );
+}
+
+async fn list(store: &dyn MessageStore, after: Option<&str>, size: usize) -> TopicPage {
+    let request = TopicRequest {
+        after: after.map(topic),
+        limit: limit(size),
+    };
+    store.topics(request).await.expect("the topics are listed")
+}

@@ -1,0 +1,194 @@
+//! A store so simple that it is plainly right, and the comparison of real stores with it.
+
+mod operations;
+mod run;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{
+    Anchor, AppendError, Idempotency, Page, PageRequest, Pruned, RetentionPolicy, TopicPage,
+    TopicRequest, TopicSummary,
+};
+use posthorn_domain::{Fingerprint, IdempotencyKey, Message, MessageId, Receipt, Timestamp, Topic};
+
+pub use operations::{Operation, Place, operations};
+pub use run::{check_model, run_model};
+
+/// What a `MessageStore` holds, as a list per topic. It gives no ids: it is told them.
+#[derive(Debug, Default)]
+pub struct StoreModel {
+    topics: BTreeMap<Topic, TopicModel>,
+    keys: HashMap<(Topic, IdempotencyKey), KeyModel>,
+}
+
+#[derive(Debug, Default)]
+struct TopicModel {
+    /// In the order of their ids.
+    messages: Vec<Arc<Message>>,
+    /// The greatest id that retention removed.
+    pruned: Option<MessageId>,
+}
+
+#[derive(Debug)]
+struct KeyModel {
+    fingerprint: Fingerprint,
+    receipt: Receipt,
+    /// When it is forgotten, on the scale of `Clock::monotonic`.
+    expires: Duration,
+}
+
+impl StoreModel {
+    /// The receipt that a retry gets; `None` when the key is new or forgotten at `monotonic`.
+    ///
+    /// # Errors
+    /// [`AppendError::KeyReused`] when the key stands for something else.
+    pub fn replay(
+        &self,
+        topic: &Topic,
+        idempotency: &Idempotency,
+        monotonic: Duration,
+    ) -> Result<Option<Receipt>, AppendError> {
+        match self.keys.get(&(topic.clone(), idempotency.key.clone())) {
+            Some(known) if known.expires <= monotonic => Ok(None),
+            Some(known) if known.fingerprint == idempotency.fingerprint => {
+                Ok(Some(known.receipt.clone()))
+            }
+            Some(_) => Err(AppendError::KeyReused),
+            None => Ok(None),
+        }
+    }
+
+    /// Stores a message, and the receipt under its key if it has one.
+    ///
+    /// # Panics
+    /// When the id is not greater than every id given to the topic before.
+    pub fn record(
+        &mut self,
+        message: Arc<Message>,
+        receipt: &Receipt,
+        idempotency: Option<Idempotency>,
+        monotonic: Duration,
+    ) {
+        if let Some(Idempotency {
+            key,
+            fingerprint,
+            ttl,
+        }) = idempotency
+        {
+            let expires = monotonic.saturating_add(ttl);
+            let known = KeyModel {
+                fingerprint,
+                receipt: receipt.clone(),
+                expires,
+            };
+            self.keys.insert((message.topic.clone(), key), known);
+        }
+        let topic = self.topics.entry(message.topic.clone()).or_default();
+        let last = topic.messages.last().map(|last| last.id).max(topic.pruned);
+        assert!(
+            Some(message.id) > last,
+            "{} is not greater than {last:?}",
+            message.id
+        );
+        topic.messages.push(message);
+    }
+
+    /// The message `id` of `topic`.
+    pub fn get(&self, topic: &Topic, id: MessageId) -> Option<Arc<Message>> {
+        self.messages(topic)
+            .iter()
+            .find(|message| message.id == id)
+            .map(Arc::clone)
+    }
+
+    /// Removes the message `id` of `topic`; says whether it was held.
+    pub fn delete(&mut self, topic: &Topic, id: MessageId) -> bool {
+        let Some(topic) = self.topics.get_mut(topic) else {
+            return false;
+        };
+        let before = topic.messages.len();
+        topic.messages.retain(|message| message.id != id);
+        topic.messages.len() < before
+    }
+
+    /// A page, by the words of the contract.
+    pub fn page(&self, topic: &Topic, PageRequest { anchor, limit }: PageRequest) -> Page {
+        let is_older = |message: &Arc<Message>| match anchor {
+            Anchor::Oldest => false,
+            Anchor::Newest => true,
+            Anchor::After(id) => message.id <= id,
+            Anchor::Before(id) => message.id < id,
+        };
+        let (older, newer): (Vec<_>, Vec<_>) =
+            self.messages(topic).iter().cloned().partition(is_older);
+        let pruned = self.topics.get(topic).and_then(|topic| topic.pruned);
+        let truncated = matches!(anchor, Anchor::After(id) if pruned > Some(id));
+        match anchor {
+            Anchor::Oldest | Anchor::After(_) => Page {
+                has_older: !older.is_empty(),
+                has_newer: newer.len() > limit.get(),
+                messages: newer.into_iter().take(limit.get()).collect(),
+                truncated,
+            },
+            Anchor::Newest | Anchor::Before(_) => Page {
+                has_older: older.len() > limit.get(),
+                has_newer: !newer.is_empty(),
+                messages: {
+                    let first = older.len().saturating_sub(limit.get());
+                    older.into_iter().skip(first).collect()
+                },
+                truncated,
+            },
+        }
+    }
+
+    /// The topics that hold a message.
+    pub fn topics(&self, request: &TopicRequest) -> TopicPage {
+        let summaries = self.topics.iter().filter_map(|(topic, held)| {
+            let (first, last) = (held.messages.first()?.id, held.messages.last()?.id);
+            let count = u64::try_from(held.messages.len()).unwrap_or(u64::MAX);
+            Some(TopicSummary {
+                topic: topic.clone(),
+                count,
+                first,
+                last,
+            })
+        });
+        let mut topics: Vec<_> = summaries
+            .filter(|summary| Some(&summary.topic) > request.after.as_ref())
+            .collect();
+        let has_more = topics.len() > request.limit.get();
+        topics.truncate(request.limit.get());
+        TopicPage { topics, has_more }
+    }
+
+    /// Removes at most `budget` messages that `policy` does not keep at `now`.
+    pub fn prune(&mut self, policy: &RetentionPolicy, now: Timestamp, budget: usize) -> Pruned {
+        let oldest_kept = now.saturating_sub(policy.max_age);
+        let max_count = usize::try_from(policy.max_count).unwrap_or(usize::MAX);
+        let mut left = budget;
+        let mut more = false;
+        for topic in self.topics.values_mut() {
+            let too_many = topic.messages.len().saturating_sub(max_count);
+            let too_old = topic
+                .messages
+                .partition_point(|m| m.id.timestamp() < oldest_kept);
+            let removed = too_many.max(too_old).min(left);
+            more |= removed < too_many.max(too_old);
+            left -= removed;
+            if let Some(last) = topic.messages.drain(..removed).next_back() {
+                topic.pruned = Some(last.id);
+            }
+        }
+        Pruned {
+            removed: u64::try_from(budget - left).unwrap_or(u64::MAX),
+            more,
+        }
+    }
+
+    fn messages(&self, topic: &Topic) -> &[Arc<Message>] {
+        self.topics.get(topic).map_or(&[], |topic| &topic.messages)
+    }
+}

@@ -1,0 +1,193 @@
+//! The breaker, its watch and the fallback over the cache port, with a fake clock.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use posthorn_application::{
+    Breaker, BreakerSettings, BreakerState, Cache, CacheError, DependencyObserver, Fallback,
+};
+use posthorn_testkit::{CacheCall, FakeCache, FakeClock, FakeDependency, eventually};
+
+const SOON: Duration = Duration::from_secs(5);
+const TTL: Duration = Duration::from_mins(1);
+
+#[derive(Default)]
+struct Observed(Mutex<Vec<bool>>);
+
+impl DependencyObserver for Observed {
+    fn dependency_changed(&self, name: &'static str, up: bool) {
+        assert_eq!(name, "redis");
+        self.0.lock().unwrap().push(up);
+    }
+}
+
+struct Setup {
+    clock: Arc<FakeClock>,
+    observed: Arc<Observed>,
+    breaker: Arc<Breaker>,
+    primary: Arc<FakeCache>,
+    stand_in: Arc<FakeCache>,
+    cache: Fallback<dyn Cache>,
+}
+
+fn setup() -> Setup {
+    let clock = Arc::new(FakeClock::new());
+    let observed = Arc::new(Observed::default());
+    let observer = Arc::clone(&observed) as Arc<dyn DependencyObserver>;
+    let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), observer));
+    let primary = Arc::new(FakeCache::new(Arc::clone(&clock)));
+    let stand_in = Arc::new(FakeCache::new(Arc::clone(&clock)));
+    let cache = Fallback::new(
+        Arc::clone(&primary) as Arc<dyn Cache>,
+        Arc::clone(&stand_in) as Arc<dyn Cache>,
+        Arc::clone(&breaker),
+    );
+    Setup {
+        clock,
+        observed,
+        breaker,
+        primary,
+        stand_in,
+        cache,
+    }
+}
+
+fn unavailable() -> CacheError {
+    CacheError::Unavailable("as the test wants".to_owned())
+}
+
+/// Moves the clock on in small steps until `state` is reached; gives the time that took.
+async fn advance_until(setup: &Setup, state: BreakerState, most: Duration) -> Duration {
+    let step = Duration::from_millis(10);
+    let mut passed = Duration::ZERO;
+    while setup.breaker.state() != state {
+        assert!(passed < most, "not {state:?} after {passed:?}");
+        setup.clock.wait_for_sleepers(1).await;
+        setup.clock.advance(step);
+        passed += step;
+        // The watch needs a few turns to notice, look and go to sleep again.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    passed
+}
+
+#[tokio::test]
+async fn a_transient_failure_is_answered_by_the_stand_in() {
+    let setup = setup();
+    setup.primary.fail_next(1, unavailable());
+    setup.cache.set("k", b"v", TTL).await.unwrap();
+    assert_eq!(
+        setup.stand_in.get("k").await.unwrap().as_deref(),
+        Some(&b"v"[..])
+    );
+    assert_eq!(
+        setup.breaker.state(),
+        BreakerState::Closed,
+        "one failure is not an outage"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_passes_through_and_does_not_open_the_breaker() {
+    let setup = setup();
+    let refused = CacheError::Failed("wrong type".to_owned());
+    for _ in 0..10 {
+        setup.primary.fail_next(1, refused.clone());
+        assert_eq!(setup.cache.get("k").await, Err(refused.clone()));
+    }
+    assert_eq!(setup.breaker.state(), BreakerState::Closed);
+    assert!(setup.stand_in.calls().is_empty());
+}
+
+#[tokio::test]
+async fn the_third_failure_in_a_row_opens_the_breaker_and_the_primary_is_left_alone() {
+    let setup = setup();
+    setup.primary.fail_next(usize::MAX, unavailable());
+    for _ in 0..10 {
+        assert_eq!(setup.cache.get("k").await, Ok(None));
+    }
+    assert_eq!(setup.primary.calls().len(), 3);
+    assert_eq!(setup.stand_in.calls().len(), 10);
+    assert_eq!(*setup.observed.0.lock().unwrap(), [true, false]);
+}
+
+#[tokio::test]
+async fn successes_between_failures_keep_the_breaker_closed() {
+    let setup = setup();
+    for _ in 0..5 {
+        setup.primary.fail_next(2, unavailable());
+        for _ in 0..3 {
+            setup.cache.get("k").await.unwrap();
+        }
+    }
+    assert_eq!(setup.breaker.state(), BreakerState::Closed);
+}
+
+#[tokio::test]
+async fn deletes_and_clears_reach_the_stand_in_too() {
+    let setup = setup();
+    setup.stand_in.set("k", b"old", TTL).await.unwrap();
+    assert!(setup.cache.delete("k").await.unwrap());
+    setup.cache.clear().await.unwrap();
+    assert_eq!(setup.stand_in.get("k").await, Ok(None));
+    assert!(setup.primary.calls().contains(&CacheCall::Clear));
+    assert!(setup.stand_in.calls().contains(&CacheCall::Clear));
+}
+
+#[tokio::test]
+async fn the_watch_notices_a_loss_without_traffic_and_the_return_by_itself() {
+    let setup = setup();
+    let dependency = Arc::new(FakeDependency::default());
+    let watch = tokio::spawn({
+        let (breaker, clock) = (Arc::clone(&setup.breaker), Arc::clone(&setup.clock));
+        let dependency = Arc::clone(&dependency);
+        async move { breaker.watch(&*dependency, &*clock).await }
+    });
+    dependency.go_down("refused");
+    let lost = advance_until(&setup, BreakerState::Open, Duration::from_secs(2)).await;
+    assert!(
+        lost <= Duration::from_millis(1100),
+        "noticed after {lost:?}"
+    );
+    // A long outage: probes go on, at growing distances.
+    let checks = dependency.checks();
+    for _ in 0..600 {
+        setup.clock.wait_for_sleepers(1).await;
+        setup.clock.advance(Duration::from_millis(100));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let probes = dependency.checks() - checks;
+    assert!((25..=70).contains(&probes), "{probes} probes in a minute");
+    dependency.go_up();
+    let back = advance_until(&setup, BreakerState::Closed, Duration::from_secs(3)).await;
+    assert!(back <= Duration::from_millis(2100), "back after {back:?}");
+    assert_eq!(
+        *setup.observed.0.lock().unwrap(),
+        [true, false, true],
+        "each change is told once"
+    );
+    watch.abort();
+}
+
+#[tokio::test]
+async fn a_loss_that_a_request_noticed_is_probed_at_once() {
+    let setup = setup();
+    let dependency = Arc::new(FakeDependency::default());
+    let watch = tokio::spawn({
+        let (breaker, clock) = (Arc::clone(&setup.breaker), Arc::clone(&setup.clock));
+        let dependency = Arc::clone(&dependency);
+        async move { breaker.watch(&*dependency, &*clock).await }
+    });
+    setup.clock.wait_for_sleepers(1).await;
+    setup.breaker.open(&"a request noticed");
+    let back = advance_until(&setup, BreakerState::Closed, SOON).await;
+    assert!(back <= Duration::from_millis(250), "back after {back:?}");
+    watch.abort();
+    eventually(SOON, async || setup.clock.sleepers() == 0).await;
+}

@@ -1,0 +1,218 @@
+//! `InfoService` and `HealthService` against fakes, with a fake clock.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{
+    AppIdentity, Breaker, BreakerSettings, Cache, CacheError, CheckOutcome, DependencyObserver,
+    HealthService, HealthStatus, InfoService, Lifecycle, MessageStore, Phase, StoreError,
+};
+use posthorn_testkit::{CacheCall, FakeCache, FakeClock, FakeStore};
+
+fn identity(environment: &str) -> AppIdentity {
+    AppIdentity {
+        name: "posthorn".into(),
+        version: "1".into(),
+        environment: environment.into(),
+        pod: "pod".into(),
+    }
+}
+
+struct Info {
+    clock: Arc<FakeClock>,
+    cache: Arc<FakeCache>,
+}
+
+impl Info {
+    fn new() -> Self {
+        let clock = Arc::new(FakeClock::new());
+        Self {
+            cache: Arc::new(FakeCache::new(Arc::clone(&clock))),
+            clock,
+        }
+    }
+
+    fn service(&self, identity: AppIdentity) -> InfoService {
+        InfoService::new(
+            identity,
+            Arc::clone(&self.cache) as _,
+            Arc::clone(&self.clock) as _,
+        )
+    }
+}
+
+#[tokio::test]
+async fn info_stands_still_for_300_seconds() {
+    let setup = Info::new();
+    let service = setup.service(identity("testing"));
+    let first = service.info().await;
+    setup.clock.advance(Duration::from_secs(299));
+    assert_eq!(service.info().await, first);
+    setup.clock.advance(Duration::from_secs(1));
+    let later = service.info().await;
+    assert_eq!(
+        later.timestamp,
+        first.timestamp.saturating_add(Duration::from_mins(5))
+    );
+}
+
+#[tokio::test]
+async fn two_environments_on_one_cache_do_not_show_each_others_answer() {
+    let setup = Info::new();
+    let first = setup.service(identity("testing")).info().await;
+    setup.clock.advance(Duration::from_secs(10));
+    let second = setup.service(identity("production")).info().await;
+    assert_ne!(first.timestamp, second.timestamp);
+    assert_eq!(&*second.identity.environment, "production");
+}
+
+#[tokio::test]
+async fn a_corrupt_cached_value_is_a_miss() {
+    let setup = Info::new();
+    let service = setup.service(identity("testing"));
+    service.info().await;
+    let key = setup.cache.calls().into_iter().find_map(|call| match call {
+        CacheCall::Set(key, _) => Some(key),
+        _ => None,
+    });
+    setup.clock.advance(Duration::from_secs(1));
+    setup
+        .cache
+        .set(
+            &key.unwrap(),
+            b"{\"timestamp_ms\":\"yesterday\"}",
+            Duration::from_mins(1),
+        )
+        .await
+        .unwrap();
+    let made_anew = service.info().await;
+    assert_eq!(
+        made_anew.timestamp,
+        posthorn_application::Clock::now(&*setup.clock)
+    );
+    setup.clock.advance(Duration::from_secs(1));
+    assert_eq!(
+        service.info().await,
+        made_anew,
+        "the corrupt value was replaced"
+    );
+}
+
+#[tokio::test]
+async fn info_is_answered_without_a_cache() {
+    let setup = Info::new();
+    let service = setup.service(identity("testing"));
+    for error in [
+        CacheError::Unavailable(String::new()),
+        CacheError::Failed(String::new()),
+    ] {
+        setup.cache.fail_next(usize::MAX, error);
+        assert_eq!(&*service.info().await.identity.name, "posthorn");
+    }
+}
+
+struct Quiet;
+
+impl DependencyObserver for Quiet {
+    fn dependency_changed(&self, _name: &'static str, _up: bool) {}
+}
+
+struct Health {
+    cache: Arc<FakeCache>,
+    store: Arc<FakeStore>,
+    breaker: Arc<Breaker>,
+    lifecycle: Arc<Lifecycle>,
+    service: HealthService,
+}
+
+fn health(with_redis: bool) -> Health {
+    let clock = Arc::new(FakeClock::new());
+    let cache = Arc::new(FakeCache::new(Arc::clone(&clock)));
+    let store = Arc::new(FakeStore::new(Arc::clone(&clock)));
+    let breaker = Arc::new(Breaker::new(
+        "redis",
+        BreakerSettings::default(),
+        Arc::new(Quiet),
+    ));
+    let lifecycle = Arc::new(Lifecycle::new());
+    let service = HealthService::new(
+        Arc::clone(&store) as _,
+        Arc::clone(&cache) as _,
+        with_redis.then(|| Arc::clone(&breaker)),
+        Arc::clone(&lifecycle),
+        clock,
+    );
+    Health {
+        cache,
+        store,
+        breaker,
+        lifecycle,
+        service,
+    }
+}
+
+#[tokio::test]
+async fn all_is_healthy_and_redis_need_not_be_configured() {
+    let report = health(false).service.report().await;
+    assert_eq!(report.status, HealthStatus::Healthy);
+    assert_eq!(report.checks.redis, CheckOutcome::NotConfigured);
+    assert_eq!(report.checks.cache, CheckOutcome::Ok);
+    assert_eq!(report.checks.store, CheckOutcome::Ok);
+}
+
+#[tokio::test]
+async fn a_lost_redis_degrades_and_a_lost_store_is_unhealthy() {
+    let setup = health(true);
+    assert_eq!(setup.service.report().await.status, HealthStatus::Healthy);
+    setup.breaker.open(&"as the test wants");
+    let report = setup.service.report().await;
+    assert_eq!(
+        (report.status, report.checks.redis),
+        (HealthStatus::Degraded, CheckOutcome::Error)
+    );
+    setup
+        .store
+        .fail_next(usize::MAX, StoreError::Unavailable(String::new()));
+    let report = setup.service.report().await;
+    assert_eq!(
+        (report.status, report.checks.store),
+        (HealthStatus::Unhealthy, CheckOutcome::Error)
+    );
+}
+
+#[tokio::test]
+async fn a_cache_that_fails_degrades() {
+    let setup = health(false);
+    setup
+        .cache
+        .fail_next(usize::MAX, CacheError::Failed(String::new()));
+    let report = setup.service.report().await;
+    assert_eq!(
+        (report.status, report.checks.cache),
+        (HealthStatus::Degraded, CheckOutcome::Error)
+    );
+}
+
+#[tokio::test]
+async fn readiness_needs_a_started_process_that_can_store_and_does_not_drain() {
+    let setup = health(true);
+    assert!(!setup.service.is_ready().await && !setup.service.is_started());
+    setup.lifecycle.advance(Phase::Ready);
+    assert!(setup.service.is_ready().await && setup.service.is_started());
+    setup
+        .breaker
+        .open(&"a lost cache is no reason to send traffic elsewhere");
+    assert!(setup.service.is_ready().await);
+    setup
+        .store
+        .fail_next(1, StoreError::Unavailable(String::new()));
+    assert!(!setup.service.is_ready().await);
+    assert!(setup.service.is_ready().await);
+    setup.store.close().await;
+    assert!(!setup.service.is_ready().await);
+    let setup = health(false);
+    setup.lifecycle.advance(Phase::Draining);
+    assert!(!setup.service.is_ready().await && setup.service.is_started());
+}

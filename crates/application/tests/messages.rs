@@ -1,0 +1,263 @@
+//! `MessageService`, following and retention against a fake store, with a fake clock.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{
+    Anchor, AppendError, Appended, Follow, FollowEvent, MessageService, MessageStore, PageLimit,
+    PageRequest, RetentionPolicy, RetentionService, RetentionSettings, SendMessage, StoreError,
+};
+use posthorn_domain::{Attributes, IdempotencyKey, MessageContent, MessageId, Topic};
+use posthorn_testkit::{FakeClock, FakeStore, eventually};
+
+struct Setup {
+    clock: Arc<FakeClock>,
+    store: Arc<FakeStore>,
+    service: MessageService,
+}
+
+fn setup() -> Setup {
+    let clock = Arc::new(FakeClock::new());
+    let store = Arc::new(FakeStore::new(Arc::clone(&clock)));
+    let service = MessageService::new(
+        Arc::clone(&store) as _,
+        "pod".into(),
+        Duration::from_hours(24),
+    );
+    Setup {
+        clock,
+        store,
+        service,
+    }
+}
+
+impl Setup {
+    async fn send(&self, text: &str, key: Option<&str>) -> Result<Appended, AppendError> {
+        let send = SendMessage {
+            topic: Topic::inbox(),
+            content: MessageContent::from_store(text),
+            attributes: Attributes::default(),
+            idempotency_key: key.map(|key| IdempotencyKey::parse(key).unwrap()),
+        };
+        self.service.send(send).await
+    }
+
+    async fn send_all(&self, texts: &[&str]) -> Vec<MessageId> {
+        let mut ids = Vec::new();
+        for text in texts {
+            ids.push(self.send(text, None).await.unwrap().receipt.id);
+        }
+        ids
+    }
+
+    async fn prune_to(&self, max_count: u64) {
+        let policy = RetentionPolicy {
+            max_age: Duration::from_hours(1),
+            max_count,
+        };
+        self.store.prune(&policy, usize::MAX).await.unwrap();
+    }
+
+    async fn follow(&self, after: Option<MessageId>) -> Follow {
+        self.service.follow(Topic::inbox(), after).await.unwrap()
+    }
+}
+
+async fn texts(follow: &mut Follow) -> Vec<String> {
+    match follow.next().await.unwrap() {
+        FollowEvent::Messages(messages) => messages
+            .iter()
+            .map(|message| message.content.as_str().to_owned())
+            .collect(),
+        FollowEvent::Gap { first } => panic!("a gap before {first:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_retry_gets_the_first_receipt_and_another_message_is_refused() {
+    let setup = setup();
+    let first = setup.send("text", Some("key")).await.unwrap();
+    assert!(!first.replayed);
+    assert_eq!(&*first.receipt.pod, "pod");
+    setup.clock.advance(Duration::from_hours(23));
+    let again = setup.send("text", Some("key")).await.unwrap();
+    assert_eq!((again.receipt, again.replayed), (first.receipt, true));
+    assert_eq!(
+        setup.send("other", Some("key")).await,
+        Err(AppendError::KeyReused)
+    );
+    setup.clock.advance(Duration::from_hours(1));
+    assert!(!setup.send("other", Some("key")).await.unwrap().replayed);
+}
+
+#[tokio::test]
+async fn what_was_sent_is_read_back_by_id_and_page_until_it_is_deleted() {
+    let setup = setup();
+    let ids = setup.send_all(&["a", "b"]).await;
+    let inbox = Topic::inbox();
+    let request = PageRequest {
+        anchor: Anchor::Oldest,
+        limit: PageLimit::DEFAULT,
+    };
+    let page = setup.service.list(&inbox, request).await.unwrap();
+    assert_eq!(
+        page.messages
+            .iter()
+            .map(|message| message.id)
+            .collect::<Vec<_>>(),
+        ids
+    );
+    let message = setup.service.get(&inbox, ids[1]).await.unwrap().unwrap();
+    assert_eq!(message.content.as_str(), "b");
+    assert!(setup.service.delete(&inbox, ids[1]).await.unwrap());
+    assert!(!setup.service.delete(&inbox, ids[1]).await.unwrap());
+    assert_eq!(setup.service.get(&inbox, ids[1]).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_follower_replays_then_goes_live_without_loss_or_repeat() {
+    let setup = setup();
+    let ids = setup.send_all(&["a", "b", "c"]).await;
+    let mut follow = setup.follow(Some(ids[0])).await;
+    assert_eq!(texts(&mut follow).await, ["b", "c"]);
+    setup.send_all(&["d"]).await;
+    assert_eq!(texts(&mut follow).await, ["d"]);
+    let waiting = tokio::spawn(async move { texts(&mut follow).await });
+    setup.send_all(&["e"]).await;
+    assert_eq!(waiting.await.unwrap(), ["e"]);
+    eventually(Duration::from_secs(5), async || {
+        setup.store.subscribers() == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_follower_without_a_place_hears_of_what_comes_after_it_only() {
+    let setup = setup();
+    let ids = setup.send_all(&["a", "b"]).await;
+    let mut follow = setup.follow(None).await;
+    assert_eq!(follow.cursor(), ids[1]);
+    setup.send_all(&["c"]).await;
+    assert_eq!(texts(&mut follow).await, ["c"]);
+}
+
+#[tokio::test]
+async fn a_pruned_place_is_a_gap_told_once_before_what_is_held() {
+    let setup = setup();
+    let ids = setup.send_all(&["a", "b", "c", "d"]).await;
+    setup.prune_to(2).await;
+    let mut follow = setup.follow(Some(ids[0])).await;
+    assert_eq!(
+        follow.next().await,
+        Ok(FollowEvent::Gap {
+            first: Some(ids[2])
+        })
+    );
+    assert_eq!(texts(&mut follow).await, ["c", "d"]);
+    // "b" is gone as well, so who saw it misses nothing.
+    assert_eq!(
+        texts(&mut setup.follow(Some(ids[1])).await).await,
+        ["c", "d"]
+    );
+}
+
+#[tokio::test]
+async fn a_topic_pruned_to_nothing_is_one_gap_and_then_live() {
+    let setup = setup();
+    let ids = setup.send_all(&["a", "b"]).await;
+    setup.clock.advance(Duration::from_hours(2));
+    setup.prune_to(10).await;
+    let mut follow = setup.follow(Some(ids[0])).await;
+    assert_eq!(follow.next().await, Ok(FollowEvent::Gap { first: None }));
+    setup.send_all(&["c"]).await;
+    assert_eq!(texts(&mut follow).await, ["c"]);
+    // Who starts from now has missed nothing.
+    let mut from_now = setup.follow(None).await;
+    setup.send_all(&["d"]).await;
+    assert_eq!(texts(&mut from_now).await, ["d"]);
+}
+
+#[tokio::test]
+async fn a_dropped_call_of_next_loses_nothing() {
+    let setup = setup();
+    let mut follow = setup.follow(None).await;
+    for text in ["a", "b", "c"] {
+        // Polled once and dropped while it waits.
+        let next = follow.next();
+        tokio::select! {
+            biased;
+            _ = next => panic!("there is nothing yet"),
+            () = std::future::ready(()) => {}
+        }
+        setup.send_all(&[text]).await;
+        assert_eq!(texts(&mut follow).await, [text]);
+    }
+}
+
+#[tokio::test]
+async fn a_follower_keeps_its_place_over_a_failing_store() {
+    let setup = setup();
+    let mut follow = setup.follow(None).await;
+    setup.send_all(&["a"]).await;
+    let error = StoreError::Unavailable("as the test wants".to_owned());
+    setup.store.fail_next(2, error.clone());
+    assert_eq!(follow.next().await, Err(error.clone()));
+    assert_eq!(follow.next().await, Err(error));
+    assert_eq!(texts(&mut follow).await, ["a"]);
+}
+
+#[tokio::test]
+async fn retention_prunes_in_bounded_steps_and_goes_on_after_a_failure() {
+    let setup = setup();
+    setup.send_all(&["a", "b", "c", "d", "e"]).await;
+    let policy = RetentionPolicy {
+        max_age: Duration::from_hours(1),
+        max_count: 2,
+    };
+    let settings = RetentionSettings {
+        policy,
+        interval: Duration::from_secs(10),
+        budget: 1,
+        pause: Duration::from_millis(10),
+    };
+    let store = Arc::clone(&setup.store) as Arc<dyn MessageStore>;
+    let service = RetentionService::new(store, Arc::clone(&setup.clock) as _, settings);
+    setup
+        .store
+        .fail_next(1, StoreError::Unavailable("as the test wants".to_owned()));
+    let running = tokio::spawn(async move { service.run().await });
+    let held = async || {
+        let request = PageRequest {
+            anchor: Anchor::Oldest,
+            limit: PageLimit::DEFAULT,
+        };
+        setup
+            .store
+            .page(&Topic::inbox(), request)
+            .await
+            .unwrap()
+            .messages
+            .len()
+    };
+    setup.clock.wait_for_sleepers(1).await;
+    assert_eq!(held().await, 5, "the first round failed");
+    eventually(Duration::from_secs(5), async || {
+        setup.clock.advance(Duration::from_secs(1));
+        held().await == 2
+    })
+    .await;
+    setup.clock.advance(Duration::from_hours(2));
+    eventually(Duration::from_secs(5), async || {
+        setup.clock.advance(Duration::from_secs(1));
+        held().await == 0
+    })
+    .await;
+    running.abort();
+}

@@ -35,8 +35,8 @@ struct Setup {
 fn setup() -> Setup {
     let clock = Arc::new(FakeClock::new());
     let observed = Arc::new(Observed::default());
-    let observer = Arc::clone(&observed) as Arc<dyn DependencyObserver>;
-    let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), observer));
+    let told = Arc::clone(&observed) as Arc<dyn DependencyObserver>;
+    let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), told));
     let primary = Arc::new(FakeCache::new(Arc::clone(&clock)));
     let stand_in = Arc::new(FakeCache::new(Arc::clone(&clock)));
     let cache = Fallback::new(

@@ -1,7 +1,5 @@
 //! `InfoService` and `HealthService` against fakes, with a fake clock.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

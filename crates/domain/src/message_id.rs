@@ -44,29 +44,17 @@ impl MessageId {
     pub const MAX: Self = Self::new(Timestamp::MAX, u64::MAX);
 
     /// The id of the message accepted at `timestamp` as number `sequence`.
-    #[expect(
-        clippy::as_conversions,
-        reason = "`u128::from` is not const; both casts widen"
-    )]
     pub const fn new(timestamp: Timestamp, sequence: u64) -> Self {
         Self(((timestamp.as_millis() as u128) << 80) | sequence as u128)
     }
 
     /// When the message was accepted, by the store's clock.
-    #[expect(
-        clippy::as_conversions,
-        reason = "`try_from` is not const; 48 bits are left"
-    )]
     pub const fn timestamp(self) -> Timestamp {
         Timestamp::from_millis((self.0 >> 80) as u64)
     }
 
     /// The store's sequence number.
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_possible_truncation,
-        reason = "the low 64 bits"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the low 64 bits")]
     pub const fn sequence(self) -> u64 {
         self.0 as u64
     }

@@ -1,0 +1,108 @@
+//! The messages of one topic.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use posthorn_application::{Anchor, Page, PageRequest};
+use posthorn_domain::{Message, MessageId, Timestamp};
+
+/// Messages by id. Every operation costs the logarithm of their number, and a page its length.
+pub(super) struct TopicLog {
+    messages: BTreeMap<MessageId, Arc<Message>>,
+    /// The greatest id that retention removed; the least id when it removed none.
+    pub(super) pruned: MessageId,
+}
+
+impl TopicLog {
+    /// An empty log of a topic from which retention removed messages up to `pruned`.
+    pub(super) fn new(pruned: MessageId) -> Self {
+        Self {
+            messages: BTreeMap::new(),
+            pruned,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(super) fn first(&self) -> Option<MessageId> {
+        self.messages.first_key_value().map(|(id, _)| *id)
+    }
+
+    pub(super) fn last(&self) -> Option<MessageId> {
+        self.messages.last_key_value().map(|(id, _)| *id)
+    }
+
+    pub(super) fn get(&self, id: MessageId) -> Option<&Arc<Message>> {
+        self.messages.get(&id)
+    }
+
+    pub(super) fn insert(&mut self, message: Arc<Message>) {
+        self.messages.insert(message.id, message);
+    }
+
+    pub(super) fn remove(&mut self, id: MessageId) -> Option<Arc<Message>> {
+        self.messages.remove(&id)
+    }
+
+    /// Removes the oldest message as retention does.
+    pub(super) fn prune_first(&mut self) -> Option<Arc<Message>> {
+        let (id, message) = self.messages.pop_first()?;
+        self.pruned = id;
+        Some(message)
+    }
+
+    /// How many messages were accepted before `moment`, but at most `limit`.
+    pub(super) fn count_before(&self, moment: Timestamp, limit: usize) -> usize {
+        self.messages
+            .range(..MessageId::new(moment, 0))
+            .take(limit)
+            .count()
+    }
+
+    pub(super) fn page(&self, PageRequest { anchor, limit }: PageRequest) -> Page {
+        let limit = limit.get();
+        match anchor {
+            Anchor::Oldest => self.page_from(Bound::Unbounded, limit),
+            Anchor::Newest => self.page_to(Bound::Unbounded, limit),
+            Anchor::Before(id) => Page {
+                has_newer: self.last().is_some_and(|last| last >= id),
+                ..self.page_to(Bound::Excluded(id), limit)
+            },
+            Anchor::After(id) => Page {
+                has_older: self.first().is_some_and(|first| first <= id),
+                truncated: self.pruned > id,
+                ..self.page_from(Bound::Excluded(id), limit)
+            },
+        }
+    }
+
+    fn page_from(&self, start: Bound<MessageId>, limit: usize) -> Page {
+        let mut rest = self
+            .messages
+            .range((start, Bound::Unbounded))
+            .map(|(_, message)| message);
+        let messages = rest.by_ref().take(limit).map(Arc::clone).collect();
+        Page {
+            messages,
+            has_newer: rest.next().is_some(),
+            ..Page::default()
+        }
+    }
+
+    fn page_to(&self, end: Bound<MessageId>, limit: usize) -> Page {
+        let mut rest = self
+            .messages
+            .range((Bound::Unbounded, end))
+            .map(|(_, message)| message);
+        let mut messages: Vec<_> = rest.by_ref().rev().take(limit).map(Arc::clone).collect();
+        messages.reverse();
+        Page {
+            messages,
+            has_older: rest.next_back().is_some(),
+            ..Page::default()
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod marks;
 mod state;
 mod topic_log;
 mod wakers;
+mod weight;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

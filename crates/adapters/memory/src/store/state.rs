@@ -1,29 +1,23 @@
 //! All topics, their bounds and their order, behind the store's lock.
 
+mod retention;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    Append, AppendError, Appended, Idempotency, Page, PageRequest, RetentionPolicy, StoreError,
-    TopicPage, TopicRequest, TopicSummary,
+    Append, AppendError, Appended, Idempotency, Page, PageRequest, StoreError, TopicPage,
+    TopicRequest, TopicSummary,
 };
-use posthorn_domain::{
-    Attributes, Durability, Message, MessageContent, MessageId, Receipt, Timestamp, Topic,
-};
+use posthorn_domain::{Durability, Message, MessageId, NewMessage, Receipt, Timestamp, Topic};
 
 use super::MemoryStoreSettings;
 use super::keys::{Keys, Remembered, ScopedKey};
 use super::marks::Marks;
 use super::topic_log::TopicLog;
-
-/// What a message takes besides its text: itself and its place in the order. An estimate.
-const MESSAGE_OVERHEAD: usize = 256;
-/// What an attribute takes besides its key and value. An estimate.
-const ATTRIBUTE_OVERHEAD: usize = 96;
-/// How many topics one step of pruning looks at.
-const TOPICS_AT_ONCE: usize = 256;
+use super::weight::weight;
 
 pub(super) struct State {
     settings: MemoryStoreSettings,
@@ -38,15 +32,6 @@ pub(super) struct State {
     bytes: usize,
     last: MessageId,
     closed: bool,
-}
-
-/// What a step of pruning did.
-pub(super) struct PruneStep {
-    pub(super) removed: usize,
-    /// Whether the budget ended it.
-    pub(super) more: bool,
-    /// Where the next step goes on, after this topic; `None` at the end.
-    pub(super) next: Option<Topic>,
 }
 
 impl State {
@@ -173,44 +158,10 @@ impl State {
         self.keys.forget_ended(monotonic, budget);
     }
 
-    /// Removes at most `budget` messages from some topics after `from`.
-    pub(super) fn prune_some(
-        &mut self,
-        policy: &RetentionPolicy,
-        now: Timestamp,
-        from: Option<&Topic>,
-        budget: usize,
-    ) -> PruneStep {
-        let oldest_kept = now.saturating_sub(policy.max_age);
-        let max_count = usize::try_from(policy.max_count).unwrap_or(usize::MAX);
-        let mut step = PruneStep {
-            removed: 0,
-            more: false,
-            next: from.cloned(),
-        };
-        for _ in 0..TOPICS_AT_ONCE {
-            let Some((topic, log)) = self.topics_after(step.next.as_ref()).next() else {
-                step.next = None;
-                return step;
-            };
-            let left = budget - step.removed;
-            let too_old = log.count_before(oldest_kept, left.saturating_add(1));
-            let excess = log.len().saturating_sub(max_count).max(too_old);
-            let topic = topic.clone();
-            step.more = excess > left;
-            step.removed += self.prune_oldest(&topic, excess.min(left));
-            step.next = Some(topic);
-            if step.more {
-                return step;
-            }
-        }
-        step
-    }
-
     /// Stores a message at the end of its topic.
     fn store(
         &mut self,
-        message: posthorn_domain::NewMessage,
+        message: NewMessage,
         pod: Arc<str>,
         now: Timestamp,
     ) -> Result<Receipt, StoreError> {
@@ -237,45 +188,6 @@ impl State {
             durability: Durability::Memory,
             pod,
         })
-    }
-
-    /// Drops the oldest messages of all topics until one more of `weight` bytes fits.
-    fn make_room(&mut self, weight: usize) -> Result<(), StoreError> {
-        let MemoryStoreSettings {
-            max_messages,
-            max_bytes,
-            ..
-        } = self.settings;
-        if max_messages == 0 || weight > max_bytes {
-            let text = format!("a message takes {weight} bytes of {max_bytes}");
-            return Err(StoreError::Full(text));
-        }
-        while self.messages >= max_messages || self.bytes > max_bytes - weight {
-            let Some((_, topic)) = self.oldest.first_key_value() else {
-                break;
-            };
-            let topic = topic.clone();
-            self.prune_oldest(&topic, 1);
-        }
-        Ok(())
-    }
-
-    /// Removes the `count` oldest messages of `topic` as retention does; says how many it were.
-    fn prune_oldest(&mut self, topic: &Topic, count: usize) -> usize {
-        let Some(log) = self.topics.get_mut(topic) else {
-            return 0;
-        };
-        let first = log.first();
-        let mut removed = 0;
-        while removed < count
-            && let Some(message) = log.prune_first()
-        {
-            removed += 1;
-            self.bytes -= weight(&message.content, &message.attributes);
-        }
-        self.messages -= removed;
-        self.first_changed(topic, first);
-        removed
     }
 
     /// Brings the order of topics up to date after removals from `topic`, which had begun with
@@ -305,11 +217,5 @@ impl State {
     }
 }
 
-/// About how many bytes a message takes.
-fn weight(content: &MessageContent, attributes: &Attributes) -> usize {
-    let attributes: usize = attributes
-        .iter()
-        .map(|(key, value)| key.len() + value.len() + ATTRIBUTE_OVERHEAD)
-        .sum();
-    MESSAGE_OVERHEAD + content.as_str().len() + attributes
-}
+#[cfg(test)]
+mod tests;

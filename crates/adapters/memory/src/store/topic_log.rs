@@ -105,4 +105,9 @@ impl TopicLog {
             ..Page::default()
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.messages.values()
+    }
 }

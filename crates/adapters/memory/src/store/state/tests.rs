@@ -1,0 +1,69 @@
+//! The state keeps its books in order.
+
+use posthorn_application::RetentionPolicy;
+use posthorn_testkit::samples;
+
+use super::*;
+
+/// Counts everything anew.
+#[track_caller]
+fn check(state: &State) {
+    let all: Vec<_> = state.topics.values().flat_map(TopicLog::messages).collect();
+    let bytes: usize = all.iter().map(|m| weight(&m.content, &m.attributes)).sum();
+    assert_eq!((state.messages, state.bytes), (all.len(), bytes));
+    assert!(state.messages <= state.settings.max_messages);
+    assert!(state.bytes <= state.settings.max_bytes);
+    let first = |(topic, log): (&Topic, &TopicLog)| Some((log.first()?, topic.clone()));
+    let oldest: BTreeMap<_, _> = state.topics.iter().filter_map(first).collect();
+    assert_eq!(state.oldest, oldest);
+    assert_eq!(state.oldest.len(), state.topics.len(), "no topic is empty");
+}
+
+#[test]
+fn the_books_balance_whatever_happens() {
+    let settings = MemoryStoreSettings {
+        max_messages: 20,
+        max_bytes: 9_000,
+        ..Default::default()
+    };
+    let mut state = State::new(settings);
+    let mut sent = Vec::new();
+    let pod: Arc<str> = Arc::from("pod");
+    for number in 0..2_000_usize {
+        let topic = samples::topic(["a", "b", "c"][number * 7 % 11 % 3]);
+        match number * 13 % 10 {
+            0..=5 => {
+                let message = samples::message(&topic, &"x".repeat(1 + number * 31 % 900));
+                let pod = Arc::clone(&pod);
+                let append = Append {
+                    message,
+                    pod,
+                    idempotency: None,
+                };
+                let now = Timestamp::from_millis(1_000);
+                sent.push(
+                    state
+                        .append(append, now, Duration::ZERO)
+                        .unwrap()
+                        .receipt
+                        .id,
+                );
+            }
+            6..=8 => {
+                let place = number * 17 % sent.len().max(1);
+                let recent = sent.iter().rev().nth(place % 25);
+                recent.map(|id| state.delete(&topic, *id));
+            }
+            _ => {
+                let max_count = 1 + u64::try_from(number % 7).unwrap();
+                let policy = RetentionPolicy {
+                    max_age: Duration::from_hours(1),
+                    max_count,
+                };
+                state.prune_some(&policy, Timestamp::from_millis(1_000), None, 3);
+            }
+        }
+        check(&state);
+    }
+    assert!(sent.len() > 1_000);
+}

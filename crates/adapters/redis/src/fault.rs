@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Transient(String),
     /// There is no room on the server.
     Full(String),
+    /// What is under the key is not ours.
+    Corrupt(String),
     /// The same call would fail again.
     Permanent(String),
 }
@@ -53,6 +55,16 @@ impl Fault {
         }
     }
 
+    /// What happened, in words.
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Transient(text)
+            | Self::Full(text)
+            | Self::Corrupt(text)
+            | Self::Permanent(text) => text,
+        }
+    }
+
     fn of_known(kind: ServerErrorKind, text: String) -> Self {
         match kind {
             ServerErrorKind::BusyLoading
@@ -72,6 +84,7 @@ impl Fault {
     fn of_code(code: &str, text: String) -> Self {
         match code {
             "OOM" => Self::Full(text),
+            "WRONGTYPE" => Self::Corrupt(text),
             // The server cannot write its append-only file or its snapshot.
             "MISCONF" if text.contains("No space left") => Self::Full(text),
             "BUSY" | "MISCONF" | "NOREPLICAS" | "NOMASTERLINK" | "UNBLOCKED" => {
@@ -86,9 +99,10 @@ impl Redirect {
     /// What `error` says, if it is of that sort.
     pub(crate) fn of(error: &RedisError) -> Option<Self> {
         match error.kind() {
-            ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::ReadOnly) => {
-                Some(Self::Elsewhere)
-            }
+            // The whole of an aborted transaction is: a queued command was refused with `MOVED`.
+            ErrorKind::Server(
+                ServerErrorKind::Moved | ServerErrorKind::ReadOnly | ServerErrorKind::ExecAbort,
+            ) => Some(Self::Elsewhere),
             ErrorKind::Server(ServerErrorKind::NoScript) => Some(Self::NoScript),
             _ => None,
         }
@@ -100,7 +114,7 @@ impl From<Fault> for CacheError {
         match fault {
             // A cache without room serves again once there is some.
             Fault::Transient(text) | Fault::Full(text) => Self::Unavailable(text),
-            Fault::Permanent(text) => Self::Failed(text),
+            Fault::Corrupt(text) | Fault::Permanent(text) => Self::Failed(text),
         }
     }
 }
@@ -112,15 +126,14 @@ impl From<Fault> for StoreError {
             // operator: no record is corrupt, and the store serves again afterwards.
             Fault::Transient(text) | Fault::Permanent(text) => Self::Unavailable(text),
             Fault::Full(text) => Self::Full(text),
+            Fault::Corrupt(text) => Self::Corrupt(text),
         }
     }
 }
 
 impl From<Fault> for DependencyError {
     fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Transient(text) | Fault::Full(text) | Fault::Permanent(text) => Self(text),
-        }
+        Self(fault.into_text())
     }
 }
 
@@ -188,7 +201,7 @@ mod tests {
         );
         check(
             &error("WRONGTYPE", "Operation against a key"),
-            Fault::Permanent,
+            Fault::Corrupt,
         );
     }
 }

@@ -9,8 +9,10 @@ pub mod keys;
 mod pool;
 mod settings;
 mod slots;
+mod store;
 
 pub use cache::RedisCache;
 pub use dependency::RedisDependency;
 pub use pool::{PoolStatus, RedisPool};
 pub use settings::{RedisSettings, RedisSettingsError};
+pub use store::{RedisStore, RedisStoreError, RedisStoreSettings};

@@ -1,45 +1,16 @@
-//! The cache and the dependency against real servers.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "tests"
-)]
+//! The cache and the dependency when servers fail.
 
 use std::time::{Duration, Instant};
 
+use crate::support::{cluster_url, pool, sentinel_url};
 use posthorn_application::{Cache, CacheError, Dependency};
-use posthorn_redis::{RedisCache, RedisDependency, RedisPool, RedisSettings};
+use posthorn_redis::{RedisCache, RedisDependency};
 use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually};
-use secrecy::SecretString;
 
 /// What an operation may take: 500 ms for the checkout, 250 ms for the command, and some for a
 /// busy machine.
 const BOUND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
-
-fn pool(url: &str) -> RedisPool {
-    RedisPool::new(&RedisSettings::new(SecretString::from(url))).unwrap()
-}
-
-fn cluster_url(cluster: &RedisCluster) -> String {
-    let hosts: Vec<_> = cluster.nodes().iter().map(RedisServer::address).collect();
-    format!("redis+cluster://{}", hosts.join(","))
-}
-
-fn sentinel_url(sentinel: &RedisSentinel) -> String {
-    let hosts: Vec<_> = sentinel
-        .sentinel_urls()
-        .iter()
-        .map(|url| url.replace("redis://", ""))
-        .collect();
-    format!(
-        "redis+sentinel://{}/{}",
-        hosts.join(","),
-        RedisSentinel::MASTER_NAME
-    )
-}
 
 /// The operation fails as unavailable and in time.
 async fn check_unavailable(cache: &RedisCache) {

@@ -1,0 +1,258 @@
+//! The message store on Redis Streams.
+//!
+//! Appends of all callers share pipelines, one writing task per primary ([`writer`]); everything
+//! else shares one connection per primary ([`session`]); one connection per process hears of
+//! appends ([`listener`]). On a cluster the store finds the owners of slots itself
+//! ([`directory`]): the client library's cluster connection repeats commands after a lost
+//! connection, and a repeated `XADD` would store a message twice.
+
+mod check;
+mod connector;
+mod directory;
+mod followers;
+mod link;
+mod listener;
+mod pages;
+mod prune;
+mod record;
+mod scripts;
+mod session;
+mod settings;
+mod topics;
+mod writer;
+mod writers;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use posthorn_application::{
+    Append, AppendError, Appended, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
+    StoreError, Subscription, TopicPage, TopicRequest,
+};
+use posthorn_domain::{Durability, Message, MessageId, Topic};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::fault::Fault;
+use crate::keys;
+use connector::Connector;
+use directory::Directory;
+use followers::Followers;
+use listener::Listener;
+use prune::Pruner;
+use session::Session;
+pub use settings::{RedisStoreError, RedisStoreSettings};
+use topics::TopicIndex;
+use writer::Work;
+use writers::Writers;
+
+/// Messages in Redis: a stream per topic, whose entries' ids are the messages' ids.
+///
+/// Every operation is bounded by [`RedisStore::bound`], but for `topics`, `prune` and `close`,
+/// which make several trips and are bounded by it for each. Dropping the store ends its tasks and
+/// closes its connections.
+pub struct RedisStore {
+    session: Arc<Session>,
+    writers: Writers,
+    index: TopicIndex,
+    followers: Arc<Followers>,
+    listening: Listening,
+    prune_place: Mutex<Option<Topic>>,
+    prefix: Arc<str>,
+    durability: Durability,
+    bound: Duration,
+    closed: AtomicBool,
+}
+
+/// The listening task, which the first subscription starts.
+struct Listening {
+    waiting: Mutex<Option<Listener>>,
+    task: Mutex<JoinSet<()>>,
+    hears: watch::Receiver<bool>,
+}
+
+impl RedisStore {
+    /// Connects to every primary and makes sure that the required durability can be reached.
+    pub async fn connect(settings: RedisStoreSettings) -> Result<Self, RedisStoreError> {
+        let bound = settings.redis.connect_timeout + settings.write_bound();
+        let connector = Arc::new(Connector::new(&settings.redis, bound)?);
+        let directory = Arc::new(Directory::new(Arc::clone(&connector)));
+        let durability = check::check(&connector, &directory, &settings)
+            .boxed()
+            .await?;
+        let command_timeout = settings.redis.command_timeout;
+        let session = Arc::new(Session::new(
+            Arc::clone(&connector),
+            Arc::clone(&directory),
+            command_timeout,
+            bound,
+        ));
+        let prefix: Arc<str> = Arc::from(settings.redis.prefix.as_str());
+        let followers = Arc::new(Followers::default());
+        let (sender, hears) = watch::channel(false);
+        let listener = Listener {
+            connector: Arc::clone(&connector),
+            directory: Arc::clone(&directory),
+            session: Arc::clone(&session),
+            followers: Arc::clone(&followers),
+            prefix: Arc::clone(&prefix),
+            command_timeout,
+            hears: sender,
+        };
+        Ok(Self {
+            index: TopicIndex::new(&prefix),
+            writers: Writers::new(connector, directory, settings),
+            listening: Listening {
+                waiting: Mutex::new(Some(listener)),
+                task: Mutex::default(),
+                hears,
+            },
+            session,
+            followers,
+            prune_place: Mutex::default(),
+            prefix,
+            durability,
+            bound,
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// The most time that an operation takes: opening a connection, and a write with its
+    /// replication.
+    pub fn bound(&self) -> Duration {
+        self.bound
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Unavailable("the store is closed".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn bounded<T, E: From<StoreError>>(
+        &self,
+        operation: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.check_open()?;
+        timeout(self.bound, operation)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::from(Fault::timed_out("an operation")).into()))
+    }
+
+    async fn append_now(&self, append: Append) -> Result<Appended, AppendError> {
+        let topic = append.message.topic.clone();
+        let slot = keys::topic_slot(&topic);
+        if self.index.is_known(&topic) {
+            return self.write(slot, append).await;
+        }
+        let since = Instant::now();
+        self.index
+            .add(&self.session, &topic)
+            .await
+            .map_err(StoreError::from)?;
+        let appended = self.write(slot, append).await?;
+        // The message is stored either way; what is not remembered is added with the next one.
+        if self.index.add(&self.session, &topic).await.is_ok() {
+            self.index.remember(topic, since);
+        }
+        Ok(appended)
+    }
+
+    async fn write(&self, slot: u16, append: Append) -> Result<Appended, AppendError> {
+        let written = self
+            .writers
+            .write(slot, Work::Append(append))
+            .await
+            .map_err(StoreError::from)?;
+        match written.work {
+            Work::Append(append) => record::appended(append, written.durability, written.answer),
+            Work::Ping => Err(record::corrupt("a ping came back".to_owned()).into()),
+        }
+    }
+}
+
+impl Listening {
+    /// Starts the task if need be, and waits until it hears.
+    async fn hear(&self) -> Result<(), StoreError> {
+        if let Some(listener) = lock(&self.waiting).take() {
+            lock(&self.task).spawn(listener.run());
+        }
+        let gone = |_| StoreError::Unavailable("the store is closed".to_owned());
+        self.hears
+            .clone()
+            .wait_for(|hears| *hears)
+            .await
+            .map(drop)
+            .map_err(gone)
+    }
+}
+
+#[async_trait]
+impl MessageStore for RedisStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.bounded(self.append_now(append)).await
+    }
+
+    async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
+        self.bounded(pages::get(&self.session, &self.prefix, topic, id))
+            .await
+    }
+
+    async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
+        self.bounded(pages::page(&self.session, &self.prefix, topic, request))
+            .await
+    }
+
+    async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
+        self.bounded(pages::delete(&self.session, &self.prefix, topic, id))
+            .await
+    }
+
+    async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
+        self.check_open()?;
+        self.index.page(&self.session, &self.prefix, request).await
+    }
+
+    async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
+        self.bounded(self.listening.hear()).await?;
+        Ok(Box::new(self.followers.follow(topic)))
+    }
+
+    async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
+        self.check_open()?;
+        let pruner = Pruner {
+            session: &self.session,
+            index: &self.index,
+            prefix: &self.prefix,
+            place: &self.prune_place,
+        };
+        pruner.round(policy, budget).await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        self.bounded(async { self.writers.ping().await.map_err(StoreError::from) })
+            .await
+    }
+
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.writers.close().await;
+        lock(&self.listening.waiting).take();
+        lock(&self.listening.task).abort_all();
+        self.session.close();
+        self.followers.wake_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,136 @@
+//! One writing task per node, started when it is needed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::connector::{Connector, Node};
+use super::directory::Directory;
+use super::link::Link;
+use super::session::ATTEMPTS;
+use super::settings::RedisStoreSettings;
+use super::writer::{Job, Work, WriteError, Writer, Written};
+use crate::fault::Fault;
+
+/// How many writes may wait for one node; more wait where they come from, within their bound.
+const QUEUE: usize = 4096;
+
+/// Hands writes to the task of the node that they belong to.
+pub(super) struct Writers {
+    connector: Arc<Connector>,
+    directory: Arc<Directory>,
+    settings: RedisStoreSettings,
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    queues: HashMap<Node, mpsc::Sender<Job>>,
+    tasks: JoinSet<()>,
+    closed: bool,
+}
+
+impl Writers {
+    pub(super) fn new(
+        connector: Arc<Connector>,
+        directory: Arc<Directory>,
+        settings: RedisStoreSettings,
+    ) -> Self {
+        Self {
+            connector,
+            directory,
+            settings,
+            running: Mutex::default(),
+        }
+    }
+
+    /// Writes `work` to the owner of `slot`. Bounded by the caller, who may stop waiting.
+    pub(super) async fn write(&self, slot: u16, mut work: Work) -> Result<Written, Fault> {
+        let mut refused = Fault::Transient("the slot keeps moving".to_owned());
+        for _ in 0..ATTEMPTS {
+            let node = self.directory.node(slot).await?;
+            match self.write_to(&node, work).await {
+                Ok(written) => return Ok(written),
+                Err(WriteError::Fault(fault)) => return Err(fault),
+                Err(WriteError::Elsewhere(back, fault)) => {
+                    self.directory.forget().await;
+                    (work, refused) = (back, fault);
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    /// Tries the way of a write to every node, without writing anything.
+    pub(super) async fn ping(&self) -> Result<(), Fault> {
+        for node in self.directory.nodes().await? {
+            match self.write_to(&node, Work::Ping).await {
+                Ok(_) => {}
+                Err(WriteError::Fault(fault) | WriteError::Elsewhere(_, fault)) => {
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes no more writes, and waits until those that wait are answered.
+    pub(super) async fn close(&self) {
+        let mut tasks = {
+            let mut running = self.lock();
+            running.closed = true;
+            running.queues.clear();
+            std::mem::take(&mut running.tasks)
+        };
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn write_to(&self, node: &Node, work: Work) -> Result<Written, WriteError> {
+        let gone = || WriteError::Fault(Fault::Transient("the store is closed".to_owned()));
+        let queue = self.queue(node).ok_or_else(gone)?;
+        let (reply, answer) = oneshot::channel();
+        queue.send(Job { work, reply }).await.map_err(|_| gone())?;
+        // Only the queue's owner may keep the task alive, so that closing ends it.
+        drop(queue);
+        let outcome = answer.await.map_err(|_| gone())?;
+        if let Err(WriteError::Fault(Fault::Transient(_))) = &outcome {
+            // Another node may have taken over.
+            self.directory.forget().await;
+        }
+        outcome
+    }
+
+    fn queue(&self, node: &Node) -> Option<mpsc::Sender<Job>> {
+        let mut running = self.lock();
+        if running.closed {
+            return None;
+        }
+        if let Some(queue) = running.queues.get(node) {
+            return Some(queue.clone());
+        }
+        // A node that is new may have replaced one that is gone: tasks of nodes that still serve
+        // start again with their next write.
+        if running.queues.len() >= Self::MAX_NODES {
+            running.queues.clear();
+        }
+        while running.tasks.try_join_next().is_some() {}
+        let connector = Arc::clone(&self.connector);
+        let link = Link::new(connector, node.clone(), self.settings.redis.command_timeout);
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        running
+            .tasks
+            .spawn(Writer::new(link, &self.settings).run(jobs));
+        running.queues.insert(node.clone(), queue.clone());
+        Some(queue)
+    }
+
+    /// More nodes than this are not served at a time; the largest cluster that Redis recommends
+    /// has 1000.
+    const MAX_NODES: usize = 1024;
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

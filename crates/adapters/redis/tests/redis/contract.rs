@@ -1,0 +1,29 @@
+//! Both contracts on a single server and on a cluster of three.
+
+mod cache_on_a_server {
+    use crate::support::CacheOn;
+
+    posthorn_testkit::cache_contract_tests!(CacheOn::server().await);
+}
+
+mod cache_on_a_cluster {
+    use crate::support::CacheOn;
+
+    posthorn_testkit::cache_contract_tests!(CacheOn::cluster().await);
+}
+
+mod store_on_a_server {
+    use crate::support::StoreOn;
+
+    posthorn_testkit::store_contract_tests!(StoreOn::server().await);
+    posthorn_testkit::store_restart_tests!(StoreOn::server().await);
+    posthorn_testkit::store_model_tests!(cases = 40, StoreOn::server().await);
+}
+
+mod store_on_a_cluster {
+    use crate::support::StoreOn;
+
+    posthorn_testkit::store_contract_tests!(StoreOn::cluster().await);
+    posthorn_testkit::store_restart_tests!(StoreOn::cluster().await);
+    posthorn_testkit::store_model_tests!(cases = 20, StoreOn::cluster().await);
+}

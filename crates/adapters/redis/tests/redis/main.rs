@@ -1,0 +1,14 @@
+//! Everything of this crate against real servers, which the tests start.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
+
+mod cache;
+mod contract;
+mod support;

@@ -1,0 +1,134 @@
+//! Servers for the tests of this crate, and stores and caches on them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use posthorn_application::{Cache, MessageStore};
+use posthorn_domain::Durability;
+use posthorn_redis::{RedisCache, RedisPool, RedisSettings, RedisStore, RedisStoreSettings};
+use posthorn_testkit::{CacheHarness, RedisCluster, RedisSentinel, RedisServer, StoreHarness};
+use secrecy::SecretString;
+
+/// Servers for one test.
+pub(crate) enum Servers {
+    Single(RedisServer),
+    Cluster(RedisCluster),
+}
+
+impl Servers {
+    pub(crate) async fn server() -> Self {
+        Self::Single(RedisServer::start().await)
+    }
+
+    pub(crate) async fn cluster() -> Self {
+        Self::Cluster(RedisCluster::start().await)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Single(server) => server.url(),
+            Self::Cluster(cluster) => cluster_url(cluster),
+        }
+    }
+}
+
+pub(crate) fn cluster_url(cluster: &RedisCluster) -> String {
+    let hosts: Vec<_> = cluster.nodes().iter().map(RedisServer::address).collect();
+    format!("redis+cluster://{}", hosts.join(","))
+}
+
+pub(crate) fn sentinel_url(sentinel: &RedisSentinel) -> String {
+    let urls = sentinel.sentinel_urls();
+    let hosts: Vec<_> = urls
+        .iter()
+        .map(|url| url.trim_start_matches("redis://"))
+        .collect();
+    format!(
+        "redis+sentinel://{}/{}",
+        hosts.join(","),
+        RedisSentinel::MASTER_NAME
+    )
+}
+
+pub(crate) fn pool(url: &str) -> RedisPool {
+    RedisPool::new(&RedisSettings::new(SecretString::from(url))).unwrap()
+}
+
+/// Settings for servers that keep everything in memory.
+pub(crate) fn store_settings(url: &str) -> RedisStoreSettings {
+    let mut settings = RedisStoreSettings::new(SecretString::from(url));
+    settings.durability = Durability::Memory;
+    settings
+}
+
+pub(crate) async fn store(url: &str) -> Arc<RedisStore> {
+    Arc::new(RedisStore::connect(store_settings(url)).await.unwrap())
+}
+
+pub(crate) struct StoreOn {
+    servers: Servers,
+    store: Arc<RedisStore>,
+}
+
+impl StoreOn {
+    pub(crate) async fn server() -> Self {
+        Self::on(Servers::server().await).await
+    }
+
+    pub(crate) async fn cluster() -> Self {
+        Self::on(Servers::cluster().await).await
+    }
+
+    async fn on(servers: Servers) -> Self {
+        let store = store(&servers.url()).await;
+        Self { servers, store }
+    }
+}
+
+#[async_trait]
+impl StoreHarness for StoreOn {
+    fn store(&self) -> Arc<dyn MessageStore> {
+        Arc::clone(&self.store) as Arc<dyn MessageStore>
+    }
+
+    async fn other_process(&self) -> Arc<dyn MessageStore> {
+        store(&self.servers.url()).await
+    }
+
+    async fn reopen(&mut self) -> bool {
+        self.store.close().await;
+        self.store = store(&self.servers.url()).await;
+        true
+    }
+}
+
+pub(crate) struct CacheOn {
+    servers: Servers,
+    cache: Arc<RedisCache>,
+}
+
+impl CacheOn {
+    pub(crate) async fn server() -> Self {
+        Self::on(Servers::server().await)
+    }
+
+    pub(crate) async fn cluster() -> Self {
+        Self::on(Servers::cluster().await)
+    }
+
+    fn on(servers: Servers) -> Self {
+        let cache = Arc::new(RedisCache::new(pool(&servers.url())));
+        Self { servers, cache }
+    }
+}
+
+#[async_trait]
+impl CacheHarness for CacheOn {
+    fn cache(&self) -> Arc<dyn Cache> {
+        Arc::clone(&self.cache) as Arc<dyn Cache>
+    }
+
+    async fn other_process(&self) -> Arc<dyn Cache> {
+        Arc::new(RedisCache::new(pool(&self.servers.url())))
+    }
+}

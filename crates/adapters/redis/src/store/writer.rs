@@ -64,7 +64,7 @@ pub(super) struct Writer {
 struct Sent {
     answers: Vec<RedisResult<Value>>,
     durability: Durability,
-    /// How many replicas acknowledged, if that matters.
+    /// Why the replicas' acknowledgement is missing, if it is wanted.
     short_of_replicas: Option<Fault>,
 }
 
@@ -89,7 +89,7 @@ impl Writer {
             batch.retain(|job| !job.reply.is_closed());
             let again = self.write(std::mem::take(&mut batch)).await;
             if !again.is_empty() {
-                // The script was gone. It was loaded anew with the failed connection's state.
+                // The server had forgotten the script; writing again loads it first.
                 for job in self.write(again).await {
                     fail(
                         job,
@@ -117,29 +117,40 @@ impl Writer {
     }
 
     async fn send(&mut self, jobs: &[Job]) -> Result<Sent, Fault> {
-        let mut lease = self.link.lease().await?;
-        let durability = self.prepare(&mut lease).await?;
-        if durability < self.required {
-            return Err(Fault::Transient(format!(
-                "Redis reaches the durability {durability} only"
-            )));
-        }
-        let pipeline = self.pipeline(jobs, durability);
-        let call = self
-            .link
-            .call::<Vec<RedisResult<Value>>>(&mut lease, &pipeline, self.bound);
-        let mut answers = call.await.map_err(CallError::into_fault)?;
-        let acknowledged = if self.required == Durability::Replicated {
-            answers.pop()
-        } else {
-            None
+        let (mut lease, durability) = match self.ready().await {
+            Ok(ready) => ready,
+            // The connection broke since it was last tried, before anything was written to it.
+            Err(_) => self.ready().await?,
         };
+        let pipeline = self.pipeline(jobs, durability);
+        let answers = self.link.call(&mut lease, &pipeline, self.bound);
+        let mut answers: Vec<RedisResult<Value>> = answers.await.map_err(CallError::into_fault)?;
+        let waits = self.required == Durability::Replicated;
+        let acknowledged = if waits { answers.pop() } else { None };
         let short_of_replicas = acknowledged.and_then(|answer| self.shortage(answer));
         Ok(Sent {
             answers,
             durability,
             short_of_replicas,
         })
+    }
+
+    /// A connection whose server knows the script, and the durability of what it stores, which is
+    /// the required one at least.
+    async fn ready(&mut self) -> Result<(Lease, Durability), Fault> {
+        let mut lease = self.link.lease().await?;
+        if let Some((generation, durability)) = self.prepared
+            && generation == lease.generation
+        {
+            return Ok((lease, durability));
+        }
+        let durability = prepare(&self.link, &mut lease, self.required, self.bound).await?;
+        if durability < self.required {
+            let text = format!("Redis reaches the durability {durability} only");
+            return Err(Fault::Transient(text));
+        }
+        self.prepared = Some((lease.generation, durability));
+        Ok((lease, durability))
     }
 
     /// The jobs' commands, the announcement, and the wait for replicas.
@@ -225,22 +236,10 @@ impl Writer {
         }
         again
     }
-
-    /// Loads the script into a new connection's server and finds out how durable its writes are.
-    async fn prepare(&mut self, lease: &mut Lease) -> Result<Durability, Fault> {
-        if let Some((generation, durability)) = self.prepared
-            && generation == lease.generation
-        {
-            return Ok(durability);
-        }
-        let durability = prepare(&self.link, lease, self.required, self.bound).await?;
-        self.prepared = Some((lease.generation, durability));
-        Ok(durability)
-    }
 }
 
-/// Loads the script into the server and finds out what durability its answers stand for, if
-/// `required` is reached.
+/// Loads the script into the server, and finds out what durability its answers stand for when
+/// `required` is waited for.
 pub(super) async fn prepare(
     link: &Link,
     lease: &mut Lease,

@@ -11,4 +11,7 @@
 
 mod cache;
 mod contract;
+mod durability;
+mod failures;
 mod support;
+mod wake_ups;

@@ -1,0 +1,53 @@
+//! Measures what counting one request costs, on one thread and on two at once:
+//! `cargo run --release -p posthorn-telemetry --example metrics_cost`.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a measurement"
+)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use posthorn_application::{AppIdentity, Clock, RequestMetrics, RequestOutcome};
+use posthorn_telemetry::Metrics;
+use posthorn_testkit::FakeClock;
+
+const REQUESTS: u32 = 2_000_000;
+
+fn main() {
+    let identity = AppIdentity {
+        name: "posthorn".into(),
+        version: "0".into(),
+        environment: "testing".into(),
+        pod: "pod".into(),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(FakeClock::new());
+    let metrics = Metrics::new(&identity, clock);
+    for _ in 0..3 {
+        println!("one thread: {:.0} ns a request", measure(&metrics));
+        let (left, right) = thread::scope(|scope| {
+            let other = scope.spawn(|| measure(&metrics));
+            (measure(&metrics), other.join().unwrap_or_default())
+        });
+        println!("two threads: {left:.0} and {right:.0} ns a request");
+    }
+}
+
+fn measure(metrics: &dyn RequestMetrics) -> f64 {
+    let start = Instant::now();
+    for number in 0..REQUESTS {
+        metrics.request_started();
+        metrics.request_finished(Some(RequestOutcome {
+            method: black_box("POST"),
+            endpoint: black_box("/api/v1/message"),
+            status: black_box(201),
+            latency: Duration::from_micros(u64::from(number % 1000)),
+        }));
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(REQUESTS)
+}

@@ -1,0 +1,135 @@
+//! A cache that counts what it is asked.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use posthorn_application::{Cache, CacheError};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+
+use crate::Metrics;
+use crate::metrics::CacheLabels;
+
+/// A [`Cache`] around another one that feeds `app_cache_requests_total`.
+pub struct InstrumentedCache {
+    inner: Arc<dyn Cache>,
+    get: Operation,
+    set: Operation,
+    delete: Operation,
+    clear: Operation,
+}
+
+impl InstrumentedCache {
+    /// Counts what `inner` is asked, under the name `backend`.
+    pub fn new(inner: Arc<dyn Cache>, backend: &'static str, metrics: &Metrics) -> Self {
+        let operation = |name| Operation::new(backend, name, metrics);
+        Self {
+            inner,
+            get: operation("get"),
+            set: operation("set"),
+            delete: operation("delete"),
+            clear: operation("clear"),
+        }
+    }
+}
+
+#[async_trait]
+impl Cache for InstrumentedCache {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        let result = self.inner.get(key).await;
+        self.get.count(outcome(&result, |value| match value {
+            Some(_) => Outcome::Hit,
+            None => Outcome::Miss,
+        }));
+        result
+    }
+
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+        let result = self.inner.set(key, value, ttl).await;
+        self.set.count(outcome(&result, |()| Outcome::Ok));
+        result
+    }
+
+    async fn delete(&self, key: &str) -> Result<bool, CacheError> {
+        let result = self.inner.delete(key).await;
+        self.delete.count(outcome(&result, |_| Outcome::Ok));
+        result
+    }
+
+    async fn clear(&self) -> Result<(), CacheError> {
+        let result = self.inner.clear().await;
+        self.clear.count(outcome(&result, |()| Outcome::Ok));
+        result
+    }
+}
+
+impl fmt::Debug for InstrumentedCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InstrumentedCache").finish_non_exhaustive()
+    }
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Hit,
+    Miss,
+    Ok,
+    Unavailable,
+    Failed,
+}
+
+fn outcome<T>(result: &Result<T, CacheError>, of_value: impl Fn(&T) -> Outcome) -> Outcome {
+    match result {
+        Ok(value) => of_value(value),
+        Err(CacheError::Unavailable(_)) => Outcome::Unavailable,
+        Err(CacheError::Failed(_)) => Outcome::Failed,
+    }
+}
+
+/// The counters of one operation. Each appears in the exposition with its first event.
+struct Operation {
+    requests: Family<CacheLabels, Counter>,
+    backend: &'static str,
+    name: &'static str,
+    hit: OnceLock<Counter>,
+    miss: OnceLock<Counter>,
+    ok: OnceLock<Counter>,
+    unavailable: OnceLock<Counter>,
+    failed: OnceLock<Counter>,
+}
+
+impl Operation {
+    fn new(backend: &'static str, name: &'static str, metrics: &Metrics) -> Self {
+        Self {
+            requests: metrics.cache_requests().clone(),
+            backend,
+            name,
+            hit: OnceLock::new(),
+            miss: OnceLock::new(),
+            ok: OnceLock::new(),
+            unavailable: OnceLock::new(),
+            failed: OnceLock::new(),
+        }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        let (counter, outcome) = match outcome {
+            Outcome::Hit => (&self.hit, "hit"),
+            Outcome::Miss => (&self.miss, "miss"),
+            Outcome::Ok => (&self.ok, "ok"),
+            Outcome::Unavailable => (&self.unavailable, "unavailable"),
+            Outcome::Failed => (&self.failed, "failed"),
+        };
+        let create = || {
+            self.requests.get_or_create_owned(&CacheLabels {
+                backend: self.backend,
+                operation: self.name,
+                outcome,
+            })
+        };
+        counter.get_or_init(create).inc();
+    }
+}

@@ -1,0 +1,98 @@
+//! The filter that `LOG_LEVEL` takes.
+
+use tracing_subscriber::EnvFilter;
+
+/// Why a text is no log filter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// It is empty, or an item of it is.
+    #[error("an empty log filter; a level is needed, such as `info`")]
+    Empty,
+    /// A word that is no level stands alone.
+    #[error(
+        "`{0}` is no log level; known are error, warn, info, debug, trace and off, and for one \
+         target write `target=level`"
+    )]
+    UnknownLevel(String),
+    /// It cannot be read.
+    #[error("no log filter: {0}")]
+    Syntax(String),
+}
+
+/// Whether [`crate::init`] will take `filter`: a level, or directives of `tracing`'s `EnvFilter`
+/// such as `info,posthorn_http=debug`.
+///
+/// `EnvFilter` takes a word that is no level for the name of a target, so that a misspelt level
+/// would silence everything else. Here a target always needs its level.
+pub fn check_filter(filter: &str) -> Result<(), FilterError> {
+    parse(filter).map(drop)
+}
+
+pub(crate) fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
+    for item in filter.split(',').map(str::trim) {
+        if item.is_empty() {
+            return Err(FilterError::Empty);
+        }
+        let is_word = item
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ':'));
+        if is_word && !is_level(item) {
+            return Err(FilterError::UnknownLevel(item.to_owned()));
+        }
+    }
+    EnvFilter::builder()
+        .parse(filter)
+        .map_err(|error| FilterError::Syntax(error.to_string()))
+}
+
+fn is_level(word: &str) -> bool {
+    ["off", "error", "warn", "info", "debug", "trace"]
+        .iter()
+        .any(|level| word.eq_ignore_ascii_case(level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(filter: &str, expected: Result<(), FilterError>) {
+        assert_eq!(check_filter(filter), expected, "{filter}");
+    }
+
+    #[test]
+    fn a_filter_is_a_level_or_directives() {
+        check("info", Ok(()));
+        check("WARN", Ok(()));
+        check("off", Ok(()));
+        check("info, posthorn_http=debug,redis=off", Ok(()));
+        check("info,[request{request_id=abc}]=trace", Ok(()));
+    }
+
+    #[test]
+    fn a_misspelt_level_is_named() {
+        check("inof", Err(FilterError::UnknownLevel("inof".to_owned())));
+        check(
+            "info,posthorn_http",
+            Err(FilterError::UnknownLevel("posthorn_http".to_owned())),
+        );
+        let text = check_filter("inof").unwrap_err().to_string();
+        assert!(text.contains("`inof`") && text.contains("info"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_filter_is_refused() {
+        check("", Err(FilterError::Empty));
+        check(" ", Err(FilterError::Empty));
+        check("info,", Err(FilterError::Empty));
+    }
+
+    #[test]
+    fn a_directive_without_a_known_level_is_refused() {
+        let outcome = check_filter("posthorn_http=loud");
+        assert!(
+            matches!(outcome, Err(FilterError::Syntax(_))),
+            "{outcome:?}"
+        );
+    }
+}

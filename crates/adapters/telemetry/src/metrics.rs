@@ -1,0 +1,173 @@
+//! Every metric of the process, and the ports by which the rest of it counts.
+
+mod labels;
+mod messages;
+mod process;
+mod requests;
+mod scraped;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use posthorn_application::{
+    AppIdentity, Clock, DependencyObserver, MetricsExposition, RequestMetrics, RequestOutcome,
+};
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+pub(crate) use labels::{CacheLabels, StoreLabels};
+use labels::{DependencyLabels, InfoLabels};
+pub(crate) use messages::MessageCounters;
+use process::ProcessCollector;
+use requests::RequestSeries;
+use scraped::{DroppedLinesCollector, PoolCollector, UptimeCollector};
+pub use scraped::{PoolCounts, PoolSource};
+
+/// Upper bounds of the buckets of durations, in seconds.
+const BUCKETS: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+];
+
+/// Histograms of durations, one for each set of labels.
+pub(crate) type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// The registry of metrics. Share one by `Arc`; counting needs no lock that is held for long.
+pub struct Metrics {
+    registry: Registry,
+    clock: Arc<dyn Clock>,
+    requests: RequestSeries,
+    messages: MessageCounters,
+    store: Durations<StoreLabels>,
+    cache: Family<CacheLabels, Counter>,
+    dependencies: Family<DependencyLabels, Gauge>,
+    pools: PoolCollector,
+    /// The length of the last exposition, so that the next one needs one allocation.
+    last_length: AtomicUsize,
+}
+
+impl Metrics {
+    /// The metrics of the process that `identity` names; its uptime starts now.
+    pub fn new(identity: &AppIdentity, clock: Arc<dyn Clock>) -> Self {
+        let mut registry = Registry::default();
+        let info = Info::new(InfoLabels::from(identity));
+        registry.register("app", "Which application this is", info);
+        let uptime = UptimeCollector::starting(Arc::clone(&clock));
+        registry.register_collector(Box::new(uptime));
+        let requests = RequestSeries::register(&mut registry);
+        let messages = MessageCounters::register(&mut registry);
+        let store = register_durations(
+            &mut registry,
+            "app_store_operation_duration",
+            "How long operations of the message store took",
+        );
+        let cache = Family::default();
+        registry.register("app_cache_requests", "Operations of caches", cache.clone());
+        let dependencies = Family::default();
+        let help = "Whether a dependency is there (1) or not (0)";
+        registry.register("app_dependency_up", help, dependencies.clone());
+        let pools = PoolCollector::default();
+        registry.register_collector(Box::new(pools.clone()));
+        registry.register_collector(Box::new(DroppedLinesCollector));
+        registry.register_collector(Box::new(ProcessCollector::new()));
+        Self {
+            registry,
+            clock,
+            requests,
+            messages,
+            store,
+            cache,
+            dependencies,
+            pools,
+            last_length: AtomicUsize::new(0),
+        }
+    }
+
+    /// Asks `source` at each exposition how many connections a pool has. The counts of all pools
+    /// are added up. `source` must not block.
+    pub fn register_pool(&self, source: PoolSource) {
+        self.pools.add(source);
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn messages(&self) -> &MessageCounters {
+        &self.messages
+    }
+
+    pub(crate) fn store_durations(&self) -> &Durations<StoreLabels> {
+        &self.store
+    }
+
+    pub(crate) fn cache_requests(&self) -> &Family<CacheLabels, Counter> {
+        &self.cache
+    }
+}
+
+/// Registers a family of histograms in seconds; `_seconds` is added to `name`.
+fn register_durations<L>(registry: &mut Registry, name: &str, help: &str) -> Durations<L>
+where
+    Durations<L>: prometheus_client::registry::Metric + Clone,
+    L: Clone + Eq + std::hash::Hash,
+{
+    let durations = Durations::new_with_constructor(duration_histogram);
+    registry.register_with_unit(name, help, Unit::Seconds, durations.clone());
+    durations
+}
+
+fn duration_histogram() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+impl RequestMetrics for Metrics {
+    fn request_started(&self) {
+        self.requests.started();
+    }
+
+    fn request_finished(&self, outcome: Option<RequestOutcome>) {
+        self.requests.finished(outcome);
+    }
+
+    fn message_rejected(&self, code: &'static str) {
+        self.messages.rejected(code);
+    }
+
+    fn stream_changed(&self, opened: bool) {
+        self.requests.stream_changed(opened);
+    }
+}
+
+impl MetricsExposition for Metrics {
+    fn content_type(&self) -> &'static str {
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    }
+
+    fn render(&self) -> Result<String, String> {
+        let mut text = String::with_capacity(self.last_length.load(Ordering::Relaxed) + 512);
+        text::encode(&mut text, &self.registry)
+            .map_err(|_| "a metric could not be written as text".to_owned())?;
+        self.last_length.store(text.len(), Ordering::Relaxed);
+        Ok(text)
+    }
+}
+
+impl DependencyObserver for Metrics {
+    fn dependency_changed(&self, name: &'static str, up: bool) {
+        self.dependencies
+            .get_or_create(&DependencyLabels { dependency: name })
+            .set(i64::from(up));
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}

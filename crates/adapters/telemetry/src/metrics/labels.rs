@@ -1,0 +1,70 @@
+//! The labels of metrics. Values are names from the code, so that there are only so many series.
+
+use posthorn_application::AppIdentity;
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// Labels of `app_info`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct InfoLabels {
+    version: String,
+    environment: String,
+    pod: String,
+}
+
+impl From<&AppIdentity> for InfoLabels {
+    fn from(identity: &AppIdentity) -> Self {
+        Self {
+            version: identity.version.to_string(),
+            environment: identity.environment.to_string(),
+            pod: identity.pod.to_string(),
+        }
+    }
+}
+
+/// Labels of `app_requests_total` and `app_request_duration_seconds`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RequestLabels {
+    pub(super) method: &'static str,
+    pub(super) endpoint: &'static str,
+    pub(super) status: u16,
+}
+
+/// Labels of `app_messages_accepted_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct AcceptedLabels {
+    pub(super) topic_class: &'static str,
+    pub(super) durability: &'static str,
+}
+
+/// Labels of `app_messages_rejected_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RejectedLabels {
+    pub(super) code: &'static str,
+}
+
+/// Labels of `app_store_operation_duration_seconds`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct StoreLabels {
+    pub(crate) operation: &'static str,
+    pub(crate) outcome: &'static str,
+}
+
+/// Labels of `app_cache_requests_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CacheLabels {
+    pub(crate) backend: &'static str,
+    pub(crate) operation: &'static str,
+    pub(crate) outcome: &'static str,
+}
+
+/// Labels of `app_dependency_up`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DependencyLabels {
+    pub(super) dependency: &'static str,
+}
+
+/// Labels of `app_pool_connections`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct PoolLabels {
+    pub(super) state: &'static str,
+}

@@ -1,0 +1,88 @@
+//! What became of messages.
+
+use posthorn_domain::{Durability, Receipt, Topic};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::labels::{AcceptedLabels, RejectedLabels};
+
+/// Counts messages that were accepted, replayed and refused.
+#[derive(Clone, Debug)]
+pub(crate) struct MessageCounters {
+    inbox: ByDurability,
+    other: ByDurability,
+    replayed: Counter,
+    rejected: Family<RejectedLabels, Counter>,
+}
+
+/// The counters of one class of topics, held so that counting looks nothing up.
+#[derive(Clone, Debug)]
+struct ByDurability {
+    memory: Counter,
+    synced: Counter,
+    replicated: Counter,
+}
+
+impl MessageCounters {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let accepted = Family::default();
+        let help = "Messages that were stored";
+        registry.register("app_messages_accepted", help, accepted.clone());
+        let replayed = Counter::default();
+        let help = "Retries that were answered with the first receipt";
+        registry.register("app_messages_replayed", help, replayed.clone());
+        let rejected = Family::default();
+        let help = "Messages that were refused, by the code of the error";
+        registry.register("app_messages_rejected", help, rejected.clone());
+        Self {
+            inbox: ByDurability::of("inbox", &accepted),
+            other: ByDurability::of("other", &accepted),
+            replayed,
+            rejected,
+        }
+    }
+
+    /// A message was stored and acknowledged by `receipt`.
+    pub(crate) fn accepted(&self, receipt: &Receipt) {
+        let class = if receipt.topic.as_str() == Topic::INBOX {
+            &self.inbox
+        } else {
+            &self.other
+        };
+        class.of_durability(receipt.durability).inc();
+    }
+
+    /// A retry was answered with the first receipt.
+    pub(crate) fn replayed(&self) {
+        self.replayed.inc();
+    }
+
+    pub(super) fn rejected(&self, code: &'static str) {
+        self.rejected.get_or_create(&RejectedLabels { code }).inc();
+    }
+}
+
+impl ByDurability {
+    fn of(topic_class: &'static str, family: &Family<AcceptedLabels, Counter>) -> Self {
+        let counter = |durability: Durability| {
+            family.get_or_create_owned(&AcceptedLabels {
+                topic_class,
+                durability: durability.as_str(),
+            })
+        };
+        Self {
+            memory: counter(Durability::Memory),
+            synced: counter(Durability::Synced),
+            replicated: counter(Durability::Replicated),
+        }
+    }
+
+    fn of_durability(&self, durability: Durability) -> &Counter {
+        match durability {
+            Durability::Memory => &self.memory,
+            Durability::Synced => &self.synced,
+            Durability::Replicated => &self.replicated,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Metrics that are asked for at each exposition.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use posthorn_application::Clock;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+use super::labels::PoolLabels;
+use crate::log_queue;
+
+/// Says how many connections a pool has now.
+pub type PoolSource = Box<dyn Fn() -> PoolCounts + Send + Sync>;
+
+/// How many connections a pool has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// Those that serve somebody.
+    pub in_use: usize,
+    /// Those that wait to be used.
+    pub idle: usize,
+}
+
+/// `app_uptime_seconds`.
+pub(super) struct UptimeCollector {
+    clock: Arc<dyn Clock>,
+    start: Duration,
+}
+
+/// `app_pool_connections`.
+#[derive(Clone, Default)]
+pub(super) struct PoolCollector {
+    sources: Arc<RwLock<Vec<PoolSource>>>,
+}
+
+/// `app_log_lines_dropped_total`, once logging is set up.
+#[derive(Debug)]
+pub(super) struct DroppedLinesCollector;
+
+impl UptimeCollector {
+    pub(super) fn starting(clock: Arc<dyn Clock>) -> Self {
+        let start = clock.monotonic();
+        Self { clock, start }
+    }
+}
+
+impl Collector for UptimeCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let uptime = self.clock.monotonic().saturating_sub(self.start);
+        let gauge = ConstGauge::new(uptime.as_secs_f64());
+        let help = "Time since the process started.";
+        let unit = Some(&Unit::Seconds);
+        gauge.encode(encoder.encode_descriptor("app_uptime", help, unit, gauge.metric_type())?)
+    }
+}
+
+impl PoolCollector {
+    pub(super) fn add(&self, source: PoolSource) {
+        self.sources
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(source);
+    }
+
+    fn counts(&self) -> Option<PoolCounts> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        sources
+            .iter()
+            .map(|source| source())
+            .reduce(|sum, counts| PoolCounts {
+                in_use: sum.in_use + counts.in_use,
+                idle: sum.idle + counts.idle,
+            })
+    }
+}
+
+impl Collector for PoolCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(counts) = self.counts() else {
+            return Ok(());
+        };
+        let help = "Connections that the pools hold.";
+        let mut family =
+            encoder.encode_descriptor("app_pool_connections", help, None, MetricType::Gauge)?;
+        for (state, count) in [("in_use", counts.in_use), ("idle", counts.idle)] {
+            let labels = PoolLabels { state };
+            ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for DroppedLinesCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(lines) = log_queue::dropped_lines() else {
+            return Ok(());
+        };
+        let counter = ConstCounter::new(lines);
+        let (name, help) = ("app_log_lines_dropped", "Log lines that found no room.");
+        counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
+    }
+}
+
+impl fmt::Debug for UptimeCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UptimeCollector").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PoolCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolCollector").finish_non_exhaustive()
+    }
+}

@@ -1,5 +1,5 @@
-//! Measures what logging one request costs, through the whole stack, in process CPU and on the
-//! thread that logs: `cargo run --release -p posthorn-telemetry --example log_cost > /tmp/log`.
+//! Measures what logging one request costs, through the whole stack, when requests come one by
+//! one: `cargo run --release -p posthorn-telemetry --example log_cost > /tmp/log`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,14 +9,14 @@
     reason = "a measurement"
 )]
 
-use std::hint::black_box;
-use std::thread;
+use std::hint::{self, black_box};
 use std::time::{Duration, Instant};
 
 use posthorn_telemetry::{LogSettings, init};
 
-const BATCHES: u32 = 200;
-const BATCH: u32 = 1000;
+const REQUESTS: u32 = 50_000;
+/// The time from one request to the next: about what one of two busy cores sees.
+const SPACING: Duration = Duration::from_micros(30);
 
 fn main() {
     let _guard = init(&LogSettings::default()).unwrap();
@@ -100,23 +100,29 @@ fn event_alone() {
     );
 }
 
+/// Calls `request` once every [`SPACING`] and keeps the thread busy between, so that all other
+/// processor time of the process is that of the thread that writes.
 fn measure(name: &str, mut request: impl FnMut()) {
     let cpu = process_cpu();
-    let mut elapsed = Duration::ZERO;
-    for _ in 0..BATCHES {
-        let start = Instant::now();
-        for _ in 0..BATCH {
-            request();
+    let start = Instant::now();
+    let mut spent = Duration::ZERO;
+    for number in 0..REQUESTS {
+        let due = start + SPACING * number;
+        let mut now = Instant::now();
+        while now < due {
+            hint::spin_loop();
+            now = Instant::now();
         }
-        elapsed += start.elapsed();
-        // Lets the queue drain: a dropped line would cost too little.
-        thread::sleep(Duration::from_millis(15));
+        request();
+        spent += now.elapsed();
     }
-    let count = f64::from(BATCHES * BATCH);
+    let busy = start.elapsed();
+    let writing = process_cpu().saturating_sub(cpu).saturating_sub(busy);
+    let each = |time: Duration| time.as_nanos() as f64 / f64::from(REQUESTS);
     eprintln!(
-        "{name}: {:.0} ns on the thread, {:.2} us of process CPU",
-        elapsed.as_nanos() as f64 / count,
-        process_cpu().saturating_sub(cpu).as_nanos() as f64 / count / 1000.0,
+        "{name}: {:.0} ns in the call, {:.0} ns on the writing thread",
+        each(spent),
+        each(writing),
     );
 }
 

@@ -46,3 +46,67 @@ where
         self.formatter.on_event(event, context);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+    use crate::written::Written;
+
+    /// The lines that `log` leads to; each must have been written at once.
+    fn lines(log: impl FnOnce()) -> Vec<Value> {
+        let written = Written::default();
+        let writer = written.clone();
+        let layer = BunyanLayer::new("a-name", move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::with_default(subscriber, log);
+        let parse = |line: String| {
+            assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
+            serde_json::from_str(&line).unwrap()
+        };
+        written.pieces().into_iter().map(parse).collect()
+    }
+
+    #[test]
+    fn an_event_in_a_span_is_one_line_with_the_fields_of_both() {
+        let lines = lines(|| {
+            let span = tracing::info_span!(
+                "request",
+                request_id = "an-id",
+                late = tracing::field::Empty
+            );
+            let _entered = span.enter();
+            span.record("late", "a \"quoted\"\nvalue");
+            tracing::info!(status = 201, latency_us = 153_u64, route = %"/ping", "request finished");
+        });
+        assert_eq!(lines.len(), 1, "spans write nothing: {lines:?}");
+        let line = &lines[0];
+        assert_eq!(line["v"], 0);
+        assert_eq!(line["name"], "a-name");
+        assert_eq!(line["level"], 30);
+        assert_eq!(line["pid"], std::process::id());
+        assert_eq!(line["hostname"], crate::host_name());
+        let time = line["time"].as_str().unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        assert!(line["msg"].as_str().unwrap().ends_with("request finished"));
+        assert_eq!(line["status"], 201);
+        assert_eq!(line["latency_us"], 153);
+        assert_eq!(line["route"], "/ping");
+        assert_eq!(line["request_id"], "an-id");
+        assert_eq!(line["late"], "a \"quoted\"\nvalue");
+    }
+
+    #[test]
+    fn levels_are_those_of_bunyan() {
+        let lines = lines(|| {
+            tracing::error!("e");
+            tracing::warn!("w");
+            tracing::info!("i");
+            tracing::debug!("d");
+        });
+        let levels: Vec<_> = lines.iter().map(|line| line["level"].clone()).collect();
+        assert_eq!(levels, [50, 40, 30, 20]);
+    }
+}

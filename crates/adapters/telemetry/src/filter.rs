@@ -15,8 +15,13 @@ pub enum FilterError {
     )]
     UnknownLevel(String),
     /// It cannot be read.
-    #[error("no log filter: {0}")]
-    Syntax(String),
+    #[error("`{filter}` is no log filter: {problem}")]
+    Syntax {
+        /// The text.
+        filter: String,
+        /// What is wrong with it.
+        problem: String,
+    },
 }
 
 /// Whether [`crate::init`] will take `filter`: a level, or directives of `tracing`'s `EnvFilter`
@@ -29,7 +34,8 @@ pub fn check_filter(filter: &str) -> Result<(), FilterError> {
 }
 
 pub(crate) fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
-    for item in filter.split(',').map(str::trim) {
+    let filter = filter.trim();
+    for item in filter.split(',') {
         if item.is_empty() {
             return Err(FilterError::Empty);
         }
@@ -42,7 +48,10 @@ pub(crate) fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
     }
     EnvFilter::builder()
         .parse(filter)
-        .map_err(|error| FilterError::Syntax(error.to_string()))
+        .map_err(|error| FilterError::Syntax {
+            filter: filter.to_owned(),
+            problem: error.to_string(),
+        })
 }
 
 fn is_level(word: &str) -> bool {
@@ -65,7 +74,7 @@ mod tests {
         check("info", Ok(()));
         check("WARN", Ok(()));
         check("off", Ok(()));
-        check("info, posthorn_http=debug,redis=off", Ok(()));
+        check(" info,posthorn_http=debug,redis=off ", Ok(()));
         check("info,[request{request_id=abc}]=trace", Ok(()));
     }
 
@@ -88,11 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn a_directive_without_a_known_level_is_refused() {
-        let outcome = check_filter("posthorn_http=loud");
-        assert!(
-            matches!(outcome, Err(FilterError::Syntax(_))),
-            "{outcome:?}"
-        );
+    fn a_directive_that_cannot_be_read_is_refused() {
+        for filter in ["posthorn_http=loud", "info, redis=off"] {
+            let text = check_filter(filter).unwrap_err().to_string();
+            assert!(text.contains(filter) && text.contains("level"), "{text}");
+        }
     }
 }

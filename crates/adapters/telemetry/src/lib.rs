@@ -9,6 +9,8 @@ mod log_queue;
 mod metrics;
 mod panic_hook;
 mod store;
+#[cfg(test)]
+mod written;
 
 pub use cache::InstrumentedCache;
 pub use filter::{FilterError, check_filter};

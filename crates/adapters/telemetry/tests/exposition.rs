@@ -1,0 +1,243 @@
+//! What `/metrics` shows.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{
+    AppIdentity, Cache, DependencyObserver, MessageStore, MetricsExposition, RequestMetrics,
+    RequestOutcome,
+};
+use posthorn_telemetry::{InstrumentedCache, InstrumentedStore, Metrics, PoolCounts};
+use posthorn_testkit::{FakeCache, FakeClock, FakeStore, samples};
+
+fn identity() -> AppIdentity {
+    AppIdentity {
+        name: "posthorn".into(),
+        version: "1.2.3".into(),
+        environment: "testing".into(),
+        pod: "pod \"7\"".into(),
+    }
+}
+
+fn fixture() -> (Arc<FakeClock>, Metrics) {
+    let clock = Arc::new(FakeClock::new());
+    let metrics = Metrics::new(&identity(), Arc::clone(&clock) as _);
+    (clock, metrics)
+}
+
+fn count_request(metrics: &Metrics, status: u16, latency: Duration) {
+    metrics.request_finished(Some(RequestOutcome {
+        method: "POST",
+        endpoint: "/api/v1/message",
+        status,
+        latency,
+    }));
+}
+
+/// The value of `series`, labels and all; `None` when it is not there.
+fn value(text: &str, series: &str) -> Option<f64> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    Some(line.parse().unwrap())
+}
+
+#[track_caller]
+fn check(metrics: &Metrics, series: &str, expected: impl Into<Option<f64>>) {
+    let text = metrics.render().unwrap();
+    assert_eq!(value(&text, series), expected.into(), "{series} in\n{text}");
+}
+
+/// The names of the metrics with their types, as declared.
+fn declared(text: &str) -> BTreeMap<&str, &str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_metric_of_the_contract_is_there_under_its_name() {
+    let (_, metrics) = fixture();
+    metrics.request_started();
+    count_request(&metrics, 201, Duration::ZERO);
+    metrics.message_rejected("content-empty");
+    metrics.dependency_changed("redis", true);
+    metrics.register_pool(Box::new(PoolCounts::default));
+    let store = InstrumentedStore::new(Arc::new(FakeStore::default()), &metrics);
+    store.health().await.unwrap();
+    let cache = InstrumentedCache::new(Arc::new(FakeCache::default()), "memory", &metrics);
+    cache.clear().await.unwrap();
+    let text = metrics.render().unwrap();
+    // A counter's samples end in `_total`, which its declared name does not.
+    let expected = [
+        ("app", "info"),
+        ("app_uptime_seconds", "gauge"),
+        ("app_requests", "counter"),
+        ("app_request_duration_seconds", "histogram"),
+        ("app_requests_in_flight", "gauge"),
+        ("app_messages_accepted", "counter"),
+        ("app_messages_replayed", "counter"),
+        ("app_messages_rejected", "counter"),
+        ("app_store_operation_duration_seconds", "histogram"),
+        ("app_cache_requests", "counter"),
+        ("app_streams_open", "gauge"),
+        ("app_dependency_up", "gauge"),
+        ("app_pool_connections", "gauge"),
+        ("process_cpu_seconds", "counter"),
+        ("process_open_fds", "gauge"),
+        ("process_max_fds", "gauge"),
+        ("process_virtual_memory_bytes", "gauge"),
+        ("process_virtual_memory_max_bytes", "gauge"),
+        ("process_resident_memory_bytes", "gauge"),
+        ("process_start_time_seconds", "gauge"),
+        ("process_threads", "gauge"),
+    ];
+    assert_eq!(declared(&text), BTreeMap::from(expected), "{text}");
+}
+
+#[test]
+fn the_exposition_is_whole_open_metrics_text() {
+    let (_, metrics) = fixture();
+    assert_eq!(
+        metrics.content_type(),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    let text = metrics.render().unwrap();
+    assert!(text.ends_with("\n# EOF\n"), "{text}");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, number) = line.rsplit_once(' ').unwrap();
+        assert!(number.parse::<f64>().is_ok(), "{line}");
+        assert!(
+            name.starts_with("app_") || name.starts_with("process_"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn the_identity_is_a_metric_of_its_own_and_is_escaped() {
+    let (_, metrics) = fixture();
+    let series = r#"app_info{version="1.2.3",environment="testing",pod="pod \"7\""}"#;
+    check(&metrics, series, 1.0);
+}
+
+#[test]
+fn the_uptime_follows_the_clock() {
+    let (clock, metrics) = fixture();
+    check(&metrics, "app_uptime_seconds", 0.0);
+    clock.advance(Duration::from_millis(1500));
+    check(&metrics, "app_uptime_seconds", 1.5);
+}
+
+#[test]
+fn a_request_is_counted_and_timed_by_method_template_and_status() {
+    let (_, metrics) = fixture();
+    metrics.request_started();
+    metrics.request_started();
+    check(&metrics, "app_requests_in_flight", 2.0);
+    count_request(&metrics, 201, Duration::from_millis(3));
+    check(&metrics, "app_requests_in_flight", 1.0);
+    let labels = r#"method="POST",endpoint="/api/v1/message",status="201""#;
+    check(&metrics, &format!("app_requests_total{{{labels}}}"), 1.0);
+    let duration = "app_request_duration_seconds";
+    check(&metrics, &format!("{duration}_sum{{{labels}}}"), 0.003);
+    check(&metrics, &format!("{duration}_count{{{labels}}}"), 1.0);
+    for (bound, count) in [("0.0025", 0.0), ("0.005", 1.0), ("5.0", 1.0), ("+Inf", 1.0)] {
+        let series = format!("{duration}_bucket{{le=\"{bound}\",{labels}}}");
+        check(&metrics, &series, count);
+    }
+}
+
+#[test]
+fn durations_have_the_buckets_of_the_contract() {
+    let (_, metrics) = fixture();
+    metrics.request_started();
+    count_request(&metrics, 200, Duration::ZERO);
+    let text = metrics.render().unwrap();
+    let bounds: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("app_request_duration_seconds_bucket{le=\""))
+        .filter_map(|rest| Some(rest.split_once('"')?.0))
+        .collect();
+    let expected = [
+        "0.0005", "0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0",
+        "2.5", "5.0", "+Inf",
+    ];
+    assert_eq!(bounds, expected);
+}
+
+#[test]
+fn a_request_whose_client_went_away_only_leaves_the_flight() {
+    let (_, metrics) = fixture();
+    metrics.request_started();
+    metrics.request_finished(None);
+    check(&metrics, "app_requests_in_flight", 0.0);
+    let text = metrics.render().unwrap();
+    assert!(!text.contains("app_requests_total"), "{text}");
+}
+
+#[test]
+fn refusals_streams_and_dependencies_are_shown() {
+    let (_, metrics) = fixture();
+    metrics.message_rejected("content-too-long");
+    metrics.message_rejected("content-too-long");
+    let rejected = r#"app_messages_rejected_total{code="content-too-long"}"#;
+    check(&metrics, rejected, 2.0);
+    metrics.stream_changed(true);
+    metrics.stream_changed(true);
+    metrics.stream_changed(false);
+    check(&metrics, "app_streams_open", 1.0);
+    let redis = r#"app_dependency_up{dependency="redis"}"#;
+    check(&metrics, redis, None);
+    metrics.dependency_changed("redis", true);
+    check(&metrics, redis, 1.0);
+    metrics.dependency_changed("redis", false);
+    check(&metrics, redis, 0.0);
+}
+
+#[test]
+fn pools_are_asked_at_each_exposition_and_added_up() {
+    let (_, metrics) = fixture();
+    let in_use = r#"app_pool_connections{state="in_use"}"#;
+    check(&metrics, in_use, None);
+    metrics.register_pool(Box::new(|| PoolCounts { in_use: 2, idle: 3 }));
+    metrics.register_pool(Box::new(|| PoolCounts { in_use: 4, idle: 5 }));
+    check(&metrics, in_use, 6.0);
+    check(&metrics, r#"app_pool_connections{state="idle"}"#, 8.0);
+}
+
+#[test]
+fn the_process_is_described_truthfully() {
+    let (_, metrics) = fixture();
+    let text = metrics.render().unwrap();
+    let read = |name| value(&text, name).unwrap_or_else(|| panic!("{name} is missing"));
+    let resident = read("process_resident_memory_bytes");
+    assert!((1e6..1e12).contains(&resident), "{resident}");
+    assert!(read("process_virtual_memory_bytes") >= resident);
+    assert!(read("process_virtual_memory_max_bytes") > 0.0);
+    assert!(read("process_open_fds") >= 3.0);
+    assert!(read("process_max_fds") >= read("process_open_fds"));
+    assert!(read("process_threads") >= 1.0);
+    assert!(read("process_cpu_seconds_total") >= 0.0);
+    // After this was written, and not in milliseconds.
+    assert!((1.7e9..1e11).contains(&read("process_start_time_seconds")));
+}
+
+#[tokio::test]
+async fn no_text_of_a_message_reaches_the_exposition() {
+    let (_, metrics) = fixture();
+    let store = InstrumentedStore::new(Arc::new(FakeStore::default()), &metrics);
+    let append = samples::append(&samples::topic("secret-topic"), "the text of a message");
+    store.append(append).await.unwrap();
+    let text = metrics.render().unwrap();
+    assert!(!text.contains("the text"), "{text}");
+    assert!(!text.contains("secret-topic"), "{text}");
+}

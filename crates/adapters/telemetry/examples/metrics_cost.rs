@@ -1,9 +1,11 @@
-//! Measures what counting one request costs, on one thread and on two at once:
+//! Measures what counting one request costs, on one thread and on two at once, and what an
+//! exposition costs, which it prints to standard output:
 //! `cargo run --release -p posthorn-telemetry --example metrics_cost`.
 
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::cast_precision_loss,
     reason = "a measurement"
 )]
@@ -13,11 +15,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use posthorn_application::{AppIdentity, Clock, RequestMetrics, RequestOutcome};
+use posthorn_application::{AppIdentity, Clock, MetricsExposition, RequestMetrics, RequestOutcome};
 use posthorn_telemetry::Metrics;
 use posthorn_testkit::FakeClock;
 
 const REQUESTS: u32 = 2_000_000;
+const EXPOSITIONS: u32 = 1000;
 
 fn main() {
     let identity = AppIdentity {
@@ -29,13 +32,20 @@ fn main() {
     let clock: Arc<dyn Clock> = Arc::new(FakeClock::new());
     let metrics = Metrics::new(&identity, clock);
     for _ in 0..3 {
-        println!("one thread: {:.0} ns a request", measure(&metrics));
+        eprintln!("one thread: {:.0} ns a request", measure(&metrics));
         let (left, right) = thread::scope(|scope| {
             let other = scope.spawn(|| measure(&metrics));
             (measure(&metrics), other.join().unwrap_or_default())
         });
-        println!("two threads: {left:.0} and {right:.0} ns a request");
+        eprintln!("two threads: {left:.0} and {right:.0} ns a request");
     }
+    let start = Instant::now();
+    let mut text = String::new();
+    for _ in 0..EXPOSITIONS {
+        text = metrics.render().unwrap_or_default();
+    }
+    eprintln!("an exposition: {:?}", start.elapsed() / EXPOSITIONS);
+    print!("{text}");
 }
 
 fn measure(metrics: &dyn RequestMetrics) -> f64 {

@@ -11,11 +11,13 @@
 
 use std::env;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use posthorn_telemetry::{InitError, LogFormat, LogSettings, init};
-use posthorn_testkit::eventually;
+use posthorn_application::{AppIdentity, MetricsExposition};
+use posthorn_telemetry::{InitError, LogFormat, LogSettings, Metrics, init};
+use posthorn_testkit::{FakeClock, eventually};
 use serde_json::Value;
 
 /// Names to the process what it shall do.
@@ -57,6 +59,16 @@ fn scenario() {
             for number in 0..50_000 {
                 tracing::info!(number, "one of many");
             }
+        }
+        "metrics" => {
+            let identity = AppIdentity {
+                name: "a-name".into(),
+                version: "0".into(),
+                environment: "testing".into(),
+                pod: "pod".into(),
+            };
+            let text = Metrics::new(&identity, Arc::new(FakeClock::new())).render();
+            tracing::info!(text = text.unwrap(), "exposition");
         }
         _ => log_a_request(),
     }
@@ -136,6 +148,13 @@ fn readable_lines_have_no_colour_off_a_terminal() {
 fn a_second_initialisation_fails_and_leaves_the_first() {
     let (out, _) = run("twice");
     assert_eq!(json_lines(&out)[0]["msg"], "still logging");
+}
+
+#[test]
+fn the_count_of_dropped_lines_is_a_metric() {
+    let (out, _) = run("metrics");
+    let text = json_lines(&out)[0]["text"].to_string();
+    assert!(text.contains("app_log_lines_dropped_total 0"), "{text}");
 }
 
 #[test]

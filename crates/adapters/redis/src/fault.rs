@@ -51,6 +51,7 @@ impl Fault {
         match error {
             PoolError::Backend(error) => Self::of(&error),
             PoolError::Timeout(_) => Self::timed_out("the checkout of a connection"),
+            PoolError::Closed => Self::Transient("the pool is closed".to_owned()),
             other => Self::Permanent(other.to_string()),
         }
     }

@@ -91,6 +91,16 @@ impl RedisPool {
         }
     }
 
+    /// Closes every connection that is idle, and the others after their call. Calls from then on
+    /// fail as unavailable.
+    pub fn close(&self) {
+        match &self.inner.pool {
+            Pool::Single(pool) => pool.close(),
+            Pool::Sentinel(pool) => pool.close(),
+            Pool::Cluster(pool) => pool.close(),
+        }
+    }
+
     /// What every key starts with.
     pub(crate) fn prefix(&self) -> &str {
         &self.inner.prefix

@@ -52,9 +52,9 @@ use writers::Writers;
 
 /// Messages in Redis: a stream per topic, whose entries' ids are the messages' ids.
 ///
-/// Every operation is bounded by [`RedisStore::bound`], but for `topics`, `prune` and `close`,
-/// which make several trips and are bounded by it for each. Dropping the store ends its tasks and
-/// closes its connections.
+/// Every operation is bounded by [`RedisStore::bound`], but for `close`, which may take twice as
+/// long, and `prune`, which is bounded by [`RedisStore::PRUNE_BOUND`]. Dropping the store ends its
+/// tasks and closes its connections.
 pub struct RedisStore {
     session: Arc<Session>,
     writers: Writers,
@@ -120,6 +120,9 @@ impl RedisStore {
             closed: AtomicBool::new(false),
         })
     }
+
+    /// The most time that a round of pruning takes.
+    pub const PRUNE_BOUND: Duration = Duration::from_secs(30);
 
     /// The most time that an operation takes: opening a connection, and a write with its
     /// replication.
@@ -214,8 +217,8 @@ impl MessageStore for RedisStore {
     }
 
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
-        self.check_open()?;
-        self.index.page(&self.session, &self.prefix, request).await
+        self.bounded(self.index.page(&self.session, &self.prefix, request))
+            .await
     }
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
@@ -231,7 +234,9 @@ impl MessageStore for RedisStore {
             prefix: &self.prefix,
             place: &self.prune_place,
         };
-        pruner.round(policy, budget).await
+        timeout(Self::PRUNE_BOUND, pruner.round(policy, budget))
+            .await
+            .unwrap_or_else(|_| Err(Fault::timed_out("pruning").into()))
     }
 
     async fn health(&self) -> Result<(), StoreError> {
@@ -245,7 +250,7 @@ impl MessageStore for RedisStore {
 
     async fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.writers.close().await;
+        self.writers.close(2 * self.bound).await;
         lock(&self.listening.waiting).take();
         lock(&self.listening.task).abort_all();
         self.session.close();

@@ -1,7 +1,7 @@
 //! The URL, taken apart into what the client library wants.
 
 use redis::sentinel::SentinelNodeConnectionInfo;
-use redis::{ConnectionInfo, IntoConnectionInfo, TlsMode};
+use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsMode};
 
 use super::RedisSettingsError;
 
@@ -39,6 +39,11 @@ struct Parts<'a> {
 impl Deployment {
     pub(super) fn parse(url: &str) -> Result<Self, RedisSettingsError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisSettingsError::Scheme)?;
+        if scheme.starts_with("rediss") {
+            // The client library brings no cryptography of its own, and panics without any. That
+            // the process has chosen some already is no error.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         match scheme {
             "redis" | "rediss" => Ok(Self::Single(connection_info(url)?)),
             "redis+sentinel" => Self::sentinel("redis", rest),
@@ -131,8 +136,15 @@ fn has_port(host: &str) -> bool {
 /// The library's texts name the part that is wrong and never quote the URL; details of it, which
 /// could, are left out.
 fn connection_info(url: &str) -> Result<ConnectionInfo, RedisSettingsError> {
-    url.into_connection_info()
-        .map_err(|error| RedisSettingsError::Refused(error.category().to_owned()))
+    let info = url
+        .into_connection_info()
+        .map_err(|error| RedisSettingsError::Refused(error.category().to_owned()))?;
+    // Answers have other forms in RESP3, which a URL could ask for.
+    let redis = info
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP2);
+    Ok(info.set_redis_settings(redis))
 }
 
 #[cfg(test)]

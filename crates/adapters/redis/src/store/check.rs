@@ -10,7 +10,7 @@ use super::connector::{Connector, Node};
 use super::directory::Directory;
 use super::link::Link;
 use super::settings::{RedisStoreError, RedisStoreSettings};
-use super::writer::prepare;
+use super::writer::durability;
 use crate::fault::Fault;
 
 /// The durability that every primary reaches; an error if that is not the one required.
@@ -35,26 +35,47 @@ async fn check_node(
     let bound = settings.write_bound();
     let link = Link::new(Arc::clone(connector), node, settings.redis.command_timeout);
     let mut lease = link.lease().await.map_err(unreachable)?;
-    let reached = prepare(&link, &mut lease, settings.durability, bound)
+    let mut info = Pipeline::with_capacity(1);
+    info.cmd("INFO");
+    let call = link.call::<[String; 1]>(&mut lease, &info, bound);
+    let [info] = call
         .await
-        .map_err(unreachable)?;
+        .map_err(|error| unreachable(error.into_fault()))?;
+    check_info(&info)?;
+    let call = durability(&link, &mut lease, settings.durability, bound);
+    let reached = call.await.map_err(unreachable)?;
     if reached < settings.durability {
         return Err(RedisStoreError::NotSynced);
     }
     if settings.durability == Durability::Replicated {
-        let mut wait = Pipeline::with_capacity(1);
-        let millis = settings.replication_timeout.as_millis().max(1).to_string();
-        wait.cmd("WAIT").arg(settings.min_replicas).arg(millis);
-        let call = link.call::<[u64; 1]>(&mut lease, &wait, bound);
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.add_command(settings.wait_command());
+        let call = link.call::<[u64; 1]>(&mut lease, &pipeline, bound);
         let [found] = call
             .await
             .map_err(|error| unreachable(error.into_fault()))?;
-        let wanted = settings.min_replicas;
+        let wanted = settings.replicas();
         if found < u64::from(wanted) {
             return Err(RedisStoreError::NotReplicated { wanted, found });
         }
     }
     Ok(reached)
+}
+
+/// Whether the server, by what it says of itself, can be used.
+fn check_info(info: &str) -> Result<(), RedisStoreError> {
+    let field = |name| info.lines().find_map(|line| line.strip_prefix(name));
+    let version = field("redis_version:").unwrap_or_default();
+    let mut numbers = version
+        .split('.')
+        .map_while(|number| number.parse::<u32>().ok());
+    if (numbers.next(), numbers.next()) < (Some(6), Some(2)) {
+        return Err(RedisStoreError::TooOld(version.to_owned()));
+    }
+    if field("role:").is_some_and(|role| role != "master") {
+        return Err(RedisStoreError::Replica);
+    }
+    Ok(())
 }
 
 async fn timed<T>(
@@ -69,4 +90,29 @@ async fn timed<T>(
 
 fn unreachable(fault: Fault) -> RedisStoreError {
     RedisStoreError::Unreachable(fault.into_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(info: &str, expected: Result<(), RedisStoreError>) {
+        assert_eq!(check_info(info), expected, "{info}");
+    }
+
+    #[test]
+    fn old_servers_and_replicas_are_refused() {
+        let too_old = |version: &str| Err(RedisStoreError::TooOld(version.to_owned()));
+        check("redis_version:6.2.0\r\nrole:master\r\n", Ok(()));
+        check("redis_version:7.0.15\r\nrole:master\r\n", Ok(()));
+        check("redis_version:10.1\r\n", Ok(()));
+        check("redis_version:6.0.16\r\nrole:master\r\n", too_old("6.0.16"));
+        check("redis_version:5.9\r\n", too_old("5.9"));
+        check("", too_old(""));
+        check(
+            "redis_version:7.2.4\r\nrole:slave\r\n",
+            Err(RedisStoreError::Replica),
+        );
+    }
 }

@@ -1,14 +1,20 @@
 //! Which node takes the writes of a slot now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::select_ok;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::connector::{Connector, Node};
 use crate::fault::Fault;
 use crate::slots::Topology;
+
+/// How long what was just asked is believed although a node does not answer; a node that is down
+/// would otherwise have everyone ask with every call.
+const BELIEVED: Duration = Duration::from_millis(100);
 
 /// Remembers who owns which slot until it is told that this has changed.
 pub(super) struct Directory {
@@ -19,7 +25,8 @@ pub(super) struct Directory {
 #[derive(Default)]
 struct Known {
     topology: Arc<Topology>,
-    current: bool,
+    /// When it was asked for; `None` when it is not to be believed any more.
+    asked: Option<Instant>,
 }
 
 impl Directory {
@@ -56,15 +63,21 @@ impl Directory {
             .collect())
     }
 
-    /// What is known turned out to be wrong: the next look asks anew.
+    /// A node said that what is known is wrong: the next look asks anew.
     pub(super) async fn forget(&self) {
-        self.known.lock().await.current = false;
+        self.known.lock().await.asked = None;
+    }
+
+    /// A node does not answer, so another one may have taken over.
+    pub(super) async fn doubt(&self) {
+        let mut known = self.known.lock().await;
+        known.asked = known.asked.filter(|asked| asked.elapsed() < BELIEVED);
     }
 
     async fn topology(&self, seeds: Vec<Node>) -> Result<Arc<Topology>, Fault> {
         // Held while asking, so that many callers ask once.
         let mut known = self.known.lock().await;
-        if !known.current {
+        if known.asked.is_none() {
             let mut candidates = seeds;
             candidates.extend(known.topology.primaries().into_iter().map(Node::At));
             candidates.sort();
@@ -73,7 +86,7 @@ impl Directory {
             let (topology, _) = select_ok(answers).await?;
             *known = Known {
                 topology: Arc::new(topology),
-                current: true,
+                asked: Some(Instant::now()),
             };
         }
         Ok(Arc::clone(&known.topology))

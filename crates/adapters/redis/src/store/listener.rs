@@ -66,7 +66,7 @@ impl Listener {
                     tracing::warn!("lost the connection that wakes streams; connecting again");
                 }
                 Err(fault) => {
-                    self.directory.forget().await;
+                    self.directory.doubt().await;
                     if !warned {
                         tracing::warn!(?fault, "cannot connect to Redis to wake streams");
                         warned = true;

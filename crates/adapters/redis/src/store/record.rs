@@ -10,7 +10,7 @@ use posthorn_domain::{
 };
 use redis::{Cmd, FromRedisValue, Value};
 
-use super::scripts::APPEND_ONCE_HASH;
+use super::scripts::{Named, append_once};
 use crate::keys;
 
 /// The field of the text.
@@ -22,13 +22,17 @@ const ATTRIBUTE: &str = "a:";
 pub(super) type Entry = (String, Vec<String>);
 
 /// The command that appends; `durability` goes into the record of the idempotency key.
-pub(super) fn append_command(prefix: &str, append: &Append, durability: Durability) -> Cmd {
+pub(super) fn append_command(
+    prefix: &str,
+    append: &Append,
+    durability: Durability,
+    script: Named,
+) -> Cmd {
     let messages = keys::messages(prefix, &append.message.topic);
     let mut command = if let Some(idempotency) = &append.idempotency {
         let ttl = u64::try_from(idempotency.ttl.as_millis()).unwrap_or(keys::MAX_TTL_MILLIS);
-        let mut command = redis::cmd("EVALSHA");
+        let mut command = append_once(script);
         command
-            .arg(APPEND_ONCE_HASH.as_str())
             .arg(2)
             .arg(messages)
             .arg(keys::idempotency(

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::Script;
+use redis::{Cmd, Script};
 
 /// Appends a message unless its idempotency key was used before.
 ///
@@ -16,7 +16,7 @@ use redis::Script;
 /// Answers `{1, id}` when it appended and `{0, record}` when the key was used. Writing the record
 /// again changes nothing, but `WAIT` waits for the connection's own writes only: it makes a `WAIT`
 /// after the script cover the first append, whichever connection made that.
-pub(super) const APPEND_ONCE: &str = r"local record = redis.call('GET', KEYS[2])
+const APPEND_ONCE: &str = r"local record = redis.call('GET', KEYS[2])
 if record then
   if ARGV[3] == '1' then
     redis.call('SET', KEYS[2], record, 'KEEPTTL')
@@ -27,9 +27,27 @@ local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
 redis.call('SET', KEYS[2], id .. ' ' .. ARGV[2], 'PX', ARGV[1])
 return {1, id}";
 
-/// The SHA-1 by which the server knows [`APPEND_ONCE`].
-pub(super) static APPEND_ONCE_HASH: LazyLock<String> =
-    LazyLock::new(|| Script::new(APPEND_ONCE).get_hash().to_owned());
+/// How a script is named to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// By its SHA-1, which the server may have forgotten.
+    ByHash,
+    /// By its text, from which the server learns it.
+    ByText,
+}
+
+/// The beginning of a call of [`APPEND_ONCE`]; the number of keys follows.
+pub(super) fn append_once(named: Named) -> Cmd {
+    static HASH: LazyLock<String> =
+        LazyLock::new(|| Script::new(APPEND_ONCE).get_hash().to_owned());
+    let (command, script) = match named {
+        Named::ByHash => ("EVALSHA", HASH.as_str()),
+        Named::ByText => ("EVAL", APPEND_ONCE),
+    };
+    let mut command = redis::cmd(command);
+    command.arg(script);
+    command
+}
 
 /// Removes the oldest messages of a topic that are too old or too many.
 ///

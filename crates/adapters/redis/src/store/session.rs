@@ -144,8 +144,7 @@ impl Session {
         let mut lease = match link.lease().await {
             Ok(lease) => lease,
             Err(fault) => {
-                // Another node may have taken over.
-                self.directory.forget().await;
+                self.directory.doubt().await;
                 return Err(CallError::Fault(fault));
             }
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use posthorn_domain::Durability;
+use redis::Cmd;
 use secrecy::SecretString;
 
 use crate::settings::{RedisSettings, RedisSettingsError};
@@ -18,7 +19,7 @@ pub struct RedisStoreSettings {
     /// [`Durability::Synced`] needs `appendonly yes` and `appendfsync always` on every primary;
     /// [`Durability::Replicated`] needs `min_replicas` that acknowledge in time.
     pub durability: Durability,
-    /// How many replicas have to acknowledge; at least 1. Used with [`Durability::Replicated`].
+    /// How many replicas have to acknowledge; 0 counts as 1. Used with [`Durability::Replicated`].
     pub min_replicas: u16,
     /// The most time to wait for the replicas' acknowledgement.
     pub replication_timeout: Duration,
@@ -33,6 +34,12 @@ pub enum RedisStoreError {
     /// Redis does not answer as it should.
     #[error("Redis cannot be used: {0}")]
     Unreachable(String),
+    /// The server lacks commands that the store uses.
+    #[error("Redis 6.2 or newer is needed, not {0}")]
+    TooOld(String),
+    /// The server only copies another one.
+    #[error("the Redis server is a replica, which takes no writes")]
+    Replica,
     /// `synced` was asked for and the server does not sync every write.
     #[error(
         "the durability `synced` needs `appendonly yes` and `appendfsync always` on every Redis \
@@ -73,5 +80,18 @@ impl RedisStoreSettings {
             Durability::Replicated => self.redis.command_timeout + self.replication_timeout,
             Durability::Memory | Durability::Synced => self.redis.command_timeout,
         }
+    }
+    pub(super) fn replicas(&self) -> u16 {
+        self.min_replicas.max(1)
+    }
+
+    /// The command that waits for the replicas; it answers how many acknowledged.
+    pub(super) fn wait_command(&self) -> Cmd {
+        let mut command = redis::cmd("WAIT");
+        // A time-out of 0 would wait for ever.
+        command
+            .arg(self.replicas())
+            .arg(self.replication_timeout.as_millis().max(1).to_string());
+        command
     }
 }

@@ -1,15 +1,14 @@
 //! The task that writes to one node: whatever is waiting goes out as one pipeline.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::Append;
 use posthorn_domain::{Durability, Topic};
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Pipeline, RedisResult, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::link::{CallError, Lease, Link};
-use super::scripts::APPEND_ONCE;
+use super::scripts::Named;
 use super::{record, settings::RedisStoreSettings};
 use crate::fault::{Fault, Redirect};
 use crate::keys;
@@ -50,14 +49,10 @@ pub(super) enum WriteError {
 /// What the task needs.
 pub(super) struct Writer {
     link: Link,
-    prefix: Arc<str>,
-    /// What every append has to reach.
-    required: Durability,
-    min_replicas: u16,
-    replication_timeout: Duration,
+    settings: RedisStoreSettings,
     bound: Duration,
-    /// The connection that was prepared, and what it guarantees.
-    prepared: Option<(u64, Durability)>,
+    /// The connection whose server was asked, and what durability it reaches.
+    reached: Option<(u64, Durability)>,
 }
 
 /// The state of one pipeline.
@@ -66,18 +61,26 @@ struct Sent {
     durability: Durability,
     /// Why the replicas' acknowledgement is missing, if it is wanted.
     short_of_replicas: Option<Fault>,
+    /// Of the connection.
+    generation: u64,
+}
+
+/// What is left of a pipeline.
+#[derive(Default)]
+struct Refused {
+    /// Jobs whose script the server does not know.
+    unknown: Vec<Job>,
+    /// Whether the server sent any job elsewhere.
+    elsewhere: bool,
 }
 
 impl Writer {
     pub(super) fn new(link: Link, settings: &RedisStoreSettings) -> Self {
         Self {
             link,
-            prefix: Arc::from(settings.redis.prefix.as_str()),
-            required: settings.durability,
-            min_replicas: settings.min_replicas,
-            replication_timeout: settings.replication_timeout,
             bound: settings.write_bound(),
-            prepared: None,
+            settings: settings.clone(),
+            reached: None,
         }
     }
 
@@ -87,80 +90,88 @@ impl Writer {
         while jobs.recv_many(&mut batch, PIPELINE).await > 0 {
             // Whoever stopped waiting was told that it failed; it would only cost the others time.
             batch.retain(|job| !job.reply.is_closed());
-            let again = self.write(std::mem::take(&mut batch)).await;
-            if !again.is_empty() {
-                // The server had forgotten the script; writing again loads it first.
-                for job in self.write(again).await {
-                    fail(
-                        job,
-                        Fault::Transient("the server forgets the script".to_owned()),
-                    );
-                }
-            }
+            let unknown = self.write(std::mem::take(&mut batch), Named::ByHash).await;
+            self.write(unknown, Named::ByText).await;
         }
     }
 
-    /// Writes `jobs` and answers them, but for those that need the script loaded again.
-    async fn write(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+    /// Writes `jobs` and answers them, but for those whose script the server does not know.
+    async fn write(&mut self, jobs: Vec<Job>, script: Named) -> Vec<Job> {
         if jobs.is_empty() {
             return jobs;
         }
-        match self.send(&jobs).await {
-            Ok(sent) => self.answer(jobs, sent),
+        match self.send(&jobs, script).await {
+            Ok(sent) => {
+                let generation = sent.generation;
+                let refused = answer(jobs, sent);
+                if refused.elsewhere {
+                    // A demoted primary may keep its connections; a new one leads to its successor.
+                    self.link.discard(generation).await;
+                }
+                refused.unknown
+            }
             Err(fault) => {
                 for job in jobs {
-                    fail(job, fault.clone());
+                    // Nobody waits any more: nothing is left to tell.
+                    let _ = job.reply.send(Err(WriteError::Fault(fault.clone())));
                 }
                 Vec::new()
             }
         }
     }
 
-    async fn send(&mut self, jobs: &[Job]) -> Result<Sent, Fault> {
+    async fn send(&mut self, jobs: &[Job], script: Named) -> Result<Sent, Fault> {
         let (mut lease, durability) = match self.ready().await {
             Ok(ready) => ready,
             // The connection broke since it was last tried, before anything was written to it.
             Err(_) => self.ready().await?,
         };
-        let pipeline = self.pipeline(jobs, durability);
+        let pipeline = self.pipeline(jobs, durability, script);
         let answers = self.link.call(&mut lease, &pipeline, self.bound);
         let mut answers: Vec<RedisResult<Value>> = answers.await.map_err(CallError::into_fault)?;
-        let waits = self.required == Durability::Replicated;
+        let waits = self.settings.durability == Durability::Replicated;
         let acknowledged = if waits { answers.pop() } else { None };
         let short_of_replicas = acknowledged.and_then(|answer| self.shortage(answer));
         Ok(Sent {
             answers,
             durability,
             short_of_replicas,
+            generation: lease.generation,
         })
     }
 
-    /// A connection whose server knows the script, and the durability of what it stores, which is
-    /// the required one at least.
+    /// A connection, and the durability of what its server stores, which is the required one at
+    /// least.
     async fn ready(&mut self) -> Result<(Lease, Durability), Fault> {
         let mut lease = self.link.lease().await?;
-        if let Some((generation, durability)) = self.prepared
+        if let Some((generation, durability)) = self.reached
             && generation == lease.generation
         {
             return Ok((lease, durability));
         }
-        let durability = prepare(&self.link, &mut lease, self.required, self.bound).await?;
-        if durability < self.required {
+        let durability =
+            durability(&self.link, &mut lease, self.settings.durability, self.bound).await?;
+        if durability < self.settings.durability {
             let text = format!("Redis reaches the durability {durability} only");
             return Err(Fault::Transient(text));
         }
-        self.prepared = Some((lease.generation, durability));
+        self.reached = Some((lease.generation, durability));
         Ok((lease, durability))
     }
 
     /// The jobs' commands, the announcement, and the wait for replicas.
-    fn pipeline(&self, jobs: &[Job], durability: Durability) -> Pipeline {
+    fn pipeline(&self, jobs: &[Job], durability: Durability, script: Named) -> Pipeline {
         let mut pipeline = Pipeline::with_capacity(jobs.len() + 2);
         let mut topics: Vec<&Topic> = Vec::with_capacity(jobs.len());
         for job in jobs {
             match &job.work {
                 Work::Append(append) => {
-                    pipeline.add_command(record::append_command(&self.prefix, append, durability));
+                    pipeline.add_command(record::append_command(
+                        &self.settings.redis.prefix,
+                        append,
+                        durability,
+                        script,
+                    ));
                     topics.push(&append.message.topic);
                 }
                 Work::Ping => {
@@ -174,90 +185,82 @@ impl Writer {
             let names: Vec<_> = topics.into_iter().map(Topic::as_str).collect();
             pipeline
                 .cmd("PUBLISH")
-                .arg(keys::wake(&self.prefix))
+                .arg(keys::wake(&self.settings.redis.prefix))
                 .arg(names.join("\n"))
                 .ignore();
         }
-        if self.required == Durability::Replicated {
-            pipeline.add_command(self.wait_command());
+        if self.settings.durability == Durability::Replicated {
+            pipeline.add_command(self.settings.wait_command());
         }
         pipeline.ignore_errors();
         pipeline
     }
 
-    fn wait_command(&self) -> Cmd {
-        let mut command = redis::cmd("WAIT");
-        command
-            .arg(self.min_replicas)
-            .arg(self.replication_timeout.as_millis().max(1).to_string());
-        command
-    }
-
     fn shortage(&self, answer: RedisResult<Value>) -> Option<Fault> {
         match answer.and_then(|answer| Ok(redis::from_redis_value::<u64>(answer)?)) {
-            Ok(replicas) if replicas >= u64::from(self.min_replicas) => None,
+            Ok(replicas) if replicas >= u64::from(self.settings.replicas()) => None,
             Ok(replicas) => Some(Fault::Transient(format!(
                 "{replicas} of {} replicas acknowledged in time",
-                self.min_replicas
+                self.settings.replicas()
             ))),
             Err(error) => Some(Fault::of(&error)),
         }
     }
-
-    fn answer(&mut self, jobs: Vec<Job>, sent: Sent) -> Vec<Job> {
-        let Sent {
-            answers,
-            durability,
-            short_of_replicas,
-        } = sent;
-        let mut again = Vec::new();
-        for (job, answer) in jobs.into_iter().zip(answers) {
-            let outcome = match (answer, &short_of_replicas) {
-                (Ok(_), Some(fault)) => Err(WriteError::Fault(fault.clone())),
-                (Ok(answer), None) => Ok(Written {
-                    work: job.work,
-                    answer,
-                    durability,
-                }),
-                (Err(error), _) => match Redirect::of(&error) {
-                    Some(Redirect::NoScript) => {
-                        self.prepared = None;
-                        again.push(job);
-                        continue;
-                    }
-                    Some(Redirect::Elsewhere) => {
-                        Err(WriteError::Elsewhere(job.work, Fault::of(&error)))
-                    }
-                    None => Err(WriteError::Fault(Fault::of(&error))),
-                },
-            };
-            // Nobody waits any more: nothing is left to tell.
-            let _ = job.reply.send(outcome);
-        }
-        again
-    }
 }
 
-/// Loads the script into the server, and finds out what durability its answers stand for when
-/// `required` is waited for.
-pub(super) async fn prepare(
+/// Tells each caller its answer, but for those whose script the server does not know.
+fn answer(jobs: Vec<Job>, sent: Sent) -> Refused {
+    let Sent {
+        answers,
+        durability,
+        short_of_replicas,
+        ..
+    } = sent;
+    let mut refused = Refused::default();
+    for (job, answer) in jobs.into_iter().zip(answers) {
+        let Job { work, reply } = job;
+        let outcome = match (answer, &short_of_replicas) {
+            (Ok(_), Some(fault)) => Err(WriteError::Fault(fault.clone())),
+            (Ok(answer), None) => Ok(Written {
+                work,
+                answer,
+                durability,
+            }),
+            (Err(error), _) => match Redirect::of(&error) {
+                Some(Redirect::NoScript) => {
+                    refused.unknown.push(Job { work, reply });
+                    continue;
+                }
+                Some(Redirect::Elsewhere) => {
+                    refused.elsewhere = true;
+                    Err(WriteError::Elsewhere(work, Fault::of(&error)))
+                }
+                None => Err(WriteError::Fault(Fault::of(&error))),
+            },
+        };
+        // Nobody waits any more: nothing is left to tell.
+        let _ = reply.send(outcome);
+    }
+    refused
+}
+
+/// Finds out what durability the server's answers stand for when `required` is waited for.
+pub(super) async fn durability(
     link: &Link,
     lease: &mut Lease,
     required: Durability,
     bound: Duration,
 ) -> Result<Durability, Fault> {
-    let mut pipeline = Pipeline::with_capacity(3);
-    pipeline.cmd("SCRIPT").arg("LOAD").arg(APPEND_ONCE);
+    if required == Durability::Replicated {
+        return Ok(Durability::Replicated);
+    }
+    let mut pipeline = Pipeline::with_capacity(2);
     for setting in ["appendonly", "appendfsync"] {
         pipeline.cmd("CONFIG").arg("GET").arg(setting);
     }
     pipeline.ignore_errors();
-    let call = link.call::<[RedisResult<Value>; 3]>(lease, &pipeline, bound);
-    let [loaded, append_only, append_fsync] = call.await.map_err(CallError::into_fault)?;
-    loaded.map_err(|error| Fault::of(&error))?;
-    if required == Durability::Replicated {
-        return Ok(Durability::Replicated);
-    }
+    let call = link.call::<[RedisResult<Value>; 2]>(lease, &pipeline, bound);
+    let [append_only, append_fsync] = call.await.map_err(CallError::into_fault)?;
     let synced = is_set(append_only, "yes") && is_set(append_fsync, "always");
     Ok(if synced {
         Durability::Synced
@@ -272,9 +275,4 @@ fn is_set(answer: RedisResult<Value>, wanted: &str) -> bool {
         .ok()
         .and_then(|answer| redis::from_redis_value::<Vec<String>>(answer).ok());
     pair.is_some_and(|pair| pair.get(1).is_some_and(|value| value == wanted))
-}
-
-fn fail(job: Job, fault: Fault) {
-    // Nobody waits any more: nothing is left to tell.
-    let _ = job.reply.send(Err(WriteError::Fault(fault)));
 }

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::connector::{Connector, Node};
 use super::directory::Directory;
@@ -15,7 +17,7 @@ use super::writer::{Job, Work, WriteError, Writer, Written};
 use crate::fault::Fault;
 
 /// How many writes may wait for one node; more wait where they come from, within their bound.
-const QUEUE: usize = 4096;
+const QUEUE: usize = 1024;
 
 /// Hands writes to the task of the node that they belong to.
 pub(super) struct Writers {
@@ -76,15 +78,18 @@ impl Writers {
         Ok(())
     }
 
-    /// Takes no more writes, and waits until those that wait are answered.
-    pub(super) async fn close(&self) {
+    /// Takes no more writes, and waits until those that wait are answered, at most for `bound`.
+    pub(super) async fn close(&self, bound: Duration) {
         let mut tasks = {
             let mut running = self.lock();
             running.closed = true;
             running.queues.clear();
             std::mem::take(&mut running.tasks)
         };
-        while tasks.join_next().await.is_some() {}
+        let drain = async { while tasks.join_next().await.is_some() {} };
+        if timeout(bound, drain).await.is_err() {
+            tracing::warn!("gave up writes that Redis did not answer while the store was closed");
+        }
     }
 
     async fn write_to(&self, node: &Node, work: Work) -> Result<Written, WriteError> {
@@ -96,8 +101,7 @@ impl Writers {
         drop(queue);
         let outcome = answer.await.map_err(|_| gone())?;
         if let Err(WriteError::Fault(Fault::Transient(_))) = &outcome {
-            // Another node may have taken over.
-            self.directory.forget().await;
+            self.directory.doubt().await;
         }
         outcome
     }

@@ -125,6 +125,29 @@ async fn a_fail_over_is_survived_without_building_anything_anew() {
 }
 
 #[tokio::test]
+async fn a_server_that_speaks_no_tls_is_unavailable_over_tls() {
+    let server = RedisServer::start().await;
+    for url in [
+        server.url().replace("redis://", "rediss://"),
+        format!("rediss+cluster://{}", server.address()),
+        format!("rediss+sentinel://{}/name", server.address()),
+    ] {
+        check_unavailable(&RedisCache::new(pool(&url))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_closed_pool_is_unavailable() {
+    let server = RedisServer::start().await;
+    let pool = pool(&server.url());
+    let cache = RedisCache::new(pool.clone());
+    cache.set("k", b"v", MINUTE).await.unwrap();
+    pool.close();
+    check_unavailable(&cache).await;
+    assert_eq!(pool.status().idle, 0);
+}
+
+#[tokio::test]
 async fn what_would_fail_again_is_said_to_fail() {
     let server = RedisServer::start().await;
     server

@@ -7,9 +7,7 @@ use posthorn_domain::{Durability, Topic};
 use posthorn_redis::{RedisStore, RedisStoreError, RedisStoreSettings};
 use posthorn_testkit::{RedisServer, eventually, samples};
 
-use crate::support::store_settings;
-
-const DAY: Duration = Duration::from_hours(24);
+use crate::support::{DAY, store_settings};
 
 fn requiring(durability: Durability, server: &RedisServer) -> RedisStoreSettings {
     let mut settings = store_settings(&server.url());
@@ -142,15 +140,19 @@ async fn replicated_is_named_only_once_the_replica_has_it() {
         &format!("127.0.0.1 {}", primary.port()),
     ])
     .await;
-    let online = async || {
+    // Up to a second after it is online, a replica has not acknowledged anything.
+    let acknowledges = async || {
         primary
-            .command(&["INFO", "replication"])
+            .command(&["SET", "something", "to copy"])
             .await
-            .unwrap()
-            .contains("state=online")
+            .unwrap();
+        let info = primary.command(&["INFO", "replication"]).await.unwrap();
+        info.contains("state=online") && !info.contains("offset=0,")
     };
-    eventually(Duration::from_secs(20), online).await;
+    eventually(Duration::from_secs(20), acknowledges).await;
     let settings = requiring(Durability::Replicated, &primary);
+    let refused = RedisStore::connect(requiring(Durability::Memory, &replica)).await;
+    assert_eq!(refused.err(), Some(RedisStoreError::Replica));
     let store = RedisStore::connect(settings.clone()).await.unwrap();
     let other = RedisStore::connect(settings).await.unwrap();
     let keyed = || samples::keyed_append(&Topic::inbox(), "text", "key", DAY);

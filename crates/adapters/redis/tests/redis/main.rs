@@ -13,5 +13,7 @@ mod cache;
 mod contract;
 mod durability;
 mod failures;
+mod hand_over;
+mod records;
 mod support;
 mod wake_ups;

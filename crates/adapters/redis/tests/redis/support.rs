@@ -1,10 +1,11 @@
 //! Servers for the tests of this crate, and stores and caches on them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use posthorn_application::{Cache, MessageStore};
-use posthorn_domain::Durability;
+use posthorn_application::{Anchor, Cache, MessageStore, PageLimit, PageRequest};
+use posthorn_domain::{Durability, Message, Topic};
 use posthorn_redis::{RedisCache, RedisPool, RedisSettings, RedisStore, RedisStoreSettings};
 use posthorn_testkit::{CacheHarness, RedisCluster, RedisSentinel, RedisServer, StoreHarness};
 use secrecy::SecretString;
@@ -131,4 +132,22 @@ impl CacheHarness for CacheOn {
     async fn other_process(&self) -> Arc<dyn Cache> {
         Arc::new(RedisCache::new(pool(&self.servers.url())))
     }
+}
+
+/// What a busy machine may add to a bound.
+pub(crate) const SLACK: Duration = Duration::from_millis(500);
+/// A TTL and an age that no test outlasts.
+pub(crate) const DAY: Duration = Duration::from_hours(24);
+
+/// The first page.
+pub(crate) const ALL: PageRequest = PageRequest {
+    anchor: Anchor::Oldest,
+    limit: PageLimit::MAX,
+};
+
+/// The texts of the first messages.
+pub(crate) async fn texts(store: &RedisStore, topic: &Topic) -> Vec<String> {
+    let page = store.page(topic, ALL).await.unwrap();
+    let text = |message: &Arc<Message>| message.content.as_str().to_owned();
+    page.messages.iter().map(text).collect()
 }

@@ -1,0 +1,145 @@
+//! The store when another server takes over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use posthorn_application::MessageStore;
+use posthorn_domain::Topic;
+use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually, samples};
+use tokio::task::JoinSet;
+
+use crate::support::{ALL, SLACK, cluster_url, sentinel_url, store, texts};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fail_over_is_survived_with_growing_ids_and_woken_streams() {
+    let mut sentinel = RedisSentinel::start(3).await;
+    let (store, topic) = (store(&sentinel_url(&sentinel)).await, Topic::inbox());
+    let before = store
+        .append(samples::append(&topic, "before"))
+        .await
+        .unwrap()
+        .receipt
+        .id;
+    let mut subscription = store.subscribe(&topic).await.unwrap();
+    sentinel.fail_over().await;
+    tokio::time::timeout(Duration::from_secs(5), subscription.changed())
+        .await
+        .unwrap();
+    let accepted = async || store.append(samples::append(&topic, "after")).await.is_ok();
+    eventually(Duration::from_secs(10), accepted).await;
+    let page = store.page(&topic, ALL).await.unwrap();
+    assert!(page.messages.iter().all(|message| message.id >= before));
+    assert!(page.messages.is_sorted_by(|a, b| a.id < b.id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_node_of_a_cluster_takes_its_topics_with_it_and_brings_them_back() {
+    let arguments = [
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+        "--cluster-require-full-coverage",
+        "no",
+    ];
+    let mut cluster = RedisCluster::start_with(&arguments).await;
+    let store = store(&cluster_url(&cluster)).await;
+    let topics: Vec<_> = (0..30)
+        .map(|number| samples::topic(&format!("t{number}")))
+        .collect();
+    for topic in &topics {
+        store
+            .append(samples::append(topic, "before"))
+            .await
+            .unwrap();
+    }
+    cluster.nodes_mut()[0].stop();
+    let mut outcomes = JoinSet::new();
+    for topic in topics.clone() {
+        let store = Arc::clone(&store);
+        outcomes.spawn(async move {
+            let begin = Instant::now();
+            let outcome = store.append(samples::append(&topic, "text")).await;
+            assert!(
+                begin.elapsed() < store.bound() + SLACK,
+                "{:?}",
+                begin.elapsed()
+            );
+            outcome.is_ok()
+        });
+    }
+    let accepted = outcomes
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|accepted| *accepted)
+        .count();
+    assert!(
+        (1..30).contains(&accepted),
+        "{accepted} of 30 topics take messages"
+    );
+    cluster.nodes_mut()[0].start_again().await;
+    cluster.wait_until_ok().await;
+    for topic in &topics {
+        store.append(samples::append(topic, "after")).await.unwrap();
+        assert_eq!(texts(&store, topic).await.last().unwrap(), "after");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moved_slot_is_followed() {
+    let cluster = RedisCluster::start().await;
+    let store = store(&cluster_url(&cluster)).await;
+    let topic = samples::topic("moving");
+    let slot = cluster.nodes()[0]
+        .command(&["CLUSTER", "KEYSLOT", "{t:moving}"])
+        .await
+        .unwrap();
+    store
+        .append(samples::append(&samples::topic("warm"), "text"))
+        .await
+        .unwrap();
+    // The slot is still empty, so it can be handed over without moving keys.
+    let id = cluster.nodes()[2]
+        .command(&["CLUSTER", "MYID"])
+        .await
+        .unwrap();
+    for node in cluster.nodes() {
+        node.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &id])
+            .await
+            .unwrap();
+    }
+    store.append(samples::append(&topic, "text")).await.unwrap();
+    assert_eq!(texts(&store, &topic).await, ["text"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_demoted_without_closing_connections_is_left() {
+    let old = RedisServer::start().await;
+    let (store, topic) = (store(&old.url()).await, Topic::inbox());
+    store
+        .append(samples::append(&topic, "before"))
+        .await
+        .unwrap();
+    let connections = async || {
+        let clients = old.command(&["INFO", "stats"]).await.unwrap();
+        let count = clients
+            .lines()
+            .find_map(|line| line.strip_prefix("total_connections_received:"));
+        count.unwrap().parse::<u64>().unwrap()
+    };
+    let new = RedisServer::start().await;
+    old.command(&["REPLICAOF", "127.0.0.1", &new.port().to_string()])
+        .await
+        .unwrap();
+    let before = connections().await;
+    let outcome = store.append(samples::append(&topic, "refused")).await;
+    assert!(outcome.is_err_and(|error| error.to_string().contains("unavailable")));
+    // Each refusal made a connection that could have led to another server, and the count one.
+    assert!(connections().await > before + 1);
+    old.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
+    store
+        .append(samples::append(&topic, "after"))
+        .await
+        .unwrap();
+}

@@ -1,0 +1,136 @@
+//! What is in Redis, seen past the store.
+
+use std::time::Duration;
+
+use posthorn_application::{AppendError, MessageStore, RetentionPolicy, StoreError};
+use posthorn_domain::Topic;
+use posthorn_testkit::{RedisServer, eventually, samples};
+
+use crate::support::{ALL, DAY, store};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_processes_with_one_key_one_stores() {
+    let server = RedisServer::start().await;
+    let stores = [store(&server.url()).await, store(&server.url()).await];
+    let topic = Topic::inbox();
+    for round in 0..1_000 {
+        let key = format!("key-{round}");
+        let append = || samples::keyed_append(&topic, "text", &key, DAY);
+        let (one, other) = tokio::join!(stores[0].append(append()), stores[1].append(append()));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!(one.receipt, other.receipt);
+        assert_ne!(one.replayed, other.replayed);
+    }
+    assert_eq!(
+        server
+            .command(&["XLEN", "posthorn:{t:inbox}:messages"])
+            .await
+            .unwrap(),
+        "1000"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_grow_although_the_clock_went_back_and_the_topic_is_empty() {
+    let mut server = RedisServer::start_durable().await;
+    let (store, topic) = (store(&server.url()).await, Topic::inbox());
+    // As if it had been accepted long ahead of the clock that the server has now.
+    let (key, ahead) = ("posthorn:{t:inbox}:messages", "99999999999999-7");
+    server
+        .command(&["XADD", key, ahead, "content", "ahead"])
+        .await
+        .unwrap();
+    let last = store.page(&topic, ALL).await.unwrap().messages[0].id;
+    assert_eq!(store.delete(&topic, last).await, Ok(true));
+    server.command(&["BGREWRITEAOF"]).await.unwrap();
+    let rewritten = async || {
+        let info = server.command(&["INFO", "persistence"]).await.unwrap();
+        info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrites:1")
+    };
+    eventually(Duration::from_secs(10), rewritten).await;
+    server.stop();
+    server.start_again().await;
+    assert!(
+        store
+            .append(samples::append(&topic, "text"))
+            .await
+            .unwrap()
+            .receipt
+            .id
+            > last
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_topic_leaves_the_index_and_comes_back() {
+    let server = RedisServer::start().await;
+    let (store, topic) = (store(&server.url()).await, samples::topic("old"));
+    let key = "posthorn:{t:old}:messages";
+    server
+        .command(&["XADD", key, "1-1", "content", "text"])
+        .await
+        .unwrap();
+    for name in ["old", "gone"] {
+        server
+            .command(&["ZADD", "posthorn:topics", "0", name])
+            .await
+            .unwrap();
+    }
+    store
+        .append(samples::append(&Topic::inbox(), "text"))
+        .await
+        .unwrap();
+    let policy = RetentionPolicy {
+        max_age: DAY,
+        max_count: 10,
+    };
+    for expected in [1, 0] {
+        assert_eq!(store.prune(&policy, 100).await.unwrap().removed, expected);
+    }
+    let index = ["ZRANGE", "posthorn:topics", "0", "-1"];
+    assert_eq!(server.command(&index).await.unwrap(), "inbox");
+    store.append(samples::append(&topic, "text")).await.unwrap();
+    assert_eq!(server.command(&index).await.unwrap(), "inbox\nold");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_is_corrupt() {
+    let server = RedisServer::start().await;
+    let (store, topic) = (store(&server.url()).await, Topic::inbox());
+    let key = "posthorn:{t:inbox}:messages";
+    server
+        .command(&["XADD", key, "1-1", "field", "value"])
+        .await
+        .unwrap();
+    let outcome = store.page(&topic, ALL).await;
+    assert!(
+        matches!(outcome, Err(StoreError::Corrupt(_))),
+        "{outcome:?}"
+    );
+    server.command(&["DEL", key]).await.unwrap();
+    server.command(&["SET", key, "value"]).await.unwrap();
+    let outcome = store.append(samples::append(&topic, "text")).await;
+    assert!(
+        matches!(outcome, Err(AppendError::Store(StoreError::Corrupt(_)))),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_store_leaves_no_connection_and_no_task() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    store
+        .append(samples::append(&Topic::inbox(), "text"))
+        .await
+        .unwrap();
+    drop(store.subscribe(&Topic::inbox()).await.unwrap());
+    let clients = async || {
+        let list = server.command(&["CLIENT", "LIST"]).await.unwrap();
+        list.lines().filter(|line| line.contains("addr=")).count()
+    };
+    assert!(clients().await > 1);
+    drop(store);
+    // The one that asks remains.
+    eventually(Duration::from_secs(5), async || clients().await == 1).await;
+}

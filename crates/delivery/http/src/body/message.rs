@@ -1,0 +1,335 @@
+//! The wire form of a message to accept, and its rules.
+
+use std::collections::BTreeMap;
+
+use garde::Validate;
+use garde::error::Path;
+use posthorn_domain::{
+    AttributeError, Attributes, ContentError, ContentRules, MessageContent, Topic,
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::problem::{ApiError, Code, FieldCode, FieldProblem};
+
+/// The field that stands for the body as a whole, as the original named it.
+const WHOLE: &str = "_schema";
+
+/// A message to accept.
+#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
+#[garde(context(ContentRules))]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"message": "The door is open", "topic": "house", "attributes": {"room": "hall"}}))]
+pub(crate) struct MessageBody {
+    /// The text: trimmed of surrounding white space, then 1 to `MAX_MESSAGE_LENGTH` (1000 by
+    /// default) Unicode scalar values, no control characters but line feed and tab.
+    #[serde(default, deserialize_with = "present")]
+    #[garde(inner(custom(check_content)))]
+    #[schema(required = true, value_type = String, min_length = 1)]
+    message: Option<String>,
+    /// Where it goes; `inbox` when absent.
+    #[serde(default, deserialize_with = "present")]
+    #[garde(inner(custom(check_topic)))]
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
+    topic: Option<String>,
+    /// What else to say about it: at most 16 entries, keys `[a-z0-9._-]{1,64}`, values of at most
+    /// 256 characters.
+    #[serde(default, deserialize_with = "present")]
+    #[garde(dive)]
+    #[schema(value_type = Option<BTreeMap<String, String>>, nullable = false)]
+    attributes: Option<AttributesBody>,
+}
+
+/// The attributes as sent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+struct AttributesBody(BTreeMap<String, String>);
+
+/// The domain's values of a body that breaks no rule.
+#[derive(Debug)]
+pub(crate) struct ValidBody {
+    pub(crate) content: MessageContent,
+    pub(crate) topic: Option<Topic>,
+    pub(crate) attributes: Attributes,
+}
+
+/// A member that is there has a value: `null` is none.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+impl MessageBody {
+    /// Parses `bytes` and applies every rule.
+    ///
+    /// # Errors
+    /// `malformed-json`, or `validation-failed` with every failing field.
+    pub(crate) fn parse(bytes: &[u8], rules: &ContentRules) -> Result<ValidBody, ApiError> {
+        let mut problems = Vec::new();
+        // Serde would take a list for the members in their order; only an object is a message.
+        let is_object = bytes.trim_ascii_start().starts_with(b"{");
+        let parsed = is_object.then(|| serde_json::from_slice::<MessageBody>(bytes));
+        let body = match parsed {
+            Some(Ok(body)) => body,
+            Some(Err(error)) => find_problems(bytes, Some(&error), &mut problems)?,
+            None => find_problems(bytes, None, &mut problems)?,
+        };
+        let is_flagged = |problems: &[FieldProblem], field: &str| {
+            problems.iter().any(|problem| problem.field == field)
+        };
+        if body.message.is_none() && !is_flagged(&problems, "message") {
+            problems.push(FieldProblem::new("message", FieldCode::Required));
+        }
+        if let Err(report) = body.validate_with(rules) {
+            problems.extend(report.iter().map(|(path, error)| FieldProblem {
+                field: path.to_string(),
+                code: code_of(error.message(), rules),
+            }));
+        }
+        if !problems.is_empty() {
+            return Err(ApiError::validation(problems));
+        }
+        body.into_domain(rules).ok_or_else(|| {
+            // Each rule was applied just now; that one fails again cannot be the client's fault.
+            tracing::error!("a validated body is not valid");
+            ApiError::new(Code::Internal)
+        })
+    }
+
+    fn into_domain(self, rules: &ContentRules) -> Option<ValidBody> {
+        let content = MessageContent::parse(&self.message?, rules).ok()?;
+        let topic = self
+            .topic
+            .map(|topic| Topic::parse(&topic))
+            .transpose()
+            .ok()?;
+        let entries = self.attributes.unwrap_or_default().0;
+        let attributes = Attributes::parse(entries).ok()?;
+        Some(ValidBody {
+            content,
+            topic,
+            attributes,
+        })
+    }
+}
+
+/// Finds every member of a wrong type, and gives what is left of the body.
+fn find_problems(
+    bytes: &[u8],
+    error: Option<&serde_json::Error>,
+    problems: &mut Vec<FieldProblem>,
+) -> Result<MessageBody, ApiError> {
+    let malformed = || ApiError::new(Code::MalformedJson);
+    let map = match serde_json::from_slice::<Value>(bytes).map_err(|_| malformed())? {
+        Value::Object(map) => map,
+        Value::Null => return Err(malformed()),
+        _ => return Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
+    };
+    let mut body = MessageBody::default();
+    for (name, value) in map {
+        match name.as_str() {
+            "message" => body.message = text(&name, value, problems),
+            "topic" => body.topic = text(&name, value, problems),
+            "attributes" => body.attributes = attributes(value, problems),
+            _ => problems.push(FieldProblem::new(&name, FieldCode::Unknown)),
+        }
+    }
+    if problems.is_empty() {
+        // All members are of the right type, so one must be there twice.
+        let text = error.map(ToString::to_string).unwrap_or_default();
+        let twice = ["message", "topic", "attributes"];
+        let field = twice
+            .into_iter()
+            .find(|name| text.contains(&format!("`{name}`")));
+        problems.push(FieldProblem::new(
+            field.unwrap_or(WHOLE),
+            FieldCode::Duplicate,
+        ));
+    }
+    Ok(body)
+}
+
+fn text(field: &str, value: Value, problems: &mut Vec<FieldProblem>) -> Option<String> {
+    let code = match value {
+        Value::String(text) => return Some(text),
+        Value::Null => FieldCode::Null,
+        _ => FieldCode::NotAString,
+    };
+    problems.push(FieldProblem::new(field, code));
+    None
+}
+
+fn attributes(value: Value, problems: &mut Vec<FieldProblem>) -> Option<AttributesBody> {
+    let code = match value {
+        Value::Object(map) => {
+            let mut entries = BTreeMap::new();
+            for (key, value) in map {
+                let field = format!("attributes.{key}");
+                if let Some(text) = text(&field, value, problems) {
+                    entries.insert(key, text);
+                }
+            }
+            return Some(AttributesBody(entries));
+        }
+        Value::Null => FieldCode::Null,
+        _ => FieldCode::NotAnObject,
+    };
+    problems.push(FieldProblem::new("attributes", code));
+    None
+}
+
+fn check_content(text: &str, rules: &ContentRules) -> garde::Result {
+    rules.check(text).map_err(|error| {
+        garde::Error::new(match error {
+            ContentError::Empty | ContentError::TooLong { .. } => "content-length",
+            ContentError::ControlCharacter(_) => "control-character",
+            ContentError::OutsideCharset(_) => "charset",
+        })
+    })
+}
+
+fn check_topic(name: &str, _rules: &ContentRules) -> garde::Result {
+    Topic::parse(name)
+        .map(drop)
+        .map_err(|_| garde::Error::new("topic-pattern"))
+}
+
+impl Validate for AttributesBody {
+    type Context = ContentRules;
+
+    fn validate_into(
+        &self,
+        _rules: &Self::Context,
+        parent: &mut dyn FnMut() -> Path,
+        report: &mut garde::Report,
+    ) {
+        if self.0.len() > Attributes::MAX_ENTRIES {
+            report.append(parent(), garde::Error::new("too-many"));
+        }
+        for (key, value) in &self.0 {
+            let problem = match Attributes::check_entry(key, value) {
+                Ok(()) | Err(AttributeError::TooMany) => continue,
+                Err(AttributeError::Key) => "key-pattern",
+                Err(AttributeError::ValueLength) => "value-length",
+                Err(AttributeError::ValueControlCharacter(_)) => "control-character",
+            };
+            report.append(parent().join(key.as_str()), garde::Error::new(problem));
+        }
+    }
+}
+
+/// garde carries texts; these are the ones of the checks above.
+fn code_of(problem: &str, rules: &ContentRules) -> FieldCode {
+    match problem {
+        "content-length" => FieldCode::Length {
+            min: 1,
+            max: rules.max_length,
+        },
+        "charset" => FieldCode::Charset,
+        "topic-pattern" => FieldCode::TopicPattern,
+        "too-many" => FieldCode::TooMany {
+            max: Attributes::MAX_ENTRIES,
+        },
+        "key-pattern" => FieldCode::KeyPattern,
+        "value-length" => FieldCode::Length {
+            min: 0,
+            max: Attributes::MAX_VALUE_LENGTH,
+        },
+        _ => FieldCode::ControlCharacter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(json: &str, expected: &[(&str, &str)]) {
+        let error = MessageBody::parse(json.as_bytes(), &ContentRules::default()).unwrap_err();
+        assert_eq!(error.code, Code::ValidationFailed, "{json}");
+        let mut found: Vec<_> = error
+            .fields
+            .iter()
+            .map(|p| (p.field.as_str(), p.code.as_str()))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{json}");
+    }
+
+    #[track_caller]
+    fn check_malformed(json: &[u8]) {
+        let error = MessageBody::parse(json, &ContentRules::default()).unwrap_err();
+        assert_eq!(error.code, Code::MalformedJson);
+    }
+
+    #[test]
+    fn a_valid_body_becomes_domain_values() {
+        let json = r#"{"message": " \u043f\n ", "topic": "a", "attributes": {"k": "v"}}"#;
+        let body = MessageBody::parse(json.as_bytes(), &ContentRules::default()).unwrap();
+        assert_eq!(body.content.as_str(), "п");
+        assert_eq!(body.topic.unwrap().as_str(), "a");
+        assert_eq!(body.attributes.len(), 1);
+    }
+
+    #[test]
+    fn every_failing_field_is_found_at_once() {
+        check("{}", &[("message", "required")]);
+        check(r#"{"message": null}"#, &[("message", "null")]);
+        check(r#"{"message": 1}"#, &[("message", "not-a-string")]);
+        check(r#"{"message": "  "}"#, &[("message", "length")]);
+        check(
+            r#"{"message": "a\u0000"}"#,
+            &[("message", "control-character")],
+        );
+        check("[]", &[("_schema", "invalid-type")]);
+        check(r#""text""#, &[("_schema", "invalid-type")]);
+        check(
+            r#"{"message": "a", "message": "b"}"#,
+            &[("message", "duplicate-field")],
+        );
+        check(
+            r#"{"foo": 1, "message": ["x"], "topic": "No", "attributes": {"K": "v", "n": 1, "l": null}}"#,
+            &[
+                ("attributes.K", "pattern"),
+                ("attributes.l", "null"),
+                ("attributes.n", "not-a-string"),
+                ("foo", "unknown-field"),
+                ("message", "not-a-string"),
+                ("topic", "pattern"),
+            ],
+        );
+        check(
+            r#"{"message": "a", "attributes": []}"#,
+            &[("attributes", "not-an-object")],
+        );
+        check(
+            r#"{"message": "a", "topic": null, "attributes": null}"#,
+            &[("attributes", "null"), ("topic", "null")],
+        );
+        let many: Vec<_> = (0..17).map(|n| format!(r#""k{n}": """#)).collect();
+        let json = format!(
+            r#"{{"message": "a", "attributes": {{{}}}}}"#,
+            many.join(",")
+        );
+        check(&json, &[("attributes", "too-many")]);
+        let long = "я".repeat(257);
+        let json = format!(r#"{{"message": "a", "attributes": {{"k": "{long}"}}}}"#);
+        check(&json, &[("attributes.k", "length")]);
+    }
+
+    #[test]
+    fn what_is_no_json_text_is_malformed() {
+        check_malformed(b"");
+        check_malformed(b"null");
+        check_malformed(b"{\"message\": \"a\"");
+        check_malformed(b"{\"foo\": 1, oops");
+        check_malformed(b"{\"message\": \"\\ud83d\"}");
+        check_malformed(b"{\"message\": \"\xff\"}");
+        check_malformed("[".repeat(100_000).as_bytes());
+        check_malformed(format!("{{\"foo\": {}", "[".repeat(100_000)).as_bytes());
+    }
+}

@@ -1,0 +1,27 @@
+//! The HTTP surface: routes, wire types, middleware, and every error as a problem document.
+//!
+//! Wire types never leave this crate. The middleware, from the outside in: [`observe`] (request
+//! id, span, metrics, headers, problem documents), CORS when configured, routing, and around each
+//! handler [`guard`] (in-flight cap, time-out, panics).
+
+mod body;
+mod client_address;
+mod context;
+mod cors;
+mod guard;
+mod locale;
+mod observe;
+mod openapi;
+mod problem;
+mod routes;
+mod server;
+mod settings;
+mod state;
+mod time;
+
+pub use cors::{CorsOrigins, CorsOriginsError};
+pub use locale::Locale;
+pub use openapi::openapi_json;
+pub use server::{BindError, Bound, Running, bind};
+pub use settings::HttpSettings;
+pub use state::Services;

@@ -1,0 +1,259 @@
+//! The outermost middleware: request id, span, metrics, one log event, headers, problem documents.
+
+mod headers;
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, web};
+use posthorn_application::{Phase, RequestMetrics, RequestOutcome};
+use tracing::{Instrument, Span, field};
+
+use crate::client_address;
+use crate::context::RequestContext;
+use crate::locale::Locale;
+use crate::problem::{self, ApiError, Code};
+use crate::routes::Route;
+use crate::state::State;
+
+/// The longest request id that is taken over.
+const MAX_ID_LENGTH: usize = 128;
+/// The endpoint's label for a path that no route knows.
+const UNMATCHED: &str = "unmatched";
+
+/// Tells the metrics that a request began and, however it ends, that it ended.
+struct Counted {
+    metrics: Arc<dyn RequestMetrics>,
+    outcome: Option<RequestOutcome>,
+}
+
+/// What is known once the answer is there.
+struct Finished {
+    outcome: RequestOutcome,
+    is_probe: bool,
+    bytes: u64,
+}
+
+/// Runs one request.
+pub(crate) async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+        tracing::error!("the state of the server is missing");
+        return Err(ApiError::new(Code::Internal).into());
+    };
+    let began = state.services.clock.monotonic();
+    let mut counted = Counted::start(&state.services.request_metrics);
+    let context = Rc::new(context(&request, &state));
+    request.extensions_mut().insert(Rc::clone(&context));
+    let span = span(&context, request.method());
+    let response = next.call(request).instrument(span.clone()).await?;
+    let response = present(response.map_into_boxed_body(), &context);
+    let response = headers::add(response, &context, &state.settings);
+    let response = close_when_draining(response, &state);
+    let finished = finished(
+        &response,
+        &context,
+        state.services.clock.monotonic().saturating_sub(began),
+    );
+    counted.outcome = Some(finished.outcome);
+    drop(counted);
+    finished.log(&span, &context);
+    Ok(response)
+}
+
+fn context(request: &ServiceRequest, state: &State) -> RequestContext {
+    let settings = &state.settings;
+    let headers = request.headers();
+    let client: IpAddr =
+        client_address::of(request.peer_addr(), headers, settings.trusted_proxy_hops);
+    RequestContext {
+        id: request_id(headers),
+        locale: Locale::negotiate(headers, settings.default_locale),
+        client,
+        route: Cell::new(None),
+    }
+}
+
+/// The client's id when it is well formed, else a new UUID of version 7 (RFC 9562).
+fn request_id(headers: &HeaderMap) -> String {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let given = headers
+        .get(&headers::X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    match given {
+        Some(id) if (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(allowed) => {
+            id.to_owned()
+        }
+        _ => uuid::Uuid::now_v7().to_string(),
+    }
+}
+
+fn span(context: &RequestContext, method: &Method) -> Span {
+    tracing::info_span!(
+        "request",
+        request_id = context.id,
+        method = method_label(method),
+        client = %context.client,
+        route = field::Empty,
+        status = field::Empty,
+        latency_ms = field::Empty,
+    )
+}
+
+/// Makes every answer of an error a problem document.
+fn present(response: ServiceResponse, context: &RequestContext) -> ServiceResponse {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let is_document = response.headers().get(header::CONTENT_TYPE) == Some(&problem::CONTENT_TYPE);
+    if !is_error || is_document || is_own_answer(&response) {
+        return response;
+    }
+    let error = response
+        .response()
+        .error()
+        .and_then(Error::as_error::<ApiError>)
+        .cloned();
+    let error = error.unwrap_or_else(|| ApiError::new(Code::of_status(status)));
+    let (request, plain) = response.into_parts();
+    let mut document = error.answer(context, request.method(), request.path());
+    // What other middleware said stays, such as the headers of CORS.
+    for (name, value) in plain.headers() {
+        if !document.headers().contains_key(name) && *name != header::CONTENT_LENGTH {
+            document.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    ServiceResponse::new(request, document)
+}
+
+/// Whether an answer with an error's status is meant as it is: health reports have a body that
+/// says what is wrong.
+fn is_own_answer(response: &ServiceResponse) -> bool {
+    response.response().error().is_none()
+        && response.headers().get(header::CONTENT_TYPE).is_some()
+        && response.status() == StatusCode::SERVICE_UNAVAILABLE
+}
+
+/// Asks clients to take their next request elsewhere, once the process was told to stop.
+fn close_when_draining(mut response: ServiceResponse, state: &State) -> ServiceResponse {
+    if state.services.lifecycle.phase() >= Phase::Draining {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(actix_http::ConnectionType::Close);
+    }
+    response
+}
+
+fn finished(response: &ServiceResponse, context: &RequestContext, latency: Duration) -> Finished {
+    let route = context.route.get();
+    let bytes = match response.response().body().size() {
+        BodySize::Sized(bytes) => bytes,
+        BodySize::None | BodySize::Stream => 0,
+    };
+    Finished {
+        outcome: RequestOutcome {
+            method: method_label(response.request().method()),
+            endpoint: route.map_or(UNMATCHED, |route| route.template),
+            status: response.status().as_u16(),
+            latency,
+        },
+        is_probe: route.is_some_and(Route::is_probe),
+        bytes,
+    }
+}
+
+impl Finished {
+    /// One event for each request, after its span: inside it the Bunyan formatter would put the
+    /// span's name before the message.
+    fn log(&self, span: &Span, context: &RequestContext) {
+        let RequestOutcome {
+            method,
+            endpoint: route,
+            status,
+            latency,
+        } = self.outcome;
+        let latency_ms = latency.as_secs_f64() * 1000.0;
+        span.record("route", route)
+            .record("status", status)
+            .record("latency_ms", latency_ms);
+        let (request_id, client, bytes) = (context.id.as_str(), &context.client, self.bytes);
+        if self.is_probe {
+            tracing::debug!(
+                request_id, method, route, status, latency_ms, %client, bytes, "request finished"
+            );
+        } else if status >= 500 {
+            tracing::error!(
+                request_id, method, route, status, latency_ms, %client, bytes, "request failed"
+            );
+        } else {
+            tracing::info!(
+                request_id, method, route, status, latency_ms, %client, bytes, "request finished"
+            );
+        }
+    }
+}
+
+impl Counted {
+    fn start(metrics: &Arc<dyn RequestMetrics>) -> Self {
+        metrics.request_started();
+        Self {
+            metrics: Arc::clone(metrics),
+            outcome: None,
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.metrics.request_finished(self.outcome);
+    }
+}
+
+/// The method as a label; one label for all that no route knows.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+
+    #[test]
+    fn a_well_formed_id_is_kept_and_any_other_replaced() {
+        let mut headers = HeaderMap::new();
+        let (longest, too_long) = ("x".repeat(128), "x".repeat(129));
+        for (given, kept) in [
+            ("aZ0._-", true),
+            (&longest, true),
+            (&too_long, false),
+            ("a b", false),
+            ("", false),
+        ] {
+            headers.insert(
+                headers::X_REQUEST_ID.clone(),
+                HeaderValue::from_str(given).unwrap(),
+            );
+            let id = request_id(&headers);
+            assert_eq!(id == given, kept, "{given}");
+            assert!(kept || uuid::Uuid::parse_str(&id).unwrap().get_version_num() == 7);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The OpenAPI 3.1 document, derived from the handlers and the wire types.
+
+use utoipa::{IntoResponses, OpenApi};
+
+use crate::problem::{FieldError, Problem};
+use crate::routes;
+
+/// Answers that every route may give.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum Failures {
+    /// The request was not read and answered in time.
+    #[response(status = 408, content_type = "application/problem+json")]
+    RequestTimeout(Problem),
+    /// The server failed.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
+    /// Overloaded, or the store is unavailable; `Retry-After` says when to try again.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// Answers of the health route besides its own.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum HealthFailures {
+    /// The request was not answered in time.
+    #[response(status = 408, content_type = "application/problem+json")]
+    RequestTimeout(Problem),
+    /// The server failed.
+    #[response(status = 500, content_type = "application/problem+json")]
+    Internal(Problem),
+}
+
+/// Answers to a message that is refused.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum AcceptFailures {
+    /// The body is not JSON, or a field breaks its rule.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The body is not said to be JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(Problem),
+    /// The idempotency key was used for another message.
+    #[response(status = 422, content_type = "application/problem+json")]
+    KeyReused(Problem),
+}
+
+/// Answers to a request to read that is refused.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum ReadFailures {
+    /// A parameter breaks its rule.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// There is no such message or topic.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+}
+
+/// Answers to a stream that is refused.
+pub(crate) type StreamFailures = ReadFailures;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Posthorn",
+        description = "An HTTP message inbox: it accepts short messages, stores them, and hands \
+            them back by id, by page or live. Every error is a problem document (RFC 9457).",
+    ),
+    paths(
+        routes::accept,
+        routes::accept_to_topic,
+        routes::list_topics,
+        routes::list_messages,
+        routes::get_message,
+        routes::delete_message,
+        routes::stream,
+        routes::info,
+        routes::ping,
+        routes::health,
+    ),
+    components(schemas(Problem, FieldError)),
+    tags(
+        (name = "messages", description = "Sending and reading messages"),
+        (name = "service", description = "The service itself"),
+    )
+)]
+struct Document;
+
+/// The document as JSON; the same for every configuration.
+pub fn openapi_json() -> String {
+    // The document is made of texts, numbers and maps, which always serialise.
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::routes::{Kind, TABLE};
+
+    /// Every API route and method is documented, and nothing else is.
+    #[test]
+    fn the_document_lists_exactly_the_api_routes() {
+        let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        let mut documented = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for method in item.as_object().unwrap().keys() {
+                documented.insert((path.clone(), method.to_uppercase()));
+            }
+        }
+        let served: BTreeSet<_> = TABLE
+            .iter()
+            .filter(|route| route.kind == Kind::Api)
+            .flat_map(|route| {
+                route
+                    .methods()
+                    .iter()
+                    .map(|method| (route.template, method))
+            })
+            .map(|(path, method)| (path.to_owned(), (*method).to_owned()))
+            .collect();
+        assert_eq!(documented, served);
+    }
+
+    #[test]
+    fn every_documented_error_is_a_problem_document() {
+        let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for (status, answer) in operation["responses"].as_object().unwrap() {
+                    let is_error = status.starts_with('4') || status.starts_with('5');
+                    let content = answer["content"].as_object();
+                    let is_problem = content
+                        .is_some_and(|content| content.contains_key("application/problem+json"));
+                    let is_health = path == "/api/v1/health" && status == "503";
+                    assert_eq!(
+                        is_error && !is_health,
+                        is_problem,
+                        "{method} {path} {status}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Accepting a message.
+
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, web};
+use posthorn_application::SendMessage;
+use posthorn_domain::{IdempotencyKey, Receipt, Topic};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::body::{self, MessageBody};
+use crate::context;
+use crate::locale::Locale;
+use crate::openapi::{AcceptFailures, Failures};
+use crate::problem::{ApiError, Code, FieldCode};
+use crate::state::State;
+use crate::time::rfc3339;
+
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The receipt of a message: it is stored.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReceiptAnswer<'a> {
+    /// Always `true`.
+    success: bool,
+    /// The text that was accepted, in a sentence of the client's language.
+    #[schema(example = "Message received: The door is open")]
+    message: String,
+    /// When the store accepted it.
+    #[schema(format = "date-time")]
+    processed_at: String,
+    /// The pod that accepted it.
+    pod: &'a str,
+    /// The message's id, a ULID; ids of a topic sort in store order.
+    #[schema(
+        min_length = 26,
+        max_length = 26,
+        example = "01KATQ2J00000000000000001F"
+    )]
+    id: String,
+    /// Where it is.
+    topic: &'a str,
+    /// What the store had reached when it answered.
+    #[schema(pattern = "^(memory|synced|replicated)$")]
+    durability: &'static str,
+}
+
+/// Accepts a message; the body may name its topic.
+#[utoipa::path(post, path = "/api/v1/message", tag = "messages", request_body = MessageBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "By what a retry is recognised",
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    responses((status = 201, body = ReceiptAnswer<'static>, description = "The message is stored",
+        headers(("Location" = String, description = "Where the message is"),
+            ("Idempotency-Replayed" = Option<String>, description = "`true` when it was stored before"))),
+        AcceptFailures, Failures))]
+pub(crate) async fn accept(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    receive(&request, payload, &state, None).await
+}
+
+/// Accepts a message to the topic of the path.
+#[utoipa::path(post, path = "/api/v1/topics/{topic}/messages", tag = "messages",
+    request_body = MessageBody,
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "By what a retry is recognised",
+        min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
+    responses((status = 201, body = ReceiptAnswer<'static>, description = "The message is stored",
+        headers(("Location" = String, description = "Where the message is"),
+            ("Idempotency-Replayed" = Option<String>, description = "`true` when it was stored before"))),
+        AcceptFailures, Failures))]
+pub(crate) async fn accept_to_topic(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let topic = request.match_info().query("topic").parse::<Topic>();
+    let topic = topic.map_err(|_| ApiError::field("topic", FieldCode::TopicPattern))?;
+    receive(&request, payload, &state, Some(topic)).await
+}
+
+async fn receive(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &State,
+    path_topic: Option<Topic>,
+) -> Result<HttpResponse, ApiError> {
+    let sent = async {
+        if !body::is_json(request.headers()) {
+            return Err(ApiError::new(Code::UnsupportedMediaType));
+        }
+        let bytes = body::read(request.headers(), payload, state.settings.max_body_bytes).await?;
+        let send = parse(request.headers(), &bytes, state, path_topic)?;
+        let text = send.content.clone();
+        let appended = state.services.messages.send(send).await?;
+        Ok((text, appended))
+    };
+    let (text, appended) = sent.await.inspect_err(|error: &ApiError| {
+        state
+            .services
+            .request_metrics
+            .message_rejected(error.code.as_str());
+    })?;
+    let locale = context::of(request).locale;
+    let mut answer = HttpResponse::Created();
+    let receipt = &appended.receipt;
+    let location = format!("/api/v1/topics/{}/messages/{}", receipt.topic, receipt.id);
+    answer.insert_header((header::LOCATION, location));
+    if appended.replayed {
+        answer.insert_header((IDEMPOTENCY_REPLAYED.clone(), "true"));
+    }
+    Ok(answer.json(receipt_answer(receipt, text.as_str(), locale)))
+}
+
+/// Every mistake of the head and of the body at once.
+fn parse(
+    headers: &HeaderMap,
+    bytes: &[u8],
+    state: &State,
+    path_topic: Option<Topic>,
+) -> Result<SendMessage, ApiError> {
+    let key = idempotency_key(headers);
+    let body = MessageBody::parse(bytes, &state.settings.content_rules);
+    let (key, body) = match (key, body) {
+        (Ok(key), Ok(body)) => (key, body),
+        (Err(key), Err(body)) if body.code == Code::ValidationFailed => {
+            return Err(ApiError::validation([body.fields, key.fields].concat()));
+        }
+        (_, Err(error)) | (Err(error), _) => return Err(error),
+    };
+    let topic = match (path_topic, body.topic) {
+        (Some(path), Some(topic)) if path != topic => {
+            return Err(ApiError::field("topic", FieldCode::TopicMismatch));
+        }
+        (Some(topic), _) | (None, Some(topic)) => topic,
+        (None, None) => Topic::inbox(),
+    };
+    let (content, attributes) = (body.content, body.attributes);
+    Ok(SendMessage {
+        topic,
+        content,
+        attributes,
+        idempotency_key: key,
+    })
+}
+
+/// The client's key, if it sent one; two of them are a mistake.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
+    let refused = || ApiError::field("Idempotency-Key", FieldCode::IdempotencyKey);
+    let mut values = headers.get_all(&IDEMPOTENCY_KEY);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(refused());
+    }
+    let text = value.to_str().map_err(|_| refused())?;
+    IdempotencyKey::parse(text).map(Some).map_err(|_| refused())
+}
+
+fn receipt_answer<'a>(receipt: &'a Receipt, text: &str, locale: Locale) -> ReceiptAnswer<'a> {
+    let sentence = locale.pick("Сообщение получено: ", "Message received: ");
+    ReceiptAnswer {
+        success: true,
+        message: [sentence, text].concat(),
+        processed_at: rfc3339(receipt.processed_at()),
+        pod: &receipt.pod,
+        id: receipt.id.to_string(),
+        topic: receipt.topic.as_str(),
+        durability: receipt.durability.as_str(),
+    }
+}

@@ -1,0 +1,189 @@
+//! Following a topic live, as Server-Sent Events (WHATWG HTML, 9.2).
+
+mod frames;
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::stream;
+use posthorn_application::{Follow, FollowEvent, StoreError};
+use posthorn_domain::{Message, MessageId};
+use rand::RngExt;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::openapi::{Failures, StreamFailures};
+use crate::problem::{ApiError, FieldCode};
+use crate::routes::topics::{Query, topic_of};
+use crate::state::{Place, State};
+
+static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// A comment this often keeps proxies from closing a silent stream.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The first wait after the store failed; it doubles up to the longest one.
+const BACKOFF_BASE: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// Follows a topic: first what is stored after the given id, then what is accepted, as it is
+/// accepted, without loss or repeat.
+#[utoipa::path(get, path = "/api/v1/topics/{topic}/stream", tag = "messages",
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("after" = Option<String>, Query, description = "Start right after this id; from now on when absent",
+            min_length = 26, max_length = 26),
+        ("Last-Event-ID" = Option<String>, Header, description = "As `after`; it wins",
+            min_length = 26, max_length = 26)),
+    responses((status = 200, content_type = "text/event-stream", body = String,
+        description = "Events `message`, `gap` (retention removed messages) and `bye` (the server stops)"),
+        StreamFailures, Failures))]
+pub(crate) async fn stream(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let topic = topic_of(&request)?;
+    let after = place(&request)?;
+    let mut answer = HttpResponse::Ok();
+    answer
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        // nginx would hold events back otherwise.
+        .insert_header(("X-Accel-Buffering", "no"));
+    if request.method() == Method::HEAD {
+        return Ok(answer.finish());
+    }
+    let open = Open::enter(&state).ok_or_else(ApiError::overloaded)?;
+    let follow = state.services.messages.follow(topic, after).await?;
+    let reader = Reader::new(follow, open, state.services.stop_streams.clone());
+    Ok(answer.streaming(stream::unfold(
+        Some(Box::new(reader)),
+        |reader| async move {
+            let mut reader = reader?;
+            let chunk = reader.chunk().await;
+            let rest = (!reader.said_bye).then_some(reader);
+            Some((Ok::<_, Infallible>(chunk), rest))
+        },
+    )))
+}
+
+/// Where to start: the header of a reader that reconnects wins over the parameter.
+fn place(request: &HttpRequest) -> Result<Option<MessageId>, ApiError> {
+    let mut query = Query::parse(request.query_string(), &["after"]);
+    let after = query.id("after");
+    query.finish()?;
+    Ok(last_event_id(request.headers())?.or(after))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<MessageId>, ApiError> {
+    let Some(value) = headers.get(&LAST_EVENT_ID) else {
+        return Ok(None);
+    };
+    let id = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    id.map(Some)
+        .ok_or_else(|| ApiError::field("Last-Event-ID", FieldCode::MessageId))
+}
+
+/// One open stream, counted until it is dropped.
+struct Open {
+    state: web::Data<State>,
+    _place: Place,
+}
+
+/// The state of one stream between two chunks.
+struct Reader {
+    follow: Follow,
+    /// Read from the store and not yet sent: one page at most.
+    pending: VecDeque<Arc<Message>>,
+    stop: watch::Receiver<bool>,
+    failures: u32,
+    greeted: bool,
+    said_bye: bool,
+    _open: Open,
+}
+
+impl Reader {
+    fn new(follow: Follow, open: Open, stop: watch::Receiver<bool>) -> Self {
+        let pending = VecDeque::new();
+        Self {
+            follow,
+            pending,
+            stop,
+            failures: 0,
+            greeted: false,
+            said_bye: false,
+            _open: open,
+        }
+    }
+
+    /// The next bytes to send; waits until there are some.
+    async fn chunk(&mut self) -> Bytes {
+        if !self.greeted {
+            self.greeted = true;
+            return frames::greeting(self.follow.cursor());
+        }
+        if *self.stop.borrow() {
+            self.said_bye = true;
+            return frames::bye();
+        }
+        if self.pending.is_empty() {
+            let Self { stop, follow, .. } = self;
+            let event = tokio::select! {
+                // An error means that the server is gone, which ends the stream as well.
+                _ = stop.wait_for(|stop| *stop) => None,
+                event = follow.next() => Some(event),
+                () = sleep(HEARTBEAT) => return frames::heartbeat(),
+            };
+            match event {
+                None => {
+                    self.said_bye = true;
+                    return frames::bye();
+                }
+                Some(Ok(FollowEvent::Gap { first })) => return frames::gap(first),
+                Some(Ok(FollowEvent::Messages(messages))) => self.pending.extend(messages),
+                Some(Err(error)) => return self.back_off(&error).await,
+            }
+            self.failures = 0;
+        }
+        frames::messages(&mut self.pending)
+    }
+
+    /// Waits before the store is asked again; the stream stays open and keeps its place.
+    async fn back_off(&mut self, error: &StoreError) -> Bytes {
+        tracing::debug!(%error, "a stream waits for the store");
+        let bound = BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
+        self.failures = self.failures.saturating_add(1);
+        let wait = bound
+            .min(BACKOFF_MAX)
+            .mul_f64(rand::rng().random_range(0.5..=1.0));
+        tokio::select! {
+            _ = self.stop.wait_for(|stop| *stop) => {}
+            () = sleep(wait) => {}
+        }
+        frames::heartbeat()
+    }
+}
+
+impl Open {
+    fn enter(state: &web::Data<State>) -> Option<Self> {
+        let place = state.streams.enter(state.settings.max_streams)?;
+        state.services.request_metrics.stream_changed(true);
+        Some(Self {
+            state: state.clone(),
+            _place: place,
+        })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.state.services.request_metrics.stream_changed(false);
+    }
+}

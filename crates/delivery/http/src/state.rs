@@ -1,0 +1,96 @@
+//! What every handler may use, shared by all workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use posthorn_application::{
+    Clock, HealthService, InfoService, Lifecycle, MessageService, MetricsExposition, RequestMetrics,
+};
+use posthorn_domain::Timestamp;
+use tokio::sync::watch;
+
+use crate::HttpSettings;
+
+/// The use cases and ports behind the routes.
+#[derive(Clone)]
+pub struct Services {
+    /// Accepts messages and hands them back.
+    pub messages: Arc<MessageService>,
+    /// Says who answers.
+    pub info: Arc<InfoService>,
+    /// Says how it is.
+    pub health: Arc<HealthService>,
+    /// Where the process is in its life.
+    pub lifecycle: Arc<Lifecycle>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Counts requests.
+    pub request_metrics: Arc<dyn RequestMetrics>,
+    /// Writes what was counted.
+    pub exposition: Arc<dyn MetricsExposition>,
+    /// Becomes `true` when streams have to end.
+    pub stop_streams: watch::Receiver<bool>,
+}
+
+/// The services, the settings, and what is counted across workers.
+pub(crate) struct State {
+    pub(crate) services: Services,
+    pub(crate) settings: HttpSettings,
+    pub(crate) in_flight: Gauge,
+    pub(crate) streams: Gauge,
+    pub(crate) started_at: Timestamp,
+}
+
+/// A number of things that are under way, with a cap.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(Arc<AtomicUsize>);
+
+/// One thing that is under way; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl State {
+    pub(crate) fn new(settings: HttpSettings, services: Services) -> Self {
+        let started_at = services.clock.now();
+        let (in_flight, streams) = (Gauge::default(), Gauge::default());
+        Self {
+            services,
+            settings,
+            in_flight,
+            streams,
+            started_at,
+        }
+    }
+}
+
+impl Gauge {
+    /// A place for one more, unless `most` are taken.
+    pub(crate) fn enter(&self, most: usize) -> Option<Place> {
+        if self.0.fetch_add(1, Ordering::AcqRel) < most {
+            Some(Place(Arc::clone(&self.0)))
+        } else {
+            self.0.fetch_sub(1, Ordering::AcqRel);
+            None
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_takes_no_more_than_its_cap_and_frees_places() {
+        let gauge = Gauge::default();
+        let places = (gauge.enter(2).unwrap(), gauge.enter(2).unwrap());
+        assert!(gauge.enter(2).is_none());
+        drop(places);
+        assert!(gauge.enter(2).is_some());
+    }
+}

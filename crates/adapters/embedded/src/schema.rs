@@ -1,0 +1,128 @@
+//! The tables, and the steps that led to them.
+//!
+//! | table | a row is | columns |
+//! | --- | --- | --- |
+//! | `topics` | a topic | `name`; `message_count`, how many messages it holds; `last_ms`, the time of the last one it got; `pruned_ms`, `pruned_seq`, the id of the newest message that retention removed, or zeros |
+//! | `messages` | a message | `topic_id`; its id as `ms`, milliseconds since the Unix epoch, and `seq`; `content`; `attributes`, a JSON object or `NULL` |
+//! | `idempotency_keys` | a remembered key | `topic_id`, `key`; `fingerprint`, SHA-256 of what was sent; `ms`, `seq`, `durability`, `pod` of the first receipt; `expires_ms` |
+//! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever given; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic that is not in `topics` any more; `clean`, 1 after an orderly stop |
+//!
+//! Ids are ULIDs of `ms` and `seq`. The newest messages of a topic, in the shell:
+//!
+//! ```sql
+//! SELECT datetime(ms / 1000, 'unixepoch'), content FROM messages
+//! JOIN topics USING (topic_id) WHERE name = 'inbox' ORDER BY ms DESC, seq DESC LIMIT 10;
+//! ```
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks the file as Posthorn's, for `file(1)` and for us: `PsHn` in ASCII.
+pub(crate) const APPLICATION_ID: i32 = 0x5073_486e;
+
+/// The steps from an empty file on; the file's `user_version` says how many were taken. A step is
+/// never changed once it was released: a new one follows it.
+pub(crate) const STEPS: &[&str] = &["
+CREATE TABLE topics (
+    topic_id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    message_count INTEGER NOT NULL DEFAULT 0,
+    last_ms INTEGER NOT NULL DEFAULT 0,
+    pruned_ms INTEGER NOT NULL DEFAULT 0,
+    pruned_seq INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX empty_topics ON topics (last_ms) WHERE message_count = 0;
+CREATE TABLE messages (
+    topic_id INTEGER NOT NULL REFERENCES topics,
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    attributes TEXT,
+    PRIMARY KEY (topic_id, ms, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE idempotency_keys (
+    topic_id INTEGER NOT NULL REFERENCES topics,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    durability TEXT NOT NULL,
+    pod TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    PRIMARY KEY (topic_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_keys_by_expiry ON idempotency_keys (expires_ms);
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters VALUES
+    ('last_ms', 0), ('last_seq', 0), ('forgotten_ms', 0), ('forgotten_seq', 0), ('clean', 1);
+"];
+
+/// The file was made by a later version of Posthorn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooNew {
+    pub(crate) found: i64,
+}
+
+/// Takes the steps that are missing, each in a transaction of its own.
+pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), TooNew>> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let Some(missing) = usize::try_from(found)
+        .ok()
+        .and_then(|taken| STEPS.get(taken..))
+    else {
+        return Ok(Err(TooNew { found }));
+    };
+    for (version, step) in (found + 1..).zip(missing) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_leads_to_the_newest_schema() {
+        for taken in 0..=STEPS.len() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            for step in &STEPS[..taken] {
+                connection.execute_batch(step).unwrap();
+            }
+            connection
+                .pragma_update(None, "user_version", i64::try_from(taken).unwrap())
+                .unwrap();
+            migrate(&mut connection).unwrap().unwrap();
+            let clean: i64 = connection
+                .query_row(
+                    "SELECT value FROM counters WHERE name = 'clean'",
+                    [],
+                    |row| row.get(0),
+                )
+                .unwrap();
+            assert_eq!(clean, 1);
+            // A second time there is nothing to do.
+            migrate(&mut connection).unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for version in [999, -1] {
+            connection
+                .pragma_update(None, "user_version", version)
+                .unwrap();
+            assert_eq!(
+                migrate(&mut connection).unwrap(),
+                Err(TooNew { found: version })
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Removing what retention no longer keeps, in steps of bounded work.
+
+use posthorn_application::{Pruned, RetentionPolicy};
+use posthorn_domain::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{TopicId, read};
+
+/// How many topics one step looks at.
+const TOPICS_PER_STEP: i64 = 256;
+/// How many empty topics are remembered one by one.
+const EMPTY_TOPICS: i64 = 10_000;
+/// How many freed pages one step gives back to the system.
+const PAGES_PER_STEP: i64 = 256;
+
+/// Where the next step goes on: after this topic.
+#[derive(Debug, Default)]
+pub(crate) struct Place(TopicId);
+
+/// What one topic may keep.
+struct Limits {
+    /// Messages before this moment go.
+    oldest: i64,
+    count: i64,
+}
+
+/// One step over some topics, inside the writer's transaction.
+pub(crate) fn prune(
+    connection: &Connection,
+    policy: &RetentionPolicy,
+    budget: usize,
+    now: Timestamp,
+    place: &mut Place,
+) -> rusqlite::Result<Pruned> {
+    let limits = Limits {
+        oldest: i64::try_from(now.saturating_sub(policy.max_age).as_millis()).unwrap_or(i64::MAX),
+        count: i64::try_from(policy.max_count).unwrap_or(i64::MAX),
+    };
+    let budget = i64::try_from(budget.max(1)).unwrap_or(i64::MAX);
+    forget_keys(connection, now, budget)?;
+    forget_topics(connection)?;
+    let select = "SELECT topic_id, message_count FROM topics \
+                  WHERE topic_id > ?1 AND message_count > 0 ORDER BY topic_id LIMIT ?2";
+    let topics = connection
+        .prepare_cached(select)?
+        .query_map((place.0, TOPICS_PER_STEP), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<rusqlite::Result<Vec<(TopicId, i64)>>>()?;
+    let is_last = i64::try_from(topics.len()).unwrap_or(i64::MAX) < TOPICS_PER_STEP;
+    let mut removed = 0;
+    for (topic_id, count) in topics {
+        let left = budget - removed;
+        let went = prune_topic(connection, topic_id, count, &limits, left)?;
+        removed += went;
+        if went == left {
+            // The same topic comes first in the next step.
+            return Ok(pruned(removed, true));
+        }
+        place.0 = topic_id;
+    }
+    if is_last {
+        place.0 = 0;
+    }
+    connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})"))?;
+    Ok(pruned(removed, !is_last))
+}
+
+fn pruned(removed: i64, more: bool) -> Pruned {
+    Pruned {
+        removed: u64::try_from(removed).unwrap_or(0),
+        more,
+    }
+}
+
+/// Removes at most `budget` of a topic's messages, oldest first, and notes how far it went.
+fn prune_topic(
+    connection: &Connection,
+    topic_id: TopicId,
+    count: i64,
+    limits: &Limits,
+    budget: i64,
+) -> rusqlite::Result<i64> {
+    let excess = (count - limits.count).clamp(0, budget);
+    // The newest message to go: by number, or by age, whichever is later.
+    let select = "SELECT ms, seq FROM ( \
+            SELECT ms, seq, row_number() OVER (ORDER BY ms, seq) AS place FROM ( \
+                SELECT ms, seq FROM messages WHERE topic_id = ?1 ORDER BY ms, seq LIMIT ?2)) \
+        WHERE place <= ?3 OR ms < ?4 ORDER BY ms DESC, seq DESC LIMIT 1";
+    let last = connection
+        .prepare_cached(select)?
+        .query_row((topic_id, budget, excess, limits.oldest), |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
+        .optional()?;
+    let Some((ms, seq)) = last else { return Ok(0) };
+    let delete = "DELETE FROM messages WHERE topic_id = ?1 AND (ms, seq) <= (?2, ?3)";
+    let went = connection
+        .prepare_cached(delete)?
+        .execute((topic_id, ms, seq))?;
+    let went = i64::try_from(went).unwrap_or(i64::MAX);
+    let note = "UPDATE topics SET message_count = message_count - ?2, pruned_ms = ?3, \
+                pruned_seq = ?4 WHERE topic_id = ?1";
+    connection
+        .prepare_cached(note)?
+        .execute((topic_id, went, ms, seq))?;
+    Ok(went)
+}
+
+/// Forgets keys whose time is over, a bounded number of them.
+fn forget_keys(connection: &Connection, now: Timestamp, budget: i64) -> rusqlite::Result<()> {
+    let delete = "DELETE FROM idempotency_keys WHERE (topic_id, key) IN ( \
+                  SELECT topic_id, key FROM idempotency_keys WHERE expires_ms <= ?1 LIMIT ?2)";
+    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(delete)?
+        .execute((now, budget))
+        .map(drop)
+}
+
+/// Forgets empty topics beyond the newest [`EMPTY_TOPICS`]. How far retention went in them is
+/// remembered for all of them together: a reader of one may be told of a gap that was none, and
+/// never misses one.
+fn forget_topics(connection: &Connection) -> rusqlite::Result<()> {
+    let select = "SELECT topic_id, pruned_ms, pruned_seq FROM topics WHERE message_count = 0 \
+                  AND NOT EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.topic_id = topics.topic_id) \
+                  ORDER BY last_ms DESC LIMIT ?1 OFFSET ?2";
+    let forgotten = connection
+        .prepare_cached(select)?
+        .query_map((TOPICS_PER_STEP, EMPTY_TOPICS), |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        })?
+        .collect::<rusqlite::Result<Vec<(TopicId, (i64, i64))>>>()?;
+    let Some(newest) = forgotten.iter().map(|(_, pruned)| *pruned).max() else {
+        return Ok(());
+    };
+    let delete = "DELETE FROM topics WHERE topic_id = ?1";
+    for (topic_id, _) in &forgotten {
+        connection.prepare_cached(delete)?.execute([topic_id])?;
+    }
+    let newest = newest.max(read::forgotten(connection)?);
+    let note = "UPDATE counters SET value = ?2 WHERE name = ?1";
+    let mut note = connection.prepare_cached(note)?;
+    note.execute(("forgotten_ms", newest.0))?;
+    note.execute(("forgotten_seq", newest.1)).map(drop)
+}

@@ -1,0 +1,203 @@
+//! The port, over the writing thread and the reading threads.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use posthorn_application::{
+    Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
+    StoreError, Subscription, TopicPage, TopicRequest,
+};
+use posthorn_domain::{Durability, Message, MessageId, Topic};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::fault::{closed, timed_out};
+use crate::open::{OpenError, open_reader, open_writer};
+use crate::readers::Readers;
+use crate::settings::EmbeddedStoreSettings;
+use crate::sql::read;
+use crate::wakers::{FileSubscription, Wakers};
+use crate::writer::{Command, Writer};
+
+/// Messages in one SQLite file, owned by this process.
+///
+/// Every operation is bounded by [`EmbeddedStoreSettings::timeout`].
+pub struct EmbeddedStore {
+    commands: mpsc::Sender<Command>,
+    readers: Readers,
+    wakers: Arc<Wakers>,
+    durability: Durability,
+    timeout: Duration,
+    failing: Arc<AtomicBool>,
+    closed: AtomicBool,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl EmbeddedStore {
+    /// Opens the file and starts the threads. It reads and writes files, so it may block.
+    ///
+    /// # Errors
+    /// The file cannot be opened, and why.
+    pub fn open(
+        settings: &EmbeddedStoreSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
+        let opened = open_writer(settings)?;
+        let connections = (0..settings.readers.max(1)).map(|_| open_reader(&settings.path));
+        let connections = connections.collect::<Result<_, _>>()?;
+        let wakers = Arc::new(Wakers::default());
+        let failing = Arc::new(AtomicBool::new(false));
+        let durability = settings.durability;
+        let (commands, waiting) = mpsc::channel(settings.queue.max(1));
+        let shared = (Arc::clone(&wakers), Arc::clone(&failing));
+        let writer =
+            Writer::new(opened, durability, clock, shared.0, shared.1).map_err(|reason| {
+                OpenError::Sqlite {
+                    path: settings.path.clone(),
+                    reason,
+                }
+            })?;
+        let writer = writer.start(waiting).map_err(OpenError::Thread)?;
+        let readers =
+            Readers::start(connections, settings.queue.max(1)).map_err(OpenError::Thread)?;
+        Ok(Self {
+            commands,
+            readers,
+            wakers,
+            durability,
+            timeout: settings.timeout,
+            failing,
+            closed: AtomicBool::new(false),
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// Hands a command to the writer and waits for its answer, all within the time-out.
+    async fn write<T, E: From<StoreError>>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Command,
+    ) -> Result<T, E> {
+        self.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            self.commands
+                .send(command(reply))
+                .await
+                .map_err(|_| closed())?;
+            answer.await.map_err(|_| closed())?
+        };
+        timeout(self.timeout, asked)
+            .await
+            .unwrap_or_else(|_| Err(timed_out().into()))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.check_open()?;
+        timeout(self.timeout, self.readers.run(read))
+            .await
+            .unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) {
+            Err(closed())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn take_threads(&self) -> Vec<JoinHandle<()>> {
+        let mut threads = self.readers.take_threads();
+        threads.extend(
+            self.writer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        threads
+    }
+}
+
+#[async_trait]
+impl MessageStore for EmbeddedStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.write(|reply| Command::Append(append, reply)).await
+    }
+
+    async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
+        let topic = topic.clone();
+        self.read(move |connection| read::get(connection, &topic, id))
+            .await
+    }
+
+    async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
+        let topic = topic.clone();
+        self.read(move |connection| read::page(connection, &topic, request))
+            .await
+    }
+
+    async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
+        self.write(|reply| Command::Delete(topic.clone(), id, reply))
+            .await
+    }
+
+    async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
+        self.read(move |connection| read::topics(connection, &request))
+            .await
+    }
+
+    async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
+        let subscription = FileSubscription::new(topic.clone(), Arc::clone(&self.wakers));
+        // After the subscription: a store that closes in between has cleared it or is seen here.
+        self.check_open()?;
+        Ok(Box::new(subscription))
+    }
+
+    async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
+        self.write(|reply| Command::Prune(*policy, budget, reply))
+            .await
+    }
+
+    /// Asks the reading side; while the last write failed, the writing side as well, which is how a
+    /// store that had no room finds out that there is some again.
+    async fn health(&self) -> Result<(), StoreError> {
+        if self.failing.load(Ordering::Acquire) {
+            return self.write(Command::Probe).await;
+        }
+        self.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(())))
+            .await
+    }
+
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    async fn close(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.readers.close();
+        let (done, closed) = oneshot::channel();
+        if self.commands.send(Command::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+        let threads = self.take_threads();
+        let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+        // The threads are about to end; waiting for them must not hold up this one.
+        let _ = tokio::task::spawn_blocking(join).await;
+    }
+}
+
+impl Drop for EmbeddedStore {
+    /// Lets the writer finish what waits and close in order, without waiting for it.
+    fn drop(&mut self) {
+        self.readers.close();
+        drop(self.take_threads());
+    }
+}

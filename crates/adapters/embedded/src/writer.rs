@@ -1,0 +1,238 @@
+//! The one thread that writes: it takes whatever waits and commits it as one group.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use posthorn_application::{
+    Append, AppendError, Appended, Clock, Pruned, RetentionPolicy, StoreError,
+};
+use posthorn_domain::{Durability, MessageId, Topic};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::fault::store_error;
+use crate::lock::FileLock;
+use crate::open::{self, Opened};
+use crate::sql::append::{Group, Memory};
+use crate::sql::prune::{self, Place};
+use crate::wakers::Wakers;
+
+/// The most operations of one group.
+const GROUP: usize = 1024;
+
+/// What the writer is asked to do; the answer goes back through the channel, and nobody may be
+/// there to take it.
+pub(crate) enum Command {
+    Append(Append, oneshot::Sender<Result<Appended, AppendError>>),
+    Delete(Topic, MessageId, oneshot::Sender<Result<bool, StoreError>>),
+    Prune(
+        RetentionPolicy,
+        usize,
+        oneshot::Sender<Result<Pruned, StoreError>>,
+    ),
+    /// Writes a little, to find out whether writing works.
+    Probe(oneshot::Sender<Result<(), StoreError>>),
+    /// Marks the file as closed in order and ends the thread.
+    Close(oneshot::Sender<()>),
+}
+
+/// What an operation came to, held back until its group is committed.
+enum Outcome {
+    Append(Result<Appended, AppendError>),
+    Delete(bool),
+    Prune(Pruned),
+    Probe,
+}
+
+/// The writing thread's state.
+pub(crate) struct Writer {
+    connection: Connection,
+    durability: Durability,
+    clock: Arc<dyn Clock>,
+    wakers: Arc<Wakers>,
+    memory: Memory,
+    place: Place,
+    failing: Arc<AtomicBool>,
+    /// Released last.
+    _lock: FileLock,
+}
+
+impl Writer {
+    /// Takes over the connection; `failing` says from now on whether the last write failed.
+    pub(crate) fn new(
+        opened: Opened,
+        durability: Durability,
+        clock: Arc<dyn Clock>,
+        wakers: Arc<Wakers>,
+        failing: Arc<AtomicBool>,
+    ) -> rusqlite::Result<Self> {
+        let Opened { connection, lock } = opened;
+        let memory = Memory::load(&connection)?;
+        let place = Place::default();
+        Ok(Self {
+            connection,
+            durability,
+            clock,
+            wakers,
+            memory,
+            place,
+            failing,
+            _lock: lock,
+        })
+    }
+
+    /// Runs the writer on a thread of its own, until it is told to close or nobody can tell it
+    /// anything any more.
+    pub(crate) fn start(mut self, commands: mpsc::Receiver<Command>) -> io::Result<JoinHandle<()>> {
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || self.run(commands))
+    }
+
+    fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut waiting = Vec::with_capacity(GROUP);
+        let mut closing = None;
+        while closing.is_none() && commands.blocking_recv_many(&mut waiting, GROUP) > 0 {
+            let mut group = Vec::with_capacity(waiting.len());
+            for command in waiting.drain(..) {
+                match command {
+                    Command::Close(done) => closing = Some(done),
+                    command => group.push(command),
+                }
+            }
+            self.commit_all(group);
+        }
+        // What came too late finds its channel closed.
+        drop(commands);
+        self.wakers.clear();
+        if let Err(error) = self.finish() {
+            tracing::warn!(%error, "the store was not closed in order, the next start checks it");
+        }
+        if let Some(done) = closing {
+            let _ = done.send(());
+        }
+    }
+
+    fn finish(&self) -> rusqlite::Result<()> {
+        open::mark(&self.connection, true)?;
+        self.connection
+            .pragma_update(None, "wal_checkpoint", "TRUNCATE")
+            .or_else(|error| {
+                // The pragma answers with a row, which is no failure.
+                if matches!(error, rusqlite::Error::ExecuteReturnedResults) {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            })
+    }
+
+    /// Commits the operations as one group; if that fails, each by itself, so that one that cannot
+    /// be done leaves the others alone.
+    fn commit_all(&mut self, group: Vec<Command>) {
+        if group.is_empty() {
+            return;
+        }
+        match self.commit(&group) {
+            Ok(outcomes) => self.answer(group, outcomes),
+            Err(error) if group.len() == 1 => self.fail(group, &error),
+            Err(_) => {
+                for command in group {
+                    let alone = vec![command];
+                    match self.commit(&alone) {
+                        Ok(outcomes) => self.answer(alone, outcomes),
+                        Err(error) => self.fail(alone, &error),
+                    }
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, commands: &[Command]) -> rusqlite::Result<Vec<Outcome>> {
+        let Self {
+            connection,
+            durability,
+            clock,
+            memory,
+            place,
+            ..
+        } = self;
+        let mut forget = false;
+        // Dropped without a commit it rolls back.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut group = Group::new(&transaction, *durability, memory);
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for command in commands {
+            outcomes.push(match command {
+                Command::Append(append, _) => Outcome::Append(group.append(append, clock.now())?),
+                Command::Delete(topic, id, _) => Outcome::Delete(group.delete(topic, *id)?),
+                Command::Prune(policy, budget, _) => {
+                    forget = true;
+                    // Counts of this group have to be there before they are compared.
+                    group.finish_changes()?;
+                    let now = clock.now();
+                    Outcome::Prune(prune::prune(&transaction, policy, *budget, now, place)?)
+                }
+                Command::Probe(_) | Command::Close(_) => {
+                    open::mark(&transaction, false)?;
+                    Outcome::Probe
+                }
+            });
+        }
+        group.finish()?;
+        let committed = group.into_committed();
+        transaction.commit()?;
+        memory.take_over(committed);
+        if forget {
+            memory.forget_topics();
+        }
+        Ok(outcomes)
+    }
+
+    fn answer(&self, commands: Vec<Command>, outcomes: Vec<Outcome>) {
+        if self.failing.swap(false, Ordering::AcqRel) {
+            tracing::info!("the store can write again");
+        }
+        let stored = commands
+            .iter()
+            .zip(&outcomes)
+            .filter_map(|(command, outcome)| match (command, outcome) {
+                (Command::Append(append, _), Outcome::Append(Ok(appended)))
+                    if !appended.replayed =>
+                {
+                    Some(&append.message.topic)
+                }
+                _ => None,
+            });
+        // Before the answers, so that who sees one finds its followers woken.
+        self.wakers.wake(stored);
+        for pair in commands.into_iter().zip(outcomes) {
+            // Whoever asked may have gone.
+            match pair {
+                (Command::Append(_, reply), Outcome::Append(outcome)) => drop(reply.send(outcome)),
+                (Command::Delete(_, _, reply), Outcome::Delete(was)) => drop(reply.send(Ok(was))),
+                (Command::Prune(_, _, reply), Outcome::Prune(done)) => drop(reply.send(Ok(done))),
+                (Command::Probe(reply), Outcome::Probe) => drop(reply.send(Ok(()))),
+                _ => {}
+            }
+        }
+    }
+
+    fn fail(&self, commands: Vec<Command>, error: &rusqlite::Error) {
+        if !self.failing.swap(true, Ordering::AcqRel) {
+            tracing::error!(%error, "the store cannot write");
+        }
+        let error = store_error(error);
+        for command in commands {
+            match command {
+                Command::Append(_, reply) => drop(reply.send(Err(error.clone().into()))),
+                Command::Delete(_, _, reply) => drop(reply.send(Err(error.clone()))),
+                Command::Prune(_, _, reply) => drop(reply.send(Err(error.clone()))),
+                Command::Probe(reply) => drop(reply.send(Err(error.clone()))),
+                Command::Close(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The contract suite, the model and the restarts, on a file.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use posthorn_application::{Clock, MessageStore};
+use posthorn_domain::Durability;
+use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
+use posthorn_testkit::{
+    FakeClock, StoreHarness, store_clock_tests, store_contract_tests, store_model_tests,
+    store_restart_tests,
+};
+use tempfile::TempDir;
+
+struct FileHarness {
+    directory: TempDir,
+    clock: Arc<FakeClock>,
+    store: Arc<dyn MessageStore>,
+}
+
+fn open(directory: &TempDir, clock: &Arc<FakeClock>) -> Arc<dyn MessageStore> {
+    let settings = EmbeddedStoreSettings {
+        // What the cases are about does not depend on the disk, which would make them slow.
+        durability: Durability::Memory,
+        ..EmbeddedStoreSettings::new(directory.path().join("posthorn.db"))
+    };
+    Arc::new(EmbeddedStore::open(&settings, Arc::clone(clock) as Arc<dyn Clock>).unwrap())
+}
+
+fn harness() -> FileHarness {
+    let (directory, clock) = (TempDir::new().unwrap(), Arc::new(FakeClock::new()));
+    let store = open(&directory, &clock);
+    FileHarness {
+        directory,
+        clock,
+        store,
+    }
+}
+
+#[async_trait]
+impl StoreHarness for FileHarness {
+    fn store(&self) -> Arc<dyn MessageStore> {
+        Arc::clone(&self.store)
+    }
+
+    fn clock(&self) -> Option<&FakeClock> {
+        Some(&self.clock)
+    }
+
+    async fn reopen(&mut self) -> bool {
+        self.store.close().await;
+        self.store = open(&self.directory, &self.clock);
+        true
+    }
+}
+
+store_contract_tests!(harness());
+store_clock_tests!(harness());
+store_restart_tests!(harness());
+store_model_tests!(cases = 128, harness());

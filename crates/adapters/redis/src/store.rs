@@ -46,7 +46,7 @@ use listener::Listener;
 use prune::Pruner;
 use session::Session;
 pub use settings::{RedisStoreError, RedisStoreSettings};
-use topics::TopicIndex;
+use topics::{Added, TopicIndex};
 use writer::Work;
 use writers::Writers;
 
@@ -56,6 +56,7 @@ use writers::Writers;
 /// long, and `prune`, which is bounded by [`RedisStore::PRUNE_BOUND`]. Dropping the store ends its
 /// tasks and closes its connections.
 pub struct RedisStore {
+    connector: Arc<Connector>,
     session: Arc<Session>,
     writers: Writers,
     index: TopicIndex,
@@ -105,7 +106,8 @@ impl RedisStore {
         };
         Ok(Self {
             index: TopicIndex::new(&prefix),
-            writers: Writers::new(connector, directory, settings),
+            writers: Writers::new(Arc::clone(&connector), directory, settings),
+            connector,
             listening: Listening {
                 waiting: Mutex::new(Some(listener)),
                 task: Mutex::default(),
@@ -149,19 +151,24 @@ impl RedisStore {
 
     async fn append_now(&self, append: Append) -> Result<Appended, AppendError> {
         let topic = append.message.topic.clone();
-        let slot = keys::topic_slot(&topic);
-        if self.index.is_known(&topic) {
-            return self.write(slot, append).await;
+        let before = self.connector.replacements();
+        let known = self.index.is_known(&topic, before);
+        if !known {
+            self.index
+                .add(&self.session, &topic)
+                .await
+                .map_err(StoreError::from)?;
         }
-        let since = Instant::now();
-        self.index
-            .add(&self.session, &topic)
-            .await
-            .map_err(StoreError::from)?;
-        let appended = self.write(slot, append).await?;
+        let appended = self.write(keys::topic_slot(&topic), append).await?;
+        let added = Added {
+            at: Instant::now(),
+            replacements: self.connector.replacements(),
+        };
         // The message is stored either way; what is not remembered is added with the next one.
-        if self.index.add(&self.session, &topic).await.is_ok() {
-            self.index.remember(topic, since);
+        if (!known || added.replacements != before)
+            && self.index.add(&self.session, &topic).await.is_ok()
+        {
+            self.index.remember(topic, added);
         }
         Ok(appended)
     }

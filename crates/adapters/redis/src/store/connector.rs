@@ -1,5 +1,6 @@
 //! Opening connections to the nodes of a deployment.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -27,6 +28,7 @@ pub(super) struct Connector {
     connect_timeout: Duration,
     /// A second guard inside the connection; calls are bounded by who makes them.
     response_timeout: Duration,
+    replaced: AtomicU64,
 }
 
 /// Commands that may wait for their turn in a shared connection.
@@ -42,7 +44,18 @@ impl Connector {
             deployment,
             connect_timeout: settings.connect_timeout,
             response_timeout,
+            replaced: AtomicU64::new(0),
         })
+    }
+
+    /// Notes that a connection to a server was replaced: it may have lost what it held.
+    pub(super) fn note_replacement(&self) {
+        self.replaced.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many connections were replaced so far.
+    pub(super) fn replacements(&self) -> u64 {
+        self.replaced.load(Ordering::Acquire)
     }
 
     /// The nodes that the configuration names, if they are those of a cluster.

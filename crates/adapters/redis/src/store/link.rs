@@ -39,7 +39,9 @@ pub(super) struct Lease {
 /// Why a call over a link failed.
 #[derive(Debug)]
 pub(super) enum CallError {
-    /// Sorted; the command may have been executed.
+    /// The connection broke; the call may have been executed.
+    Broken(Fault),
+    /// The call failed otherwise; it may have been executed.
     Fault(Fault),
     /// The whole call was refused with this and not executed.
     Redirect(Redirect, Fault),
@@ -73,6 +75,7 @@ impl Link {
             state.open = None;
         }
         let connection = self.connector.open(&self.node).await?;
+        self.connector.note_replacement();
         state.generation = state.generation.wrapping_add(1);
         state.open = Some((connection.clone(), Instant::now()));
         Ok(Lease {
@@ -88,7 +91,7 @@ impl Link {
         pipeline: &Pipeline,
         bound: Duration,
     ) -> Result<T, CallError> {
-        let fault = match timeout(bound, pipeline.query_async(&mut lease.connection)).await {
+        let error = match timeout(bound, pipeline.query_async(&mut lease.connection)).await {
             Ok(Ok(answers)) => return Ok(answers),
             Ok(Err(error)) if !is_broken(&error) => {
                 let fault = Fault::of(&error);
@@ -97,11 +100,11 @@ impl Link {
                     None => CallError::Fault(fault),
                 });
             }
-            Ok(Err(error)) => Fault::of(&error),
-            Err(_) => Fault::timed_out("a command"),
+            Ok(Err(error)) => CallError::Broken(Fault::of(&error)),
+            Err(_) => CallError::Fault(Fault::timed_out("a command")),
         };
         self.discard(lease.generation).await;
-        Err(CallError::Fault(fault))
+        Err(error)
     }
 
     /// Takes the connection of that generation out of use.
@@ -125,7 +128,7 @@ impl CallError {
     /// What happened, whether or not it was executed.
     pub(super) fn into_fault(self) -> Fault {
         match self {
-            Self::Fault(fault) | Self::Redirect(_, fault) => fault,
+            Self::Broken(fault) | Self::Fault(fault) | Self::Redirect(_, fault) => fault,
         }
     }
 }

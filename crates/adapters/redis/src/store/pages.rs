@@ -45,7 +45,9 @@ pub(super) async fn delete(
         .cmd("XDEL")
         .arg(keys::messages(prefix, topic))
         .arg(record::entry_id(id));
-    let [removed]: [bool; 1] = session.query(keys::topic_slot(topic), &pipeline).await?;
+    let [removed]: [bool; 1] = session
+        .query_once(keys::topic_slot(topic), &pipeline)
+        .await?;
     Ok(removed)
 }
 

@@ -59,7 +59,7 @@ impl Pruner<'_> {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone_from(&after);
-            let around = wrapped && (after.is_none() || after > begin);
+            let around = wrapped && (after.is_none() || begin.is_some() && after > begin);
             wrapped |= after.is_none();
             if unfinished || around {
                 return Ok(pruned(removed, unfinished));

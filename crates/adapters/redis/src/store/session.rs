@@ -55,21 +55,40 @@ impl Session {
             .clear();
     }
 
-    /// The answers to `pipeline`, whose keys are all in `slot`.
+    /// The answers to `pipeline`, whose keys are all in `slot`, and which may be executed twice.
     pub(super) async fn query<T: FromRedisValue + Send>(
         &self,
         slot: u16,
         pipeline: &Pipeline,
     ) -> Result<T, Fault> {
-        timeout(self.bound, self.query_unbounded(slot, pipeline).boxed())
+        self.bounded(slot, pipeline, true).await
+    }
+
+    /// As [`Session::query`], for what may be executed once only.
+    pub(super) async fn query_once<T: FromRedisValue + Send>(
+        &self,
+        slot: u16,
+        pipeline: &Pipeline,
+    ) -> Result<T, Fault> {
+        self.bounded(slot, pipeline, false).await
+    }
+
+    async fn bounded<T: FromRedisValue + Send>(
+        &self,
+        slot: u16,
+        pipeline: &Pipeline,
+        repeatable: bool,
+    ) -> Result<T, Fault> {
+        timeout(self.bound, self.attempt(slot, pipeline, repeatable).boxed())
             .await
             .unwrap_or_else(|_| Err(Fault::timed_out("an operation")))
     }
 
-    async fn query_unbounded<T: FromRedisValue + Send>(
+    async fn attempt<T: FromRedisValue + Send>(
         &self,
         slot: u16,
         pipeline: &Pipeline,
+        repeatable: bool,
     ) -> Result<T, Fault> {
         let mut refused = Fault::Transient("the slot keeps moving".to_owned());
         for _ in 0..ATTEMPTS {
@@ -77,7 +96,9 @@ impl Session {
             match self.call(&node, pipeline).await {
                 Ok(answers) => return Ok(answers),
                 Err(CallError::Redirect(_, fault)) => refused = fault,
-                Err(CallError::Fault(fault)) => return Err(fault),
+                // A server that went away and came back: its connection is replaced.
+                Err(CallError::Broken(fault)) if repeatable => refused = fault,
+                Err(error) => return Err(error.into_fault()),
             }
         }
         Err(refused)

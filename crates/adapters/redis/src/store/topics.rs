@@ -1,10 +1,10 @@
 //! The index of topics.
 //!
 //! The index is in another slot than the topics, so it cannot change in one step with them. It may
-//! name topics that are empty, which readers skip, but it never lacks one that holds messages:
-//! a process that appends to a topic for the first time in an hour adds it before and after the
-//! append, and only a topic that got nothing for a day is taken out, so that no process trusts
-//! its memory of a name that was taken out.
+//! name topics that are empty, which readers skip, but it does not lack one that holds messages:
+//! a process that has not added a topic in the last minute, or since a server went away, adds it
+//! before and after the append; and only a topic that got nothing for a day is taken out, so that
+//! no process trusts its memory of a name that was taken out.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,8 +21,9 @@ use crate::fault::Fault;
 use crate::keys;
 use crate::slots::slot_of;
 
-/// How long a process relies on having added a topic.
-const TRUST: Duration = Duration::from_hours(1);
+/// How long a process relies on having added a topic: so long may a topic be missing from the list
+/// when the index is lost without a connection being lost.
+const TRUST: Duration = Duration::from_mins(1);
 /// How long a topic has to have been without a new message to be taken out.
 pub(super) const IDLE: Duration = Duration::from_hours(24);
 /// How many names are remembered.
@@ -34,7 +35,16 @@ const CHUNK: usize = 256;
 pub(super) struct TopicIndex {
     key: String,
     slot: u16,
-    known: Mutex<HashMap<Topic, Instant>>,
+    known: Mutex<HashMap<Topic, Added>>,
+}
+
+/// When a name was added.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Added {
+    /// When adding it began.
+    pub(super) at: Instant,
+    /// How many connections had been replaced by then.
+    pub(super) replacements: u64,
 }
 
 impl TopicIndex {
@@ -47,24 +57,24 @@ impl TopicIndex {
         }
     }
 
-    /// Whether `topic` is in the index without asking.
-    pub(super) fn is_known(&self, topic: &Topic) -> bool {
+    /// Whether `topic` is in the index, as far as can be said without asking.
+    pub(super) fn is_known(&self, topic: &Topic, replacements: u64) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .get(topic)
-            .is_some_and(|since| since.elapsed() < TRUST)
+            .is_some_and(|added| added.replacements == replacements && added.at.elapsed() < TRUST)
     }
 
-    /// Relies on `topic` being in the index since `since`.
-    pub(super) fn remember(&self, topic: Topic, since: Instant) {
+    /// Relies on `topic` having been `added`.
+    pub(super) fn remember(&self, topic: Topic, added: Added) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
-            known.retain(|_, since| since.elapsed() < TRUST);
+            known.retain(|_, added| added.at.elapsed() < TRUST);
         }
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert(topic, since);
+        known.insert(topic, added);
     }
 
     /// Puts `topic` into the index.

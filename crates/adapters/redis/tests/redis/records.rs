@@ -1,10 +1,14 @@
 //! What is in Redis, seen past the store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{AppendError, MessageStore, RetentionPolicy, StoreError};
+use posthorn_application::{
+    AppendError, MessageStore, PageLimit, RetentionPolicy, StoreError, TopicRequest,
+};
 use posthorn_domain::Topic;
 use posthorn_testkit::{RedisServer, eventually, samples};
+use tokio::task::JoinSet;
 
 use crate::support::{ALL, DAY, store};
 
@@ -133,4 +137,60 @@ async fn a_dropped_store_leaves_no_connection_and_no_task() {
     drop(store);
     // The one that asks remains.
     eventually(Duration::from_secs(5), async || clients().await == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_listed_after_the_server_lost_everything() {
+    let mut server = RedisServer::start().await;
+    let (store, topic) = (store(&server.url()).await, Topic::inbox());
+    let request = TopicRequest {
+        after: None,
+        limit: PageLimit::MAX,
+    };
+    for _ in 0..3 {
+        for _ in 0..3 {
+            store.append(samples::append(&topic, "text")).await.unwrap();
+        }
+        let page = store.topics(request.clone()).await.unwrap();
+        assert_eq!(page.topics[0].count, 3);
+        server.stop();
+        server.start_again().await;
+        // A connection that was tried just before is found broken by its next use only.
+        let recovered =
+            async || store.health().await.is_ok() && store.topics(request.clone()).await.is_ok();
+        eventually(Duration::from_secs(5), recovered).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_topics_than_a_trip_covers_are_listed_and_pruned() {
+    const TOPICS: u64 = 600;
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    let mut appends = JoinSet::new();
+    for number in 0..2 * TOPICS {
+        let (store, topic) = (
+            Arc::clone(&store),
+            samples::topic(&format!("t{}", number % TOPICS)),
+        );
+        appends.spawn(async move { store.append(samples::append(&topic, "text")).await.unwrap() });
+    }
+    appends.join_all().await;
+    let mut request = TopicRequest {
+        after: None,
+        limit: PageLimit::MAX,
+    };
+    for more in [true, true, false] {
+        let page = store.topics(request.clone()).await.unwrap();
+        assert_eq!((page.topics.len(), page.has_more), (200, more));
+        request.after = page.topics.last().map(|summary| summary.topic.clone());
+    }
+    let policy = RetentionPolicy {
+        max_age: DAY,
+        max_count: 1,
+    };
+    for (budget, removed, more) in [(100, 100, true), (10_000, 500, false), (10_000, 0, false)] {
+        let pruned = store.prune(&policy, budget).await.unwrap();
+        assert_eq!((pruned.removed, pruned.more), (removed, more));
+    }
 }

@@ -1,0 +1,166 @@
+//! The client commands: `posthorn send` and `posthorn tail`, against any server.
+
+mod backoff;
+mod event_stream;
+mod send;
+mod tail;
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::{Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+pub(crate) use send::{SendRequest, send};
+pub(crate) use tail::{TailRequest, tail};
+
+/// The bound on opening a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// What the client calls itself.
+const USER_AGENT: &str = concat!("posthorn/", env!("CARGO_PKG_VERSION"));
+
+/// Which server to talk to, and as whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    url: Url,
+    token: Option<SecretString>,
+}
+
+/// Why a command failed for good. The texts are for people.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The server's address does not do.
+    #[error("POSTHORN_URL: `{0}` is not the address of a server: {1}")]
+    Address(String, String),
+    /// The token does not do; its text is not repeated.
+    #[error("POSTHORN_TOKEN: a token is visible ASCII")]
+    Token,
+    /// The server refused, and would refuse again.
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// Nothing helped in the time that was given.
+    #[error("gave up after {0:?}: {1}")]
+    GaveUp(Duration, String),
+    /// The client cannot be set up, or its input or output failed.
+    #[error("{0}")]
+    Local(String),
+}
+
+/// What of a problem document a person wants to read.
+#[derive(Debug, Deserialize)]
+struct Problem {
+    code: Option<String>,
+    detail: Option<String>,
+    request_id: Option<String>,
+    #[serde(default)]
+    errors: Vec<FieldProblem>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FieldProblem {
+    field: String,
+    message: String,
+}
+
+impl Server {
+    /// The server at `url`, with a bearer token if there is one.
+    pub(crate) fn new(url: &str, token: Option<String>) -> Result<Self, ClientError> {
+        let refused = |reason: String| ClientError::Address(url.to_owned(), reason);
+        let mut parsed = Url::parse(url).map_err(|error| refused(error.to_string()))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(refused("it starts with http:// or https://".to_owned()));
+        }
+        // A path without a slash at its end would lose its last part when joined.
+        if !parsed.path().ends_with('/') {
+            parsed.set_path(&format!("{}/", parsed.path()));
+        }
+        let token = token
+            .filter(|token| !token.is_empty())
+            .map(SecretString::from);
+        Ok(Self { url: parsed, token })
+    }
+
+    fn endpoint(&self, path: &str) -> Result<Url, ClientError> {
+        self.url
+            .join(path)
+            .map_err(|error| ClientError::Local(error.to_string()))
+    }
+
+    /// A client that gives up a connection which is silent for longer than `silence`.
+    fn client(&self, silence: Option<Duration>) -> Result<reqwest::Client, ClientError> {
+        // Only the first call installs it; the later ones find it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &self.token {
+            let bearer = format!("Bearer {}", token.expose_secret());
+            let mut value = HeaderValue::from_str(&bearer).map_err(|_| ClientError::Token)?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let builder = reqwest::Client::builder();
+        let builder = match silence {
+            Some(silence) => builder.read_timeout(silence),
+            None => builder,
+        };
+        builder
+            .connect_timeout(CONNECT_TIMEOUT)
+            .default_headers(headers)
+            .user_agent(USER_AGENT)
+            .build()
+            .map_err(|error| ClientError::Local(error.to_string()))
+    }
+}
+
+/// Whether the same request may succeed later.
+fn may_succeed_later(status: StatusCode) -> bool {
+    status.is_server_error()
+        || status == StatusCode::REQUEST_TIMEOUT
+        || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// How long the server asks us to wait.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(reqwest::header::RETRY_AFTER)?;
+    value
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+}
+
+/// What went wrong, in the server's words where it has any.
+async fn explain(response: Response) -> String {
+    let status = response.status();
+    let Ok(problem) = response.json::<Problem>().await else {
+        return status.to_string();
+    };
+    let mut text = format!(
+        "{} {}",
+        status.as_u16(),
+        problem.code.as_deref().unwrap_or("error")
+    );
+    if let Some(detail) = problem.detail {
+        text.push_str(&format!(": {detail}"));
+    }
+    for FieldProblem { field, message } in problem.errors {
+        text.push_str(&format!("; {field}: {message}"));
+    }
+    if let Some(id) = problem.request_id {
+        text.push_str(&format!(" (request {id})"));
+    }
+    text
+}
+
+/// An error of the transport with all its causes: the outermost alone says too little.
+fn transport(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}

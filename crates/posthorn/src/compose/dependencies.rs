@@ -1,0 +1,105 @@
+//! The cache, and the shared Redis behind it when there is one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{
+    Breaker, BreakerSettings, Cache, Clock, Dependency, DependencyError, DependencyObserver,
+    Fallback,
+};
+use posthorn_memory::{MemoryCache, MemoryCacheSettings};
+use posthorn_redis::{RedisCache, RedisDependency, RedisPool, RedisSettings};
+use posthorn_telemetry::{InstrumentedCache, Metrics};
+
+use super::StartError;
+use crate::config::{RedisSection, Settings};
+use crate::supervisor::Supervisor;
+
+/// How long the start waits for a Redis that must be there.
+pub(super) const START_DEADLINE: Duration = Duration::from_secs(5);
+/// The pause between two looks for it.
+pub(super) const START_PAUSE: Duration = Duration::from_millis(200);
+
+/// What the use cases get of it.
+pub(super) struct Shared {
+    pub(super) cache: Arc<dyn Cache>,
+    pub(super) breaker: Option<Arc<Breaker>>,
+}
+
+/// The cache in memory, or over Redis with the memory as its stand-in.
+pub(super) async fn connect(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+    supervisor: &mut Supervisor,
+) -> Result<Shared, StartError> {
+    let memory = MemoryCache::new(Arc::clone(clock), MemoryCacheSettings::default());
+    let memory: Arc<dyn Cache> =
+        Arc::new(InstrumentedCache::new(Arc::new(memory), "memory", metrics));
+    let Some(section) = &settings.redis else {
+        return Ok(Shared {
+            cache: memory,
+            breaker: None,
+        });
+    };
+    let redis = RedisSettings::new(section.url.clone());
+    let refused = |reason: String| StartError::Dependency {
+        setting: "REDIS_URL",
+        place: redis.masked_url(),
+        reason,
+    };
+    let pool = RedisPool::new(&redis).map_err(|error| refused(error.to_string()))?;
+    let dependency = RedisDependency::new(pool.clone());
+    let observer = Arc::clone(metrics) as Arc<dyn DependencyObserver>;
+    let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), observer));
+    if let Err(DependencyError(reason)) = look(section, &dependency, clock).await {
+        if section.required {
+            return Err(refused(format!(
+                "{reason}; start Redis, correct REDIS_URL, or set REDIS_REQUIRED=false"
+            )));
+        }
+        breaker.open(&reason);
+    }
+    let pool_status = pool.clone();
+    metrics.register_pool(Box::new(move || {
+        let status = pool_status.status();
+        posthorn_telemetry::PoolCounts {
+            in_use: status.in_use,
+            idle: status.idle,
+        }
+    }));
+    let primary: Arc<dyn Cache> = Arc::new(InstrumentedCache::new(
+        Arc::new(RedisCache::new(pool)),
+        "redis",
+        metrics,
+    ));
+    let watched = Arc::clone(&breaker);
+    let watch_clock = Arc::clone(clock);
+    supervisor.run("redis-watch", async move {
+        watched.watch(&dependency, &*watch_clock).await;
+    });
+    let cache = Arc::new(Fallback::new(primary, memory, Arc::clone(&breaker)));
+    Ok(Shared {
+        cache,
+        breaker: Some(breaker),
+    })
+}
+
+/// Looks for Redis: once, or until the deadline when it must be there.
+async fn look(
+    section: &RedisSection,
+    dependency: &dyn Dependency,
+    clock: &Arc<dyn Clock>,
+) -> Result<(), DependencyError> {
+    let deadline = clock.monotonic().saturating_add(START_DEADLINE);
+    loop {
+        match dependency.check().await {
+            Ok(()) => return Ok(()),
+            Err(error) if !section.required || clock.monotonic() >= deadline => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "waiting for Redis");
+                clock.sleep(START_PAUSE).await;
+            }
+        }
+    }
+}

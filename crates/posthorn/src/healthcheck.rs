@@ -1,0 +1,40 @@
+//! The health command of a container: asks a server whether it is ready.
+
+use std::time::Duration;
+
+use crate::config::Settings;
+
+/// The bound on the whole question.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The readiness probe of the server that `settings` configure.
+pub(crate) fn default_url(settings: &Settings) -> String {
+    // A server that listens everywhere is asked over the loopback.
+    let host = match settings.listen.host.as_str() {
+        "0.0.0.0" => "127.0.0.1".to_owned(),
+        "::" | "[::]" => "[::1]".to_owned(),
+        host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+        host => host.to_owned(),
+    };
+    format!("http://{host}:{}/health/ready", settings.listen.port)
+}
+
+/// Asks `url` once; any answer but a 2xx is a failure, which the text explains.
+pub(crate) async fn check(url: &str) -> Result<(), String> {
+    let client = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let answer = client
+        .get(url)
+        .send()
+        .await
+        .map_err(|error| format!("{url}: {error}"))?;
+    if answer.status().is_success() {
+        Ok(())
+    } else {
+        Err(format!("{url}: {}", answer.status()))
+    }
+}

@@ -1,0 +1,14 @@
+//! The composition of Posthorn: the only place that knows every adapter.
+
+pub mod cli;
+mod client;
+pub mod compose;
+pub mod config;
+mod healthcheck;
+mod run;
+mod signals;
+mod supervisor;
+mod system_clock;
+
+pub use run::main;
+pub use system_clock::SystemClock;

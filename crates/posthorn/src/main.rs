@@ -1,0 +1,7 @@
+//! The Posthorn binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    posthorn::main()
+}

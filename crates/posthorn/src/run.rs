@@ -1,0 +1,248 @@
+//! From the command line to an exit status: 0 done, 1 failed, 2 usage, 78 bad configuration.
+
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use posthorn_telemetry::{LogSettings, TelemetryGuard};
+use tokio::runtime::Runtime;
+
+use crate::cli::{Cli, Command, ServerOptions};
+use crate::client::{self, ClientError, SendRequest, Server, TailRequest};
+use crate::compose::App;
+use crate::config::{self, ConfigErrors, Loaded, Settings, Sources};
+use crate::healthcheck;
+use crate::signals::StopSignals;
+use crate::system_clock::SystemClock;
+
+/// `EX_CONFIG` of BSD's `sysexits.h`.
+const BAD_CONFIGURATION: u8 = 78;
+/// Threads for what is not a request: watching dependencies, pruning, Redis pipelines.
+const BACKGROUND_THREADS: usize = 2;
+/// The most that `posthorn send -` reads: the largest body any server may be set to take.
+const MAX_INPUT_BYTES: u64 = 16 << 20;
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let sources = Sources::of_process(cli.config.as_deref());
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&sources),
+        Command::Config { reference: true } => print(&config::reference_markdown()),
+        Command::Config { reference: false } => show_config(&sources),
+        Command::Healthcheck { url } => check_health(&sources, url),
+        Command::Openapi => print(&posthorn_http::openapi_json()),
+        Command::Send {
+            text,
+            topic,
+            attributes,
+            idempotency_key,
+            retry_for,
+            json,
+            server,
+        } => {
+            let request = SendRequest {
+                text,
+                topic,
+                attributes,
+                idempotency_key,
+                retry_for,
+            };
+            send(&server, request, json)
+        }
+        Command::Tail {
+            topic,
+            after,
+            json,
+            server,
+        } => tail(&server, &TailRequest { topic, after, json }),
+    }
+}
+
+fn send(server: &ServerOptions, mut request: SendRequest, json: bool) -> ExitCode {
+    if request.text == "-" {
+        match read_input() {
+            Ok(text) => request.text = text,
+            Err(error) => return fail(&format!("standard input: {error}")),
+        }
+    }
+    let outcome = run_client(server, async |server| {
+        client::send(&server, &request, &SystemClock::new()).await
+    });
+    match outcome {
+        Ok(receipt) if json => print(&format!("{receipt}\n")),
+        Ok(receipt) => {
+            let id = receipt
+                .get("id")
+                .and_then(|id| id.as_str())
+                .unwrap_or_default();
+            print(&format!("{id}\n"))
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn tail(server: &ServerOptions, request: &TailRequest) -> ExitCode {
+    let outcome = run_client(server, async |server| {
+        client::tail(&server, request, &SystemClock::new(), &mut io::stdout()).await
+    });
+    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Runs a client command to its end.
+fn run_client<T>(
+    server: &ServerOptions,
+    command: impl AsyncFnOnce(Server) -> Result<T, ClientError>,
+) -> Result<T, String> {
+    let server = Server::new(&server.url, server.token.clone()).map_err(|e| e.to_string())?;
+    let runtime = runtime().map_err(|error| error.to_string())?;
+    runtime
+        .block_on(command(server))
+        .map_err(|error| error.to_string())
+}
+
+/// All of standard input, as far as a server could take it.
+fn read_input() -> io::Result<String> {
+    let mut text = String::new();
+    io::stdin()
+        .take(MAX_INPUT_BYTES)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn serve(sources: &Sources) -> ExitCode {
+    let settings = match config::load(sources) {
+        Ok(loaded) => loaded.settings,
+        Err(errors) => return refuse(&errors, BAD_CONFIGURATION),
+    };
+    // Held to the end, so that the last log lines are written.
+    let _telemetry = match start_telemetry(&settings) {
+        Ok(guard) => guard,
+        Err(error) => return fail(&error),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.to_string()),
+    };
+    let status = match runtime.block_on(run_until_stopped(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "stopped by an error");
+            fail(&error)
+        }
+    };
+    // Nothing that is left may hold up the exit.
+    runtime.shutdown_background();
+    status
+}
+
+async fn run_until_stopped(settings: Settings) -> Result<(), String> {
+    let mut signals = StopSignals::listen().map_err(|error| error.to_string())?;
+    let app = tokio::select! {
+        app = App::compose(settings) => app.map_err(|error| error.to_string())?,
+        signal = signals.next() => {
+            tracing::info!(?signal, "told to stop while starting");
+            return Ok(());
+        }
+    };
+    let stop = async move {
+        let signal = signals.next().await;
+        tracing::info!(?signal, "told to stop");
+        tokio::spawn(async move {
+            let signal = signals.next().await;
+            exit_now(signal.exit_code());
+        });
+    };
+    app.run(stop).await.map_err(|error| error.to_string())
+}
+
+/// Ends the process without finishing anything, as a second signal asks for.
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "the operator asked for it twice"
+)]
+fn exit_now(code: u8) {
+    std::process::exit(i32::from(code));
+}
+
+fn start_telemetry(settings: &Settings) -> Result<TelemetryGuard, String> {
+    let log = LogSettings {
+        level: settings.log.level.clone(),
+        format: settings.log.format,
+        app_name: settings.app_name.clone(),
+        ..LogSettings::default()
+    };
+    posthorn_telemetry::init(&log).map_err(|error| error.to_string())
+}
+
+fn show_config(sources: &Sources) -> ExitCode {
+    let Loaded { effective, .. } = match config::load(sources) {
+        Ok(loaded) => loaded,
+        Err(errors) => return refuse(&errors, 1),
+    };
+    let width = |text: fn(&config::Effective) -> &str| {
+        effective
+            .iter()
+            .map(|row| text(row).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (names, values) = (width(|row| row.name), width(|row| &row.value));
+    let mut text = String::new();
+    for config::Effective {
+        name,
+        value,
+        origin,
+    } in &effective
+    {
+        text.push_str(&format!("{name:names$}  {value:values$}  {origin}\n"));
+    }
+    print(&text)
+}
+
+fn check_health(sources: &Sources, url: Option<String>) -> ExitCode {
+    let url = match url {
+        Some(url) => url,
+        None => match config::load(sources) {
+            Ok(loaded) => healthcheck::default_url(&loaded.settings),
+            Err(errors) => return refuse(&errors, 1),
+        },
+    };
+    let outcome = match runtime() {
+        Ok(runtime) => runtime.block_on(healthcheck::check(&url)),
+        Err(error) => Err(error.to_string()),
+    };
+    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(BACKGROUND_THREADS)
+        .thread_name("background")
+        .enable_all()
+        .build()
+}
+
+/// Prints to standard output; a reader that went away is no failure of ours.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(&error.to_string()),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "there may be no log to write to")]
+fn fail(error: &str) -> ExitCode {
+    eprintln!("posthorn: {error}");
+    ExitCode::FAILURE
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "there is no log before there is a configuration"
+)]
+fn refuse(errors: &ConfigErrors, status: u8) -> ExitCode {
+    eprintln!("posthorn: bad configuration\n{errors}");
+    ExitCode::from(status)
+}

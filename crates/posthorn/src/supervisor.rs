@@ -1,0 +1,62 @@
+//! Background tasks whose handles are kept: one that ends on its own stops the process.
+
+use tokio::task::JoinSet;
+
+/// The background tasks of one application; they end when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Supervisor {
+    tasks: JoinSet<&'static str>,
+}
+
+impl Supervisor {
+    /// Runs `task`, which is meant to go on for ever, under `name`.
+    pub(crate) fn run(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.tasks.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    /// Waits until a task ends, which none should; says what happened. Never returns while there
+    /// is no task.
+    pub(crate) async fn failed(&mut self) -> String {
+        match self.tasks.join_next().await {
+            Some(Ok(name)) => format!("the background task `{name}` ended"),
+            Some(Err(error)) => format!("a background task failed: {error}"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends all tasks and waits for them.
+    pub(crate) async fn stop(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_or_panics_is_reported() {
+        let mut supervisor = Supervisor::default();
+        supervisor.run("endless", std::future::pending());
+        supervisor.run("short", async {});
+        assert_eq!(
+            supervisor.failed().await,
+            "the background task `short` ended"
+        );
+        supervisor.run("broken", async { panic!("as the test wants") });
+        assert!(
+            supervisor
+                .failed()
+                .await
+                .starts_with("a background task failed")
+        );
+        supervisor.stop().await;
+    }
+}

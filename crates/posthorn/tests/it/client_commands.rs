@@ -1,0 +1,128 @@
+//! `posthorn send` and `posthorn tail` against a server that comes and goes.
+
+use std::process::Stdio;
+
+use reqwest::StatusCode;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Server, posthorn, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_prints_the_id_and_the_message_is_there() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let environment = [("POSTHORN_URL", server.url.as_str())];
+    let arguments = [
+        "send",
+        "from the shell",
+        "--topic",
+        "shell",
+        "--attribute",
+        "a=b=c",
+    ];
+    let (status, stdout, stderr) = run(directory.path(), &arguments, &environment).await;
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let path = format!("/api/v1/topics/shell/messages/{}", stdout.trim());
+    let message = server.get_json(&path).await;
+    assert_eq!(message["message"], "from the shell");
+    assert_eq!(message["attributes"]["a"], "b=c");
+
+    let mut command = posthorn(directory.path());
+    command.args(["send", "-", "--json"]).envs(environment);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all("строка\nещё одна\n".as_bytes())
+        .await
+        .unwrap();
+    let output = timeout(PATIENCE, child.wait_with_output())
+        .await
+        .unwrap()
+        .unwrap();
+    let receipt: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(receipt["topic"], "inbox");
+    assert_eq!(server.all_texts("inbox").await, ["строка\nещё одна"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_message_says_why_and_is_not_tried_again() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let environment = [("POSTHORN_URL", server.url.as_str())];
+    let (status, _, stderr) = run(directory.path(), &["send", "   "], &environment).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        stderr.contains("validation-failed") && stderr.contains("message:"),
+        "{stderr}"
+    );
+    let environment = [("POSTHORN_URL", "ftp://nowhere")];
+    let (status, _, stderr) = run(directory.path(), &["send", "x"], &environment).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("POSTHORN_URL"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_gives_up_in_the_time_it_was_given() {
+    let directory = TempDir::new().unwrap();
+    let environment = [("POSTHORN_URL", "http://127.0.0.1:1")];
+    let arguments = ["send", "x", "--retry-for", "300ms"];
+    let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("gave up"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_goes_on_after_the_server_was_killed_without_loss_or_repeat() {
+    let directory = TempDir::new().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let mut server = Server::start(&directory, &[("PORT", &port)]).await;
+    let mut command = posthorn(directory.path());
+    command.args([
+        "tail",
+        "inbox",
+        "--json",
+        "--after",
+        "00000000000000000000000000",
+    ]);
+    command
+        .env("POSTHORN_URL", &server.url)
+        .stdout(Stdio::piped());
+    let mut tail = command.spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    for round in 0..4 {
+        for number in 0..25 {
+            let text = format!("{round}-{number}");
+            assert_eq!(server.post(&text).await.status(), StatusCode::CREATED);
+            let line = timeout(PATIENCE, lines.next_line())
+                .await
+                .expect("in time")
+                .unwrap()
+                .unwrap();
+            let message: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(message["message"], text.as_str());
+        }
+        server.signal("KILL").await;
+        server.ended().await;
+        server = Server::start(&directory, &[("PORT", &port)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_of_a_topic_that_cannot_be_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let environment = [("POSTHORN_URL", server.url.as_str())];
+    let (status, _, stderr) = run(directory.path(), &["tail", "No-Topic"], &environment).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("404"), "{stderr}");
+}

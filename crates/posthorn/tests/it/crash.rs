@@ -1,0 +1,263 @@
+//! Killed again and again under concurrent writers: what was acknowledged is there, once, in order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use posthorn_testkit::{RedisServer, eventually};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::support::{PATIENCE, Server};
+
+const WRITERS: usize = 6;
+
+/// How many times the server is killed: 20, or what `POSTHORN_KILL_ROUNDS` says.
+fn rounds() -> usize {
+    std::env::var("POSTHORN_KILL_ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20)
+}
+
+/// Writers that retry each message under its idempotency key until it is acknowledged.
+struct Writers {
+    url: watch::Sender<String>,
+    stopping: Arc<AtomicBool>,
+    tasks: JoinSet<Vec<(String, String)>>,
+}
+
+impl Writers {
+    fn start(url: &str) -> Self {
+        let (url, receiver) = watch::channel(url.to_owned());
+        let stopping = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        for writer in 0..WRITERS {
+            tasks.spawn(write(writer, receiver.clone(), Arc::clone(&stopping)));
+        }
+        Self {
+            url,
+            stopping,
+            tasks,
+        }
+    }
+
+    /// Everything that was acknowledged, as text and id, in the order of each writer.
+    async fn stop(mut self) -> Vec<Vec<(String, String)>> {
+        self.stopping.store(true, Ordering::Relaxed);
+        let mut acknowledged = Vec::new();
+        while let Some(written) = self.tasks.join_next().await {
+            acknowledged.push(written.unwrap());
+        }
+        acknowledged
+    }
+}
+
+async fn write(
+    writer: usize,
+    url: watch::Receiver<String>,
+    stopping: Arc<AtomicBool>,
+) -> Vec<(String, String)> {
+    let client = Client::builder()
+        .timeout(Duration::from_secs(5))
+        .build()
+        .unwrap();
+    let mut acknowledged = Vec::new();
+    let mut number = 0;
+    while !stopping.load(Ordering::Relaxed) {
+        let text = format!("{writer}-{number}");
+        let receipt = loop {
+            let target = format!("{}/api/v1/message", url.borrow().as_str());
+            let sent = client
+                .post(target)
+                .header("Idempotency-Key", &text)
+                .json(&json!({ "message": text }))
+                .send()
+                .await;
+            match sent {
+                Ok(response) if response.status() == StatusCode::CREATED => {
+                    match response.json::<Value>().await {
+                        Ok(receipt) => break receipt,
+                        Err(_) => continue,
+                    }
+                }
+                Ok(response) if response.status().is_server_error() => {}
+                Ok(response) => panic!("{text}: {}", response.status()),
+                Err(_) => {}
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        acknowledged.push((text, receipt["id"].as_str().unwrap().to_owned()));
+        number += 1;
+    }
+    acknowledged
+}
+
+/// Every acknowledged message is stored once, under the acknowledged id, in each writer's order.
+async fn check_stored(server: &Server, acknowledged: &[Vec<(String, String)>]) {
+    let stored = server.all_texts("inbox").await;
+    let mut places = HashMap::new();
+    for (place, text) in stored.iter().enumerate() {
+        assert_eq!(
+            places.insert(text.as_str(), place),
+            None,
+            "{text} is stored twice"
+        );
+    }
+    for written in acknowledged {
+        assert!(!written.is_empty(), "every writer got through");
+        let order: Vec<_> = written
+            .iter()
+            .map(|(text, _)| {
+                *places
+                    .get(text.as_str())
+                    .unwrap_or_else(|| panic!("{text} is lost"))
+            })
+            .collect();
+        assert!(order.is_sorted(), "a writer's messages are out of order");
+        assert!(
+            written.is_sorted_by_key(|(_, id)| id),
+            "ids do not sort in store order"
+        );
+        let (text, id) = written.last().unwrap();
+        let message = server
+            .get_json(&format!("/api/v1/topics/inbox/messages/{id}"))
+            .await;
+        assert_eq!(message["message"].as_str(), Some(text.as_str()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_the_embedded_store_is_killed() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(&directory, &[]).await;
+    let writers = Writers::start(&server.url);
+    for round in 0..rounds() {
+        tokio::time::sleep(Duration::from_millis(
+            40 + 13 * u64::try_from(round % 7).unwrap(),
+        ))
+        .await;
+        server.signal("KILL").await;
+        server.ended().await;
+        server = Server::start(&directory, &[]).await;
+        writers.url.send_replace(server.url.clone());
+    }
+    check_stored(&server, &writers.stop().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_a_durable_redis_and_the_server_are_killed() {
+    let mut redis = RedisServer::start_durable().await;
+    let directory = TempDir::new().unwrap();
+    let url = redis.url();
+    let environment = [("STORE_URL", url.as_str()), ("STORE_DURABILITY", "synced")];
+    let mut server = Server::start(&directory, &environment).await;
+    let writers = Writers::start(&server.url);
+    for round in 0..rounds() {
+        tokio::time::sleep(Duration::from_millis(
+            40 + 13 * u64::try_from(round % 7).unwrap(),
+        ))
+        .await;
+        // Both at once, and each alone: the other one has to find it again.
+        if round % 3 != 1 {
+            server.signal("KILL").await;
+            server.ended().await;
+        }
+        if round % 3 != 2 {
+            redis.stop();
+            redis.start_again().await;
+        }
+        if round % 3 != 1 {
+            server = Server::start(&directory, &environment).await;
+            writers.url.send_replace(server.url.clone());
+        }
+    }
+    eventually(PATIENCE, async || {
+        server.post("ready again").await.status().is_success()
+    })
+    .await;
+    check_stored(&server, &writers.stop().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_store_that_is_away_answers_503_and_the_rest_goes_on() {
+    let mut redis = RedisServer::start_durable().await;
+    let directory = TempDir::new().unwrap();
+    let url = redis.url();
+    let server = Server::start(&directory, &[("STORE_URL", url.as_str())]).await;
+    assert_eq!(server.post("before").await.status(), StatusCode::CREATED);
+    redis.stop();
+    for path in ["/api/v1/topics/inbox/messages", "/api/v1/topics"] {
+        let response = server.get(path).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        let wait: u64 = response.headers()["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(wait >= 1);
+    }
+    let response = server.post("lost").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key("retry-after"));
+    let problem: Value = response.json().await.unwrap();
+    assert_eq!(problem["code"], "store-unavailable");
+    assert!(!problem.to_string().contains("redis://"), "{problem}");
+    assert_eq!(server.get("/api/v1/info").await.status(), StatusCode::OK);
+    assert_eq!(server.get("/api/v1/ping").await.status(), StatusCode::OK);
+    assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
+    assert_eq!(
+        server.get("/health/ready").await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    redis.start_again().await;
+    eventually(Duration::from_secs(5), async || {
+        server.post("after").await.status().is_success()
+    })
+    .await;
+    let texts = server.all_texts("inbox").await;
+    assert_eq!(texts.first().map(String::as_str), Some("before"));
+    assert!(texts.iter().any(|text| text == "after"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_from_two_processes_at_once_is_one_message_and_one_receipt() {
+    let redis = RedisServer::start().await;
+    let directory = TempDir::new().unwrap();
+    let url = redis.url();
+    let one = Server::start(
+        &directory,
+        &[("STORE_URL", url.as_str()), ("HOSTNAME", "one")],
+    )
+    .await;
+    let two = Server::start(
+        &directory,
+        &[("STORE_URL", url.as_str()), ("HOSTNAME", "two")],
+    )
+    .await;
+    let send = async |server: &Server, key: &str| {
+        let response = server
+            .client
+            .post(format!("{}/api/v1/message", server.url))
+            .header("Idempotency-Key", key)
+            .json(&json!({ "message": key }))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        let replayed = response.headers().contains_key("idempotency-replayed");
+        (replayed, response.json::<Value>().await.unwrap())
+    };
+    for round in 0..1000 {
+        let key = format!("key-{round}");
+        let ((first_replayed, first), (second_replayed, second)) =
+            tokio::join!(send(&one, &key), send(&two, &key));
+        assert_eq!(first, second, "one receipt");
+        assert!(first_replayed != second_replayed, "one of them stored it");
+    }
+    assert_eq!(one.all_texts("inbox").await.len(), 1000);
+}

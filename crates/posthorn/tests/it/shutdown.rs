@@ -1,0 +1,165 @@
+//! SIGTERM under load, with streams open, and a second signal.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Server};
+
+/// One keep-alive connection that asks again and again until it is told to go.
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// How an exchange ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Exchange {
+    Answered,
+    AnsweredAndClosing,
+    ClosedBeforeTheRequest,
+    CutOff,
+}
+
+impl Connection {
+    async fn open(url: &str) -> Self {
+        let stream = TcpStream::connect(url.trim_start_matches("http://"))
+            .await
+            .unwrap();
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
+    }
+
+    async fn exchange(&mut self) -> Exchange {
+        let body = r#"{"message":"until the end"}"#;
+        let request = format!(
+            "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        // An orderly close that came before the request was written is no failed request.
+        if let Ok(0) = self.stream.try_read(&mut [0; 1]) {
+            return Exchange::ClosedBeforeTheRequest;
+        }
+        if self.stream.write_all(request.as_bytes()).await.is_err() {
+            return Exchange::CutOff;
+        }
+        self.buffer.clear();
+        loop {
+            let mut chunk = [0; 4096];
+            match timeout(PATIENCE, self.stream.read(&mut chunk)).await {
+                Ok(Ok(n)) if n > 0 => self.buffer.extend_from_slice(&chunk[..n]),
+                _ => return Exchange::CutOff,
+            }
+            let text = String::from_utf8_lossy(&self.buffer).to_lowercase();
+            let Some((head, rest)) = text.split_once("\r\n\r\n") else {
+                continue;
+            };
+            let length = head
+                .split("content-length: ")
+                .nth(1)
+                .unwrap()
+                .lines()
+                .next()
+                .unwrap();
+            if rest.len() >= length.parse().unwrap() {
+                assert!(head.starts_with("http/1.1 201"), "{head}");
+                let closing = head.contains("connection: close");
+                return if closing {
+                    Exchange::AnsweredAndClosing
+                } else {
+                    Exchange::Answered
+                };
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_under_load_fails_no_request_on_an_open_connection() {
+    let directory = TempDir::new().unwrap();
+    let environment = [("DRAIN_DELAY", "500ms"), ("STORE_URL", "memory:")];
+    let mut server = Server::start(&directory, &environment).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..32 {
+        let mut connection = Connection::open(&server.url).await;
+        tasks.spawn(async move {
+            let mut answered = 0;
+            loop {
+                match connection.exchange().await {
+                    Exchange::Answered => answered += 1,
+                    end => return (answered, end),
+                }
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.signal("TERM").await;
+    while let Some(ended) = tasks.join_next().await {
+        let (answered, end) = ended.unwrap();
+        assert_eq!(
+            end,
+            Exchange::AnsweredAndClosing,
+            "after {answered} answers"
+        );
+        assert!(answered > 0);
+    }
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_draining_it_is_not_ready_and_serves_all_the_same() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(&directory, &[("DRAIN_DELAY", "2s")]).await;
+    assert_eq!(server.get("/health/ready").await.status(), StatusCode::OK);
+    server.signal("TERM").await;
+    posthorn_testkit::eventually(Duration::from_secs(1), async || {
+        server.get("/health/ready").await.status() == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+    assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
+    assert_eq!(
+        server.post("still serving").await.status(),
+        StatusCode::CREATED
+    );
+    assert_eq!(server.ended().await.code(), Some(0));
+    assert_eq!(
+        (server.logged("draining"), server.logged("\"stopped")),
+        (1, 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_stream_is_told_bye_and_does_not_hold_up_the_stop() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(&directory, &[]).await;
+    let stream = server.get("/api/v1/topics/inbox/stream").await;
+    assert_eq!(stream.status(), StatusCode::OK);
+    server.signal("INT").await;
+    let text = timeout(Duration::from_secs(5), stream.text())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(text.contains("event: bye"), "{text}");
+    let ended = timeout(Duration::from_secs(5), server.ended()).await;
+    assert_eq!(ended.expect("it stops at once").code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let directory = TempDir::new().unwrap();
+        let mut server = Server::start(&directory, &[("DRAIN_DELAY", "1h")]).await;
+        server.signal("TERM").await;
+        posthorn_testkit::eventually(PATIENCE, async || server.logged("draining") == 1).await;
+        server.signal(signal).await;
+        assert_eq!(server.ended().await.code(), Some(code));
+    }
+}

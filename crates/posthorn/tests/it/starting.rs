@@ -1,0 +1,223 @@
+//! The start: configuration, refusals, the other commands.
+
+use reqwest::StatusCode;
+use tempfile::TempDir;
+
+use crate::support::{Server, run};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+#[tokio::test]
+async fn production_without_a_secret_exits_78_and_names_it() {
+    let directory = TempDir::new().unwrap();
+    let environment = [("ENVIRONMENT", "production"), ("PORT", "0")];
+    let (status, _, stderr) = run(directory.path(), &[], &environment).await;
+    assert_eq!(status.code(), Some(78));
+    assert!(stderr.contains("SECRET_KEY"), "{stderr}");
+}
+
+#[tokio::test]
+async fn production_refuses_short_and_sample_secrets_without_repeating_them() {
+    let directory = TempDir::new().unwrap();
+    for secret in ["short-but-telling", "dev-secret-key-change-in-production"] {
+        let environment = [
+            ("ENVIRONMENT", "production"),
+            ("PORT", "0"),
+            ("SECRET_KEY", secret),
+        ];
+        let (status, stdout, stderr) = run(directory.path(), &["serve"], &environment).await;
+        assert_eq!(status.code(), Some(78));
+        assert!(stderr.contains("SECRET_KEY"), "{stderr}");
+        assert!(
+            !stdout.contains(secret) && !stderr.contains(secret),
+            "{stderr}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn all_mistakes_are_reported_in_one_run() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(
+        directory.path().join("posthorn.toml"),
+        "prot = 1\nmax_body_bytes = 0\n",
+    )
+    .unwrap();
+    let environment = [
+        ("ENVIRONMENT", "production"),
+        ("PORT", "70000"),
+        ("CORS_ORIGINS", "*"),
+        ("REQUEST_TIMEOUT", "soon"),
+        ("STORE_URL", "ftp://x"),
+        ("LOG_LEVEL", "=="),
+        ("DEFAULT_LOCALE", "fr"),
+    ];
+    let (status, _, stderr) = run(directory.path(), &[], &environment).await;
+    assert_eq!(status.code(), Some(78));
+    for name in [
+        "PORT:",
+        "CORS_ORIGINS:",
+        "REQUEST_TIMEOUT:",
+        "STORE_URL:",
+        "LOG_LEVEL:",
+        "DEFAULT_LOCALE:",
+        "SECRET_KEY:",
+        "prot:",
+        "MAX_BODY_BYTES:",
+    ] {
+        assert!(
+            stderr.contains(&format!("\n{name}")),
+            "{name} is not in\n{stderr}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn config_shows_values_with_their_origin_and_masks_secrets() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("other.toml");
+    std::fs::write(
+        &file,
+        "port = 5001\ncors_origins = [\"https://a.example\", \"https://b.example\"]\n",
+    )
+    .unwrap();
+    let secret_file = directory.path().join("key");
+    std::fs::write(&secret_file, format!("{KEY}\n")).unwrap();
+    let environment = [
+        ("MAX_MESSAGE_LENGTH", "500"),
+        ("SECRET_KEY_FILE", secret_file.to_str().unwrap()),
+        ("REDIS_URL", "redis://user:hunter2@redis:6379/1"),
+        ("POSTHORN_CONFIG", file.to_str().unwrap()),
+        ("HOSTNAME", ""),
+    ];
+    let (status, stdout, stderr) = run(directory.path(), &["config"], &environment).await;
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let row = |name: &str| {
+        let line = stdout
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(name));
+        line.unwrap_or_else(|| panic!("no {name} in\n{stdout}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        row("MAX_MESSAGE_LENGTH"),
+        ["MAX_MESSAGE_LENGTH", "500", "environment"]
+    );
+    assert_eq!(row("PORT")[1..], ["5001", file.to_str().unwrap()]);
+    assert_eq!(
+        row("CORS_ORIGINS")[1],
+        "https://a.example,https://b.example"
+    );
+    assert_eq!(row("KEEP_ALIVE")[1..], ["75s", "default"]);
+    assert_eq!(
+        row("SECRET_KEY")[1..],
+        ["***", "file", secret_file.to_str().unwrap()]
+    );
+    assert!(row("REDIS_URL")[1].contains("@redis:6379/1"));
+    assert!(
+        !stdout.contains("hunter2") && !stdout.contains(KEY),
+        "{stdout}"
+    );
+}
+
+#[tokio::test]
+async fn config_exits_1_on_a_mistake() {
+    let directory = TempDir::new().unwrap();
+    let (status, _, stderr) = run(directory.path(), &["config"], &[("PORT", "x")]).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        stderr.contains("PORT") && stderr.contains("65535"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_set_twice_or_from_a_missing_file_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let twice = [("SECRET_KEY", KEY), ("SECRET_KEY_FILE", "/nonexistent")];
+    let (status, _, stderr) = run(directory.path(), &["config"], &twice).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("SECRET_KEY_FILE"), "{stderr}");
+    let missing = [("SECRET_KEY_FILE", "/nonexistent")];
+    let (status, _, stderr) = run(directory.path(), &["config"], &missing).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("/nonexistent"), "{stderr}");
+}
+
+#[tokio::test]
+async fn usage_mistakes_exit_2_and_version_names_the_commit() {
+    let directory = TempDir::new().unwrap();
+    let (status, _, _) = run(directory.path(), &["--nonsense"], &[]).await;
+    assert_eq!(status.code(), Some(2));
+    let (status, stdout, _) = run(directory.path(), &["--version"], &[]).await;
+    assert_eq!(status.code(), Some(0));
+    assert!(
+        stdout.contains(env!("CARGO_PKG_VERSION")) && stdout.contains("commit"),
+        "{stdout}"
+    );
+}
+
+#[tokio::test]
+async fn a_taken_port_is_a_clear_failure() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let directory = TempDir::new().unwrap();
+    let (status, _, stderr) = run(directory.path(), &[], &[("PORT", &port)]).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        stderr.contains(&port) && stderr.contains("PORT"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
+async fn healthcheck_tells_a_ready_server_from_none() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let port = server.url.rsplit(':').next().unwrap();
+    let (status, _, stderr) = run(directory.path(), &["healthcheck"], &[("PORT", port)]).await;
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let url = format!("{}/nowhere", server.url);
+    let (status, _, stderr) = run(directory.path(), &["healthcheck", "--url", &url], &[]).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("404"), "{stderr}");
+    drop(server);
+    let (status, _, _) = run(directory.path(), &["healthcheck"], &[("PORT", "1")]).await;
+    assert_eq!(status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn production_serves_with_a_secret_and_forbids_downgrades() {
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("ENVIRONMENT", "production"),
+        ("SECRET_KEY", KEY),
+        ("DRAIN_DELAY", "0s"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let response = server.get("/api/v1/ping").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.headers().contains_key("strict-transport-security"));
+    assert_eq!(server.logged(KEY), 0);
+}
+
+#[tokio::test]
+async fn metrics_can_have_a_port_of_their_own() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[("METRICS_PORT", &port)]).await;
+    assert_eq!(server.get("/metrics").await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
+    for path in ["metrics", "health/ready"] {
+        let url = format!("http://127.0.0.1:{port}/{path}");
+        assert_eq!(reqwest::get(url).await.unwrap().status(), StatusCode::OK);
+    }
+    let url = format!("http://127.0.0.1:{port}/api/v1/ping");
+    assert_eq!(
+        reqwest::get(url).await.unwrap().status(),
+        StatusCode::NOT_FOUND
+    );
+}

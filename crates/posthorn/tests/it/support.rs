@@ -1,0 +1,183 @@
+//! A running server: the real binary on a free port, in a directory of its own.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long a start, a stop or a recovery may take on a loaded machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The lines of a log so far.
+pub(crate) type Log = Arc<Mutex<Vec<String>>>;
+
+/// A server process; killed when it is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    pub(crate) log: Log,
+}
+
+/// The binary with a clean environment, run in `directory`.
+pub(crate) fn posthorn(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_posthorn"));
+    command
+        .env_clear()
+        .current_dir(directory)
+        .kill_on_drop(true);
+    // Coverage of the binary is written where the harness says.
+    for name in ["PATH", "LLVM_PROFILE_FILE"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Runs the binary to its end.
+pub(crate) async fn run(
+    directory: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (ExitStatus, String, String) {
+    let mut command = posthorn(directory);
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null());
+    let output = timeout(PATIENCE, command.output())
+        .await
+        .expect("it ends")
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status, text(output.stdout), text(output.stderr))
+}
+
+impl Server {
+    /// Starts a server on a free port and waits until it says that it is ready.
+    pub(crate) async fn start(directory: &TempDir, environment: &[(&str, &str)]) -> Self {
+        let mut command = posthorn(directory.path());
+        let defaults = [
+            ("PORT", "0"),
+            ("LOG_FORMAT", "bunyan"),
+            ("LOG_LEVEL", "info"),
+        ];
+        command.envs(defaults).envs(environment.iter().copied());
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let log = Log::default();
+        let url = timeout(PATIENCE, ready_url(&mut lines, &log))
+            .await
+            .expect("it gets ready");
+        tokio::spawn(keep_log(lines, Arc::clone(&log)));
+        Self {
+            child,
+            url,
+            client: Client::new(),
+            log,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn get_json(&self, path: &str) -> Value {
+        self.get(path).await.json().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, text: &str) -> Response {
+        self.client
+            .post(format!("{}/api/v1/message", self.url))
+            .json(&json!({ "message": text }))
+            .send()
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn metric(&self, line_start: &str) -> Option<f64> {
+        let text = self.get("/metrics").await.text().await.unwrap();
+        let line = text.lines().find(|line| line.starts_with(line_start))?;
+        line.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    /// Every message of a topic, oldest first, page by page.
+    pub(crate) async fn all_texts(&self, topic: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut next = Some(format!("/api/v1/topics/{topic}/messages?limit=200"));
+        while let Some(path) = next {
+            let response = self.get(&path).await;
+            assert_eq!(response.status(), StatusCode::OK);
+            let page: Value = response.json().await.unwrap();
+            for message in page["messages"].as_array().unwrap() {
+                texts.push(message["message"].as_str().unwrap().to_owned());
+            }
+            next = page["next"].as_str().map(ToOwned::to_owned);
+        }
+        texts
+    }
+
+    /// Sends a signal such as `TERM` or `KILL`.
+    pub(crate) async fn signal(&self, signal: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let status = Command::new("kill")
+            .args(["-s", signal, &pid])
+            .status()
+            .await
+            .unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("it ends")
+            .unwrap()
+    }
+
+    /// Whether a log line holds `text`.
+    pub(crate) fn logged(&self, text: &str) -> usize {
+        self.log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|line| line.contains(text))
+            .count()
+    }
+}
+
+async fn ready_url(lines: &mut Lines<BufReader<ChildStdout>>, log: &Log) -> String {
+    while let Some(line) = lines.next_line().await.unwrap() {
+        log.lock().unwrap().push(line.clone());
+        let Ok(event) = serde_json::from_str::<Value>(&line) else {
+            continue;
+        };
+        if let Some(url) = event["url"].as_str().filter(|_| line.contains("ready")) {
+            return url.trim_end_matches('/').to_owned();
+        }
+    }
+    panic!("it ended before it was ready: {:#?}", log.lock().unwrap());
+}
+
+async fn keep_log(mut lines: Lines<BufReader<ChildStdout>>, log: Log) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        log.lock().unwrap().push(line);
+    }
+}

@@ -1,0 +1,208 @@
+//! `cargo xtask manifests`: checks everything in `deploy/` and `.github/` without a cluster.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "reading a member of a JSON value never panics: what is absent is null"
+)]
+
+mod chart;
+mod consistency;
+mod context;
+mod copies;
+mod observed;
+mod pods;
+mod render;
+mod runbook;
+mod tools;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use tools::Tools;
+
+/// The versions of Kubernetes whose schemas the objects must match: those that were supported when
+/// this was written, and the one before.
+const KUBERNETES: [&str; 5] = ["1.33", "1.34", "1.35", "1.36", "1.37"];
+/// Another set of the chart's values, with everything optional switched over.
+const OTHER_VALUES: [&str; 7] = [
+    "redis.enabled=false",
+    "autoscaling.enabled=false",
+    "podDisruptionBudget.enabled=false",
+    "monitoring.enabled=false",
+    "ingress.enabled=false",
+    "drainDelaySeconds=3",
+    "image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
+];
+/// Values that the chart's schema must refuse.
+const BAD_VALUES: [&str; 4] = [
+    "config.SECRET_KEY=x",
+    "replicas=-1",
+    "image.digest=latest",
+    "replicaCount=2",
+];
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Writes the copies of the rules anew instead of reporting those that differ.
+    #[arg(long)]
+    fix: bool,
+}
+
+/// Runs every check and reports all that is wrong.
+pub(crate) fn check(root: &Path, options: Options) -> Result<(), String> {
+    let mut report = Report::default();
+    report.add("copies", copies::check(root, options.fix));
+    let tools = Tools::ensure(root)?;
+    let deploy = root.join("deploy");
+    let development = render::kustomize(&tools, &deploy.join("kubernetes/overlays/development"))?;
+    let production = render::kustomize(&tools, &deploy.join("kubernetes/overlays/production"))?;
+    let helm = deploy.join("helm/posthorn");
+    let chart = render::helm(&tools, &helm, &[])?;
+    let other = render::helm(&tools, &helm, &OTHER_VALUES)?;
+    for (name, objects) in [
+        ("development", &development),
+        ("production", &production),
+        ("chart", &chart),
+        ("chart, other values", &other),
+    ] {
+        report.add(&format!("schemas of {name}"), schemas(&tools, objects));
+        report.add(
+            &format!("restricted standard, {name}"),
+            Ok(pods::violations(objects)),
+        );
+        report.add(
+            &format!("consistency, {name}"),
+            Ok(consistency::violations(objects)),
+        );
+    }
+    report.add(
+        "chart and overlay",
+        Ok(chart::differences(&production, &chart)),
+    );
+    report.add("chart values", values(&tools, &helm));
+    report.add("image context", context::violations(root));
+    report.add("runbook", runbook::violations(root));
+    let rules = deploy.join("prometheus/posthorn.rules.test.yaml");
+    report.tool(
+        "rules",
+        Command::new("promtool").args(["test", "rules"]).arg(rules),
+    );
+    let hadolint = &mut Command::new(tools.bin("hadolint"));
+    report.tool("Dockerfile", hadolint.arg(deploy.join("docker/Dockerfile")));
+    report.tool(
+        "workflows",
+        Command::new(tools.bin("actionlint")).current_dir(root),
+    );
+    match binary(root) {
+        Err(error) => report.found.push(error),
+        Ok(binary) => {
+            report.add(
+                "settings of production",
+                observed::settings(&production, &binary),
+            );
+            report.add(
+                "settings of development",
+                observed::settings(&development, &binary),
+            );
+            report.add("metrics", observed::metrics(root, &binary));
+        }
+    }
+    report.finish()
+}
+
+/// What is wrong so far.
+#[derive(Default)]
+struct Report {
+    found: Vec<String>,
+    checks: usize,
+}
+
+impl Report {
+    /// Adds what `check` found, or why it could not be done.
+    fn add(&mut self, check: &str, found: Result<Vec<String>, String>) {
+        self.checks += 1;
+        let found = found.unwrap_or_else(|error| vec![error]);
+        self.found
+            .extend(found.into_iter().map(|line| format!("{check}: {line}")));
+    }
+
+    /// Adds the output of a tool that failed.
+    fn tool(&mut self, check: &str, command: &mut Command) {
+        self.checks += 1;
+        if let Err(error) = run(command) {
+            self.found.push(format!("{check}: {error}"));
+        }
+    }
+
+    fn finish(self) -> Result<(), String> {
+        if self.found.is_empty() {
+            println!("manifests: {} checks passed", self.checks);
+            return Ok(());
+        }
+        Err(self.found.join("\n"))
+    }
+}
+
+/// Runs `command` to its end; its standard output, or what it said when it failed.
+pub(crate) fn run(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(format!(
+        "{program}: {}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    ))
+}
+
+/// Objects that the schema of a version of Kubernetes refuses.
+fn schemas(tools: &Tools, objects: &[Value]) -> Result<Vec<String>, String> {
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").map_err(|error| error.to_string())?;
+    // JSON is YAML; the types of the Prometheus Operator have no schema here.
+    let known = objects
+        .iter()
+        .filter(|object| object["apiVersion"] != "monitoring.coreos.com/v1");
+    let documents: Vec<String> = known.map(Value::to_string).collect();
+    std::fs::write(&file, documents.join("\n---\n")).map_err(|error| error.to_string())?;
+    let mut found = Vec::new();
+    for version in KUBERNETES {
+        let mut command = Command::new(tools.bin("kubernetes-validate"));
+        command
+            .args(["--strict", "--quiet", "--kubernetes-version", version])
+            .arg(file.path());
+        if let Err(error) = run(&mut command) {
+            found.push(format!("{version}: {error}"));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the chart lints, and its schema refuses what it should.
+fn values(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
+    run(Command::new(&tools.helm)
+        .args(["lint", "--strict", "--quiet"])
+        .arg(chart))?;
+    let bad = BAD_VALUES
+        .iter()
+        .filter(|value| render::helm(tools, chart, &[value]).is_ok());
+    Ok(bad
+        .map(|value| format!("the schema takes {value}"))
+        .collect())
+}
+
+/// The binary, built as it is now.
+pub(crate) fn binary(root: &Path) -> Result<std::path::PathBuf, String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    run(cargo
+        .current_dir(root)
+        .args(["build", "--quiet", "--locked", "--package", "posthorn"]))?;
+    Ok(root.join("target/debug/posthorn"))
+}

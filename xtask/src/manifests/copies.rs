@@ -1,0 +1,72 @@
+//! Files that two tools each want in a place of their own: one is the source, the others follow.
+
+use std::fs;
+use std::path::Path;
+
+/// A file, where its copies go, and how.
+struct Copy {
+    source: &'static str,
+    target: &'static str,
+    shape: fn(&str) -> String,
+}
+
+const COPIES: [Copy; 3] = [
+    Copy {
+        source: "deploy/prometheus/posthorn.rules.yaml",
+        target: "deploy/helm/posthorn/files/posthorn.rules.yaml",
+        shape: str::to_owned,
+    },
+    Copy {
+        source: "deploy/prometheus/posthorn.rules.yaml",
+        target: "deploy/kubernetes/components/monitoring/prometheus-rule.yaml",
+        shape: prometheus_rule,
+    },
+    Copy {
+        source: "deploy/kubernetes/base/redis.conf",
+        target: "deploy/helm/posthorn/files/redis.conf",
+        shape: str::to_owned,
+    },
+];
+
+/// Reports the copies that differ from their source, or with `fix` writes them anew.
+pub(super) fn check(root: &Path, fix: bool) -> Result<Vec<String>, String> {
+    let mut stale = Vec::new();
+    for Copy {
+        source,
+        target,
+        shape,
+    } in COPIES
+    {
+        let text = fs::read_to_string(root.join(source)).map_err(|e| format!("{source}: {e}"))?;
+        let wanted = shape(&text);
+        if fs::read_to_string(root.join(target)).ok().as_ref() == Some(&wanted) {
+            continue;
+        }
+        if fix {
+            fs::write(root.join(target), wanted).map_err(|e| format!("{target}: {e}"))?;
+        } else {
+            stale.push(format!(
+                "{target} is not {source}: cargo xtask manifests --fix"
+            ));
+        }
+    }
+    Ok(stale)
+}
+
+/// The rules as the object of the Prometheus Operator.
+fn prometheus_rule(rules: &str) -> String {
+    let head = "# The groups are those of deploy/prometheus/posthorn.rules.yaml: `cargo xtask manifests --fix`.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: posthorn
+  labels:
+    app.kubernetes.io/name: posthorn
+spec:
+";
+    let indented = rules.lines().map(|line| match line {
+        "" => "\n".to_owned(),
+        line => format!("  {line}\n"),
+    });
+    std::iter::once(head.to_owned()).chain(indented).collect()
+}

@@ -1,0 +1,92 @@
+//! `HAProxy` before the servers, as an ingress would stand there.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::http_client::Connection;
+use crate::process::{self, Process};
+
+/// A running `HAProxy`.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    /// Where clients come in.
+    pub(super) entrance: SocketAddr,
+    statistics: SocketAddr,
+    _process: Process,
+}
+
+impl Proxy {
+    /// Starts it before `servers` and waits until it holds all of them to be up.
+    pub(super) fn start(servers: &[SocketAddr], directory: &Path) -> Result<Self, String> {
+        let (entrance, statistics) = (process::free_address()?, process::free_address()?);
+        let file = directory.join("haproxy.cfg");
+        std::fs::write(&file, configuration(entrance, statistics, servers))
+            .map_err(|error| error.to_string())?;
+        let mut command = Command::new("haproxy");
+        command.arg("-db").arg("-f").arg(&file);
+        let mut process = Process::start("haproxy", &mut command, &directory.join("haproxy.log"))?;
+        process.wait_for(|| std::net::TcpStream::connect(entrance).is_ok())?;
+        let proxy = Self {
+            entrance,
+            statistics,
+            _process: process,
+        };
+        for index in 0..servers.len() {
+            proxy.wait_until_up(index)?;
+        }
+        Ok(proxy)
+    }
+
+    /// Waits until the checks of the server at `index` have passed.
+    pub(super) fn wait_until_up(&self, index: usize) -> Result<(), String> {
+        let row = format!("posthorn,pod-{index},");
+        let up = process::poll(|| {
+            let statistics = Connection::new(self.statistics).get("/;csv");
+            statistics.is_ok_and(|answer| {
+                let mut rows = answer.body.lines().filter(|line| line.starts_with(&row));
+                rows.any(|line| line.split(',').any(|field| field == "UP"))
+            })
+        });
+        if up {
+            Ok(())
+        } else {
+            Err(format!("pod-{index} did not become ready"))
+        }
+    }
+}
+
+/// Neither `retries` nor `redispatch`: a request that a server did not answer has failed.
+fn configuration(entrance: SocketAddr, statistics: SocketAddr, servers: &[SocketAddr]) -> String {
+    let mut text = format!(
+        "global
+  maxconn 1000
+defaults
+  mode http
+  retries 0
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+  timeout check 2s
+frontend entrance
+  bind {entrance}
+  default_backend posthorn
+frontend statistics
+  bind {statistics}
+  stats enable
+  stats uri /
+backend posthorn
+  balance roundrobin
+  option forwardfor
+  option httpchk GET /health/ready
+  http-check expect status 200
+  default-server check inter 100ms fall 2 rise 2
+"
+    );
+    for (index, server) in servers.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  server pod-{index} {server}");
+    }
+    text
+}

@@ -1,0 +1,55 @@
+//! What the check reads of the output of `cargo metadata --no-deps`.
+
+use serde::Deserialize;
+
+/// The workspace.
+#[derive(Debug, Deserialize)]
+pub(super) struct Metadata {
+    pub(super) packages: Vec<Package>,
+}
+
+/// A member of the workspace.
+#[derive(Debug, Deserialize)]
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) license: Option<String>,
+    pub(super) dependencies: Vec<Dependency>,
+}
+
+/// A dependency that a member declares, whatever target or feature it is for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Dependency {
+    /// Its package's name, also where the member calls it otherwise.
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) kind: Kind,
+    /// Where it lies, if it is of this workspace.
+    pub(super) path: Option<String>,
+}
+
+/// What a dependency is for; `null` in JSON is normal.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(from = "Option<KindName>")]
+pub(super) enum Kind {
+    #[default]
+    Normal,
+    Build,
+    Dev,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KindName {
+    Build,
+    Dev,
+}
+
+impl From<Option<KindName>> for Kind {
+    fn from(name: Option<KindName>) -> Self {
+        match name {
+            None => Self::Normal,
+            Some(KindName::Build) => Self::Build,
+            Some(KindName::Dev) => Self::Dev,
+        }
+    }
+}

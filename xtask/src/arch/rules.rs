@@ -1,0 +1,115 @@
+//! The architecture as data: which crate may depend on which, and where each technology lives.
+
+const PERMISSIVE: &str = "MIT OR Apache-2.0";
+/// The licence of `actix-governor`, and so of what is linked with it.
+const COPYLEFT: &str = "GPL-3.0-or-later";
+
+/// The crate that any other may use in its tests, and nowhere else.
+pub(super) const TESTKIT: &str = "posthorn-testkit";
+
+/// A crate of the workspace.
+#[derive(Debug)]
+pub(super) struct CrateRule {
+    pub(super) name: &'static str,
+    pub(super) licence: &'static str,
+    /// The crates of the workspace that it may depend on.
+    pub(super) arrows: &'static [&'static str],
+    /// The only third-party crates that it may be built from; `None` for no such list.
+    pub(super) third_party: Option<&'static [&'static str]>,
+}
+
+/// Where a technology lives. A prefix ends with `*`.
+#[derive(Debug)]
+pub(super) struct Home {
+    pub(super) dependency: &'static str,
+    pub(super) crates: &'static [&'static str],
+}
+
+const fn member(name: &'static str, arrows: &'static [&'static str]) -> CrateRule {
+    CrateRule {
+        name,
+        licence: PERMISSIVE,
+        arrows,
+        third_party: None,
+    }
+}
+
+const CORE: &[&str] = &["posthorn-application", "posthorn-domain"];
+
+/// Every crate, each after those it builds on.
+pub(super) const CRATES: [CrateRule; 10] = [
+    CrateRule {
+        third_party: Some(&["thiserror"]),
+        ..member("posthorn-domain", &[])
+    },
+    CrateRule {
+        third_party: Some(&[
+            "async-trait",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "tracing",
+        ]),
+        ..member("posthorn-application", &["posthorn-domain"])
+    },
+    member(TESTKIT, CORE),
+    member("posthorn-memory", CORE),
+    member("posthorn-embedded", CORE),
+    member("posthorn-redis", CORE),
+    member("posthorn-telemetry", CORE),
+    CrateRule {
+        licence: COPYLEFT,
+        ..member("posthorn-http", CORE)
+    },
+    CrateRule {
+        licence: COPYLEFT,
+        ..member(
+            "posthorn",
+            &[
+                "posthorn-application",
+                "posthorn-domain",
+                "posthorn-embedded",
+                "posthorn-http",
+                "posthorn-memory",
+                "posthorn-redis",
+                "posthorn-telemetry",
+            ],
+        )
+    },
+    member("xtask", &[]),
+];
+
+const fn home(dependency: &'static str, crates: &'static [&'static str]) -> Home {
+    Home { dependency, crates }
+}
+
+/// Technologies with a home; all others are free. Tests keep to them too.
+pub(super) const HOMES: [Home; 16] = [
+    home("actix-*", &["posthorn-http"]),
+    home("clap", &["posthorn", "xtask"]),
+    home("deadpool-redis", &["posthorn-redis"]),
+    home("figment", &["posthorn"]),
+    home("garde", &["posthorn-http"]),
+    home("governor", &["posthorn-http"]),
+    home("mini-moka", &["posthorn-memory"]),
+    home("opentelemetry*", &["posthorn-telemetry"]),
+    home("prometheus-client", &["posthorn-telemetry"]),
+    home("redis", &["posthorn-redis"]),
+    home("rusqlite", &["posthorn-embedded"]),
+    home("tracing-appender", &["posthorn-telemetry"]),
+    home("tracing-bunyan-formatter", &["posthorn-telemetry"]),
+    home("tracing-opentelemetry", &["posthorn-telemetry"]),
+    home("tracing-subscriber", &["posthorn-telemetry"]),
+    home("utoipa*", &["posthorn-http"]),
+];
+
+impl Home {
+    /// Whether this is the home of a crate of that name.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        match self.dependency.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => self.dependency == name,
+        }
+    }
+}

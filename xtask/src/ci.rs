@@ -1,0 +1,98 @@
+//! `cargo xtask ci`: every check and test, one after the other, with the time each took. A failure
+//! does not hide the others: all steps run, and the summary names those that failed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::generated::{self, Generated};
+use crate::{arch, coverage, deny, doc, fmt, layers, lint, manifests, setup, test, tidy};
+
+type Step = (&'static str, fn(&Path) -> Result<(), String>);
+
+/// The quick ones first. Coverage runs the tests, so that they run once.
+const STEPS: [Step; 12] = [
+    ("fmt", |root| fmt::run(root, true)),
+    ("tidy", tidy::run),
+    ("arch", arch::run),
+    ("deny", deny::run),
+    ("lint", lint::run),
+    ("layers", layers::run),
+    ("doc", doc::run),
+    ("coverage", coverage::run),
+    ("doc tests", test::run_doc_tests),
+    ("openapi", |root| {
+        generated::run(root, Generated::Openapi, true)
+    }),
+    ("config-docs", |root| {
+        generated::run(root, Generated::Configuration, true)
+    }),
+    ("manifests", |root| {
+        manifests::check(root, manifests::Options::default())
+    }),
+];
+
+/// Runs every step. Without the programs of `setup` none can be trusted, so those come first.
+pub(crate) fn run(root: &Path) -> Result<(), String> {
+    setup::run()?;
+    let mut done = Vec::new();
+    for (name, step) in STEPS {
+        println!("\n==> {name}");
+        let (outcome, time) = timed(|| step(root));
+        match &outcome {
+            Ok(()) => println!("<== {name}: passed in {}", shown(time)),
+            Err(error) => println!("<== {name}: FAILED in {}\n{error}", shown(time)),
+        }
+        done.push((name, outcome.is_ok(), time));
+    }
+    summarise(&done)
+}
+
+fn summarise(done: &[(&str, bool, Duration)]) -> Result<(), String> {
+    println!();
+    for (name, passed, time) in done {
+        println!(
+            "{name:12} {:>8}  {}",
+            shown(*time),
+            if *passed { "passed" } else { "FAILED" }
+        );
+    }
+    let failed: Vec<&str> = done
+        .iter()
+        .filter(|(_, passed, _)| !passed)
+        .map(|(name, ..)| *name)
+        .collect();
+    if failed.is_empty() {
+        println!("{} steps passed", done.len());
+        return Ok(());
+    }
+    Err(format!(
+        "{} of {} steps failed: {}",
+        failed.len(),
+        done.len(),
+        failed.join(", ")
+    ))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a tool measures real time")]
+fn timed<T>(step: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let outcome = step();
+    (outcome, start.elapsed())
+}
+
+fn shown(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_fails_the_whole_and_is_named() {
+        let second = Duration::from_secs(1);
+        assert_eq!(summarise(&[("fmt", true, second)]), Ok(()));
+        let error = summarise(&[("fmt", true, second), ("arch", false, second)]).unwrap_err();
+        assert_eq!(error, "1 of 2 steps failed: arch");
+    }
+}

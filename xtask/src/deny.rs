@@ -1,0 +1,17 @@
+//! `cargo xtask deny`: licences, banned crates and sources of all dependencies, by `deny.toml`.
+
+use std::path::Path;
+
+use crate::setup;
+use crate::shell::{cargo, run as run_command};
+
+/// Runs cargo-deny. Advisories are left out: they need the network.
+pub(crate) fn run(root: &Path) -> Result<(), String> {
+    setup::ensure_cargo_tool(&setup::CARGO_DENY)?;
+    let mut command = cargo(
+        root,
+        ["deny", "--locked", "--offline", "--workspace", "check"],
+    );
+    // The graphs of crates that are there in two versions would fill pages.
+    run_command(command.args(["--hide-inclusion-graph", "licenses", "bans", "sources"]))
+}

@@ -1,0 +1,18 @@
+//! `cargo xtask layers`: compiles each crate on its own, so that none lives on features or
+//! dependencies that only another one asks for.
+
+use std::path::Path;
+
+use crate::arch;
+use crate::shell::{cargo, run as run_command};
+
+/// Checks every member of the workspace, one run of cargo for each.
+pub(crate) fn run(root: &Path) -> Result<(), String> {
+    for package in arch::members(root)? {
+        run_command(&mut cargo(
+            root,
+            ["check", "--locked", "--package", &package],
+        ))?;
+    }
+    Ok(())
+}

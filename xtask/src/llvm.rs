@@ -1,0 +1,56 @@
+//! LLVM's coverage tools, of a version that can read what this toolchain writes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::setup;
+use crate::shell::{capture, succeeds};
+
+/// Debian's package: LLVM of the version that the toolchain was built with.
+const PACKAGE: &str = "llvm-22";
+
+/// The two programs that cargo-llvm-cov runs. They are always named to it: left to itself it would
+/// change the toolchain.
+#[derive(Debug)]
+pub(crate) struct Llvm {
+    pub(crate) cov: PathBuf,
+    pub(crate) profdata: PathBuf,
+}
+
+/// Finds the programs, or installs them: by apt, or as the toolchain's own component where the
+/// system has no such package.
+pub(crate) fn ensure() -> Result<Llvm, String> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let by_apt = setup::install_package(PACKAGE);
+    if by_apt.is_err() {
+        let mut rustup = Command::new("rustup");
+        if !succeeds(rustup.args(["component", "add", "llvm-tools"])) {
+            println!("`rustup component add llvm-tools` failed");
+        }
+    }
+    find().ok_or_else(|| match by_apt {
+        Err(error) => format!("{error}; or `rustup component add llvm-tools`"),
+        Ok(()) => format!("{PACKAGE} is installed, but /usr/bin/llvm-cov-22 is not there"),
+    })
+}
+
+fn find() -> Option<Llvm> {
+    let system = Llvm {
+        cov: PathBuf::from("/usr/bin/llvm-cov-22"),
+        profdata: PathBuf::from("/usr/bin/llvm-profdata-22"),
+    };
+    let toolchain = || {
+        let directory = capture(Command::new("rustc").args(["--print", "target-libdir"])).ok()?;
+        let directory = Path::new(directory.trim()).parent()?.join("bin");
+        Some(Llvm {
+            cov: directory.join("llvm-cov"),
+            profdata: directory.join("llvm-profdata"),
+        })
+    };
+    let exists = |llvm: &Llvm| llvm.cov.is_file() && llvm.profdata.is_file();
+    Some(system)
+        .filter(exists)
+        .or_else(|| toolchain().filter(exists))
+}

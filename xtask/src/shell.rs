@@ -1,0 +1,94 @@
+//! Running other programs: their output goes to the terminal, and a failure says which it was.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Cargo in the workspace's directory: the one that runs this command.
+pub(crate) fn cargo<S: AsRef<OsStr>>(
+    root: &Path,
+    arguments: impl IntoIterator<Item = S>,
+) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root).args(arguments);
+    command
+}
+
+/// Runs `command` to its end and shows what it prints.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    println!("$ {}", shown(command));
+    let status = command.stdin(Stdio::null()).status();
+    let status = status.map_err(|error| format!("{}: {error}", shown(command)))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("{}: {status}", shown(command)))
+}
+
+/// Runs `command` to its end and returns what it printed to standard output.
+pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output();
+    let output = output.map_err(|error| format!("{}: {error}", shown(command)))?;
+    if !output.status.success() {
+        return Err(format!("{}: {}", shown(command), output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|error| format!("{}: {error}", shown(command)))
+}
+
+/// As [`capture`], but nothing is shown: for asking whether a program is there.
+pub(crate) fn capture_quietly(command: &mut Command) -> Result<String, String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether `command` can be run and succeeds; what it prints is not shown.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    let command = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether a program of that name is on the `PATH`.
+pub(crate) fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+/// The command as one would type it, programs by their name alone.
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(program).chain(command.get_args());
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_was_run() {
+        let error = run(&mut Command::new("false")).unwrap_err();
+        assert!(error.starts_with("false: "), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = capture(&mut Command::new("no-such-program-here")).unwrap_err();
+        assert!(error.starts_with("no-such-program-here: "), "{error}");
+        assert!(!has_program("no-such-program-here"));
+        assert!(has_program("sh"));
+    }
+}

@@ -89,8 +89,7 @@ impl Server {
 
     /// A client that gives up a connection which is silent for longer than `silence`.
     fn client(&self, silence: Option<Duration>) -> Result<reqwest::Client, ClientError> {
-        // Only the first call installs it; the later ones find it there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_tls();
         let mut headers = HeaderMap::new();
         if let Some(token) = &self.token {
             let bearer = format!("Bearer {}", token.expose_secret());
@@ -110,6 +109,12 @@ impl Server {
             .build()
             .map_err(|error| ClientError::Local(error.to_string()))
     }
+}
+
+/// Chooses the cryptography of TLS for this process.
+pub(crate) fn install_tls() {
+    // Only the first call installs it; the later ones find it there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Whether the same request may succeed later.

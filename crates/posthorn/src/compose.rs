@@ -13,6 +13,7 @@ use posthorn_application::{
     RetentionService, RetentionSettings,
 };
 use posthorn_http::{Bound, HttpSettings, Services};
+use posthorn_redis::RedisPool;
 use posthorn_telemetry::Metrics;
 use tokio::sync::watch;
 
@@ -36,6 +37,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     lifecycle: Arc<Lifecycle>,
     stop_streams: watch::Sender<bool>,
+    pool: Option<RedisPool>,
     supervisor: Supervisor,
     settings: Settings,
 }
@@ -61,8 +63,8 @@ pub enum StartError {
         /// What went wrong.
         reason: io::Error,
     },
-    /// The server cannot be set up.
-    #[error(transparent)]
+    /// The listeners cannot be bound.
+    #[error("HOST, PORT: {0}")]
     Http(#[from] posthorn_http::BindError),
 }
 
@@ -134,6 +136,7 @@ impl App {
             clock,
             lifecycle,
             stop_streams,
+            pool: shared.pool,
             supervisor,
             settings,
         })
@@ -172,6 +175,9 @@ impl App {
             .is_err()
         {
             tracing::warn!("the store did not close in time");
+        }
+        if let Some(pool) = &self.pool {
+            pool.close();
         }
         tracing::info!("stopped");
         outcome

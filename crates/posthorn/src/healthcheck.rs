@@ -21,6 +21,7 @@ pub(crate) fn default_url(settings: &Settings) -> String {
 
 /// Asks `url` once; any answer but a 2xx is a failure, which the text explains.
 pub(crate) async fn check(url: &str) -> Result<(), String> {
+    crate::client::install_tls();
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())

@@ -24,6 +24,8 @@ pub(super) const START_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct Shared {
     pub(super) cache: Arc<dyn Cache>,
     pub(super) breaker: Option<Arc<Breaker>>,
+    /// Closed when the process stops.
+    pub(super) pool: Option<RedisPool>,
 }
 
 /// The cache in memory, or over Redis with the memory as its stand-in.
@@ -40,6 +42,7 @@ pub(super) async fn connect(
         return Ok(Shared {
             cache: memory,
             breaker: None,
+            pool: None,
         });
     };
     let redis = RedisSettings::new(section.url.clone());
@@ -69,7 +72,7 @@ pub(super) async fn connect(
         }
     }));
     let primary: Arc<dyn Cache> = Arc::new(InstrumentedCache::new(
-        Arc::new(RedisCache::new(pool)),
+        Arc::new(RedisCache::new(pool.clone())),
         "redis",
         metrics,
     ));
@@ -82,6 +85,7 @@ pub(super) async fn connect(
     Ok(Shared {
         cache,
         breaker: Some(breaker),
+        pool: Some(pool),
     })
 }
 

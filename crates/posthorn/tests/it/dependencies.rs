@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use posthorn_testkit::{RedisServer, eventually};
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::support::{PATIENCE, Server, run};
+use crate::support::{PATIENCE, Server, client, run};
 
 /// Requests on info and message without a pause; counts answers and what should not be.
 struct Load {
@@ -33,7 +33,7 @@ impl Load {
             let running = Arc::clone(&load.running);
             let (answered, bad) = (Arc::clone(&load.answered), Arc::clone(&load.bad));
             load.tasks.spawn(async move {
-                let client = Client::new();
+                let client = client();
                 let body = json!({ "message": "under load" });
                 while running.load(Ordering::Relaxed) {
                     let info = client.get(format!("{url}/api/v1/info")).send();

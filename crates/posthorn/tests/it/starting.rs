@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use tempfile::TempDir;
 
-use crate::support::{Server, run};
+use crate::support::{Server, client, run};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -213,11 +213,14 @@ async fn metrics_can_have_a_port_of_their_own() {
     assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
     for path in ["metrics", "health/ready"] {
         let url = format!("http://127.0.0.1:{port}/{path}");
-        assert_eq!(reqwest::get(url).await.unwrap().status(), StatusCode::OK);
+        assert_eq!(
+            client().get(url).send().await.unwrap().status(),
+            StatusCode::OK
+        );
     }
     let url = format!("http://127.0.0.1:{port}/api/v1/ping");
     assert_eq!(
-        reqwest::get(url).await.unwrap().status(),
+        client().get(url).send().await.unwrap().status(),
         StatusCode::NOT_FOUND
     );
 }

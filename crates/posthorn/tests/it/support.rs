@@ -26,6 +26,13 @@ pub(crate) struct Server {
     pub(crate) log: Log,
 }
 
+/// A client of HTTP.
+pub(crate) fn client() -> Client {
+    // Only the first call installs it; the later ones find it there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::new()
+}
+
 /// The binary with a clean environment, run in `directory`.
 pub(crate) fn posthorn(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_posthorn"));
@@ -85,7 +92,7 @@ impl Server {
         Self {
             child,
             url,
-            client: Client::new(),
+            client: client(),
             log,
         }
     }

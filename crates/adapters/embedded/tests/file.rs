@@ -1,0 +1,285 @@
+//! The file: who may open it, what happens when it is full or damaged, and after a crash.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{
+    Anchor, AppendError, Clock, MessageStore, PageLimit, PageRequest, RetentionPolicy, StoreError,
+};
+use posthorn_domain::{Durability, MessageId, Timestamp, Topic};
+use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
+use posthorn_testkit::FakeClock;
+use posthorn_testkit::samples::{append, keyed_append};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+fn settings(directory: &TempDir) -> EmbeddedStoreSettings {
+    EmbeddedStoreSettings::new(directory.path().join("sub").join("posthorn.db"))
+}
+
+fn open(settings: &EmbeddedStoreSettings) -> Result<EmbeddedStore, OpenError> {
+    EmbeddedStore::open(settings, Arc::new(FakeClock::new()) as Arc<dyn Clock>)
+}
+
+/// What `open` says when it does not.
+fn refusal(settings: &EmbeddedStoreSettings) -> OpenError {
+    match open(settings) {
+        Ok(_) => panic!("it opened"),
+        Err(error) => error,
+    }
+}
+
+async fn texts(store: &EmbeddedStore) -> Vec<String> {
+    let request = PageRequest {
+        anchor: Anchor::Oldest,
+        limit: PageLimit::MAX,
+    };
+    let page = store.page(&Topic::inbox(), request).await.unwrap();
+    page.messages
+        .iter()
+        .map(|message| message.content.as_str().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_by_name_and_the_shell_is_not() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    store.append(append(&Topic::inbox(), "text")).await.unwrap();
+    let error = refusal(&settings);
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+    assert!(
+        error.to_string().contains("posthorn.db is in use"),
+        "{error}"
+    );
+    let shell = Connection::open(&settings.path).unwrap();
+    let content: String = shell
+        .query_row(
+            "SELECT content FROM messages JOIN topics USING (topic_id) WHERE name = 'inbox'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(content, "text");
+    drop(shell);
+    store.close().await;
+    open(&settings).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_closed_store_leaves_one_file_in_order() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    store.append(append(&Topic::inbox(), "text")).await.unwrap();
+    assert_eq!(clean_mark(&settings.path), 0);
+    store.close().await;
+    assert_eq!(clean_mark(&settings.path), 1);
+    let wal = PathBuf::from(format!("{}-wal", settings.path.display()));
+    assert!(!wal.exists() || wal.metadata().unwrap().len() == 0);
+}
+
+fn clean_mark(path: &Path) -> i64 {
+    let connection = Connection::open(path).unwrap();
+    let clean = "SELECT value FROM counters WHERE name = 'clean'";
+    connection.query_row(clean, [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_loses_nothing_and_heals() {
+    let directory = TempDir::new().unwrap();
+    let settings = EmbeddedStoreSettings {
+        max_pages: Some(64),
+        ..settings(&directory)
+    };
+    let store = open(&settings).unwrap();
+    let text = "x".repeat(1000);
+    let mut stored = 0_usize;
+    let error = loop {
+        match store.append(append(&Topic::inbox(), &text)).await {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+        assert!(stored < 1000, "the disk is never full");
+    };
+    assert!(
+        matches!(error, AppendError::Store(StoreError::Full(_))),
+        "{error}"
+    );
+    assert!(matches!(
+        store.health().await,
+        Ok(()) | Err(StoreError::Full(_))
+    ));
+    assert_eq!(
+        texts(&store).await.len(),
+        stored.min(200),
+        "nothing is half written"
+    );
+    // Others of the same group are not harmed, and room makes it work again.
+    let policy = RetentionPolicy {
+        max_age: Duration::from_hours(1),
+        max_count: 1,
+    };
+    while store.prune(&policy, 1000).await.unwrap().more {}
+    assert_eq!(store.health().await, Ok(()));
+    store.append(append(&Topic::inbox(), &text)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_after_a_crash() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    for number in 0..200 {
+        store
+            .append(append(
+                &Topic::inbox(),
+                &format!("{number} {}", "x".repeat(900)),
+            ))
+            .await
+            .unwrap();
+    }
+    store.close().await;
+    let connection = Connection::open(&settings.path).unwrap();
+    connection
+        .execute("UPDATE counters SET value = 0 WHERE name = 'clean'", [])
+        .unwrap();
+    drop(connection);
+    let mut bytes = std::fs::read(&settings.path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0xa5);
+    std::fs::write(&settings.path, bytes).unwrap();
+    let error = refusal(&settings);
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn what_is_no_database_of_ours_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    std::fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
+    std::fs::write(
+        &settings.path,
+        "this is a letter, not a database, and it is long enough".repeat(100),
+    )
+    .unwrap();
+    assert!(matches!(refusal(&settings), OpenError::Damaged { .. }));
+    std::fs::remove_file(&settings.path).unwrap();
+    let connection = Connection::open(&settings.path).unwrap();
+    connection.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    drop(connection);
+    assert!(matches!(refusal(&settings), OpenError::Foreign(_)));
+}
+
+#[test]
+fn a_file_of_a_later_version_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    drop(open(&settings).unwrap());
+    wait_until_released(&settings);
+    let connection = Connection::open(&settings.path).unwrap();
+    connection.pragma_update(None, "user_version", 999).unwrap();
+    drop(connection);
+    let error = refusal(&settings);
+    assert!(
+        matches!(error, OpenError::TooNew { found: 999, .. }),
+        "{error}"
+    );
+}
+
+/// A store that was dropped, not closed, ends its threads a little later.
+fn wait_until_released(settings: &EmbeddedStoreSettings) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(posthorn_testkit::eventually(
+        Duration::from_secs(5),
+        async || match open(settings) {
+            Ok(store) => {
+                store.close().await;
+                true
+            }
+            Err(OpenError::Locked(_)) => false,
+            Err(error) => panic!("{error}"),
+        },
+    ));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_and_a_durability_that_cannot_be_reached_are_refused() {
+    let settings = EmbeddedStoreSettings::new(PathBuf::from("/proc/posthorn/posthorn.db"));
+    let error = refusal(&settings);
+    assert!(matches!(error, OpenError::NotWritable { .. }), "{error}");
+    let directory = TempDir::new().unwrap();
+    let settings = EmbeddedStoreSettings {
+        durability: Durability::Replicated,
+        ..EmbeddedStoreSettings::new(directory.path().join("posthorn.db"))
+    };
+    assert!(matches!(refusal(&settings), OpenError::Durability));
+}
+
+#[tokio::test]
+async fn ids_go_on_growing_when_the_clock_goes_back_over_a_restart_of_an_emptied_store() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    let first = store
+        .append(append(&Topic::inbox(), "a"))
+        .await
+        .unwrap()
+        .receipt
+        .id;
+    assert!(store.delete(&Topic::inbox(), first).await.unwrap());
+    store.close().await;
+    let clock = Arc::new(FakeClock::new());
+    clock.set_now(Timestamp::from_millis(1));
+    let store = EmbeddedStore::open(&settings, clock as Arc<dyn Clock>).unwrap();
+    let second = store
+        .append(append(&Topic::inbox(), "b"))
+        .await
+        .unwrap()
+        .receipt
+        .id;
+    assert!(second > first, "{second} after {first}");
+}
+
+#[tokio::test]
+async fn one_bad_operation_of_a_group_leaves_the_others_alone() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&settings(&directory)).unwrap();
+    // A record that cannot be read makes the append with its key fail, alone.
+    let ttl = Duration::from_hours(1);
+    store
+        .append(keyed_append(&Topic::inbox(), "a", "bad", ttl))
+        .await
+        .unwrap();
+    let shell = Connection::open(directory.path().join("sub").join("posthorn.db")).unwrap();
+    shell
+        .execute("UPDATE idempotency_keys SET durability = 'nonsense'", [])
+        .unwrap();
+    let appends = (0..50).map(|number| {
+        let key = if number == 25 {
+            "bad".to_owned()
+        } else {
+            format!("good-{number}")
+        };
+        store.append(keyed_append(&Topic::inbox(), "a", &key, ttl))
+    });
+    let outcomes = futures_util::future::join_all(appends).await;
+    let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    assert_eq!(failed, 1);
+    assert!(matches!(
+        outcomes[25],
+        Err(AppendError::Store(StoreError::Corrupt(_)))
+    ));
+    assert_eq!(texts(&store).await.len(), 50);
+    assert_eq!(store.get(&Topic::inbox(), MessageId::MIN).await, Ok(None));
+}

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::generated::{self, Generated};
-use crate::{arch, coverage, deny, doc, fmt, layers, lint, manifests, setup, test, tidy};
+use crate::{arch, coverage, deny, doc, fmt, layers, lint, manifests, rollout, setup, test, tidy};
 
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
 
 /// The quick ones first. Coverage runs the tests, so that they run once.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("fmt", |root| fmt::run(root, true)),
     ("tidy", tidy::run),
     ("arch", arch::run),
@@ -29,6 +29,7 @@ const STEPS: [Step; 12] = [
     ("manifests", |root| {
         manifests::check(root, manifests::Options::default())
     }),
+    ("rollout", rollout::rehearse),
 ];
 
 /// Runs every step. Without the programs of `setup` none can be trusted, so those come first.

@@ -14,11 +14,12 @@ mod render;
 mod runbook;
 mod tools;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
+use crate::shell::cargo;
 use tools::Tools;
 
 /// The versions of Kubernetes whose schemas the objects must match: those that were supported when
@@ -199,10 +200,13 @@ fn values(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
 }
 
 /// The binary, built as it is now.
-pub(crate) fn binary(root: &Path) -> Result<std::path::PathBuf, String> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    run(cargo
-        .current_dir(root)
-        .args(["build", "--quiet", "--locked", "--package", "posthorn"]))?;
-    Ok(root.join("target/debug/posthorn"))
+pub(crate) fn binary(root: &Path) -> Result<PathBuf, String> {
+    let mut cargo = cargo(
+        root,
+        ["build", "--quiet", "--locked", "--package", "posthorn"],
+    );
+    run(&mut cargo)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR");
+    let target = target.map_or_else(|| root.join("target"), |directory| root.join(directory));
+    Ok(target.join("debug/posthorn"))
 }

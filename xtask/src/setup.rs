@@ -16,10 +16,12 @@ pub(crate) const CARGO_LLVM_COV: CargoTool = CargoTool {
     version: "0.9.1",
 };
 
-/// Programs that the tests start, and the Debian packages they come from.
-const PROGRAMS: [(&str, &str); 2] = [
+/// Programs that the tests and the checks start, and the Debian packages they come from.
+const PROGRAMS: [(&str, &str); 4] = [
     ("redis-server", "redis-server"),
     ("redis-sentinel", "redis-sentinel"),
+    ("haproxy", "haproxy"),
+    ("promtool", "prometheus"),
 ];
 
 /// A program that cargo installs, at exactly one version.

@@ -1,7 +1,7 @@
 //! Running other programs: their output goes to the terminal, and a failure says which it was.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Cargo in the workspace's directory: the one that runs this command.
@@ -57,10 +57,11 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Whether a program of that name is on the `PATH`.
+/// Whether a program of that name is on the `PATH`, or where servers are and only root looks.
 pub(crate) fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(name).is_file())
+    let mut directories = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    directories.any(|directory| directory.join(name).is_file())
 }
 
 /// The command as one would type it, programs by their name alone.

@@ -24,7 +24,12 @@ impl Proxy {
         let file = directory.join("haproxy.cfg");
         std::fs::write(&file, configuration(entrance, statistics, servers))
             .map_err(|error| error.to_string())?;
-        let mut command = Command::new("haproxy");
+        let in_sbin = Path::new("/usr/sbin/haproxy");
+        let mut command = Command::new(if in_sbin.exists() {
+            in_sbin
+        } else {
+            Path::new("haproxy")
+        });
         command.arg("-db").arg("-f").arg(&file);
         let mut process = Process::start("haproxy", &mut command, &directory.join("haproxy.log"))?;
         process.wait_for(|| std::net::TcpStream::connect(entrance).is_ok())?;

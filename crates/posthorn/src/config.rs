@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod parse;
+mod read;
 mod reader;
 mod reference;
 mod secret;
@@ -34,5 +35,5 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
-    settings::read(sources)
+    read::read(sources)
 }

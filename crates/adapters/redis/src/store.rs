@@ -2,9 +2,11 @@
 //!
 //! Appends of all callers share pipelines, one writing task per primary ([`writer`]); everything
 //! else shares one connection per primary ([`session`]); one connection per process hears of
-//! appends ([`listener`]). On a cluster the store finds the owners of slots itself
-//! ([`directory`]): the client library's cluster connection repeats commands after a lost
-//! connection, and a repeated `XADD` would store a message twice.
+//! appends ([`listener`]).
+
+// On a cluster the store finds the owners of slots itself (`directory`): the client library's
+// cluster connection repeats commands after a lost connection, and a repeated `XADD` would store a
+// message twice.
 
 mod check;
 mod connector;

@@ -2,10 +2,11 @@
 //!
 //! Each pipeline of appends announces its topics on one channel, which costs one connection per
 //! process however many topics are followed, on a cluster, too: it spreads announcements to all
-//! its nodes. An announcement may get lost, when the server dies between the append and the
-//! announcement or a link of the cluster breaks. So the newest ids of the followed topics are
-//! looked at every second as well, and everyone is woken whenever the connection is lost and
-//! found.
+//! its nodes.
+
+// An announcement may get lost, when the server dies between the append and the announcement or a
+// link of the cluster breaks. So the newest ids of the followed topics are looked at every second as
+// well, and everyone is woken whenever the connection is lost and found.
 
 use std::collections::HashMap;
 use std::sync::Arc;

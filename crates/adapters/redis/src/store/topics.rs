@@ -1,10 +1,11 @@
 //! The index of topics.
 //!
 //! The index is in another slot than the topics, so it cannot change in one step with them. It may
-//! name topics that are empty, which readers skip, but it does not lack one that holds messages:
-//! a process that has not added a topic in the last minute, or since a server went away, adds it
-//! before and after the append; and only a topic that got nothing for a day is taken out, so that
-//! no process trusts its memory of a name that was taken out.
+//! name topics that are empty, which readers skip, but it does not lack one that holds messages.
+
+// A process that has not added a topic in the last minute, or since a server went away, adds it
+// before and after the append; and only a topic that got nothing for a day is taken out, so that
+// no process trusts its memory of a name that was taken out.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -6,6 +6,7 @@
 )]
 
 mod arch;
+mod bench;
 mod ci;
 mod coverage;
 mod deny;
@@ -83,6 +84,8 @@ enum Command {
     Manifests(manifests::Options),
     /// Build the container image.
     Image(image::Options),
+    /// Measure the server beside a bare handler.
+    Bench(bench::Options),
     /// Rehearse a rolling restart under load.
     Rollout,
 }
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Command::ConfigDocs { check } => generated::run(&root, Generated::Configuration, check),
         Command::Manifests(options) => manifests::check(&root, options),
         Command::Image(options) => image::build(&root, &options),
+        Command::Bench(options) => bench::run(&root, options),
         Command::Rollout => rollout::rehearse(&root),
     };
     match outcome {

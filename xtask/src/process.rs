@@ -34,6 +34,11 @@ impl Process {
         })
     }
 
+    /// Its number at the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `is_up` says so; fails when the process ends before.
     pub(crate) fn wait_for(&mut self, mut is_up: impl FnMut() -> bool) -> Result<(), String> {
         let child = &mut self.child;

@@ -1,0 +1,75 @@
+//! What a process uses, from `/proc` as proc(5) describes it.
+
+use std::fs;
+use std::process::Command;
+
+use crate::shell::capture;
+
+/// The processor time of a process in seconds, its threads' together; a hundredth at best.
+pub(super) fn processor_seconds(process: u32) -> Result<f64, String> {
+    let stat = read(process, "stat")?;
+    let ticks = ticks(&stat).ok_or_else(|| format!("/proc/{process}/stat is not understood"))?;
+    let per_second = capture(Command::new("getconf").arg("CLK_TCK"))?;
+    let per_second: f64 = per_second
+        .trim()
+        .parse()
+        .map_err(|_| "getconf: no number")?;
+    Ok(ticks / per_second)
+}
+
+/// The resident memory of a process in MiB.
+pub(super) fn resident_mib(process: u32) -> Result<f64, String> {
+    let status = read(process, "status")?;
+    let kib = resident_kib(&status);
+    Ok(kib.ok_or_else(|| format!("/proc/{process}/status is not understood"))? / 1024.0)
+}
+
+fn read(process: u32, file: &str) -> Result<String, String> {
+    let path = format!("/proc/{process}/{file}");
+    fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))
+}
+
+/// `utime` and `stime`: the 14th and 15th field. The second is a name in parentheses that may hold
+/// anything.
+fn ticks(stat: &str) -> Option<f64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn resident_kib(status: &str) -> Option<f64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_counted_after_the_name() {
+        let stat = "42 (a ) b) S 1 42 42 0 -1 4194560 500 0 0 0 123 45 0 0 20 0 4 0";
+        assert_eq!(ticks(stat), Some(168.0));
+        assert_eq!(ticks("42 (a) S"), None);
+    }
+
+    #[test]
+    fn resident_memory_is_read() {
+        assert_eq!(
+            resident_kib("Name:\ta\nVmRSS:\t    2048 kB\nThreads:\t1\n"),
+            Some(2048.0)
+        );
+        assert_eq!(resident_kib("Name:\ta\n"), None);
+    }
+
+    #[test]
+    fn this_process_uses_something() {
+        let process = std::process::id();
+        assert!(resident_mib(process).unwrap() > 0.5);
+        assert!(processor_seconds(process).unwrap() >= 0.0);
+    }
+}

@@ -1,0 +1,103 @@
+//! A server under measurement.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::resources;
+use super::table::Figures;
+use super::wrk::Answers;
+use crate::http_client::Connection;
+use crate::process::{self, Process};
+
+/// The longest that a start may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(1);
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Posthorn,
+    /// The example of the HTTP crate.
+    Bare,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    /// From its execution to the first answer that says it is ready.
+    pub(super) ready: Duration,
+    process: Process,
+}
+
+impl Server {
+    /// Starts it with its log in `directory`, and asks each millisecond whether it is ready.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is real time that is measured"
+    )]
+    pub(super) fn start(
+        root: &Path,
+        kind: Kind,
+        workers: usize,
+        directory: &Path,
+    ) -> Result<Self, String> {
+        let address = process::free_address()?;
+        let (name, path) = match kind {
+            Kind::Posthorn => ("posthorn", "target/release/posthorn"),
+            Kind::Bare => ("bare", "target/release/examples/bare"),
+        };
+        let mut command = Command::new(root.join(path));
+        command.env_clear().current_dir(directory).envs([
+            ("PORT", address.port().to_string().as_str()),
+            ("WORKERS", &workers.to_string()),
+            ("STORE_URL", "memory:"),
+            ("LOG_FORMAT", "bunyan"),
+            ("LOG_LEVEL", "info"),
+            // The load comes from one address, which quotas would hold back.
+            ("RATE_LIMIT_ENABLED", "false"),
+            ("FLOOD_PER_SECOND", "1000000"),
+            ("FLOOD_BURST", "1000000"),
+        ]);
+        let start = Instant::now();
+        let process = Process::start(name, &mut command, &directory.join(name))?;
+        while !Connection::new(address)
+            .get("/health/ready")
+            .is_ok_and(|a| a.status == 200)
+        {
+            if start.elapsed() > PATIENCE {
+                return Err(format!("{name} was not ready in {PATIENCE:?}"));
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(Self {
+            address,
+            ready: start.elapsed(),
+            process,
+        })
+    }
+
+    /// Its resident memory in MiB.
+    pub(super) fn resident(&self) -> Result<f64, String> {
+        resources::resident_mib(self.process.id())
+    }
+
+    /// Runs `load`, and adds what it cost the server.
+    pub(super) fn measured(
+        &self,
+        load: impl FnOnce() -> Result<Answers, String>,
+    ) -> Result<Figures, String> {
+        let before = resources::processor_seconds(self.process.id())?;
+        let answers = load()?;
+        let used = resources::processor_seconds(self.process.id())? - before;
+        Ok(Figures {
+            rate: answers.rate,
+            p50: answers.p50,
+            p99: answers.p99,
+            processor_micros: used * 1e6 / answers.requests.max(1.0),
+            failed: answers.failed,
+        })
+    }
+}

@@ -5,9 +5,11 @@
 )]
 
 mod chart;
+mod compose;
 mod consistency;
 mod context;
 mod copies;
+mod dashboard;
 mod observed;
 mod pods;
 mod render;
@@ -82,9 +84,12 @@ pub(crate) fn check(root: &Path, options: Options) -> Result<(), String> {
         "chart and overlay",
         Ok(chart::differences(&production, &chart)),
     );
+    let compose = compose::read(&tools, root)?;
+    report.add("compose", Ok(compose::violations(&compose, &production)));
     report.add("chart values", values(&tools, &helm));
     report.add("image context", context::violations(root));
     report.add("runbook", runbook::violations(root));
+    report.add("dashboard", dashboard::violations(root));
     let rules = deploy.join("prometheus/posthorn.rules.test.yaml");
     report.tool(
         "rules",
@@ -107,6 +112,8 @@ pub(crate) fn check(root: &Path, options: Options) -> Result<(), String> {
                 "settings of development",
                 observed::settings(&development, &binary),
             );
+            let settings = compose::settings(&compose);
+            report.add("settings of compose", observed::unknown(&settings, &binary));
             report.add("metrics", observed::metrics(root, &binary));
         }
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{consistency, run};
+use super::{consistency, dashboard, run};
 use crate::http_client::Connection;
 use crate::process::{self, Process};
 
@@ -19,16 +19,12 @@ const AWAITED: [&str; 1] = ["app_rate_limit_decisions_total"];
 pub(super) fn metrics(root: &Path, binary: &Path) -> Result<Vec<String>, String> {
     let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"));
     let rules = read("deploy/prometheus/posthorn.rules.yaml")?;
-    let dashboard: Value = serde_json::from_str(&read("deploy/grafana/posthorn.json")?)
-        .map_err(|error| format!("the dashboard: {error}"))?;
-    let mut queries = Vec::new();
-    collect_queries(&dashboard, &mut queries);
+    let queries = dashboard::queries(root)?.join("\n");
     let exported = exported(binary)?;
     let recorded: BTreeSet<&str> = rules
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- record: "))
         .collect();
-    let queries = queries.join("\n");
     let named = names(&queries)
         .chain(names(&rules))
         .collect::<BTreeSet<_>>();
@@ -65,16 +61,26 @@ pub(super) fn settings(objects: &[Value], binary: &Path) -> Result<Vec<String>, 
             .map(|text| expanded(text, &environment));
         environment.insert(name, value.unwrap_or_else(|| "0123456789abcdef".repeat(4)));
     }
-    let mut command = Command::new(binary);
-    let shown = run(command.env_clear().arg("config").envs(&environment))?;
     // What only feeds another value is no setting.
     environment.remove("REDIS_PASSWORD");
+    unknown(&environment, binary)
+}
+
+/// The names in `environment` that the binary does not know; a value that it refuses is an error.
+pub(super) fn unknown(
+    environment: &BTreeMap<&str, String>,
+    binary: &Path,
+) -> Result<Vec<String>, String> {
+    let mut command = Command::new(binary);
+    let shown = run(command.env_clear().arg("config").envs(environment))?;
     let taken = |name: &str| {
         shown
             .lines()
             .any(|line| line.split_whitespace().next() == Some(name))
     };
-    let unknown = environment.keys().filter(|name| !taken(name));
+    // An empty variable is an unset one.
+    let set = environment.iter().filter(|(_, value)| !value.is_empty());
+    let unknown = set.map(|(name, _)| name).filter(|name| !taken(name));
     Ok(unknown
         .map(|name| format!("{name} is no setting"))
         .collect())
@@ -140,23 +146,6 @@ fn exported(binary: &Path) -> Result<BTreeSet<String>, String> {
         .filter_map(|line| line.split(['{', ' ']).next())
         .map(str::to_owned)
         .collect())
-}
-
-fn collect_queries<'a>(value: &'a Value, queries: &mut Vec<&'a str>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                match value.as_str() {
-                    Some(text) if key == "expr" || key == "query" => queries.push(text),
-                    _ => collect_queries(value, queries),
-                }
-            }
-        }
-        Value::Array(values) => values
-            .iter()
-            .for_each(|value| collect_queries(value, queries)),
-        _ => {}
-    }
 }
 
 /// The names of Posthorn's own metrics and recordings in a text of queries.

@@ -1,0 +1,59 @@
+//! The dashboard's queries: which they are, and whether Prometheus can read them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::run;
+
+/// The queries of the panels.
+pub(super) fn queries(root: &Path) -> Result<Vec<String>, String> {
+    let path = "deploy/grafana/posthorn.json";
+    let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
+    let dashboard = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+    let mut queries = Vec::new();
+    collect(&dashboard, &mut queries);
+    Ok(queries)
+}
+
+/// Has `promtool` read every query, with values for Grafana's variables, as a rule.
+pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
+    let queries = queries(root)?.into_iter();
+    let rules: Vec<Value> = queries
+        .map(|query| {
+            query
+                .replace("$__rate_interval", "5m")
+                .replace("$namespace", ".*")
+        })
+        .enumerate()
+        .map(|(index, query)| json!({"record": format!("query:{index}"), "expr": query}))
+        .collect();
+    if rules.is_empty() {
+        return Err("the dashboard has no queries".to_owned());
+    }
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").map_err(|error| error.to_string())?;
+    // JSON is YAML.
+    let group = json!({"groups": [{"name": "dashboard", "rules": rules}]});
+    fs::write(&file, group.to_string()).map_err(|error| error.to_string())?;
+    let checked = run(Command::new("promtool")
+        .args(["check", "rules"])
+        .arg(file.path()));
+    Ok(checked.err().into_iter().collect())
+}
+
+fn collect(value: &Value, queries: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value.as_str() {
+                    Some(text) if key == "expr" => queries.push(text.to_owned()),
+                    _ => collect(value, queries),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, queries)),
+        _ => {}
+    }
+}

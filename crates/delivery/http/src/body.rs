@@ -1,5 +1,6 @@
 //! The body of a message: read within its limit, parsed, and all its mistakes found at once.
 
+mod json;
 mod message;
 
 use actix_web::http::header::{self, HeaderMap};

@@ -6,6 +6,7 @@
 
 mod body;
 mod client_address;
+mod connection;
 mod context;
 mod cors;
 mod guard;

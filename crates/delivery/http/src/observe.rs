@@ -3,7 +3,7 @@
 mod headers;
 
 use std::cell::Cell;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
+use actix_web::{Error, HttpMessage, HttpResponse, web};
 use posthorn_application::{Phase, RequestMetrics, RequestOutcome};
 use tracing::{Instrument, Span, field};
 
@@ -28,6 +28,8 @@ use crate::state::State;
 const MAX_ID_LENGTH: usize = 128;
 /// The endpoint's label for a path that no route knows.
 const UNMATCHED: &str = "unmatched";
+/// The method's label for one that no route knows.
+const OTHER: &str = "OTHER";
 
 /// Tells the metrics that a request began and, however it ends, that it ended.
 struct Counted {
@@ -69,6 +71,38 @@ pub(crate) async fn observe(
     drop(counted);
     finished.log(&span, &context);
     Ok(response)
+}
+
+/// The answer to what is no request, counted and logged as if it were one.
+pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) -> HttpResponse {
+    let settings = &state.settings;
+    let mut counted = Counted::start(&state.services.request_metrics);
+    let no_headers = HeaderMap::new();
+    let context = RequestContext {
+        id: request_id(&no_headers),
+        locale: settings.default_locale,
+        client: client_address::of(peer, &no_headers, 0),
+        route: Cell::new(None),
+    };
+    // Its path is not known; the root stands for it.
+    let mut response = error.answer(&context, "/");
+    headers::add_common(response.headers_mut(), &context, settings);
+    let outcome = RequestOutcome {
+        method: OTHER,
+        endpoint: UNMATCHED,
+        status: response.status().as_u16(),
+        latency: Duration::ZERO,
+    };
+    counted.outcome = Some(outcome);
+    drop(counted);
+    let bytes = length(response.body());
+    let finished = Finished {
+        outcome,
+        is_probe: false,
+        bytes,
+    };
+    finished.log(&Span::none(), &context);
+    response
 }
 
 fn context(request: &ServiceRequest, state: &State) -> RequestContext {
@@ -125,7 +159,7 @@ fn present(response: ServiceResponse, context: &RequestContext) -> ServiceRespon
         .cloned();
     let error = error.unwrap_or_else(|| ApiError::new(Code::of_status(status)));
     let (request, plain) = response.into_parts();
-    let mut document = error.answer(context, request.method(), request.path());
+    let mut document = error.answer(context, request.path());
     // What other middleware said stays, such as the headers of CORS.
     for (name, value) in plain.headers() {
         if !document.headers().contains_key(name) && *name != header::CONTENT_LENGTH {
@@ -154,10 +188,6 @@ fn close_when_draining(mut response: ServiceResponse, state: &State) -> ServiceR
 
 fn finished(response: &ServiceResponse, context: &RequestContext, latency: Duration) -> Finished {
     let route = context.route.get();
-    let bytes = match response.response().body().size() {
-        BodySize::Sized(bytes) => bytes,
-        BodySize::None | BodySize::Stream => 0,
-    };
     Finished {
         outcome: RequestOutcome {
             method: method_label(response.request().method()),
@@ -166,7 +196,15 @@ fn finished(response: &ServiceResponse, context: &RequestContext, latency: Durat
             latency,
         },
         is_probe: route.is_some_and(Route::is_probe),
-        bytes,
+        bytes: length(response.response().body()),
+    }
+}
+
+/// The length of a body, in bytes; 0 for a stream, whose end is not known yet.
+fn length(body: &BoxBody) -> u64 {
+    match body.size() {
+        BodySize::Sized(bytes) => bytes,
+        BodySize::None | BodySize::Stream => 0,
     }
 }
 
@@ -227,7 +265,7 @@ fn method_label(method: &Method) -> &'static str {
         Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
-        _ => "OTHER",
+        _ => OTHER,
     }
 }
 

@@ -144,12 +144,7 @@ mod tests {
                     let content = answer["content"].as_object();
                     let is_problem = content
                         .is_some_and(|content| content.contains_key("application/problem+json"));
-                    let is_health = path == "/api/v1/health" && status == "503";
-                    assert_eq!(
-                        is_error && !is_health,
-                        is_problem,
-                        "{method} {path} {status}"
-                    );
+                    assert_eq!(is_error, is_problem, "{method} {path} {status}");
                 }
             }
         }

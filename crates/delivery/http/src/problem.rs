@@ -5,8 +5,8 @@ mod field;
 
 use std::fmt;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use posthorn_application::{AppendError, StoreError};
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub(crate) struct ApiError {
     pub(crate) retry_after: Option<u64>,
     /// The methods for `Allow`.
     pub(crate) allow: Option<String>,
+    /// Another status than the code's own.
+    pub(crate) status: Option<StatusCode>,
 }
 
 /// A problem document (RFC 9457) with the members that Posthorn adds.
@@ -92,6 +94,7 @@ impl ApiError {
             fields: Vec::new(),
             retry_after: None,
             allow: None,
+            status: None,
         }
     }
 
@@ -115,6 +118,13 @@ impl ApiError {
         }
     }
 
+    /// The request line and the headers are more than the server takes (RFC 6585, 5).
+    pub(crate) const fn head_too_large() -> Self {
+        let mut error = Self::new(Code::PayloadTooLarge);
+        error.status = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        error
+    }
+
     /// No room now; worth another try after a second.
     pub(crate) fn overloaded() -> Self {
         Self {
@@ -128,17 +138,12 @@ impl ApiError {
         if legacy && self.code == Code::UnsupportedMediaType {
             StatusCode::BAD_REQUEST
         } else {
-            self.code.status()
+            self.status.unwrap_or_else(|| self.code.status())
         }
     }
 
     /// The problem document for the request of `context`.
-    pub(crate) fn answer(
-        &self,
-        context: &RequestContext,
-        method: &Method,
-        path: &str,
-    ) -> HttpResponse {
+    pub(crate) fn answer(&self, context: &RequestContext, path: &str) -> HttpResponse {
         let legacy = is_legacy(path);
         let status = self.status(legacy);
         let mut response = HttpResponseBuilder::new(status);
@@ -148,9 +153,6 @@ impl ApiError {
         }
         if let Some(allow) = &self.allow {
             response.insert_header((header::ALLOW, allow.as_str()));
-        }
-        if *method == Method::HEAD {
-            return response.finish();
         }
         let problem = self.problem(context, status, path, legacy);
         // A problem is made of texts and numbers, which always serialise.

@@ -1,20 +1,22 @@
 //! Binding listeners and running the server on them.
 
+mod listener;
+mod service;
+
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::{Condition, from_fn};
-use actix_web::{App, HttpServer, web};
+use actix_web::web;
 use tokio::task::JoinHandle;
 
-use crate::observe::observe;
 use crate::state::State;
-use crate::{CorsOrigins, HttpSettings, Services, routes};
+use crate::{HttpSettings, Services};
+use service::Surface;
 
-/// How long a client may take to close after the server did.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The most threads that actix-server takes.
+const MAX_WORKERS: usize = 512;
 
 /// Open listeners; nothing is served yet.
 pub struct Bound {
@@ -43,80 +45,61 @@ pub struct BindError {
     reason: io::Error,
 }
 
-/// Opens the listeners. Signals are left to the caller.
+/// Opens the listeners; call it on a tokio runtime. Signals are left to the caller.
 ///
 /// # Errors
-/// An address cannot be bound.
+/// An address cannot be bound, or there is none.
 pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindError> {
     let state = web::Data::new(State::new(settings, services));
     let settings = &state.settings;
-    let separate_metrics = !settings.metrics_addresses.is_empty();
-    let metrics_server = if separate_metrics {
-        Some(bind_metrics(&state)?)
+    let has_metrics_listener = !settings.metrics_addresses.is_empty();
+    let metrics = if has_metrics_listener {
+        let addresses = &settings.metrics_addresses;
+        Some(open(&state, addresses, Surface::Metrics, 1)?)
     } else {
         None
     };
-    let factory_state = state.clone();
-    let server = HttpServer::new(move || {
-        let cors = &factory_state.settings.cors_origins;
-        App::new()
-            .app_data(factory_state.clone())
-            .configure(|config| routes::configure(config, !separate_metrics))
-            .wrap(Condition::new(
-                *cors != CorsOrigins::None,
-                cors.middleware(),
-            ))
-            .wrap(from_fn(observe))
-    })
-    .workers(settings.workers)
-    // The cap is for each worker.
-    .max_connections(settings.max_connections.div_ceil(settings.workers.max(1)))
-    .keep_alive(settings.keep_alive)
-    .client_request_timeout(settings.header_timeout)
-    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-    .tcp_nodelay(true)
-    .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
-    .disable_signals();
-    let server = listen(server.bind(&*settings.addresses), &settings.addresses)?;
-    let addresses = server.addrs();
-    let (metrics_server, metrics_addresses) = match metrics_server {
-        Some((server, addresses)) => (Some(server), addresses),
-        None => (None, Vec::new()),
+    let surface = Surface::Main {
+        with_metrics: !has_metrics_listener,
     };
+    let workers = settings.workers.clamp(1, MAX_WORKERS);
+    let (server, addresses) = open(&state, &settings.addresses, surface, workers)?;
+    let (metrics_server, metrics_addresses) = metrics.unzip();
     Ok(Bound {
-        server: server.run(),
+        server,
         metrics_server,
         addresses,
-        metrics_addresses,
+        metrics_addresses: metrics_addresses.unwrap_or_default(),
     })
 }
 
-fn bind_metrics(state: &web::Data<State>) -> Result<(Server, Vec<SocketAddr>), BindError> {
-    let settings = &state.settings;
-    let factory_state = state.clone();
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(factory_state.clone())
-            .configure(routes::configure_metrics)
-            .wrap(from_fn(observe))
-    })
-    .workers(1)
-    .keep_alive(settings.keep_alive)
-    .client_request_timeout(settings.header_timeout)
-    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-    .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
-    .disable_signals();
-    let addresses = &settings.metrics_addresses;
-    let server = listen(server.bind(&**addresses), addresses)?;
-    let addresses = server.addrs();
-    Ok((server.run(), addresses))
-}
-
-fn listen<T>(bound: io::Result<T>, addresses: &[SocketAddr]) -> Result<T, BindError> {
-    bound.map_err(|reason| BindError {
+/// Opens every listener of one surface.
+fn open(
+    state: &web::Data<State>,
+    addresses: &[SocketAddr],
+    surface: Surface,
+    workers: usize,
+) -> Result<(Server, Vec<SocketAddr>), BindError> {
+    let refused = |reason| BindError {
         addresses: addresses.to_vec(),
         reason,
-    })
+    };
+    let listeners = listener::open_all(addresses).map_err(refused)?;
+    let bound: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
+    let bound = bound.map_err(refused)?;
+    let settings = &state.settings;
+    let mut builder = Server::build()
+        .workers(workers)
+        // The cap is for each worker.
+        .max_concurrent_connections(settings.max_connections.div_ceil(workers))
+        .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
+        .disable_signals();
+    for listener in listeners {
+        let (state, signal) = (state.clone(), builder.graceful_shutdown_signal());
+        let factory = move || service::service(&state, &signal, surface);
+        builder = builder.listen("http", listener, factory).map_err(refused)?;
+    }
+    Ok((builder.run(), bound))
 }
 
 /// Rounded up: actix counts in whole seconds, and less time than configured would cut requests.

@@ -1,16 +1,19 @@
 //! The wire form of a message to accept, and its rules.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 
 use garde::Validate;
 use garde::error::Path;
 use posthorn_domain::{
     AttributeError, Attributes, ContentError, ContentRules, MessageContent, Topic,
 };
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::json::Json;
 use crate::problem::{ApiError, Code, FieldCode, FieldProblem};
 
 /// The field that stands for the body as a whole, as the original named it.
@@ -41,9 +44,8 @@ pub(crate) struct MessageBody {
     attributes: Option<AttributesBody>,
 }
 
-/// The attributes as sent.
-#[derive(Debug, Default, Deserialize)]
-#[serde(transparent)]
+/// The attributes as sent; no key may be there twice.
+#[derive(Debug, Default)]
 struct AttributesBody(BTreeMap<String, String>);
 
 /// The domain's values of a body that breaks no rule.
@@ -64,20 +66,18 @@ where
 }
 
 impl MessageBody {
-    /// Parses `bytes` and applies every rule.
+    /// Parses `bytes` and applies every rule; `topic` is the path's, which the body's must equal,
+    /// and `problems` are those of the request's head.
     ///
     /// # Errors
     /// `malformed-json`, or `validation-failed` with every failing field.
-    pub(crate) fn parse(bytes: &[u8], rules: &ContentRules) -> Result<ValidBody, ApiError> {
-        let mut problems = Vec::new();
-        // Serde would take a list for the members in their order; only an object is a message.
-        let is_object = bytes.trim_ascii_start().starts_with(b"{");
-        let parsed = is_object.then(|| serde_json::from_slice::<MessageBody>(bytes));
-        let body = match parsed {
-            Some(Ok(body)) => body,
-            Some(Err(error)) => find_problems(bytes, Some(&error), &mut problems)?,
-            None => find_problems(bytes, None, &mut problems)?,
-        };
+    pub(crate) fn parse(
+        bytes: &[u8],
+        rules: &ContentRules,
+        topic: Option<&Topic>,
+        mut problems: Vec<FieldProblem>,
+    ) -> Result<ValidBody, ApiError> {
+        let body = Self::read(bytes, &mut problems)?;
         let is_flagged = |problems: &[FieldProblem], field: &str| {
             problems.iter().any(|problem| problem.field == field)
         };
@@ -90,6 +90,13 @@ impl MessageBody {
                 code: code_of(error.message(), rules),
             }));
         }
+        let differs = topic.is_some_and(|topic| {
+            let given = body.topic.as_deref();
+            given.is_some_and(|given| given != topic.as_str())
+        });
+        if differs && !is_flagged(&problems, "topic") {
+            problems.push(FieldProblem::new("topic", FieldCode::TopicMismatch));
+        }
         if !problems.is_empty() {
             return Err(ApiError::validation(problems));
         }
@@ -98,6 +105,17 @@ impl MessageBody {
             tracing::error!("a validated body is not valid");
             ApiError::new(Code::Internal)
         })
+    }
+
+    /// Most bodies have members of the right types; of any other, every wrong one is looked for.
+    fn read(bytes: &[u8], problems: &mut Vec<FieldProblem>) -> Result<Self, ApiError> {
+        // Serde would take a list for the members in their order; only an object is a message.
+        if bytes.trim_ascii_start().starts_with(b"{")
+            && let Ok(body) = serde_json::from_slice(bytes)
+        {
+            return Ok(body);
+        }
+        find_problems(bytes, problems)
     }
 
     fn into_domain(self, rules: &ContentRules) -> Option<ValidBody> {
@@ -118,19 +136,15 @@ impl MessageBody {
 }
 
 /// Finds every member of a wrong type, and gives what is left of the body.
-fn find_problems(
-    bytes: &[u8],
-    error: Option<&serde_json::Error>,
-    problems: &mut Vec<FieldProblem>,
-) -> Result<MessageBody, ApiError> {
+fn find_problems(bytes: &[u8], problems: &mut Vec<FieldProblem>) -> Result<MessageBody, ApiError> {
     let malformed = || ApiError::new(Code::MalformedJson);
-    let map = match serde_json::from_slice::<Value>(bytes).map_err(|_| malformed())? {
-        Value::Object(map) => map,
-        Value::Null => return Err(malformed()),
-        _ => return Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
+    let members = match serde_json::from_slice(bytes).map_err(|_| malformed())? {
+        Json::Object(members) => members,
+        Json::Null => return Err(malformed()),
+        Json::Text(_) | Json::Other => return Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
     };
     let mut body = MessageBody::default();
-    for (name, value) in map {
+    for (name, value) in without_duplicates("", members, problems) {
         match name.as_str() {
             "message" => body.message = text(&name, value, problems),
             "topic" => body.topic = text(&name, value, problems),
@@ -138,36 +152,48 @@ fn find_problems(
             _ => problems.push(FieldProblem::new(&name, FieldCode::Unknown)),
         }
     }
-    if problems.is_empty() {
-        // All members are of the right type, so one must be there twice.
-        let text = error.map(ToString::to_string).unwrap_or_default();
-        let twice = ["message", "topic", "attributes"];
-        let field = twice
-            .into_iter()
-            .find(|name| text.contains(&format!("`{name}`")));
-        problems.push(FieldProblem::new(
-            field.unwrap_or(WHOLE),
-            FieldCode::Duplicate,
-        ));
-    }
     Ok(body)
 }
 
-fn text(field: &str, value: Value, problems: &mut Vec<FieldProblem>) -> Option<String> {
+/// The first member of each name; the names that are there again are problems.
+fn without_duplicates(
+    prefix: &str,
+    members: Vec<(String, Json)>,
+    problems: &mut Vec<FieldProblem>,
+) -> BTreeMap<String, Json> {
+    let mut kept = BTreeMap::new();
+    for (name, value) in members {
+        match kept.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(value);
+            }
+            Entry::Occupied(place) => {
+                let field = format!("{prefix}{}", place.key());
+                let problem = FieldProblem::new(&field, FieldCode::Duplicate);
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+        }
+    }
+    kept
+}
+
+fn text(field: &str, value: Json, problems: &mut Vec<FieldProblem>) -> Option<String> {
     let code = match value {
-        Value::String(text) => return Some(text),
-        Value::Null => FieldCode::Null,
-        _ => FieldCode::NotAString,
+        Json::Text(text) => return Some(text),
+        Json::Null => FieldCode::Null,
+        Json::Object(_) | Json::Other => FieldCode::NotAString,
     };
     problems.push(FieldProblem::new(field, code));
     None
 }
 
-fn attributes(value: Value, problems: &mut Vec<FieldProblem>) -> Option<AttributesBody> {
+fn attributes(value: Json, problems: &mut Vec<FieldProblem>) -> Option<AttributesBody> {
     let code = match value {
-        Value::Object(map) => {
+        Json::Object(members) => {
             let mut entries = BTreeMap::new();
-            for (key, value) in map {
+            for (key, value) in without_duplicates("attributes.", members, problems) {
                 let field = format!("attributes.{key}");
                 if let Some(text) = text(&field, value, problems) {
                     entries.insert(key, text);
@@ -175,11 +201,37 @@ fn attributes(value: Value, problems: &mut Vec<FieldProblem>) -> Option<Attribut
             }
             return Some(AttributesBody(entries));
         }
-        Value::Null => FieldCode::Null,
-        _ => FieldCode::NotAnObject,
+        Json::Null => FieldCode::Null,
+        Json::Text(_) | Json::Other => FieldCode::NotAnObject,
     };
     problems.push(FieldProblem::new("attributes", code));
     None
+}
+
+impl<'de> Deserialize<'de> for AttributesBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(AttributesVisitor)
+    }
+}
+
+struct AttributesVisitor;
+
+impl<'de> Visitor<'de> for AttributesVisitor {
+    type Value = AttributesBody;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<AttributesBody, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some((key, value)) = members.next_entry()? {
+            if entries.insert(key, value).is_some() {
+                return Err(A::Error::custom("a key is there twice"));
+            }
+        }
+        Ok(AttributesBody(entries))
+    }
 }
 
 fn check_content(text: &str, rules: &ContentRules) -> garde::Result {
@@ -247,9 +299,13 @@ fn code_of(problem: &str, rules: &ContentRules) -> FieldCode {
 mod tests {
     use super::*;
 
+    fn parse(json: &[u8]) -> Result<ValidBody, ApiError> {
+        MessageBody::parse(json, &ContentRules::default(), None, Vec::new())
+    }
+
     #[track_caller]
     fn check(json: &str, expected: &[(&str, &str)]) {
-        let error = MessageBody::parse(json.as_bytes(), &ContentRules::default()).unwrap_err();
+        let error = parse(json.as_bytes()).unwrap_err();
         assert_eq!(error.code, Code::ValidationFailed, "{json}");
         let mut found: Vec<_> = error
             .fields
@@ -262,14 +318,14 @@ mod tests {
 
     #[track_caller]
     fn check_malformed(json: &[u8]) {
-        let error = MessageBody::parse(json, &ContentRules::default()).unwrap_err();
+        let error = parse(json).unwrap_err();
         assert_eq!(error.code, Code::MalformedJson);
     }
 
     #[test]
     fn a_valid_body_becomes_domain_values() {
         let json = r#"{"message": " \u043f\n ", "topic": "a", "attributes": {"k": "v"}}"#;
-        let body = MessageBody::parse(json.as_bytes(), &ContentRules::default()).unwrap();
+        let body = parse(json.as_bytes()).unwrap();
         assert_eq!(body.content.as_str(), "п");
         assert_eq!(body.topic.unwrap().as_str(), "a");
         assert_eq!(body.attributes.len(), 1);

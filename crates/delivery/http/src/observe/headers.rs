@@ -1,7 +1,7 @@
 //! The headers that every answer has.
 
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::HttpSettings;
 use crate::context::RequestContext;
@@ -27,6 +27,25 @@ pub(super) fn add(
 ) -> ServiceResponse {
     let is_legacy = problem::is_legacy(response.request().path());
     let headers = response.headers_mut();
+    add_common(headers, context, settings);
+    if let (true, Some(Kind::Legacy(successor))) =
+        (is_legacy, context.route.get().map(|route| route.kind))
+    {
+        headers.insert(DEPRECATION.clone(), DEPRECATED_SINCE);
+        let link = format!("<{successor}>; rel=\"successor-version\"");
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            headers.append(header::LINK, link);
+        }
+    }
+    response
+}
+
+/// Adds the headers that an answer has whatever was asked.
+pub(super) fn add_common(
+    headers: &mut HeaderMap,
+    context: &RequestContext,
+    settings: &HttpSettings,
+) {
     if let Ok(id) = HeaderValue::from_str(&context.id) {
         headers.insert(X_REQUEST_ID.clone(), id);
     }
@@ -50,14 +69,4 @@ pub(super) fn add(
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if let (true, Some(Kind::Legacy(successor))) =
-        (is_legacy, context.route.get().map(|route| route.kind))
-    {
-        headers.insert(DEPRECATION.clone(), DEPRECATED_SINCE);
-        let link = format!("<{successor}>; rel=\"successor-version\"");
-        if let Ok(link) = HeaderValue::from_str(&link) {
-            headers.append(header::LINK, link);
-        }
-    }
-    response
 }

@@ -50,6 +50,8 @@ pub(crate) enum FieldCode {
     Choice(&'static str),
     /// The parameter excludes another one.
     Excludes(&'static str),
+    /// The request is not HTTP/1.1.
+    NotHttp,
 }
 
 impl FieldProblem {
@@ -83,6 +85,7 @@ impl FieldCode {
             Self::Range { .. } => "range",
             Self::Choice(_) => "choice",
             Self::Excludes(_) => "excludes",
+            Self::NotHttp => "not-http",
         }
     }
 
@@ -126,6 +129,7 @@ impl FieldCode {
             Self::Range { min, max } => format!("Число должно быть от {min} до {max}."),
             Self::Choice(choices) => format!("Одно из значений: {choices}."),
             Self::Excludes(other) => format!("Не сочетается с параметром {other}."),
+            Self::NotHttp => "Запрос не соответствует HTTP/1.1.".to_owned(),
         }
     }
 
@@ -161,6 +165,7 @@ impl FieldCode {
             Self::Range { min, max } => format!("The number must be between {min} and {max}."),
             Self::Choice(choices) => format!("One of: {choices}."),
             Self::Excludes(other) => format!("It excludes the parameter {other}."),
+            Self::NotHttp => "The request is not HTTP/1.1.".to_owned(),
         }
     }
 

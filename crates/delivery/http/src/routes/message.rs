@@ -11,7 +11,7 @@ use crate::body::{self, MessageBody};
 use crate::context;
 use crate::locale::Locale;
 use crate::openapi::{AcceptFailures, Failures};
-use crate::problem::{ApiError, Code, FieldCode};
+use crate::problem::{ApiError, Code, FieldCode, FieldProblem};
 use crate::state::State;
 use crate::time::rfc3339;
 
@@ -76,8 +76,7 @@ pub(crate) async fn accept_to_topic(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let topic = request.match_info().query("topic").parse::<Topic>();
-    let topic = topic.map_err(|_| ApiError::field("topic", FieldCode::TopicPattern))?;
+    let topic = request.match_info().query("topic");
     receive(&request, payload, &state, Some(topic)).await
 }
 
@@ -85,7 +84,7 @@ async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     state: &State,
-    path_topic: Option<Topic>,
+    path_topic: Option<&str>,
 ) -> Result<HttpResponse, ApiError> {
     let sent = async {
         if !body::is_json(request.headers()) {
@@ -119,36 +118,32 @@ fn parse(
     headers: &HeaderMap,
     bytes: &[u8],
     state: &State,
-    path_topic: Option<Topic>,
+    path_topic: Option<&str>,
 ) -> Result<SendMessage, ApiError> {
-    let key = idempotency_key(headers);
-    let body = MessageBody::parse(bytes, &state.settings.content_rules);
-    let (key, body) = match (key, body) {
-        (Ok(key), Ok(body)) => (key, body),
-        (Err(key), Err(body)) if body.code == Code::ValidationFailed => {
-            return Err(ApiError::validation([body.fields, key.fields].concat()));
+    let mut problems = Vec::new();
+    let key = idempotency_key(headers).unwrap_or_else(|problem| {
+        problems.push(problem);
+        None
+    });
+    let path_topic = path_topic.map(Topic::parse).and_then(|topic| {
+        if topic.is_err() {
+            problems.push(FieldProblem::new("topic", FieldCode::TopicPattern));
         }
-        (_, Err(error)) | (Err(error), _) => return Err(error),
-    };
-    let topic = match (path_topic, body.topic) {
-        (Some(path), Some(topic)) if path != topic => {
-            return Err(ApiError::field("topic", FieldCode::TopicMismatch));
-        }
-        (Some(topic), _) | (None, Some(topic)) => topic,
-        (None, None) => Topic::inbox(),
-    };
-    let (content, attributes) = (body.content, body.attributes);
+        topic.ok()
+    });
+    let rules = &state.settings.content_rules;
+    let body = MessageBody::parse(bytes, rules, path_topic.as_ref(), problems)?;
     Ok(SendMessage {
-        topic,
-        content,
-        attributes,
+        topic: path_topic.or(body.topic).unwrap_or_else(Topic::inbox),
+        content: body.content,
+        attributes: body.attributes,
         idempotency_key: key,
     })
 }
 
 /// The client's key, if it sent one; two of them are a mistake.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, ApiError> {
-    let refused = || ApiError::field("Idempotency-Key", FieldCode::IdempotencyKey);
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, FieldProblem> {
+    let refused = || FieldProblem::new("Idempotency-Key", FieldCode::IdempotencyKey);
     let mut values = headers.get_all(&IDEMPOTENCY_KEY);
     let Some(value) = values.next() else {
         return Ok(None);

@@ -18,6 +18,7 @@ use rand::RngExt;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::connection::Gone;
 use crate::openapi::{Failures, StreamFailures};
 use crate::problem::{ApiError, FieldCode};
 use crate::routes::topics::{Query, topic_of};
@@ -55,18 +56,24 @@ pub(crate) async fn stream(
         // nginx would hold events back otherwise.
         .insert_header(("X-Accel-Buffering", "no"));
     if request.method() == Method::HEAD {
-        return Ok(answer.finish());
+        return Ok(answer.streaming(stream::empty::<Result<Bytes, Infallible>>()));
     }
     let open = Open::enter(&state).ok_or_else(ApiError::overloaded)?;
     let follow = state.services.messages.follow(topic, after).await?;
-    let reader = Reader::new(follow, open, state.services.stop_streams.clone());
+    let gone = request.conn_data::<Gone>().cloned().unwrap_or_default();
+    let stop = state.services.stop_streams.clone();
+    let reader = Box::new(Reader::new(follow, open, stop));
     Ok(answer.streaming(stream::unfold(
-        Some(Box::new(reader)),
-        |reader| async move {
+        (Some(reader), gone),
+        |(reader, gone)| async move {
             let mut reader = reader?;
-            let chunk = reader.chunk().await;
+            let chunk = tokio::select! {
+                chunk = reader.chunk() => chunk,
+                // Without this an idle stream would be kept until a heartbeat fails.
+                () = gone.wait() => return None,
+            };
             let rest = (!reader.said_bye).then_some(reader);
-            Some((Ok::<_, Infallible>(chunk), rest))
+            Some((Ok::<_, Infallible>(chunk), (rest, gone)))
         },
     )))
 }

@@ -4,12 +4,15 @@ mod query;
 
 pub(crate) use query::Query;
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::{Anchor, Page, PageLimit, PageRequest, TopicRequest};
 use posthorn_domain::{Message, MessageId, Topic};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use crate::openapi::{Failures, ReadFailures};
@@ -19,6 +22,9 @@ use crate::time::rfc3339;
 
 /// A stored message never changes, so whoever holds it need not ask again.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+/// The step of an id's time.
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A stored message.
 #[derive(Serialize, ToSchema)]
@@ -183,17 +189,13 @@ pub(crate) async fn get_message(
     let message = state.services.messages.get(&topic, id).await?;
     let message = message.ok_or_else(|| ApiError::new(Code::NotFound))?;
     let tag = format!("\"{id}\"");
-    let mut answer = if matches_tag(request.headers(), &tag) {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
     let is_held = matches_tag(request.headers(), &tag);
+    let mut answer = HttpResponse::Ok();
     answer
         .insert_header((header::ETAG, tag))
         .insert_header((header::CACHE_CONTROL, IMMUTABLE));
     if is_held {
-        return Ok(answer.finish());
+        return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
     }
     Ok(answer.json(message_answer(&message)))
 }
@@ -257,21 +259,21 @@ struct Links<'a> {
 impl Links<'_> {
     /// The following page and the page before, in the order of the listing.
     fn of(&self, page: &Page, anchor: Anchor) -> (Option<String>, Option<String>) {
-        // An empty page lies at its anchor.
-        let anchor_id = match anchor {
-            Anchor::After(id) | Anchor::Before(id) => Some(id),
-            Anchor::Oldest | Anchor::Newest => None,
+        // A cursor is not part of its page. An empty page lies at its anchor, which the pages
+        // around it have to hold: their cursors are the anchor's neighbours.
+        let (before_older, after_newer) = match (page.messages.first(), page.messages.last()) {
+            (Some(first), Some(last)) => (Some(first.id), Some(last.id)),
+            _ => match anchor {
+                Anchor::After(id) | Anchor::Before(id) => {
+                    (Some(successor(id)), Some(predecessor(id)))
+                }
+                Anchor::Oldest | Anchor::Newest => (None, None),
+            },
         };
-        let oldest = page
-            .messages
-            .first()
-            .map(|message| message.id)
-            .or(anchor_id);
-        let newest = page.messages.last().map(|message| message.id).or(anchor_id);
-        let older = oldest
+        let older = before_older
             .filter(|_| page.has_older)
             .map(|id| self.link("before", id));
-        let newer = newest
+        let newer = after_newer
             .filter(|_| page.has_newer)
             .map(|id| self.link("after", id));
         if self.newest_first {
@@ -290,6 +292,23 @@ impl Links<'_> {
         let order = if *newest_first { "desc" } else { "asc" };
         let limit = limit.get();
         format!("/api/v1/topics/{topic}/messages?{cursor}={id}&limit={limit}&order={order}")
+    }
+}
+
+/// The least id above `id`.
+fn successor(id: MessageId) -> MessageId {
+    match id.sequence().checked_add(1) {
+        Some(sequence) => MessageId::new(id.timestamp(), sequence),
+        None => MessageId::new(id.timestamp().saturating_add(MILLISECOND), 0),
+    }
+}
+
+/// The greatest id below `id`; the least id of all has none and stays.
+fn predecessor(id: MessageId) -> MessageId {
+    match id.sequence().checked_sub(1) {
+        Some(sequence) => MessageId::new(id.timestamp(), sequence),
+        None if id == MessageId::MIN => id,
+        None => MessageId::new(id.timestamp().saturating_sub(MILLISECOND), u64::MAX),
     }
 }
 

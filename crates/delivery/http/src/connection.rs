@@ -1,0 +1,119 @@
+//! One connection: answers that the HTTP library gives by itself become problem documents, and a
+//! stream hears that its reader has gone.
+
+mod bare;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::web::{self, Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::state::State;
+
+/// A client's connection, as the HTTP library reads and writes it.
+pub(crate) struct Connection {
+    io: TcpStream,
+    peer: Option<SocketAddr>,
+    state: web::Data<State>,
+    gone: Gone,
+    /// What goes out in place of a bare answer, as far as it has not gone out.
+    replacement: Option<Bytes>,
+}
+
+/// Tells that the client closed its sending half.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gone(Rc<Notify>);
+
+impl Connection {
+    pub(crate) fn new(io: TcpStream, peer: Option<SocketAddr>, state: web::Data<State>) -> Self {
+        Self {
+            io,
+            peer,
+            state,
+            gone: Gone::default(),
+            replacement: None,
+        }
+    }
+
+    /// What tells of the client's end.
+    pub(crate) fn gone(&self) -> Gone {
+        self.gone.clone()
+    }
+
+    /// Writes what is left of a replacement.
+    fn poll_replacement(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = &mut self.replacement {
+            if rest.is_empty() {
+                self.replacement = None;
+                break;
+            }
+            let count = ready!(Pin::new(&mut self.io).poll_write(cx, rest))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            rest.advance(count);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Gone {
+    /// Returns once the client has closed its sending half: it may still read.
+    pub(crate) async fn wait(&self) {
+        self.0.notified().await;
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let outcome = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        let is_end = buf.remaining() > 0 && buf.filled().len() == before;
+        if outcome.is_err() || is_end {
+            self.gone.0.notify_one();
+        }
+        Poll::Ready(outcome)
+    }
+}
+
+impl AsyncWrite for Connection {
+    /// A bare answer is always the last one of its connection, so what is written ends with it:
+    /// first goes what stands before it, then its replacement in its place.
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.replacement.is_none() {
+            let Some(found) = bare::find(buf) else {
+                return Pin::new(&mut this.io).poll_write(cx, buf);
+            };
+            if !found.before.is_empty() {
+                return Pin::new(&mut this.io).poll_write(cx, found.before);
+            }
+            this.replacement = Some(found.replacement(&this.state, this.peer));
+        }
+        // The library comes again with the same bytes until they are said to be written.
+        ready!(this.poll_replacement(cx))?;
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

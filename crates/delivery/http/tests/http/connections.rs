@@ -1,0 +1,165 @@
+//! What is no request at all: malformed, too large or too slow heads.
+
+use std::time::Duration;
+
+use crate::support::{Answer, TestServer};
+
+/// Sends bytes on a new connection and reads the one answer before the close.
+async fn answer_to(server: &TestServer, bytes: &str) -> Answer {
+    let mut connection = server.connect().await;
+    connection.send(bytes).await;
+    let answer = connection.answer("").await;
+    assert!(connection.closed().await.is_empty());
+    answer
+}
+
+#[tokio::test]
+async fn a_malformed_head_is_refused_as_a_problem() {
+    let server = TestServer::start();
+    for head in [
+        "NOT HTTP\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        let answer = answer_to(&server, head).await;
+        answer.assert_problem(400, "validation-failed");
+        check_headers(&answer);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_as_a_problem() {
+    let server = TestServer::start();
+    let mut head = "GET / HTTP/1.1\r\nHost: a\r\n".to_owned();
+    for n in 0..200 {
+        head += &format!("X-{n}: 1\r\n");
+    }
+    let answer = answer_to(&server, &format!("{head}\r\n")).await;
+    answer.assert_problem(431, "payload-too-large");
+    check_headers(&answer);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_in_time_is_given_up_as_a_problem() {
+    let server = TestServer::with(|settings| {
+        settings.header_timeout = Duration::from_millis(200);
+        settings.is_production = true;
+    });
+    let answer = answer_to(&server, "GET / HTTP/1.1\r\nHo").await;
+    answer.assert_problem(408, "request-timeout");
+    check_headers(&answer);
+    assert!(answer.header("strict-transport-security").is_some());
+}
+
+#[tokio::test]
+async fn an_answer_before_a_malformed_head_is_whole() {
+    let server = TestServer::start();
+    let mut connection = server.connect().await;
+    connection
+        .send("GET /api/v1/ping HTTP/1.1\r\nHost: a\r\n\r\nHEAD /nowhere HTTP/1.1\r\nHost: a\r\n\r\nNOT HTTP\r\n\r\n")
+        .await;
+    assert_eq!(connection.answer("GET").await.json()["pong"], true);
+    assert_eq!(connection.answer("HEAD").await.status, 404);
+    let answer = connection.answer("").await;
+    answer.assert_problem(400, "validation-failed");
+    assert!(connection.closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_counted_all_the_same() {
+    let server = TestServer::start();
+    answer_to(&server, "NOT HTTP\r\n\r\n").await;
+    assert_eq!(
+        server.recorder.finished(),
+        [Some(("OTHER", "unmatched", 400))]
+    );
+    assert_eq!(server.recorder.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_nothing_is_closed_in_time() {
+    let server = TestServer::with(|settings| settings.header_timeout = Duration::from_millis(200));
+    let mut connection = server.connect().await;
+    let last = connection.answer("").await;
+    last.assert_problem(408, "request-timeout");
+    assert!(connection.closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_the_keep_alive_time() {
+    let server = TestServer::with(|settings| settings.keep_alive = Duration::from_millis(200));
+    let mut connection = server.connect().await;
+    for _ in 0..2 {
+        connection.request("GET", "/api/v1/ping", &[], b"").await;
+        assert_eq!(connection.answer("GET").await.status, 200);
+    }
+    assert!(connection.closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_client_may_close_its_sending_half_and_still_gets_its_answer() {
+    let server = TestServer::start();
+    let mut connection = server.connect().await;
+    connection
+        .request(
+            "POST",
+            "/api/v1/message",
+            &[("Content-Type", "application/json")],
+            br#"{"message": "a"}"#,
+        )
+        .await;
+    connection.finish_sending().await;
+    assert_eq!(connection.answer("POST").await.status, 201);
+    assert!(connection.closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_their_order() {
+    let server = TestServer::start();
+    let mut connection = server.connect().await;
+    let mut requests = String::new();
+    for n in 0..50 {
+        requests += &format!("GET /nowhere/{n} HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    connection.send(requests).await;
+    for n in 0..50 {
+        let problem = connection
+            .answer("GET")
+            .await
+            .assert_problem(404, "not-found");
+        assert_eq!(problem["instance"], format!("/nowhere/{n}"));
+    }
+}
+
+#[tokio::test]
+async fn http_1_0_is_answered_and_closed() {
+    let server = TestServer::start();
+    let mut connection = server.connect().await;
+    connection.send("GET /api/v1/ping HTTP/1.0\r\n\r\n").await;
+    assert_eq!(connection.answer("GET").await.json()["pong"], true);
+    assert!(connection.closed().await.is_empty());
+}
+
+#[track_caller]
+fn check_headers(answer: &Answer) {
+    for (name, value) in [
+        ("connection", "close"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("x-xss-protection", "0"),
+        (
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{answer:?}");
+    }
+    assert_eq!(answer.header("x-request-id").unwrap().len(), 36);
+    assert!(answer.header("date").is_some());
+}

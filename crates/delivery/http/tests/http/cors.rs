@@ -1,0 +1,163 @@
+//! Which other origins' pages may call.
+
+use posthorn_http::CorsOrigins;
+
+use crate::support::{Answer, TestServer};
+
+const ORIGIN: &str = "https://app.example";
+const PREFLIGHT: [(&str, &str); 2] = [
+    ("Access-Control-Request-Method", "POST"),
+    (
+        "Access-Control-Request-Headers",
+        "content-type, idempotency-key",
+    ),
+];
+
+fn server(origins: &str) -> TestServer {
+    let origins = CorsOrigins::parse(origins).unwrap();
+    TestServer::with(|settings| settings.cors_origins = origins)
+}
+
+async fn preflight(server: &TestServer, origin: &str) -> Answer {
+    let headers = [&[("Origin", origin)], &PREFLIGHT[..]].concat();
+    server
+        .call("OPTIONS", "/api/v1/message", &headers, "")
+        .await
+}
+
+fn cors_headers(answer: &Answer) -> Vec<&str> {
+    let names = answer.headers.iter().map(|(name, _)| name.as_str());
+    names
+        .filter(|name| name.starts_with("access-control-"))
+        .collect()
+}
+
+/// The items of a list header, sorted, in lower case.
+fn items(answer: &Answer, name: &str) -> Vec<String> {
+    let list = answer.header(name).unwrap_or_default().to_lowercase();
+    let mut items: Vec<_> = list.split(',').map(|item| item.trim().to_owned()).collect();
+    items.sort();
+    items
+}
+
+#[tokio::test]
+async fn a_listed_origin_may_call() {
+    let server = server("https://other.example, https://app.example");
+    let answer = preflight(&server, ORIGIN).await;
+    assert!(matches!(answer.status, 200 | 204), "{answer:?}");
+    assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
+    assert_eq!(answer.header("access-control-max-age"), Some("3600"));
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+    assert_eq!(
+        items(&answer, "access-control-allow-methods"),
+        ["delete", "get", "options", "post"]
+    );
+    assert_eq!(
+        items(&answer, "access-control-allow-headers"),
+        [
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "last-event-id",
+            "x-request-id"
+        ]
+    );
+    assert!(items(&answer, "vary").contains(&"origin".to_owned()));
+    assert!(answer.header("x-request-id").is_some());
+
+    let answer = server
+        .call("GET", "/api/v1/ping", &[("Origin", ORIGIN)], "")
+        .await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+    assert_eq!(
+        items(&answer, "access-control-expose-headers"),
+        [
+            "location",
+            "ratelimit",
+            "ratelimit-policy",
+            "retry-after",
+            "x-request-id"
+        ]
+    );
+    assert!(items(&answer, "vary").contains(&"origin".to_owned()));
+    // Without an origin there is nothing to allow, and caches must still tell the two apart.
+    let answer = server.get("/api/v1/ping").await;
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    assert!(items(&answer, "vary").contains(&"origin".to_owned()));
+}
+
+#[tokio::test]
+async fn errors_can_be_read_by_a_listed_origin_too() {
+    let server = server(ORIGIN);
+    for path in ["/nowhere", "/api/v1/topics?limit=0"] {
+        let answer = server.call("GET", path, &[("Origin", ORIGIN)], "").await;
+        assert!(answer.status >= 400);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
+    }
+}
+
+#[tokio::test]
+async fn an_unlisted_origin_gets_no_permission() {
+    let server = server(ORIGIN);
+    for origin in ["https://evil.example", "https://app.example.evil", "null"] {
+        let answer = preflight(&server, origin).await;
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            None,
+            "{origin}"
+        );
+        let answer = server
+            .call("GET", "/api/v1/ping", &[("Origin", origin)], "")
+            .await;
+        assert_eq!(answer.status, 200, "{origin}");
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            None,
+            "{origin}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_that_asks_for_too_much_is_refused_as_a_problem() {
+    let server = server(ORIGIN);
+    for (name, value) in [
+        ("Access-Control-Request-Method", "PATCH"),
+        ("Access-Control-Request-Headers", "x-secret"),
+    ] {
+        let mut headers = vec![("Origin", ORIGIN), ("Access-Control-Request-Method", "GET")];
+        headers.retain(|(given, _)| *given != name);
+        headers.push((name, value));
+        let answer = server.call("OPTIONS", "/api/v1/ping", &headers, "").await;
+        answer.assert_problem(400, "validation-failed");
+    }
+}
+
+#[tokio::test]
+async fn any_origin_may_call_when_that_is_configured() {
+    let server = server("*");
+    let answer = preflight(&server, ORIGIN).await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    let answer = server
+        .call("GET", "/api/v1/ping", &[("Origin", ORIGIN)], "")
+        .await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+}
+
+#[tokio::test]
+async fn without_configuration_no_origin_is_spoken_of() {
+    let server = TestServer::start();
+    let answer = preflight(&server, ORIGIN).await;
+    assert_eq!(answer.status, 204);
+    assert!(cors_headers(&answer).is_empty());
+    let answer = server
+        .call("GET", "/api/v1/ping", &[("Origin", ORIGIN)], "")
+        .await;
+    assert!(cors_headers(&answer).is_empty());
+}

@@ -1,0 +1,158 @@
+//! What holds for every path: `Allow`, `OPTIONS`, `HEAD`, 405, the labels of the metrics.
+
+use crate::support::TestServer;
+
+/// Every path with its template and the methods of `Allow`.
+const ROUTES: [(&str, &str, &str); 24] = [
+    ("/api/v1/message", "/api/v1/message", "POST, OPTIONS"),
+    ("/api/v1/topics", "/api/v1/topics", GET),
+    (
+        "/api/v1/topics/t/messages",
+        "/api/v1/topics/{topic}/messages",
+        "GET, POST, HEAD, OPTIONS",
+    ),
+    (
+        MESSAGE,
+        "/api/v1/topics/{topic}/messages/{id}",
+        "GET, DELETE, HEAD, OPTIONS",
+    ),
+    (
+        "/api/v1/topics/t/stream",
+        "/api/v1/topics/{topic}/stream",
+        GET,
+    ),
+    ("/api/v1/info", "/api/v1/info", GET),
+    ("/api/v1/ping", "/api/v1/ping", GET),
+    ("/api/v1/health", "/api/v1/health", GET),
+    ("/api/message", "/api/message", "POST, OPTIONS"),
+    ("/api/info", "/api/info", GET),
+    ("/api/ping", "/api/ping", GET),
+    ("/api/health", "/api/health", GET),
+    ("/health/live", "/health/live", GET),
+    ("/health/ready", "/health/ready", GET),
+    ("/health/startup", "/health/startup", GET),
+    ("/metrics", "/metrics", GET),
+    ("/api-docs/openapi.json", "/api-docs/openapi.json", GET),
+    ("/apispec_1.json", "/apispec_1.json", GET),
+    ("/docs/", DOCS, GET),
+    ("/docs/swagger-ui.css", DOCS, GET),
+    ("/docs/swagger-ui-bundle.js", DOCS, GET),
+    ("/apidocs/", "/apidocs/", GET),
+    ("/problems/internal", "/problems/{code}", GET),
+    ("/", "/", GET),
+];
+
+const GET: &str = "GET, HEAD, OPTIONS";
+const MESSAGE: &str = "/api/v1/topics/t/messages/000000000000000000000000G1";
+const DOCS: &str = "/docs/{file:.*}";
+
+#[tokio::test]
+async fn options_names_the_methods_and_nothing_else() {
+    let server = TestServer::start();
+    for (path, _, allow) in ROUTES {
+        let answer = server.call("OPTIONS", path, &[], "").await;
+        assert_eq!(answer.status, 204, "{path}");
+        assert_eq!(answer.header("allow"), Some(allow), "{path}");
+        assert_eq!(answer.header("content-length"), None, "{path}");
+    }
+    for path in ["/nowhere", "/api/v1/ping/", "/docs"] {
+        let answer = server.call("OPTIONS", path, &[], "").await;
+        answer.assert_problem(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_refused_with_allow() {
+    let server = TestServer::start();
+    for (path, _, allow) in ROUTES {
+        for method in [
+            "PUT", "PATCH", "TRACE", "PURGE", "POST", "GET", "DELETE", "HEAD",
+        ] {
+            if allow.split(", ").any(|allowed| allowed == method) {
+                continue;
+            }
+            let answer = server.call(method, path, &[], "").await;
+            assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+            if method == "HEAD" {
+                assert_eq!(answer.status, 405, "{path}");
+            } else {
+                answer.assert_problem(405, "method-not-allowed");
+            }
+        }
+    }
+}
+
+/// The headers but those that differ from request to request.
+fn stable(answer: &crate::support::Answer) -> Vec<(String, String)> {
+    let mut headers = answer.headers.clone();
+    headers.retain(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id"));
+    headers.sort();
+    headers
+}
+
+#[tokio::test]
+async fn head_answers_as_get_without_a_body() {
+    let server = TestServer::start();
+    for (path, _, allow) in ROUTES {
+        if !allow.contains("HEAD") {
+            continue;
+        }
+        let mut connection = server.connect().await;
+        connection.request("HEAD", path, &[], b"").await;
+        let head = connection.answer("HEAD").await;
+        // The connection is usable, so no body came.
+        connection.request("GET", path, &[], b"").await;
+        let get = connection.head().await;
+        assert_eq!(head.status, get.status, "{path}");
+        assert_eq!(stable(&head), stable(&get), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn head_of_what_is_not_there_has_the_headers_of_get() {
+    let server = TestServer::start();
+    for path in ["/nowhere", "/api/ping/", "/api/v1/topics?limit=0", MESSAGE] {
+        let mut connection = server.connect().await;
+        connection
+            .request("HEAD", path, &[("X-Request-ID", "1")], b"")
+            .await;
+        let head = connection.answer("HEAD").await;
+        connection
+            .request("GET", path, &[("X-Request-ID", "1")], b"")
+            .await;
+        let get = connection.answer("GET").await;
+        assert_eq!(stable(&head), stable(&get), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_template_and_known_methods() {
+    let server = TestServer::start();
+    for (path, template, allow) in ROUTES {
+        if template.ends_with("/stream") {
+            continue;
+        }
+        let method = if allow.starts_with("GET") {
+            "GET"
+        } else {
+            "POST"
+        };
+        let before = server.recorder.finished().len();
+        let answer = server.call(method, path, &[], "").await;
+        let counted = server.recorder.finished()[before..].to_vec();
+        assert_eq!(counted, [Some((method, template, answer.status))]);
+    }
+    let before = server.recorder.finished().len();
+    server.call("BREW", "/nowhere/1", &[], "").await;
+    server.call("GET", "/nowhere/2", &[], "").await;
+    server.call("PUT", "/api/v1/ping", &[], "").await;
+    assert_eq!(
+        server.recorder.finished()[before..],
+        [
+            Some(("OTHER", "unmatched", 404)),
+            Some(("GET", "unmatched", 404)),
+            Some(("PUT", "/api/v1/ping", 405)),
+        ]
+    );
+    assert_eq!(server.recorder.in_flight(), 0);
+}

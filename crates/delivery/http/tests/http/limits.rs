@@ -1,0 +1,143 @@
+//! Bounds: body size, time, requests at once.
+
+use std::time::Duration;
+
+use posthorn_testkit::eventually;
+
+use crate::support::{Behaviour, TestServer};
+
+const SOON: Duration = Duration::from_secs(10);
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn body_of(length: usize) -> String {
+    let frame = r#"{"message":""}"#.len();
+    format!(r#"{{"message":"{}"}}"#, "x".repeat(length - frame))
+}
+
+#[tokio::test]
+async fn a_body_at_the_limit_is_read_and_one_past_it_refused() {
+    let server = TestServer::with(|settings| settings.max_body_bytes = 100);
+    let answer = server.post("/api/v1/message", body_of(100)).await;
+    assert_eq!(answer.status, 201);
+    for path in [
+        "/api/v1/message",
+        "/api/v1/topics/t/messages",
+        "/api/message",
+    ] {
+        let answer = server.post(path, body_of(101)).await;
+        answer.assert_problem(413, "payload-too-large");
+    }
+    assert_eq!(server.recorder.rejected(), ["payload-too-large"; 3]);
+}
+
+#[tokio::test]
+async fn an_announced_body_is_refused_before_it_comes() {
+    let server = TestServer::start();
+    let mut connection = server.connect().await;
+    let head = "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+        Content-Length: 1000000000\r\n\r\n";
+    connection.send(head).await;
+    let answer = connection.answer("POST").await;
+    answer.assert_problem(413, "payload-too-large");
+    assert_eq!(answer.header("connection"), Some("close"));
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_refused_once_it_is_too_long() {
+    let server = TestServer::with(|settings| settings.max_body_bytes = 100);
+    let head = "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+        Transfer-Encoding: chunked\r\n\r\n";
+    let mut connection = server.connect().await;
+    let body = body_of(100);
+    let chunked = format!(
+        "{head}40\r\n{}\r\n24\r\n{}\r\n0\r\n\r\n",
+        &body[..64],
+        &body[64..]
+    );
+    connection.send(chunked).await;
+    assert_eq!(connection.answer("POST").await.status, 201);
+    // The end of this one never comes.
+    let mut connection = server.connect().await;
+    connection
+        .send(format!("{head}65\r\n{}\r\n", body_of(101)))
+        .await;
+    let answer = connection.answer("POST").await;
+    answer.assert_problem(413, "payload-too-large");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_in_time_is_given_up() {
+    let server = TestServer::with(|settings| settings.request_timeout = Duration::from_millis(200));
+    let mut connection = server.connect().await;
+    let head = "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+        Content-Length: 50\r\n\r\n{";
+    connection.send(head).await;
+    let answer = connection.answer("POST").await;
+    answer.assert_problem(408, "request-timeout");
+    assert_eq!(answer.header("connection"), Some("close"));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_there_in_time_is_given_up() {
+    let server = TestServer::with(|settings| settings.request_timeout = Duration::from_millis(200));
+    server.store_behaves(Behaviour::Hang);
+    for (method, path, body) in [
+        ("POST", "/api/v1/message", r#"{"message": "a"}"#),
+        ("GET", "/api/v1/topics", ""),
+        ("GET", "/api/v1/topics/t/stream", ""),
+        ("GET", "/health/ready", ""),
+    ] {
+        let answer = server.call(method, path, &[JSON], body).await;
+        answer.assert_problem(408, "request-timeout");
+    }
+    assert_eq!(server.recorder.streams(), 0);
+}
+
+#[tokio::test]
+async fn past_the_cap_requests_are_refused_and_probes_are_not() {
+    let server = TestServer::with(|settings| settings.max_in_flight = 2);
+    server.store_behaves(Behaviour::Hang);
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut connection = server.connect().await;
+        connection.request("GET", "/api/v1/topics", &[], b"").await;
+        waiting.push(connection);
+    }
+    eventually(SOON, async || server.store_operations() == 2).await;
+    for path in [
+        "/api/v1/ping",
+        "/api/ping",
+        "/",
+        "/docs/",
+        "/api/v1/topics/t/stream",
+    ] {
+        let answer = server.get(path).await;
+        answer.assert_problem(503, "overloaded");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    for path in ["/health/live", "/health/startup", "/metrics"] {
+        assert_eq!(server.get(path).await.status, 200, "{path}");
+    }
+    server.store_behaves(Behaviour::PassOn);
+    for connection in &mut waiting {
+        assert_eq!(connection.answer("GET").await.status, 200);
+    }
+    assert_eq!(server.get("/api/v1/ping").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_frees_its_place() {
+    let server = TestServer::with(|settings| settings.max_in_flight = 1);
+    server.store_behaves(Behaviour::Hang);
+    let mut connection = server.connect().await;
+    connection.request("GET", "/api/v1/topics", &[], b"").await;
+    eventually(SOON, async || server.recorder.in_flight() == 1).await;
+    server
+        .get("/api/v1/ping")
+        .await
+        .assert_problem(503, "overloaded");
+    server.store_behaves(Behaviour::PassOn);
+    drop(connection);
+    eventually(SOON, async || server.recorder.in_flight() == 0).await;
+    assert_eq!(server.get("/api/v1/ping").await.status, 200);
+}

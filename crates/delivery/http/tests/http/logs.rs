@@ -1,0 +1,130 @@
+//! The one event for each finished request, and what is never logged.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Mutex, OnceLock};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry;
+
+use crate::support::{Behaviour, TestServer};
+
+type Fields = BTreeMap<String, String>;
+
+/// Every event of this process, also those of other tests.
+fn events() -> &'static Mutex<Vec<(Level, Fields)>> {
+    static EVENTS: OnceLock<Mutex<Vec<(Level, Fields)>>> = OnceLock::new();
+    EVENTS.get_or_init(|| {
+        let subscriber = registry().with(Recorder);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        Mutex::default()
+    })
+}
+
+struct Recorder;
+
+impl<S: Subscriber> Layer<S> for Recorder {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut fields = Visitor::default();
+        event.record(&mut fields);
+        let level = *event.metadata().level();
+        events().lock().unwrap().push((level, fields.0));
+    }
+}
+
+#[derive(Default)]
+struct Visitor(Fields);
+
+impl Visit for Visitor {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+}
+
+/// The events of the request with this id.
+fn of_request(id: &str) -> Vec<(Level, Fields)> {
+    let events = events().lock().unwrap();
+    let is_its = |fields: &Fields| fields.get("request_id").is_some_and(|given| given == id);
+    let events = events.iter().filter(|(_, fields)| is_its(fields));
+    events.cloned().collect()
+}
+
+#[tokio::test]
+async fn each_request_has_one_event_at_the_level_of_its_outcome() {
+    events();
+    let server = TestServer::start();
+    for (id, path, status, level) in [
+        ("log-1", "/api/v1/ping", "200", Level::INFO),
+        ("log-2", "/api/v1/topics/t/messages", "200", Level::INFO),
+        ("log-3", "/nowhere", "404", Level::INFO),
+        ("log-4", "/health/live", "200", Level::DEBUG),
+        ("log-5", "/metrics", "200", Level::DEBUG),
+    ] {
+        server.call("GET", path, &[("X-Request-ID", id)], "").await;
+        let events = of_request(id);
+        assert_eq!(events.len(), 1, "{path}: {events:?}");
+        let (found, fields) = &events[0];
+        assert_eq!(
+            (found, fields["status"].as_str()),
+            (&level, status),
+            "{path}"
+        );
+        assert_eq!(fields["method"], "GET");
+        assert_eq!(fields["client"], "127.0.0.1");
+        assert!(fields["latency_ms"].parse::<f64>().unwrap() >= 0.0);
+        assert!(fields.contains_key("bytes"), "{fields:?}");
+    }
+    assert_eq!(
+        of_request("log-2")[0].1["route"],
+        "/api/v1/topics/{topic}/messages"
+    );
+    assert_eq!(of_request("log-3")[0].1["route"], "unmatched");
+    server.store_behaves(Behaviour::Panic);
+    server
+        .call("GET", "/api/v1/topics", &[("X-Request-ID", "log-6")], "")
+        .await;
+    assert_eq!(of_request("log-6")[0].0, Level::ERROR);
+}
+
+#[tokio::test]
+async fn the_client_is_the_one_that_our_own_proxies_name() {
+    events();
+    let server = TestServer::with(|settings| settings.trusted_proxy_hops = 2);
+    let forwarded = ("X-Forwarded-For", "6.6.6.6, 203.0.113.9, 10.0.0.1");
+    let headers = [("X-Request-ID", "log-client"), forwarded];
+    server.call("GET", "/api/v1/ping", &headers, "").await;
+    assert_eq!(of_request("log-client")[0].1["client"], "203.0.113.9");
+    let server = TestServer::start();
+    let headers = [("X-Request-ID", "log-spoof"), forwarded];
+    server.call("GET", "/api/v1/ping", &headers, "").await;
+    assert_eq!(of_request("log-spoof")[0].1["client"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn no_event_above_debug_holds_a_messages_text() {
+    events();
+    let server = TestServer::start();
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("X-Request-ID", "log-text"),
+    ];
+    for body in [
+        r#"{"message": "unspeakable-secret"}"#,
+        r#"{"message": "unspeakable-secret", "foo": "unspeakable-secret"}"#,
+        r#"{"message": "unspeakable-secret"#,
+    ] {
+        server.call("POST", "/api/v1/message", &headers, body).await;
+    }
+    assert_eq!(of_request("log-text").len(), 3);
+    let events = events().lock().unwrap();
+    for (level, fields) in events.iter().filter(|(level, _)| *level < Level::DEBUG) {
+        let shown = format!("{fields:?}");
+        assert!(!shown.contains("unspeakable-secret"), "{level} {shown}");
+    }
+}

@@ -1,0 +1,26 @@
+//! The HTTP surface over real sockets, with fakes behind it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod accepting;
+mod connections;
+mod cors;
+mod errors;
+mod every_route;
+mod headers;
+mod limits;
+mod logs;
+mod messages;
+mod original;
+mod pages;
+mod platform;
+mod shutdown;
+mod streams;
+mod support;

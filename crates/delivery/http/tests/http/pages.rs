@@ -1,0 +1,86 @@
+//! The pages and the documentation.
+
+use crate::support::TestServer;
+
+#[tokio::test]
+async fn the_page_says_who_answers_and_lists_the_endpoints() {
+    let server = TestServer::start();
+    let answer = server.get("/").await;
+    let text = answer.text();
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    for part in [
+        "posthorn",
+        "1.2.3",
+        "testing",
+        "pod-7",
+        "2026-11-23T00:00:00.000Z",
+        "/api/v1/message",
+        "/api/v1/topics",
+        "/api/v1/info",
+        "/api/v1/ping",
+        "/api/v1/health",
+        "/metrics",
+        "/docs/",
+        "lang=\"ru\"",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    assert!(!text.contains("<script"), "{text}");
+    let english = server
+        .call("GET", "/", &[("Accept-Language", "en")], "")
+        .await;
+    assert!(english.text().contains("lang=\"en\""));
+}
+
+#[tokio::test]
+async fn every_link_of_the_page_leads_somewhere() {
+    let server = TestServer::start();
+    let page = server.get("/").await;
+    let links: Vec<_> = page.text().split("href=\"").skip(1).collect();
+    assert!(links.len() > 5);
+    for link in links {
+        let path = link.split('"').next().unwrap();
+        assert_eq!(server.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_documentation_works_without_inline_scripts_or_foreign_files() {
+    let server = TestServer::start();
+    let index = server.get("/docs/").await;
+    assert_eq!(index.status, 200);
+    let text = index.text();
+    for script in text.split("<script").skip(1) {
+        let (tag, content) = script.split_once('>').unwrap();
+        assert!(tag.contains("src="), "{tag}");
+        assert!(content.trim_start().starts_with("</script>"), "{content}");
+    }
+    for attribute in ["src=\"", "href=\""] {
+        for part in text.split(attribute).skip(1) {
+            let file = part.split('"').next().unwrap();
+            assert!(!file.contains("//"), "{file}");
+            let file = file.trim_start_matches("./");
+            let answer = server.get(&format!("/docs/{file}")).await;
+            assert_eq!(answer.status, 200, "{file}");
+            assert!(answer.header("content-security-policy").is_some());
+        }
+    }
+    let script = server.get("/docs/swagger-initializer.js").await;
+    assert!(script.text().contains("/api-docs/openapi.json"));
+    server
+        .get("/docs/nothing.js")
+        .await
+        .assert_problem(404, "not-found");
+    server.get("/docs").await.assert_problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn the_document_is_what_the_library_gives() {
+    let server = TestServer::start();
+    let answer = server.get("/api-docs/openapi.json").await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.text(), posthorn_http::openapi_json());
+}

@@ -1,0 +1,108 @@
+//! Health, probes and metrics, on one listener or two.
+
+use std::net::SocketAddr;
+
+use posthorn_application::{CacheError, Phase, StoreError};
+use serde_json::json;
+
+use crate::support::{Connection, TestServer};
+
+#[tokio::test]
+async fn health_is_503_when_a_configured_part_fails() {
+    let server = TestServer::start();
+    let now = "2026-11-23T00:00:00.000Z";
+    server
+        .cache
+        .fail_next(usize::MAX, CacheError::Unavailable("away".to_owned()));
+    let answer = server.get("/api/v1/health").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(
+        answer.json(),
+        json!({"status": "degraded", "timestamp": now, "version": "1.2.3",
+            "checks": {"redis": "not_configured", "cache": "error", "store": "ok"}})
+    );
+    server
+        .cache
+        .fail_next(0, CacheError::Unavailable(String::new()));
+    server
+        .store
+        .fail_next(usize::MAX, StoreError::Unavailable("away".to_owned()));
+    for path in ["/api/v1/health", "/api/health"] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.json()["status"], "unhealthy");
+        assert_eq!(answer.json()["checks"]["store"], "error");
+    }
+}
+
+#[tokio::test]
+async fn probes_follow_the_life_of_the_process() {
+    let server = TestServer::start();
+    let probe = async |name: &str| server.get(&format!("/health/{name}")).await.status;
+    let probes = async || {
+        (
+            probe("live").await,
+            probe("ready").await,
+            probe("startup").await,
+        )
+    };
+    assert_eq!(probes().await, (200, 200, 200));
+    server
+        .store
+        .fail_next(usize::MAX, StoreError::Full("disk".to_owned()));
+    assert_eq!(probes().await, (200, 503, 200));
+    server.store.fail_next(0, StoreError::Full(String::new()));
+    server.lifecycle.advance(Phase::Draining);
+    assert_eq!(probes().await, (200, 503, 200));
+    let answer = server.get("/health/ready").await;
+    answer.assert_problem(503, "not-ready");
+}
+
+#[tokio::test]
+async fn liveness_asks_nobody() {
+    let server = TestServer::start();
+    server.get("/health/live").await;
+    assert_eq!(server.store_operations(), 0);
+    assert!(server.cache.calls().is_empty());
+}
+
+#[tokio::test]
+async fn metrics_come_with_the_content_type_of_their_format() {
+    let server = TestServer::start();
+    let answer = server.get("/metrics").await;
+    let expected = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(answer.header("content-type"), Some(expected));
+    assert_eq!(answer.text(), "# EOF\n");
+}
+
+#[tokio::test]
+async fn a_listener_for_metrics_has_probes_and_metrics_and_nothing_else() {
+    let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = TestServer::with(|settings| settings.metrics_addresses = vec![free_port]);
+    let address = server.metrics_address.unwrap();
+    let on_metrics = async |path: &str| {
+        let mut connection = Connection::open(address).await;
+        connection.request("GET", path, &[], b"").await;
+        connection.answer("GET").await
+    };
+    for path in [
+        "/metrics",
+        "/health/live",
+        "/health/ready",
+        "/health/startup",
+    ] {
+        assert_eq!(on_metrics(path).await.status, 200, "{path}");
+    }
+    for path in ["/", "/api/v1/ping", "/docs/"] {
+        on_metrics(path).await.assert_problem(404, "not-found");
+    }
+    server
+        .get("/metrics")
+        .await
+        .assert_problem(404, "not-found");
+    for path in ["/health/live", "/health/ready", "/health/startup"] {
+        assert_eq!(server.get(path).await.status, 200, "{path}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Draining and stopping.
+
+use std::time::Duration;
+
+use posthorn_application::Phase;
+use posthorn_testkit::eventually;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::{Behaviour, TestServer};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_draining_server_asks_clients_to_go_elsewhere() {
+    let server = TestServer::start();
+    let mut connection = server.connect().await;
+    connection.request("GET", "/api/v1/ping", &[], b"").await;
+    assert_eq!(connection.answer("GET").await.header("connection"), None);
+    server.lifecycle.advance(Phase::Draining);
+    connection.request("GET", "/api/v1/ping", &[], b"").await;
+    let answer = connection.answer("GET").await;
+    assert_eq!(
+        (answer.status, answer.header("connection")),
+        (200, Some("close"))
+    );
+    assert!(connection.closed().await.is_empty());
+    for path in ["/nowhere", "/health/ready", "/api/v1/topics/t/stream"] {
+        let mut connection = server.connect().await;
+        connection.request("GET", path, &[], b"").await;
+        assert_eq!(
+            connection.head().await.header("connection"),
+            Some("close"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_in_flight_and_waits_for_no_idle_connection() {
+    let server = TestServer::start();
+    let mut idle = server.connect().await;
+    idle.request("GET", "/api/v1/ping", &[], b"").await;
+    idle.answer("GET").await;
+    server.store_behaves(Behaviour::Hang);
+    let mut busy = server.connect().await;
+    let json = [("Content-Type", "application/json")];
+    busy.request("POST", "/api/v1/message", &json, br#"{"message": "a"}"#)
+        .await;
+    eventually(SOON, async || server.store_operations() == 1).await;
+    let address = server.address;
+    let (running, parts) = server.into_parts();
+    let stopping = tokio::spawn(running.stop());
+    assert!(idle.closed().await.is_empty());
+    eventually(SOON, async || TcpStream::connect(address).await.is_err()).await;
+    assert!(!stopping.is_finished());
+    parts.store_behaves(Behaviour::PassOn);
+    assert_eq!(busy.answer("POST").await.status, 201);
+    assert!(busy.closed().await.is_empty());
+    timeout(Duration::from_secs(3), stopping)
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_finish_in_time_is_cut() {
+    let server = TestServer::with(|settings| settings.shutdown_timeout = Duration::from_secs(1));
+    server.store_behaves(Behaviour::Hang);
+    let mut busy = server.connect().await;
+    busy.request("GET", "/api/v1/topics", &[], b"").await;
+    eventually(SOON, async || server.store_operations() == 1).await;
+    let (running, _parts) = server.into_parts();
+    timeout(Duration::from_secs(4), running.stop())
+        .await
+        .unwrap();
+    assert!(busy.closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let server = TestServer::start();
+    let taken = server.address;
+    let text = TestServer::bind_error(|settings| settings.addresses = vec![taken]);
+    assert!(text.contains(&taken.to_string()), "{text}");
+    let text = TestServer::bind_error(|settings| settings.addresses.push(taken));
+    assert!(text.contains(&taken.to_string()), "{text}");
+    let text = TestServer::bind_error(|settings| settings.metrics_addresses = vec![taken]);
+    assert!(text.contains(&taken.to_string()), "{text}");
+    TestServer::bind_error(|settings| settings.addresses.clear());
+}

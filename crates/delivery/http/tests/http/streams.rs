@@ -1,0 +1,288 @@
+//! Following a topic live.
+
+use std::time::Duration;
+
+use posthorn_application::Phase;
+use posthorn_testkit::eventually;
+use serde_json::{Value, json};
+
+use crate::support::{Behaviour, Connection, TestServer};
+
+const SOON: Duration = Duration::from_secs(10);
+const PATH: &str = "/api/v1/topics/t/stream";
+
+/// One event of a stream, as a browser reads it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Event {
+    id: Option<String>,
+    name: Option<String>,
+    data: Option<String>,
+    retry: Option<u64>,
+}
+
+/// A stream that is read event by event.
+struct Reader {
+    connection: Connection,
+    text: String,
+}
+
+impl Reader {
+    async fn open(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Self {
+        let mut connection = server.connect().await;
+        connection.request("GET", path, headers, b"").await;
+        let head = connection.head().await;
+        assert_eq!(head.status, 200, "{head:?}");
+        assert_eq!(head.header("content-type"), Some("text/event-stream"));
+        assert_eq!(head.header("cache-control"), Some("no-cache"));
+        assert_eq!(head.header("x-accel-buffering"), Some("no"));
+        let mut reader = Self {
+            connection,
+            text: String::new(),
+        };
+        let first = reader.block().await.unwrap();
+        assert!(first.retry.is_some(), "{first:?}");
+        reader
+    }
+
+    /// The next block of fields; comments are skipped; `None` at the end.
+    async fn block(&mut self) -> Option<Event> {
+        loop {
+            while let Some(end) = self.text.find("\n\n") {
+                let block: String = self.text.drain(..end + 2).collect();
+                let mut event = Event::default();
+                for line in block.lines().filter(|line| !line.is_empty()) {
+                    if line.starts_with(':') {
+                        continue;
+                    }
+                    let (name, value) = line.split_once(": ").unwrap();
+                    match name {
+                        "id" => event.id = Some(value.to_owned()),
+                        "event" => event.name = Some(value.to_owned()),
+                        "data" => {
+                            assert!(event.data.is_none(), "more than one line of data");
+                            event.data = Some(value.to_owned());
+                        }
+                        "retry" => event.retry = Some(value.parse().unwrap()),
+                        other => panic!("unknown field {other}"),
+                    }
+                }
+                if event != Event::default() {
+                    return Some(event);
+                }
+            }
+            let chunk = self.connection.chunk().await?;
+            self.text += std::str::from_utf8(&chunk).unwrap();
+        }
+    }
+
+    /// The text of the next message.
+    async fn message(&mut self) -> String {
+        let event = self.block().await.unwrap();
+        assert_eq!(event.name.as_deref(), Some("message"), "{event:?}");
+        let data: Value = serde_json::from_str(event.data.as_deref().unwrap()).unwrap();
+        assert_eq!(data["id"].as_str(), event.id.as_deref());
+        data["message"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_new_reader_hears_what_comes_from_now_on() {
+    let server = TestServer::start();
+    server.accept("t", "before").await;
+    let mut reader = Reader::open(&server, PATH, &[]).await;
+    server.accept("other", "elsewhere").await;
+    let id = server.accept("t", "now").await;
+    let event = reader.block().await.unwrap();
+    assert_eq!(event.id.as_deref(), Some(id.as_str()));
+    assert_eq!(event.name.as_deref(), Some("message"));
+    let data: Value = serde_json::from_str(event.data.as_deref().unwrap()).unwrap();
+    let resource = server.get(&format!("/api/v1/topics/t/messages/{id}")).await;
+    assert_eq!(data, resource.json());
+}
+
+#[tokio::test]
+async fn a_reader_resumes_after_an_id_and_the_header_wins() {
+    let server = TestServer::start();
+    let a = server.accept("t", "a").await;
+    let b = server.accept("t", "b").await;
+    server.accept("t", "c").await;
+    let after_a = format!("{PATH}?after={a}");
+    let mut reader = Reader::open(&server, &after_a, &[]).await;
+    assert_eq!(reader.message().await, "b");
+    assert_eq!(reader.message().await, "c");
+    server.accept("t", "d").await;
+    assert_eq!(reader.message().await, "d");
+    let header = [("Last-Event-ID", b.as_str())];
+    let mut reader = Reader::open(&server, &after_a, &header).await;
+    assert_eq!(reader.message().await, "c");
+}
+
+#[tokio::test]
+async fn a_text_of_many_lines_is_one_line_of_data() {
+    let server = TestServer::start();
+    let mut reader = Reader::open(&server, PATH, &[]).await;
+    let text = "a\n\ndata: b\nid: 1\n";
+    let body = json!({ "message": text }).to_string();
+    server.post("/api/v1/topics/t/messages", body).await;
+    assert_eq!(reader.message().await, text.trim());
+}
+
+#[tokio::test]
+async fn many_messages_come_in_order_without_loss_or_repeat() {
+    let server = TestServer::start();
+    let count = 450;
+    let start = format!("{PATH}?after=00000000000000000000000000");
+    for n in 0..count / 2 {
+        server.accept("t", &n.to_string()).await;
+    }
+    let mut reader = Reader::open(&server, &start, &[]).await;
+    for n in count / 2..count {
+        server.accept("t", &n.to_string()).await;
+    }
+    for n in 0..count {
+        assert_eq!(reader.message().await, n.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_gap_is_told_with_the_first_id_still_held() {
+    let server = TestServer::start();
+    let a = server.accept("t", "a").await;
+    server.accept("t", "b").await;
+    let c = server.accept("t", "c").await;
+    server.prune_to(1).await;
+    let mut reader = Reader::open(&server, &format!("{PATH}?after={a}"), &[]).await;
+    let gap = reader.block().await.unwrap();
+    assert_eq!(gap.name.as_deref(), Some("gap"));
+    let data: Value = serde_json::from_str(gap.data.as_deref().unwrap()).unwrap();
+    assert_eq!(data, json!({ "first_id": c }));
+    assert_eq!(reader.message().await, "c");
+}
+
+#[tokio::test]
+async fn a_malformed_place_is_refused() {
+    let server = TestServer::start();
+    for value in [
+        "x",
+        "",
+        "00000000000000000000000000,00000000000000000000000000",
+    ] {
+        let headers = [("Last-Event-ID", value)];
+        let answer = server.call("GET", PATH, &headers, "").await;
+        let problem = answer.assert_problem(400, "validation-failed");
+        assert_eq!(problem["errors"][0]["field"], "Last-Event-ID");
+    }
+    assert_eq!(server.recorder.streams(), 0);
+}
+
+#[tokio::test]
+async fn past_the_cap_a_stream_is_refused_and_a_place_is_freed_at_once() {
+    let server = TestServer::with(|settings| settings.max_streams = 2);
+    let first = Reader::open(&server, PATH, &[]).await;
+    let _second = Reader::open(&server, PATH, &[]).await;
+    assert_eq!(server.recorder.streams(), 2);
+    server.get(PATH).await.assert_problem(503, "overloaded");
+    let head = server.call("HEAD", PATH, &[], "").await;
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-type"), Some("text/event-stream"));
+    assert_eq!(server.recorder.streams(), 2);
+    drop(first);
+    eventually(Duration::from_secs(2), async || {
+        server.recorder.streams() == 1
+    })
+    .await;
+    Reader::open(&server, PATH, &[]).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_leaves_leaves_nothing_behind() {
+    let server = TestServer::start();
+    let before = server.store.subscribers();
+    let mut readers = Vec::new();
+    for _ in 0..20 {
+        readers.push(Reader::open(&server, PATH, &[]).await);
+    }
+    assert_eq!(server.store.subscribers(), before + 20);
+    drop(readers);
+    eventually(Duration::from_secs(2), async || {
+        server.recorder.streams() == 0 && server.store.subscribers() == before
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn open_streams_are_no_requests_in_flight() {
+    let server = TestServer::with(|settings| settings.max_in_flight = 1);
+    let mut reader = Reader::open(&server, PATH, &[]).await;
+    eventually(SOON, async || server.recorder.in_flight() == 0).await;
+    server.accept("t", "a").await;
+    assert_eq!(reader.message().await, "a");
+}
+
+#[tokio::test]
+async fn a_stream_outlives_the_request_timeout() {
+    let server = TestServer::with(|settings| settings.request_timeout = Duration::from_millis(100));
+    let mut reader = Reader::open(&server, PATH, &[]).await;
+    // What the time-out cuts is cut by now.
+    server.store_behaves(Behaviour::Hang);
+    let answer = server.get("/api/v1/topics").await;
+    answer.assert_problem(408, "request-timeout");
+    server.store_behaves(Behaviour::PassOn);
+    server.accept("t", "a").await;
+    assert_eq!(reader.message().await, "a");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_while_loses_nothing() {
+    let server = TestServer::start();
+    let mut reader = Reader::open(&server, PATH, &[]).await;
+    server.accept("t", "a").await;
+    assert_eq!(reader.message().await, "a");
+    server.accept("t", "b").await;
+    assert_eq!(reader.message().await, "b");
+    server.hooks.fail_pages(3);
+    server.accept("t", "c").await;
+    assert_eq!(reader.message().await, "c");
+    assert_eq!(server.hooks.failing_pages(), 0);
+    assert_eq!(server.recorder.streams(), 1);
+}
+
+#[tokio::test]
+async fn at_the_stop_each_stream_says_bye_and_ends() {
+    let server = TestServer::start();
+    let mut readers = Vec::new();
+    for _ in 0..10 {
+        readers.push(Reader::open(&server, PATH, &[]).await);
+    }
+    server.lifecycle.advance(Phase::Stopping);
+    server.stop_streams.send_replace(true);
+    let ends = async {
+        for reader in &mut readers {
+            let bye = reader.block().await.unwrap();
+            assert_eq!(bye.name.as_deref(), Some("bye"));
+            assert_eq!(reader.block().await, None);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(1), ends)
+        .await
+        .unwrap();
+    eventually(SOON, async || server.recorder.streams() == 0).await;
+    // A stream that is opened now ends at once.
+    let mut late = Reader::open(&server, PATH, &[]).await;
+    assert_eq!(late.block().await.unwrap().name.as_deref(), Some("bye"));
+    assert_eq!(late.block().await, None);
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_slows_no_writer_and_holds_little() {
+    let server = TestServer::start();
+    let mut slow = Reader::open(&server, PATH, &[]).await;
+    let text = "x".repeat(1000);
+    let count = 6000;
+    for _ in 0..count {
+        server.store_directly("t", &text).await;
+    }
+    for _ in 0..count {
+        assert_eq!(slow.message().await, text);
+    }
+}

@@ -1,0 +1,70 @@
+//! Metrics that remember what they were told.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use posthorn_application::{MetricsExposition, RequestMetrics, RequestOutcome};
+
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    in_flight: AtomicI64,
+    streams: AtomicI64,
+    finished: Mutex<Vec<Option<RequestOutcome>>>,
+    rejected: Mutex<Vec<&'static str>>,
+    pub(crate) is_broken: AtomicBool,
+}
+
+impl Recorder {
+    pub(crate) fn in_flight(&self) -> i64 {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn streams(&self) -> i64 {
+        self.streams.load(Ordering::SeqCst)
+    }
+
+    /// Method, endpoint and status of each finished request; `None` for a client that left.
+    pub(crate) fn finished(&self) -> Vec<Option<(&'static str, &'static str, u16)>> {
+        let finished = self.finished.lock().unwrap();
+        let labels = |outcome: RequestOutcome| (outcome.method, outcome.endpoint, outcome.status);
+        finished.iter().map(|outcome| outcome.map(labels)).collect()
+    }
+
+    pub(crate) fn rejected(&self) -> Vec<&'static str> {
+        self.rejected.lock().unwrap().clone()
+    }
+}
+
+impl RequestMetrics for Recorder {
+    fn request_started(&self) {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn request_finished(&self, outcome: Option<RequestOutcome>) {
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.finished.lock().unwrap().push(outcome);
+    }
+
+    fn message_rejected(&self, code: &'static str) {
+        self.rejected.lock().unwrap().push(code);
+    }
+
+    fn stream_changed(&self, opened: bool) {
+        let change = if opened { 1 } else { -1 };
+        self.streams.fetch_add(change, Ordering::SeqCst);
+    }
+}
+
+impl MetricsExposition for Recorder {
+    fn content_type(&self) -> &'static str {
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    }
+
+    fn render(&self) -> Result<String, String> {
+        if self.is_broken.load(Ordering::SeqCst) {
+            Err("broken on order".to_owned())
+        } else {
+            Ok("# EOF\n".to_owned())
+        }
+    }
+}

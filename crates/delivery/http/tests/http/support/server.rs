@@ -1,0 +1,201 @@
+//! A server on a free port, with everything behind it in the test's hands.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{
+    AppIdentity, HealthService, InfoService, Lifecycle, MessageService, MessageStore, Phase,
+    RetentionPolicy,
+};
+use posthorn_http::{HttpSettings, Running, Services, bind};
+use posthorn_testkit::{FakeCache, FakeClock, FakeStore, samples};
+use tokio::sync::watch;
+
+use super::client::{Answer, Connection};
+use super::recorder::Recorder;
+use super::store::{Behaviour, TestStore};
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) metrics_address: Option<SocketAddr>,
+    pub(crate) running: Running,
+    parts: Parts,
+}
+
+/// What is behind a server.
+pub(crate) struct Parts {
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) store: Arc<FakeStore>,
+    pub(crate) hooks: Arc<TestStore>,
+    pub(crate) cache: Arc<FakeCache>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) stop_streams: watch::Sender<bool>,
+}
+
+impl TestServer {
+    /// A server with default settings.
+    pub(crate) fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A server with changed settings.
+    pub(crate) fn with(change: impl FnOnce(&mut HttpSettings)) -> Self {
+        let (services, parts) = Parts::new();
+        let bound = bind(settings(change), services).unwrap();
+        Self {
+            address: bound.addresses()[0],
+            metrics_address: bound.metrics_addresses().first().copied(),
+            running: bound.start(),
+            parts,
+        }
+    }
+
+    /// Why a server with changed settings cannot be bound.
+    pub(crate) fn bind_error(change: impl FnOnce(&mut HttpSettings)) -> String {
+        let (services, _parts) = Parts::new();
+        match bind(settings(change), services) {
+            Ok(bound) => panic!("it is bound to {:?}", bound.addresses()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection::open(self.address).await
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Answer {
+        let mut connection = self.connect().await;
+        connection
+            .request(method, path, headers, body.as_ref())
+            .await;
+        connection.answer(method).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], "").await
+    }
+
+    /// A post of JSON.
+    pub(crate) async fn post(&self, path: &str, json: impl AsRef<[u8]>) -> Answer {
+        self.call("POST", path, &[JSON], json).await
+    }
+
+    /// Stores a message and gives its id.
+    pub(crate) async fn accept(&self, topic: &str, text: &str) -> String {
+        let body = serde_json::json!({ "message": text }).to_string();
+        let path = format!("/api/v1/topics/{topic}/messages");
+        let answer = self.post(&path, body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Stops gracefully; what is behind stays.
+    pub(crate) fn into_parts(self) -> (Running, Parts) {
+        (self.running, self.parts)
+    }
+}
+
+impl Deref for TestServer {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Parts {
+    fn new() -> (Services, Self) {
+        let clock = Arc::new(FakeClock::new());
+        let store = Arc::new(FakeStore::new(Arc::clone(&clock)));
+        let hooks = Arc::new(TestStore::new(Arc::clone(&store)));
+        let cache = Arc::new(FakeCache::new(Arc::clone(&clock)));
+        let recorder = Arc::new(Recorder::default());
+        let lifecycle = Arc::new(Lifecycle::new());
+        lifecycle.advance(Phase::Ready);
+        let (stop_streams, stopped) = watch::channel(false);
+        let parts = Self {
+            clock,
+            store,
+            hooks,
+            cache,
+            lifecycle,
+            recorder,
+            stop_streams,
+        };
+        (parts.services(stopped), parts)
+    }
+
+    fn services(&self, stop_streams: watch::Receiver<bool>) -> Services {
+        let clock = || Arc::clone(&self.clock) as _;
+        let store = || Arc::clone(&self.hooks) as _;
+        let cache = || Arc::clone(&self.cache) as _;
+        let (pod, ttl) = (identity().pod, Duration::from_hours(24));
+        let health =
+            HealthService::new(store(), cache(), None, Arc::clone(&self.lifecycle), clock());
+        Services {
+            messages: Arc::new(MessageService::new(store(), pod, ttl)),
+            info: Arc::new(InfoService::new(identity(), cache(), clock())),
+            health: Arc::new(health),
+            lifecycle: Arc::clone(&self.lifecycle),
+            clock: clock(),
+            request_metrics: Arc::clone(&self.recorder) as _,
+            exposition: Arc::clone(&self.recorder) as _,
+            stop_streams,
+        }
+    }
+
+    pub(crate) fn store_behaves(&self, behaviour: Behaviour) {
+        self.hooks.behave(behaviour);
+    }
+
+    /// How many operations the store was asked for.
+    pub(crate) fn store_operations(&self) -> usize {
+        self.hooks.asked()
+    }
+
+    /// Stores a message without a request.
+    pub(crate) async fn store_directly(&self, topic: &str, text: &str) {
+        let append = samples::append(&samples::topic(topic), text);
+        self.store.append(append).await.unwrap();
+    }
+
+    /// Keeps the newest `count` messages of each topic.
+    pub(crate) async fn prune_to(&self, count: u64) {
+        let policy = RetentionPolicy {
+            max_age: Duration::from_hours(24),
+            max_count: count,
+        };
+        self.store.prune(&policy, usize::MAX).await.unwrap();
+    }
+}
+
+fn settings(change: impl FnOnce(&mut HttpSettings)) -> HttpSettings {
+    let mut settings = HttpSettings {
+        addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        shutdown_timeout: Duration::from_secs(5),
+        ..HttpSettings::default()
+    };
+    change(&mut settings);
+    settings
+}
+
+fn identity() -> AppIdentity {
+    AppIdentity {
+        name: "posthorn".into(),
+        version: "1.2.3".into(),
+        environment: "testing".into(),
+        pod: "pod-7".into(),
+    }
+}

@@ -1,0 +1,123 @@
+//! A store that hangs or panics on order, around the fake that fails on order.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use posthorn_application::{
+    Append, AppendError, Appended, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
+    StoreError, Subscription, TopicPage, TopicRequest,
+};
+use posthorn_domain::{Durability, Message, MessageId, Topic};
+use posthorn_testkit::FakeStore;
+use tokio::sync::watch;
+
+/// What every operation does before it is passed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    #[default]
+    PassOn,
+    /// Waits until the behaviour changes.
+    Hang,
+    /// Panics.
+    Panic,
+}
+
+pub(crate) struct TestStore {
+    inner: Arc<FakeStore>,
+    behaviour: watch::Sender<Behaviour>,
+    asked: Mutex<usize>,
+    failing_pages: Mutex<usize>,
+}
+
+impl TestStore {
+    pub(crate) fn new(inner: Arc<FakeStore>) -> Self {
+        let behaviour = watch::Sender::new(Behaviour::PassOn);
+        Self {
+            inner,
+            behaviour,
+            asked: Mutex::default(),
+            failing_pages: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn behave(&self, behaviour: Behaviour) {
+        self.behaviour.send_replace(behaviour);
+    }
+
+    /// Lets the next `count` pages fail.
+    pub(crate) fn fail_pages(&self, count: usize) {
+        *self.failing_pages.lock().unwrap() = count;
+    }
+
+    /// How many pages are still to fail.
+    pub(crate) fn failing_pages(&self) -> usize {
+        *self.failing_pages.lock().unwrap()
+    }
+
+    /// How many operations were asked for, also those that hang.
+    pub(crate) fn asked(&self) -> usize {
+        *self.asked.lock().unwrap()
+    }
+
+    async fn enter(&self) -> &FakeStore {
+        *self.asked.lock().unwrap() += 1;
+        let mut behaviour = self.behaviour.subscribe();
+        let behaviour = *behaviour
+            .wait_for(|behaviour| *behaviour != Behaviour::Hang)
+            .await
+            .unwrap();
+        assert!(behaviour != Behaviour::Panic, "the store panics on order");
+        &self.inner
+    }
+}
+
+#[async_trait]
+impl MessageStore for TestStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.enter().await.append(append).await
+    }
+
+    async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
+        self.enter().await.get(topic, id).await
+    }
+
+    async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
+        let inner = self.enter().await;
+        {
+            let mut failing = self.failing_pages.lock().unwrap();
+            if *failing > 0 {
+                *failing -= 1;
+                return Err(StoreError::Unavailable("a page fails on order".to_owned()));
+            }
+        }
+        inner.page(topic, request).await
+    }
+
+    async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
+        self.enter().await.delete(topic, id).await
+    }
+
+    async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
+        self.enter().await.topics(request).await
+    }
+
+    async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
+        self.enter().await.subscribe(topic).await
+    }
+
+    async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
+        self.inner.prune(policy, budget).await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        self.enter().await.health().await
+    }
+
+    fn durability(&self) -> Durability {
+        self.inner.durability()
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

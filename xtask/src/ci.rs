@@ -62,8 +62,12 @@ fn summarise(done: &[(&str, bool, Duration)]) -> Result<(), String> {
         .filter(|(_, passed, _)| !passed)
         .map(|(name, ..)| *name)
         .collect();
+    println!(
+        "{} passed, {} failed",
+        done.len() - failed.len(),
+        failed.len()
+    );
     if failed.is_empty() {
-        println!("{} steps passed", done.len());
         return Ok(());
     }
     Err(format!(

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Once;
 
 use crate::shell::{has_program, run as run_command, succeeds};
 use crate::{llvm, shell};
@@ -23,6 +24,9 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("haproxy", "haproxy"),
     ("promtool", "prometheus"),
 ];
+
+/// The lists of packages are fetched once.
+static LISTS: Once = Once::new();
 
 /// A program that cargo installs, at exactly one version.
 #[derive(Debug)]
@@ -70,9 +74,11 @@ pub(crate) fn install_package(package: &str) -> Result<(), String> {
         return Err(by_hand());
     };
     // The lists may be old or absent; what counts is whether the package installs.
-    if run_command(apt().args(["update", "--quiet"])).is_err() {
-        println!("the lists of packages could not be updated");
-    }
+    LISTS.call_once(|| {
+        if run_command(apt().args(["update", "--quiet"])).is_err() {
+            println!("the lists of packages could not be updated");
+        }
+    });
     run_command(apt().args(["install", "--yes", "--no-install-recommends", package]))
         .map_err(|error| format!("{error}; {}", by_hand()))
 }

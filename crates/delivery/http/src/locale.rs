@@ -37,34 +37,63 @@ impl Locale {
         let Ok(text) = header.to_str() else {
             return default;
         };
-        let mut best = None;
+        let mut wishes = Wishes::default();
         for range in text.split(',') {
-            let Some((locale, quality)) = parse_range(range, default) else {
-                continue;
-            };
-            // The first of equals wins: clients list what they prefer first.
+            wishes.add(range);
+        }
+        wishes.preferred(default)
+    }
+}
+
+/// How much a client likes each language, 0 for not at all; `None` where it says nothing.
+#[derive(Debug, Default)]
+struct Wishes {
+    /// The named languages, in the client's order.
+    named: Vec<(Locale, f32)>,
+    /// All others.
+    any: Option<f32>,
+}
+
+impl Wishes {
+    /// Notes one range of the header; what cannot be read and what has no text is passed over.
+    fn add(&mut self, range: &str) {
+        let mut parts = range.split(';');
+        let tag = parts.next().unwrap_or_default().trim();
+        let quality = match parts.find_map(|part| part.trim().strip_prefix("q=")) {
+            Some(quality) => quality.trim().parse().ok(),
+            None => Some(1.0),
+        };
+        let Some(quality) = quality.filter(|quality: &f32| (0.0..=1.0).contains(quality)) else {
+            return;
+        };
+        let language = tag.split('-').next().unwrap_or_default();
+        let locale = match language {
+            "*" => {
+                self.any = Some(quality);
+                return;
+            }
+            language if language.eq_ignore_ascii_case("ru") => Locale::Ru,
+            language if language.eq_ignore_ascii_case("en") => Locale::En,
+            _ => return,
+        };
+        if self.named.iter().all(|(given, _)| *given != locale) {
+            self.named.push((locale, quality));
+        }
+    }
+
+    /// The language liked best. Of equals the one that was named first wins, and then `default`.
+    fn preferred(&self, default: Locale) -> Locale {
+        let others = [default, Locale::Ru, Locale::En].into_iter();
+        let others = others.filter(|locale| self.named.iter().all(|(given, _)| given != locale));
+        let others = others.filter_map(|locale| Some((locale, self.any?)));
+        let mut best: Option<(Locale, f32)> = None;
+        for (locale, quality) in self.named.iter().copied().chain(others) {
             if quality > 0.0 && best.is_none_or(|(_, most)| quality > most) {
                 best = Some((locale, quality));
             }
         }
         best.map_or(default, |(locale, _)| locale)
     }
-}
-
-fn parse_range(range: &str, default: Locale) -> Option<(Locale, f32)> {
-    let mut parts = range.split(';');
-    let tag = parts.next()?.trim().to_ascii_lowercase();
-    let quality = match parts.find_map(|part| part.trim().strip_prefix("q=")) {
-        Some(quality) => quality.trim().parse().ok()?,
-        None => 1.0,
-    };
-    let locale = match tag.split('-').next()? {
-        "ru" => Locale::Ru,
-        "en" => Locale::En,
-        "*" => default,
-        _ => return None,
-    };
-    Some((locale, quality))
 }
 
 #[cfg(test)]
@@ -93,6 +122,13 @@ mod tests {
         check("de, en;q=0.5, ru;q=0.8", Locale::Ru);
         check("ru;q=0.1, en;q=0.2", Locale::En);
         check("en;q=0, *", Locale::Ru);
+        check("ru;q=0, *;q=0.5", Locale::En);
+        check("en;q=0.3, *;q=0.5", Locale::Ru);
+        check("en, ru", Locale::En);
+        check("en;q=0", Locale::Ru);
+        check("ru;q=0, en;q=0", Locale::Ru);
+        check("en;q=7, ru;q=0.1", Locale::Ru);
+        check("en;q=NaN", Locale::Ru);
         check("de", Locale::Ru);
         check("*", Locale::Ru);
         check("EN", Locale::En);

@@ -1,6 +1,10 @@
 //! The OpenAPI 3.1 document, derived from the handlers and the wire types.
 
-use utoipa::{IntoResponses, OpenApi};
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{OpenApi as Description, RefOr, Response};
+use utoipa::{IntoResponses, Modify, OpenApi};
 
 use crate::problem::{FieldError, Problem};
 use crate::routes;
@@ -85,12 +89,52 @@ pub(crate) type StreamFailures = ReadFailures;
         routes::health,
     ),
     components(schemas(Problem, FieldError)),
+    modifiers(&CommonHeaders),
     tags(
         (name = "messages", description = "Sending and reading messages"),
         (name = "service", description = "The service itself"),
     )
 )]
 struct Document;
+
+/// Describes the headers that answers have whatever the route.
+struct CommonHeaders;
+
+impl Modify for CommonHeaders {
+    fn modify(&self, description: &mut Description) {
+        for item in description.paths.paths.values_mut() {
+            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                describe_headers(operation);
+            }
+        }
+    }
+}
+
+fn describe_headers(operation: &mut Operation) {
+    let id = header(
+        Type::String,
+        "The request's id: the client's own, or a UUID",
+    );
+    let wait = header(Type::Integer, "Seconds to wait before another try");
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(Response { headers, .. }) = response else {
+            continue;
+        };
+        headers.insert("X-Request-ID".to_owned(), id.clone());
+        if status == "503" {
+            headers.insert("Retry-After".to_owned(), wait.clone());
+        }
+    }
+}
+
+fn header(of: Type, description: &str) -> RefOr<Header> {
+    let schema = ObjectBuilder::new().schema_type(of);
+    let header = HeaderBuilder::new()
+        .schema(Some(schema))
+        .description(Some(description));
+    RefOr::T(header.build())
+}
 
 /// The document as JSON; the same for every configuration.
 pub fn openapi_json() -> String {

@@ -22,6 +22,9 @@ use crate::routes::Route;
 /// The media type of a problem document.
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+/// The most failing fields that one answer lists: a request of 64 KiB can hold thousands.
+pub(crate) const MAX_FIELDS: usize = 100;
+
 /// Why a request failed, before anything is known about its client's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {

@@ -12,9 +12,10 @@ use posthorn_domain::{
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::json::Json;
-use crate::problem::{ApiError, Code, FieldCode, FieldProblem};
+use crate::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
 
 /// The field that stands for the body as a whole, as the original named it.
 const WHOLE: &str = "_schema";
@@ -40,7 +41,7 @@ pub(crate) struct MessageBody {
     /// 256 characters.
     #[serde(default, deserialize_with = "present")]
     #[garde(dive)]
-    #[schema(value_type = Option<BTreeMap<String, String>>, nullable = false)]
+    #[schema(schema_with = attributes_schema)]
     attributes: Option<AttributesBody>,
 }
 
@@ -54,6 +55,25 @@ pub(crate) struct ValidBody {
     pub(crate) content: MessageContent,
     pub(crate) topic: Option<Topic>,
     pub(crate) attributes: Attributes,
+}
+
+/// The schema of the attributes, with their limits.
+fn attributes_schema() -> Object {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[a-z0-9._-]{1,64}$"));
+    let value = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(Attributes::MAX_VALUE_LENGTH));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(
+            "What else to say about it: values hold no control character but line feed and tab.",
+        ))
+        .max_properties(Some(Attributes::MAX_ENTRIES))
+        .property_names(Some(key))
+        .additional_properties(Some(value))
+        .build()
 }
 
 /// A member that is there has a value: `null` is none.
@@ -85,10 +105,12 @@ impl MessageBody {
             problems.push(FieldProblem::new("message", FieldCode::Required));
         }
         if let Err(report) = body.validate_with(rules) {
-            problems.extend(report.iter().map(|(path, error)| FieldProblem {
+            let found = report.iter().map(|(path, error)| FieldProblem {
                 field: path.to_string(),
                 code: code_of(error.message(), rules),
-            }));
+            });
+            let room = MAX_FIELDS.saturating_sub(problems.len());
+            problems.extend(found.take(room));
         }
         let differs = topic.is_some_and(|topic| {
             let given = body.topic.as_deref();
@@ -145,6 +167,9 @@ fn find_problems(bytes: &[u8], problems: &mut Vec<FieldProblem>) -> Result<Messa
     };
     let mut body = MessageBody::default();
     for (name, value) in without_duplicates("", members, problems) {
+        if problems.len() >= MAX_FIELDS {
+            break;
+        }
         match name.as_str() {
             "message" => body.message = text(&name, value, problems),
             "topic" => body.topic = text(&name, value, problems),
@@ -170,7 +195,7 @@ fn without_duplicates(
             Entry::Occupied(place) => {
                 let field = format!("{prefix}{}", place.key());
                 let problem = FieldProblem::new(&field, FieldCode::Duplicate);
-                if !problems.contains(&problem) {
+                if problems.len() < MAX_FIELDS && !problems.contains(&problem) {
                     problems.push(problem);
                 }
             }
@@ -194,6 +219,9 @@ fn attributes(value: Json, problems: &mut Vec<FieldProblem>) -> Option<Attribute
         Json::Object(members) => {
             let mut entries = BTreeMap::new();
             for (key, value) in without_duplicates("attributes.", members, problems) {
+                if problems.len() >= MAX_FIELDS {
+                    break;
+                }
                 let field = format!("attributes.{key}");
                 if let Some(text) = text(&field, value, problems) {
                     entries.insert(key, text);

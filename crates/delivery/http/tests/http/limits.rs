@@ -141,3 +141,23 @@ async fn a_client_that_leaves_frees_its_place() {
     eventually(SOON, async || server.recorder.in_flight() == 0).await;
     assert_eq!(server.get("/api/v1/ping").await.status, 200);
 }
+
+#[tokio::test]
+async fn an_answer_lists_a_bounded_number_of_mistakes() {
+    let server = TestServer::start();
+    let names: Vec<_> = (0..2500).map(|n| format!("\"{n}\":1")).collect();
+    let names = names.join(",");
+    let twice = format!("{{{names},{names}}}");
+    let attributes = format!(r#"{{"message":"a","attributes":{{{names}}}}}"#);
+    let parameters = "x&".repeat(20_000);
+    for answer in [
+        server.post("/api/v1/message", format!("{{{names}}}")).await,
+        server.post("/api/v1/message", twice).await,
+        server.post("/api/v1/message", attributes).await,
+        server.get(&format!("/api/v1/topics?{parameters}")).await,
+    ] {
+        let problem = answer.assert_problem(400, "validation-failed");
+        let count = problem["errors"].as_array().unwrap().len();
+        assert!((100..=110).contains(&count), "{count}");
+    }
+}

@@ -84,3 +84,24 @@ async fn the_document_is_what_the_library_gives() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.text(), posthorn_http::openapi_json());
 }
+
+#[tokio::test]
+async fn the_document_describes_headers_and_limits() {
+    let document: serde_json::Value = serde_json::from_str(&posthorn_http::openapi_json()).unwrap();
+    let post = &document["paths"]["/api/v1/message"]["post"];
+    let headers = |status: &str| &post["responses"][status]["headers"];
+    assert!(headers("201")["Location"].is_object());
+    assert!(headers("201")["X-Request-ID"].is_object());
+    assert!(headers("503")["Retry-After"].is_object());
+    assert_eq!(post["parameters"][0]["name"], "Idempotency-Key");
+    let body = &document["components"]["schemas"]["MessageBody"];
+    assert_eq!(body["additionalProperties"], false);
+    assert_eq!(body["required"], serde_json::json!(["message"]));
+    let attributes = &body["properties"]["attributes"];
+    assert_eq!(attributes["maxProperties"], 16);
+    assert_eq!(attributes["additionalProperties"]["maxLength"], 256);
+    assert_eq!(
+        attributes["propertyNames"]["pattern"],
+        "^[a-z0-9._-]{1,64}$"
+    );
+}

@@ -1,10 +1,12 @@
 //! Query parameters: each read once, every mistake reported together.
 
+use std::collections::BTreeSet;
+
 use actix_web::web;
 use posthorn_application::PageLimit;
 use posthorn_domain::{MessageId, Topic};
 
-use crate::problem::{ApiError, FieldCode, FieldProblem};
+use crate::problem::{ApiError, FieldCode, FieldProblem, MAX_FIELDS};
 
 /// The parameters of one request and what is wrong with them.
 pub(crate) struct Query {
@@ -22,21 +24,19 @@ impl Query {
             values: values.unwrap_or_default(),
             problems: Vec::new(),
         };
-        for (place, (name, _)) in query.values.iter().enumerate() {
-            let twice = query
-                .values
-                .iter()
-                .take(place)
-                .any(|(earlier, _)| earlier == name);
-            if !known.contains(&name.as_str()) {
-                query
-                    .problems
-                    .push(FieldProblem::new(name, FieldCode::Unknown));
-            } else if twice {
-                query
-                    .problems
-                    .push(FieldProblem::new(name, FieldCode::Duplicate));
+        let mut seen = BTreeSet::new();
+        for (name, _) in &query.values {
+            if query.problems.len() >= MAX_FIELDS {
+                break;
             }
+            let problem = if !known.contains(&name.as_str()) {
+                FieldCode::Unknown
+            } else if !seen.insert(name) {
+                FieldCode::Duplicate
+            } else {
+                continue;
+            };
+            query.problems.push(FieldProblem::new(name, problem));
         }
         query
     }

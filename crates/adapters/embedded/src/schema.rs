@@ -65,6 +65,11 @@ pub(crate) struct TooNew {
     pub(crate) found: i64,
 }
 
+/// Makes the tables in an empty file, for whoever measures the engine alone.
+pub fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    migrate(connection).map(|_| ())
+}
+
 /// Takes the steps that are missing, each in a transaction of its own.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), TooNew>> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

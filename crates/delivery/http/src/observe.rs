@@ -162,7 +162,10 @@ fn present(mut response: ServiceResponse, context: &RequestContext) -> ServiceRe
         .error()
         .and_then(Error::as_error::<ApiError>)
         .cloned();
-    let error = error.unwrap_or_else(|| ApiError::new(Code::of_status(status)));
+    let error = error.unwrap_or_else(|| ApiError {
+        retry_after: retry_after(response.headers()),
+        ..ApiError::new(Code::of_status(status))
+    });
     let (request, plain) = response.into_parts();
     let mut document = error.answer(context, request.path());
     // What other middleware said stays, such as the headers of CORS.
@@ -172,6 +175,16 @@ fn present(mut response: ServiceResponse, context: &RequestContext) -> ServiceRe
         }
     }
     ServiceResponse::new(request, document)
+}
+
+/// The seconds that an answer without a document asks its client to wait.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Whether an answer with an error's status is meant as it is: health reports have a body that

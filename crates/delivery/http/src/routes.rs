@@ -55,7 +55,6 @@ macro_rules! routes {
         $(pub(crate) static $name: Route =
             Route { template: $template, methods: &[$($method),+], kind: $kind };)+
         /// Every route.
-        #[cfg_attr(not(test), expect(dead_code, reason = "tests go through it"))]
         pub(crate) static TABLE: &[&Route] = &[$(&$name),+];
     };
 }
@@ -106,6 +105,13 @@ impl Route {
     pub(crate) fn is_probe(&self) -> bool {
         self.kind == Kind::Probe
     }
+}
+
+/// Whether a probe is at `path`.
+pub(crate) fn is_probe_path(path: &str) -> bool {
+    TABLE
+        .iter()
+        .any(|route| route.is_probe() && route.template == path)
 }
 
 /// The routes of the main listener; `/metrics` is among them unless it has a listener of its own.

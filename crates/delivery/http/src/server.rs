@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::flood::{self, FloodGuard};
 use crate::state::State;
 use crate::{HttpSettings, Services};
 use service::Surface;
@@ -24,6 +25,7 @@ pub struct Bound {
     metrics_server: Option<Server>,
     addresses: Vec<SocketAddr>,
     metrics_addresses: Vec<SocketAddr>,
+    flood: Option<FloodGuard>,
 }
 
 /// A server that serves.
@@ -32,6 +34,8 @@ pub struct Running {
     handles: Vec<ServerHandle>,
     main: JoinHandle<io::Result<()>>,
     metrics: Option<JoinHandle<io::Result<()>>>,
+    /// Keeps the flood guard's memory small; ends with this.
+    housekeeping: JoinSet<()>,
 }
 
 /// The listeners cannot be opened.
@@ -50,7 +54,11 @@ pub struct BindError {
 /// # Errors
 /// An address cannot be bound, or there is none.
 pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindError> {
-    let state = web::Data::new(State::new(settings, services));
+    let flood = flood::guard(&settings).map_err(|reason| BindError {
+        addresses: settings.addresses.clone(),
+        reason,
+    })?;
+    let state = web::Data::new(State::new(settings, services, flood));
     let settings = &state.settings;
     let has_metrics_listener = !settings.metrics_addresses.is_empty();
     let metrics = if has_metrics_listener {
@@ -70,6 +78,7 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
         metrics_server,
         addresses,
         metrics_addresses: metrics_addresses.unwrap_or_default(),
+        flood: flood::is_on(settings).then(|| state.flood.clone()),
     })
 }
 
@@ -122,7 +131,12 @@ impl Bound {
     pub fn start(self) -> Running {
         let mut handles = vec![self.server.handle()];
         handles.extend(self.metrics_server.as_ref().map(Server::handle));
+        let mut housekeeping = JoinSet::new();
+        if let Some(flood) = self.flood {
+            housekeeping.spawn(flood::forget_quiet_clients(flood));
+        }
         Running {
+            housekeeping,
             handles,
             main: tokio::spawn(self.server),
             metrics: self.metrics_server.map(tokio::spawn),
@@ -133,12 +147,16 @@ impl Bound {
 impl Running {
     /// Waits until the server ends by itself, which it should not; says why it did.
     pub async fn ended(&mut self) -> String {
-        let outcome = match &mut self.metrics {
-            Some(metrics) => tokio::select! {
-                outcome = &mut self.main => outcome,
-                outcome = metrics => outcome,
-            },
-            None => (&mut self.main).await,
+        let metrics = async {
+            match &mut self.metrics {
+                Some(metrics) => metrics.await,
+                None => std::future::pending().await,
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = &mut self.main => outcome,
+            outcome = metrics => outcome,
+            Some(ended) = self.housekeeping.join_next() => ended.map(Ok),
         };
         match outcome {
             Ok(Ok(())) => "it stopped".to_owned(),

@@ -38,6 +38,10 @@ pub struct HttpSettings {
     pub max_in_flight: usize,
     /// The most streams open at once.
     pub max_streams: usize,
+    /// How many requests a second one client may make to this process; 0 switches the guard off.
+    pub flood_per_second: u32,
+    /// How many requests one client may make at once before that rate counts; at least 1.
+    pub flood_burst: u32,
     /// How many entries of `X-Forwarded-For`, from the right, were added by our own proxies.
     pub trusted_proxy_hops: usize,
     /// How long requests in flight may take to finish once the server stops accepting; whole
@@ -62,6 +66,8 @@ impl Default for HttpSettings {
             max_connections: 25_000,
             max_in_flight: 1024,
             max_streams: 10_000,
+            flood_per_second: 0,
+            flood_burst: 100,
             trusted_proxy_hops: 0,
             shutdown_timeout: Duration::from_secs(25),
         }

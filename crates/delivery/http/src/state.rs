@@ -10,6 +10,7 @@ use posthorn_domain::Timestamp;
 use tokio::sync::watch;
 
 use crate::HttpSettings;
+use crate::flood::FloodGuard;
 
 /// The use cases and ports behind the routes.
 #[derive(Clone)]
@@ -39,6 +40,8 @@ pub(crate) struct State {
     pub(crate) in_flight: Gauge,
     pub(crate) streams: Gauge,
     pub(crate) started_at: Timestamp,
+    /// Shared by all workers, so that they count together.
+    pub(crate) flood: FloodGuard,
 }
 
 /// A number of things that are under way, with a cap.
@@ -50,7 +53,7 @@ pub(crate) struct Gauge(Arc<AtomicUsize>);
 pub(crate) struct Place(Arc<AtomicUsize>);
 
 impl State {
-    pub(crate) fn new(settings: HttpSettings, services: Services) -> Self {
+    pub(crate) fn new(settings: HttpSettings, services: Services, flood: FloodGuard) -> Self {
         let started_at = services.clock.now();
         let (in_flight, streams) = (Gauge::default(), Gauge::default());
         Self {
@@ -59,6 +62,7 @@ impl State {
             in_flight,
             streams,
             started_at,
+            flood,
         }
     }
 }

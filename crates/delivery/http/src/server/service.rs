@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::time::Duration;
 
+use actix_governor::Governor;
 use actix_http::error::DispatchError;
 use actix_http::{Extensions, HttpService};
 use actix_server::GracefulShutdownSignal;
@@ -15,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::connection::Connection;
 use crate::observe::observe;
 use crate::state::State;
-use crate::{CorsOrigins, routes};
+use crate::{CorsOrigins, flood, routes};
 
 /// How long a client may take to close after the server did.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,13 +39,17 @@ pub(super) fn service(
 + use<> {
     let settings = &state.settings;
     let cors = &settings.cors_origins;
-    let has_cors = surface != Surface::Metrics && *cors != CorsOrigins::None;
+    let is_main = surface != Surface::Metrics;
+    let has_cors = is_main && *cors != CorsOrigins::None;
+    let has_flood_guard = is_main && flood::is_on(settings);
     let app = App::new()
         .app_data(state.clone())
         .configure(|config| match surface {
             Surface::Main { with_metrics } => routes::configure(config, with_metrics),
             Surface::Metrics => routes::configure_metrics(config),
         })
+        // The last one is the outermost.
+        .wrap(Condition::new(has_flood_guard, Governor::new(&state.flood)))
         .wrap(Condition::new(has_cors, cors.middleware()))
         .wrap(from_fn(observe));
     let signal = signal.clone();

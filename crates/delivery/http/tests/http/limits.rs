@@ -161,3 +161,30 @@ async fn an_answer_lists_a_bounded_number_of_mistakes() {
         assert!((100..=110).contains(&count), "{count}");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_asks_too_fast_is_refused_and_probes_are_not() {
+    let server = TestServer::with(|settings| {
+        (settings.flood_per_second, settings.flood_burst) = (1, 3);
+        settings.trusted_proxy_hops = 1;
+    });
+    let ask = async |path: &str, client: &str| {
+        let headers = [("X-Forwarded-For", client)];
+        server.call("GET", path, &headers, "").await
+    };
+    for _ in 0..3 {
+        assert_eq!(ask("/api/v1/ping", "2001:db8::1").await.status, 200);
+    }
+    // Any route, and any address of the same network.
+    for path in ["/api/v1/ping", "/nowhere", "/"] {
+        let answer = ask(path, "2001:db8::2").await;
+        answer.assert_problem(429, "rate-limited");
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=2).contains(&wait), "{wait}");
+    }
+    assert_eq!(ask("/api/v1/ping", "192.0.2.1").await.status, 200);
+    for _ in 0..10 {
+        assert_eq!(ask("/health/live", "192.0.2.1").await.status, 200);
+        assert_eq!(ask("/metrics", "192.0.2.1").await.status, 200);
+    }
+}

@@ -69,10 +69,18 @@ fn print_targets(names: &[&str], rounds: &[Round]) {
     let share = median(share.collect());
     let mark = |met: bool| if met { "met" } else { "MISSED" };
     println!(
-        "message beside bare     {:>7.0} %    at least {:.0} %: {}",
+        "throughput beside bare {:>8.0} %    at least {:.0} %: {}",
         share * 100.0,
         LEAST_SHARE * 100.0,
         mark(share >= LEAST_SHARE)
+    );
+    let dearer = rounds.iter().filter_map(|round| {
+        let bare = round.figures.get(BARE)?.processor_micros;
+        Some(round.figures.get(MESSAGE)?.processor_micros / bare)
+    });
+    println!(
+        "processor time beside bare {:>4.1} times",
+        median(dearer.collect())
     );
     let half = median_of(rounds, names.len() - 1, |figures| figures.p99);
     let starts = |figure: fn(&Start) -> f64| {

@@ -206,21 +206,27 @@ fn http_settings(settings: &Settings) -> Result<HttpSettings, StartError> {
         max_connections: http.max_connections,
         max_in_flight: http.max_in_flight,
         max_streams: http.max_streams,
+        flood_per_second: http.flood_per_second,
+        flood_burst: http.flood_burst,
         trusted_proxy_hops: http.trusted_proxy_hops,
         shutdown_timeout: settings.shutdown.timeout,
     })
 }
 
-/// The addresses of a host name.
+/// The address of a host: of a name with several the first IPv4 one, because a host may know an
+/// IPv6 address that it cannot listen on.
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, StartError> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    (host, port)
-        .to_socket_addrs()
-        .map(Iterator::collect)
-        .map_err(|reason| StartError::Listen {
-            place: format!("{host}:{port}"),
-            reason,
-        })
+    let refused = |reason| StartError::Listen {
+        place: format!("{host}:{port}"),
+        reason,
+    };
+    let found: Vec<_> = (host, port).to_socket_addrs().map_err(refused)?.collect();
+    let first = found
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(found.first());
+    Ok(first.copied().into_iter().collect())
 }
 
 /// Says where to look, once requests are served.

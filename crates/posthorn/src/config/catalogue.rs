@@ -118,6 +118,10 @@ catalogue! {
         "The origins whose pages may call the API. `*` is refused in production.");
     TRUSTED_PROXY_HOPS = setting("TRUSTED_PROXY_HOPS", "0", "a number from 0 to 16",
         "How many entries of `X-Forwarded-For`, from the right, were added by our own proxies.");
+    FLOOD_PER_SECOND = setting("FLOOD_PER_SECOND", "0", "a number from 0; 0 switches the guard off",
+        "How many requests a second one client may make to this process, probes exempt.");
+    FLOOD_BURST = setting("FLOOD_BURST", "100", "a number from 1",
+        "How many requests one client may make at once before `FLOOD_PER_SECOND` counts.");
     REQUEST_TIMEOUT = setting("REQUEST_TIMEOUT", "10s", DURATION,
         "The time to read a request's body and answer it; streams are exempt once they run.");
     HEADER_TIMEOUT = setting("HEADER_TIMEOUT", "5s", DURATION,

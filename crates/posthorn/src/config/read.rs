@@ -213,6 +213,8 @@ fn read_http(reader: &mut Reader, environment: Environment) -> HttpSection {
         cors_origins: reader.read(&names::CORS_ORIGINS, |text| {
             CorsOrigins::parse(text).map_err(|error| error.to_string())
         }),
+        flood_per_second: reader.read(&names::FLOOD_PER_SECOND, parse::number(0..=u32::MAX)),
+        flood_burst: reader.read(&names::FLOOD_BURST, parse::number(1..=u32::MAX)),
         trusted_proxy_hops: reader.read(&names::TRUSTED_PROXY_HOPS, parse::number(0..=16)),
         request_timeout: reader.read(&names::REQUEST_TIMEOUT, parse::positive_duration),
         header_timeout: reader.read(&names::HEADER_TIMEOUT, parse::positive_duration),

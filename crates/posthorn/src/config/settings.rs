@@ -114,6 +114,10 @@ pub struct HttpSection {
     pub default_locale: Locale,
     /// Which other origins' pages may call.
     pub cors_origins: CorsOrigins,
+    /// How many requests a second one client may make; 0 is no limit.
+    pub flood_per_second: u32,
+    /// How many it may make at once before that counts.
+    pub flood_burst: u32,
     /// How many proxies are ours.
     pub trusted_proxy_hops: usize,
     /// The bound on reading a body and answering.

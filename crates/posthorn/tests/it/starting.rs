@@ -224,3 +224,51 @@ async fn metrics_can_have_a_port_of_their_own() {
         StatusCode::NOT_FOUND
     );
 }
+
+#[tokio::test]
+async fn the_flood_guard_refuses_a_client_that_asks_too_fast_and_never_a_probe() {
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("FLOOD_PER_SECOND", "1"),
+        ("FLOOD_BURST", "5"),
+        ("TRUSTED_PROXY_HOPS", "1"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let ask = async |path: &str, client: &str| {
+        let request = server.client.get(format!("{}{path}", server.url));
+        request
+            .header("X-Forwarded-For", client)
+            .send()
+            .await
+            .unwrap()
+    };
+    let mut refused = None;
+    for _ in 0..20 {
+        let answer = ask("/api/v1/ping", "192.0.2.1").await;
+        if answer.status() != StatusCode::OK {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("20 requests at once are over the limit");
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait: u64 = refused.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(wait >= 1);
+    let problem: serde_json::Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "rate-limited");
+    assert_eq!(
+        ask("/api/v1/ping", "192.0.2.2").await.status(),
+        StatusCode::OK,
+        "another client"
+    );
+    for _ in 0..20 {
+        assert_eq!(
+            ask("/health/ready", "192.0.2.1").await.status(),
+            StatusCode::OK
+        );
+    }
+}

@@ -89,3 +89,53 @@ async fn an_address_that_is_taken_is_named() {
     assert!(text.contains(&taken.to_string()), "{text}");
     TestServer::bind_error(|settings| settings.addresses.clear());
 }
+
+#[tokio::test]
+async fn neither_streams_nor_silent_connections_hold_up_the_stop() {
+    let server = TestServer::with(|settings| settings.shutdown_timeout = Duration::from_secs(20));
+    let mut silent = server.connect().await;
+    let mut streams = Vec::new();
+    for _ in 0..5 {
+        let mut stream = server.connect().await;
+        stream
+            .request("GET", "/api/v1/topics/t/stream", &[], b"")
+            .await;
+        assert_eq!(stream.head().await.status, 200);
+        streams.push(stream);
+    }
+    let (running, parts) = server.into_parts();
+    parts.stop_streams.send_replace(true);
+    timeout(Duration::from_secs(5), running.stop())
+        .await
+        .unwrap();
+    for stream in &mut streams {
+        let rest = String::from_utf8(stream.closed().await).unwrap();
+        assert!(rest.contains("event: bye"), "{rest}");
+        assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
+    }
+    assert!(silent.closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn probes_and_metrics_of_their_own_listener_answer_until_the_last_request_is_done() {
+    let free_port = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = TestServer::with(|settings| settings.metrics_addresses = vec![free_port]);
+    server.store_behaves(Behaviour::Hang);
+    let mut busy = server.connect().await;
+    busy.request("GET", "/api/v1/topics", &[], b"").await;
+    eventually(SOON, async || server.store_operations() == 1).await;
+    let (address, metrics_address) = (server.address, server.metrics_address.unwrap());
+    let (running, parts) = server.into_parts();
+    let stopping = tokio::spawn(running.stop());
+    eventually(SOON, async || TcpStream::connect(address).await.is_err()).await;
+    let mut probe = crate::support::Connection::open(metrics_address).await;
+    probe.request("GET", "/health/live", &[], b"").await;
+    assert_eq!(probe.answer("GET").await.status, 200);
+    parts.store_behaves(Behaviour::PassOn);
+    assert_eq!(busy.answer("GET").await.status, 200);
+    timeout(Duration::from_secs(5), stopping)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(TcpStream::connect(metrics_address).await.is_err());
+}

@@ -286,3 +286,19 @@ async fn a_reader_that_does_not_read_slows_no_writer_and_holds_little() {
         assert_eq!(slow.message().await, text);
     }
 }
+
+#[tokio::test]
+async fn a_stream_that_panics_is_closed_and_counted_out() {
+    let server = TestServer::start();
+    let before = server.store.subscribers();
+    let mut reader = Reader::open(&server, PATH, &[]).await;
+    server.store_behaves(Behaviour::Panic);
+    server.store_directly("t", "a").await;
+    // Cut, not ended: no last chunk tells that the stream was whole.
+    let rest = reader.connection.closed().await;
+    assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    assert_eq!(server.recorder.streams(), 0);
+    assert_eq!(server.store.subscribers(), before);
+    server.store_behaves(Behaviour::PassOn);
+    assert_eq!(server.get("/api/v1/ping").await.status, 200);
+}

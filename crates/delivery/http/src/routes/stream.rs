@@ -12,11 +12,10 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
-use posthorn_application::{Follow, FollowEvent, StoreError};
+use posthorn_application::{Clock, Follow, FollowEvent, StoreError};
 use posthorn_domain::{Message, MessageId};
 use rand::RngExt;
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 use crate::connection::Gone;
 use crate::openapi::{Failures, StreamFailures};
@@ -113,7 +112,7 @@ struct Reader {
     failures: u32,
     greeted: bool,
     said_bye: bool,
-    _open: Open,
+    open: Open,
 }
 
 impl Reader {
@@ -126,7 +125,7 @@ impl Reader {
             failures: 0,
             greeted: false,
             said_bye: false,
-            _open: open,
+            open,
         }
     }
 
@@ -141,12 +140,14 @@ impl Reader {
             return frames::bye();
         }
         if self.pending.is_empty() {
-            let Self { stop, follow, .. } = self;
+            let Self {
+                stop, follow, open, ..
+            } = self;
             let event = tokio::select! {
                 // An error means that the server is gone, which ends the stream as well.
                 _ = stop.wait_for(|stop| *stop) => None,
                 event = follow.next() => Some(event),
-                () = sleep(HEARTBEAT) => return frames::heartbeat(),
+                () = open.clock().sleep(HEARTBEAT) => return frames::heartbeat(),
             };
             match event {
                 None => {
@@ -170,9 +171,10 @@ impl Reader {
         let wait = bound
             .min(BACKOFF_MAX)
             .mul_f64(rand::rng().random_range(0.5..=1.0));
+        let Self { stop, open, .. } = self;
         tokio::select! {
-            _ = self.stop.wait_for(|stop| *stop) => {}
-            () = sleep(wait) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = open.clock().sleep(wait) => {}
         }
         frames::heartbeat()
     }
@@ -186,6 +188,10 @@ impl Open {
             state: state.clone(),
             _place: place,
         })
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.state.services.clock
     }
 }
 

@@ -242,6 +242,12 @@ async fn a_store_that_fails_for_a_while_loses_nothing() {
     assert_eq!(reader.message().await, "b");
     server.hooks.fail_pages(3);
     server.accept("t", "c").await;
+    for _ in 0..3 {
+        server.clock.wait_for_sleepers(1).await;
+        server.clock.advance(Duration::from_secs(5));
+        // The stream shows that it is alive, and asks again.
+        assert_eq!(reader.connection.chunk().await.unwrap(), b":\n\n");
+    }
     assert_eq!(reader.message().await, "c");
     assert_eq!(server.hooks.failing_pages(), 0);
     assert_eq!(server.recorder.streams(), 1);
@@ -297,8 +303,25 @@ async fn a_stream_that_panics_is_closed_and_counted_out() {
     // Cut, not ended: no last chunk tells that the stream was whole.
     let rest = reader.connection.closed().await;
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
-    assert_eq!(server.recorder.streams(), 0);
-    assert_eq!(server.store.subscribers(), before);
+    eventually(SOON, async || {
+        server.recorder.streams() == 0 && server.store.subscribers() == before
+    })
+    .await;
     server.store_behaves(Behaviour::PassOn);
     assert_eq!(server.get("/api/v1/ping").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_comment_every_15_seconds_keeps_an_idle_stream_open() {
+    let server = TestServer::start();
+    let mut reader = Reader::open(&server, PATH, &[]).await;
+    for _ in 0..3 {
+        server.clock.wait_for_sleepers(1).await;
+        server.clock.advance(Duration::from_millis(14_999));
+        assert_eq!(server.clock.sleepers(), 1);
+        server.clock.advance(Duration::from_millis(1));
+        assert_eq!(reader.connection.chunk().await.unwrap(), b":\n\n");
+    }
+    server.accept("t", "a").await;
+    assert_eq!(reader.message().await, "a");
 }

@@ -1,9 +1,7 @@
-//! The HTTP surface: routes, wire types, middleware, and every error as a problem document.
-//!
-//! Wire types never leave this crate. From the outside in, a request meets `connection` (what is
-//! no request at all), `observe` (request id, span, metrics, headers, problem documents), CORS
-//! and `flood` when configured, routing, and around each handler `guard` (in-flight cap,
-//! time-out, panics).
+//! The HTTP surface: routes, wire types, middleware, and every error as a problem document. Wire types
+//! never leave this crate. From the outside in, a request meets `connection` (what is no request at
+//! all), `observe` (request id, span, metrics, headers, problem documents), CORS and `flood` when
+//! configured, routing, and around each handler `guard` (in-flight cap, time-out, panics).
 
 mod body;
 mod client_address;

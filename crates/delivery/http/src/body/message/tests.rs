@@ -1,0 +1,93 @@
+//! Every mistake of a body is reported, and what is right is taken.
+
+use super::*;
+
+fn parse(json: &[u8]) -> Result<ValidBody, ApiError> {
+    MessageBody::parse(json, &ContentRules::default(), None, Vec::new())
+}
+
+#[track_caller]
+fn check(json: &str, expected: &[(&str, &str)]) {
+    let error = parse(json.as_bytes()).unwrap_err();
+    assert_eq!(error.code, Code::ValidationFailed, "{json}");
+    let mut found: Vec<_> = error
+        .fields
+        .iter()
+        .map(|p| (p.field.as_str(), p.code.as_str()))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, expected, "{json}");
+}
+
+#[track_caller]
+fn check_malformed(json: &[u8]) {
+    let error = parse(json).unwrap_err();
+    assert_eq!(error.code, Code::MalformedJson);
+}
+
+#[test]
+fn a_valid_body_becomes_domain_values() {
+    let json = r#"{"message": " \u043f\n ", "topic": "a", "attributes": {"k": "v"}}"#;
+    let body = parse(json.as_bytes()).unwrap();
+    assert_eq!(body.content.as_str(), "п");
+    assert_eq!(body.topic.unwrap().as_str(), "a");
+    assert_eq!(body.attributes.len(), 1);
+}
+
+#[test]
+fn every_failing_field_is_found_at_once() {
+    check("{}", &[("message", "required")]);
+    check(r#"{"message": null}"#, &[("message", "null")]);
+    check(r#"{"message": 1}"#, &[("message", "not-a-string")]);
+    check(r#"{"message": "  "}"#, &[("message", "length")]);
+    check(
+        r#"{"message": "a\u0000"}"#,
+        &[("message", "control-character")],
+    );
+    check("[]", &[("_schema", "invalid-type")]);
+    check(r#""text""#, &[("_schema", "invalid-type")]);
+    check(
+        r#"{"message": "a", "message": "b"}"#,
+        &[("message", "duplicate-field")],
+    );
+    check(
+        r#"{"foo": 1, "message": ["x"], "topic": "No", "attributes": {"K": "v", "n": 1, "l": null}}"#,
+        &[
+            ("attributes.K", "pattern"),
+            ("attributes.l", "null"),
+            ("attributes.n", "not-a-string"),
+            ("foo", "unknown-field"),
+            ("message", "not-a-string"),
+            ("topic", "pattern"),
+        ],
+    );
+    check(
+        r#"{"message": "a", "attributes": []}"#,
+        &[("attributes", "not-an-object")],
+    );
+    check(
+        r#"{"message": "a", "topic": null, "attributes": null}"#,
+        &[("attributes", "null"), ("topic", "null")],
+    );
+    let many: Vec<_> = (0..17).map(|n| format!(r#""k{n}": """#)).collect();
+    let json = format!(
+        r#"{{"message": "a", "attributes": {{{}}}}}"#,
+        many.join(",")
+    );
+    check(&json, &[("attributes", "too-many")]);
+    let long = "я".repeat(257);
+    let json = format!(r#"{{"message": "a", "attributes": {{"k": "{long}"}}}}"#);
+    check(&json, &[("attributes.k", "length")]);
+}
+
+#[test]
+fn what_is_no_json_text_is_malformed() {
+    check_malformed(b"");
+    check_malformed(b"null");
+    check_malformed(b"{\"message\": \"a\"");
+    check_malformed(b"{\"foo\": 1, oops");
+    check_malformed(b"{\"message\": \"\\ud83d\"}");
+    check_malformed(b"{\"message\": \"\xff\"}");
+    check_malformed("[".repeat(100_000).as_bytes());
+    check_malformed(format!("{{\"foo\": {}", "[".repeat(100_000)).as_bytes());
+}

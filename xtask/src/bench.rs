@@ -4,6 +4,8 @@
 mod paced;
 mod resources;
 mod server;
+mod stores;
+mod streams;
 mod table;
 mod wrk;
 
@@ -102,14 +104,16 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
         .iter()
         .map(|case| case.name)
         .chain(["message, half of the load"]);
-    table::print(&names.collect::<Vec<_>>(), &rounds)
+    table::print(&names.collect::<Vec<_>>(), &rounds)?;
+    let bare = table::median_rate(&rounds, BARE);
+    stores::run(root, options, processors.get(), bare)
 }
 
 /// One round: fresh servers, every case once, then the paced one.
 fn measure(root: &Path, options: Options, workers: usize) -> Result<Round, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let posthorn = Server::start(root, Kind::Posthorn, workers, directory.path())?;
-    let bare = Server::start(root, Kind::Bare, workers, directory.path())?;
+    let posthorn = Server::start(root, Kind::Posthorn, workers, directory.path(), "memory:")?;
+    let bare = Server::start(root, Kind::Bare, workers, directory.path(), "memory:")?;
     let idle = posthorn.resident()?;
     let duration = Duration::from_secs(options.seconds);
     let mut figures = Vec::new();

@@ -33,7 +33,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts it with its log in `directory`, and asks each millisecond whether it is ready.
+    /// Starts it on `store` with its log in `directory`, and asks each millisecond whether it is ready.
     #[expect(
         clippy::disallowed_methods,
         reason = "it is real time that is measured"
@@ -43,6 +43,7 @@ impl Server {
         kind: Kind,
         workers: usize,
         directory: &Path,
+        store: &str,
     ) -> Result<Self, String> {
         let address = process::free_address()?;
         let (name, path) = match kind {
@@ -53,7 +54,7 @@ impl Server {
         command.env_clear().current_dir(directory).envs([
             ("PORT", address.port().to_string().as_str()),
             ("WORKERS", &workers.to_string()),
-            ("STORE_URL", "memory:"),
+            ("STORE_URL", store),
             ("LOG_FORMAT", "bunyan"),
             ("LOG_LEVEL", "info"),
             // The load comes from one address, which quotas would hold back.

@@ -107,6 +107,11 @@ fn print_targets(names: &[&str], rounds: &[Round]) {
     );
 }
 
+/// The median of a case's rates.
+pub(super) fn median_rate(rounds: &[Round], case: usize) -> f64 {
+    median_of(rounds, case, |figures| figures.rate)
+}
+
 fn each(rounds: &[Round], case: usize, figure: fn(&Figures) -> f64) -> impl Iterator<Item = f64> {
     rounds
         .iter()

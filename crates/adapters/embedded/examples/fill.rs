@@ -1,0 +1,72 @@
+//! Fills a file with messages, for measuring reads: `fill PATH COUNT` prints the id in the middle.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a tool of the bench"
+)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use posthorn_application::{Append, Clock, MessageStore};
+use posthorn_domain::{Attributes, Durability, MessageContent, NewMessage, Timestamp, Topic};
+use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
+
+/// How many appends are under way at once.
+const BATCH: usize = 512;
+
+struct WallClock;
+
+#[async_trait]
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        Timestamp::from_millis(u64::try_from(now.as_millis()).unwrap())
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let path = PathBuf::from(arguments.next().unwrap());
+    let count: usize = arguments.next().unwrap().parse().unwrap();
+    let settings = EmbeddedStoreSettings {
+        durability: Durability::Memory,
+        ..EmbeddedStoreSettings::new(path)
+    };
+    let store = EmbeddedStore::open(&settings, Arc::new(WallClock)).unwrap();
+    let append = || Append {
+        message: NewMessage {
+            topic: Topic::inbox(),
+            content: MessageContent::from_store("The quick brown fox jumps over the lazy dog"),
+            attributes: Attributes::default(),
+        },
+        pod: "fill".into(),
+        idempotency: None,
+    };
+    let (mut stored, mut middle) = (0, None);
+    while stored < count {
+        let batch = (0..BATCH.min(count - stored)).map(|_| store.append(append()));
+        let receipts = futures_util::future::join_all(batch).await;
+        stored += receipts.len();
+        if middle.is_none() && stored >= count / 2 {
+            middle = Some(receipts.last().unwrap().as_ref().unwrap().receipt.id);
+        }
+    }
+    store.close().await;
+    println!("middle {}", middle.unwrap());
+}

@@ -100,7 +100,6 @@ pub(super) const HOMES: [Home; 16] = [
     home("prometheus-client", &["posthorn-telemetry"]),
     home("redis", &["posthorn-redis"]),
     home("rusqlite", &["posthorn-embedded"]),
-    home("tracing-appender", &["posthorn-telemetry"]),
     home("tracing-bunyan-formatter", &["posthorn-telemetry"]),
     home("tracing-opentelemetry", &["posthorn-telemetry"]),
     home("tracing-subscriber", &["posthorn-telemetry"]),

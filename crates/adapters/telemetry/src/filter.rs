@@ -1,6 +1,7 @@
 //! The filter that `LOG_LEVEL` takes.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// Why a text is no log filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +34,9 @@ pub fn check_filter(filter: &str) -> Result<(), FilterError> {
     parse(filter).map(drop)
 }
 
-pub(crate) fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
+/// The filter as a layer. One of levels and targets alone is read into `Targets`, which unlike
+/// `EnvFilter` does nothing when a span is entered or left.
+pub(crate) fn parse(filter: &str) -> Result<Box<dyn Layer<Registry> + Send + Sync>, FilterError> {
     let filter = filter.trim();
     for item in filter.split(',') {
         if item.is_empty() {
@@ -46,12 +49,21 @@ pub(crate) fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
             return Err(FilterError::UnknownLevel(item.to_owned()));
         }
     }
-    EnvFilter::builder()
+    // `EnvFilter` says best what is wrong.
+    let syntax = |problem: String| FilterError::Syntax {
+        filter: filter.to_owned(),
+        problem,
+    };
+    let by_span = EnvFilter::builder()
         .parse(filter)
-        .map_err(|error| FilterError::Syntax {
-            filter: filter.to_owned(),
-            problem: error.to_string(),
-        })
+        .map_err(|error| syntax(error.to_string()))?;
+    if filter.contains('[') {
+        return Ok(by_span.boxed());
+    }
+    match filter.parse::<Targets>() {
+        Ok(targets) => Ok(targets.boxed()),
+        Err(error) => Err(syntax(error.to_string())),
+    }
 }
 
 fn is_level(word: &str) -> bool {

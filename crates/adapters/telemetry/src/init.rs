@@ -20,8 +20,8 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// The application's name, as Bunyan lines show it.
     pub app_name: String,
-    /// How many lines may wait for the output, at least 1; more are dropped and counted.
-    pub queue_lines: usize,
+    /// How many bytes of lines may wait for the output; more are dropped and counted.
+    pub queue_bytes: usize,
 }
 
 /// How a log line looks.
@@ -42,6 +42,9 @@ pub enum InitError {
     /// Something else in this process has set it up before.
     #[error("logging is set up already: {0}")]
     AlreadySet(#[from] TryInitError),
+    /// The thread that writes cannot be started.
+    #[error("the log's thread cannot be started: {0}")]
+    Thread(#[from] io::Error),
 }
 
 /// Keeps the log going. Dropping it writes the lines that wait, for at most two seconds.
@@ -56,7 +59,7 @@ impl Default for LogSettings {
             level: "info".to_owned(),
             format: LogFormat::Bunyan,
             app_name: "posthorn".to_owned(),
-            queue_lines: 8192,
+            queue_bytes: 4 * 1024 * 1024,
         }
     }
 }
@@ -69,7 +72,7 @@ impl Default for LogSettings {
 /// The level is no filter, or it was called before.
 pub fn init(settings: &LogSettings) -> Result<TelemetryGuard, InitError> {
     let filter = filter::parse(&settings.level)?;
-    let (writer, queue) = log_queue::start(io::stdout(), settings.queue_lines);
+    let (writer, queue) = log_queue::start(io::stdout(), settings.queue_bytes)?;
     let subscriber = tracing_subscriber::registry().with(filter);
     match settings.format {
         LogFormat::Bunyan => subscriber

@@ -1,108 +1,201 @@
 //! The queue of log lines between those who log and the thread that writes.
+//!
+//! Lines wait as bytes in one buffer, so that logging one allocates nothing and a batch is one write.
 
-use std::io::{self, BufWriter, Write};
-use std::sync::mpsc;
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use std::{mem, thread};
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::fmt::MakeWriter;
 
 /// How long the writing thread rests after each batch, and so about the most a line is late.
 ///
-/// Lines that come meanwhile find the thread awake, so that logging one costs no wake-up (a system
-/// call), and a batch costs one write. Without the rest almost every line pays for both.
+/// Lines that come meanwhile cost no wake-up (a system call), and a batch costs one write. Without
+/// the rest almost every line pays for both.
 const REST: Duration = Duration::from_millis(10);
-/// A batch is written in pieces of at most about this many bytes.
-const BATCH_BYTES: usize = 64 * 1024;
+/// What a buffer keeps of its memory after a batch, in bytes.
+const KEPT_BYTES: usize = 512 * 1024;
 /// The bound on writing what is queued when the guard is dropped.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The count of the queue that the whole process logs to.
-static PROCESS_LOG: OnceLock<ErrorCounter> = OnceLock::new();
+/// The queue that the whole process logs to.
+static PROCESS_LOG: OnceLock<Arc<Queue>> = OnceLock::new();
+
+/// What producers and the writing thread share.
+struct Queue {
+    /// The most that may wait, in bytes.
+    capacity: usize,
+    waiting: Mutex<Waiting>,
+    /// Tells the thread of the first line after none, and of the end.
+    changed: Condvar,
+    /// Tells the guard that everything is written.
+    finished: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// Whole lines.
+    lines: Vec<u8>,
+    /// Lines that found no room, since the start.
+    dropped: u64,
+    /// The thread sleeps until the next line.
+    is_idle: bool,
+    is_closed: bool,
+    is_finished: bool,
+}
+
+/// Takes lines, each written in one call; never waits for the output.
+#[derive(Clone)]
+pub(crate) struct LineWriter(Arc<Queue>);
+
+/// Keeps the queue going; writes what is queued when it is dropped, within [`FLUSH_TIMEOUT`].
+pub(crate) struct QueueGuard(Arc<Queue>);
+
+/// Counts the gaps that were logged.
+#[derive(Debug, Default)]
+struct Gaps {
+    /// How many lines had been dropped at the end of the last batch.
+    seen: u64,
+    /// How many dropped lines were logged.
+    reported: u64,
+}
 
 /// Writes to `out`, on a thread of its own, the lines that come through the returned writer, at
-/// most `lines` of them waiting.
+/// most `capacity` bytes of them waiting.
 ///
-/// A line that finds the queue full is dropped and counted: a reader of `out` that stands still
-/// must not stop the server. A gap is logged once, when it is over.
-pub(crate) fn start(out: impl Write + Send + 'static, lines: usize) -> (NonBlocking, QueueGuard) {
-    let dropped = Arc::new(OnceLock::new());
-    let batches = BatchWriter {
-        out: BufWriter::with_capacity(BATCH_BYTES, out),
-        dropped: Arc::clone(&dropped),
-        seen: 0,
-        reported: 0,
-    };
-    let (writer, worker) = NonBlockingBuilder::default()
-        .buffered_lines_limit(lines)
-        .lossy(true)
-        .thread_name("log-writer")
-        .finish(batches);
-    let counter = writer.error_counter();
-    // It was empty: nobody else holds it for writing.
-    let _ = dropped.set(counter.clone());
-    (
-        writer,
-        QueueGuard {
-            worker: Some(worker),
-            counter,
-        },
-    )
+/// A line that finds no room is dropped and counted: a reader of `out` that stands still must not
+/// stop the server. A gap is logged once, when it is over.
+///
+/// # Errors
+/// The thread cannot be started.
+pub(crate) fn start(
+    out: impl Write + Send + 'static,
+    capacity: usize,
+) -> io::Result<(LineWriter, QueueGuard)> {
+    let queue = Arc::new(Queue {
+        capacity,
+        waiting: Mutex::default(),
+        changed: Condvar::new(),
+        finished: Condvar::new(),
+    });
+    let writing = Arc::clone(&queue);
+    thread::Builder::new()
+        .name("log-writer".to_owned())
+        .spawn(move || writing.write_all_to(out))?;
+    Ok((LineWriter(Arc::clone(&queue)), QueueGuard(queue)))
 }
 
 /// How many lines the log of this process has dropped; `None` before it is set up.
-pub(crate) fn dropped_lines() -> Option<usize> {
-    PROCESS_LOG.get().map(ErrorCounter::dropped_lines)
+pub(crate) fn dropped_lines() -> Option<u64> {
+    PROCESS_LOG.get().map(|queue| queue.lock().dropped)
 }
 
-/// Keeps the queue going; writes what is queued when it is dropped, within [`FLUSH_TIMEOUT`].
-pub(crate) struct QueueGuard {
-    worker: Option<WorkerGuard>,
-    counter: ErrorCounter,
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing that holds it panics half-way.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.is_closed || line.len() > self.capacity.saturating_sub(waiting.lines.len()) {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.lines.extend_from_slice(line);
+        let wake = mem::take(&mut waiting.is_idle);
+        drop(waiting);
+        if wake {
+            self.changed.notify_one();
+        }
+    }
+
+    /// What the thread does. An output that fails loses the batch: there is nowhere to say so.
+    fn write_all_to(&self, mut out: impl Write) {
+        let mut batch = Vec::new();
+        let mut gaps = Gaps::default();
+        while let Some(dropped) = self.next(&mut batch) {
+            let _ = out.write_all(&batch).and_then(|()| out.flush());
+            batch.clear();
+            batch.shrink_to(KEPT_BYTES);
+            gaps.report(dropped);
+            self.rest();
+        }
+        self.lock().is_finished = true;
+        self.finished.notify_all();
+    }
+
+    /// Takes what waits, and says how many lines were dropped so far; waits until there is
+    /// something. `None` at the end.
+    fn next(&self, batch: &mut Vec<u8>) -> Option<u64> {
+        let mut waiting = self.lock();
+        while waiting.lines.is_empty() {
+            if waiting.is_closed {
+                return None;
+            }
+            waiting.is_idle = true;
+            waiting = self
+                .changed
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.is_idle = false;
+        mem::swap(&mut waiting.lines, batch);
+        Some(waiting.dropped)
+    }
+
+    /// Lets lines gather, unless it is the end.
+    fn rest(&self) {
+        let is_open = |waiting: &mut Waiting| !waiting.is_closed;
+        let rested = self.changed.wait_timeout_while(self.lock(), REST, is_open);
+        drop(rested);
+    }
+}
+
+impl Write for &LineWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LineWriter {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
 }
 
 impl QueueGuard {
     /// Makes this the queue that [`dropped_lines`] speaks of.
     pub(crate) fn serves_the_process(&self) {
-        let _ = PROCESS_LOG.set(self.counter.clone());
+        let _ = PROCESS_LOG.set(Arc::clone(&self.0));
     }
 }
 
 impl Drop for QueueGuard {
     fn drop(&mut self) {
-        let worker = self.worker.take();
-        let (done, flushed) = mpsc::channel::<()>();
-        // The worker's own guard prints to standard output when that stands still, and would wait
-        // for it without end: it may do that on a thread that nobody waits for.
-        let flush = move || {
-            drop(worker);
-            drop(done);
-        };
-        if thread::Builder::new()
-            .name("log-flush".to_owned())
-            .spawn(flush)
-            .is_ok()
-        {
-            let _ = flushed.recv_timeout(FLUSH_TIMEOUT);
-        }
+        let mut waiting = self.0.lock();
+        waiting.is_closed = true;
+        self.0.changed.notify_one();
+        let unfinished = |waiting: &mut Waiting| !waiting.is_finished;
+        let finished = self
+            .0
+            .finished
+            .wait_timeout_while(waiting, FLUSH_TIMEOUT, unfinished);
+        drop(finished);
     }
 }
 
-/// Gathers lines into batches. The worker calls `flush` whenever it has emptied the queue.
-struct BatchWriter<W: Write> {
-    out: BufWriter<W>,
-    dropped: Arc<OnceLock<ErrorCounter>>,
-    /// How many lines had been dropped at the end of the last batch.
-    seen: usize,
-    /// How many dropped lines were logged.
-    reported: usize,
-}
-
-impl<W: Write> BatchWriter<W> {
+impl Gaps {
     /// Logs the dropped lines once a batch has gone by in which no more were dropped.
-    fn report_dropped(&mut self) {
-        let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
+    fn report(&mut self, dropped: u64) {
         if dropped == self.seen && dropped > self.reported {
             let lines = dropped - self.reported;
             self.reported = dropped;
@@ -112,29 +205,10 @@ impl<W: Write> BatchWriter<W> {
     }
 }
 
-impl<W: Write> Write for BatchWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write(bytes)
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it paces a thread, no test waits for it, and the `Clock` port is asynchronous"
-    )]
-    fn flush(&mut self) -> io::Result<()> {
-        let outcome = self.out.flush();
-        self.report_dropped();
-        thread::sleep(REST);
-        outcome
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
@@ -158,64 +232,64 @@ mod tests {
         }
     }
 
-    /// A queue to an output that stands still, and how many lines it took to overflow it.
-    fn overflow(out: &Written) -> (mpsc::Sender<()>, QueueGuard, usize) {
-        let (opener, gate) = mpsc::channel();
-        let out = out.clone();
-        let (mut writer, guard) = start(Gated { gate, out }, 4);
-        let mut sent = 0;
-        while guard.counter.dropped_lines() == 0 {
-            writer.write_all(b"line\n").unwrap();
-            sent += 1;
-        }
-        (opener, guard, sent)
-    }
-
     #[test]
     fn lines_that_find_no_room_are_dropped_and_counted_and_the_others_written() {
         let out = Written::default();
-        let (opener, guard, sent) = overflow(&out);
-        let dropped = guard.counter.dropped_lines();
+        let (opener, gate) = mpsc::channel();
+        let gated = Gated {
+            gate,
+            out: out.clone(),
+        };
+        let (writer, guard) = start(gated, 20).unwrap();
+        let mut sent = 0;
+        while guard.0.lock().dropped == 0 {
+            (&writer).write_all(b"line\n").unwrap();
+            sent += 1;
+        }
         drop(opener);
         drop(guard);
         let written = out.pieces().concat().lines().count();
-        assert_eq!(written + dropped, sent);
+        assert!((4..=8).contains(&written), "{written} of {sent}");
+        assert_eq!(written + 1, sent);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_counted_as_dropped() {
+        let out = Written::default();
+        let (writer, guard) = start(out.clone(), 20).unwrap();
+        let queue = Arc::clone(&guard.0);
+        drop(guard);
+        (&writer).write_all(b"late\n").unwrap();
+        assert_eq!(queue.lock().dropped, 1);
+        assert_eq!(out.pieces().len(), 0);
     }
 
     #[test]
     fn a_gap_is_logged_once_when_it_is_over() {
-        let (opener, guard, _) = overflow(&Written::default());
-        let mut batches = BatchWriter {
-            out: BufWriter::new(io::sink()),
-            dropped: Arc::new(OnceLock::from(guard.counter.clone())),
-            seen: 0,
-            reported: 0,
-        };
         let log = Written::default();
         let writer = log.clone();
         let layer = BunyanLayer::new("a-name", move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, || {
-            batches.flush().unwrap();
+            let mut gaps = Gaps::default();
+            gaps.report(1);
             assert_eq!(log.pieces().len(), 0, "it may last");
-            batches.flush().unwrap();
-            batches.flush().unwrap();
+            gaps.report(1);
+            gaps.report(1);
         });
         let lines = log.pieces();
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("\"lines\":1"), "{lines:?}");
-        drop(opener);
-        drop(guard);
     }
 
     #[test]
     fn lines_keep_their_order() {
         let out = Written::default();
-        let (mut writer, guard) = start(out.clone(), 1000);
+        let (writer, guard) = start(out.clone(), 10_000).unwrap();
         let mut expected = String::new();
         for number in 0..1000 {
             let line = format!("{number}\n");
-            writer.write_all(line.as_bytes()).unwrap();
+            (&writer).write_all(line.as_bytes()).unwrap();
             expected.push_str(&line);
         }
         drop(guard);

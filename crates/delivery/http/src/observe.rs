@@ -236,10 +236,15 @@ impl Finished {
             status,
             latency,
         } = self.outcome;
-        let latency_ms = latency.as_secs_f64() * 1000.0;
-        span.record("route", route)
-            .record("status", status)
-            .record("latency_ms", latency_ms);
+        // To the microsecond; what takes longer than an hour is cut.
+        let micros = u32::try_from(latency.as_micros()).unwrap_or(u32::MAX);
+        let latency_ms = f64::from(micros) / 1000.0;
+        tracing::record_all!(
+            span,
+            route = route,
+            status = status,
+            latency_ms = latency_ms
+        );
         let (request_id, client, bytes) = (context.id.as_str(), &context.client, self.bytes);
         if self.is_probe {
             tracing::debug!(

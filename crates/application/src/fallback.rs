@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use posthorn_domain::QuotaRule;
 
-use crate::{Breaker, BreakerState, Cache, CacheError};
+use crate::{
+    Breaker, BreakerState, Cache, CacheError, QuotaCounter, QuotaDecision, QuotaError, QuotaKey,
+};
 
 /// Answers from `primary` while the breaker is closed, from `stand_in` while it is open or when a
 /// call to the primary failed for a transient reason. Errors that are not transient pass through:
@@ -76,5 +79,32 @@ impl Cache for Fallback<dyn Cache> {
     async fn clear(&self) -> Result<(), CacheError> {
         self.stand_in.clear().await?;
         self.run(CacheError::is_transient, Cache::clear).await
+    }
+}
+
+/// A request has to be decided in any case, so the stand-in also answers what the primary refuses
+/// for good. Only a transient failure counts for the breaker: a probe would find nothing wrong.
+#[async_trait]
+impl QuotaCounter for Fallback<dyn QuotaCounter> {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        let decided = self.run(QuotaError::is_transient, |counter| counter.hit(key, rule));
+        match decided.await {
+            Err(error) => {
+                tracing::debug!(%error, "counting alone");
+                self.stand_in.hit(key, rule).await
+            }
+            decided => decided,
+        }
+    }
+
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        let seen = self.run(QuotaError::is_transient, |counter| counter.peek(key, rule));
+        match seen.await {
+            Err(error) => {
+                tracing::debug!(%error, "looking alone");
+                self.stand_in.peek(key, rule).await
+            }
+            seen => seen,
+        }
     }
 }

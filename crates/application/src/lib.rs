@@ -3,6 +3,7 @@
 //! A port is a small trait whose doc comment is its contract; adapters implement it, and the
 //! binary chooses which. Nothing here knows a runtime, a transport or a storage engine.
 
+mod admission;
 mod breaker;
 mod fallback;
 mod health_service;
@@ -10,8 +11,10 @@ mod info_service;
 mod lifecycle;
 mod message_service;
 mod ports;
+mod replica_share;
 mod retention;
 
+pub use admission::{Admission, AdmissionSettings, Admitted, Caller};
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
 pub use fallback::Fallback;
 pub use health_service::{CheckOutcome, HealthChecks, HealthReport, HealthService, HealthStatus};
@@ -27,4 +30,8 @@ pub use ports::message_store::{
     TopicRequest, TopicSummary,
 };
 pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome};
+pub use ports::quota_counter::{
+    QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaScope, QuotaWindow,
+};
+pub use replica_share::ReplicaShare;
 pub use retention::{RetentionService, RetentionSettings};

@@ -5,3 +5,4 @@ pub(crate) mod clock;
 pub(crate) mod dependency;
 pub(crate) mod message_store;
 pub(crate) mod metrics;
+pub(crate) mod quota_counter;

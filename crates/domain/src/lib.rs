@@ -4,21 +4,28 @@
 //! rules hold. Nothing here reads a clock, touches a network or knows a wire format.
 
 mod attributes;
+mod client;
 mod content;
 mod durability;
 mod idempotency;
 mod message;
 mod message_id;
+mod quota;
 mod receipt;
 mod timestamp;
 mod topic;
 
 pub use attributes::{AttributeError, Attributes};
+pub use client::{AddressRange, AddressRangeError, Client};
 pub use content::{Charset, ContentError, ContentRules, MessageContent};
 pub use durability::{Durability, DurabilityError};
 pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
 pub use message::{Message, NewMessage};
 pub use message_id::{MessageId, MessageIdError};
+pub use quota::{
+    Quota, QuotaExpected, QuotaLimits, QuotaParseError, QuotaRule, QuotaRuleError, QuotaStrategy,
+    QuotaStrategyError, QuotaUnit,
+};
 pub use receipt::Receipt;
 pub use timestamp::Timestamp;
 pub use topic::{Topic, TopicError};

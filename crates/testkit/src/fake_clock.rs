@@ -55,6 +55,11 @@ impl FakeClock {
             .send_modify(|monotonic| *monotonic = monotonic.saturating_add(duration));
     }
 
+    /// Moves the monotonic time alone, by as little as it can tell apart.
+    pub fn advance_nanos(&self, nanos: u64) {
+        self.advance_monotonic(Duration::from_nanos(nanos));
+    }
+
     /// Sets the wall clock alone, in either direction, as an operator or NTP would.
     pub fn set_now(&self, now: Timestamp) {
         *self.wall() = now;

@@ -1,20 +1,24 @@
-//! The store and the cache keep the contracts of their ports.
+//! The store, the cache and the quota counter keep the contracts of their ports.
 
 #![allow(missing_docs, reason = "tests")]
 
 use std::sync::Arc;
 
-use posthorn_application::{Cache, MessageStore};
-use posthorn_memory::{MemoryCache, MemoryCacheSettings, MemoryStore, MemoryStoreSettings};
+use posthorn_application::{Cache, MessageStore, QuotaCounter};
+use posthorn_memory::{
+    MemoryCache, MemoryCacheSettings, MemoryQuotaCounter, MemoryQuotaSettings, MemoryStore,
+    MemoryStoreSettings,
+};
 use posthorn_testkit::{
-    CacheHarness, FakeClock, StoreHarness, cache_contract_tests, store_clock_tests,
-    store_contract_tests, store_model_tests,
+    CacheHarness, FakeClock, QuotaHarness, StoreHarness, cache_contract_tests, quota_clock_tests,
+    quota_contract_tests, store_clock_tests, store_contract_tests, store_model_tests,
 };
 
 struct Harness {
     clock: Arc<FakeClock>,
     store: Arc<MemoryStore>,
     cache: Arc<MemoryCache>,
+    quotas: Arc<MemoryQuotaCounter>,
 }
 
 impl Harness {
@@ -22,7 +26,9 @@ impl Harness {
         let clock = Arc::new(FakeClock::new());
         let store = MemoryStore::new(clock.clone(), MemoryStoreSettings::default());
         let cache = MemoryCache::new(clock.clone(), MemoryCacheSettings::default());
+        let quotas = MemoryQuotaCounter::new(clock.clone(), MemoryQuotaSettings::default());
         Self {
+            quotas: Arc::new(quotas),
             clock,
             store: Arc::new(store),
             cache: Arc::new(cache),
@@ -50,7 +56,19 @@ impl CacheHarness for Harness {
     }
 }
 
+impl QuotaHarness for Harness {
+    fn counter(&self) -> Arc<dyn QuotaCounter> {
+        self.quotas.clone()
+    }
+
+    fn clock(&self) -> Option<&FakeClock> {
+        Some(&self.clock)
+    }
+}
+
 store_contract_tests!(Harness::new());
 store_clock_tests!(Harness::new());
 store_model_tests!(cases = 512, Harness::new());
 cache_contract_tests!(Harness::new());
+quota_contract_tests!(Harness::new());
+quota_clock_tests!(cases = 512, Harness::new());

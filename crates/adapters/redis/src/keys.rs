@@ -1,7 +1,9 @@
 //! Every key in Redis, its type and its TTL.
 //!
 //! `PREFIX` is the configured prefix, `posthorn` by default. What stands in braces is the hash tag
-//! (Redis Cluster specification, "Hash tags"), so that all keys of one topic share a slot.
+//! (Redis Cluster specification, "Hash tags"), so that all keys of one topic share a slot, and
+//! so do all keys of one client. `CLIENT` is `sub:SUBJECT`, an IPv4 address or an IPv6 network; `SCOPE`
+//! is `message`, `read` or `default-ROUTE`.
 //!
 //! | key | type | TTL | holds |
 //! | --- | --- | --- | --- |
@@ -10,11 +12,14 @@
 //! | `PREFIX:{t:TOPIC}:pruned` | string | none | the id of the newest message that retention removed |
 //! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT POD` of the first append with that key |
 //! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that may hold messages |
+//! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, when it began and how many requests it holds |
+//! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
 //! | `PREFIX:wake` | channel | – | the names of topics that just got messages, one a line |
 //!
 //! An emptied stream stays, because it remembers the greatest id it ever gave; `XADD` goes on from
 //! there even when the server's clock went back.
 
+use posthorn_application::QuotaKey;
 use posthorn_domain::{IdempotencyKey, Topic};
 
 use crate::slots::slot_of;
@@ -52,6 +57,16 @@ pub(crate) fn idempotency(prefix: &str, topic: &Topic, key: &IdempotencyKey) -> 
     format!("{prefix}:{{t:{topic}}}:key:{}", key.as_str())
 }
 
+/// The fixed windows of `key`.
+pub(crate) fn quota_fixed(prefix: &str, key: &QuotaKey) -> String {
+    format!("{prefix}:quota:{{{}}}:{}:fixed", key.client, key.scope)
+}
+
+/// The moving windows of `key`.
+pub(crate) fn quota_moving(prefix: &str, key: &QuotaKey) -> String {
+    format!("{prefix}:quota:{{{}}}:{}:moving", key.client, key.scope)
+}
+
 /// The slot of every key of `topic`.
 pub(crate) fn topic_slot(topic: &Topic) -> u16 {
     slot_of(&format!("{{t:{topic}}}"))
@@ -59,6 +74,11 @@ pub(crate) fn topic_slot(topic: &Topic) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use posthorn_application::{QuotaClass, QuotaScope};
+    use posthorn_domain::Client;
+
     use super::*;
 
     #[test]
@@ -72,6 +92,28 @@ mod tests {
             idempotency("p", &topic, &key),
         ] {
             assert_eq!(slot_of(&name), topic_slot(&topic), "{name}");
+        }
+    }
+
+    #[test]
+    fn all_keys_of_a_client_share_a_slot_and_no_two_scopes_a_key() {
+        let key = |subject: &str, class, route| QuotaKey {
+            client: Client::of_subject(subject),
+            scope: QuotaScope { class, route },
+        };
+        for subject in ["alice", "}{x}", "", "a}:message:fixed"] {
+            let keys = [
+                key(subject, QuotaClass::Message, ""),
+                key(subject, QuotaClass::Read, ""),
+                key(subject, QuotaClass::Default, "info"),
+            ];
+            let names = keys
+                .iter()
+                .flat_map(|key| [quota_fixed("p", key), quota_moving("p", key)]);
+            let names: BTreeSet<_> = names.collect();
+            assert_eq!(names.len(), 6);
+            let slots: BTreeSet<_> = names.iter().map(|name| slot_of(name)).collect();
+            assert_eq!(slots.len(), 1, "{subject}");
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::aio::ConnectionLike;
+use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection};
 use deadpool_redis::{BuildError, PoolConfig, PoolError, Runtime, Timeouts, cluster, sentinel};
+use redis::cluster_async::ClusterConnection;
 use redis::sentinel::SentinelNodeConnectionInfo;
 use redis::{
     AsyncConnectionConfig, Cmd, ConnectionInfo, FromRedisValue, Pipeline, RedisError, RedisFuture,
@@ -53,6 +54,14 @@ pub(crate) enum PooledConnection {
     Single(deadpool_redis::Connection),
     Sentinel(sentinel::Connection),
     Cluster(cluster::Connection),
+}
+
+/// A connection whose clones share it; their commands go out without waiting for each other's
+/// answers. It does not come back once it broke.
+#[derive(Clone)]
+pub(crate) enum SharedConnection {
+    Node(MultiplexedConnection),
+    Cluster(ClusterConnection),
 }
 
 impl RedisPool {
@@ -120,15 +129,42 @@ impl RedisPool {
         self.bounded(command.query_async(&mut connection)).await
     }
 
+    /// The most time that a checkout and a command take together.
+    pub(crate) fn bound(&self) -> Duration {
+        self.inner.checkout_bound + self.inner.command_timeout
+    }
+
+    /// What became of `call`; `None` once the command time-out has passed.
+    pub(crate) async fn timed<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        timeout(self.inner.command_timeout, call).await.ok()
+    }
+
     /// The outcome of `call`, which is cut off at the command time-out.
     pub(crate) async fn bounded<T>(
         &self,
         call: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, Fault> {
-        timeout(self.inner.command_timeout, call)
+        self.timed(call)
             .await
-            .map_err(|_| Fault::timed_out("a command"))?
+            .ok_or_else(|| Fault::timed_out("a command"))?
             .map_err(|error| Fault::of(&error))
+    }
+}
+
+impl PooledConnection {
+    /// The connection for many users at once; the pool opens another one in its place.
+    pub(crate) fn into_shared(self) -> SharedConnection {
+        match self {
+            Self::Single(connection) => {
+                SharedConnection::Node(deadpool_redis::Connection::take(connection))
+            }
+            Self::Sentinel(connection) => {
+                SharedConnection::Node(sentinel::Connection::take(connection))
+            }
+            Self::Cluster(connection) => {
+                SharedConnection::Cluster(cluster::Connection::take(connection))
+            }
+        }
     }
 }
 
@@ -233,6 +269,34 @@ impl ConnectionLike for PooledConnection {
         match self {
             Self::Single(connection) => connection.get_db(),
             Self::Sentinel(connection) => connection.get_db(),
+            Self::Cluster(connection) => connection.get_db(),
+        }
+    }
+}
+
+impl ConnectionLike for SharedConnection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::Node(connection) => connection.req_packed_command(command),
+            Self::Cluster(connection) => connection.req_packed_command(command),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Node(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Node(connection) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
         }
     }

@@ -1,4 +1,4 @@
-//! Both contracts on a single server and on a cluster of three.
+//! All contracts on a single server and on a cluster of three.
 
 mod cache_on_a_server {
     use crate::support::CacheOn;
@@ -10,6 +10,18 @@ mod cache_on_a_cluster {
     use crate::support::CacheOn;
 
     posthorn_testkit::cache_contract_tests!(CacheOn::cluster().await);
+}
+
+mod quotas_on_a_server {
+    use crate::support::QuotasOn;
+
+    posthorn_testkit::quota_contract_tests!(QuotasOn::server().await);
+}
+
+mod quotas_on_a_cluster {
+    use crate::support::QuotasOn;
+
+    posthorn_testkit::quota_contract_tests!(QuotasOn::cluster().await);
 }
 
 mod store_on_a_server {

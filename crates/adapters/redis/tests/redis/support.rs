@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use posthorn_application::{Anchor, Cache, MessageStore, PageLimit, PageRequest};
+use posthorn_application::{Anchor, Cache, MessageStore, PageLimit, PageRequest, QuotaCounter};
 use posthorn_domain::{Durability, Message, Topic};
-use posthorn_redis::{RedisCache, RedisPool, RedisSettings, RedisStore, RedisStoreSettings};
-use posthorn_testkit::{CacheHarness, RedisCluster, RedisSentinel, RedisServer, StoreHarness};
+use posthorn_redis::{
+    RedisCache, RedisPool, RedisQuotaCounter, RedisSettings, RedisStore, RedisStoreSettings,
+};
+use posthorn_testkit::{
+    CacheHarness, QuotaHarness, RedisCluster, RedisSentinel, RedisServer, StoreHarness,
+};
 use secrecy::SecretString;
 
 /// Servers for one test.
@@ -131,6 +135,37 @@ impl CacheHarness for CacheOn {
 
     async fn other_process(&self) -> Arc<dyn Cache> {
         Arc::new(RedisCache::new(pool(&self.servers.url())))
+    }
+}
+
+pub(crate) struct QuotasOn {
+    servers: Servers,
+    quotas: Arc<RedisQuotaCounter>,
+}
+
+impl QuotasOn {
+    pub(crate) async fn server() -> Self {
+        Self::on(Servers::server().await)
+    }
+
+    pub(crate) async fn cluster() -> Self {
+        Self::on(Servers::cluster().await)
+    }
+
+    fn on(servers: Servers) -> Self {
+        let quotas = Arc::new(RedisQuotaCounter::new(pool(&servers.url())));
+        Self { servers, quotas }
+    }
+}
+
+#[async_trait]
+impl QuotaHarness for QuotasOn {
+    fn counter(&self) -> Arc<dyn QuotaCounter> {
+        Arc::clone(&self.quotas) as Arc<dyn QuotaCounter>
+    }
+
+    async fn other_process(&self) -> Arc<dyn QuotaCounter> {
+        Arc::new(RedisQuotaCounter::new(pool(&self.servers.url())))
     }
 }
 

@@ -1,0 +1,40 @@
+//! A quota counter that is one of several which know nothing of each other.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use posthorn_domain::QuotaRule;
+
+use crate::{QuotaCounter, QuotaDecision, QuotaError, QuotaKey};
+
+/// Gives each of `replicas` processes an equal share of every limit, so that all of them together
+/// stay within it although each counts alone.
+pub struct ReplicaShare {
+    inner: Arc<dyn QuotaCounter>,
+    replicas: NonZeroU32,
+}
+
+impl ReplicaShare {
+    /// One of `replicas` counters like `inner`.
+    pub fn new(inner: Arc<dyn QuotaCounter>, replicas: NonZeroU32) -> Self {
+        Self { inner, replicas }
+    }
+}
+
+#[async_trait]
+impl QuotaCounter for ReplicaShare {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        if self.replicas == NonZeroU32::MIN {
+            return self.inner.hit(key, rule).await;
+        }
+        self.inner.hit(key, &rule.share(self.replicas)).await
+    }
+
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        if self.replicas == NonZeroU32::MIN {
+            return self.inner.peek(key, rule).await;
+        }
+        self.inner.peek(key, &rule.share(self.replicas)).await
+    }
+}

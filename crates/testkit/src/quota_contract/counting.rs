@@ -1,0 +1,135 @@
+//! What counts and what does not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::QuotaWindow;
+use tokio::task::JoinSet;
+
+use super::{QuotaHarness, STRATEGIES, hit, key, peek, rule, settle, used};
+
+/// Longer than any case takes.
+const REST: Duration = Duration::from_secs(30);
+
+/// Exactly as many as the limit says, and the use is told each time.
+pub async fn a_limit_is_reached_and_not_passed(harness: impl QuotaHarness) {
+    let counter = harness.counter();
+    for strategy in STRATEGIES {
+        let (key, rule) = (key(strategy.as_str()), rule("10 per day", strategy));
+        settle(&harness, &rule, REST).await;
+        for number in 1..=10 {
+            let decision = hit(&counter, &key, &rule).await;
+            assert!(decision.allowed, "{number}: {decision:?}");
+            assert_eq!(used(&decision), [number]);
+            assert_eq!(decision.windows[0].remaining(), 10 - number);
+        }
+        for _ in 0..3 {
+            let decision = hit(&counter, &key, &rule).await;
+            assert!(!decision.allowed, "{decision:?}");
+            assert_eq!(used(&decision), [10]);
+            assert!(decision.retry_after() > Duration::ZERO);
+            assert!(decision.retry_after() <= Duration::from_hours(24));
+        }
+    }
+}
+
+/// Whatever was denied, the longer window has counted the allowed ones only.
+pub async fn a_denied_request_consumes_nothing(harness: impl QuotaHarness) {
+    let counter = harness.counter();
+    for strategy in STRATEGIES {
+        // The full window stands before and after the other one.
+        for text in ["2 per hour;5 per day", "5 per day;2 per hour"] {
+            let (key, rule) = (
+                key(&format!("{text} {}", strategy.as_str())),
+                rule(text, strategy),
+            );
+            settle(&harness, &rule, REST).await;
+            for number in 0..20 {
+                assert_eq!(hit(&counter, &key, &rule).await.allowed, number < 2);
+            }
+            assert_eq!(used(&peek(&counter, &key, &rule).await), [2, 2]);
+        }
+    }
+}
+
+/// The tightest window decides, and it is the one that is named.
+pub async fn all_windows_decide_together(harness: impl QuotaHarness) {
+    let counter = harness.counter();
+    for strategy in STRATEGIES {
+        let (key, rule) = (
+            key(strategy.as_str()),
+            rule("9 per hour;3 per day;8 per year", strategy),
+        );
+        settle(&harness, &rule, REST).await;
+        for number in 1..=3 {
+            assert_eq!(used(&hit(&counter, &key, &rule).await), [number; 3]);
+        }
+        let denied = hit(&counter, &key, &rule).await;
+        assert!(!denied.allowed);
+        let quota = denied.tightest().map(|window| window.quota);
+        assert_eq!(quota, Some(rule.limits()[1]));
+        assert_eq!(denied.retry_after(), denied.windows[1].reset);
+        let room: Vec<_> = denied.windows.iter().map(QuotaWindow::remaining).collect();
+        assert_eq!(room, [6, 0, 5]);
+    }
+}
+
+/// However often, and also of a key that nothing is known of.
+pub async fn looking_consumes_nothing(harness: impl QuotaHarness) {
+    let counter = harness.counter();
+    for strategy in STRATEGIES {
+        let (key, rule) = (key(strategy.as_str()), rule("2 per day", strategy));
+        settle(&harness, &rule, REST).await;
+        for number in 0..=2 {
+            for _ in 0..5 {
+                let seen = peek(&counter, &key, &rule).await;
+                assert_eq!((seen.allowed, used(&seen)), (number < 2, vec![number]));
+            }
+            hit(&counter, &key, &rule).await;
+        }
+    }
+}
+
+/// A larger limit gives the difference, a smaller one nothing, and neither forgets.
+pub async fn a_limit_that_changes_goes_on_from_what_was_counted(harness: impl QuotaHarness) {
+    let counter = harness.counter();
+    for strategy in STRATEGIES {
+        let key = key(strategy.as_str());
+        let rule = |count: u32| rule(&format!("{count} per day"), strategy);
+        settle(&harness, &rule(4), REST).await;
+        for _ in 0..4 {
+            assert!(hit(&counter, &key, &rule(4)).await.allowed);
+        }
+        let smaller = hit(&counter, &key, &rule(2)).await;
+        assert_eq!((smaller.allowed, used(&smaller)), (false, vec![4]));
+        assert_eq!(smaller.windows[0].remaining(), 0);
+        let larger = hit(&counter, &key, &rule(5)).await;
+        assert_eq!((larger.allowed, used(&larger)), (true, vec![5]));
+        assert!(!hit(&counter, &key, &rule(5)).await.allowed);
+    }
+}
+
+/// Forty at once over two handles: ten get through.
+pub async fn many_requests_at_once_get_no_more_than_the_limit(harness: impl QuotaHarness) {
+    let handles = [harness.counter(), harness.other_process().await];
+    for strategy in STRATEGIES {
+        let rule = rule("10 per day;100 per month", strategy);
+        settle(&harness, &rule, REST).await;
+        let mut tasks = JoinSet::new();
+        for number in 0..40 {
+            let (counter, rule) = (Arc::clone(&handles[number % 2]), rule.clone());
+            tasks.spawn(async move {
+                let key = key(rule.strategy().as_str());
+                counter.hit(&key, &rule).await.unwrap().allowed
+            });
+        }
+        let allowed = tasks
+            .join_all()
+            .await
+            .into_iter()
+            .filter(|allowed| *allowed);
+        assert_eq!(allowed.count(), 10);
+        let key = key(strategy.as_str());
+        assert_eq!(used(&peek(&handles[0], &key, &rule).await), [10, 10]);
+    }
+}

@@ -88,7 +88,7 @@ const fn home(dependency: &'static str, crates: &'static [&'static str]) -> Home
 pub(super) const FREE_IN_TESTS: [&str; 1] = ["tracing-subscriber"];
 
 /// Technologies with a home; all others are free. Tests keep to them too.
-pub(super) const HOMES: [Home; 16] = [
+pub(super) const HOMES: [Home; 15] = [
     home("actix-*", &["posthorn-http"]),
     home("clap", &["posthorn", "xtask"]),
     home("deadpool-redis", &["posthorn-redis"]),

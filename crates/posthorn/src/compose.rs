@@ -1,6 +1,7 @@
 //! From settings to a running application.
 
 mod dependencies;
+mod quotas;
 mod store;
 
 use std::io;
@@ -96,6 +97,11 @@ impl App {
         let metrics = Arc::new(Metrics::new(&identity, Arc::clone(&clock)));
         let mut supervisor = Supervisor::default();
         let shared = dependencies::connect(&settings, &clock, &metrics, &mut supervisor).await?;
+        let redis = shared.pool.as_ref().zip(shared.breaker.as_ref());
+        let admission = settings
+            .quotas
+            .as_ref()
+            .map(|section| quotas::admission(section, redis, &clock, &metrics));
         let store = store::open(&settings, &clock, &metrics).await?;
         let retention = RetentionService::new(
             Arc::clone(&store),
@@ -123,6 +129,7 @@ impl App {
                 Arc::clone(&clock),
             )),
             info: Arc::new(InfoService::new(identity, shared.cache, Arc::clone(&clock))),
+            admission: admission.map(Arc::new),
             lifecycle: Arc::clone(&lifecycle),
             clock: Arc::clone(&clock),
             request_metrics: Arc::clone(&metrics) as _,
@@ -208,7 +215,7 @@ fn http_settings(settings: &Settings) -> Result<HttpSettings, StartError> {
         max_streams: http.max_streams,
         flood_per_second: http.flood_per_second,
         flood_burst: http.flood_burst,
-        trusted_proxy_hops: http.trusted_proxy_hops,
+        trusted_proxies: http.trusted_proxies,
         shutdown_timeout: settings.shutdown.timeout,
     })
 }

@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod parse;
+mod quotas;
 mod read;
 mod reader;
 mod reference;
@@ -16,8 +17,8 @@ pub use catalogue::{CATALOGUE, Setting};
 pub use reader::{ConfigError, ConfigErrors, Effective};
 pub use reference::reference_markdown;
 pub use settings::{
-    Environment, HttpSection, ListenSection, LogSection, RedisSection, SecretSection, Settings,
-    ShutdownSection, StoreSection, StoreUrl,
+    Environment, HttpSection, ListenSection, LogSection, QuotaSection, RedisSection, SecretSection,
+    Settings, ShutdownSection, StoreSection, StoreUrl,
 };
 pub use source::{SourceError, Sources};
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod cache;
 pub(crate) mod dependency;
+pub(crate) mod quota_counter;
 mod script;
 pub(crate) mod store;

@@ -26,6 +26,7 @@ pub use eventually::eventually;
 pub use fake_clock::FakeClock;
 pub use fakes::cache::{CacheCall, FakeCache};
 pub use fakes::dependency::FakeDependency;
+pub use fakes::quota_counter::FakeQuotaCounter;
 pub use fakes::store::FakeStore;
 pub use quota_contract::QuotaHarness;
 pub use redis::cluster::RedisCluster;

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppendError, Cache, CacheError, Dependency, DependencyError, MessageStore, StoreError,
+    AppendError, Cache, CacheError, Dependency, DependencyError, MessageStore, QuotaCounter,
+    QuotaError, StoreError,
 };
 use posthorn_testkit::{
-    CacheCall, CacheHarness, FakeCache, FakeClock, FakeDependency, FakeStore, StoreHarness,
-    cache_contract_tests, samples, store_clock_tests, store_contract_tests, store_model_tests,
+    CacheCall, CacheHarness, FakeCache, FakeClock, FakeDependency, FakeQuotaCounter, FakeStore,
+    QuotaHarness, StoreHarness, cache_contract_tests, quota_clock_tests, quota_contract,
+    quota_contract_tests, samples, store_clock_tests, store_contract_tests, store_model_tests,
 };
 
 struct Harness {
     clock: Arc<FakeClock>,
     store: Arc<FakeStore>,
     cache: Arc<FakeCache>,
+    quotas: Arc<FakeQuotaCounter>,
 }
 
 impl Harness {
@@ -24,10 +27,12 @@ impl Harness {
         let clock = Arc::new(FakeClock::new());
         let store = Arc::new(FakeStore::new(Arc::clone(&clock)));
         let cache = Arc::new(FakeCache::new(Arc::clone(&clock)));
+        let quotas = Arc::new(FakeQuotaCounter::new(Arc::clone(&clock), false));
         Self {
             clock,
             store,
             cache,
+            quotas,
         }
     }
 }
@@ -52,10 +57,36 @@ impl CacheHarness for Harness {
     }
 }
 
+impl QuotaHarness for Harness {
+    fn counter(&self) -> Arc<dyn QuotaCounter> {
+        self.quotas.clone()
+    }
+
+    fn clock(&self) -> Option<&FakeClock> {
+        Some(&self.clock)
+    }
+}
+
 store_contract_tests!(Harness::new());
 store_clock_tests!(Harness::new());
 store_model_tests!(cases = 32, Harness::new());
 cache_contract_tests!(Harness::new());
+quota_contract_tests!(Harness::new());
+quota_clock_tests!(cases = 64, Harness::new());
+
+#[tokio::test]
+async fn a_quota_counter_fails_as_often_as_it_was_told_and_counts_nothing_then() {
+    let counter = Harness::new().quotas;
+    let strategy = quota_contract::STRATEGIES[0];
+    let (key, rule) = (
+        quota_contract::key("k"),
+        quota_contract::rule("1/day", strategy),
+    );
+    let error = QuotaError::Unavailable("as the test wants".to_owned());
+    counter.fail_next(1, error.clone());
+    assert_eq!(counter.hit(&key, &rule).await, Err(error));
+    assert!(counter.hit(&key, &rule).await.unwrap().allowed);
+}
 
 #[tokio::test]
 async fn a_cache_fails_as_often_as_it_was_told() {

@@ -8,6 +8,7 @@ mod init;
 mod log_queue;
 mod metrics;
 mod panic_hook;
+mod quota_counter;
 mod store;
 #[cfg(test)]
 mod written;
@@ -17,4 +18,5 @@ pub use filter::{FilterError, check_filter};
 pub use host_name::host_name;
 pub use init::{InitError, LogFormat, LogSettings, TelemetryGuard, init};
 pub use metrics::{Metrics, PoolCounts, PoolSource};
+pub use quota_counter::InstrumentedQuotaCounter;
 pub use store::InstrumentedStore;

@@ -21,7 +21,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-pub(crate) use labels::{CacheLabels, StoreLabels};
+pub(crate) use labels::{CacheLabels, QuotaLabels, StoreLabels};
 use labels::{DependencyLabels, InfoLabels};
 pub(crate) use messages::MessageCounters;
 use process::ProcessCollector;
@@ -45,6 +45,7 @@ pub struct Metrics {
     messages: MessageCounters,
     store: Durations<StoreLabels>,
     cache: Family<CacheLabels, Counter>,
+    quotas: Family<QuotaLabels, Counter>,
     dependencies: Family<DependencyLabels, Gauge>,
     pools: PoolCollector,
     /// The length of the last exposition, so that the next one needs one allocation.
@@ -68,6 +69,9 @@ impl Metrics {
         );
         let cache = Family::default();
         registry.register("app_cache_requests", "Operations of caches", cache.clone());
+        let quotas = Family::default();
+        let help = "Decisions on quotas, by the class of the limit";
+        registry.register("app_rate_limit_decisions", help, quotas.clone());
         let dependencies = Family::default();
         let help = "Whether a dependency is there (1) or not (0)";
         registry.register("app_dependency_up", help, dependencies.clone());
@@ -82,6 +86,7 @@ impl Metrics {
             messages,
             store,
             cache,
+            quotas,
             dependencies,
             pools,
             last_length: AtomicUsize::new(0),
@@ -104,6 +109,10 @@ impl Metrics {
 
     pub(crate) fn store_durations(&self) -> &Durations<StoreLabels> {
         &self.store
+    }
+
+    pub(crate) fn quota_decisions(&self) -> &Family<QuotaLabels, Counter> {
+        &self.quotas
     }
 
     pub(crate) fn cache_requests(&self) -> &Family<CacheLabels, Counter> {

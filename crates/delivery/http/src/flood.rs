@@ -2,7 +2,6 @@
 //! route. It protects the process; it knows nothing of other processes.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use actix_governor::governor::NotUntil;
@@ -10,13 +9,16 @@ use actix_governor::governor::clock::{Clock, DefaultClock, QuantaInstant};
 use actix_governor::governor::middleware::NoOpMiddleware;
 use actix_governor::{GovernorConfig, GovernorConfigBuilder, KeyExtractor};
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use posthorn_domain::Client;
 
 use crate::HttpSettings;
 use crate::context;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, Exceeded};
+use crate::quota::{self, Policy};
 use crate::routes;
+use crate::state::State;
 
 /// The rule of the guard, with what it counted.
 pub(crate) type FloodGuard = GovernorConfig<FloodKey, NoOpMiddleware>;
@@ -24,15 +26,25 @@ pub(crate) type FloodGuard = GovernorConfig<FloodKey, NoOpMiddleware>;
 /// How often clients that have been quiet are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The name of the guard's limit.
+const POLICY: &str = "flood";
+
 /// Tells clients apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FloodKey;
 
+/// The rates that count.
+#[derive(Clone, Copy, Debug)]
+struct Rates {
+    per_second: u32,
+    burst: u32,
+}
+
 /// One client, as the guard counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Client {
-    /// An IPv4 address, or the first 64 bits of an IPv6 address: a household has that many.
-    Address(IpAddr),
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Counted {
+    /// As quotas count who has no token: tokens are not checked yet where the guard stands.
+    Client(Client),
     /// A probe, which is never refused.
     Exempt,
 }
@@ -48,9 +60,9 @@ pub(crate) fn is_on(settings: &HttpSettings) -> bool {
 /// The guard with the rates of `settings`; it counts nothing as long as it is not used.
 pub(crate) fn guard(settings: &HttpSettings) -> io::Result<FloodGuard> {
     let mut builder = GovernorConfigBuilder::default();
-    let rate = settings.flood_per_second.clamp(1, MAX_PER_SECOND);
-    builder.requests_per_second(u64::from(rate));
-    builder.burst_size(settings.flood_burst.max(1));
+    let rates = Rates::of(settings);
+    builder.requests_per_second(u64::from(rates.per_second));
+    builder.burst_size(rates.burst);
     let refused = || io::Error::new(io::ErrorKind::InvalidInput, "the flood guard has no rate");
     builder.key_extractor(FloodKey).finish().ok_or_else(refused)
 }
@@ -64,17 +76,50 @@ pub(crate) async fn forget_quiet_clients(guard: FloodGuard) {
     }
 }
 
+/// Why the guard has refused a request, whose client has to wait for `seconds`.
+pub(crate) fn refusal(settings: &HttpSettings, seconds: u64) -> ApiError {
+    let Rates { per_second, burst } = Rates::of(settings);
+    ApiError::rate_limited(Exceeded {
+        policy: POLICY.to_owned(),
+        limit: format!("{per_second} per second, {burst} at once"),
+        seconds,
+    })
+}
+
+/// Says in the headers of such an answer what the limit is.
+pub(crate) fn describe(headers: &mut HeaderMap, state: &State, seconds: u64) {
+    let Rates { per_second, burst } = Rates::of(&state.settings);
+    let policy = Policy {
+        name: POLICY.to_owned(),
+        quota: burst,
+        // How long all of the burst takes to come back.
+        window: burst.div_ceil(per_second),
+        remaining: 0,
+        reset: seconds,
+    };
+    let now = state.services.clock.now().as_millis() / 1000;
+    quota::put(headers, &[policy], 0, now);
+}
+
+impl Rates {
+    fn of(settings: &HttpSettings) -> Self {
+        Self {
+            per_second: settings.flood_per_second.clamp(1, MAX_PER_SECOND),
+            burst: settings.flood_burst.max(1),
+        }
+    }
+}
+
 impl KeyExtractor for FloodKey {
-    type Key = Client;
+    type Key = Counted;
     type KeyExtractionError = ApiError;
 
     fn extract(&self, request: &ServiceRequest) -> Result<Self::Key, Self::KeyExtractionError> {
         if routes::is_probe_path(request.path()) {
-            return Ok(Client::Exempt);
+            return Ok(Counted::Exempt);
         }
-        Ok(Client::Address(network(
-            context::of(request.request()).client,
-        )))
+        let address = context::of(request.request()).client;
+        Ok(Counted::Client(Client::at(address)))
     }
 
     fn exceed_rate_limit_response(
@@ -83,39 +128,22 @@ impl KeyExtractor for FloodKey {
         _response: HttpResponseBuilder,
     ) -> HttpResponse {
         let wait = negative.wait_time_from(DefaultClock::default().now());
-        // Rounded up, so that who waits that long is not too early. The library keeps the status
-        // and the headers of this, not the error; the outermost middleware writes the document.
+        // More than the rest, so that who waits that long is not too early. The library keeps the
+        // status and the headers of this, not the error; the outermost middleware writes the
+        // document and the fields of the limit.
         HttpResponse::TooManyRequests()
             .insert_header((header::RETRY_AFTER, wait.as_secs() + 1))
             .finish()
     }
 
     fn whitelisted_keys(&self) -> Vec<Self::Key> {
-        vec![Client::Exempt]
-    }
-}
-
-/// What counts as one client's address.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
+        vec![Counted::Exempt]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_ipv6_client_is_its_64_bit_network() {
-        let of = |text: &str| network(text.parse().unwrap()).to_string();
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(of("192.0.2.7"), "192.0.2.7");
-    }
 
     #[test]
     fn the_guard_is_off_unless_it_is_asked_for() {

@@ -1,47 +1,79 @@
-//! Around each handler: the in-flight cap, the time-out, and panics.
+//! Around each handler: the in-flight cap, the time-out, the quota, and panics.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::body;
 use crate::context;
 use crate::problem::{ApiError, Code};
+use crate::quota;
 use crate::routes::Route;
 use crate::state::State;
 
-/// Notes the route, then runs its handler within its bounds.
+/// How long the body of a refused request is waited for.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Notes the route, counts the request, then runs its handler within its bounds.
 pub(crate) async fn guard(
     route: &'static Route,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let request_of = request.request().clone();
-    let fail = |error: ApiError| Ok(failed(error.into(), request_of.clone()));
+    let fail = |error: ApiError| failed(error.into(), request_of.clone());
     context::of(&request_of).route.set(Some(route));
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         tracing::error!("the state of the server is missing");
-        return fail(ApiError::new(Code::Internal));
+        return Ok(fail(ApiError::new(Code::Internal)));
     };
     let _place = if route.is_probe() {
         None
     } else {
         let Some(place) = state.in_flight.enter(state.settings.max_in_flight) else {
-            return fail(ApiError::overloaded());
+            return Ok(fail(ApiError::overloaded()));
         };
         Some(place)
     };
-    let handling = AssertUnwindSafe(next.call(request)).catch_unwind();
-    match timeout(state.settings.request_timeout, handling).await {
-        Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
-        Ok(Ok(Err(error))) => Ok(failed(error, request_of)),
-        // The panic hook has logged it.
-        Ok(Err(_panic)) => fail(ApiError::new(Code::Internal)),
-        Err(_elapsed) => fail(ApiError::new(Code::RequestTimeout)),
+    let deadline = Instant::now() + state.settings.request_timeout;
+    let admitting = quota::admit(route, &state, &request_of);
+    let Ok(admitted) = timeout_at(deadline, admitting).await else {
+        return Ok(fail(ApiError::new(Code::RequestTimeout)));
+    };
+    let refusal = admitted
+        .as_ref()
+        .and_then(|admitted| quota::refusal(admitted, &state));
+    let mut response = if let Some(error) = refusal {
+        drain(&mut request, state.settings.max_body_bytes).await;
+        fail(error)
+    } else {
+        let handling = AssertUnwindSafe(next.call(request)).catch_unwind();
+        match timeout_at(deadline, handling).await {
+            Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
+            Ok(Ok(Err(error))) => failed(error, request_of),
+            // The panic hook has logged it.
+            Ok(Err(_panic)) => fail(ApiError::new(Code::Internal)),
+            Err(_elapsed) => fail(ApiError::new(Code::RequestTimeout)),
+        }
+    };
+    if let Some(admitted) = admitted {
+        quota::describe(response.headers_mut(), &admitted, &state);
+    }
+    Ok(response)
+}
+
+/// Reads the body of a request that is refused, so that its client may go on with its connection:
+/// to open another one costs both sides more than the answer.
+async fn drain(request: &mut ServiceRequest, most: usize) {
+    if let Ok(payload) = request.extract::<web::Payload>().await {
+        // Who does not send it now, or sends too much, loses the connection.
+        let _ = timeout(DRAIN_TIMEOUT, body::read(request.headers(), payload, most)).await;
     }
 }
 

@@ -1,9 +1,10 @@
 //! The HTTP surface: routes, wire types, middleware, and every error as a problem document. Wire types
 //! never leave this crate. From the outside in, a request meets `connection` (what is no request at
 //! all), `observe` (request id, span, metrics, headers, problem documents), CORS and `flood` when
-//! configured, routing, and around each handler `guard` (in-flight cap, time-out, panics).
+//! configured, routing, and around each handler `guard` (in-flight cap, time-out, quota, panics).
 
 mod body;
+mod caller;
 mod client_address;
 mod connection;
 mod context;
@@ -14,12 +15,14 @@ mod locale;
 mod observe;
 mod openapi;
 mod problem;
+mod quota;
 mod routes;
 mod server;
 mod settings;
 mod state;
 mod time;
 
+pub use client_address::{ProxyHeader, TrustedProxies};
 pub use cors::{CorsOrigins, CorsOriginsError};
 pub use locale::Locale;
 pub use openapi::openapi_json;

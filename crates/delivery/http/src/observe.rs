@@ -19,6 +19,7 @@ use tracing::{Instrument, Span, field};
 
 use crate::client_address;
 use crate::context::RequestContext;
+use crate::flood;
 use crate::locale::Locale;
 use crate::problem::{self, ApiError, Code};
 use crate::routes::Route;
@@ -59,7 +60,7 @@ pub(crate) async fn observe(
     request.extensions_mut().insert(Rc::clone(&context));
     let span = span(&context, request.method());
     let response = next.call(request).instrument(span.clone()).await?;
-    let response = present(response.map_into_boxed_body(), &context);
+    let response = present(response.map_into_boxed_body(), &context, &state);
     let response = headers::add(response, &context, &state.settings);
     let response = close_when_draining(response, &state);
     let finished = finished(
@@ -81,7 +82,7 @@ pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) 
     let context = RequestContext {
         id: request_id(&no_headers),
         locale: settings.default_locale,
-        client: client_address::of(peer, &no_headers, 0),
+        client: client_address::of(peer, &no_headers, settings.trusted_proxies),
         route: Cell::new(None),
     };
     // Its path is not known; the root stands for it.
@@ -108,8 +109,7 @@ pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) 
 fn context(request: &ServiceRequest, state: &State) -> RequestContext {
     let settings = &state.settings;
     let headers = request.headers();
-    let client: IpAddr =
-        client_address::of(request.peer_addr(), headers, settings.trusted_proxy_hops);
+    let client: IpAddr = client_address::of(request.peer_addr(), headers, settings.trusted_proxies);
     RequestContext {
         id: request_id(headers),
         locale: Locale::negotiate(headers, settings.default_locale),
@@ -145,7 +145,11 @@ fn span(context: &RequestContext, method: &Method) -> Span {
 }
 
 /// Makes every answer of an error a problem document.
-fn present(mut response: ServiceResponse, context: &RequestContext) -> ServiceResponse {
+fn present(
+    mut response: ServiceResponse,
+    context: &RequestContext,
+    state: &State,
+) -> ServiceResponse {
     let status = response.status();
     if status == StatusCode::OK && response.request().method() == Method::OPTIONS {
         // The middleware of CORS answers 200 to what every route answers with 204.
@@ -162,9 +166,18 @@ fn present(mut response: ServiceResponse, context: &RequestContext) -> ServiceRe
         .error()
         .and_then(Error::as_error::<ApiError>)
         .cloned();
-    let error = error.unwrap_or_else(|| ApiError {
-        retry_after: retry_after(response.headers()),
-        ..ApiError::new(Code::of_status(status))
+    // Only the flood guard refuses without an error of ours.
+    let flooded = if error.is_none() && status == StatusCode::TOO_MANY_REQUESTS {
+        retry_after(response.headers())
+    } else {
+        None
+    };
+    let error = error.unwrap_or_else(|| match flooded {
+        Some(seconds) => flood::refusal(&state.settings, seconds),
+        None => ApiError {
+            retry_after: retry_after(response.headers()),
+            ..ApiError::new(Code::of_status(status))
+        },
     });
     let (request, plain) = response.into_parts();
     let mut document = error.answer(context, request.path());
@@ -173,6 +186,9 @@ fn present(mut response: ServiceResponse, context: &RequestContext) -> ServiceRe
         if !document.headers().contains_key(name) && *name != header::CONTENT_LENGTH {
             document.headers_mut().append(name.clone(), value.clone());
         }
+    }
+    if let Some(seconds) = flooded {
+        flood::describe(document.headers_mut(), state, seconds);
     }
     ServiceResponse::new(request, document)
 }

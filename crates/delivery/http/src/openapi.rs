@@ -16,6 +16,9 @@ pub(crate) enum Failures {
     /// The request was not read and answered in time.
     #[response(status = 408, content_type = "application/problem+json")]
     RequestTimeout(Problem),
+    /// A limit of the client is reached; `Retry-After` says when to try again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    RateLimited(Problem),
     /// The server failed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
@@ -31,6 +34,9 @@ pub(crate) enum HealthFailures {
     /// The request was not answered in time.
     #[response(status = 408, content_type = "application/problem+json")]
     RequestTimeout(Problem),
+    /// A limit of the client is reached; `Retry-After` says when to try again.
+    #[response(status = 429, content_type = "application/problem+json")]
+    RateLimited(Problem),
     /// The server failed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
@@ -87,6 +93,7 @@ pub(crate) type StreamFailures = ReadFailures;
         routes::info,
         routes::ping,
         routes::health,
+        routes::limits,
     ),
     components(schemas(Problem, FieldError)),
     modifiers(&CommonHeaders),
@@ -111,6 +118,18 @@ impl Modify for CommonHeaders {
     }
 }
 
+/// The headers of answers to requests that are counted.
+const LIMIT_HEADERS: [(&str, &str); 2] = [
+    (
+        "RateLimit-Policy",
+        "The limits of a request that is counted",
+    ),
+    (
+        "RateLimit",
+        "What is left of them, and in how many seconds there is more",
+    ),
+];
+
 fn describe_headers(operation: &mut Operation) {
     let id = header(
         Type::String,
@@ -122,7 +141,10 @@ fn describe_headers(operation: &mut Operation) {
             continue;
         };
         headers.insert("X-Request-ID".to_owned(), id.clone());
-        if status == "503" {
+        for (name, description) in LIMIT_HEADERS {
+            headers.insert(name.to_owned(), header(Type::String, description));
+        }
+        if status == "503" || status == "429" {
             headers.insert("Retry-After".to_owned(), wait.clone());
         }
     }

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 pub(crate) use code::Code;
 pub(crate) use field::{FieldCode, FieldProblem};
 
+use crate::Locale;
 use crate::context::RequestContext;
 use crate::routes::Route;
 
@@ -35,8 +36,21 @@ pub(crate) struct ApiError {
     pub(crate) retry_after: Option<u64>,
     /// The methods for `Allow`.
     pub(crate) allow: Option<String>,
+    /// The limit that was hit, of `rate-limited`.
+    pub(crate) exceeded: Option<Box<Exceeded>>,
     /// Another status than the code's own.
     pub(crate) status: Option<StatusCode>,
+}
+
+/// A limit that a client has reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exceeded {
+    /// Its name, as in `RateLimit-Policy`.
+    pub(crate) policy: String,
+    /// The limit, such as `10 per minute`.
+    pub(crate) limit: String,
+    /// In how many seconds a request is allowed again; at least 1.
+    pub(crate) seconds: u64,
 }
 
 /// A problem document (RFC 9457) with the members that Posthorn adds.
@@ -72,6 +86,9 @@ pub(crate) struct Problem {
     /// Every failing field of `validation-failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<FieldError>>,
+    /// The limits that `rate-limited` is about, by their names in `RateLimit-Policy`.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    violated_policies: Option<Vec<String>>,
     /// On the unversioned paths only: the error as the original service wrote it, a text or, for
     /// validation, lists of texts by field.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +114,7 @@ impl ApiError {
             fields: Vec::new(),
             retry_after: None,
             allow: None,
+            exceeded: None,
             status: None,
         }
     }
@@ -112,6 +130,15 @@ impl ApiError {
     /// One failing field.
     pub(crate) fn field(field: &str, code: FieldCode) -> Self {
         Self::validation(vec![FieldProblem::new(field, code)])
+    }
+
+    /// A limit of the client was reached.
+    pub(crate) fn rate_limited(exceeded: Exceeded) -> Self {
+        Self {
+            retry_after: Some(exceeded.seconds),
+            exceeded: Some(Box::new(exceeded)),
+            ..Self::new(Code::RateLimited)
+        }
     }
 
     pub(crate) fn method_not_allowed(route: &Route) -> Self {
@@ -182,11 +209,18 @@ impl ApiError {
             r#type: format!("/problems/{}", self.code.as_str()),
             title: self.code.title(locale),
             status: status.as_u16(),
-            detail: self.code.detail(locale).to_owned(),
+            detail: match &self.exceeded {
+                Some(exceeded) => exceeded.text(locale),
+                None => self.code.detail(locale).to_owned(),
+            },
             instance: path.to_owned(),
             code: self.code,
             request_id: context.id.clone(),
             errors: (self.code == Code::ValidationFailed).then(|| errors.collect()),
+            violated_policies: self
+                .exceeded
+                .as_ref()
+                .map(|exceeded| vec![exceeded.policy.clone()]),
             error: legacy.then(|| self.original_error()),
         }
     }
@@ -206,6 +240,25 @@ impl ApiError {
             }
         }
         Value::Object(fields)
+    }
+}
+
+impl Exceeded {
+    /// Which limit it is and when to come again.
+    fn text(&self, locale: Locale) -> String {
+        let Self {
+            policy,
+            limit,
+            seconds,
+        } = self;
+        match locale {
+            Locale::Ru => {
+                format!("Исчерпан предел «{limit}» ({policy}). Повторите через {seconds} с.")
+            }
+            Locale::En => {
+                format!("The limit of {limit} ({policy}) is reached. Try again in {seconds} s.")
+            }
+        }
     }
 }
 

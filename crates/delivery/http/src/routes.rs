@@ -4,10 +4,12 @@
 mod docs;
 mod health;
 mod info;
+mod limits;
 mod message;
 mod metrics;
 mod page;
 mod problems;
+mod scopes;
 mod stream;
 mod topics;
 
@@ -21,7 +23,9 @@ use crate::problem::{ApiError, Code};
 
 pub(crate) use health::__path_health;
 pub(crate) use info::{__path_info, __path_ping};
+pub(crate) use limits::__path_limits;
 pub(crate) use message::{__path_accept, __path_accept_to_topic};
+pub(crate) use scopes::counted_together;
 pub(crate) use stream::__path_stream;
 pub(crate) use topics::{
     __path_delete_message, __path_get_message, __path_list_messages, __path_list_topics,
@@ -68,6 +72,7 @@ routes! {
     INFO = "/api/v1/info" ["GET"] Kind::Api;
     PING = "/api/v1/ping" ["GET"] Kind::Api;
     HEALTH = "/api/v1/health" ["GET"] Kind::Api;
+    LIMITS = "/api/v1/limits" ["GET"] Kind::Api;
     LEGACY_MESSAGE = "/api/message" ["POST"] Kind::Legacy("/api/v1/message");
     LEGACY_INFO = "/api/info" ["GET"] Kind::Legacy("/api/v1/info");
     LEGACY_PING = "/api/ping" ["GET"] Kind::Legacy("/api/v1/ping");
@@ -132,6 +137,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
     register(config, &INFO, |r| r.route(get().to(info::info)));
     register(config, &PING, |r| r.route(get().to(info::ping)));
     register(config, &HEALTH, |r| r.route(get().to(health::health)));
+    register(config, &LIMITS, |r| r.route(get().to(limits::limits)));
     register(config, &LEGACY_MESSAGE, |r| {
         r.route(post().to(message::accept))
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use posthorn_domain::ContentRules;
 
-use crate::{CorsOrigins, Locale};
+use crate::{CorsOrigins, Locale, TrustedProxies};
 
 /// The settings of the HTTP server.
 #[derive(Clone, Debug)]
@@ -42,8 +42,8 @@ pub struct HttpSettings {
     pub flood_per_second: u32,
     /// How many requests one client may make at once before that rate counts; at least 1.
     pub flood_burst: u32,
-    /// How many entries of `X-Forwarded-For`, from the right, were added by our own proxies.
-    pub trusted_proxy_hops: usize,
+    /// The proxies that are ours.
+    pub trusted_proxies: TrustedProxies,
     /// How long requests in flight may take to finish once the server stops accepting; whole
     /// seconds, rounded up.
     pub shutdown_timeout: Duration,
@@ -68,7 +68,7 @@ impl Default for HttpSettings {
             max_streams: 10_000,
             flood_per_second: 0,
             flood_burst: 100,
-            trusted_proxy_hops: 0,
+            trusted_proxies: TrustedProxies::default(),
             shutdown_timeout: Duration::from_secs(25),
         }
     }

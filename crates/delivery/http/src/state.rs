@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use posthorn_application::{
-    Clock, HealthService, InfoService, Lifecycle, MessageService, MetricsExposition, RequestMetrics,
+    Admission, Clock, HealthService, InfoService, Lifecycle, MessageService, MetricsExposition,
+    RequestMetrics,
 };
 use posthorn_domain::Timestamp;
 use tokio::sync::watch;
@@ -19,6 +20,8 @@ pub struct Services {
     pub messages: Arc<MessageService>,
     /// Says who answers.
     pub info: Arc<InfoService>,
+    /// Decides whether requests are within their clients' quotas; `None` when nobody has any.
+    pub admission: Option<Arc<Admission>>,
     /// Says how it is.
     pub health: Arc<HealthService>,
     /// Where the process is in its life.

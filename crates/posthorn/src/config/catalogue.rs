@@ -57,6 +57,8 @@ const fn secret(setting: Setting) -> Setting {
 }
 
 const DURATION: &str = "a duration such as `500ms`, `10s`, `5m`, `24h`, `7d`";
+const LIMITS: &str = "limits such as `10 per minute` or `200/day;50/hour`: a number, `per` or `/`, perhaps a number, \
+    and `second`, `minute`, `hour`, `day`, `month` or `year`";
 const BOOLEAN: &str = "`true` or `false`";
 
 macro_rules! catalogue {
@@ -117,7 +119,23 @@ catalogue! {
     CORS_ORIGINS = setting("CORS_ORIGINS", "", "a comma list of origins such as `https://app.example`, or `*`",
         "The origins whose pages may call the API. `*` is refused in production.");
     TRUSTED_PROXY_HOPS = setting("TRUSTED_PROXY_HOPS", "0", "a number from 0 to 16",
-        "How many entries of `X-Forwarded-For`, from the right, were added by our own proxies.");
+        "How many entries of the header of `TRUSTED_PROXY_HEADER`, from the right, were added by our own proxies. With 0 the header is ignored.");
+    TRUSTED_PROXY_HEADER = setting("TRUSTED_PROXY_HEADER", "x-forwarded-for", "`x-forwarded-for` or `forwarded` (RFC 7239)",
+        "The header in which our own proxies name the client; the other one is ignored.");
+    RATE_LIMIT_ENABLED = setting("RATE_LIMIT_ENABLED", "true", BOOLEAN,
+        "Whether the requests of each client are counted and limited.");
+    RATE_LIMIT_MESSAGE = setting("RATE_LIMIT_MESSAGE", "10 per minute", LIMITS,
+        "How many messages one client may send, over all routes that accept them.");
+    RATE_LIMIT_READ = setting("RATE_LIMIT_READ", "600 per minute", LIMITS,
+        "How many requests one client may make to read topics, messages and streams.");
+    RATE_LIMIT_DEFAULT = setting("RATE_LIMIT_DEFAULT", "200 per day;50 per hour", LIMITS,
+        "How many requests one client may make to each other route of the API.");
+    RATE_LIMIT_STRATEGY = setting("RATE_LIMIT_STRATEGY", "fixed-window", "`fixed-window` or `moving-window`",
+        "Whether the windows of a limit follow each other, or each ends now. A moving one takes 10000 requests at most.");
+    RATE_LIMIT_EXEMPT = setting("RATE_LIMIT_EXEMPT", "", "a comma list of addresses and blocks such as `10.0.0.0/8,fd00::/8`",
+        "Clients at these addresses have no quotas.");
+    QUOTA_REPLICAS_HINT = setting("QUOTA_REPLICAS_HINT", "1", "a number from 1 to the smallest limit",
+        "How many processes share the limits whenever each counts alone, which is without Redis or while it is away: each takes its share.");
     FLOOD_PER_SECOND = setting("FLOOD_PER_SECOND", "0", "a number from 0; 0 switches the guard off",
         "How many requests a second one client may make to this process, probes exempt.");
     FLOOD_BURST = setting("FLOOD_BURST", "100", "a number from 1",

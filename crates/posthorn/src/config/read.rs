@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use posthorn_application::RetentionPolicy;
 use posthorn_domain::{Charset, ContentRules, Durability};
-use posthorn_http::{CorsOrigins, Locale};
+use posthorn_http::{CorsOrigins, Locale, ProxyHeader, TrustedProxies};
 use posthorn_redis::RedisSettings;
 use posthorn_telemetry::LogFormat;
 use secrecy::SecretString;
@@ -15,7 +15,7 @@ use super::settings::{
     Environment, HttpSection, ListenSection, LogSection, RedisSection, SecretSection, Settings,
     ShutdownSection, StoreSection, StoreUrl,
 };
-use super::{Loaded, Sources, parse, secret};
+use super::{Loaded, Sources, parse, quotas, secret};
 
 /// Reads everything; every mistake is in the error.
 pub(super) fn read(sources: &Sources) -> Result<Loaded, ConfigErrors> {
@@ -47,6 +47,7 @@ pub(super) fn read(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         store: read_store(&mut reader),
         redis: read_redis(&mut reader, environment),
         http: read_http(&mut reader, environment),
+        quotas: quotas::read(&mut reader),
         log: read_log(&mut reader, environment),
         shutdown: read_shutdown(&mut reader, environment),
     };
@@ -215,7 +216,16 @@ fn read_http(reader: &mut Reader, environment: Environment) -> HttpSection {
         }),
         flood_per_second: reader.read(&names::FLOOD_PER_SECOND, parse::number(0..=u32::MAX)),
         flood_burst: reader.read(&names::FLOOD_BURST, parse::number(1..=u32::MAX)),
-        trusted_proxy_hops: reader.read(&names::TRUSTED_PROXY_HOPS, parse::number(0..=16)),
+        trusted_proxies: TrustedProxies {
+            hops: reader.read(&names::TRUSTED_PROXY_HOPS, parse::number(0..=16)),
+            header: reader.read(&names::TRUSTED_PROXY_HEADER, |text| {
+                let choices = [
+                    ("x-forwarded-for", ProxyHeader::XForwardedFor),
+                    ("forwarded", ProxyHeader::Forwarded),
+                ];
+                parse::one_of(&choices, &text.to_lowercase())
+            }),
+        },
         request_timeout: reader.read(&names::REQUEST_TIMEOUT, parse::positive_duration),
         header_timeout: reader.read(&names::HEADER_TIMEOUT, parse::positive_duration),
         keep_alive: reader.read(&names::KEEP_ALIVE, parse::positive_duration),

@@ -1,11 +1,12 @@
 //! The typed settings, one section for each concern.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use posthorn_application::RetentionPolicy;
-use posthorn_domain::{ContentRules, Durability};
-use posthorn_http::{CorsOrigins, Locale};
+use posthorn_domain::{AddressRange, ContentRules, Durability, QuotaRule};
+use posthorn_http::{CorsOrigins, Locale, TrustedProxies};
 use posthorn_telemetry::LogFormat;
 use secrecy::SecretString;
 
@@ -42,6 +43,8 @@ pub struct Settings {
     pub redis: Option<RedisSection>,
     /// What requests may do.
     pub http: HttpSection,
+    /// How many requests a client may make; `None` for any number.
+    pub quotas: Option<QuotaSection>,
     /// What is logged.
     pub log: LogSection,
     /// How the process stops.
@@ -118,8 +121,8 @@ pub struct HttpSection {
     pub flood_per_second: u32,
     /// How many it may make at once before that counts.
     pub flood_burst: u32,
-    /// How many proxies are ours.
-    pub trusted_proxy_hops: usize,
+    /// The proxies that are ours.
+    pub trusted_proxies: TrustedProxies,
     /// The bound on reading a body and answering.
     pub request_timeout: Duration,
     /// The bound on reading a head.
@@ -134,6 +137,21 @@ pub struct HttpSection {
     pub max_streams: usize,
     /// How many threads handle requests.
     pub workers: usize,
+}
+
+/// How many requests a client may make.
+#[derive(Clone, Debug)]
+pub struct QuotaSection {
+    /// On accepting messages.
+    pub message: QuotaRule,
+    /// On reading topics, messages and streams.
+    pub read: QuotaRule,
+    /// On each other route.
+    pub default: QuotaRule,
+    /// Who has no limits.
+    pub exempt: Vec<AddressRange>,
+    /// Among how many processes the limits are divided while each counts alone.
+    pub replicas: NonZeroU32,
 }
 
 /// What is logged.

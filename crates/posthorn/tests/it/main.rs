@@ -12,6 +12,7 @@
 mod client_commands;
 mod crash;
 mod dependencies;
+mod quotas;
 mod shutdown;
 mod starting;
 mod streams;

@@ -133,10 +133,9 @@ impl Shard {
         let gone = self.tracked.swap_remove(place);
         self.places.remove(&gone.key);
         self.remembered = self.remembered.saturating_sub(gone.counted.remembered());
-        if let Some(moved) = self.tracked.get(place) {
-            if let Some(index) = self.places.get_mut(&moved.key) {
-                *index = place;
-            }
+        let moved = self.tracked.get(place);
+        if let Some(index) = moved.and_then(|moved| self.places.get_mut(&moved.key)) {
+            *index = place;
         }
     }
 }

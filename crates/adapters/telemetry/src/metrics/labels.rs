@@ -57,6 +57,14 @@ pub(crate) struct CacheLabels {
     pub(crate) outcome: &'static str,
 }
 
+/// Labels of `app_rate_limit_decisions_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct QuotaLabels {
+    pub(crate) limit: &'static str,
+    pub(crate) outcome: &'static str,
+    pub(crate) backend: &'static str,
+}
+
 /// Labels of `app_dependency_up`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct DependencyLabels {

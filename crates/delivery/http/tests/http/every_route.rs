@@ -3,7 +3,7 @@
 use crate::support::TestServer;
 
 /// Every path with its template and the methods of `Allow`.
-const ROUTES: [(&str, &str, &str); 24] = [
+const ROUTES: [(&str, &str, &str); 25] = [
     ("/api/v1/message", "/api/v1/message", "POST, OPTIONS"),
     ("/api/v1/topics", "/api/v1/topics", GET),
     (
@@ -24,6 +24,7 @@ const ROUTES: [(&str, &str, &str); 24] = [
     ("/api/v1/info", "/api/v1/info", GET),
     ("/api/v1/ping", "/api/v1/ping", GET),
     ("/api/v1/health", "/api/v1/health", GET),
+    ("/api/v1/limits", "/api/v1/limits", GET),
     ("/api/message", "/api/message", "POST, OPTIONS"),
     ("/api/info", "/api/info", GET),
     ("/api/ping", "/api/ping", GET),

@@ -166,7 +166,7 @@ async fn an_answer_lists_a_bounded_number_of_mistakes() {
 async fn a_client_that_asks_too_fast_is_refused_and_probes_are_not() {
     let server = TestServer::with(|settings| {
         (settings.flood_per_second, settings.flood_burst) = (1, 3);
-        settings.trusted_proxy_hops = 1;
+        settings.trusted_proxies.hops = 1;
     });
     let ask = async |path: &str, client: &str| {
         let headers = [("X-Forwarded-For", client)];
@@ -178,7 +178,12 @@ async fn a_client_that_asks_too_fast_is_refused_and_probes_are_not() {
     // Any route, and any address of the same network.
     for path in ["/api/v1/ping", "/nowhere", "/"] {
         let answer = ask(path, "2001:db8::2").await;
-        answer.assert_problem(429, "rate-limited");
+        let problem = answer.assert_problem(429, "rate-limited");
+        assert_eq!(problem["violated-policies"], serde_json::json!(["flood"]));
+        let policy = answer.header("ratelimit-policy");
+        assert_eq!(policy, Some("\"flood\";q=3;w=3"));
+        let remaining = answer.header("x-ratelimit-remaining");
+        assert_eq!(remaining, Some("0"));
         let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=2).contains(&wait), "{wait}");
     }

@@ -21,6 +21,8 @@ mod messages;
 mod original;
 mod pages;
 mod platform;
+mod quota_clients;
+mod quotas;
 mod shutdown;
 mod streams;
 mod support;

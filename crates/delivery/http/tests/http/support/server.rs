@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use posthorn_application::{
     AppIdentity, HealthService, InfoService, Lifecycle, MessageService, MessageStore, Phase,
-    RetentionPolicy,
+    QuotaError, RetentionPolicy,
 };
 use posthorn_http::{HttpSettings, Running, Services, bind};
-use posthorn_testkit::{FakeCache, FakeClock, FakeStore, samples};
+use posthorn_testkit::{FakeCache, FakeClock, FakeQuotaCounter, FakeStore, samples};
 use tokio::sync::watch;
 
 use super::client::{Answer, Connection};
+use super::quotas::Quotas;
 use super::recorder::Recorder;
 use super::store::{Behaviour, TestStore};
 
@@ -33,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) hooks: Arc<TestStore>,
     pub(crate) cache: Arc<FakeCache>,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) quotas: Arc<FakeQuotaCounter>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) stop_streams: watch::Sender<bool>,
 }
@@ -46,7 +48,18 @@ impl TestServer {
     /// A server with changed settings.
     pub(crate) fn with(change: impl FnOnce(&mut HttpSettings)) -> Self {
         let (services, parts) = Parts::new();
-        let bound = bind(settings(change), services).unwrap();
+        Self::bound(settings(change), services, parts)
+    }
+
+    /// A server that counts its clients' requests.
+    pub(crate) fn with_quotas(quotas: Quotas, change: impl FnOnce(&mut HttpSettings)) -> Self {
+        let (mut services, parts) = Parts::new();
+        services.admission = Some(Arc::new(quotas.admission(Arc::clone(&parts.quotas))));
+        Self::bound(settings(change), services, parts)
+    }
+
+    fn bound(settings: HttpSettings, services: Services, parts: Parts) -> Self {
+        let bound = bind(settings, services).unwrap();
         Self {
             address: bound.addresses()[0],
             metrics_address: bound.metrics_addresses().first().copied(),
@@ -121,6 +134,7 @@ impl Parts {
         let store = Arc::new(FakeStore::new(Arc::clone(&clock)));
         let hooks = Arc::new(TestStore::new(Arc::clone(&store)));
         let cache = Arc::new(FakeCache::new(Arc::clone(&clock)));
+        let quotas = Arc::new(FakeQuotaCounter::new(Arc::clone(&clock), false));
         let recorder = Arc::new(Recorder::default());
         let lifecycle = Arc::new(Lifecycle::new());
         lifecycle.advance(Phase::Ready);
@@ -131,6 +145,7 @@ impl Parts {
             hooks,
             cache,
             lifecycle,
+            quotas,
             recorder,
             stop_streams,
         };
@@ -147,6 +162,7 @@ impl Parts {
         Services {
             messages: Arc::new(MessageService::new(store(), pod, ttl)),
             info: Arc::new(InfoService::new(identity(), cache(), clock())),
+            admission: None,
             health: Arc::new(health),
             lifecycle: Arc::clone(&self.lifecycle),
             clock: clock(),
@@ -158,6 +174,12 @@ impl Parts {
 
     pub(crate) fn store_behaves(&self, behaviour: Behaviour) {
         self.hooks.behave(behaviour);
+    }
+
+    /// Lets every decision on a quota fail.
+    pub(crate) fn fail_quotas(&self) {
+        let error = QuotaError::Failed("as the test wants".to_owned());
+        self.quotas.fail_next(usize::MAX, error);
     }
 
     /// How many operations the store was asked for.

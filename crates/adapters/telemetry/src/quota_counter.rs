@@ -1,0 +1,89 @@
+//! A quota counter that counts its decisions.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use posthorn_application::{QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey};
+use posthorn_domain::QuotaRule;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+
+use crate::Metrics;
+use crate::metrics::QuotaLabels;
+
+/// A [`QuotaCounter`] around another one that feeds `app_rate_limit_decisions_total`. Looks are not
+/// decisions.
+pub struct InstrumentedQuotaCounter {
+    inner: Arc<dyn QuotaCounter>,
+    decisions: Family<QuotaLabels, Counter>,
+    backend: &'static str,
+    message: Outcomes,
+    read: Outcomes,
+    default: Outcomes,
+}
+
+/// The counters of one class. Each appears in the exposition with its first event.
+#[derive(Debug, Default)]
+struct Outcomes {
+    allowed: OnceLock<Counter>,
+    denied: OnceLock<Counter>,
+    unavailable: OnceLock<Counter>,
+    failed: OnceLock<Counter>,
+}
+
+impl InstrumentedQuotaCounter {
+    /// Counts what `inner` decides, under the name `backend`.
+    pub fn new(inner: Arc<dyn QuotaCounter>, backend: &'static str, metrics: &Metrics) -> Self {
+        Self {
+            inner,
+            decisions: metrics.quota_decisions().clone(),
+            backend,
+            message: Outcomes::default(),
+            read: Outcomes::default(),
+            default: Outcomes::default(),
+        }
+    }
+
+    fn count(&self, class: QuotaClass, result: &Result<QuotaDecision, QuotaError>) {
+        let outcomes = match class {
+            QuotaClass::Message => &self.message,
+            QuotaClass::Read => &self.read,
+            QuotaClass::Default => &self.default,
+        };
+        let (counter, outcome) = match result {
+            Ok(QuotaDecision { allowed: true, .. }) => (&outcomes.allowed, "allowed"),
+            Ok(_) => (&outcomes.denied, "denied"),
+            Err(QuotaError::Unavailable(_)) => (&outcomes.unavailable, "unavailable"),
+            Err(QuotaError::Failed(_)) => (&outcomes.failed, "failed"),
+        };
+        let create = || {
+            self.decisions.get_or_create_owned(&QuotaLabels {
+                limit: class.as_str(),
+                outcome,
+                backend: self.backend,
+            })
+        };
+        counter.get_or_init(create).inc();
+    }
+}
+
+#[async_trait]
+impl QuotaCounter for InstrumentedQuotaCounter {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        let result = self.inner.hit(key, rule).await;
+        self.count(key.scope.class, &result);
+        result
+    }
+
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        self.inner.peek(key, rule).await
+    }
+}
+
+impl fmt::Debug for InstrumentedQuotaCounter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InstrumentedQuotaCounter")
+            .finish_non_exhaustive()
+    }
+}

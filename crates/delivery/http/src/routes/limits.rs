@@ -1,0 +1,117 @@
+//! What a caller may still do.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use posthorn_application::{Admission, Admitted, Caller, QuotaScope};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::caller;
+use crate::openapi::Failures;
+use crate::problem::{ApiError, Code};
+use crate::quota;
+use crate::routes;
+use crate::state::State;
+use crate::time::rfc3339;
+
+/// The limits of the caller.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LimitsAnswer {
+    /// Whether requests are counted at all.
+    enabled: bool,
+    /// Whether the caller has no limits.
+    exempt: bool,
+    /// As whom the caller is counted: `sub:` and the subject of its token, its IPv4 address, or its
+    /// IPv6 network.
+    #[schema(example = "192.0.2.1")]
+    client: String,
+    /// How windows lie in time.
+    #[schema(pattern = "^(fixed-window|moving-window)$")]
+    strategy: Option<&'static str>,
+    /// Whether this process counts alone although all of them are meant to count together.
+    degraded: bool,
+    /// Each limit of each group of routes that are counted together.
+    limits: Vec<LimitAnswer>,
+}
+
+/// One limit and its use.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LimitAnswer {
+    /// Its name, as in `RateLimit-Policy`.
+    #[schema(example = "message-per-minute")]
+    name: String,
+    /// The requests that are counted together.
+    #[schema(example = json!(["POST /api/v1/message", "POST /api/v1/topics/{topic}/messages"]))]
+    routes: Vec<String>,
+    /// How many of them the window takes.
+    #[schema(minimum = 1)]
+    limit: u32,
+    /// The window's length.
+    #[schema(minimum = 1)]
+    window_seconds: u32,
+    /// How many the window holds now.
+    used: u32,
+    /// How many fit now.
+    remaining: u32,
+    /// In how many seconds there is more room.
+    reset_seconds: u64,
+    /// When that is.
+    #[schema(format = "date-time")]
+    resets_at: String,
+}
+
+/// Says what the caller may still do; counts nothing.
+#[utoipa::path(get, path = "/api/v1/limits", tag = "service",
+    responses((status = 200, body = LimitsAnswer), Failures))]
+pub(crate) async fn limits(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let subject = caller::authenticated_subject(&request);
+    let caller = caller::of(&request, subject.as_ref());
+    let admission = state.services.admission.as_deref();
+    let mut answer = LimitsAnswer {
+        enabled: admission.is_some(),
+        exempt: admission.is_some_and(|admission| admission.is_exempt(caller.address)),
+        client: caller.client().to_string(),
+        strategy: None,
+        degraded: false,
+        limits: Vec::new(),
+    };
+    if let Some(admission) = admission {
+        for (scope, routes) in routes::counted_together() {
+            let Some(seen) = look(admission, scope, caller).await? else {
+                break;
+            };
+            answer.strategy = Some(admission.rule(scope.class).strategy().as_str());
+            answer.degraded |= seen.degraded;
+            answer.limits.extend(rows(&seen, &routes, &state));
+        }
+    }
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+async fn look(
+    admission: &Admission,
+    scope: QuotaScope,
+    caller: Caller<'_>,
+) -> Result<Option<Admitted>, ApiError> {
+    admission.look(scope, caller).await.map_err(|error| {
+        tracing::error!(%error, "limits cannot be looked at");
+        ApiError::new(Code::Internal)
+    })
+}
+
+fn rows(seen: &Admitted, routes: &[String], state: &State) -> Vec<LimitAnswer> {
+    let now = state.services.clock.now();
+    let row = |window: &posthorn_application::QuotaWindow| LimitAnswer {
+        name: quota::name(seen, window),
+        routes: routes.to_vec(),
+        limit: window.quota.count(),
+        window_seconds: window.quota.window_seconds(),
+        used: window.used,
+        remaining: window.remaining(),
+        reset_seconds: quota::whole_seconds(window.reset),
+        resets_at: rfc3339(now.saturating_add(window.reset)),
+    };
+    seen.decision.windows.iter().map(row).collect()
+}

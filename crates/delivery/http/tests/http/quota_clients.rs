@@ -1,0 +1,130 @@
+//! For whom requests are counted, and for whom they are not.
+
+use posthorn_http::{ProxyHeader, TrustedProxies};
+use serde_json::json;
+
+use crate::support::{Answer, Quotas, TestServer};
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+const BODY: &str = r#"{"message":"a"}"#;
+
+fn server(quotas: Quotas) -> TestServer {
+    TestServer::with_quotas(quotas, |settings| settings.trusted_proxies.hops = 1)
+}
+
+async fn post_from(server: &TestServer, path: &str, client: &str) -> Answer {
+    let headers = [JSON, ("X-Forwarded-For", client)];
+    server.call("POST", path, &headers, BODY).await
+}
+
+async fn get_from(server: &TestServer, path: &str, client: &str) -> Answer {
+    let headers = [("X-Forwarded-For", client)];
+    server.call("GET", path, &headers, "").await
+}
+
+#[tokio::test]
+async fn clients_are_told_apart_by_what_our_proxy_says_and_networks_count_as_one() {
+    let server = server(Quotas {
+        message: "1 per minute",
+        ..Quotas::default()
+    });
+    for (client, status) in [
+        ("192.0.2.1", 201),
+        ("192.0.2.1", 429),
+        // Whatever a client writes before what our proxy adds.
+        ("198.51.100.7, 192.0.2.1", 429),
+        ("192.0.2.2", 201),
+        ("2001:db8:0:1::1", 201),
+        ("2001:db8:0:1:ffff::2", 429),
+        ("2001:db8:0:2::1", 201),
+    ] {
+        let answer = post_from(&server, "/api/v1/message", client).await;
+        assert_eq!(answer.status, status, "{client}");
+    }
+}
+
+#[tokio::test]
+async fn headers_of_a_peer_that_is_no_proxy_of_ours_change_nothing() {
+    let quotas = Quotas {
+        message: "1 per minute",
+        ..Quotas::default()
+    };
+    let server = TestServer::with_quotas(quotas, |_| {});
+    for number in 0..5 {
+        let forged = format!("192.0.2.{number}");
+        let forwarded = format!("for={forged}");
+        let headers = [
+            JSON,
+            ("X-Forwarded-For", forged.as_str()),
+            ("Forwarded", forwarded.as_str()),
+            ("X-Real-IP", &forged),
+        ];
+        let answer = server.call("POST", "/api/v1/message", &headers, BODY).await;
+        assert_eq!(answer.status, if number == 0 { 201 } else { 429 });
+    }
+    let limits = server.get("/api/v1/limits").await.json();
+    assert_eq!(limits["client"], "127.0.0.1");
+}
+
+#[tokio::test]
+async fn forwarded_counts_when_it_is_configured_and_alone() {
+    let quotas = Quotas {
+        message: "1 per minute",
+        ..Quotas::default()
+    };
+    let server = TestServer::with_quotas(quotas, |settings| {
+        settings.trusted_proxies = TrustedProxies {
+            hops: 1,
+            header: ProxyHeader::Forwarded,
+        };
+    });
+    for (forwarded, status) in [
+        ("for=192.0.2.1", 201),
+        ("for=192.0.2.1;proto=https", 429),
+        ("for=198.51.100.7, for=\"192.0.2.1:4711\"", 429),
+        ("for=\"[2001:db8::1]\"", 201),
+        ("for=\"[2001:db8::2]:80\"", 429),
+    ] {
+        let headers = [
+            JSON,
+            ("Forwarded", forwarded),
+            ("X-Forwarded-For", "203.0.113.9"),
+        ];
+        let answer = server.call("POST", "/api/v1/message", &headers, BODY).await;
+        assert_eq!(answer.status, status, "{forwarded}");
+    }
+}
+
+#[tokio::test]
+async fn exempt_clients_have_no_limits() {
+    let server = server(Quotas {
+        message: "1 per minute",
+        exempt: &["192.0.2.0/24", "2001:db8::/32"],
+        ..Quotas::default()
+    });
+    for _ in 0..3 {
+        for client in ["192.0.2.77", "2001:db8:9::1"] {
+            let answer = post_from(&server, "/api/v1/message", client).await;
+            assert_eq!((answer.status, answer.header("ratelimit")), (201, None));
+        }
+    }
+    let limits = get_from(&server, "/api/v1/limits", "192.0.2.77")
+        .await
+        .json();
+    assert_eq!(
+        (&limits["exempt"], &limits["limits"]),
+        (&json!(true), &json!([]))
+    );
+    assert_eq!(
+        post_from(&server, "/api/v1/message", "198.51.100.1")
+            .await
+            .status,
+        201
+    );
+    assert_eq!(
+        post_from(&server, "/api/v1/message", "198.51.100.1")
+            .await
+            .status,
+        429
+    );
+}

@@ -1,0 +1,302 @@
+//! Quotas on the wire: what is counted together, for whom, and what answers say about it.
+
+use std::time::Duration;
+
+use posthorn_domain::QuotaStrategy;
+use posthorn_http::HttpSettings;
+use serde_json::json;
+
+use crate::support::{Answer, Quotas, TestServer};
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+const BODY: &str = r#"{"message":"a"}"#;
+
+fn server(quotas: Quotas) -> TestServer {
+    TestServer::with_quotas(quotas, |settings: &mut HttpSettings| {
+        settings.trusted_proxies.hops = 1;
+    })
+}
+
+async fn post_from(server: &TestServer, path: &str, client: &str) -> Answer {
+    let headers = [JSON, ("X-Forwarded-For", client), ("Accept-Language", "en")];
+    server.call("POST", path, &headers, BODY).await
+}
+
+async fn get_from(server: &TestServer, path: &str, client: &str) -> Answer {
+    let headers = [("X-Forwarded-For", client)];
+    server.call("GET", path, &headers, "").await
+}
+
+#[tokio::test]
+async fn every_counted_answer_says_what_is_left_and_the_refusal_names_the_limit() {
+    let server = server(Quotas::default());
+    server.clock.advance(Duration::from_millis(20_500));
+    let paths = [
+        "/api/v1/message",
+        "/api/v1/topics/a/messages",
+        "/api/message",
+    ];
+    for number in 0..10 {
+        let answer = post_from(&server, paths[number % 3], "192.0.2.1").await;
+        assert_eq!(answer.status, 201);
+        let left = 9 - number;
+        let fields = [
+            (
+                "ratelimit-policy",
+                "\"message-per-minute\";q=10;w=60".to_owned(),
+            ),
+            ("ratelimit", format!("\"message-per-minute\";r={left};t=40")),
+            ("x-ratelimit-limit", "10".to_owned()),
+            ("x-ratelimit-remaining", left.to_string()),
+            // The minute of the fake clock ends at 1795392060 s after the epoch.
+            ("x-ratelimit-reset", "1795392060".to_owned()),
+        ];
+        for (name, value) in fields {
+            assert_eq!(answer.header(name), Some(value.as_str()), "{name}");
+        }
+    }
+    for path in paths {
+        let answer = post_from(&server, path, "192.0.2.1").await;
+        let problem = answer.assert_problem(429, "rate-limited");
+        assert_eq!(answer.header("retry-after"), Some("40"));
+        assert_eq!(
+            answer.header("ratelimit"),
+            Some("\"message-per-minute\";r=0;t=40")
+        );
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
+        assert_eq!(problem["violated-policies"], json!(["message-per-minute"]));
+        let detail =
+            "The limit of 10 per minute (message-per-minute) is reached. Try again in 40 s.";
+        assert_eq!(problem["detail"], detail);
+        let original = (path == "/api/message").then_some("Too many requests");
+        assert_eq!(problem["error"].as_str(), original);
+    }
+    assert_eq!(server.recorder.rejected(), ["rate-limited"; 3]);
+    server.clock.advance(Duration::from_secs(40));
+    assert_eq!(post_from(&server, paths[0], "192.0.2.1").await.status, 201);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_another_reason_counts_and_says_so() {
+    let server = server(Quotas::default());
+    let headers = [JSON, ("X-Forwarded-For", "192.0.2.1")];
+    for left in (0..10).rev() {
+        let answer = server.call("POST", "/api/v1/message", &headers, "{}").await;
+        answer.assert_problem(400, "validation-failed");
+        assert_eq!(
+            answer.header("x-ratelimit-remaining"),
+            Some(left.to_string().as_str())
+        );
+    }
+    let answer = server.call("POST", "/api/v1/message", &headers, "{}").await;
+    answer.assert_problem(429, "rate-limited");
+}
+
+#[tokio::test]
+async fn a_refused_request_leaves_its_connection_usable() {
+    let server = server(Quotas {
+        message: "1 per minute",
+        ..Quotas::default()
+    });
+    let mut connection = server.connect().await;
+    for status in [201, 429, 429, 429] {
+        connection
+            .request("POST", "/api/v1/message", &[JSON], BODY.as_bytes())
+            .await;
+        assert_eq!(connection.answer("POST").await.status, status);
+    }
+    connection.request("GET", "/api/v1/topics", &[], b"").await;
+    assert_eq!(connection.answer("GET").await.status, 200);
+}
+
+#[tokio::test]
+async fn reading_has_one_limit_and_each_other_route_its_own() {
+    let server = server(Quotas {
+        read: "4 per minute",
+        default: "9 per day;2 per hour",
+        ..Quotas::default()
+    });
+    let reads = [
+        "/api/v1/topics",
+        "/api/v1/topics/t/messages",
+        "/api/v1/topics/t/messages/1",
+        "/api/v1/topics/t/messages",
+    ];
+    for path in reads {
+        assert_ne!(
+            get_from(&server, path, "192.0.2.1").await.status,
+            429,
+            "{path}"
+        );
+    }
+    for path in ["/api/v1/topics", "/api/v1/topics/t/stream"] {
+        get_from(&server, path, "192.0.2.1")
+            .await
+            .assert_problem(429, "rate-limited");
+    }
+    // The old path and the new one are one route.
+    for (path, old) in [
+        ("/api/v1/info", "/api/info"),
+        ("/api/v1/ping", "/api/ping"),
+        ("/api/v1/health", "/api/health"),
+    ] {
+        assert_eq!(
+            get_from(&server, path, "192.0.2.1").await.status,
+            200,
+            "{path}"
+        );
+        let answer = get_from(&server, old, "192.0.2.1").await;
+        assert_eq!(answer.status, 200);
+        let policy = "\"default-per-day\";q=9;w=86400, \"default-per-hour\";q=2;w=3600";
+        assert_eq!(answer.header("ratelimit-policy"), Some(policy));
+        assert_eq!(answer.header("x-ratelimit-limit"), Some("2"));
+        let problem = get_from(&server, path, "192.0.2.1")
+            .await
+            .assert_problem(429, "rate-limited");
+        assert_eq!(problem["violated-policies"], json!(["default-per-hour"]));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_part_of_the_api_is_not_counted() {
+    let once = "1 per year";
+    let server = server(Quotas {
+        message: once,
+        read: once,
+        default: once,
+        ..Quotas::default()
+    });
+    for path in [
+        "/health/live",
+        "/health/ready",
+        "/health/startup",
+        "/metrics",
+        "/",
+        "/docs/",
+        "/api-docs/openapi.json",
+        "/problems/rate-limited",
+        "/nowhere",
+        "/api/nowhere",
+        "/api/v1/limits",
+    ] {
+        for _ in 0..3 {
+            let answer = get_from(&server, path, "192.0.2.1").await;
+            assert_ne!(answer.status, 429, "{path}");
+            assert_eq!(answer.header("ratelimit"), None, "{path}");
+        }
+    }
+    for method in ["OPTIONS", "PUT"] {
+        for _ in 0..3 {
+            let answer = server.call(method, "/api/v1/message", &[], "").await;
+            assert_eq!(answer.header("ratelimit"), None, "{method}");
+            assert_ne!(answer.status, 429, "{method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn limits_are_told_and_looking_at_them_consumes_nothing() {
+    let server = server(Quotas {
+        strategy: QuotaStrategy::MovingWindow,
+        ..Quotas::default()
+    });
+    for _ in 0..3 {
+        post_from(&server, "/api/v1/message", "2001:db8::1").await;
+        server.clock.advance(Duration::from_secs(5));
+    }
+    for _ in 0..20 {
+        let answer = get_from(&server, "/api/v1/limits", "2001:db8::2").await;
+        assert_eq!(answer.status, 200);
+        let limits = answer.json();
+        assert_eq!(limits["enabled"], true);
+        assert_eq!(limits["client"], "2001:db8::/64");
+        assert_eq!(limits["strategy"], "moving-window");
+        assert_eq!(limits["degraded"], false);
+        let rows = limits["limits"].as_array().unwrap();
+        assert_eq!(rows.len(), 2 + 4 * 2, "{limits}");
+        assert_eq!(
+            rows[0],
+            json!({
+                "name": "message-per-minute",
+                "routes": ["POST /api/v1/message", "POST /api/v1/topics/{topic}/messages", "POST /api/message"],
+                "limit": 10, "window_seconds": 60, "used": 3, "remaining": 7,
+                "reset_seconds": 45, "resets_at": "2026-11-23T00:01:00.000Z",
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_quotas_says_so() {
+    let server = TestServer::start();
+    let limits = server.get("/api/v1/limits").await.json();
+    assert_eq!(
+        (&limits["enabled"], &limits["limits"]),
+        (&json!(false), &json!([]))
+    );
+    let answer = server.get("/api/v1/ping").await;
+    assert_eq!(answer.header("ratelimit-policy"), None);
+}
+
+#[tokio::test]
+async fn counting_alone_is_visible_in_the_name_of_the_policy() {
+    let server = server(Quotas {
+        counts_alone: true,
+        ..Quotas::default()
+    });
+    let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+    assert_eq!(
+        answer.header("ratelimit-policy"),
+        Some("\"message-per-minute-degraded\";q=10;w=60")
+    );
+    let limits = get_from(&server, "/api/v1/limits", "192.0.2.1")
+        .await
+        .json();
+    assert_eq!(limits["degraded"], true);
+}
+
+#[tokio::test]
+async fn a_counter_that_fails_refuses_nobody() {
+    let server = server(Quotas::default());
+    server.fail_quotas();
+    for _ in 0..20 {
+        let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+        assert_eq!((answer.status, answer.header("ratelimit")), (201, None));
+    }
+    get_from(&server, "/api/v1/limits", "192.0.2.1")
+        .await
+        .assert_problem(500, "internal");
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_read_the_limits() {
+    let server = TestServer::with_quotas(
+        Quotas {
+            message: "1 per minute",
+            ..Quotas::default()
+        },
+        |settings| {
+            settings.cors_origins =
+                posthorn_http::CorsOrigins::parse("https://app.example").unwrap();
+        },
+    );
+    let headers = [JSON, ("Origin", "https://app.example")];
+    for status in [201, 429] {
+        let answer = server.call("POST", "/api/v1/message", &headers, BODY).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("https://app.example")
+        );
+        let exposed = answer
+            .header("access-control-expose-headers")
+            .unwrap()
+            .to_lowercase();
+        for name in ["ratelimit", "ratelimit-policy", "retry-after"] {
+            assert!(
+                exposed.split([',', ' ']).any(|exposed| exposed == name),
+                "{exposed}"
+            );
+        }
+    }
+}

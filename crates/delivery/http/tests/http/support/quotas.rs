@@ -1,0 +1,47 @@
+//! The limits of a server under test.
+
+use std::sync::Arc;
+
+use posthorn_application::{Admission, AdmissionSettings};
+use posthorn_domain::QuotaStrategy;
+use posthorn_testkit::{FakeQuotaCounter, quota_contract};
+
+/// Limits as the configuration would say them; by default the built-in ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Quotas {
+    pub(crate) message: &'static str,
+    pub(crate) read: &'static str,
+    pub(crate) default: &'static str,
+    pub(crate) strategy: QuotaStrategy,
+    pub(crate) exempt: &'static [&'static str],
+    /// Whether the processes were meant to count together; the fake never does.
+    pub(crate) counts_alone: bool,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            message: "10 per minute",
+            read: "600 per minute",
+            default: "200 per day;50 per hour",
+            strategy: QuotaStrategy::FixedWindow,
+            exempt: &[],
+            counts_alone: false,
+        }
+    }
+}
+
+impl Quotas {
+    pub(crate) fn admission(self, counter: Arc<FakeQuotaCounter>) -> Admission {
+        let rule = |text| quota_contract::rule(text, self.strategy);
+        let exempt = self.exempt.iter().map(|range| range.parse().unwrap());
+        let settings = AdmissionSettings {
+            message: rule(self.message),
+            read: rule(self.read),
+            default: rule(self.default),
+            exempt: exempt.collect(),
+            shared: self.counts_alone,
+        };
+        Admission::new(counter, settings)
+    }
+}

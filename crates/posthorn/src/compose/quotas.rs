@@ -1,0 +1,45 @@
+//! Who decides on quotas: this process, or all of them together over Redis.
+
+use std::sync::Arc;
+
+use posthorn_application::{
+    Admission, AdmissionSettings, Breaker, Clock, Fallback, QuotaCounter, ReplicaShare,
+};
+use posthorn_memory::{MemoryQuotaCounter, MemoryQuotaSettings};
+use posthorn_redis::{RedisPool, RedisQuotaCounter};
+use posthorn_telemetry::{InstrumentedQuotaCounter, Metrics};
+
+use crate::config::QuotaSection;
+
+/// The admission of requests, with its counter in memory, or over Redis with the memory as its
+/// stand-in. Whenever this process counts alone, it takes its share of each limit.
+pub(super) fn admission(
+    section: &QuotaSection,
+    redis: Option<(&RedisPool, &Arc<Breaker>)>,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+) -> Admission {
+    let memory = MemoryQuotaCounter::new(Arc::clone(clock), MemoryQuotaSettings::default());
+    let memory = InstrumentedQuotaCounter::new(Arc::new(memory), "memory", metrics);
+    let alone = ReplicaShare::new(Arc::new(memory), section.replicas);
+    let counter: Arc<dyn QuotaCounter> = match redis {
+        None => Arc::new(alone),
+        Some((pool, breaker)) => {
+            let shared = Arc::new(RedisQuotaCounter::new(pool.clone()));
+            let shared = InstrumentedQuotaCounter::new(shared, "redis", metrics);
+            let (shared, alone) = (
+                Arc::new(shared) as Arc<dyn QuotaCounter>,
+                Arc::new(alone) as _,
+            );
+            Arc::new(Fallback::new(shared, alone, Arc::clone(breaker)))
+        }
+    };
+    let settings = AdmissionSettings {
+        message: section.message.clone(),
+        read: section.read.clone(),
+        default: section.default.clone(),
+        exempt: section.exempt.clone(),
+        shared: redis.is_some(),
+    };
+    Admission::new(counter, settings)
+}

@@ -1,0 +1,106 @@
+//! A quota counter that counts by the definition, and fails on order.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use posthorn_application::{Clock, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaWindow};
+use posthorn_domain::{Quota, QuotaRule, QuotaStrategy};
+
+use super::script::Script;
+use crate::FakeClock;
+
+/// A `QuotaCounter` that remembers every request, and fails when told to.
+#[derive(Debug, Default)]
+pub struct FakeQuotaCounter {
+    clock: Arc<FakeClock>,
+    script: Script<QuotaError>,
+    shared: bool,
+    /// When each allowed request of a key was, since the Unix epoch; the oldest first.
+    allowed: Mutex<HashMap<(QuotaKey, QuotaStrategy), Vec<Duration>>>,
+}
+
+impl FakeQuotaCounter {
+    /// A counter by `clock` that says whether it is `shared`.
+    pub fn new(clock: Arc<FakeClock>, shared: bool) -> Self {
+        Self {
+            clock,
+            shared,
+            ..Self::default()
+        }
+    }
+
+    /// Lets the next `count` calls fail with `error`; `usize::MAX` for all, 0 for none.
+    pub fn fail_next(&self, count: usize, error: QuotaError) {
+        self.script.fail_next(count, error);
+    }
+
+    fn decide(
+        &self,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        counts: bool,
+    ) -> Result<QuotaDecision, QuotaError> {
+        self.script.play()?;
+        let start = Duration::from_millis(FakeClock::START.as_millis());
+        let now = start + self.clock.monotonic();
+        let mut all = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = all.entry((key.clone(), rule.strategy())).or_default();
+        let windows = |times: &[Duration]| -> Vec<_> {
+            let window = |quota: &Quota| window(*quota, rule.strategy(), times, now);
+            rule.limits().iter().map(window).collect()
+        };
+        let allowed = windows(times).iter().all(|window| window.remaining() > 0);
+        if counts && allowed {
+            times.push(now);
+        }
+        Ok(QuotaDecision {
+            allowed,
+            windows: windows(times),
+            shared: self.shared,
+        })
+    }
+}
+
+fn window(quota: Quota, strategy: QuotaStrategy, times: &[Duration], now: Duration) -> QuotaWindow {
+    let length = quota.window();
+    let number = |time: Duration| time.as_nanos() / length.as_nanos();
+    let within: Vec<_> = times
+        .iter()
+        .filter(|time| match strategy {
+            QuotaStrategy::FixedWindow => number(**time) == number(now),
+            QuotaStrategy::MovingWindow => **time + length > now,
+        })
+        .collect();
+    let reset = match strategy {
+        QuotaStrategy::FixedWindow => {
+            let passed = now.as_nanos() % length.as_nanos();
+            length.saturating_sub(Duration::from_nanos(u64::try_from(passed).unwrap()))
+        }
+        QuotaStrategy::MovingWindow => {
+            let leaves = within
+                .len()
+                .saturating_sub(usize::try_from(quota.count()).unwrap());
+            within
+                .get(leaves)
+                .map_or(Duration::ZERO, |time| (**time + length).saturating_sub(now))
+        }
+    };
+    QuotaWindow {
+        quota,
+        used: u32::try_from(within.len()).unwrap(),
+        reset,
+    }
+}
+
+#[async_trait]
+impl QuotaCounter for FakeQuotaCounter {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        self.decide(key, rule, true)
+    }
+
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        self.decide(key, rule, false)
+    }
+}

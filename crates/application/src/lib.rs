@@ -3,6 +3,7 @@
 //! A port is a small trait whose doc comment is its contract; adapters implement it, and the
 //! binary chooses which. Nothing here knows a runtime, a transport or a storage engine.
 
+mod access;
 mod admission;
 mod breaker;
 mod fallback;
@@ -14,6 +15,9 @@ mod ports;
 mod replica_share;
 mod retention;
 
+pub use access::{
+    AccessControl, AccessPolicy, AccessRequest, Action, Credentials, FailureLimit, Grant, Refusal,
+};
 pub use admission::{Admission, AdmissionSettings, Admitted, Caller};
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
 pub use fallback::Fallback;
@@ -23,6 +27,7 @@ pub use lifecycle::{Lifecycle, Phase};
 pub use message_service::{Follow, FollowEvent, MessageService, SendError, SendMessage};
 pub use ports::cache::{Cache, CacheError};
 pub use ports::clock::Clock;
+pub use ports::deny_list::{DenyList, DenyListError, MAX_DENIAL_DELAY};
 pub use ports::dependency::{Dependency, DependencyError, DependencyObserver};
 pub use ports::message_store::{
     Anchor, Append, AppendError, Appended, Idempotency, MessageStore, Page, PageLimit,
@@ -32,6 +37,10 @@ pub use ports::message_store::{
 pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome};
 pub use ports::quota_counter::{
     QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaScope, QuotaWindow,
+};
+pub use ports::token_verifier::{
+    Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY, TokenError,
+    TokenVerifier,
 };
 pub use replica_share::ReplicaShare;
 pub use retention::{RetentionService, RetentionSettings};

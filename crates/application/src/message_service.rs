@@ -12,8 +12,8 @@ use posthorn_domain::{
 
 pub use crate::message_service::follow::{Follow, FollowEvent};
 use crate::{
-    Append, AppendError, Appended, Idempotency, MessageStore, Page, PageRequest, StoreError,
-    TopicPage, TopicRequest,
+    Append, AppendError, Appended, Idempotency, MessageStore, Page, PageLimit, PageRequest,
+    StoreError, TopicPage, TopicRequest,
 };
 
 /// Why a message was not accepted.
@@ -102,6 +102,34 @@ impl MessageService {
     /// A page of the topics that hold messages.
     pub async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
         self.store.topics(request).await
+    }
+
+    /// As [`MessageService::topics`], of the topics that `is_visible` lets through alone: the page is
+    /// as full as without, and gives nothing away of what lies between.
+    pub async fn visible_topics(
+        &self,
+        request: TopicRequest,
+        is_visible: impl Fn(&Topic) -> bool,
+    ) -> Result<TopicPage, StoreError> {
+        let limit = request.limit.get();
+        let mut topics = Vec::new();
+        let mut after = request.after;
+        loop {
+            let request = TopicRequest {
+                after,
+                limit: PageLimit::MAX,
+            };
+            let page = self.store.topics(request).await?;
+            after = page.topics.last().map(|last| last.topic.clone());
+            let visible = page.topics.into_iter();
+            topics.extend(visible.filter(|summary| is_visible(&summary.topic)));
+            // One more than fits tells that there are more.
+            let has_more = topics.len() > limit;
+            if has_more || !page.has_more || after.is_none() {
+                topics.truncate(limit);
+                return Ok(TopicPage { topics, has_more });
+            }
+        }
     }
 
     /// Follows `topic` from right after `after`, or from now on when `None`.

@@ -12,7 +12,9 @@ mod message;
 mod message_id;
 mod quota;
 mod receipt;
+mod scope;
 mod timestamp;
+mod token;
 mod topic;
 
 pub use attributes::{AttributeError, Attributes};
@@ -27,5 +29,7 @@ pub use quota::{
     QuotaStrategyError, QuotaUnit,
 };
 pub use receipt::Receipt;
+pub use scope::{Scope, ScopeError, Scopes, TopicPattern, TopicPatternError};
 pub use timestamp::Timestamp;
+pub use token::{Subject, SubjectError, TokenId, TokenIdError};
 pub use topic::{Topic, TopicError};

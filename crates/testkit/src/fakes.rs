@@ -1,5 +1,6 @@
 //! Stand-ins for ports, which fail when the test says so.
 
+pub(crate) mod access;
 pub(crate) mod cache;
 pub(crate) mod dependency;
 pub(crate) mod quota_counter;

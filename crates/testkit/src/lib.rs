@@ -12,6 +12,7 @@
 )]
 
 pub mod cache_contract;
+pub mod deny_list_contract;
 mod eventually;
 mod fake_clock;
 mod fakes;
@@ -22,8 +23,10 @@ pub mod store_contract;
 mod store_model;
 
 pub use cache_contract::CacheHarness;
+pub use deny_list_contract::DenyListHarness;
 pub use eventually::eventually;
 pub use fake_clock::FakeClock;
+pub use fakes::access::{EndlessCounter, FakeDenyList, FakeTokens};
 pub use fakes::cache::{CacheCall, FakeCache};
 pub use fakes::dependency::FakeDependency;
 pub use fakes::quota_counter::FakeQuotaCounter;

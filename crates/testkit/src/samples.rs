@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{Append, Idempotency, PageLimit};
+use posthorn_application::{Append, Claims, Clock, Idempotency, PageLimit};
 use posthorn_domain::{
-    Attributes, ContentRules, Fingerprint, IdempotencyKey, MessageContent, NewMessage, Topic,
+    Attributes, ContentRules, Fingerprint, IdempotencyKey, MessageContent, NewMessage, Scopes,
+    Subject, TokenId, Topic, TopicPattern,
 };
+
+use crate::FakeClock;
 
 /// The name of the process in sample appends.
 pub const POD: &str = "test-pod";
@@ -76,4 +79,23 @@ fn fingerprint(text: &str) -> Fingerprint {
         *place = byte;
     }
     Fingerprint::from_bytes(bytes)
+}
+
+/// The claims of a token that ends an hour from the beginning of a `FakeClock`.
+///
+/// # Panics
+/// When a value breaks its rule.
+pub fn claims(subject: &str, scopes: &str, topics: &[&str]) -> Claims {
+    let topics = topics
+        .iter()
+        .map(|topic| TopicPattern::parse(topic).unwrap());
+    Claims {
+        id: TokenId::parse(&format!("id-of-{subject}")).unwrap(),
+        subject: Subject::parse(subject).unwrap(),
+        scopes: Scopes::known_in(scopes),
+        topics: topics.collect(),
+        expires_at: FakeClock::new()
+            .now()
+            .saturating_add(Duration::from_hours(1)),
+    }
 }

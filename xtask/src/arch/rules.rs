@@ -37,7 +37,7 @@ const fn member(name: &'static str, arrows: &'static [&'static str]) -> CrateRul
 const CORE: &[&str] = &["posthorn-application", "posthorn-domain"];
 
 /// Every crate, each after those it builds on.
-pub(super) const CRATES: [CrateRule; 10] = [
+pub(super) const CRATES: [CrateRule; 11] = [
     CrateRule {
         third_party: Some(&["thiserror"]),
         ..member("posthorn-domain", &[])
@@ -56,6 +56,7 @@ pub(super) const CRATES: [CrateRule; 10] = [
     member(TESTKIT, CORE),
     member("posthorn-memory", CORE),
     member("posthorn-embedded", CORE),
+    member("posthorn-jwt", CORE),
     member("posthorn-redis", CORE),
     member("posthorn-telemetry", CORE),
     CrateRule {
@@ -71,6 +72,7 @@ pub(super) const CRATES: [CrateRule; 10] = [
                 "posthorn-domain",
                 "posthorn-embedded",
                 "posthorn-http",
+                "posthorn-jwt",
                 "posthorn-memory",
                 "posthorn-redis",
                 "posthorn-telemetry",
@@ -88,13 +90,14 @@ const fn home(dependency: &'static str, crates: &'static [&'static str]) -> Home
 pub(super) const FREE_IN_TESTS: [&str; 1] = ["tracing-subscriber"];
 
 /// Technologies with a home; all others are free. Tests keep to them too.
-pub(super) const HOMES: [Home; 15] = [
+pub(super) const HOMES: [Home; 16] = [
     home("actix-*", &["posthorn-http"]),
     home("clap", &["posthorn", "xtask"]),
     home("deadpool-redis", &["posthorn-redis"]),
     home("figment", &["posthorn"]),
     home("garde", &["posthorn-http"]),
     home("governor", &["posthorn-http"]),
+    home("jsonwebtoken", &["posthorn-jwt"]),
     home("mini-moka", &["posthorn-memory"]),
     home("opentelemetry*", &["posthorn-telemetry"]),
     home("prometheus-client", &["posthorn-telemetry"]),

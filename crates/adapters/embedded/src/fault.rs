@@ -1,6 +1,6 @@
 //! From SQLite's errors to the port's: the one place that decides what is transient.
 
-use posthorn_application::StoreError;
+use posthorn_application::{DenyListError, StoreError};
 use rusqlite::ErrorCode;
 
 /// What an error of SQLite means to a caller.
@@ -24,4 +24,13 @@ pub(crate) fn closed() -> StoreError {
 /// The store did not get to the operation in time.
 pub(crate) fn timed_out() -> StoreError {
     StoreError::Unavailable("the store did not answer in time".to_owned())
+}
+
+/// The same for the list of revoked tokens, which is kept in the same file.
+pub(crate) fn deny_list_error(error: StoreError) -> DenyListError {
+    if error.is_transient() {
+        DenyListError::Unavailable(error.to_string())
+    } else {
+        DenyListError::Failed(error.to_string())
+    }
 }

@@ -5,6 +5,7 @@
 //! | `topics` | a topic | `name`; `message_count`, how many messages it holds; `last_ms`, the time of the last one it got; `pruned_ms`, `pruned_seq`, the id of the newest message that retention removed, or zeros |
 //! | `messages` | a message | `topic_id`; its id as `ms`, milliseconds since the Unix epoch, and `seq`; `content`; `attributes`, a JSON object or `NULL` |
 //! | `idempotency_keys` | a remembered key | `topic_id`, `key`; `fingerprint`, SHA-256 of what was sent; `ms`, `seq`, `durability`, `pod` of the first receipt; `expires_ms` |
+//! | `denied_tokens` | a revoked token | `jti`, its id; `until_ms`, when it would have ended by itself |
 //! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever given; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic that is not in `topics` any more; `clean`, 1 after an orderly stop |
 //!
 //! Ids are ULIDs of `ms` and `seq`. The newest messages of a topic, in the shell:
@@ -21,7 +22,8 @@ pub(crate) const APPLICATION_ID: i32 = 0x5073_486e;
 
 /// The steps from an empty file on; the file's `user_version` says how many were taken. A step is
 /// never changed once it was released: a new one follows it.
-pub(crate) const STEPS: &[&str] = &["
+pub(crate) const STEPS: &[&str] = &[
+    "
 CREATE TABLE topics (
     topic_id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -57,7 +59,15 @@ CREATE TABLE counters (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO counters VALUES
     ('last_ms', 0), ('last_seq', 0), ('forgotten_ms', 0), ('forgotten_seq', 0), ('clean', 1);
-"];
+",
+    "
+CREATE TABLE denied_tokens (
+    jti TEXT PRIMARY KEY,
+    until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX denied_tokens_by_end ON denied_tokens (until_ms);
+",
+];
 
 /// The file was made by a later version of Posthorn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendError, Appended, Clock, DenyList, DenyListError, MessageStore, Page, PageRequest,
+    Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
 };
-use posthorn_domain::{Durability, Message, MessageId, Topic};
+use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::fault::{closed, timed_out};
+use crate::fault::{closed, deny_list_error, timed_out};
 use crate::open::{OpenError, open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
-use crate::sql::read;
+use crate::sql::{denied, read};
 use crate::wakers::{FileSubscription, Wakers};
 use crate::writer::{Command, Writer};
 
@@ -29,6 +29,7 @@ pub struct EmbeddedStore {
     commands: mpsc::Sender<Command>,
     readers: Readers,
     wakers: Arc<Wakers>,
+    clock: Arc<dyn Clock>,
     durability: Durability,
     timeout: Duration,
     failing: Arc<AtomicBool>,
@@ -53,12 +54,10 @@ impl EmbeddedStore {
         let durability = settings.durability;
         let (commands, waiting) = mpsc::channel(settings.queue.max(1));
         let shared = (Arc::clone(&wakers), Arc::clone(&failing));
-        let writer =
-            Writer::new(opened, durability, clock, shared.0, shared.1).map_err(|reason| {
-                OpenError::Sqlite {
-                    path: settings.path.clone(),
-                    reason,
-                }
+        let writer = Writer::new(opened, durability, Arc::clone(&clock), shared.0, shared.1)
+            .map_err(|reason| OpenError::Sqlite {
+                path: settings.path.clone(),
+                reason,
             })?;
         let writer = writer.start(waiting).map_err(OpenError::Thread)?;
         let readers =
@@ -67,6 +66,7 @@ impl EmbeddedStore {
             commands,
             readers,
             wakers,
+            clock,
             durability,
             timeout: settings.timeout,
             failing,
@@ -191,6 +191,26 @@ impl MessageStore for EmbeddedStore {
         let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
         // The threads are about to end; waiting for them must not hold up this one.
         let _ = tokio::task::spawn_blocking(join).await;
+    }
+}
+
+/// Kept in the same file, so that a revocation is as safe as a message.
+#[async_trait]
+impl DenyList for EmbeddedStore {
+    async fn deny(&self, id: &TokenId, until: Timestamp) -> Result<(), DenyListError> {
+        if until <= self.clock.now() {
+            return Ok(());
+        }
+        let denied: Result<(), StoreError> = self
+            .write(|reply| Command::Deny(id.clone(), until, reply))
+            .await;
+        denied.map_err(deny_list_error)
+    }
+
+    async fn is_denied(&self, id: &TokenId) -> Result<bool, DenyListError> {
+        let (id, now) = (id.clone(), self.clock.now());
+        let denied = self.read(move |connection| denied::is_denied(connection, &id, now));
+        denied.await.map_err(deny_list_error)
     }
 }
 

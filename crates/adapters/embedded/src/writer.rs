@@ -9,7 +9,7 @@ use std::time::Duration;
 use posthorn_application::{
     Append, AppendError, Appended, Clock, Pruned, RetentionPolicy, StoreError,
 };
-use posthorn_domain::{Durability, MessageId, Topic};
+use posthorn_domain::{Durability, MessageId, Timestamp, TokenId, Topic};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,6 +17,7 @@ use crate::fault::store_error;
 use crate::lock::FileLock;
 use crate::open::{self, Opened};
 use crate::sql::append::{Group, Memory};
+use crate::sql::denied;
 use crate::sql::prune::{self, Place};
 use crate::wakers::Wakers;
 
@@ -39,6 +40,8 @@ pub(crate) enum Command {
         usize,
         oneshot::Sender<Result<Pruned, StoreError>>,
     ),
+    /// Denies a token until a moment.
+    Deny(TokenId, Timestamp, oneshot::Sender<Result<(), StoreError>>),
     /// Writes a little, to find out whether writing works.
     Probe(oneshot::Sender<Result<(), StoreError>>),
     /// Marks the file as closed in order and ends the thread.
@@ -50,7 +53,7 @@ enum Outcome {
     Append(Result<Appended, AppendError>),
     Delete(bool),
     Prune(Pruned),
-    Probe,
+    Done,
 }
 
 /// The writing thread's state.
@@ -215,9 +218,13 @@ impl Writer {
                     let now = clock.now();
                     Outcome::Prune(prune::prune(&transaction, policy, *budget, now, place)?)
                 }
+                Command::Deny(id, until, _) => {
+                    denied::deny(&transaction, id, *until)?;
+                    Outcome::Done
+                }
                 Command::Probe(_) | Command::Close(_) => {
                     open::mark(&transaction, false)?;
-                    Outcome::Probe
+                    Outcome::Done
                 }
             });
         }
@@ -254,7 +261,9 @@ impl Writer {
                 (Command::Append(_, reply), Outcome::Append(outcome)) => drop(reply.send(outcome)),
                 (Command::Delete(_, _, reply), Outcome::Delete(was)) => drop(reply.send(Ok(was))),
                 (Command::Prune(_, _, reply), Outcome::Prune(done)) => drop(reply.send(Ok(done))),
-                (Command::Probe(reply), Outcome::Probe) => drop(reply.send(Ok(()))),
+                (Command::Deny(_, _, reply) | Command::Probe(reply), Outcome::Done) => {
+                    drop(reply.send(Ok(())));
+                }
                 _ => {}
             }
         }
@@ -270,7 +279,9 @@ impl Writer {
                 Command::Append(_, reply) => drop(reply.send(Err(error.clone().into()))),
                 Command::Delete(_, _, reply) => drop(reply.send(Err(error.clone()))),
                 Command::Prune(_, _, reply) => drop(reply.send(Err(error.clone()))),
-                Command::Probe(reply) => drop(reply.send(Err(error.clone()))),
+                Command::Deny(_, _, reply) | Command::Probe(reply) => {
+                    drop(reply.send(Err(error.clone())));
+                }
                 Command::Close(_) => {}
             }
         }

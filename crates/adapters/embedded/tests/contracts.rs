@@ -5,22 +5,22 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, MessageStore};
+use posthorn_application::{Clock, DenyList, MessageStore};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_testkit::{
-    FakeClock, StoreHarness, store_clock_tests, store_contract_tests, store_model_tests,
-    store_restart_tests,
+    DenyListHarness, FakeClock, StoreHarness, deny_list_contract_tests, store_clock_tests,
+    store_contract_tests, store_model_tests, store_restart_tests,
 };
 use tempfile::TempDir;
 
 struct FileHarness {
     directory: TempDir,
     clock: Arc<FakeClock>,
-    store: Arc<dyn MessageStore>,
+    store: Arc<EmbeddedStore>,
 }
 
-fn open(directory: &TempDir, clock: &Arc<FakeClock>) -> Arc<dyn MessageStore> {
+fn open(directory: &TempDir, clock: &Arc<FakeClock>) -> Arc<EmbeddedStore> {
     let settings = EmbeddedStoreSettings {
         // What the cases are about does not depend on the disk, which would make them slow.
         durability: Durability::Memory,
@@ -42,7 +42,7 @@ fn harness() -> FileHarness {
 #[async_trait]
 impl StoreHarness for FileHarness {
     fn store(&self) -> Arc<dyn MessageStore> {
-        Arc::clone(&self.store)
+        Arc::clone(&self.store) as Arc<dyn MessageStore>
     }
 
     fn clock(&self) -> Option<&FakeClock> {
@@ -56,7 +56,23 @@ impl StoreHarness for FileHarness {
     }
 }
 
+#[async_trait]
+impl DenyListHarness for FileHarness {
+    fn deny_list(&self) -> Arc<dyn DenyList> {
+        Arc::clone(&self.store) as Arc<dyn DenyList>
+    }
+
+    fn clock(&self) -> &FakeClock {
+        &self.clock
+    }
+
+    async fn reopen(&mut self) -> bool {
+        StoreHarness::reopen(self).await
+    }
+}
+
 store_contract_tests!(harness());
 store_clock_tests!(harness());
 store_restart_tests!(harness());
 store_model_tests!(cases = 128, harness());
+deny_list_contract_tests!(harness());

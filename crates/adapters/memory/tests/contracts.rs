@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Cache, MessageStore, QuotaCounter};
+use posthorn_application::{Cache, DenyList, MessageStore, QuotaCounter};
 use posthorn_memory::{
-    MemoryCache, MemoryCacheSettings, MemoryQuotaCounter, MemoryQuotaSettings, MemoryStore,
-    MemoryStoreSettings,
+    MemoryCache, MemoryCacheSettings, MemoryDenyList, MemoryQuotaCounter, MemoryQuotaSettings,
+    MemoryStore, MemoryStoreSettings, RememberedDenyList,
 };
 use posthorn_testkit::{
-    CacheHarness, FakeClock, QuotaHarness, StoreHarness, cache_contract_tests, quota_clock_tests,
-    quota_contract_tests, store_clock_tests, store_contract_tests, store_model_tests,
+    CacheHarness, DenyListHarness, FakeClock, QuotaHarness, StoreHarness, cache_contract_tests,
+    deny_list_contract_tests, quota_clock_tests, quota_contract_tests, store_clock_tests,
+    store_contract_tests, store_model_tests,
 };
 
 struct Harness {
@@ -72,3 +73,44 @@ store_model_tests!(cases = 512, Harness::new());
 cache_contract_tests!(Harness::new());
 quota_contract_tests!(Harness::new());
 quota_clock_tests!(cases = 512, Harness::new());
+
+struct Denials {
+    clock: Arc<FakeClock>,
+    list: Arc<dyn DenyList>,
+}
+
+impl Denials {
+    fn in_memory() -> Self {
+        let clock = Arc::new(FakeClock::new());
+        let list = Arc::new(MemoryDenyList::new(clock.clone()));
+        Self { clock, list }
+    }
+
+    fn remembered() -> Self {
+        let Self { clock, list } = Self::in_memory();
+        let list = Arc::new(RememberedDenyList::new(list, clock.clone()));
+        Self { clock, list }
+    }
+}
+
+impl DenyListHarness for Denials {
+    fn deny_list(&self) -> Arc<dyn DenyList> {
+        self.list.clone()
+    }
+
+    fn clock(&self) -> &FakeClock {
+        &self.clock
+    }
+}
+
+mod denials_in_memory {
+    use super::*;
+
+    deny_list_contract_tests!(Denials::in_memory());
+}
+
+mod remembered_denials {
+    use super::*;
+
+    deny_list_contract_tests!(Denials::remembered());
+}

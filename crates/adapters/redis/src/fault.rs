@@ -1,7 +1,7 @@
 //! The one place that says which of Redis's errors may pass.
 
 use deadpool_redis::PoolError;
-use posthorn_application::{CacheError, DependencyError, QuotaError, StoreError};
+use posthorn_application::{CacheError, DenyListError, DependencyError, QuotaError, StoreError};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// A failure, sorted. The text is for logs and holds no secret.
@@ -124,6 +124,16 @@ impl From<Fault> for QuotaError {
     fn from(fault: Fault) -> Self {
         match fault {
             // As for a cache: without room nothing is counted, and with some it is again.
+            Fault::Transient(text) | Fault::Full(text) => Self::Unavailable(text),
+            Fault::Corrupt(text) | Fault::Permanent(text) => Self::Failed(text),
+        }
+    }
+}
+
+impl From<Fault> for DenyListError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            // As for a store: a revocation that found no room is worth another try.
             Fault::Transient(text) | Fault::Full(text) => Self::Unavailable(text),
             Fault::Corrupt(text) | Fault::Permanent(text) => Self::Failed(text),
         }

@@ -14,13 +14,14 @@
 //! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that may hold messages |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, when it began and how many requests it holds |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
+//! | `PREFIX:denied:JTI` | string | until the token would have ended | that the token of that id was revoked |
 //! | `PREFIX:wake` | channel | – | the names of topics that just got messages, one a line |
 //!
 //! An emptied stream stays, because it remembers the greatest id it ever gave; `XADD` goes on from
 //! there even when the server's clock went back.
 
 use posthorn_application::QuotaKey;
-use posthorn_domain::{IdempotencyKey, Topic};
+use posthorn_domain::{IdempotencyKey, TokenId, Topic};
 
 use crate::slots::slot_of;
 
@@ -65,6 +66,11 @@ pub(crate) fn quota_fixed(prefix: &str, key: &QuotaKey) -> String {
 /// The moving windows of `key`.
 pub(crate) fn quota_moving(prefix: &str, key: &QuotaKey) -> String {
     format!("{prefix}:quota:{{{}}}:{}:moving", key.client, key.scope)
+}
+
+/// That the token called `id` was revoked.
+pub(crate) fn denied(prefix: &str, id: &TokenId) -> String {
+    format!("{prefix}:denied:{id}")
 }
 
 /// The slot of every key of `topic`.

@@ -3,6 +3,7 @@
 //! Every key, its type and its TTL is listed in [`keys`]. Redis 6.2 or newer is needed.
 
 mod cache;
+mod deny_list;
 mod dependency;
 mod fault;
 pub mod keys;
@@ -13,6 +14,7 @@ mod slots;
 mod store;
 
 pub use cache::RedisCache;
+pub use deny_list::RedisDenyList;
 pub use dependency::RedisDependency;
 pub use pool::{PoolStatus, RedisPool};
 pub use quota::RedisQuotaCounter;

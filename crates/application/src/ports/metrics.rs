@@ -30,6 +30,9 @@ pub trait RequestMetrics: Send + Sync {
     /// A message was refused; `code` is the stable code of the error.
     fn message_rejected(&self, code: &'static str);
 
+    /// A request was refused for what its token is or lacks; `reason` is one of a fixed few.
+    fn access_refused(&self, reason: &'static str);
+
     /// A stream was opened (`true`) or ended (`false`).
     fn stream_changed(&self, opened: bool);
 }

@@ -39,3 +39,15 @@ mod store_on_a_cluster {
     posthorn_testkit::store_restart_tests!(StoreOn::cluster().await);
     posthorn_testkit::store_model_tests!(cases = 20, StoreOn::cluster().await);
 }
+
+mod denials_on_a_server {
+    use crate::support::DenialsOn;
+
+    posthorn_testkit::deny_list_contract_tests!(DenialsOn::server().await);
+}
+
+mod denials_on_a_cluster {
+    use crate::support::DenialsOn;
+
+    posthorn_testkit::deny_list_contract_tests!(DenialsOn::cluster().await);
+}

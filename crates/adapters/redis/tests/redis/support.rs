@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use posthorn_application::{Anchor, Cache, MessageStore, PageLimit, PageRequest, QuotaCounter};
+use posthorn_application::{
+    Anchor, Cache, Clock, DenyList, MessageStore, PageLimit, PageRequest, QuotaCounter,
+};
 use posthorn_domain::{Durability, Message, Topic};
 use posthorn_redis::{
-    RedisCache, RedisPool, RedisQuotaCounter, RedisSettings, RedisStore, RedisStoreSettings,
+    RedisCache, RedisDenyList, RedisPool, RedisQuotaCounter, RedisSettings, RedisStore,
+    RedisStoreSettings,
 };
 use posthorn_testkit::{
-    CacheHarness, QuotaHarness, RedisCluster, RedisSentinel, RedisServer, StoreHarness,
+    CacheHarness, DenyListHarness, FakeClock, QuotaHarness, RedisCluster, RedisSentinel,
+    RedisServer, StoreHarness,
 };
 use secrecy::SecretString;
 
@@ -166,6 +170,67 @@ impl QuotaHarness for QuotasOn {
 
     async fn other_process(&self) -> Arc<dyn QuotaCounter> {
         Arc::new(RedisQuotaCounter::new(pool(&self.servers.url())))
+    }
+}
+
+pub(crate) struct DenialsOn {
+    servers: Servers,
+    clock: Arc<FakeClock>,
+    list: Arc<RedisDenyList>,
+}
+
+impl DenialsOn {
+    pub(crate) async fn server() -> Self {
+        Self::on(Servers::server().await)
+    }
+
+    pub(crate) async fn cluster() -> Self {
+        Self::on(Servers::cluster().await)
+    }
+
+    fn on(servers: Servers) -> Self {
+        let clock = Arc::new(FakeClock::new());
+        let list = denials(&servers, &clock);
+        Self {
+            servers,
+            clock,
+            list,
+        }
+    }
+}
+
+fn denials(servers: &Servers, clock: &Arc<FakeClock>) -> Arc<RedisDenyList> {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    Arc::new(RedisDenyList::new(pool(&servers.url()), clock))
+}
+
+#[async_trait]
+impl DenyListHarness for DenialsOn {
+    fn deny_list(&self) -> Arc<dyn DenyList> {
+        Arc::clone(&self.list) as Arc<dyn DenyList>
+    }
+
+    fn clock(&self) -> &FakeClock {
+        &self.clock
+    }
+
+    async fn other_process(&self) -> Arc<dyn DenyList> {
+        denials(&self.servers, &self.clock)
+    }
+
+    async fn reopen(&mut self) -> bool {
+        self.list = denials(&self.servers, &self.clock);
+        true
+    }
+
+    fn unit(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    /// The server keeps the time of what is denied.
+    async fn pass(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+        self.clock.advance(duration);
     }
 }
 

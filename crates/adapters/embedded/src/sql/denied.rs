@@ -1,0 +1,40 @@
+//! The ids of revoked tokens.
+
+use posthorn_domain::{Timestamp, TokenId};
+use rusqlite::{Connection, OptionalExtension};
+
+/// Denies `id` until `until`, or for as long as it is denied already.
+pub(crate) fn deny(
+    connection: &Connection,
+    id: &TokenId,
+    until: Timestamp,
+) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO denied_tokens (jti, until_ms) VALUES (?1, ?2) \
+                  ON CONFLICT (jti) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)";
+    let row = (id.as_str(), millis(until));
+    connection.prepare_cached(insert)?.execute(row).map(drop)
+}
+
+/// Whether `id` is denied at `now`.
+pub(crate) fn is_denied(
+    connection: &Connection,
+    id: &TokenId,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let select = "SELECT 1 FROM denied_tokens WHERE jti = ?1 AND until_ms > ?2";
+    let mut select = connection.prepare_cached(select)?;
+    let found = select.query_row((id.as_str(), millis(now)), |_| Ok(()));
+    found.optional().map(|found| found.is_some())
+}
+
+/// Forgets at most `budget` ids whose time has passed.
+pub(crate) fn forget(connection: &Connection, now: Timestamp, budget: i64) -> rusqlite::Result<()> {
+    let delete = "DELETE FROM denied_tokens WHERE jti IN ( \
+                  SELECT jti FROM denied_tokens WHERE until_ms <= ?1 LIMIT ?2)";
+    let bounds = (millis(now), budget);
+    connection.prepare_cached(delete)?.execute(bounds).map(drop)
+}
+
+fn millis(moment: Timestamp) -> i64 {
+    i64::try_from(moment.as_millis()).unwrap_or(i64::MAX)
+}

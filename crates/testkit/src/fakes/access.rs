@@ -1,0 +1,117 @@
+//! Tokens and a list of revoked ones in the test's hands.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use posthorn_application::{
+    Claims, Clock, DenyList, DenyListError, QuotaCounter, QuotaDecision, QuotaError, QuotaKey,
+    QuotaWindow, TokenError, TokenVerifier,
+};
+use posthorn_domain::{QuotaRule, Timestamp, TokenId};
+
+use super::script::Script;
+use crate::FakeClock;
+
+/// Takes the texts that it was told to take; the signature of any other is wrong.
+#[derive(Debug, Default)]
+pub struct FakeTokens(Mutex<HashMap<String, Result<Claims, TokenError>>>);
+
+/// A `DenyList` that fails on order.
+pub struct FakeDenyList {
+    clock: Arc<FakeClock>,
+    ends: Mutex<HashMap<TokenId, Timestamp>>,
+    failures: Script<DenyListError>,
+}
+
+/// A `QuotaCounter` whose windows never end.
+#[derive(Debug, Default)]
+pub struct EndlessCounter(Mutex<HashMap<QuotaKey, u32>>);
+
+impl FakeTokens {
+    /// Lets `token` have this outcome from now on.
+    pub fn set(&self, token: &str, outcome: Result<Claims, TokenError>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(token.to_owned(), outcome);
+    }
+}
+
+impl TokenVerifier for FakeTokens {
+    fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(token)
+            .cloned()
+            .unwrap_or(Err(TokenError::Signature))
+    }
+}
+
+impl FakeDenyList {
+    /// An empty list that reads `clock`.
+    pub fn new(clock: Arc<FakeClock>) -> Self {
+        Self {
+            clock,
+            ends: Mutex::default(),
+            failures: Script::default(),
+        }
+    }
+
+    /// Lets the next `count` calls fail with `error`.
+    pub fn fail_next(&self, count: usize, error: DenyListError) {
+        self.failures.fail_next(count, error);
+    }
+
+    /// Until when `id` is denied.
+    pub fn end_of(&self, id: &TokenId) -> Option<Timestamp> {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.get(id).copied()
+    }
+}
+
+#[async_trait]
+impl DenyList for FakeDenyList {
+    async fn deny(&self, id: &TokenId, until: Timestamp) -> Result<(), DenyListError> {
+        self.failures.play()?;
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = ends.entry(id.clone()).or_default();
+        *end = until.max(*end);
+        Ok(())
+    }
+
+    async fn is_denied(&self, id: &TokenId) -> Result<bool, DenyListError> {
+        self.failures.play()?;
+        Ok(self.end_of(id).is_some_and(|end| end > self.clock.now()))
+    }
+}
+
+#[async_trait]
+impl QuotaCounter for EndlessCounter {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        let mut decision = self.peek(key, rule).await?;
+        if decision.allowed {
+            let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *counts.entry(key.clone()).or_default() += 1;
+            decision
+                .windows
+                .iter_mut()
+                .for_each(|window| window.used += 1);
+        }
+        Ok(decision)
+    }
+
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = counts.get(key).copied().unwrap_or_default();
+        let window = |quota: &posthorn_domain::Quota| QuotaWindow {
+            quota: *quota,
+            used,
+            reset: std::time::Duration::from_millis(1500),
+        };
+        let windows: Vec<_> = rule.limits().iter().map(window).collect();
+        Ok(QuotaDecision {
+            allowed: windows.iter().all(|window| window.remaining() > 0),
+            windows,
+            shared: false,
+        })
+    }
+}

@@ -1,8 +1,9 @@
 //! From settings to a running application.
 
+pub(crate) mod access;
 mod dependencies;
 mod quotas;
-mod store;
+pub(crate) mod store;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -15,7 +16,7 @@ use posthorn_application::{
 };
 use posthorn_http::{Bound, HttpSettings, Services};
 use posthorn_redis::RedisPool;
-use posthorn_telemetry::Metrics;
+use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
 
 use crate::config::Settings;
@@ -102,7 +103,11 @@ impl App {
             .quotas
             .as_ref()
             .map(|section| quotas::admission(section, redis, &clock, &metrics));
-        let store = store::open(&settings, &clock, &metrics).await?;
+        let store::Opened {
+            messages: store,
+            denied,
+        } = store::open(&settings, &clock).await?;
+        let store: Arc<dyn MessageStore> = Arc::new(InstrumentedStore::new(store, &metrics));
         let retention = RetentionService::new(
             Arc::clone(&store),
             Arc::clone(&clock),
@@ -116,6 +121,7 @@ impl App {
         supervisor.run("retention", async move { retention.run().await });
         let (stop_streams, streams_stopped) = watch::channel(false);
         let services = Services {
+            access: Arc::new(access::control(&settings, denied, &clock)),
             messages: Arc::new(MessageService::new(
                 Arc::clone(&store),
                 Arc::clone(&identity.pod),
@@ -256,6 +262,7 @@ fn announce(settings: &Settings, addresses: &[SocketAddr]) {
         ?addresses,
         "ready: open {url}"
     );
+    access::warn_of_open_access(settings);
     if settings.secret.key_is_random {
         tracing::warn!(
             "SECRET_KEY is not set: a random key was made, and it ends with this process"

@@ -17,8 +17,8 @@ pub use catalogue::{CATALOGUE, Setting};
 pub use reader::{ConfigError, ConfigErrors, Effective};
 pub use reference::reference_markdown;
 pub use settings::{
-    Environment, HttpSection, ListenSection, LogSection, QuotaSection, RedisSection, SecretSection,
-    Settings, ShutdownSection, StoreSection, StoreUrl,
+    AccessSection, Environment, HttpSection, ListenSection, LogSection, QuotaSection, RedisSection,
+    SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl,
 };
 pub use source::{SourceError, Sources};
 

@@ -26,7 +26,7 @@ pub use cache_contract::CacheHarness;
 pub use deny_list_contract::DenyListHarness;
 pub use eventually::eventually;
 pub use fake_clock::FakeClock;
-pub use fakes::access::{EndlessCounter, FakeDenyList, FakeTokens};
+pub use fakes::access::{FakeDenyList, FakeTokens};
 pub use fakes::cache::{CacheCall, FakeCache};
 pub use fakes::dependency::FakeDependency;
 pub use fakes::quota_counter::FakeQuotaCounter;

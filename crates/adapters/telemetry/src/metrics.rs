@@ -22,7 +22,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use labels::{CacheLabels, QuotaLabels, StoreLabels};
-use labels::{DependencyLabels, InfoLabels};
+use labels::{DependencyLabels, InfoLabels, ReasonLabels};
 pub(crate) use messages::MessageCounters;
 use process::ProcessCollector;
 use requests::RequestSeries;
@@ -46,6 +46,7 @@ pub struct Metrics {
     store: Durations<StoreLabels>,
     cache: Family<CacheLabels, Counter>,
     quotas: Family<QuotaLabels, Counter>,
+    auth_failures: Family<ReasonLabels, Counter>,
     dependencies: Family<DependencyLabels, Gauge>,
     pools: PoolCollector,
     /// The length of the last exposition, so that the next one needs one allocation.
@@ -72,6 +73,9 @@ impl Metrics {
         let quotas = Family::default();
         let help = "Decisions on quotas, by the class of the limit";
         registry.register("app_rate_limit_decisions", help, quotas.clone());
+        let auth_failures = Family::default();
+        let help = "Requests that were refused for what their token is or lacks";
+        registry.register("app_auth_failures", help, auth_failures.clone());
         let dependencies = Family::default();
         let help = "Whether a dependency is there (1) or not (0)";
         registry.register("app_dependency_up", help, dependencies.clone());
@@ -87,6 +91,7 @@ impl Metrics {
             store,
             cache,
             quotas,
+            auth_failures,
             dependencies,
             pools,
             last_length: AtomicUsize::new(0),
@@ -146,6 +151,11 @@ impl RequestMetrics for Metrics {
 
     fn message_rejected(&self, code: &'static str) {
         self.messages.rejected(code);
+    }
+
+    fn access_refused(&self, reason: &'static str) {
+        let labels = ReasonLabels { reason };
+        self.auth_failures.get_or_create(&labels).inc();
     }
 
     fn stream_changed(&self, opened: bool) {

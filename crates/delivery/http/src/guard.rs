@@ -1,4 +1,4 @@
-//! Around each handler: the in-flight cap, the time-out, the quota, and panics.
+//! Around each handler: the in-flight cap, the time-out, who may call it, the quota, and panics.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::access;
 use crate::body;
 use crate::context;
 use crate::problem::{ApiError, Code};
@@ -20,7 +21,7 @@ use crate::state::State;
 /// How long the body of a refused request is waited for.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Notes the route, counts the request, then runs its handler within its bounds.
+/// Notes the route, checks the token, counts the request, then runs its handler within its bounds.
 pub(crate) async fn guard(
     route: &'static Route,
     mut request: ServiceRequest,
@@ -42,6 +43,17 @@ pub(crate) async fn guard(
         Some(place)
     };
     let deadline = Instant::now() + state.settings.request_timeout;
+    let authorizing = AssertUnwindSafe(access::authorize(route, &state, &request_of));
+    let authorized = match timeout_at(deadline, authorizing.catch_unwind()).await {
+        Ok(Ok(authorized)) => authorized,
+        // The panic hook has logged it.
+        Ok(Err(_panic)) => Err(ApiError::new(Code::Internal)),
+        Err(_elapsed) => Err(ApiError::new(Code::RequestTimeout)),
+    };
+    if let Err(error) = authorized {
+        drain(&mut request, state.settings.max_body_bytes).await;
+        return Ok(fail(error));
+    }
     let admitting = quota::admit(route, &state, &request_of);
     let Ok(admitted) = timeout_at(deadline, admitting).await else {
         return Ok(fail(ApiError::new(Code::RequestTimeout)));

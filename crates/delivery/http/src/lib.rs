@@ -1,8 +1,11 @@
 //! The HTTP surface: routes, wire types, middleware, and every error as a problem document. Wire types
 //! never leave this crate. From the outside in, a request meets `connection` (what is no request at
 //! all), `observe` (request id, span, metrics, headers, problem documents), CORS and `flood` when
-//! configured, routing, and around each handler `guard` (in-flight cap, time-out, quota, panics).
+//! configured, routing, and around each handler `guard` (in-flight cap, time-out, access, quota,
+//! panics).
 
+mod access;
+mod audit;
 mod body;
 mod caller;
 mod client_address;
@@ -22,10 +25,12 @@ mod settings;
 mod state;
 mod time;
 
+pub use access::credentials;
 pub use client_address::{ProxyHeader, TrustedProxies};
 pub use cors::{CorsOrigins, CorsOriginsError};
 pub use locale::Locale;
 pub use openapi::openapi_json;
+pub use routes::route_table;
 pub use server::{BindError, Bound, Running, bind};
 pub use settings::HttpSettings;
 pub use state::Services;

@@ -21,8 +21,8 @@ impl Locale {
         }
     }
 
-    /// One of two texts.
-    pub(crate) const fn pick(self, ru: &'static str, en: &'static str) -> &'static str {
+    /// One of two texts, or of what makes them.
+    pub(crate) fn pick<T>(self, ru: T, en: T) -> T {
         match self {
             Self::Ru => ru,
             Self::En => en,

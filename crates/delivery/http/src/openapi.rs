@@ -1,18 +1,24 @@
 //! The OpenAPI 3.1 document, derived from the handlers and the wire types.
 
+use posthorn_application::Action;
+use posthorn_domain::Scope;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr, Response};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use crate::problem::{FieldError, Problem};
-use crate::routes;
+use crate::routes::{self, TABLE};
 
 /// Answers that every route may give.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum Failures {
+    /// A token is needed, or the one that is sent is not valid; `WWW-Authenticate` says why.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
     /// The request was not read and answered in time.
     #[response(status = 408, content_type = "application/problem+json")]
     RequestTimeout(Problem),
@@ -31,6 +37,9 @@ pub(crate) enum Failures {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum HealthFailures {
+    /// A token is needed, or the one that is sent is not valid; `WWW-Authenticate` says why.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Problem),
     /// The request was not answered in time.
     #[response(status = 408, content_type = "application/problem+json")]
     RequestTimeout(Problem),
@@ -72,6 +81,15 @@ pub(crate) enum ReadFailures {
     NotFound(Problem),
 }
 
+/// Answers to a request whose token does not permit it.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum AccessFailures {
+    /// The token lacks the scope, or the scope on this topic; `detail` names both.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Problem),
+}
+
 /// Answers to a stream that is refused.
 pub(crate) type StreamFailures = ReadFailures;
 
@@ -90,19 +108,71 @@ pub(crate) type StreamFailures = ReadFailures;
         routes::get_message,
         routes::delete_message,
         routes::stream,
+        routes::revoke_token,
         routes::info,
         routes::ping,
         routes::health,
         routes::limits,
     ),
     components(schemas(Problem, FieldError)),
-    modifiers(&CommonHeaders),
+    modifiers(&CommonHeaders, &Security),
     tags(
         (name = "messages", description = "Sending and reading messages"),
+        (name = "tokens", description = "Revoking tokens"),
         (name = "service", description = "The service itself"),
     )
 )]
 struct Document;
+
+/// Describes the tokens, and what each route needs.
+struct Security;
+
+/// The name of the scheme.
+const BEARER: &str = "bearer";
+
+impl Modify for Security {
+    fn modify(&self, description: &mut Description) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some(
+                "A token of `posthorn token issue`. In production reading and deleting need one, \
+                 and sending too with `REQUIRE_WRITE_TOKEN=true`; elsewhere none is needed. One \
+                 that is sent has to be valid in any case.",
+            ))
+            .build();
+        description
+            .components
+            .get_or_insert_default()
+            .add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        for route in TABLE {
+            let Some(item) = description.paths.paths.get_mut(route.template) else {
+                continue;
+            };
+            for (method, operation) in [
+                ("GET", &mut item.get),
+                ("POST", &mut item.post),
+                ("DELETE", &mut item.delete),
+            ] {
+                if let Some(operation) = operation {
+                    operation.security = Some(requirements(route.action(method)));
+                }
+            }
+        }
+    }
+}
+
+/// What an action needs; an empty alternative says that it may need nothing.
+fn requirements(action: Action) -> Vec<SecurityRequirement> {
+    let scopes: Vec<_> = action.scope().into_iter().map(Scope::as_str).collect();
+    let needed = SecurityRequirement::new(BEARER, scopes);
+    match action {
+        Action::Read | Action::Delete | Action::Revoke => vec![needed],
+        Action::Write | Action::Open | Action::Unchecked => {
+            vec![SecurityRequirement::default(), needed]
+        }
+    }
+}
 
 /// Describes the headers that answers have whatever the route.
 struct CommonHeaders;
@@ -136,6 +206,7 @@ fn describe_headers(operation: &mut Operation) {
         "The request's id: the client's own, or a UUID",
     );
     let wait = header(Type::Integer, "Seconds to wait before another try");
+    let challenge = header(Type::String, "What the token lacks (RFC 6750, 3)");
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(Response { headers, .. }) = response else {
             continue;
@@ -144,8 +215,11 @@ fn describe_headers(operation: &mut Operation) {
         for (name, description) in LIMIT_HEADERS {
             headers.insert(name.to_owned(), header(Type::String, description));
         }
-        if status == "503" || status == "429" {
+        if matches!(status.as_str(), "429" | "503") {
             headers.insert("Retry-After".to_owned(), wait.clone());
+        }
+        if matches!(status.as_str(), "401" | "403") {
+            headers.insert("WWW-Authenticate".to_owned(), challenge.clone());
         }
     }
 }
@@ -173,7 +247,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::routes::{Kind, TABLE};
+    use crate::routes::Kind;
 
     /// Every API route and method is documented, and nothing else is.
     #[test]
@@ -190,12 +264,9 @@ mod tests {
             .iter()
             .filter(|route| route.kind == Kind::Api)
             .flat_map(|route| {
-                route
-                    .methods()
-                    .iter()
-                    .map(|method| (route.template, method))
+                let of = |method: &str| (route.template.to_owned(), method.to_owned());
+                route.methods().map(of)
             })
-            .map(|(path, method)| (path.to_owned(), (*method).to_owned()))
             .collect();
         assert_eq!(documented, served);
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use posthorn_application::{AppendError, StoreError};
+use posthorn_application::{AppendError, DenyListError, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -40,6 +40,10 @@ pub(crate) struct ApiError {
     pub(crate) exceeded: Option<Box<Exceeded>>,
     /// Another status than the code's own.
     pub(crate) status: Option<StatusCode>,
+    /// The value of `WWW-Authenticate`.
+    pub(crate) challenge: Option<String>,
+    /// More than the code's own detail says, in Russian and in English.
+    pub(crate) detail: Option<Box<(String, String)>>,
 }
 
 /// A limit that a client has reached.
@@ -116,6 +120,8 @@ impl ApiError {
             allow: None,
             exceeded: None,
             status: None,
+            challenge: None,
+            detail: None,
         }
     }
 
@@ -184,6 +190,9 @@ impl ApiError {
         if let Some(allow) = &self.allow {
             response.insert_header((header::ALLOW, allow.as_str()));
         }
+        if let Some(challenge) = &self.challenge {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
+        }
         let problem = self.problem(context, status, path, legacy);
         // A problem is made of texts and numbers, which always serialise.
         response.body(serde_json::to_vec(&problem).unwrap_or_default())
@@ -209,9 +218,10 @@ impl ApiError {
             r#type: format!("/problems/{}", self.code.as_str()),
             title: self.code.title(locale),
             status: status.as_u16(),
-            detail: match &self.exceeded {
-                Some(exceeded) => exceeded.text(locale),
-                None => self.code.detail(locale).to_owned(),
+            detail: match (&self.exceeded, self.detail.as_deref()) {
+                (Some(exceeded), _) => exceeded.text(locale),
+                (None, Some((russian, english))) => locale.pick(russian, english).clone(),
+                (None, None) => self.code.detail(locale).to_owned(),
             },
             instance: path.to_owned(),
             code: self.code,
@@ -275,6 +285,18 @@ impl From<StoreError> for ApiError {
             Self::new(Code::StoreUnavailable)
         } else {
             tracing::error!(%error, "the store failed");
+            Self::new(Code::Internal)
+        }
+    }
+}
+
+impl From<DenyListError> for ApiError {
+    fn from(error: DenyListError) -> Self {
+        if error.is_transient() {
+            tracing::debug!(%error, "a token was not revoked");
+            Self::new(Code::StoreUnavailable)
+        } else {
+            tracing::error!(%error, "a token was not revoked");
             Self::new(Code::Internal)
         }
     }

@@ -1,5 +1,6 @@
-//! The one table of routes: paths, methods and what kind of answer each gives. Resources, `Allow`,
-//! the metrics' endpoint label and the check against the OpenAPI document come from it.
+//! The one table of routes: paths, methods, what each method does and what kind of answer it gives.
+//! Resources, `Allow`, access, the metrics' endpoint label and the check against the OpenAPI document
+//! come from it.
 
 mod docs;
 mod health;
@@ -11,12 +12,14 @@ mod page;
 mod problems;
 mod scopes;
 mod stream;
+mod tokens;
 mod topics;
 
 use actix_web::guard as guards;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
+use posthorn_application::Action;
 
 use crate::guard;
 use crate::problem::{ApiError, Code};
@@ -27,6 +30,7 @@ pub(crate) use limits::__path_limits;
 pub(crate) use message::{__path_accept, __path_accept_to_topic};
 pub(crate) use scopes::counted_together;
 pub(crate) use stream::__path_stream;
+pub(crate) use tokens::__path_revoke_token;
 pub(crate) use topics::{
     __path_delete_message, __path_get_message, __path_list_messages, __path_list_topics,
 };
@@ -36,8 +40,8 @@ pub(crate) use topics::{
 pub(crate) struct Route {
     /// The path's template; the label of metrics and spans.
     pub(crate) template: &'static str,
-    /// The methods that have a handler.
-    methods: &'static [&'static str],
+    /// The methods that have a handler, and what each does.
+    methods: &'static [(&'static str, Action)],
     pub(crate) kind: Kind,
 }
 
@@ -55,44 +59,45 @@ pub(crate) enum Kind {
 }
 
 macro_rules! routes {
-    ($($name:ident = $template:literal [$($method:literal),+] $kind:expr;)+) => {
+    ($($name:ident = $template:literal [$($method:literal: $action:ident),+] $kind:expr;)+) => {
         $(pub(crate) static $name: Route =
-            Route { template: $template, methods: &[$($method),+], kind: $kind };)+
+            Route { template: $template, methods: &[$(($method, Action::$action)),+], kind: $kind };)+
         /// Every route.
         pub(crate) static TABLE: &[&Route] = &[$(&$name),+];
     };
 }
 
 routes! {
-    MESSAGE = "/api/v1/message" ["POST"] Kind::Api;
-    TOPICS = "/api/v1/topics" ["GET"] Kind::Api;
-    TOPIC_MESSAGES = "/api/v1/topics/{topic}/messages" ["GET", "POST"] Kind::Api;
-    TOPIC_MESSAGE = "/api/v1/topics/{topic}/messages/{id}" ["GET", "DELETE"] Kind::Api;
-    TOPIC_STREAM = "/api/v1/topics/{topic}/stream" ["GET"] Kind::Api;
-    INFO = "/api/v1/info" ["GET"] Kind::Api;
-    PING = "/api/v1/ping" ["GET"] Kind::Api;
-    HEALTH = "/api/v1/health" ["GET"] Kind::Api;
-    LIMITS = "/api/v1/limits" ["GET"] Kind::Api;
-    LEGACY_MESSAGE = "/api/message" ["POST"] Kind::Legacy("/api/v1/message");
-    LEGACY_INFO = "/api/info" ["GET"] Kind::Legacy("/api/v1/info");
-    LEGACY_PING = "/api/ping" ["GET"] Kind::Legacy("/api/v1/ping");
-    LEGACY_HEALTH = "/api/health" ["GET"] Kind::Legacy("/api/v1/health");
-    LIVE = "/health/live" ["GET"] Kind::Probe;
-    READY = "/health/ready" ["GET"] Kind::Probe;
-    STARTUP = "/health/startup" ["GET"] Kind::Probe;
-    METRICS = "/metrics" ["GET"] Kind::Probe;
-    OPENAPI = "/api-docs/openapi.json" ["GET"] Kind::Page;
-    OLD_OPENAPI = "/apispec_1.json" ["GET"] Kind::Page;
-    DOCS = "/docs/{file:.*}" ["GET"] Kind::Page;
-    OLD_DOCS = "/apidocs/" ["GET"] Kind::Page;
-    PROBLEM = "/problems/{code}" ["GET"] Kind::Page;
-    INDEX = "/" ["GET"] Kind::Page;
+    MESSAGE = "/api/v1/message" ["POST": Write] Kind::Api;
+    TOPICS = "/api/v1/topics" ["GET": Read] Kind::Api;
+    TOPIC_MESSAGES = "/api/v1/topics/{topic}/messages" ["GET": Read, "POST": Write] Kind::Api;
+    TOPIC_MESSAGE = "/api/v1/topics/{topic}/messages/{id}" ["GET": Read, "DELETE": Delete] Kind::Api;
+    TOPIC_STREAM = "/api/v1/topics/{topic}/stream" ["GET": Read] Kind::Api;
+    TOKEN = "/api/v1/tokens/{jti}" ["DELETE": Revoke] Kind::Api;
+    INFO = "/api/v1/info" ["GET": Open] Kind::Api;
+    PING = "/api/v1/ping" ["GET": Open] Kind::Api;
+    HEALTH = "/api/v1/health" ["GET": Open] Kind::Api;
+    LIMITS = "/api/v1/limits" ["GET": Open] Kind::Api;
+    LEGACY_MESSAGE = "/api/message" ["POST": Write] Kind::Legacy("/api/v1/message");
+    LEGACY_INFO = "/api/info" ["GET": Open] Kind::Legacy("/api/v1/info");
+    LEGACY_PING = "/api/ping" ["GET": Open] Kind::Legacy("/api/v1/ping");
+    LEGACY_HEALTH = "/api/health" ["GET": Open] Kind::Legacy("/api/v1/health");
+    LIVE = "/health/live" ["GET": Unchecked] Kind::Probe;
+    READY = "/health/ready" ["GET": Unchecked] Kind::Probe;
+    STARTUP = "/health/startup" ["GET": Unchecked] Kind::Probe;
+    METRICS = "/metrics" ["GET": Unchecked] Kind::Probe;
+    OPENAPI = "/api-docs/openapi.json" ["GET": Unchecked] Kind::Page;
+    OLD_OPENAPI = "/apispec_1.json" ["GET": Unchecked] Kind::Page;
+    DOCS = "/docs/{file:.*}" ["GET": Unchecked] Kind::Page;
+    OLD_DOCS = "/apidocs/" ["GET": Unchecked] Kind::Page;
+    PROBLEM = "/problems/{code}" ["GET": Unchecked] Kind::Page;
+    INDEX = "/" ["GET": Unchecked] Kind::Page;
 }
 
 impl Route {
     /// The value of `Allow` (RFC 9110, 10.2.1).
     pub(crate) fn allow(&self) -> String {
-        let mut methods = self.methods.to_vec();
+        let mut methods: Vec<_> = self.methods().collect();
         if methods.contains(&"GET") {
             methods.push("HEAD");
         }
@@ -101,15 +106,28 @@ impl Route {
     }
 
     /// The methods that have a handler.
-    #[cfg(test)]
-    pub(crate) fn methods(&self) -> &'static [&'static str] {
-        self.methods
+    pub(crate) fn methods(&self) -> impl Iterator<Item = &'static str> {
+        self.methods.iter().map(|(method, _)| *method)
+    }
+
+    /// What a request with this method wants to do; one that has no handler does nothing.
+    pub(crate) fn action(&self, method: &str) -> Action {
+        let method = if method == "HEAD" { "GET" } else { method };
+        let mut methods = self.methods.iter();
+        let found = methods.find(|(name, _)| *name == method);
+        found.map_or(Action::Unchecked, |(_, action)| *action)
     }
 
     /// Whether it answers however busy the server is.
     pub(crate) fn is_probe(&self) -> bool {
         self.kind == Kind::Probe
     }
+}
+
+/// Every route's template with each of its methods: for tests that keep a row for each.
+pub fn route_table() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of = |route: &'static Route| route.methods().map(|method| (route.template, method));
+    TABLE.iter().flat_map(move |route| of(route))
 }
 
 /// Whether a probe is at `path`.
@@ -134,6 +152,9 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
             .route(web::delete().to(topics::delete_message))
     });
     register(config, &TOPIC_STREAM, |r| r.route(get().to(stream::stream)));
+    register(config, &TOKEN, |r| {
+        r.route(web::delete().to(tokens::revoke_token))
+    });
     register(config, &INFO, |r| r.route(get().to(info::info)));
     register(config, &PING, |r| r.route(get().to(info::ping)));
     register(config, &HEALTH, |r| r.route(get().to(health::health)));
@@ -218,6 +239,15 @@ mod tests {
     #[test]
     fn allow_names_head_and_options_too() {
         assert_eq!(MESSAGE.allow(), "POST, OPTIONS");
+        assert_eq!(TOKEN.allow(), "DELETE, OPTIONS");
         assert_eq!(TOPIC_MESSAGE.allow(), "GET, DELETE, HEAD, OPTIONS");
+    }
+
+    #[test]
+    fn head_does_what_get_does_and_other_methods_do_nothing() {
+        assert_eq!(TOPIC_MESSAGES.action("HEAD"), Action::Read);
+        assert_eq!(TOPIC_MESSAGES.action("POST"), Action::Write);
+        assert_eq!(TOPIC_MESSAGES.action("OPTIONS"), Action::Unchecked);
+        assert_eq!(MESSAGE.action("HEAD"), Action::Unchecked);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use posthorn_application::{
-    Admission, Clock, HealthService, InfoService, Lifecycle, MessageService, MetricsExposition,
-    RequestMetrics,
+    AccessControl, Admission, Clock, HealthService, InfoService, Lifecycle, MessageService,
+    MetricsExposition, RequestMetrics,
 };
 use posthorn_domain::Timestamp;
 use tokio::sync::watch;
@@ -16,6 +16,8 @@ use crate::flood::FloodGuard;
 /// The use cases and ports behind the routes.
 #[derive(Clone)]
 pub struct Services {
+    /// Says who may do what.
+    pub access: Arc<AccessControl>,
     /// Accepts messages and hands them back.
     pub messages: Arc<MessageService>,
     /// Says who answers.

@@ -1,30 +1,40 @@
-//! The message store that the settings name.
+//! The store that the settings name: of messages, and of revoked tokens.
 
 use std::sync::Arc;
 
-use posthorn_application::{Clock, MessageStore};
+use posthorn_application::{Clock, DenyList, MessageStore};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
-use posthorn_memory::{MemoryStore, MemoryStoreSettings};
-use posthorn_redis::{RedisStore, RedisStoreError, RedisStoreSettings};
-use posthorn_telemetry::{InstrumentedStore, Metrics};
+use posthorn_memory::{MemoryDenyList, MemoryStore, MemoryStoreSettings};
+use posthorn_redis::{
+    RedisDenyList, RedisPool, RedisSettings, RedisSettingsError, RedisStore, RedisStoreError,
+    RedisStoreSettings,
+};
 
 use super::StartError;
 use super::dependencies::{START_DEADLINE, START_PAUSE};
 use crate::config::{Settings, StoreUrl};
 
-/// Opens the store and puts its metrics around it.
-pub(super) async fn open(
+/// The store, and the list of revoked tokens that is kept with the messages.
+pub(crate) struct Opened {
+    pub(crate) messages: Arc<dyn MessageStore>,
+    pub(crate) denied: Arc<dyn DenyList>,
+}
+
+/// Opens the store.
+pub(crate) async fn open(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<dyn MessageStore>, StartError> {
+) -> Result<Opened, StartError> {
     let section = &settings.store;
-    let store: Arc<dyn MessageStore> = match &section.url {
-        StoreUrl::Memory => Arc::new(MemoryStore::new(
-            Arc::clone(clock),
-            MemoryStoreSettings::default(),
-        )),
+    match &section.url {
+        StoreUrl::Memory => Ok(Opened {
+            messages: Arc::new(MemoryStore::new(
+                Arc::clone(clock),
+                MemoryStoreSettings::default(),
+            )),
+            denied: Arc::new(MemoryDenyList::new(Arc::clone(clock))),
+        }),
         StoreUrl::File(path) => {
             let settings = EmbeddedStoreSettings {
                 durability: section.durability.unwrap_or(Durability::Synced),
@@ -32,18 +42,35 @@ pub(super) async fn open(
             };
             let store = EmbeddedStore::open(&settings, Arc::clone(clock))
                 .map_err(|error| refused(path.display().to_string(), &error))?;
-            Arc::new(store)
+            let store = Arc::new(store);
+            Ok(Opened {
+                messages: Arc::clone(&store) as _,
+                denied: store,
+            })
         }
         StoreUrl::Redis(url) => {
             let settings = RedisStoreSettings::new(url.clone());
             let place = settings.redis.masked_url();
+            let denied = deny_list(&settings.redis, clock);
+            let denied = denied.map_err(|error| refused(place.clone(), &error))?;
             let store = connect(settings, section.durability, clock)
                 .await
                 .map_err(|error| refused(place, &error))?;
-            Arc::new(store)
+            Ok(Opened {
+                messages: Arc::new(store),
+                denied: Arc::new(denied),
+            })
         }
-    };
-    Ok(Arc::new(InstrumentedStore::new(store, metrics)))
+    }
+}
+
+/// The list of revoked tokens in a Redis; it connects when it is asked.
+pub(crate) fn deny_list(
+    settings: &RedisSettings,
+    clock: &Arc<dyn Clock>,
+) -> Result<RedisDenyList, RedisSettingsError> {
+    let pool = RedisPool::new(settings)?;
+    Ok(RedisDenyList::new(pool, Arc::clone(clock)))
 }
 
 /// Connects to the Redis store, waiting for it until the deadline of the start.

@@ -90,6 +90,11 @@ catalogue! {
     SECRET_KEY_PREVIOUS = secret(derived("SECRET_KEY_PREVIOUS", "none",
         "at least 32 bytes, not a published sample value",
         "The key before the last rotation; it still verifies."));
+    REQUIRE_WRITE_TOKEN = setting("REQUIRE_WRITE_TOKEN", "false", BOOLEAN,
+        "Whether sending needs a token in production too. Reading and deleting always do there; elsewhere nothing does.");
+    RATE_LIMIT_AUTH_FAILURES = setting("RATE_LIMIT_AUTH_FAILURES", "20 per minute",
+        "limits such as `20 per minute;100 per hour`",
+        "How many tokens of one client may be refused before the answer is 429; counted by each process.");
     STORE_URL = secret(setting("STORE_URL", "file:data/posthorn.db",
         "`file:PATH`, `memory:`, or a Redis URL as in `REDIS_URL`",
         "Where messages are kept. `memory:` keeps them until the process ends."));

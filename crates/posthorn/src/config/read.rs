@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use posthorn_application::RetentionPolicy;
-use posthorn_domain::{Charset, ContentRules, Durability};
+use posthorn_domain::{Charset, ContentRules, Durability, QuotaLimits, QuotaRule, QuotaStrategy};
 use posthorn_http::{CorsOrigins, Locale, ProxyHeader, TrustedProxies};
 use posthorn_redis::RedisSettings;
 use posthorn_telemetry::LogFormat;
@@ -12,8 +12,8 @@ use secrecy::SecretString;
 use super::catalogue as names;
 use super::reader::{ConfigError, ConfigErrors, Reader};
 use super::settings::{
-    Environment, HttpSection, ListenSection, LogSection, RedisSection, SecretSection, Settings,
-    ShutdownSection, StoreSection, StoreUrl,
+    AccessSection, Environment, HttpSection, ListenSection, LogSection, RedisSection,
+    SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl,
 };
 use super::{Loaded, Sources, parse, quotas, secret};
 
@@ -44,6 +44,7 @@ pub(super) fn read(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         ),
         listen: read_listen(&mut reader),
         secret: read_secret(&mut reader, environment),
+        access: read_access(&mut reader),
         store: read_store(&mut reader),
         redis: read_redis(&mut reader, environment),
         http: read_http(&mut reader, environment),
@@ -108,6 +109,18 @@ fn read_secret(reader: &mut Reader, environment: Environment) -> SecretSection {
         key: key.unwrap_or_else(random_key),
         previous: reader.read_optional(&names::SECRET_KEY_PREVIOUS, checked),
         key_is_random,
+    }
+}
+
+fn read_access(reader: &mut Reader) -> AccessSection {
+    AccessSection {
+        require_write_token: reader.read(&names::REQUIRE_WRITE_TOKEN, parse::boolean),
+        failures: reader.read(&names::RATE_LIMIT_AUTH_FAILURES, |text| {
+            let limits = QuotaLimits::parse(text).map_err(|error| error.to_string())?;
+            // A fixed window is one small record for each client.
+            let rule = QuotaRule::new(limits, QuotaStrategy::FixedWindow);
+            rule.map(Some).map_err(|error| error.to_string())
+        }),
     }
 }
 

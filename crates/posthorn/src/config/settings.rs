@@ -37,6 +37,8 @@ pub struct Settings {
     pub listen: ListenSection,
     /// The keys that sign tokens.
     pub secret: SecretSection,
+    /// Who may do what.
+    pub access: AccessSection,
     /// Where messages are kept.
     pub store: StoreSection,
     /// The shared Redis, if there is one.
@@ -71,6 +73,15 @@ pub struct SecretSection {
     pub previous: Option<SecretString>,
     /// Whether the key was made at random at this start.
     pub key_is_random: bool,
+}
+
+/// Who may do what.
+#[derive(Clone, Debug)]
+pub struct AccessSection {
+    /// Whether sending needs a token, where anything does.
+    pub require_write_token: bool,
+    /// How many tokens of one client may be refused; `None` after a mistake.
+    pub failures: Option<QuotaRule>,
 }
 
 /// Where messages are kept.
@@ -180,6 +191,11 @@ impl Environment {
             Self::Testing => "testing",
             Self::Production => "production",
         }
+    }
+
+    /// Whether reading and deleting need no token.
+    pub fn is_open(self) -> bool {
+        !self.is_production()
     }
 
     /// Whether unsafe settings are refused.

@@ -4,11 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use posthorn_application::{
-    Claims, Clock, DenyList, DenyListError, QuotaCounter, QuotaDecision, QuotaError, QuotaKey,
-    QuotaWindow, TokenError, TokenVerifier,
-};
-use posthorn_domain::{QuotaRule, Timestamp, TokenId};
+use posthorn_application::{Claims, Clock, DenyList, DenyListError, TokenError, TokenVerifier};
+use posthorn_domain::{Timestamp, TokenId};
 
 use super::script::Script;
 use crate::FakeClock;
@@ -23,10 +20,6 @@ pub struct FakeDenyList {
     ends: Mutex<HashMap<TokenId, Timestamp>>,
     failures: Script<DenyListError>,
 }
-
-/// A `QuotaCounter` whose windows never end.
-#[derive(Debug, Default)]
-pub struct EndlessCounter(Mutex<HashMap<QuotaKey, u32>>);
 
 impl FakeTokens {
     /// Lets `token` have this outcome from now on.
@@ -81,37 +74,5 @@ impl DenyList for FakeDenyList {
     async fn is_denied(&self, id: &TokenId) -> Result<bool, DenyListError> {
         self.failures.play()?;
         Ok(self.end_of(id).is_some_and(|end| end > self.clock.now()))
-    }
-}
-
-#[async_trait]
-impl QuotaCounter for EndlessCounter {
-    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
-        let mut decision = self.peek(key, rule).await?;
-        if decision.allowed {
-            let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *counts.entry(key.clone()).or_default() += 1;
-            decision
-                .windows
-                .iter_mut()
-                .for_each(|window| window.used += 1);
-        }
-        Ok(decision)
-    }
-
-    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = counts.get(key).copied().unwrap_or_default();
-        let window = |quota: &posthorn_domain::Quota| QuotaWindow {
-            quota: *quota,
-            used,
-            reset: std::time::Duration::from_millis(1500),
-        };
-        let windows: Vec<_> = rule.limits().iter().map(window).collect();
-        Ok(QuotaDecision {
-            allowed: windows.iter().all(|window| window.remaining() > 0),
-            windows,
-            shared: false,
-        })
     }
 }

@@ -65,6 +65,12 @@ pub(crate) struct QuotaLabels {
     pub(crate) backend: &'static str,
 }
 
+/// Labels of `app_auth_failures_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ReasonLabels {
+    pub(super) reason: &'static str,
+}
+
 /// Labels of `app_dependency_up`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct DependencyLabels {

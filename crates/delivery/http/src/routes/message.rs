@@ -7,10 +7,11 @@ use posthorn_domain::{IdempotencyKey, Receipt, Topic};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access;
 use crate::body::{self, MessageBody};
 use crate::context;
 use crate::locale::Locale;
-use crate::openapi::{AcceptFailures, Failures};
+use crate::openapi::{AcceptFailures, AccessFailures, Failures};
 use crate::problem::{ApiError, Code, FieldCode, FieldProblem};
 use crate::state::State;
 use crate::time::rfc3339;
@@ -52,7 +53,7 @@ pub(crate) struct ReceiptAnswer<'a> {
     responses((status = 201, body = ReceiptAnswer<'static>, description = "The message is stored",
         headers(("Location" = String, description = "Where the message is"),
             ("Idempotency-Replayed" = Option<String>, description = "`true` when it was stored before"))),
-        AcceptFailures, Failures))]
+        AcceptFailures, AccessFailures, Failures))]
 pub(crate) async fn accept(
     request: HttpRequest,
     payload: web::Payload,
@@ -70,7 +71,7 @@ pub(crate) async fn accept(
     responses((status = 201, body = ReceiptAnswer<'static>, description = "The message is stored",
         headers(("Location" = String, description = "Where the message is"),
             ("Idempotency-Replayed" = Option<String>, description = "`true` when it was stored before"))),
-        AcceptFailures, Failures))]
+        AcceptFailures, AccessFailures, Failures))]
 pub(crate) async fn accept_to_topic(
     request: HttpRequest,
     payload: web::Payload,
@@ -92,6 +93,10 @@ async fn receive(
         }
         let bytes = body::read(request.headers(), payload, state.settings.max_body_bytes).await?;
         let send = parse(request.headers(), &bytes, state, path_topic)?;
+        // The body may name the topic.
+        let grant = access::grant(request);
+        let permitted = grant.check_topic(&send.topic);
+        permitted.map_err(|refusal| access::refuse(state, refusal))?;
         let text = send.content.clone();
         let appended = state.services.messages.send(send).await?;
         Ok((text, appended))

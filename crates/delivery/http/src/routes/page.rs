@@ -83,10 +83,28 @@ pub(crate) async fn index(request: HttpRequest, state: web::Data<State>) -> Http
     let endpoints = ENDPOINTS.map(|row| endpoint(&row, locale)).concat();
     let name = escape(&identity.name);
     let heading = locale.pick("Точки входа", "Endpoints");
+    let warning = if state.services.access.policy().is_open() {
+        format!(
+            "<p role=\"note\"><strong>{}</strong></p>",
+            open_access(locale)
+        )
+    } else {
+        String::new()
+    };
     let body = format!(
-        "<main><h1>{name}</h1><dl>{facts}</dl><h2>{heading}</h2><ul>{endpoints}</ul></main>"
+        "<main><h1>{name}</h1>{warning}<dl>{facts}</dl><h2>{heading}</h2><ul>{endpoints}</ul></main>"
     );
     html(locale, &name, &body)
+}
+
+/// What everybody should know who sees the page of such a server.
+fn open_access(locale: Locale) -> &'static str {
+    locale.pick(
+        "Доступ открыт: читать и удалять сообщения может каждый, кто видит этот сервер. \
+         С ENVIRONMENT=production для этого нужен токен.",
+        "Access is open: everybody who reaches this server may read and delete messages. \
+         ENVIRONMENT=production asks for a token.",
+    )
 }
 
 fn endpoint(

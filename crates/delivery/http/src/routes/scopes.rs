@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use posthorn_application::{QuotaClass, QuotaScope};
 
-use super::{Kind, LIMITS, Route, TABLE};
+use super::{Kind, LIMITS, Route, TABLE, TOKEN};
 
 /// What the paths of the API begin with.
 const BASE: &str = "/api/v1/";
@@ -23,7 +23,7 @@ impl Route {
         } else {
             method.as_str()
         };
-        if !self.methods.contains(&method) || *self == LIMITS {
+        if !self.methods().any(|known| known == method) || *self == LIMITS {
             return None;
         }
         let together = |class| QuotaScope { class, route: "" };
@@ -32,6 +32,7 @@ impl Route {
                 together(QuotaClass::Message)
             }
             "GET" if template.starts_with(TOPICS) => together(QuotaClass::Read),
+            "DELETE" if *self == TOKEN => apart("revoke-token"),
             "DELETE" => apart("delete-message"),
             _ => apart(template.strip_prefix(BASE).unwrap_or(template)),
         })
@@ -49,7 +50,7 @@ fn apart(route: &'static str) -> QuotaScope {
 pub(crate) fn counted_together() -> Vec<(QuotaScope, Vec<String>)> {
     let mut scopes: Vec<(QuotaScope, Vec<String>)> = Vec::new();
     for route in TABLE {
-        for method in route.methods {
+        for method in route.methods() {
             let parsed = Method::from_bytes(method.as_bytes()).ok();
             let Some(scope) = parsed.and_then(|method| route.quota_scope(&method)) else {
                 continue;
@@ -88,6 +89,7 @@ mod tests {
                 "default-delete-message",
                 "DELETE /api/v1/topics/{topic}/messages/{id}",
             ),
+            ("default-revoke-token", "DELETE /api/v1/tokens/{jti}"),
             ("default-info", "GET /api/v1/info, GET /api/info"),
             ("default-ping", "GET /api/v1/ping, GET /api/ping"),
             ("default-health", "GET /api/v1/health, GET /api/health"),

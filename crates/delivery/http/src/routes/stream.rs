@@ -1,6 +1,7 @@
 //! Following a topic live, as Server-Sent Events (WHATWG HTML, 9.2).
 
 mod frames;
+mod permit;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -17,9 +18,11 @@ use posthorn_domain::{Message, MessageId};
 use rand::RngExt;
 use tokio::sync::watch;
 
+use crate::access;
 use crate::connection::Gone;
-use crate::openapi::{Failures, StreamFailures};
+use crate::openapi::{AccessFailures, Failures, StreamFailures};
 use crate::problem::{ApiError, FieldCode};
+use crate::routes::stream::permit::Permit;
 use crate::routes::topics::{Query, topic_of};
 use crate::state::{Place, State};
 
@@ -41,7 +44,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
             min_length = 26, max_length = 26)),
     responses((status = 200, content_type = "text/event-stream", body = String,
         description = "Events `message`, `gap` (retention removed messages) and `bye` (the server stops)"),
-        StreamFailures, Failures))]
+        StreamFailures, AccessFailures, Failures))]
 pub(crate) async fn stream(
     request: HttpRequest,
     state: web::Data<State>,
@@ -61,7 +64,8 @@ pub(crate) async fn stream(
     let follow = state.services.messages.follow(topic, after).await?;
     let gone = request.conn_data::<Gone>().cloned().unwrap_or_default();
     let stop = state.services.stop_streams.clone();
-    let reader = Box::new(Reader::new(follow, open, stop));
+    let permit = Permit::new(access::grant(&request), &state);
+    let reader = Box::new(Reader::new(follow, open, stop, permit));
     Ok(answer.streaming(stream::unfold(
         (Some(reader), gone),
         |(reader, gone)| async move {
@@ -113,10 +117,11 @@ struct Reader {
     greeted: bool,
     said_bye: bool,
     open: Open,
+    permit: Permit,
 }
 
 impl Reader {
-    fn new(follow: Follow, open: Open, stop: watch::Receiver<bool>) -> Self {
+    fn new(follow: Follow, open: Open, stop: watch::Receiver<bool>, permit: Permit) -> Self {
         let pending = VecDeque::new();
         Self {
             follow,
@@ -126,6 +131,7 @@ impl Reader {
             greeted: false,
             said_bye: false,
             open,
+            permit,
         }
     }
 
@@ -135,19 +141,28 @@ impl Reader {
             self.greeted = true;
             return frames::greeting(self.follow.cursor());
         }
-        if *self.stop.borrow() {
+        if *self.stop.borrow() || !self.permit.holds(&self.open.state).await {
             self.said_bye = true;
             return frames::bye();
         }
         if self.pending.is_empty() {
             let Self {
-                stop, follow, open, ..
+                stop,
+                follow,
+                open,
+                permit,
+                ..
             } = self;
             let event = tokio::select! {
                 // An error means that the server is gone, which ends the stream as well.
                 _ = stop.wait_for(|stop| *stop) => None,
                 event = follow.next() => Some(event),
-                () = open.clock().sleep(HEARTBEAT) => return frames::heartbeat(),
+                held = permit.wait(HEARTBEAT, &open.state) => {
+                    if held {
+                        return frames::heartbeat();
+                    }
+                    None
+                }
             };
             match event {
                 None => {

@@ -15,7 +15,9 @@ use posthorn_domain::{Message, MessageId, Topic};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::openapi::{Failures, ReadFailures};
+use crate::access;
+use crate::audit::{Deed, Entry, Outcome};
+use crate::openapi::{AccessFailures, Failures, ReadFailures};
 use crate::problem::{ApiError, Code};
 use crate::state::State;
 use crate::time::rfc3339;
@@ -82,12 +84,12 @@ pub(crate) struct TopicAnswer {
     last_id: String,
 }
 
-/// Lists the topics that hold messages.
+/// Lists the topics that hold messages; with a token those that it permits.
 #[utoipa::path(get, path = "/api/v1/topics", tag = "messages",
     params(("after" = Option<String>, Query, description = "List names after this one",
             pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 when absent")),
-    responses((status = 200, body = TopicsAnswer), ReadFailures, Failures))]
+    responses((status = 200, body = TopicsAnswer), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn list_topics(
     request: HttpRequest,
     state: web::Data<State>,
@@ -96,11 +98,14 @@ pub(crate) async fn list_topics(
     let after = query.topic("after");
     let limit = query.limit();
     query.finish()?;
-    let page = state
-        .services
-        .messages
-        .topics(TopicRequest { after, limit })
-        .await?;
+    let (messages, wanted) = (&state.services.messages, TopicRequest { after, limit });
+    let grant = access::grant(&request);
+    let page = if grant.covers_all() {
+        messages.topics(wanted).await?
+    } else {
+        let is_visible = |topic: &Topic| grant.covers(topic);
+        messages.visible_topics(wanted, is_visible).await?
+    };
     let last = page.topics.last().filter(|_| page.has_more);
     let next =
         last.map(|last| format!("/api/v1/topics?after={}&limit={}", last.topic, limit.get()));
@@ -126,7 +131,7 @@ pub(crate) async fn list_topics(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 when absent"),
         ("order" = Option<String>, Query, pattern = "^(asc|desc)$",
             description = "Oldest first (`asc`, the default) or newest first")),
-    responses((status = 200, body = PageAnswer<'static>), ReadFailures, Failures))]
+    responses((status = 200, body = PageAnswer<'static>), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn list_messages(
     request: HttpRequest,
     state: web::Data<State>,
@@ -180,7 +185,7 @@ pub(crate) async fn list_messages(
         ("id" = String, Path, min_length = 26, max_length = 26),
         ("If-None-Match" = Option<String>, Header, description = "Entity tags the client holds")),
     responses((status = 200, body = MessageAnswer<'static>, headers(("ETag" = String, description = "The id, quoted"))),
-        (status = 304, description = "The client holds it"), ReadFailures, Failures))]
+        (status = 304, description = "The client holds it"), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn get_message(
     request: HttpRequest,
     state: web::Data<State>,
@@ -204,15 +209,18 @@ pub(crate) async fn get_message(
 #[utoipa::path(delete, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("id" = String, Path, min_length = 26, max_length = 26)),
-    responses((status = 204, description = "It is gone"), ReadFailures, Failures))]
+    responses((status = 204, description = "It is gone"), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn delete_message(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let (topic, id) = (topic_of(&request)?, id_of(&request)?);
+    let entry = Entry::begin(&request, Deed::DeleteMessage, format!("{topic}/{id}"));
     if state.services.messages.delete(&topic, id).await? {
+        entry.end(Outcome::Done);
         Ok(HttpResponse::NoContent().finish())
     } else {
+        entry.end(Outcome::Absent);
         Err(ApiError::new(Code::NotFound))
     }
 }

@@ -10,6 +10,8 @@
 )]
 
 mod accepting;
+mod access;
+mod access_matrix;
 mod connections;
 mod cors;
 mod errors;

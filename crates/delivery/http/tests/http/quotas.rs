@@ -213,7 +213,7 @@ async fn limits_are_told_and_looking_at_them_consumes_nothing() {
         assert_eq!(limits["strategy"], "moving-window");
         assert_eq!(limits["degraded"], false);
         let rows = limits["limits"].as_array().unwrap();
-        assert_eq!(rows.len(), 2 + 4 * 2, "{limits}");
+        assert_eq!(rows.len(), 2 + 5 * 2, "{limits}");
         assert_eq!(
             rows[0],
             json!({

@@ -1,12 +1,16 @@
 //! Query parameters: each read once, every mistake reported together.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use actix_web::web;
 use posthorn_application::PageLimit;
-use posthorn_domain::{MessageId, Topic};
+use posthorn_domain::{MessageId, Timestamp, Topic};
 
 use crate::problem::{ApiError, FieldCode, FieldProblem, MAX_FIELDS};
+
+/// The latest moment of a parameter: that of [`Timestamp::MAX`].
+const MAX_SECONDS: u64 = Timestamp::MAX.as_millis() / 1000;
 
 /// The parameters of one request and what is wrong with them.
 pub(crate) struct Query {
@@ -44,6 +48,19 @@ impl Query {
     /// A message id.
     pub(crate) fn id(&mut self, name: &str) -> Option<MessageId> {
         self.read(name, |text| text.parse().map_err(|_| FieldCode::MessageId))
+    }
+
+    /// A moment in whole seconds since the Unix epoch.
+    pub(crate) fn moment(&mut self, name: &str) -> Option<Timestamp> {
+        self.read(name, |text| {
+            let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_SECONDS);
+            let refused = FieldCode::Range {
+                min: 0,
+                max: usize::try_from(MAX_SECONDS).unwrap_or(usize::MAX),
+            };
+            let seconds = seconds.ok_or(refused)?;
+            Ok(Timestamp::default().saturating_add(Duration::from_secs(seconds)))
+        })
     }
 
     /// A topic's name.

@@ -11,6 +11,7 @@ pub(crate) struct Recorder {
     streams: AtomicI64,
     finished: Mutex<Vec<Option<RequestOutcome>>>,
     rejected: Mutex<Vec<&'static str>>,
+    refused: Mutex<Vec<&'static str>>,
     pub(crate) is_broken: AtomicBool,
 }
 
@@ -35,6 +36,13 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// The reasons of refused access.
+    pub(crate) fn refused(&self) -> Vec<&'static str> {
+        self.refused.lock().unwrap().clone()
+    }
+}
+
 impl RequestMetrics for Recorder {
     fn request_started(&self) {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
@@ -47,6 +55,10 @@ impl RequestMetrics for Recorder {
 
     fn message_rejected(&self, code: &'static str) {
         self.rejected.lock().unwrap().push(code);
+    }
+
+    fn access_refused(&self, reason: &'static str) {
+        self.refused.lock().unwrap().push(reason);
     }
 
     fn stream_changed(&self, opened: bool) {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, HealthService, InfoService, Lifecycle, MessageService, MessageStore, Phase,
-    QuotaError, RetentionPolicy,
+    AccessControl, AccessPolicy, AppIdentity, FailureLimit, HealthService, InfoService, Lifecycle,
+    MessageService, MessageStore, Phase, QuotaError, RetentionPolicy,
 };
+use posthorn_domain::{QuotaLimits, QuotaRule, QuotaStrategy};
 use posthorn_http::{HttpSettings, Running, Services, bind};
-use posthorn_testkit::{FakeCache, FakeClock, FakeQuotaCounter, FakeStore, samples};
+use posthorn_testkit::{
+    FakeCache, FakeClock, FakeDenyList, FakeQuotaCounter, FakeStore, FakeTokens, samples,
+};
 use tokio::sync::watch;
 
 use super::client::{Answer, Connection};
@@ -18,6 +21,8 @@ use super::quotas::Quotas;
 use super::recorder::Recorder;
 use super::store::{Behaviour, TestStore};
 
+/// How many tokens of one client may be refused: more than any test but one shows.
+const FAILURES: &str = "300 per minute";
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 pub(crate) struct TestServer {
@@ -36,6 +41,9 @@ pub(crate) struct Parts {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) quotas: Arc<FakeQuotaCounter>,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) tokens: Arc<FakeTokens>,
+    pub(crate) denied: Arc<FakeDenyList>,
+    policy: AccessPolicy,
     pub(crate) stop_streams: watch::Sender<bool>,
 }
 
@@ -47,13 +55,21 @@ impl TestServer {
 
     /// A server with changed settings.
     pub(crate) fn with(change: impl FnOnce(&mut HttpSettings)) -> Self {
-        let (services, parts) = Parts::new();
+        Self::with_access(AccessPolicy::OPEN, change)
+    }
+
+    /// A server that asks for tokens.
+    pub(crate) fn with_access(
+        policy: AccessPolicy,
+        change: impl FnOnce(&mut HttpSettings),
+    ) -> Self {
+        let (services, parts) = Parts::new(policy);
         Self::bound(settings(change), services, parts)
     }
 
     /// A server that counts its clients' requests.
     pub(crate) fn with_quotas(quotas: Quotas, change: impl FnOnce(&mut HttpSettings)) -> Self {
-        let (mut services, parts) = Parts::new();
+        let (mut services, parts) = Parts::new(AccessPolicy::OPEN);
         services.admission = Some(Arc::new(quotas.admission(Arc::clone(&parts.quotas))));
         Self::bound(settings(change), services, parts)
     }
@@ -70,7 +86,7 @@ impl TestServer {
 
     /// Why a server with changed settings cannot be bound.
     pub(crate) fn bind_error(change: impl FnOnce(&mut HttpSettings)) -> String {
-        let (services, _parts) = Parts::new();
+        let (services, _parts) = Parts::new(AccessPolicy::OPEN);
         match bind(settings(change), services) {
             Ok(bound) => panic!("it is bound to {:?}", bound.addresses()),
             Err(error) => error.to_string(),
@@ -129,7 +145,7 @@ impl Deref for TestServer {
 }
 
 impl Parts {
-    fn new() -> (Services, Self) {
+    fn new(policy: AccessPolicy) -> (Services, Self) {
         let clock = Arc::new(FakeClock::new());
         let store = Arc::new(FakeStore::new(Arc::clone(&clock)));
         let hooks = Arc::new(TestStore::new(Arc::clone(&store)));
@@ -139,7 +155,11 @@ impl Parts {
         let lifecycle = Arc::new(Lifecycle::new());
         lifecycle.advance(Phase::Ready);
         let (stop_streams, stopped) = watch::channel(false);
+        let denied = FakeDenyList::new(Arc::clone(&clock));
         let parts = Self {
+            tokens: Arc::new(FakeTokens::default()),
+            denied: Arc::new(denied),
+            policy,
             clock,
             store,
             hooks,
@@ -160,6 +180,7 @@ impl Parts {
         let health =
             HealthService::new(store(), cache(), None, Arc::clone(&self.lifecycle), clock());
         Services {
+            access: Arc::new(self.access()),
             messages: Arc::new(MessageService::new(store(), pod, ttl)),
             info: Arc::new(InfoService::new(identity(), cache(), clock())),
             admission: None,
@@ -170,6 +191,19 @@ impl Parts {
             exposition: Arc::clone(&self.recorder) as _,
             stop_streams,
         }
+    }
+
+    fn access(&self) -> AccessControl {
+        let limits = QuotaLimits::parse(FAILURES).unwrap();
+        let rule = QuotaRule::new(limits, QuotaStrategy::FixedWindow).unwrap();
+        let counter = Arc::new(FakeQuotaCounter::new(Arc::clone(&self.clock), false));
+        AccessControl::new(
+            self.policy,
+            Arc::clone(&self.tokens) as _,
+            Arc::clone(&self.denied) as _,
+            FailureLimit::new(counter, Some(rule)),
+            Arc::clone(&self.clock) as _,
+        )
     }
 
     pub(crate) fn store_behaves(&self, behaviour: Behaviour) {

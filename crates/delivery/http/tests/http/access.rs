@@ -1,0 +1,310 @@
+//! What a client hears of its token, and what is noted of it.
+
+use std::time::Duration;
+
+use posthorn_application::{AccessPolicy, DenyListError, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY};
+use posthorn_application::{Clock, TokenError};
+use posthorn_domain::{Timestamp, TokenId};
+use posthorn_testkit::{eventually, samples};
+
+use crate::support::{Answer, TestServer};
+
+const TOPIC: &str = "/api/v1/topics/house.hall/messages";
+const EVERYTHING: &str = "messages:read messages:write messages:delete tokens:revoke";
+
+fn protected() -> TestServer {
+    let server = TestServer::with_access(AccessPolicy::protected(true), |_| {});
+    let alice = samples::claims("alice", EVERYTHING, &["house.*", "inbox"]);
+    server.tokens.set("alice", Ok(alice));
+    let admin = samples::claims("admin", EVERYTHING, &["*"]);
+    server.tokens.set("admin", Ok(admin));
+    server
+}
+
+async fn call(server: &TestServer, method: &str, path: &str, token: &str) -> Answer {
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Accept-Language", "en"),
+    ];
+    server.call(method, path, &headers, "").await
+}
+
+#[track_caller]
+fn assert_challenge(answer: &Answer, expected: &str) {
+    let challenge = answer.header("www-authenticate");
+    assert_eq!(challenge, Some(expected), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_missing_token_is_asked_for_with_the_scope_it_needs() {
+    let server = protected();
+    let answer = server.get(TOPIC).await;
+    answer.assert_problem(401, "unauthorized");
+    assert_challenge(&answer, r#"Bearer realm="posthorn", scope="messages:read""#);
+    let headers = [("Authorization", "Basic YTpi")];
+    let answer = server.call("GET", TOPIC, &headers, "").await;
+    assert_challenge(&answer, r#"Bearer realm="posthorn", scope="messages:read""#);
+    assert_eq!(server.recorder.refused(), ["missing", "missing"]);
+}
+
+#[tokio::test]
+async fn an_invalid_token_is_refused_with_its_reason_also_where_none_is_needed() {
+    let server = protected();
+    for (error, reason) in [
+        (TokenError::TooLong, "the token is too long"),
+        (TokenError::Malformed, "the token is malformed"),
+        (
+            TokenError::Algorithm,
+            "the token is signed by another algorithm than HS256",
+        ),
+        (TokenError::Signature, "the token's signature is not valid"),
+        (TokenError::Expired, "the token has expired"),
+        (TokenError::NotYet, "the token is not valid yet"),
+        (
+            TokenError::TooLongLived,
+            "the token is valid for longer than tokens may be",
+        ),
+        (TokenError::Audience, "the token is for another audience"),
+        (
+            TokenError::Claim("sub"),
+            "the token's claim `sub` is missing or not valid",
+        ),
+    ] {
+        server.tokens.set("bad", Err(error));
+        for path in [TOPIC, "/api/v1/ping", "/api/ping"] {
+            let answer = call(&server, "GET", path, "bad").await;
+            let problem = answer.assert_problem(401, "unauthorized");
+            let detail = format!("The token is refused: {reason}.");
+            assert_eq!(problem["detail"], detail.as_str());
+            let challenge = format!(
+                r#"Bearer realm="posthorn", error="invalid_token", error_description="{reason}""#
+            );
+            assert_challenge(&answer, &challenge);
+            assert_eq!(server.recorder.refused().last(), Some(&error.as_str()));
+        }
+        // Probes and pages look at no token.
+        for path in ["/health/live", "/metrics", "/"] {
+            assert_eq!(
+                call(&server, "GET", path, "bad").await.status,
+                200,
+                "{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_token_is_refused_as_one() {
+    let server = protected();
+    for value in ["Bearer", "Bearer a b", "bearer ,", "Bearer \u{44f}"] {
+        let answer = server
+            .call("GET", TOPIC, &[("Authorization", value)], "")
+            .await;
+        answer.assert_problem(401, "unauthorized");
+        let challenge = answer.header("www-authenticate").unwrap();
+        assert!(challenge.contains("invalid_token"), "{value}: {challenge}");
+    }
+    let two = [
+        ("Authorization", "Bearer alice"),
+        ("Authorization", "Bearer admin"),
+    ];
+    let answer = server.call("GET", TOPIC, &two, "").await;
+    answer.assert_problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_forbidden_request_hears_which_scope_or_topic_it_lacks() {
+    let server = protected();
+    let reader = samples::claims("reader", "messages:read", &["house.*"]);
+    server.tokens.set("reader", Ok(reader));
+    let answer = call(&server, "POST", TOPIC, "reader").await;
+    let problem = answer.assert_problem(403, "forbidden");
+    assert_eq!(
+        problem["detail"],
+        "The token lacks the scope messages:write."
+    );
+    let challenge =
+        r#"Bearer realm="posthorn", error="insufficient_scope", scope="messages:write""#;
+    assert_challenge(&answer, challenge);
+    let answer = call(&server, "GET", "/api/v1/topics/garden/messages", "reader").await;
+    let problem = answer.assert_problem(403, "forbidden");
+    let detail = "The token does not permit messages:read on the topic garden.";
+    assert_eq!(problem["detail"], detail);
+    assert_eq!(server.recorder.refused(), ["scope", "topic"]);
+}
+
+#[tokio::test]
+async fn the_topic_of_a_body_is_checked_as_that_of_a_path() {
+    let server = protected();
+    let headers = [
+        ("Authorization", "Bearer alice"),
+        ("Content-Type", "application/json"),
+    ];
+    for (body, status) in [
+        (r#"{"message":"m","topic":"house.hall"}"#, 201),
+        (r#"{"message":"m"}"#, 201),
+        (r#"{"message":"m","topic":"garden"}"#, 403),
+        (r#"{"message":"","topic":"garden"}"#, 400),
+    ] {
+        for path in ["/api/v1/message", "/api/message"] {
+            let answer = server.call("POST", path, &headers, body).await;
+            assert_eq!(answer.status, status, "{path} {body}");
+        }
+    }
+    assert!(server.recorder.rejected().contains(&"forbidden"));
+}
+
+#[tokio::test]
+async fn topics_that_a_token_does_not_permit_are_not_listed() {
+    let server = protected();
+    for topic in ["a", "garden", "house.hall", "house.roof", "house.yard", "z"] {
+        server.store_directly(topic, "m").await;
+    }
+    let page = call(&server, "GET", "/api/v1/topics?limit=2", "alice")
+        .await
+        .json();
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        let topics = page["topics"].as_array().unwrap();
+        topics
+            .iter()
+            .map(|topic| topic["topic"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(&page), ["house.hall", "house.roof"]);
+    let next = page["next"].as_str().unwrap();
+    assert_eq!(next, "/api/v1/topics?after=house.roof&limit=2");
+    let page = call(&server, "GET", next, "alice").await.json();
+    assert_eq!(names(&page), ["house.yard"]);
+    assert!(page["next"].is_null());
+    let page = call(&server, "GET", "/api/v1/topics", "admin").await.json();
+    assert_eq!(names(&page).len(), 6);
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_until_it_would_have_ended() {
+    let server = protected();
+    assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 200);
+    let end = server.clock.now().as_millis() / 1000 + 1800;
+    let path = format!("/api/v1/tokens/id-of-alice?exp={end}");
+    assert_eq!(call(&server, "DELETE", &path, "admin").await.status, 204);
+    let answer = call(&server, "GET", TOPIC, "alice").await;
+    let problem = answer.assert_problem(401, "unauthorized");
+    assert_eq!(
+        problem["detail"],
+        "The token is refused: the token was revoked."
+    );
+    assert_eq!(call(&server, "GET", TOPIC, "admin").await.status, 200);
+    let id = TokenId::parse("id-of-alice").unwrap();
+    let expected = Timestamp::from_millis(end * 1000).saturating_add(TOKEN_LEEWAY);
+    assert_eq!(server.denied.end_of(&id), Some(expected));
+}
+
+#[tokio::test]
+async fn a_revocation_without_an_end_lasts_as_long_as_any_token() {
+    let server = protected();
+    let answer = call(&server, "DELETE", "/api/v1/tokens/id-1", "admin").await;
+    assert_eq!(answer.status, 204);
+    let longest = server.clock.now().saturating_add(MAX_TOKEN_LIFETIME);
+    let id = TokenId::parse("id-1").unwrap();
+    let expected = longest.saturating_add(TOKEN_LEEWAY);
+    assert_eq!(server.denied.end_of(&id), Some(expected));
+    let path = "/api/v1/tokens/id-1?exp=soon";
+    let problem = call(&server, "DELETE", path, "admin").await;
+    let problem = problem.assert_problem(400, "validation-failed");
+    assert_eq!(problem["errors"][0]["field"], "exp");
+    let answer = call(&server, "DELETE", "/api/v1/tokens/a%20b", "admin").await;
+    answer.assert_problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_deny_list_that_does_not_answer_lets_nobody_through() {
+    let server = protected();
+    let error = DenyListError::Unavailable("on order".to_owned());
+    server.denied.fail_next(1, error.clone());
+    let answer = call(&server, "GET", TOPIC, "alice").await;
+    answer.assert_problem(503, "store-unavailable");
+    server
+        .denied
+        .fail_next(2, DenyListError::Failed("on order".to_owned()));
+    let answer = call(&server, "GET", TOPIC, "alice").await;
+    answer.assert_problem(500, "internal");
+    assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 500);
+    assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_whose_tokens_are_refused_too_often_has_to_wait() {
+    let server = protected();
+    for _ in 0..300 {
+        assert_eq!(call(&server, "GET", TOPIC, "bad").await.status, 401);
+    }
+    let answer = call(&server, "GET", TOPIC, "bad").await;
+    answer.assert_problem(429, "rate-limited");
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(server.recorder.refused().last(), Some(&"throttled"));
+    // Neither a valid token nor no token suffers from that.
+    assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 200);
+    assert_eq!(server.get("/api/v1/ping").await.status, 200);
+    server.get(TOPIC).await.assert_problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    for revoked in [true, false] {
+        let server = protected();
+        let mut connection = server.connect().await;
+        let headers = [("Authorization", "Bearer alice")];
+        let path = "/api/v1/topics/house.hall/stream";
+        connection.request("GET", path, &headers, b"").await;
+        assert_eq!(connection.head().await.status, 200);
+        let greeting = connection.chunk().await.unwrap();
+        assert!(greeting.starts_with(b"retry:"), "{greeting:?}");
+        if revoked {
+            let answer = call(&server, "DELETE", "/api/v1/tokens/id-of-alice", "admin").await;
+            assert_eq!(answer.status, 204);
+            server.clock.wait_for_sleepers(1).await;
+            server.clock.advance(Duration::from_secs(2));
+        } else {
+            server.clock.wait_for_sleepers(1).await;
+            server.clock.advance(Duration::from_hours(2));
+        }
+        let end = connection.chunk().await.unwrap();
+        assert!(end.starts_with(b"event: bye"), "{end:?}");
+        assert_eq!(connection.chunk().await, None);
+        let recorder = &server.recorder;
+        eventually(Duration::from_secs(5), async || recorder.streams() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_a_valid_token_goes_on() {
+    let server = protected();
+    let mut connection = server.connect().await;
+    let headers = [("Authorization", "Bearer alice")];
+    let path = "/api/v1/topics/house.hall/stream";
+    connection.request("GET", path, &headers, b"").await;
+    connection.head().await;
+    connection.chunk().await.unwrap();
+    // Looks at the token come before the sign of life, and send nothing.
+    for _ in 0..8 {
+        server.clock.wait_for_sleepers(1).await;
+        server.clock.advance(Duration::from_secs(2));
+    }
+    assert_eq!(connection.chunk().await.unwrap(), b":\n\n");
+    server.store_directly("house.hall", "still here").await;
+    let chunk = connection.chunk().await.unwrap();
+    assert!(chunk.windows(10).any(|part| part == b"still here"));
+}
+
+#[tokio::test]
+async fn the_page_says_whether_access_is_open() {
+    let open = TestServer::start();
+    let headers = [("Accept-Language", "en")];
+    let text = |answer: Answer| String::from_utf8(answer.body).unwrap();
+    let page = text(open.call("GET", "/", &headers, "").await);
+    assert!(page.contains("Access is open"), "{page}");
+    let page = text(protected().call("GET", "/", &headers, "").await);
+    assert!(!page.contains("Access is open"), "{page}");
+}

@@ -1,0 +1,189 @@
+//! Every route in every environment with every kind of token.
+
+use std::collections::BTreeSet;
+
+use posthorn_application::AccessPolicy;
+use posthorn_http::route_table;
+use posthorn_testkit::samples;
+
+use crate::support::TestServer;
+
+/// What a route needs in one environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// No token, and a bad one does not matter.
+    Nothing,
+    /// No token; a bad one is refused.
+    NoBadToken,
+    /// A token with this scope.
+    Scope(&'static str),
+}
+
+use Need::{NoBadToken, Nothing, Scope};
+
+const READ: Need = Scope("messages:read");
+const WRITE: Need = Scope("messages:write");
+const DELETE: Need = Scope("messages:delete");
+const REVOKE: Need = Scope("tokens:revoke");
+
+/// The environments: outside production, production, production with `REQUIRE_WRITE_TOKEN=true`.
+const ENVIRONMENTS: [AccessPolicy; 3] = [
+    AccessPolicy::OPEN,
+    AccessPolicy::protected(false),
+    AccessPolicy::protected(true),
+];
+
+const OPEN: [Need; 3] = [NoBadToken; 3];
+const UNCHECKED: [Need; 3] = [Nothing; 3];
+const READS: [Need; 3] = [NoBadToken, READ, READ];
+const WRITES: [Need; 3] = [NoBadToken, NoBadToken, WRITE];
+const DELETES: [Need; 3] = [NoBadToken, DELETE, DELETE];
+const REVOKES: [Need; 3] = [REVOKE; 3];
+
+/// Template, method, a path, and what it needs in each environment.
+const MATRIX: [(&str, &str, &str, [Need; 3]); 26] = [
+    ("/api/v1/message", "POST", "/api/v1/message", WRITES),
+    ("/api/v1/topics", "GET", "/api/v1/topics", READS),
+    (MESSAGES, "GET", "/api/v1/topics/t/messages", READS),
+    (MESSAGES, "POST", "/api/v1/topics/t/messages", WRITES),
+    (
+        MESSAGE,
+        "GET",
+        "/api/v1/topics/t/messages/000000000000000000000000G1",
+        READS,
+    ),
+    (
+        MESSAGE,
+        "DELETE",
+        "/api/v1/topics/t/messages/000000000000000000000000G1",
+        DELETES,
+    ),
+    (
+        "/api/v1/topics/{topic}/stream",
+        "GET",
+        "/api/v1/topics/t/stream",
+        READS,
+    ),
+    (
+        "/api/v1/tokens/{jti}",
+        "DELETE",
+        "/api/v1/tokens/id-1",
+        REVOKES,
+    ),
+    ("/api/v1/info", "GET", "/api/v1/info", OPEN),
+    ("/api/v1/ping", "GET", "/api/v1/ping", OPEN),
+    ("/api/v1/health", "GET", "/api/v1/health", OPEN),
+    ("/api/v1/limits", "GET", "/api/v1/limits", OPEN),
+    ("/api/message", "POST", "/api/message", WRITES),
+    ("/api/info", "GET", "/api/info", OPEN),
+    ("/api/ping", "GET", "/api/ping", OPEN),
+    ("/api/health", "GET", "/api/health", OPEN),
+    ("/health/live", "GET", "/health/live", UNCHECKED),
+    ("/health/ready", "GET", "/health/ready", UNCHECKED),
+    ("/health/startup", "GET", "/health/startup", UNCHECKED),
+    ("/metrics", "GET", "/metrics", UNCHECKED),
+    (
+        "/api-docs/openapi.json",
+        "GET",
+        "/api-docs/openapi.json",
+        UNCHECKED,
+    ),
+    ("/apispec_1.json", "GET", "/apispec_1.json", UNCHECKED),
+    ("/docs/{file:.*}", "GET", "/docs/", UNCHECKED),
+    ("/apidocs/", "GET", "/apidocs/", UNCHECKED),
+    ("/problems/{code}", "GET", "/problems/internal", UNCHECKED),
+    ("/", "GET", "/", UNCHECKED),
+];
+
+const MESSAGES: &str = "/api/v1/topics/{topic}/messages";
+const MESSAGE: &str = "/api/v1/topics/{topic}/messages/{id}";
+
+/// The tokens: name, scopes, topics. The first two are none at all and one that is not valid.
+const TOKENS: [(&str, &str, &[&str]); 8] = [
+    ("", "", &[]),
+    ("bad", "", &[]),
+    ("reader", "messages:read", &["*"]),
+    ("writer", "messages:write", &["*"]),
+    ("deleter", "messages:delete", &["*"]),
+    ("revoker", "tokens:revoke", &[]),
+    (
+        "all",
+        "messages:read messages:write messages:delete tokens:revoke",
+        &["*"],
+    ),
+    (
+        "elsewhere",
+        "messages:read messages:write messages:delete tokens:revoke",
+        &["other.*"],
+    ),
+];
+
+/// The status of a refusal; `None` when the request is let through.
+fn refusal(need: Need, method: &str, path: &str, token: usize) -> Option<u16> {
+    let (name, scopes, topics) = TOKENS[token];
+    let names_topic = path.contains("/topics/t/");
+    match need {
+        Nothing => None,
+        _ if name == "bad" => Some(401),
+        NoBadToken => None,
+        Scope(_) if name.is_empty() => Some(401),
+        Scope(scope) if !scopes.split(' ').any(|has| has == scope) => Some(403),
+        Scope(_) if names_topic && topics != ["*"] => Some(403),
+        // The body names no topic, so that the message goes to the inbox.
+        Scope(_) if method == "POST" && topics != ["*"] => Some(403),
+        Scope(_) => None,
+    }
+}
+
+#[test]
+fn every_route_has_a_row_and_every_row_a_route() {
+    let rows: BTreeSet<_> = MATRIX.iter().map(|row| (row.0, row.1)).collect();
+    assert_eq!(rows.len(), MATRIX.len());
+    assert_eq!(rows, route_table().collect());
+}
+
+#[tokio::test]
+async fn access_is_as_the_matrix_says() {
+    for (environment, policy) in ENVIRONMENTS.into_iter().enumerate() {
+        let server = TestServer::with_access(policy, |_| {});
+        for (name, scopes, topics) in &TOKENS[2..] {
+            let claims = samples::claims(name, scopes, topics);
+            server.tokens.set(name, Ok(claims));
+        }
+        for (_, method, path, needs) in MATRIX {
+            for (token, (name, ..)) in TOKENS.iter().enumerate() {
+                let bearer = format!("Bearer {name}");
+                let mut headers = vec![("Content-Type", "application/json")];
+                if !name.is_empty() {
+                    headers.push(("Authorization", &bearer));
+                }
+                let body: &[u8] = if method == "POST" {
+                    b"{\"message\":\"m\"}"
+                } else {
+                    b""
+                };
+                let mut connection = server.connect().await;
+                connection.request(method, path, &headers, body).await;
+                let status = connection.head().await.status;
+                let case = format!("{method} {path} as {name} in {environment}: {status}");
+                match refusal(needs[environment], method, path, token) {
+                    Some(expected) => assert_eq!(status, expected, "{case}"),
+                    None => assert!(!matches!(status, 401 | 403 | 405 | 429), "{case}"),
+                }
+            }
+        }
+    }
+}
+
+/// What is refused reaches no use case.
+#[tokio::test]
+async fn a_refused_request_asks_the_store_for_nothing() {
+    let server = TestServer::with_access(AccessPolicy::protected(true), |_| {});
+    for (_, method, path, needs) in MATRIX {
+        if matches!(needs[2], Scope(_)) {
+            let answer = server.call(method, path, &[], "").await;
+            answer.assert_problem(401, "unauthorized");
+        }
+    }
+    assert_eq!(server.store_operations(), 0);
+}

@@ -1,5 +1,5 @@
-//! Appends per second through the port, beside the engine's own ceiling: the same rows committed
-//! in groups of as many as there are tasks, by one thread with nothing around it.
+//! Appends per second through the port, beside the engine's own ceiling: the same rows handed over
+//! by as many tasks to one thread that commits them in groups, with nothing else around it.
 //!
 //! `cargo run --release -p posthorn-embedded --example append_bench [DIRECTORY] [SECONDS]`
 
@@ -22,6 +22,7 @@ use posthorn_application::{Append, Clock, MessageStore};
 use posthorn_domain::{Attributes, MessageContent, NewMessage, Timestamp, Topic};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, schema};
 use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
 
 const TASKS: usize = 64;
 const TEXT_BYTES: usize = 500;
@@ -58,7 +59,7 @@ fn main() {
     let (mut ceilings, mut ports) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let directory = tempfile::tempdir_in(&directory).unwrap();
-        ceilings.push(ceiling(&directory.path().join("raw.db"), time));
+        ceilings.push(runtime.block_on(ceiling(directory.path().join("raw.db"), time)));
         ports.push(runtime.block_on(port(directory.path().join("port.db"), time)));
         println!(
             "round {round}: engine {:.0}/s, port {:.0}/s",
@@ -75,8 +76,35 @@ fn main() {
     println!("ratio {:.2}", port / ceiling);
 }
 
-/// The engine alone: groups of [`TASKS`] rows, each group committed and synced.
-fn ceiling(path: &Path, time: Duration) -> f64 {
+/// A raw group-commit writer: as many tasks hand rows to one thread, which commits and syncs
+/// whatever waits and then tells each task.
+async fn ceiling(path: PathBuf, time: Duration) -> f64 {
+    let (rows, waiting) = mpsc::channel(TASKS);
+    let writer = std::thread::spawn(move || write(&path, waiting));
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let rows = rows.clone();
+            let text = "x".repeat(TEXT_BYTES);
+            tokio::spawn(async move {
+                while start.elapsed() < time {
+                    let (done, committed) = oneshot::channel();
+                    rows.send((text.clone(), done)).await.unwrap();
+                    committed.await.unwrap();
+                }
+            })
+        })
+        .collect();
+    drop(rows);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let elapsed = start.elapsed();
+    writer.join().unwrap() as f64 / elapsed.as_secs_f64()
+}
+
+/// Writes until nobody hands rows over any more; says how many they were.
+fn write(path: &Path, mut rows: mpsc::Receiver<(String, oneshot::Sender<()>)>) -> i64 {
     let mut connection = Connection::open(path).unwrap();
     connection
         .pragma_update(None, "journal_mode", "WAL")
@@ -88,22 +116,24 @@ fn ceiling(path: &Path, time: Duration) -> f64 {
     connection
         .execute("INSERT INTO topics (name) VALUES ('inbox')", [])
         .unwrap();
-    let text = "x".repeat(TEXT_BYTES);
-    let (start, mut seq) = (Instant::now(), 0_i64);
-    while start.elapsed() < time {
+    let (mut seq, mut group) = (0_i64, Vec::new());
+    while rows.blocking_recv_many(&mut group, TASKS) > 0 {
         let transaction = connection.transaction().unwrap();
-        for _ in 0..TASKS {
+        for (text, _) in &group {
             seq += 1;
             let insert = "INSERT INTO messages VALUES (1, ?1, ?1, ?2, NULL)";
             transaction
                 .prepare_cached(insert)
                 .unwrap()
-                .execute((seq, &text))
+                .execute((seq, text))
                 .unwrap();
         }
         transaction.commit().unwrap();
+        for (_, done) in group.drain(..) {
+            done.send(()).unwrap();
+        }
     }
-    seq as f64 / start.elapsed().as_secs_f64()
+    seq
 }
 
 /// The store through its port, with [`TASKS`] tasks that append without a pause.

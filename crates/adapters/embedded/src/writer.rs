@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use posthorn_application::{
     Append, AppendError, Appended, Clock, Pruned, RetentionPolicy, StoreError,
@@ -23,13 +22,6 @@ use crate::wakers::Wakers;
 
 /// The most operations of one group.
 const GROUP: usize = 1024;
-/// A group waits for more at most this share of the time that a commit takes.
-const GATHER_SHARE: u32 = 8;
-/// How long the thread rests between two looks for more.
-const GATHER_NAP: Duration = Duration::from_micros(50);
-/// The most looks.
-const GATHER_NAPS: u128 = 20;
-
 /// What the writer is asked to do; the answer goes back through the channel, and nobody may be
 /// there to take it.
 pub(crate) enum Command {
@@ -65,8 +57,6 @@ pub(crate) struct Writer {
     memory: Memory,
     place: Place,
     failing: Arc<AtomicBool>,
-    /// How many operations the last group had, and how long its commit took.
-    last_group: (usize, Duration),
     /// Released last.
     _lock: FileLock,
 }
@@ -91,7 +81,6 @@ impl Writer {
             memory,
             place,
             failing,
-            last_group: (0, Duration::ZERO),
             _lock: lock,
         })
     }
@@ -108,7 +97,6 @@ impl Writer {
         let mut waiting = Vec::with_capacity(GROUP);
         let mut closing = None;
         while closing.is_none() && commands.blocking_recv_many(&mut waiting, GROUP) > 0 {
-            self.gather(&mut commands, &mut waiting);
             let mut group = Vec::with_capacity(waiting.len());
             for command in waiting.drain(..) {
                 match command {
@@ -116,9 +104,7 @@ impl Writer {
                     command => group.push(command),
                 }
             }
-            let (size, began) = (group.len(), self.clock.monotonic());
             self.commit_all(group);
-            self.last_group = (size, self.clock.monotonic().saturating_sub(began));
         }
         // What came too late finds its channel closed.
         drop(commands);
@@ -128,33 +114,6 @@ impl Writer {
         }
         if let Some(done) = closing {
             let _ = done.send(());
-        }
-    }
-
-    /// Waits a little for the callers of the last group to come back, so that they do not wait for
-    /// a commit of their own: with many callers that halves the number of commits. A lone caller
-    /// never waits.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it paces a thread, and the `Clock` port is asynchronous"
-    )]
-    fn gather(&self, commands: &mut mpsc::Receiver<Command>, waiting: &mut Vec<Command>) {
-        let (size, commit) = self.last_group;
-        let expected = (size + waiting.len()).min(GROUP);
-        let naps = (commit / GATHER_SHARE).as_micros() / GATHER_NAP.as_micros();
-        if expected <= 2 {
-            return;
-        }
-        for _ in 0..naps.min(GATHER_NAPS) {
-            while waiting.len() < expected
-                && let Ok(command) = commands.try_recv()
-            {
-                waiting.push(command);
-            }
-            if waiting.len() >= expected {
-                return;
-            }
-            std::thread::sleep(GATHER_NAP);
         }
     }
 

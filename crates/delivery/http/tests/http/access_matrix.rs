@@ -125,13 +125,12 @@ fn refusal(need: Need, method: &str, path: &str, token: usize) -> Option<u16> {
     match need {
         Nothing => None,
         _ if name == "bad" => Some(401),
-        NoBadToken => None,
         Scope(_) if name.is_empty() => Some(401),
         Scope(scope) if !scopes.split(' ').any(|has| has == scope) => Some(403),
         Scope(_) if names_topic && topics != ["*"] => Some(403),
         // The body names no topic, so that the message goes to the inbox.
         Scope(_) if method == "POST" && topics != ["*"] => Some(403),
-        Scope(_) => None,
+        NoBadToken | Scope(_) => None,
     }
 }
 

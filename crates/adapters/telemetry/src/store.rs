@@ -17,7 +17,7 @@ use crate::metrics::MessageCounters;
 use operation::{Operation, Outcome};
 
 /// A [`MessageStore`] around another one that feeds `app_store_operation_duration_seconds`,
-/// `app_messages_accepted_total` and `app_messages_replayed_total`.
+/// `app_messages_accepted_total`, `app_messages_replayed_total` and `app_messages_pruned_total`.
 ///
 /// An operation that is dropped before it ends is not counted: nobody knows its outcome.
 pub struct InstrumentedStore {
@@ -116,8 +116,13 @@ impl MessageStore for InstrumentedStore {
     }
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
-        self.measure(&self.prune, self.inner.prune(policy, budget))
-            .await
+        let result = self
+            .measure(&self.prune, self.inner.prune(policy, budget))
+            .await;
+        if let Ok(pruned) = &result {
+            self.messages.pruned(pruned.removed);
+        }
+        result
     }
 
     async fn health(&self) -> Result<(), StoreError> {

@@ -112,6 +112,23 @@ async fn failures_are_counted_by_kind_and_passed_on() {
 }
 
 #[tokio::test]
+async fn what_retention_removes_is_counted() {
+    let metrics = metrics();
+    let (_, store) = decorated_store(&metrics);
+    let topic = samples::topic("inbox");
+    for text in ["a", "b", "c"] {
+        store.append(samples::append(&topic, text)).await.unwrap();
+    }
+    let policy = RetentionPolicy {
+        max_age: Duration::from_hours(1),
+        max_count: 1,
+    };
+    check(&metrics, "app_messages_pruned_total", "0");
+    assert_eq!(store.prune(&policy, 10).await.unwrap().removed, 2);
+    check(&metrics, "app_messages_pruned_total", "2");
+}
+
+#[tokio::test]
 async fn every_operation_of_the_store_is_timed_and_passed_on() {
     let metrics = metrics();
     let (inner, store) = decorated_store(&metrics);

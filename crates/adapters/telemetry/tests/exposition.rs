@@ -85,6 +85,7 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
         ("app_requests_in_flight", "gauge"),
         ("app_messages_accepted", "counter"),
         ("app_messages_replayed", "counter"),
+        ("app_messages_pruned", "counter"),
         ("app_messages_rejected", "counter"),
         ("app_store_operation_duration_seconds", "histogram"),
         ("app_cache_requests", "counter"),

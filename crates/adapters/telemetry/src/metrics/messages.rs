@@ -7,12 +7,13 @@ use prometheus_client::registry::Registry;
 
 use super::labels::{AcceptedLabels, RejectedLabels};
 
-/// Counts messages that were accepted, replayed and refused.
+/// Counts messages that were accepted, replayed, refused and pruned.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageCounters {
     inbox: ByDurability,
     other: ByDurability,
     replayed: Counter,
+    pruned: Counter,
     rejected: Family<RejectedLabels, Counter>,
 }
 
@@ -32,6 +33,9 @@ impl MessageCounters {
         let replayed = Counter::default();
         let help = "Retries that were answered with the first receipt";
         registry.register("app_messages_replayed", help, replayed.clone());
+        let pruned = Counter::default();
+        let help = "Messages that retention removed";
+        registry.register("app_messages_pruned", help, pruned.clone());
         let rejected = Family::default();
         let help = "Messages that were refused, by the code of the error";
         registry.register("app_messages_rejected", help, rejected.clone());
@@ -39,6 +43,7 @@ impl MessageCounters {
             inbox: ByDurability::of("inbox", &accepted),
             other: ByDurability::of("other", &accepted),
             replayed,
+            pruned,
             rejected,
         }
     }
@@ -56,6 +61,11 @@ impl MessageCounters {
     /// A retry was answered with the first receipt.
     pub(crate) fn replayed(&self) {
         self.replayed.inc();
+    }
+
+    /// Retention removed `count` messages.
+    pub(crate) fn pruned(&self, count: u64) {
+        self.pruned.inc_by(count);
     }
 
     pub(super) fn rejected(&self, code: &'static str) {

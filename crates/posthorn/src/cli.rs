@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use posthorn_domain::{Scope, ScopeError, Subject, TopicPattern};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -46,6 +48,12 @@ pub enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Issue, inspect and revoke bearer tokens.
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
     /// Send a message to a server, once, however often it has to be tried.
     Send {
         /// The text; `-` reads it from standard input.
@@ -83,6 +91,71 @@ pub enum Command {
         #[command(flatten)]
         server: ServerOptions,
     },
+}
+
+/// What to do with tokens. They are signed with the `SECRET_KEY` of the configuration.
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Print a new token.
+    Issue {
+        /// Whom it is for.
+        #[arg(long, value_name = "SUBJECT")]
+        sub: Subject,
+        /// What it permits: messages:read, messages:write, messages:delete, tokens:revoke; several
+        /// are separated by commas or spaces, or the option is repeated.
+        #[arg(long, value_name = "SCOPE", required = true)]
+        scope: Vec<ScopeList>,
+        /// On which topics, `*` standing for any characters; as for scopes.
+        #[arg(long, value_name = "PATTERN", default_value = "*", value_delimiter = ',', value_parser = TopicPattern::parse)]
+        topics: Vec<TopicPattern>,
+        /// For how long, at most 365d.
+        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+        ttl: Duration,
+    },
+    /// Print what a token says, and whether it is valid.
+    Inspect {
+        /// The token; `-` reads it from standard input. An argument shows it to every user of the
+        /// machine.
+        #[arg(env = "POSTHORN_TOKEN", hide_env_values = true)]
+        token: String,
+    },
+    /// Let no server take a token any more, from 5 seconds from now at the latest.
+    Revoke {
+        /// The token's id (`jti`), or the token; `-` reads it from standard input.
+        #[arg(value_name = "JTI")]
+        token: String,
+        /// For how long an id has to be remembered, if that is known to be less than 365d.
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        ttl: Option<Duration>,
+        /// The server to ask; the one that is configured here when nothing is said. Without a
+        /// server the store is opened.
+        #[arg(long, env = "POSTHORN_URL")]
+        url: Option<String>,
+    },
+}
+
+/// Scopes in one text.
+#[derive(Clone, Debug)]
+pub struct ScopeList(pub Vec<Scope>);
+
+impl FromStr for ScopeList {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let names = text.split([',', ' ']).filter(|name| !name.is_empty());
+        names.map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Shows no token.
+impl fmt::Debug for TokenCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issue { .. } => "Issue",
+            Self::Inspect { .. } => "Inspect",
+            Self::Revoke { .. } => "Revoke",
+        })
+    }
 }
 
 /// Which server a client command talks to, and as whom.

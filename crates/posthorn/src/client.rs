@@ -2,6 +2,7 @@
 
 mod backoff;
 mod event_stream;
+mod revoke;
 mod send;
 mod tail;
 
@@ -12,6 +13,7 @@ use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+pub(crate) use revoke::revoke;
 pub(crate) use send::{SendRequest, send};
 pub(crate) use tail::{TailRequest, tail};
 
@@ -42,6 +44,9 @@ pub(crate) enum ClientError {
     /// Nothing helped in the time that was given.
     #[error("gave up after {0:?}: {1}")]
     GaveUp(Duration, String),
+    /// There is no server.
+    #[error("no server answers at {0}: {1}")]
+    Unreachable(String, String),
     /// The client cannot be set up, or its input or output failed.
     #[error("{0}")]
     Local(String),

@@ -9,6 +9,11 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The readiness probe of the server that `settings` configure.
 pub(crate) fn default_url(settings: &Settings) -> String {
+    format!("{}/health/ready", base_url(settings))
+}
+
+/// Where the server that `settings` configure is reached from this machine.
+pub(crate) fn base_url(settings: &Settings) -> String {
     // A server that listens everywhere is asked over the loopback.
     let host = match settings.listen.host.as_str() {
         "0.0.0.0" => "127.0.0.1".to_owned(),
@@ -16,7 +21,7 @@ pub(crate) fn default_url(settings: &Settings) -> String {
         host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
         host => host.to_owned(),
     };
-    format!("http://{host}:{}/health/ready", settings.listen.port)
+    format!("http://{host}:{}", settings.listen.port)
 }
 
 /// Asks `url` once; any answer but a 2xx is a failure, which the text explains.

@@ -9,6 +9,7 @@ mod run;
 mod signals;
 mod supervisor;
 mod system_clock;
+mod token;
 
 pub use run::main;
 pub use system_clock::SystemClock;

@@ -14,9 +14,10 @@ use crate::config::{self, ConfigErrors, Loaded, Settings, Sources};
 use crate::healthcheck;
 use crate::signals::StopSignals;
 use crate::system_clock::SystemClock;
+use crate::token;
 
 /// `EX_CONFIG` of BSD's `sysexits.h`.
-const BAD_CONFIGURATION: u8 = 78;
+pub(crate) const BAD_CONFIGURATION: u8 = 78;
 /// Threads for what is not a request: watching dependencies, pruning, Redis pipelines.
 const BACKGROUND_THREADS: usize = 2;
 /// The most that `posthorn send -` reads: the largest body any server may be set to take.
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::Config { reference: false } => show_config(&sources),
         Command::Healthcheck { url } => check_health(&sources, url),
         Command::Openapi => print(&posthorn_http::openapi_json()),
+        Command::Token { command } => token::run(&sources, command),
         Command::Send {
             text,
             topic,
@@ -102,7 +104,7 @@ fn run_client<T>(
 }
 
 /// All of standard input, as far as a server could take it.
-fn read_input() -> io::Result<String> {
+pub(crate) fn read_input() -> io::Result<String> {
     let mut text = String::new();
     io::stdin()
         .take(MAX_INPUT_BYTES)
@@ -166,7 +168,7 @@ fn exit_now(code: u8) {
     std::process::exit(i32::from(code));
 }
 
-fn start_telemetry(settings: &Settings) -> Result<TelemetryGuard, String> {
+pub(crate) fn start_telemetry(settings: &Settings) -> Result<TelemetryGuard, String> {
     let log = LogSettings {
         level: settings.log.level.clone(),
         format: settings.log.format,
@@ -216,7 +218,7 @@ fn check_health(sources: &Sources, url: Option<String>) -> ExitCode {
     outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
-fn runtime() -> io::Result<Runtime> {
+pub(crate) fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(BACKGROUND_THREADS)
         .thread_name("background")
@@ -225,7 +227,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// Prints to standard output; a reader that went away is no failure of ours.
-fn print(text: &str) -> ExitCode {
+pub(crate) fn print(text: &str) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(&error.to_string()),
         _ => ExitCode::SUCCESS,
@@ -233,7 +235,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "there may be no log to write to")]
-fn fail(error: &str) -> ExitCode {
+pub(crate) fn fail(error: &str) -> ExitCode {
     eprintln!("posthorn: {error}");
     ExitCode::FAILURE
 }
@@ -242,7 +244,7 @@ fn fail(error: &str) -> ExitCode {
     clippy::print_stderr,
     reason = "there is no log before there is a configuration"
 )]
-fn refuse(errors: &ConfigErrors, status: u8) -> ExitCode {
+pub(crate) fn refuse(errors: &ConfigErrors, status: u8) -> ExitCode {
     eprintln!("posthorn: bad configuration\n{errors}");
     ExitCode::from(status)
 }

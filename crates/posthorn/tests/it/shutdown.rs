@@ -69,7 +69,7 @@ impl Connection {
                 .lines()
                 .next()
                 .unwrap();
-            if rest.len() >= length.parse().unwrap() {
+            if rest.len() >= length.parse::<usize>().unwrap() {
                 assert!(head.starts_with("http/1.1 201"), "{head}");
                 let closing = head.contains("connection: close");
                 return if closing {

@@ -10,10 +10,12 @@ mod consistency;
 mod context;
 mod copies;
 mod dashboard;
-mod observed;
+mod live;
+mod metrics;
 mod pods;
 mod render;
 mod runbook;
+mod settings;
 mod tools;
 
 use std::path::{Path, PathBuf};
@@ -106,15 +108,18 @@ pub(crate) fn check(root: &Path, options: Options) -> Result<(), String> {
         Ok(binary) => {
             report.add(
                 "settings of production",
-                observed::settings(&production, &binary),
+                settings::refused(&production, &binary),
             );
             report.add(
                 "settings of development",
-                observed::settings(&development, &binary),
+                settings::refused(&development, &binary),
             );
-            let settings = compose::settings(&compose);
-            report.add("settings of compose", observed::unknown(&settings, &binary));
-            report.add("metrics", observed::metrics(root, &binary));
+            let environment = compose::settings(&compose);
+            report.add(
+                "settings of compose",
+                settings::unknown(&environment, &binary),
+            );
+            report.add("metrics", metrics::violations(root, &binary));
         }
     }
     report.finish()

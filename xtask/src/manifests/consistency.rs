@@ -13,7 +13,10 @@ pub(super) fn violations(objects: &[Value]) -> Vec<String> {
                 "{}: a secret is never in the manifests",
                 title(object)
             )),
-            "Deployment" => deployment(&mut found, object, objects),
+            "Deployment" => {
+                deployment(&mut found, object, objects);
+                quota_shares(&mut found, object, objects);
+            }
             "HorizontalPodAutoscaler" => target(&mut found, object, objects),
             "Namespace" => namespace(&mut found, object),
             _ => {}
@@ -78,6 +81,25 @@ fn deployment(found: &mut Vec<String>, object: &Value, objects: &[Value]) {
     if *grace != wanted {
         found.push(format!(
             "{title}: the grace period is {grace} s, the shutdown takes {wanted} s"
+        ));
+    }
+}
+
+/// The pods that share the quotas must be as many as the autoscaler, or else the Deployment, keeps.
+fn quota_shares(found: &mut Vec<String>, object: &Value, objects: &[Value]) {
+    let scaler = objects
+        .iter()
+        .find(|each| each["kind"] == "HorizontalPodAutoscaler");
+    let pods = scaler.map_or(
+        &object["spec"]["replicas"],
+        |each| &each["spec"]["minReplicas"],
+    );
+    let hint = settings(object, objects).and_then(|settings| settings.get("QUOTA_REPLICAS_HINT"));
+    let hint = hint.and_then(Value::as_str).unwrap_or("1");
+    if hint.parse().ok() != pods.as_u64() {
+        found.push(format!(
+            "{}: QUOTA_REPLICAS_HINT is {hint}, there are {pods} pods",
+            title(object)
         ));
     }
 }
@@ -148,7 +170,10 @@ mod tests {
             json!({"kind": "NetworkPolicy", "metadata": {"name": "deny"},
                 "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}}),
             json!({"kind": "ConfigMap", "metadata": {"name": "settings"},
-                "data": {"DRAIN_DELAY": "10s", "SHUTDOWN_TIMEOUT": "25s"}}),
+                "data": {"DRAIN_DELAY": "10s", "SHUTDOWN_TIMEOUT": "25s",
+                    "QUOTA_REPLICAS_HINT": "3"}}),
+            json!({"kind": "HorizontalPodAutoscaler", "metadata": {"name": "posthorn"}, "spec": {
+                "scaleTargetRef": {"kind": "Deployment", "name": "posthorn"}, "minReplicas": 3}}),
             json!({"kind": "Service", "metadata": {"name": "posthorn", "labels": labels},
                 "spec": {"selector": labels}}),
             json!({"kind": "Deployment", "metadata": {"name": "posthorn"}, "spec": {
@@ -185,12 +210,18 @@ mod tests {
         );
         check(
             2,
+            "/spec/minReplicas",
+            json!(4),
+            "Deployment/posthorn: QUOTA_REPLICAS_HINT is 3, there are 4 pods",
+        );
+        check(
+            3,
             "/spec/selector",
             json!({"app": "other"}),
             "Service/posthorn: /spec/selector selects nothing",
         );
         check(
-            3,
+            4,
             "/spec/strategy/rollingUpdate/maxUnavailable",
             json!(1),
             "Deployment/posthorn: a rollout may take pods away before it adds them",

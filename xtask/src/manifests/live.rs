@@ -1,0 +1,112 @@
+//! What a live server exports: one over Redis that has answered each kind of request, has denied
+//! some, and has then lost Redis.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use crate::http_client::Connection;
+use crate::process::{self, Process};
+
+/// More messages than the quota of one client allows.
+const MESSAGES: usize = 12;
+
+/// The values of each label of each metric.
+pub(super) type Samples = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+/// The samples before and after Redis went away.
+pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
+    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let redis_address = process::free_address()?;
+    let redis = process::redis(redis_address, directory.path())?;
+    let address = process::free_address()?;
+    let url = format!("redis://{redis_address}/0");
+    let mut command = Command::new(binary);
+    command.env_clear().current_dir(directory.path());
+    command
+        .env("PORT", address.port().to_string())
+        .env("STORE_URL", &url)
+        .env("REDIS_URL", &url);
+    let log = directory.path().join("posthorn.log");
+    let mut server = Process::start("posthorn", &mut command, &log)?;
+    let ready = || {
+        let answer = Connection::new(address).get("/health/ready");
+        answer.is_ok_and(|answer| answer.status == 200)
+    };
+    server.wait_for(ready)?;
+    let mut client = Connection::new(address);
+    for path in [
+        "/api/v1/info",
+        "/api/v1/health",
+        "/api/v1/topics/inbox/messages",
+        "/nowhere",
+    ] {
+        ask(&mut client, path, None)?;
+    }
+    for _ in 0..MESSAGES {
+        send(&mut client, r#"{"message":"one"}"#)?;
+    }
+    send(&mut client, r#"{"message":""}"#)?;
+    let before = ask(&mut client, "/metrics", None)?;
+    drop(redis);
+    for _ in 0..MESSAGES {
+        send(&mut client, r#"{"message":"two"}"#)?;
+    }
+    let after = ask(&mut client, "/metrics", None)?;
+    let mut samples = Samples::new();
+    for line in before.lines().chain(after.lines()) {
+        read(&mut samples, line);
+    }
+    Ok(samples)
+}
+
+fn send(client: &mut Connection, body: &str) -> Result<String, String> {
+    ask(client, "/api/v1/message", Some(body))
+}
+
+fn ask(client: &mut Connection, path: &str, body: Option<&str>) -> Result<String, String> {
+    let answer = match body {
+        Some(body) => client.post(path, "", body),
+        None => client.get(path),
+    };
+    answer
+        .map(|answer| answer.body)
+        .map_err(|error| format!("{path}: {error}"))
+}
+
+/// Adds the sample of a line of the exposition, if it holds one.
+fn read(samples: &mut Samples, line: &str) {
+    let Some((series, _)) = line.rsplit_once(' ').filter(|_| !line.starts_with('#')) else {
+        return;
+    };
+    let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+    let of_name = samples.entry(name.to_owned()).or_default();
+    for label in labels.trim_end_matches('}').split("\",") {
+        if let Some((label, value)) = label.split_once("=\"") {
+            let values = of_name.entry(label.to_owned()).or_default();
+            values.insert(value.trim_end_matches('"').to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_gives_its_name_and_labels() {
+        let mut samples = Samples::new();
+        for line in [
+            "# HELP app_up Whether.",
+            r#"app_up{endpoint="/topics/{topic}/messages",code="200"} 1"#,
+            "app_open 3",
+        ] {
+            read(&mut samples, line);
+        }
+        let names: Vec<_> = samples.keys().collect();
+        assert_eq!(names, ["app_open", "app_up"]);
+        let expected = BTreeSet::from(["/topics/{topic}/messages".to_owned()]);
+        assert_eq!(samples["app_up"]["endpoint"], expected);
+        assert_eq!(samples["app_up"].len(), 2);
+    }
+}

@@ -1,13 +1,16 @@
 //! Around each handler: the in-flight cap, the time-out, who may call it, the quota, and panics.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, poll};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::access;
@@ -44,7 +47,7 @@ pub(crate) async fn guard(
     };
     let deadline = Instant::now() + state.settings.request_timeout;
     let authorizing = AssertUnwindSafe(access::authorize(route, &state, &request_of));
-    let authorized = match timeout_at(deadline, authorizing.catch_unwind()).await {
+    let authorized = match within(deadline, authorizing.catch_unwind()).await {
         Ok(Ok(authorized)) => authorized,
         // The panic hook has logged it.
         Ok(Err(_panic)) => Err(ApiError::new(Code::Internal)),
@@ -55,7 +58,7 @@ pub(crate) async fn guard(
         return Ok(fail(error));
     }
     let admitting = quota::admit(route, &state, &request_of);
-    let Ok(admitted) = timeout_at(deadline, admitting).await else {
+    let Ok(admitted) = within(deadline, admitting).await else {
         return Ok(fail(ApiError::new(Code::RequestTimeout)));
     };
     let refusal = admitted
@@ -66,7 +69,7 @@ pub(crate) async fn guard(
         fail(error)
     } else {
         let handling = AssertUnwindSafe(next.call(request)).catch_unwind();
-        match timeout_at(deadline, handling).await {
+        match within(deadline, handling).await {
             Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
             Ok(Ok(Err(error))) => failed(error, request_of),
             // The panic hook has logged it.
@@ -78,6 +81,15 @@ pub(crate) async fn guard(
         quota::describe(response.headers_mut(), &admitted, &state);
     }
     Ok(response)
+}
+
+/// Waits for `future` until `deadline`. Most are done at once: no timer is set for those.
+async fn within<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    if let Poll::Ready(output) = poll!(future.as_mut()) {
+        return Ok(output);
+    }
+    timeout_at(deadline, future).await
 }
 
 /// Reads the body of a request that is refused, so that its client may go on with its connection:

@@ -6,7 +6,7 @@
 
 mod line;
 
-use tracing::span::{Attributes, Id, Record};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
 use tracing_bunyan_formatter::{BunyanFormattingLayer, JsonStorageLayer};
 use tracing_subscriber::Layer;
@@ -18,8 +18,9 @@ use line::Lines;
 
 /// Writes each event, with the fields of the spans around it, as one line of JSON.
 pub(crate) struct BunyanLayer<W: for<'a> MakeWriter<'a> + 'static> {
-    /// Keeps the fields of spans for the formatter. What it does when a span is entered or closed
-    /// serves the records of spans alone and is left out.
+    /// Keeps the fields of spans for the formatter, as far as they are known when a span starts. The
+    /// rest of what it does serves the records of spans alone and is left out: the event that ends a
+    /// request repeats what was recorded later.
     fields: JsonStorageLayer,
     formatter: BunyanFormattingLayer<W>,
     lines: Lines,
@@ -45,10 +46,6 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         self.fields.on_new_span(attributes, id, context);
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        self.fields.on_record(id, values, context);
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
@@ -88,10 +85,9 @@ mod tests {
             let span = tracing::info_span!(
                 "request",
                 request_id = "an-id",
-                late = tracing::field::Empty
+                origin = "a \"quoted\"\nvalue"
             );
             let _entered = span.enter();
-            span.record("late", "a \"quoted\"\nvalue");
             tracing::info!(status = 201, latency_us = 153_u64, route = %"/ping", "request finished");
         });
         assert_eq!(lines.len(), 1, "spans write nothing: {lines:?}");
@@ -108,7 +104,7 @@ mod tests {
         assert_eq!(line["latency_us"], 153);
         assert_eq!(line["route"], "/ping");
         assert_eq!(line["request_id"], "an-id");
-        assert_eq!(line["late"], "a \"quoted\"\nvalue");
+        assert_eq!(line["origin"], "a \"quoted\"\nvalue");
     }
 
     /// What the formatter of `tracing-bunyan-formatter` makes of it.

@@ -34,7 +34,7 @@ pub use ports::message_store::{
     PageLimitError, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage,
     TopicRequest, TopicSummary,
 };
-pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome};
+pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
 pub use ports::quota_counter::{
     QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaScope, QuotaWindow,
 };

@@ -86,7 +86,8 @@ impl MemoryQuotaCounter {
 
     fn decide(&self, key: &QuotaKey, rule: &QuotaRule, counts: bool) -> QuotaDecision {
         let shards = u64::try_from(SHARDS).unwrap_or(u64::MAX);
-        let place = usize::try_from(self.hasher.hash_one(key) % shards).unwrap_or_default();
+        let hash = self.hasher.hash_one(key);
+        let place = usize::try_from(hash % shards).unwrap_or_default();
         let Some(shard) = self.shards.get(place) else {
             // A remainder is smaller than its divisor, so this is never taken.
             return counted::unused(rule, self.now());
@@ -95,9 +96,9 @@ impl MemoryQuotaCounter {
         // Read under the lock, so that the times of one key never go back.
         let now = self.now();
         if counts {
-            shard.hit(key, rule, now)
+            shard.hit(hash, key, rule, now)
         } else {
-            shard.peek(key, rule, now)
+            shard.peek(hash, key, rule, now)
         }
     }
 }

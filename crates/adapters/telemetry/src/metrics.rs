@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use posthorn_application::{
-    AppIdentity, Clock, DependencyObserver, MetricsExposition, RequestMetrics, RequestOutcome,
+    AppIdentity, Clock, DependencyObserver, MetricsExposition, RequestMetrics, RequestOutcome, Shed,
 };
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -160,6 +160,14 @@ impl RequestMetrics for Metrics {
 
     fn stream_changed(&self, opened: bool) {
         self.requests.stream_changed(opened);
+    }
+
+    fn connection_changed(&self, opened: bool) {
+        self.requests.connection_changed(opened);
+    }
+
+    fn request_shed(&self, reason: Shed) {
+        self.requests.shed(reason);
     }
 }
 

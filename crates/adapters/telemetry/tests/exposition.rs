@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "tests"
 )]
 
@@ -12,11 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, Cache, DependencyObserver, MessageStore, MetricsExposition, RequestMetrics,
-    RequestOutcome,
+    AppIdentity, Cache, DependencyObserver, MessageStore, MetricsExposition, QuotaCounter,
+    QuotaError, RequestMetrics, RequestOutcome, Shed,
 };
-use posthorn_telemetry::{InstrumentedCache, InstrumentedStore, Metrics, PoolCounts};
-use posthorn_testkit::{FakeCache, FakeClock, FakeStore, samples};
+use posthorn_telemetry::{
+    InstrumentedCache, InstrumentedQuotaCounter, InstrumentedStore, Metrics, PoolCounts,
+};
+use posthorn_testkit::{
+    FakeCache, FakeClock, FakeQuotaCounter, FakeStore, quota_contract, samples,
+};
 
 fn identity() -> AppIdentity {
     AppIdentity {
@@ -75,6 +80,10 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
     store.health().await.unwrap();
     let cache = InstrumentedCache::new(Arc::new(FakeCache::default()), "memory", &metrics);
     cache.clear().await.unwrap();
+    let quotas = FakeQuotaCounter::default();
+    let quotas = InstrumentedQuotaCounter::new(Arc::new(quotas), "memory", &metrics);
+    let rule = quota_contract::rule("1 per day", quota_contract::STRATEGIES[0]);
+    quotas.hit(&quota_contract::key("k"), &rule).await.unwrap();
     let text = metrics.render().unwrap();
     // A counter's samples end in `_total`, which its declared name does not.
     let expected = [
@@ -90,6 +99,9 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
         ("app_store_operation_duration_seconds", "histogram"),
         ("app_cache_requests", "counter"),
         ("app_streams_open", "gauge"),
+        ("app_connections_open", "gauge"),
+        ("app_requests_shed", "counter"),
+        ("app_rate_limit_decisions", "counter"),
         ("app_dependency_up", "gauge"),
         ("app_pool_connections", "gauge"),
         ("process_cpu_seconds", "counter"),
@@ -241,4 +253,51 @@ async fn no_text_of_a_message_reaches_the_exposition() {
     let text = metrics.render().unwrap();
     assert!(!text.contains("the text"), "{text}");
     assert!(!text.contains("secret-topic"), "{text}");
+}
+
+#[test]
+fn what_protects_the_server_is_counted_by_its_reason_from_the_start() {
+    let (_, metrics) = fixture();
+    for reason in Shed::ALL {
+        let series = format!("app_requests_shed_total{{reason=\"{}\"}}", reason.as_str());
+        check(&metrics, &series, 0.0);
+        metrics.request_shed(reason);
+        check(&metrics, &series, 1.0);
+    }
+    metrics.connection_changed(true);
+    metrics.connection_changed(true);
+    metrics.connection_changed(false);
+    check(&metrics, "app_connections_open", 1.0);
+}
+
+#[tokio::test]
+async fn decisions_on_quotas_are_counted_by_class_outcome_and_back_end() {
+    let (clock, metrics) = fixture();
+    let inner = Arc::new(FakeQuotaCounter::new(clock, true));
+    let quotas = InstrumentedQuotaCounter::new(inner.clone(), "redis", &metrics);
+    let (key, rule) = (
+        quota_contract::key("k"),
+        quota_contract::rule("2 per day", quota_contract::STRATEGIES[0]),
+    );
+    for _ in 0..5 {
+        quotas.hit(&key, &rule).await.unwrap();
+        quotas.peek(&key, &rule).await.unwrap();
+    }
+    inner.fail_next(1, QuotaError::Unavailable("as the test wants".to_owned()));
+    quotas.hit(&key, &rule).await.unwrap_err();
+    inner.fail_next(1, QuotaError::Failed("as the test wants".to_owned()));
+    quotas.hit(&key, &rule).await.unwrap_err();
+    for (outcome, count) in [
+        ("allowed", 2.0),
+        ("denied", 3.0),
+        ("unavailable", 1.0),
+        ("failed", 1.0),
+    ] {
+        let labels = format!("limit=\"message\",outcome=\"{outcome}\",backend=\"redis\"");
+        check(
+            &metrics,
+            &format!("app_rate_limit_decisions_total{{{labels}}}"),
+            count,
+        );
+    }
 }

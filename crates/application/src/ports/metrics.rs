@@ -15,6 +15,43 @@ pub struct RequestOutcome {
     pub latency: Duration,
 }
 
+/// Why the server protected itself from a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// As many requests as may be were being handled.
+    InFlight,
+    /// As many streams as may be were open.
+    Streams,
+    /// Its client asked too fast.
+    Flood,
+    /// Its head did not come in time.
+    HeaderTimeout,
+    /// Its body did not come in time, or the answer was not ready.
+    RequestTimeout,
+}
+
+impl Shed {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::InFlight,
+        Self::Streams,
+        Self::Flood,
+        Self::HeaderTimeout,
+        Self::RequestTimeout,
+    ];
+
+    /// The name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InFlight => "in_flight",
+            Self::Streams => "streams",
+            Self::Flood => "flood",
+            Self::HeaderTimeout => "header_timeout",
+            Self::RequestTimeout => "request_timeout",
+        }
+    }
+}
+
 /// Counts requests.
 ///
 /// # Contract
@@ -35,6 +72,12 @@ pub trait RequestMetrics: Send + Sync {
 
     /// A stream was opened (`true`) or ended (`false`).
     fn stream_changed(&self, opened: bool);
+
+    /// A connection was accepted (`true`) or ended (`false`).
+    fn connection_changed(&self, opened: bool);
+
+    /// A request was refused or given up for the sake of the others.
+    fn request_shed(&self, reason: Shed);
 }
 
 /// Writes what was counted.

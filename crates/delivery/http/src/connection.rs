@@ -1,7 +1,8 @@
-//! One connection: answers that the HTTP library gives by itself become problem documents, and a
-//! stream hears that its reader has gone.
+//! One connection: answers that the HTTP library gives by itself become problem documents, a stream
+//! hears that its reader has gone, and who keeps the server waiting is cut off.
 
 mod bare;
+mod patience;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +16,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::state::State;
+use patience::Patience;
+
+pub(crate) use patience::Turns;
 
 /// A client's connection, as the HTTP library reads and writes it.
 pub(crate) struct Connection {
@@ -22,6 +26,12 @@ pub(crate) struct Connection {
     peer: Option<SocketAddr>,
     state: web::Data<State>,
     gone: Gone,
+    turns: Turns,
+    patience: Patience,
+    /// Whether something waits until the client reads.
+    is_stalled: bool,
+    /// Whether the client has had its time.
+    is_over: bool,
     /// What goes out in place of a bare answer, as far as it has not gone out.
     replacement: Option<Bytes>,
 }
@@ -32,13 +42,26 @@ pub(crate) struct Gone(Rc<Notify>);
 
 impl Connection {
     pub(crate) fn new(io: TcpStream, peer: Option<SocketAddr>, state: web::Data<State>) -> Self {
+        state.services.request_metrics.connection_changed(true);
+        let turns = Turns::default();
+        let settings = &state.settings;
+        let patience = Patience::new(turns.clone(), settings.header_timeout, settings.keep_alive);
         Self {
             io,
             peer,
             state,
             gone: Gone::default(),
+            turns,
+            patience,
+            is_stalled: false,
+            is_over: false,
             replacement: None,
         }
+    }
+
+    /// What is told of its requests.
+    pub(crate) fn turns(&self) -> Turns {
+        self.turns.clone()
     }
 
     /// What tells of the client's end.
@@ -63,6 +86,45 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Writes `buf` as it is.
+    fn poll_plain(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.is_stalled = outcome.is_pending();
+        if !self.is_stalled {
+            self.patience.wrote();
+        }
+        // Reading finds out what comes of it; this makes sure that reading is tried in time.
+        let _ = self.patience.poll(cx);
+        outcome
+    }
+
+    /// The end of a client that took too long between two requests. Half a head is answered, where
+    /// nothing else waits to be read.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_stalled {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if !self.is_over {
+            self.is_over = true;
+            if self.patience.has_bytes() {
+                self.replacement = Some(bare::too_slow(&self.state, self.peer));
+            }
+        }
+        // The library then closes, as after the end of what the client sends.
+        self.poll_replacement(cx)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.state
+            .services
+            .request_metrics
+            .connection_changed(false);
+    }
+}
+
 impl Gone {
     /// Returns once the client has closed its sending half: it may still read.
     pub(crate) async fn wait(&self) {
@@ -76,8 +138,17 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_over {
+            return self.poll_over(cx);
+        }
         let before = buf.filled().len();
-        let outcome = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        let Poll::Ready(outcome) = Pin::new(&mut self.io).poll_read(cx, buf) else {
+            if self.patience.poll(cx) {
+                return self.poll_over(cx);
+            }
+            return Poll::Pending;
+        };
+        self.patience.read();
         let is_end = buf.remaining() > 0 && buf.filled().len() == before;
         if outcome.is_err() || is_end {
             self.gone.0.notify_one();
@@ -97,10 +168,10 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         if this.replacement.is_none() {
             let Some(found) = bare::find(buf) else {
-                return Pin::new(&mut this.io).poll_write(cx, buf);
+                return this.poll_plain(cx, buf);
             };
             if !found.before.is_empty() {
-                return Pin::new(&mut this.io).poll_write(cx, found.before);
+                return this.poll_plain(cx, found.before);
             }
             this.replacement = Some(found.replacement(&this.state, this.peer));
         }

@@ -10,6 +10,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 use futures_util::{FutureExt, poll};
+use posthorn_application::Shed;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -37,10 +38,16 @@ pub(crate) async fn guard(
         tracing::error!("the state of the server is missing");
         return Ok(fail(ApiError::new(Code::Internal)));
     };
+    let metrics = &state.services.request_metrics;
+    let late = || {
+        metrics.request_shed(Shed::RequestTimeout);
+        ApiError::new(Code::RequestTimeout)
+    };
     let _place = if route.is_probe() {
         None
     } else {
         let Some(place) = state.in_flight.enter(state.settings.max_in_flight) else {
+            metrics.request_shed(Shed::InFlight);
             return Ok(fail(ApiError::overloaded()));
         };
         Some(place)
@@ -51,7 +58,7 @@ pub(crate) async fn guard(
         Ok(Ok(authorized)) => authorized,
         // The panic hook has logged it.
         Ok(Err(_panic)) => Err(ApiError::new(Code::Internal)),
-        Err(_elapsed) => Err(ApiError::new(Code::RequestTimeout)),
+        Err(_elapsed) => Err(late()),
     };
     if let Err(error) = authorized {
         drain(&mut request, state.settings.max_body_bytes).await;
@@ -59,7 +66,7 @@ pub(crate) async fn guard(
     }
     let admitting = quota::admit(route, &state, &request_of);
     let Ok(admitted) = within(deadline, admitting).await else {
-        return Ok(fail(ApiError::new(Code::RequestTimeout)));
+        return Ok(fail(late()));
     };
     let refusal = admitted
         .as_ref()
@@ -74,7 +81,7 @@ pub(crate) async fn guard(
             Ok(Ok(Err(error))) => failed(error, request_of),
             // The panic hook has logged it.
             Ok(Err(_panic)) => fail(ApiError::new(Code::Internal)),
-            Err(_elapsed) => fail(ApiError::new(Code::RequestTimeout)),
+            Err(_elapsed) => fail(late()),
         }
     };
     if let Some(admitted) = admitted {

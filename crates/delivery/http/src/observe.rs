@@ -14,10 +14,11 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
-use posthorn_application::{Phase, RequestMetrics, RequestOutcome};
+use posthorn_application::{Phase, RequestMetrics, RequestOutcome, Shed};
 use tracing::{Instrument, Span, field};
 
 use crate::client_address;
+use crate::connection::Turns;
 use crate::context::RequestContext;
 use crate::flood;
 use crate::locale::Locale;
@@ -54,6 +55,7 @@ pub(crate) async fn observe(
         tracing::error!("the state of the server is missing");
         return Err(ApiError::new(Code::Internal).into());
     };
+    let _turn = request.conn_data::<Turns>().map(Turns::begin);
     let began = state.services.clock.monotonic();
     let mut counted = Counted::start(&state.services.request_metrics);
     let context = Rc::new(context(&request, &state));
@@ -188,6 +190,7 @@ fn present(
         }
     }
     if let Some(seconds) = flooded {
+        state.services.request_metrics.request_shed(Shed::Flood);
         flood::describe(document.headers_mut(), state, seconds);
     }
     ServiceResponse::new(request, document)

@@ -12,6 +12,7 @@
 mod client_commands;
 mod crash;
 mod dependencies;
+mod overload;
 mod quotas;
 mod rotation;
 mod shutdown;

@@ -68,10 +68,11 @@ impl Counted {
             }
         }
         for window in &mut decision.windows {
-            *window = match self {
-                Self::Fixed(windows) => fixed(windows, window.quota, now),
-                Self::Moving(log) => moving(log, window.quota, now),
-            };
+            // Nothing was in the window, so it has more room again when this one leaves.
+            if window.reset.is_zero() {
+                window.reset = window.quota.window();
+            }
+            window.used = window.used.saturating_add(1);
         }
     }
 

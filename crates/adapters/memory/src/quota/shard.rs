@@ -1,6 +1,7 @@
 //! Some of the keys, within bounds.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use posthorn_application::{QuotaDecision, QuotaKey};
 use posthorn_domain::QuotaRule;
@@ -13,7 +14,8 @@ const LOOK: usize = 8;
 /// Some of the keys.
 #[derive(Debug)]
 pub(super) struct Shard {
-    places: HashMap<QuotaKey, usize>,
+    /// By the hash of the key, which is a keyed one: nobody can choose keys that collide.
+    places: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     tracked: Vec<Tracked>,
     /// Where the next look begins.
     hand: usize,
@@ -26,15 +28,20 @@ pub(super) struct Shard {
 /// One key.
 #[derive(Debug)]
 struct Tracked {
+    hash: u64,
     key: QuotaKey,
     counted: Counted,
     end: u64,
 }
 
+/// A hasher for what is a hash already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hashed(u64);
+
 impl Shard {
     pub(super) fn new(max_keys: usize, max_remembered: usize) -> Self {
         Self {
-            places: HashMap::new(),
+            places: HashMap::default(),
             tracked: Vec::new(),
             hand: 0,
             remembered: 0,
@@ -47,21 +54,30 @@ impl Shard {
         self.tracked.len()
     }
 
-    pub(super) fn peek(&self, key: &QuotaKey, rule: &QuotaRule, now: u64) -> QuotaDecision {
-        let tracked = self
-            .places
-            .get(key)
-            .and_then(|place| self.tracked.get(*place));
+    pub(super) fn peek(
+        &self,
+        hash: u64,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        now: u64,
+    ) -> QuotaDecision {
+        let tracked = self.place(hash, key).and_then(|at| self.tracked.get(at));
         match tracked.filter(|tracked| tracked.counted.suits(rule)) {
             Some(tracked) => tracked.counted.look(rule, now),
             None => counted::unused(rule, now),
         }
     }
 
-    pub(super) fn hit(&mut self, key: &QuotaKey, rule: &QuotaRule, now: u64) -> QuotaDecision {
-        let place = match self.places.get(key) {
-            Some(place) => *place,
-            None => self.track(key, rule, now),
+    pub(super) fn hit(
+        &mut self,
+        hash: u64,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        now: u64,
+    ) -> QuotaDecision {
+        let place = match self.place(hash, key) {
+            Some(place) => place,
+            None => self.track(hash, key, rule, now),
         };
         let Some(tracked) = self.tracked.get_mut(place) else {
             // Every place in the index is one of the list.
@@ -84,8 +100,18 @@ impl Shard {
         decision
     }
 
+    fn place(&self, hash: u64, key: &QuotaKey) -> Option<usize> {
+        let place = *self.places.get(&hash)?;
+        let is_of_key = self.tracked.get(place)?.key == *key;
+        is_of_key.then_some(place)
+    }
+
     /// Makes room for `key` and gives its place.
-    fn track(&mut self, key: &QuotaKey, rule: &QuotaRule, now: u64) -> usize {
+    fn track(&mut self, hash: u64, key: &QuotaKey, rule: &QuotaRule, now: u64) -> usize {
+        // Another key with the same hash gives way; it takes some 2^32 keys to see that happen.
+        if let Some(place) = self.places.get(&hash) {
+            self.forget(*place);
+        }
         for _ in 0..LOOK.min(self.tracked.len()) {
             self.hand = self.turned(1);
             match self.tracked.get(self.hand) {
@@ -97,8 +123,9 @@ impl Shard {
             self.forget_one(None);
         }
         let place = self.tracked.len();
-        self.places.insert(key.clone(), place);
+        self.places.insert(hash, place);
         self.tracked.push(Tracked {
+            hash,
             key: key.clone(),
             counted: Counted::new(rule),
             end: now,
@@ -131,11 +158,29 @@ impl Shard {
             return;
         }
         let gone = self.tracked.swap_remove(place);
-        self.places.remove(&gone.key);
+        self.places.remove(&gone.hash);
         self.remembered = self.remembered.saturating_sub(gone.counted.remembered());
         let moved = self.tracked.get(place);
-        if let Some(index) = moved.and_then(|moved| self.places.get_mut(&moved.key)) {
+        if let Some(index) = moved.and_then(|moved| self.places.get_mut(&moved.hash)) {
             *index = place;
+        }
+    }
+}
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        // The lowest bits chose the shard, so they are alike here; the map looks at both ends.
+        self.0 = hash.rotate_left(32);
+    }
+
+    /// Not called for a `u64`.
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
 }

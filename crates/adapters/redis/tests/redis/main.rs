@@ -14,6 +14,7 @@ mod contract;
 mod durability;
 mod failures;
 mod hand_over;
+mod quotas;
 mod records;
 mod support;
 mod wake_ups;

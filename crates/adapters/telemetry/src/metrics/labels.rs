@@ -29,6 +29,12 @@ pub(super) struct RequestLabels {
     pub(super) status: u16,
 }
 
+/// Labels of `app_requests_shed_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ShedLabels {
+    pub(super) reason: &'static str,
+}
+
 /// Labels of `app_messages_accepted_total`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct AcceptedLabels {

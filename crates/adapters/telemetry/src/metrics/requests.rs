@@ -1,21 +1,23 @@
 //! What became of requests. This is the hot path: it allocates only for a series that is new.
 
-use posthorn_application::RequestOutcome;
+use posthorn_application::{RequestOutcome, Shed};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::labels::RequestLabels;
+use super::labels::{RequestLabels, ShedLabels};
 use super::{Durations, register_durations};
 
-/// Counts requests and streams.
+/// Counts requests, streams and connections.
 #[derive(Clone, Debug)]
 pub(super) struct RequestSeries {
     total: Family<RequestLabels, Counter>,
     durations: Durations<RequestLabels>,
     in_flight: Gauge,
     streams: Gauge,
+    connections: Gauge,
+    shed: Family<ShedLabels, Counter>,
 }
 
 impl RequestSeries {
@@ -33,11 +35,23 @@ impl RequestSeries {
         registry.register("app_requests_in_flight", help, in_flight.clone());
         let streams = Gauge::default();
         registry.register("app_streams_open", "Streams that are open", streams.clone());
+        let connections = Gauge::default();
+        let help = "Connections that are open";
+        registry.register("app_connections_open", help, connections.clone());
+        let shed = Family::default();
+        let help = "Requests that were refused or given up to protect the server, by the reason";
+        registry.register("app_requests_shed", help, shed.clone());
+        for reason in Shed::ALL {
+            // There from the start, so that the first one is an increase.
+            let _ = shed.get_or_create(&ShedLabels::of(reason));
+        }
         Self {
             total,
             durations,
             in_flight,
             streams,
+            connections,
+            shed,
         }
     }
 
@@ -68,10 +82,30 @@ impl RequestSeries {
     }
 
     pub(super) fn stream_changed(&self, opened: bool) {
-        if opened {
-            self.streams.inc();
-        } else {
-            self.streams.dec();
+        change(&self.streams, opened);
+    }
+
+    pub(super) fn connection_changed(&self, opened: bool) {
+        change(&self.connections, opened);
+    }
+
+    pub(super) fn shed(&self, reason: Shed) {
+        self.shed.get_or_create(&ShedLabels::of(reason)).inc();
+    }
+}
+
+impl ShedLabels {
+    fn of(reason: Shed) -> Self {
+        Self {
+            reason: reason.as_str(),
         }
+    }
+}
+
+fn change(gauge: &Gauge, opened: bool) {
+    if opened {
+        gauge.inc();
+    } else {
+        gauge.dec();
     }
 }

@@ -2,10 +2,13 @@
 //! that is too large, one that does not come in time. They have no body and none of our headers.
 
 use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
 
 use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
+use actix_web::http::header::HttpDate;
 use actix_web::web::{Bytes, BytesMut};
+use posthorn_application::Shed;
 
 use crate::observe;
 use crate::problem::{ApiError, Code, FieldCode};
@@ -55,12 +58,30 @@ pub(super) fn find(written: &[u8]) -> Option<Bare<'_>> {
     })
 }
 
+/// The answer to a head that does not come in time, where the library gives none.
+pub(super) fn too_slow(state: &State, peer: Option<SocketAddr>) -> Bytes {
+    let now = Duration::from_millis(state.services.clock.now().as_millis());
+    let date = HttpDate::from(SystemTime::UNIX_EPOCH + now).to_string();
+    let answer = Bare {
+        before: &[],
+        status: StatusCode::REQUEST_TIMEOUT,
+        date: &date,
+    };
+    answer.replacement(state, peer)
+}
+
 impl Bare<'_> {
     /// The same answer as a problem document, counted and logged as every other one.
     pub(super) fn replacement(&self, state: &State, peer: Option<SocketAddr>) -> Bytes {
         let error = match self.status {
             StatusCode::BAD_REQUEST => ApiError::field("request", FieldCode::NotHttp),
-            StatusCode::REQUEST_TIMEOUT => ApiError::new(Code::RequestTimeout),
+            StatusCode::REQUEST_TIMEOUT => {
+                state
+                    .services
+                    .request_metrics
+                    .request_shed(Shed::HeaderTimeout);
+                ApiError::new(Code::RequestTimeout)
+            }
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(),
             _ => ApiError::new(Code::Internal),
         };

@@ -13,13 +13,13 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
-use posthorn_application::{Clock, Follow, FollowEvent, StoreError};
+use posthorn_application::{Clock, Follow, FollowEvent, Shed, StoreError};
 use posthorn_domain::{Message, MessageId};
 use rand::RngExt;
 use tokio::sync::watch;
 
 use crate::access;
-use crate::connection::Gone;
+use crate::connection::{Gone, Turns};
 use crate::openapi::{AccessFailures, Failures, StreamFailures};
 use crate::problem::{ApiError, FieldCode};
 use crate::routes::stream::permit::Permit;
@@ -60,15 +60,19 @@ pub(crate) async fn stream(
     if request.method() == Method::HEAD {
         return Ok(answer.streaming(stream::empty::<Result<Bytes, Infallible>>()));
     }
-    let open = Open::enter(&state).ok_or_else(ApiError::overloaded)?;
+    let open = Open::enter(&state).ok_or_else(|| {
+        state.services.request_metrics.request_shed(Shed::Streams);
+        ApiError::overloaded()
+    })?;
     let follow = state.services.messages.follow(topic, after).await?;
     let gone = request.conn_data::<Gone>().cloned().unwrap_or_default();
+    let turn = request.conn_data::<Turns>().map(Turns::begin);
     let stop = state.services.stop_streams.clone();
     let permit = Permit::new(access::grant(&request), &state);
     let reader = Box::new(Reader::new(follow, open, stop, permit));
     Ok(answer.streaming(stream::unfold(
-        (Some(reader), gone),
-        |(reader, gone)| async move {
+        (Some(reader), gone, turn),
+        |(reader, gone, turn)| async move {
             let mut reader = reader?;
             let chunk = tokio::select! {
                 chunk = reader.chunk() => chunk,
@@ -76,7 +80,7 @@ pub(crate) async fn stream(
                 () = gone.wait() => return None,
             };
             let rest = (!reader.said_bye).then_some(reader);
-            Some((Ok::<_, Infallible>(chunk), (rest, gone)))
+            Some((Ok::<_, Infallible>(chunk), (rest, gone, turn)))
         },
     )))
 }

@@ -63,6 +63,7 @@ pub(super) fn service(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .on_connect_ext(|connection: &Connection, data: &mut Extensions| {
             data.insert(connection.gone());
+            data.insert(connection.turns());
         })
         .h1(map_config(app, |()| AppConfig::default()));
     let state = state.clone();

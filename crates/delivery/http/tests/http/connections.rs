@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use posthorn_application::Shed;
+use posthorn_testkit::eventually;
+
 use crate::support::{Answer, TestServer};
+
+const SOON: Duration = Duration::from_secs(10);
 
 /// Sends bytes on a new connection and reads the one answer before the close.
 async fn answer_to(server: &TestServer, bytes: &str) -> Answer {
@@ -87,6 +92,79 @@ async fn a_client_that_sends_nothing_is_closed_in_time() {
     let last = connection.answer("").await;
     last.assert_problem(408, "request-timeout");
     assert!(connection.closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_cut_off_on_a_connection_of_any_age() {
+    let server = TestServer::with(|settings| {
+        settings.header_timeout = Duration::from_secs(1);
+        settings.keep_alive = Duration::from_secs(60);
+    });
+    for requests_before in [0, 1, 3] {
+        let mut connection = server.connect().await;
+        for _ in 0..requests_before {
+            connection.request("GET", "/api/v1/ping", &[], b"").await;
+            assert_eq!(connection.answer("GET").await.status, 200);
+        }
+        connection.send("GET /api/v1/ping HTTP/1.1\r\nX: ").await;
+        let answer = connection.drip(b'x').await;
+        answer.assert_problem(408, "request-timeout");
+        assert!(connection.closed().await.is_empty());
+    }
+    assert_eq!(server.recorder.shed(), [Shed::HeaderTimeout; 3]);
+}
+
+#[tokio::test]
+async fn half_a_head_right_behind_a_request_does_not_hold_the_connection() {
+    let server = TestServer::with(|settings| {
+        settings.header_timeout = Duration::from_millis(200);
+        settings.keep_alive = Duration::from_millis(800);
+    });
+    let mut connection = server.connect().await;
+    connection
+        .send("GET /api/v1/ping HTTP/1.1\r\nHost: a\r\n\r\nGET /api/v1/ping HTTP/1.1\r\nX: ")
+        .await;
+    assert_eq!(connection.answer("GET").await.status, 200);
+    connection.closed().await;
+    eventually(SOON, async || server.recorder.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_cut_off() {
+    let server = TestServer::with(|settings| {
+        settings.header_timeout = Duration::from_millis(200);
+        settings.keep_alive = Duration::from_millis(800);
+    });
+    for _ in 0..200 {
+        server.store_directly("t", &"x".repeat(1000)).await;
+    }
+    let mut connection = server.connect().await;
+    let request = "GET /api/v1/topics/t/messages?limit=200 HTTP/1.1\r\nHost: a\r\n\r\n";
+    // More than the sockets of both sides hold.
+    connection.send(request.repeat(100)).await;
+    eventually(SOON, async || server.recorder.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_byte_by_byte_is_cut_off() {
+    let server = TestServer::with(|settings| settings.request_timeout = Duration::from_millis(300));
+    let mut connection = server.connect().await;
+    let head = "POST /api/v1/message HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+        Content-Length: 5000\r\n\r\n";
+    connection.send(head).await;
+    let answer = connection.drip(b' ').await;
+    answer.assert_problem(408, "request-timeout");
+    assert_eq!(server.recorder.shed(), [Shed::RequestTimeout]);
+    eventually(SOON, async || server.recorder.connections() == 0).await;
+}
+
+#[tokio::test]
+async fn connections_are_counted_while_they_are_open() {
+    let server = TestServer::start();
+    let connections = (server.connect().await, server.connect().await);
+    eventually(SOON, async || server.recorder.connections() == 2).await;
+    drop(connections);
+    eventually(SOON, async || server.recorder.connections() == 0).await;
 }
 
 #[tokio::test]

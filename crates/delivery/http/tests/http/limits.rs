@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use posthorn_application::Shed;
 use posthorn_testkit::eventually;
 
 use crate::support::{Behaviour, TestServer};
@@ -75,6 +76,7 @@ async fn a_body_that_does_not_come_in_time_is_given_up() {
     let answer = connection.answer("POST").await;
     answer.assert_problem(408, "request-timeout");
     assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(server.recorder.shed(), [Shed::RequestTimeout]);
 }
 
 #[tokio::test]
@@ -115,6 +117,7 @@ async fn past_the_cap_requests_are_refused_and_probes_are_not() {
         answer.assert_problem(503, "overloaded");
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
+    assert_eq!(server.recorder.shed(), [Shed::InFlight; 5]);
     for path in ["/health/live", "/health/startup", "/metrics"] {
         assert_eq!(server.get(path).await.status, 200, "{path}");
     }
@@ -187,6 +190,7 @@ async fn a_client_that_asks_too_fast_is_refused_and_probes_are_not() {
         let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=2).contains(&wait), "{wait}");
     }
+    assert_eq!(server.recorder.shed(), [Shed::Flood; 3]);
     assert_eq!(ask("/api/v1/ping", "192.0.2.1").await.status, 200);
     for _ in 0..10 {
         assert_eq!(ask("/health/live", "192.0.2.1").await.status, 200);

@@ -89,6 +89,18 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// Sends one byte after the other, with short pauses, until the server has had enough of it;
+    /// gives its answer.
+    pub(crate) async fn drip(&mut self, byte: u8) -> Answer {
+        while self.buffer.is_empty() {
+            // The server may have closed by now; its answer is there all the same.
+            let _ = self.stream.write_all(&[byte]).await;
+            let read = self.stream.read_buf(&mut self.buffer);
+            let _ = timeout(Duration::from_millis(20), read).await;
+        }
+        self.answer("").await
+    }
+
     /// Closes the sending half.
     pub(crate) async fn finish_sending(&mut self) {
         self.stream.shutdown().await.unwrap();

@@ -3,12 +3,14 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use posthorn_application::{MetricsExposition, RequestMetrics, RequestOutcome};
+use posthorn_application::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
 
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     in_flight: AtomicI64,
     streams: AtomicI64,
+    connections: AtomicI64,
+    shed: Mutex<Vec<Shed>>,
     finished: Mutex<Vec<Option<RequestOutcome>>>,
     rejected: Mutex<Vec<&'static str>>,
     refused: Mutex<Vec<&'static str>>,
@@ -22,6 +24,15 @@ impl Recorder {
 
     pub(crate) fn streams(&self) -> i64 {
         self.streams.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn connections(&self) -> i64 {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Why requests were refused or given up.
+    pub(crate) fn shed(&self) -> Vec<Shed> {
+        self.shed.lock().unwrap().clone()
     }
 
     /// Method, endpoint and status of each finished request; `None` for a client that left.
@@ -64,6 +75,15 @@ impl RequestMetrics for Recorder {
     fn stream_changed(&self, opened: bool) {
         let change = if opened { 1 } else { -1 };
         self.streams.fetch_add(change, Ordering::SeqCst);
+    }
+
+    fn connection_changed(&self, opened: bool) {
+        let change = if opened { 1 } else { -1 };
+        self.connections.fetch_add(change, Ordering::SeqCst);
+    }
+
+    fn request_shed(&self, reason: Shed) {
+        self.shed.lock().unwrap().push(reason);
     }
 }
 

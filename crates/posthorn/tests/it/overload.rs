@@ -1,0 +1,164 @@
+//! Overload as a client sees it: thousands of slow connections, one too many, one byte at a time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use posthorn_testkit::eventually;
+use reqwest::StatusCode;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Server};
+
+const SLOW: usize = 5_000;
+
+async fn connect(server: &Server) -> TcpStream {
+    let address: SocketAddr = server.url.trim_start_matches("http://").parse().unwrap();
+    timeout(PATIENCE, TcpStream::connect(address))
+        .await
+        .expect("it is accepted")
+        .unwrap()
+}
+
+/// The server's process may hold as many files as the system allows; a test needs some itself.
+fn may_open(files: usize) -> bool {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().nth(3));
+    soft.is_some_and(|soft| soft == "unlimited" || soft.parse::<usize>().is_ok_and(|n| n >= files))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
+    assert!(
+        may_open(2 * SLOW),
+        "raise the limit of open files: ulimit -n {}",
+        2 * SLOW
+    );
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("STORE_URL", "memory:"),
+        ("HEADER_TIMEOUT", "15s"),
+        ("MAX_IN_FLIGHT", "8"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let mut slow = Vec::with_capacity(SLOW);
+    for _ in 0..SLOW {
+        let mut connection = connect(&server).await;
+        connection
+            .write_all(b"GET /api/v1/ping HTTP/1.1\r\nX: ")
+            .await
+            .unwrap();
+        slow.push(connection);
+    }
+    let open = "app_connections_open";
+    assert!(
+        server.metric(open).await >= Some(5_000.0),
+        "all of them are held"
+    );
+    let mut latencies = Vec::new();
+    for number in 0..300 {
+        // One more byte of some of the heads, as a slow client would send it.
+        for connection in slow.iter_mut().skip(number).step_by(300) {
+            connection.write_all(b"x").await.unwrap();
+        }
+        let begin = tokio::time::Instant::now();
+        assert_eq!(server.post("normal").await.status(), StatusCode::CREATED);
+        latencies.push(begin.elapsed());
+    }
+    latencies.sort_unstable();
+    let p99 = latencies[latencies.len() * 99 / 100];
+    assert!(p99 < Duration::from_millis(50), "p99 {p99:?}");
+    assert!(
+        server.metric(open).await >= Some(5_000.0),
+        "they were held to the end"
+    );
+    // They cost no place among the requests in flight, and are told why they are cut off.
+    let shed = "app_requests_shed_total{reason=\"header_timeout\"}";
+    eventually(PATIENCE, async || {
+        server.metric(shed).await == Some(5_000.0)
+    })
+    .await;
+    let mut answer = String::new();
+    slow[0].read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    drop(slow);
+    eventually(PATIENCE, async || server.metric(open).await < Some(10.0)).await;
+}
+
+#[tokio::test]
+async fn past_the_most_connections_one_more_waits_until_another_ends() {
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("STORE_URL", "memory:"),
+        ("MAX_CONNECTIONS", "5"),
+        ("WORKERS", "1"),
+        ("HEADER_TIMEOUT", "60s"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        held.push(connect(&server).await);
+    }
+    let mut waiting = connect(&server).await;
+    let ping = b"GET /api/v1/ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    waiting.write_all(ping).await.unwrap();
+    let mut answer = String::new();
+    let early = timeout(
+        Duration::from_millis(500),
+        waiting.read_to_string(&mut answer),
+    )
+    .await;
+    assert!(early.is_err(), "{answer}");
+    drop(held);
+    timeout(PATIENCE, waiting.read_to_string(&mut answer))
+        .await
+        .expect("its turn comes")
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn one_byte_a_second_is_cut_off_in_head_and_body_and_seen_in_the_metrics() {
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("STORE_URL", "memory:"),
+        ("HEADER_TIMEOUT", "2s"),
+        ("REQUEST_TIMEOUT", "2s"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let body = "POST /api/v1/message HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+        Content-Length: 100\r\n\r\n";
+    let answered = "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n";
+    let head = "GET /api/v1/ping HTTP/1.1\r\nX: ";
+    for (before, reason) in [
+        (head.to_owned(), "header_timeout"),
+        (format!("{answered}{answered}"), "header_timeout"),
+        (body.to_owned(), "request_timeout"),
+    ] {
+        let mut connection = connect(&server).await;
+        connection.write_all(before.as_bytes()).await.unwrap();
+        let mut text = Vec::new();
+        let drip = async {
+            while !String::from_utf8_lossy(&text).contains("HTTP/1.1 408 ") {
+                // A byte may come after the server has closed.
+                let _ = connection.write_all(b"G").await;
+                let _ = timeout(Duration::from_secs(1), connection.read_buf(&mut text)).await;
+            }
+        };
+        timeout(Duration::from_secs(8), drip)
+            .await
+            .expect("it is cut off");
+        let shed = format!("app_requests_shed_total{{reason=\"{reason}\"}}");
+        assert!(server.metric(&shed).await >= Some(1.0), "{reason}");
+    }
+    assert_eq!(
+        server.metric("app_requests_in_flight").await,
+        Some(1.0),
+        "the scrape alone"
+    );
+}

@@ -40,11 +40,14 @@ const OTHER_VALUES: [&str; 7] = [
     "image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
 ];
 /// Values that the chart's schema must refuse.
-const BAD_VALUES: [&str; 4] = [
+const BAD_VALUES: [&str; 7] = [
     "config.SECRET_KEY=x",
     "replicas=-1",
     "image.digest=latest",
     "replicaCount=2",
+    "drainDelaySeconds=10s",
+    "autoscaling.minReplicas=0",
+    "config.ENVIRONMENT=1",
 ];
 
 /// What to do.

@@ -74,6 +74,7 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
     metrics.request_started();
     count_request(&metrics, 201, Duration::ZERO);
     metrics.message_rejected("content-empty");
+    metrics.access_refused("expired");
     metrics.dependency_changed("redis", true);
     metrics.register_pool(Box::new(PoolCounts::default));
     let store = InstrumentedStore::new(Arc::new(FakeStore::default()), &metrics);
@@ -96,6 +97,7 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
         ("app_messages_replayed", "counter"),
         ("app_messages_pruned", "counter"),
         ("app_messages_rejected", "counter"),
+        ("app_auth_failures", "counter"),
         ("app_store_operation_duration_seconds", "histogram"),
         ("app_cache_requests", "counter"),
         ("app_streams_open", "gauge"),
@@ -204,6 +206,9 @@ fn refusals_streams_and_dependencies_are_shown() {
     metrics.message_rejected("content-too-long");
     let rejected = r#"app_messages_rejected_total{code="content-too-long"}"#;
     check(&metrics, rejected, 2.0);
+    metrics.access_refused("expired");
+    let refused = r#"app_auth_failures_total{reason="expired"}"#;
+    check(&metrics, refused, 1.0);
     metrics.stream_changed(true);
     metrics.stream_changed(true);
     metrics.stream_changed(false);

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Mutex, OnceLock};
 
+use posthorn_application::AccessPolicy;
+use posthorn_testkit::samples;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -104,6 +106,102 @@ async fn the_client_is_the_one_that_our_own_proxies_name() {
     let headers = [("X-Request-ID", "log-spoof"), forwarded];
     server.call("GET", "/api/v1/ping", &headers, "").await;
     assert_eq!(of_request("log-spoof")[0].1["client"], "127.0.0.1");
+}
+
+/// The event of the audit trail of the request with this id; there is one.
+fn audited(id: &str) -> Fields {
+    let events = of_request(id);
+    let mut trail = events
+        .into_iter()
+        .filter(|(_, fields)| fields.contains_key("deed"));
+    let (level, fields) = trail.next().unwrap();
+    assert_eq!((level, trail.next()), (Level::INFO, None));
+    fields
+}
+
+#[tokio::test]
+async fn each_deletion_and_each_revocation_leaves_one_audit_event() {
+    events();
+    let server = TestServer::with_access(AccessPolicy::protected(false), |_| {});
+    let everything = "messages:delete tokens:revoke";
+    let claims = samples::claims("carol", everything, &["*"]);
+    server.tokens.set("carol", Ok(claims));
+    let id = server.accept("t", "m").await;
+    let message = format!("/api/v1/topics/t/messages/{id}");
+    let object = format!("t/{id}");
+    let call = async |request_id: &str, path: &str, token: &str| {
+        let headers = [("X-Request-ID", request_id), ("Authorization", token)];
+        server.call("DELETE", path, &headers, "").await.status
+    };
+    for (request_id, path, status, deed, object, outcome) in [
+        (
+            "audit-1",
+            message.as_str(),
+            204,
+            "delete-message",
+            object.as_str(),
+            "done",
+        ),
+        (
+            "audit-2",
+            &message,
+            404,
+            "delete-message",
+            &object,
+            "absent",
+        ),
+        (
+            "audit-3",
+            "/api/v1/tokens/id-9",
+            204,
+            "revoke-token",
+            "id-9",
+            "done",
+        ),
+    ] {
+        assert_eq!(call(request_id, path, "Bearer carol").await, status);
+        let event = audited(request_id);
+        let shown = ["subject", "token", "client", "deed", "object", "outcome"];
+        let shown = shown.map(|name| event[name].as_str());
+        let expected = ["carol", "id-of-carol", "127.0.0.1", deed, object, outcome];
+        assert_eq!(shown, expected, "{request_id}");
+    }
+    // What is not known is said to be so.
+    server.store_behaves(Behaviour::Panic);
+    assert_eq!(call("audit-4", &message, "Bearer carol").await, 500);
+    assert_eq!(audited("audit-4")["outcome"], "unknown");
+    // Who may not has done nothing.
+    assert_eq!(call("audit-5", &message, "Bearer other").await, 401);
+    assert!(
+        of_request("audit-5")
+            .iter()
+            .all(|(_, fields)| !fields.contains_key("deed"))
+    );
+}
+
+#[tokio::test]
+async fn no_event_holds_a_token() {
+    events();
+    let server = TestServer::with_access(AccessPolicy::protected(true), |_| {});
+    let claims = samples::claims("dave", "messages:read", &["*"]);
+    server.tokens.set("whisper-it.and.nobody-hears", Ok(claims));
+    for token in [
+        "whisper-it.and.nobody-hears",
+        "whisper-it.and.another",
+        "whisper-it not-a-token",
+    ] {
+        let bearer = format!("Bearer {token}");
+        for method in ["GET", "POST"] {
+            let headers = [("Authorization", bearer.as_str())];
+            let path = "/api/v1/topics/t/messages";
+            server.call(method, path, &headers, "").await;
+        }
+    }
+    let events = events().lock().unwrap();
+    for (level, fields) in events.iter() {
+        let shown = format!("{fields:?}");
+        assert!(!shown.contains("whisper-it"), "{level} {shown}");
+    }
 }
 
 #[tokio::test]

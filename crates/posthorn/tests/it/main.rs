@@ -14,6 +14,7 @@ mod crash;
 mod dependencies;
 mod overload;
 mod quotas;
+mod revocation;
 mod rotation;
 mod shutdown;
 mod starting;

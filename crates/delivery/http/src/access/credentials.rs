@@ -41,8 +41,29 @@ fn is_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        /// Run with any bytes; the fuzz target `authorization` does the same for longer.
+        #[test]
+        fn any_header_is_read(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            token in "[A-Za-z0-9._~+/=-]{1,200}",
+        ) {
+            if let Credentials::Bearer(token) = credentials(&bytes) {
+                prop_assert!(is_token(token));
+            }
+            let header = ["bearer ", &token].concat();
+            let expected = if is_token(&token) {
+                Credentials::Bearer(&token)
+            } else {
+                Credentials::Malformed
+            };
+            prop_assert_eq!(credentials(header.as_bytes()), expected);
+        }
+    }
 
     #[test]
     fn a_token_follows_its_scheme() {

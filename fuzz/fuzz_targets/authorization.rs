@@ -1,0 +1,42 @@
+//! Any `Authorization` header: it is read and its token checked without a panic, and nothing that
+//! no key of ours has signed is taken.
+
+#![no_main]
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use posthorn_application::{Credentials, TokenVerifier};
+use posthorn_domain::{Scope, Scopes, Subject, TokenId};
+use posthorn_jwt::{JwtTokens, NewToken, peek};
+use posthorn_testkit::FakeClock;
+use secrecy::SecretString;
+
+struct Fixture {
+    tokens: JwtTokens,
+    /// The one token that was issued.
+    issued: String,
+}
+
+static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
+    let key = SecretString::from("0123456789abcdef0123456789abcdef");
+    let tokens = JwtTokens::new(&key, None, Arc::new(FakeClock::new()));
+    let token = NewToken {
+        id: TokenId::parse("id-1").unwrap(),
+        subject: Subject::parse("alice").unwrap(),
+        scopes: Scopes::from_iter([Scope::Read]),
+        topics: Vec::new(),
+        ttl: Duration::from_secs(60),
+    };
+    let issued = tokens.issue(&token).unwrap();
+    Fixture { tokens, issued }
+});
+
+fuzz_target!(|header: &[u8]| {
+    if let Credentials::Bearer(token) = posthorn_http::credentials(header) {
+        let _ = peek(token);
+        let taken = FIXTURE.tokens.verify(token).is_ok();
+        assert_eq!(taken, token == FIXTURE.issued);
+    }
+});

@@ -47,8 +47,10 @@ const MESSAGE_PATH: &str = "/api/v1/message";
 /// Where the case that is compared and the one it is compared with stand in the list.
 const MESSAGE: usize = 2;
 const BARE: usize = 3;
+/// Where the message of a server without quotas stands.
+const UNLIMITED: usize = 4;
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case {
         name: "ping",
         server: Kind::Posthorn,
@@ -70,6 +72,12 @@ const CASES: [Case; 4] = [
     Case {
         name: "message, bare",
         server: Kind::Bare,
+        path: MESSAGE_PATH,
+        body: Some(TEXT),
+    },
+    Case {
+        name: "message, no quotas",
+        server: Kind::Unlimited,
         path: MESSAGE_PATH,
         body: Some(TEXT),
     },
@@ -113,6 +121,7 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
 fn measure(root: &Path, options: Options, workers: usize) -> Result<Round, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let posthorn = Server::start(root, Kind::Posthorn, workers, directory.path(), "memory:")?;
+    let unlimited = Server::start(root, Kind::Unlimited, workers, directory.path(), "memory:")?;
     let bare = Server::start(root, Kind::Bare, workers, directory.path(), "memory:")?;
     let idle = posthorn.resident()?;
     let duration = Duration::from_secs(options.seconds);
@@ -120,6 +129,7 @@ fn measure(root: &Path, options: Options, workers: usize) -> Result<Round, Strin
     for case in &CASES {
         let server = match case.server {
             Kind::Posthorn => &posthorn,
+            Kind::Unlimited => &unlimited,
             Kind::Bare => &bare,
         };
         let load = Load {

@@ -1,6 +1,7 @@
 //! For whom requests are counted, and for whom they are not.
 
 use posthorn_http::{ProxyHeader, TrustedProxies};
+use posthorn_testkit::samples;
 use serde_json::json;
 
 use crate::support::{Answer, Quotas, TestServer};
@@ -127,4 +128,37 @@ async fn exempt_clients_have_no_limits() {
             .status,
         429
     );
+}
+
+#[tokio::test]
+async fn the_bearer_of_a_token_is_one_client_wherever_it_is() {
+    let server = server(Quotas {
+        message: "2 per minute",
+        ..Quotas::default()
+    });
+    for subject in ["alice", "bob"] {
+        let claims = samples::claims(subject, "messages:write", &["*"]);
+        server.tokens.set(subject, Ok(claims));
+    }
+    for (token, client, status) in [
+        ("alice", "192.0.2.1", 201),
+        ("alice", "2001:db8::1", 201),
+        ("alice", "192.0.2.3", 429),
+        ("bob", "192.0.2.1", 201),
+    ] {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            JSON,
+            ("Authorization", bearer.as_str()),
+            ("X-Forwarded-For", client),
+        ];
+        let answer = server.call("POST", "/api/v1/message", &headers, BODY).await;
+        assert_eq!(answer.status, status, "{token} at {client}");
+        let limits = server
+            .call("GET", "/api/v1/limits", &headers[1..], "")
+            .await;
+        assert_eq!(limits.json()["client"], format!("sub:{token}"));
+    }
+    let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+    assert_eq!(answer.header("x-ratelimit-remaining"), Some("1"));
 }

@@ -16,7 +16,7 @@ use posthorn_domain::Client;
 use crate::HttpSettings;
 use crate::context;
 use crate::problem::{ApiError, Exceeded};
-use crate::quota::{self, Policy};
+use crate::quota::{self, Policies, Policy, Use};
 use crate::routes;
 use crate::state::State;
 
@@ -94,11 +94,13 @@ pub(crate) fn describe(headers: &mut HeaderMap, state: &State, seconds: u64) {
         quota: burst,
         // How long all of the burst takes to come back.
         window: burst.div_ceil(per_second),
+    };
+    let used = Use {
         remaining: 0,
         reset: seconds,
     };
     let now = state.services.clock.now().as_millis() / 1000;
-    quota::put(headers, &[policy], 0, now);
+    quota::put(headers, &Policies::new(vec![policy]), &[used], 0, now);
 }
 
 impl Rates {

@@ -2,18 +2,20 @@
 
 mod fields;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use posthorn_application::{Admission, Admitted, QuotaClass, QuotaWindow};
+use posthorn_domain::Quota;
 
 use crate::caller;
 use crate::problem::{ApiError, Exceeded};
 use crate::routes::Route;
 use crate::state::State;
 
-pub(crate) use fields::{Policy, put};
+pub(crate) use fields::{Policies, Policy, Use, put};
 
 /// What was decided about one request, if it has limits.
 pub(crate) async fn admit(
@@ -55,22 +57,49 @@ pub(crate) fn refusal(admitted: &Admitted, state: &State) -> Option<ApiError> {
 
 /// Says in the headers of an answer which limits its request has, and what is left of them.
 pub(crate) fn describe(headers: &mut HeaderMap, admitted: &Admitted, state: &State) {
-    let policies = admitted.decision.windows.iter().map(|window| Policy {
-        name: name(admitted, window),
-        quota: window.quota.count(),
-        window: window.quota.window_seconds(),
+    let now = state.services.clock.now().as_millis() / 1000;
+    let windows = &admitted.decision.windows;
+    let tightest = hit(admitted).and_then(|hit| windows.iter().position(|window| window == hit));
+    let uses = windows.iter().map(|window| Use {
         remaining: window.remaining(),
         reset: whole_seconds(window.reset),
     });
-    let policies: Vec<_> = policies.collect();
-    let Some(tightest) = hit(admitted) else {
-        return;
-    };
-    let tightest = policies
-        .iter()
-        .position(|policy| policy.window == tightest.quota.window_seconds());
-    let now = state.services.clock.now().as_millis() / 1000;
-    put(headers, &policies, tightest.unwrap_or_default(), now);
+    let uses: Vec<_> = uses.collect();
+    known(admitted, |policies| {
+        put(headers, policies, &uses, tightest.unwrap_or_default(), now);
+    });
+}
+
+/// The class, whether it is degraded, and the limits, with their texts.
+type Known = (QuotaClass, bool, Vec<Quota>, Policies);
+
+/// The policies of a decision: there are few, so each thread keeps the texts of the last ones.
+fn known(admitted: &Admitted, use_of: impl FnOnce(&Policies)) {
+    const MOST: usize = 16;
+    thread_local! {
+        static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+    }
+    let windows = &admitted.decision.windows;
+    KNOWN.with_borrow_mut(|known| {
+        let is_same = |(class, degraded, quotas, _): &&Known| {
+            *class == admitted.class
+                && *degraded == admitted.degraded
+                && quotas.iter().eq(windows.iter().map(|window| &window.quota))
+        };
+        if let Some((.., policies)) = known.iter().find(is_same) {
+            return use_of(policies);
+        }
+        let policies = windows.iter().map(|window| Policy {
+            name: name(admitted, window),
+            quota: window.quota.count(),
+            window: window.quota.window_seconds(),
+        });
+        let policies = Policies::new(policies.collect());
+        use_of(&policies);
+        let quotas = windows.iter().map(|window| window.quota).collect();
+        known.truncate(MOST - 1);
+        known.push((admitted.class, admitted.degraded, quotas, policies));
+    });
 }
 
 /// The window that decides what its client may do next.

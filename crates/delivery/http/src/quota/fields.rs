@@ -11,7 +11,7 @@ static X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 static X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 static X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// One limit and its use.
+/// One limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// Its name, of letters, digits and `-`.
@@ -20,41 +20,72 @@ pub(crate) struct Policy {
     pub(crate) quota: u32,
     /// The window's length in seconds.
     pub(crate) window: u32,
+}
+
+/// The limits of a request, with what their texts have in common from answer to answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Policies {
+    list: Vec<Policy>,
+    field: Option<HeaderValue>,
+}
+
+/// The use of one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
     /// How many requests fit now.
     pub(crate) remaining: u32,
     /// In how many seconds there is more room.
     pub(crate) reset: u64,
 }
 
-/// Writes the fields of all `policies`, and the older ones of the one at `tightest`, whose reset is
-/// a time in seconds since the Unix epoch, as flask-limiter writes it; `now` is such a time.
-pub(crate) fn put(headers: &mut HeaderMap, policies: &[Policy], tightest: usize, now: u64) {
-    let (mut policy, mut state) = (String::new(), String::new());
-    for (number, limit) in policies.iter().enumerate() {
+impl Policies {
+    pub(crate) fn new(list: Vec<Policy>) -> Self {
+        let mut field = String::new();
+        for (
+            number,
+            Policy {
+                name,
+                quota,
+                window,
+            },
+        ) in list.iter().enumerate()
+        {
+            let comma = if number == 0 { "" } else { ", " };
+            // Writing into a `String` cannot fail.
+            let _ = write!(field, "{comma}\"{name}\";q={quota};w={window}");
+        }
+        // Names and numbers are visible ASCII, which always is a value.
+        let field = HeaderValue::try_from(field).ok();
+        Self { list, field }
+    }
+}
+
+/// Writes the fields of all `policies` with the `uses` of each, and the older ones of the one at
+/// `tightest`, whose reset is a time in seconds since the Unix epoch, as flask-limiter writes it;
+/// `now` is such a time.
+pub(crate) fn put(
+    headers: &mut HeaderMap,
+    policies: &Policies,
+    uses: &[Use],
+    tightest: usize,
+    now: u64,
+) {
+    let mut state = String::with_capacity(96);
+    for (number, (policy, used)) in policies.list.iter().zip(uses).enumerate() {
         let comma = if number == 0 { "" } else { ", " };
-        let Policy {
-            name,
-            quota,
-            window,
-            remaining,
-            reset,
-        } = limit;
-        // Writing into a `String` cannot fail.
-        let _ = write!(policy, "{comma}\"{name}\";q={quota};w={window}");
+        let (name, Use { remaining, reset }) = (&policy.name, used);
         let _ = write!(state, "{comma}\"{name}\";r={remaining};t={reset}");
     }
-    let mut insert = |name: &HeaderName, value: String| {
-        // Names and numbers are visible ASCII, which always is a value.
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name.clone(), value);
-        }
-    };
-    insert(&POLICY, policy);
-    insert(&STATE, state);
-    if let Some(tightest) = policies.get(tightest) {
-        insert(&X_LIMIT, tightest.quota.to_string());
-        insert(&X_REMAINING, tightest.remaining.to_string());
-        insert(&X_RESET, now.saturating_add(tightest.reset).to_string());
+    if let Some(field) = &policies.field {
+        headers.insert(POLICY.clone(), field.clone());
+    }
+    if let Ok(state) = HeaderValue::try_from(state) {
+        headers.insert(STATE.clone(), state);
+    }
+    if let (Some(policy), Some(used)) = (policies.list.get(tightest), uses.get(tightest)) {
+        headers.insert(X_LIMIT.clone(), policy.quota.into());
+        headers.insert(X_REMAINING.clone(), used.remaining.into());
+        headers.insert(X_RESET.clone(), now.saturating_add(used.reset).into());
     }
 }
 
@@ -64,19 +95,24 @@ mod tests {
 
     #[test]
     fn fields_are_lists_of_structured_strings_with_parameters() {
-        let policy = |name: &str, quota, window, remaining, reset| Policy {
+        let policy = |name: &str, quota, window| Policy {
             name: name.to_owned(),
             quota,
             window,
-            remaining,
-            reset,
         };
-        let policies = [
-            policy("default-per-day", 200, 86_400, 199, 3_000),
-            policy("default-per-hour", 50, 3600, 0, 12),
-        ];
+        let policies = Policies::new(vec![
+            policy("default-per-day", 200, 86_400),
+            policy("default-per-hour", 50, 3600),
+        ]);
+        let used = |remaining, reset| Use { remaining, reset };
         let mut headers = HeaderMap::new();
-        put(&mut headers, &policies, 1, 1_000);
+        put(
+            &mut headers,
+            &policies,
+            &[used(199, 3_000), used(0, 12)],
+            1,
+            1_000,
+        );
         for (name, value) in [
             (
                 &POLICY,

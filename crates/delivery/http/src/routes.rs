@@ -2,6 +2,7 @@
 //! Resources, `Allow`, access, the metrics' endpoint label and the check against the OpenAPI document
 //! come from it.
 
+mod assets;
 mod docs;
 mod health;
 mod info;
@@ -91,6 +92,7 @@ routes! {
     DOCS = "/docs/{file:.*}" ["GET": Unchecked] Kind::Page;
     OLD_DOCS = "/apidocs/" ["GET": Unchecked] Kind::Page;
     PROBLEM = "/problems/{code}" ["GET": Unchecked] Kind::Page;
+    ASSET = "/assets/{file}" ["GET": Unchecked] Kind::Page;
     INDEX = "/" ["GET": Unchecked] Kind::Page;
 }
 
@@ -172,6 +174,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
     register(config, &DOCS, |r| r.route(get().to(docs::file)));
     register(config, &OLD_DOCS, |r| r.route(get().to(docs::moved)));
     register(config, &PROBLEM, |r| r.route(get().to(problems::page)));
+    register(config, &ASSET, |r| r.route(get().to(assets::file)));
     register(config, &INDEX, |r| r.route(get().to(page::index)));
     probes(config);
     if with_metrics {

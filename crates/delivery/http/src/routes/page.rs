@@ -1,4 +1,6 @@
-//! The page at `/`: who answers, and where to look.
+//! The page at `/`: the inbox, who answers, and where to look.
+
+mod inbox;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -8,18 +10,15 @@ use crate::locale::Locale;
 use crate::state::State;
 use crate::time::rfc3339;
 
-/// The style is the page's own; nothing else is loaded.
+/// A page loads its style and its script from here, and asks nobody else for anything.
 pub(super) const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--line:#8884;--accent:#b3541e}\
-body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:0 auto;padding:2rem 1rem}\
-h1{margin:0;color:var(--accent)}dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem}\
-dt{opacity:.7}dd{margin:0}li{padding:.35rem 0;border-top:1px solid var(--line)}\
-ul{list-style:none;padding:0}code{font:.95em ui-monospace,monospace}a{color:inherit}";
+/// Drawn in place, so that browsers do not ask for a file.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E\
+    %3Cpath fill='%239a4312' d='M2 9a6 5 0 0 1 6-5h1a3 3 0 0 1 3 3v5h-2V8H8a4 3 0 0 0-4 3v1H2z'/%3E%3C/svg%3E";
 
 /// The endpoints that the page lists: method, path, whether it can be opened, and what it does.
 const ENDPOINTS: [(&str, &str, bool, (&str, &str)); 8] = [
@@ -58,9 +57,52 @@ const ENDPOINTS: [(&str, &str, bool, (&str, &str)); 8] = [
     ),
 ];
 
-/// The page.
+/// The page, in the language of `?lang`, else of `Accept-Language`.
 pub(crate) async fn index(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    let locale = context::of(&request).locale;
+    let locale = chosen(request.query_string()).unwrap_or(context::of(&request).locale);
+    let name = escape(&state.services.info.identity().name);
+    let is_open = state.services.access.policy().is_open();
+    let warning = if is_open {
+        format!(
+            "<p class=\"note\" role=\"note\"><strong>{}</strong></p>",
+            open_access(locale)
+        )
+    } else {
+        String::new()
+    };
+    let body = [
+        inbox::header(locale, &name),
+        "<main id=\"main\">".to_owned(),
+        warning,
+        inbox::notes(locale),
+        "<div class=\"columns\"><div class=\"stack\">".to_owned(),
+        inbox::send_form(locale),
+        inbox::messages(locale),
+        "</div><div class=\"stack\">".to_owned(),
+        service(locale, &state),
+        endpoints(locale),
+        "</div></div></main>".to_owned(),
+        inbox::dialogs(locale),
+    ]
+    .concat();
+    let data = format!(
+        " data-max-length=\"{}\" data-open=\"{is_open}\"",
+        state.settings.content_rules.max_length
+    );
+    document(locale, &name, &data, &body, true)
+}
+
+/// The language that the query asks for.
+fn chosen(query: &str) -> Option<Locale> {
+    query.split('&').find_map(|pair| match pair {
+        "lang=ru" => Some(Locale::Ru),
+        "lang=en" => Some(Locale::En),
+        _ => None,
+    })
+}
+
+/// Who answers, and how it is.
+fn service(locale: Locale, state: &State) -> String {
     let identity = state.services.info.identity();
     let facts = [
         (
@@ -79,22 +121,16 @@ pub(crate) async fn index(request: HttpRequest, state: web::Data<State>) -> Http
         ),
     ];
     let facts = facts.map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(&value)));
-    let facts = facts.concat();
-    let endpoints = ENDPOINTS.map(|row| endpoint(&row, locale)).concat();
-    let name = escape(&identity.name);
+    inbox::service(locale, &facts.concat())
+}
+
+fn endpoints(locale: Locale) -> String {
+    let rows = ENDPOINTS.map(|row| endpoint(&row, locale)).concat();
     let heading = locale.pick("Точки входа", "Endpoints");
-    let warning = if state.services.access.policy().is_open() {
-        format!(
-            "<p role=\"note\"><strong>{}</strong></p>",
-            open_access(locale)
-        )
-    } else {
-        String::new()
-    };
-    let body = format!(
-        "<main><h1>{name}</h1>{warning}<dl>{facts}</dl><h2>{heading}</h2><ul>{endpoints}</ul></main>"
-    );
-    html(locale, &name, &body)
+    format!(
+        "<section class=\"card\" aria-labelledby=\"ends-h\"><h2 id=\"ends-h\">{heading}</h2>\
+         <ul class=\"ends\">{rows}</ul></section>"
+    )
 }
 
 /// What everybody should know who sees the page of such a server.
@@ -127,13 +163,26 @@ fn path_of(code: &str) -> &str {
     path.strip_suffix("</code>").unwrap_or(path)
 }
 
-/// A whole document; `title` and `body` are HTML already.
+/// A page of text; `title` and `body` are HTML already.
 pub(super) fn html(locale: Locale, title: &str, body: &str) -> HttpResponse {
+    let body = format!("<main class=\"plain\">{body}</main>");
+    document(locale, title, "", &body, false)
+}
+
+/// A whole document.
+fn document(locale: Locale, title: &str, data: &str, body: &str, has_script: bool) -> HttpResponse {
     let language = locale.as_str();
+    let script = if has_script {
+        "<script type=\"module\" src=\"/assets/page.js\"></script>"
+    } else {
+        ""
+    };
     let text = format!(
         "<!doctype html><html lang=\"{language}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>{title}</title><style>{STYLE}</style></head><body>{body}</body></html>"
+         <title>{title}</title><link rel=\"icon\" href=\"{ICON}\">\
+         <link rel=\"stylesheet\" href=\"/assets/page.css\">{script}</head>\
+         <body{data}>{body}</body></html>"
     );
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")

@@ -15,7 +15,6 @@ pub(crate) async fn page(
     let locale = context::of(&request).locale;
     let (title, detail) = (code.title(locale), code.detail(locale));
     let status = code.status().as_u16();
-    let body =
-        format!("<main><h1>{title}</h1><p>{detail}</p><p><code>{status} {name}</code></p></main>");
+    let body = format!("<h1>{title}</h1><p>{detail}</p><p><code>{status} {name}</code></p>");
     Ok(html(locale, title, &body))
 }

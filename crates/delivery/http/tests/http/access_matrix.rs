@@ -41,7 +41,7 @@ const DELETES: [Need; 3] = [NoBadToken, DELETE, DELETE];
 const REVOKES: [Need; 3] = [REVOKE; 3];
 
 /// Template, method, a path, and what it needs in each environment.
-const MATRIX: [(&str, &str, &str, [Need; 3]); 26] = [
+const MATRIX: [(&str, &str, &str, [Need; 3]); 27] = [
     ("/api/v1/message", "POST", "/api/v1/message", WRITES),
     ("/api/v1/topics", "GET", "/api/v1/topics", READS),
     (MESSAGES, "GET", "/api/v1/topics/t/messages", READS),
@@ -92,6 +92,7 @@ const MATRIX: [(&str, &str, &str, [Need; 3]); 26] = [
     ("/docs/{file:.*}", "GET", "/docs/", UNCHECKED),
     ("/apidocs/", "GET", "/apidocs/", UNCHECKED),
     ("/problems/{code}", "GET", "/problems/internal", UNCHECKED),
+    ("/assets/{file}", "GET", "/assets/page.js", UNCHECKED),
     ("/", "GET", "/", UNCHECKED),
 ];
 

@@ -3,7 +3,7 @@
 use crate::support::TestServer;
 
 /// Every path with its template and the methods of `Allow`.
-const ROUTES: [(&str, &str, &str); 26] = [
+const ROUTES: [(&str, &str, &str); 27] = [
     ("/api/v1/message", "/api/v1/message", "POST, OPTIONS"),
     ("/api/v1/topics", "/api/v1/topics", GET),
     (
@@ -45,6 +45,7 @@ const ROUTES: [(&str, &str, &str); 26] = [
     ("/docs/swagger-ui-bundle.js", DOCS, GET),
     ("/apidocs/", "/apidocs/", GET),
     ("/problems/internal", "/problems/{code}", GET),
+    ("/assets/page.css", "/assets/{file}", GET),
     ("/", "/", GET),
 ];
 

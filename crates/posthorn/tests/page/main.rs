@@ -1,0 +1,337 @@
+//! The inbox page in a real browser, on the real binary.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod browser;
+#[path = "../it/support.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+mod support;
+
+use std::path::Path;
+use std::time::Instant;
+
+use browser::Browser;
+use serde_json::{Value, json};
+use support::{Server, run};
+use tempfile::TempDir;
+
+const DESKTOP: (u32, u32) = (1280, 1130);
+const PHONE: (u32, u32) = (500, 1100);
+/// The most that the page and what it loads may take, in bytes.
+const MOST_BYTES: u64 = 60_000;
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+async fn opened(server: &Server, dark: bool, size: (u32, u32)) -> Browser {
+    let browser = Browser::start("en", dark, size).await;
+    browser.client.goto(&server.url).await.unwrap();
+    browser
+}
+
+async fn server(directory: &TempDir, environment: &[(&str, &str)]) -> Server {
+    let store = [("STORE_URL", "memory:")];
+    Server::start(directory, &[&store, environment].concat()).await
+}
+
+/// Saves what the browser shows where CI finds it.
+async fn save(browser: &Browser, name: &str) {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&directory).unwrap();
+    let image = browser.client.screenshot().await.unwrap();
+    std::fs::write(directory.join(name), image).unwrap();
+}
+
+/// What axe finds wrong.
+async fn violations(browser: &Browser) -> Value {
+    browser.eval(include_str!("axe.min.js")).await;
+    let audit = "const done = arguments[0]; axe.run().then((found) => done(found.violations.map(
+        (v) => [v.id, v.nodes.map((n) => n.html + n.failureSummary)])), (error) => done(String(error)))";
+    browser
+        .client
+        .execute_async(audit, Vec::new())
+        .await
+        .unwrap()
+}
+
+/// Whether everything that was loaded came from the server.
+async fn loaded_elsewhere(browser: &Browser) -> Value {
+    let script = "return performance.getEntriesByType('resource').map((one) => one.name)
+        .filter((name) => !name.startsWith(location.origin) && !name.startsWith('data:'))";
+    browser.eval(script).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_sent_and_shown_and_another_clients_arrives_live() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    browser.type_into("#text", "from the page").await;
+    let began = Instant::now();
+    // Twice at once: it is sent once.
+    browser
+        .eval("const b = document.getElementById('send-button'); b.click(); b.click();")
+        .await;
+    browser
+        .wait_for("document.querySelectorAll('#messages li').length === 1")
+        .await;
+    println!("time to first message: {:?}", began.elapsed());
+    browser
+        .wait_for("/Stored in “inbox” as/.test(document.getElementById('receipt').textContent)")
+        .await;
+    assert_eq!(server.post("from another client").await.status(), 201);
+    browser
+        .wait_for("document.querySelector('#messages .text').textContent === 'from another client'")
+        .await;
+    assert!(
+        browser
+            .text("announcer")
+            .await
+            .contains("from another client")
+    );
+    assert_eq!(server.all_texts("inbox").await.len(), 2);
+    browser
+        .wait_for("/inbox \\(2\\)/.test(document.getElementById('topics').textContent)")
+        .await;
+    assert_eq!(loaded_elsewhere(&browser).await, json!([]));
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    let sizes = "return [performance.getEntriesByType('navigation')[0],
+        ...performance.getEntriesByType('resource').filter((r) => r.name.includes('/assets/'))]
+        .reduce((sum, one) => sum + one.transferSize, 0)";
+    let bytes = browser.eval(sizes).await.as_u64().unwrap();
+    println!("total transfer of the page: {bytes} bytes");
+    assert!((1_000..MOST_BYTES).contains(&bytes), "{bytes}");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_loaded_again_shows_what_is_stored_and_follows_on() {
+    let directory = TempDir::new().unwrap();
+    let mut server = server(&directory, &[]).await;
+    for number in 0..120 {
+        assert_eq!(
+            server.post(&format!("message {number}")).await.status(),
+            201
+        );
+    }
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    browser.client.refresh().await.unwrap();
+    browser.connected().await;
+    let newest = "document.querySelector('#messages .text').textContent";
+    browser
+        .wait_for(&format!("{newest} === 'message 119'"))
+        .await;
+    // Older ones come as the list is scrolled.
+    browser
+        .eval("document.getElementById('older').scrollIntoView()")
+        .await;
+    browser
+        .wait_for("document.querySelectorAll('#messages li').length >= 100")
+        .await;
+    assert_eq!(server.post("after the reload").await.status(), 201);
+    browser
+        .wait_for(&format!("{newest} === 'after the reload'"))
+        .await;
+    server.signal("TERM").await;
+    server.ended().await;
+    browser
+        .wait_for("/connection broke/.test(document.getElementById('link').textContent)")
+        .await;
+    browser
+        .wait_for("!document.getElementById('state').hidden")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_refuses_is_said_at_the_field() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[("MAX_MESSAGE_LENGTH", "5")]).await;
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    // A character beyond the basic plane counts once, white space around the text not at all.
+    browser
+        .eval("text.value = ' 12345🎺 '; text.dispatchEvent(new Event('input'))")
+        .await;
+    assert_eq!(browser.text("count").await, "1 too many");
+    browser.type_into("#topic", "Not A Topic").await;
+    browser.click("#send-button").await;
+    browser
+        .wait_for("text.ariaInvalid === 'true' && topic.ariaInvalid === 'true'")
+        .await;
+    assert!(!browser.text("text-error").await.is_empty());
+    assert!(!browser.text("topic-error").await.is_empty());
+    assert_eq!(violations(&browser).await, json!([]));
+    browser
+        .eval("text.value = '1234🎺'; topic.value = ''; text.dispatchEvent(new Event('input'))")
+        .await;
+    assert_eq!(browser.text("count").await, "0 left");
+    browser.click("#send-button").await;
+    browser
+        .wait_for("document.querySelectorAll('#messages li').length === 1")
+        .await;
+    assert_eq!(browser.text("text-error").await, "");
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_over_its_quota_sees_when_it_may_send_again() {
+    let directory = TempDir::new().unwrap();
+    let quota = [
+        ("RATE_LIMIT_ENABLED", "true"),
+        ("RATE_LIMIT_MESSAGE", "1 per 3 second"),
+        ("RATE_LIMIT_STRATEGY", "moving-window"),
+    ];
+    let server = server(&directory, &quota).await;
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    for text in ["one", "two"] {
+        browser.type_into("#text", text).await;
+        browser.click("#send-button").await;
+        browser
+            .wait_for("/Stored|Too many/.test(document.getElementById('receipt').textContent)")
+            .await;
+    }
+    browser
+        .wait_for("/Again in [123] s/.test(countdown.textContent)")
+        .await;
+    browser
+        .wait_for("document.getElementById('receipt').textContent === 'You may send again.'")
+        .await;
+    browser.click("#send-button").await;
+    browser
+        .wait_for("document.querySelectorAll('#messages li').length === 2")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_for_tokens_gets_one_and_shows_what_it_permits() {
+    let directory = TempDir::new().unwrap();
+    let production = [
+        ("ENVIRONMENT", "production"),
+        ("SECRET_KEY", KEY),
+        ("DRAIN_DELAY", "0s"),
+    ];
+    let server = server(&directory, &production).await;
+    assert_eq!(server.post("for readers").await.status(), 201);
+    let issue = async |scope: &str| {
+        let arguments = ["token", "issue", "--sub", "reader", "--scope", scope];
+        let arguments = [&arguments[..], &["--topics", "*", "--ttl", "1h"]].concat();
+        let issued = run(directory.path(), &arguments, &[("SECRET_KEY", KEY)]);
+        let (status, stdout, stderr) = issued.await;
+        assert!(status.success(), "{stderr}");
+        stdout.trim().to_owned()
+    };
+    let browser = opened(&server, false, DESKTOP).await;
+    browser
+        .wait_for("document.getElementById('token-dialog').open")
+        .await;
+    assert_eq!(violations(&browser).await, json!([]));
+    browser
+        .type_into("#token", &issue("messages:read").await)
+        .await;
+    browser.click("#token-button").await;
+    browser.connected().await;
+    browser
+        .wait_for("document.querySelector('#messages .text').textContent === 'for readers'")
+        .await;
+    let hidden = "document.querySelector('.delete').hidden";
+    assert_eq!(browser.eval(&format!("return {hidden}")).await, json!(true));
+    assert_eq!(
+        browser.eval("return location.href").await,
+        json!(format!("{}/", server.url))
+    );
+    browser.click("#token-open").await;
+    let all = issue("messages:read,messages:delete").await;
+    browser.type_into("#token", &all).await;
+    browser.click("#token-button").await;
+    browser
+        .wait_for("document.querySelector('.delete')?.hidden === false")
+        .await;
+    browser.click(".delete").await;
+    browser
+        .wait_for("document.getElementById('delete-dialog').open")
+        .await;
+    browser.click("#delete-button").await;
+    browser
+        .wait_for("document.querySelectorAll('#messages li').length === 0")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_of_markup_is_shown_as_text() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    let markup = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>";
+    assert_eq!(server.post(markup).await.status(), 201);
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    let text = browser
+        .eval("return document.querySelector('#messages .text').textContent")
+        .await;
+    assert_eq!(text, json!(markup));
+    let inside = "return document.querySelectorAll('#messages script, #messages img').length";
+    assert_eq!(browser.eval(inside).await, json!(0));
+    assert_ne!(browser.eval("return document.title").await, json!("taken"));
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_accessible_in_light_dark_on_a_phone_and_in_russian() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    for text in [
+        "The door is open",
+        "Дверь закрыта",
+        "A parcel is at the gate",
+    ] {
+        assert_eq!(server.post(text).await.status(), 201);
+    }
+    for (name, dark, size) in [
+        ("light.png", false, DESKTOP),
+        ("dark.png", true, DESKTOP),
+        ("phone.png", false, PHONE),
+    ] {
+        let browser = opened(&server, dark, size).await;
+        browser.connected().await;
+        browser
+            .wait_for("document.querySelectorAll('#messages li').length === 3")
+            .await;
+        // Until the charts have something to show.
+        for _ in 0..6 {
+            let shown = browser.text("latency").await;
+            server.get("/api/v1/ping").await;
+            browser
+                .wait_for(&format!("latency.textContent !== '{shown}'"))
+                .await;
+        }
+        assert_eq!(browser.text("health").await, "healthy");
+        let is_dark = "return matchMedia('(prefers-color-scheme: dark)').matches";
+        assert_eq!(browser.eval(is_dark).await, json!(dark), "{name}");
+        assert_eq!(violations(&browser).await, json!([]), "{name}");
+        let wide = "return document.documentElement.scrollWidth > innerWidth";
+        assert_eq!(browser.eval(wide).await, json!(false), "{name}");
+        save(&browser, name).await;
+        if name == "phone.png" {
+            browser.click("nav a[hreflang=ru]").await;
+            browser.connected().await;
+            assert_eq!(browser.text("send-h").await, "Отправить сообщение");
+            assert_eq!(violations(&browser).await, json!([]), "{name}");
+        }
+        assert_eq!(browser.console_errors().await, [""; 0], "{name}");
+        browser.close().await;
+    }
+}

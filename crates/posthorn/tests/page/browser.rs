@@ -1,4 +1,4 @@
-//! A headless Chromium, driven through WebDriver (W3C), with a profile of its own.
+//! A headless Chromium, driven through `WebDriver` (W3C), with a profile of its own.
 
 use std::process::Stdio;
 use std::time::Duration;

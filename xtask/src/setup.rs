@@ -18,13 +18,14 @@ pub(crate) const CARGO_LLVM_COV: CargoTool = CargoTool {
 };
 
 /// Programs that the tests and the checks start, and the Debian packages they come from.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("redis-server", "redis-server"),
     ("redis-sentinel", "redis-sentinel"),
     ("haproxy", "haproxy"),
     ("promtool", "prometheus"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
+    ("pkill", "procps"),
 ];
 
 /// The lists of packages are fetched once.

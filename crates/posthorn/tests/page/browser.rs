@@ -22,7 +22,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub(crate) struct Browser {
     pub(crate) client: Client,
     _driver: Child,
-    _profile: TempDir,
+    profile: TempDir,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -41,6 +41,16 @@ impl WebDriverCompatibleCommand for ConsoleLog {
 
     fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
         (Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
+}
+
+impl Drop for Browser {
+    /// A test that fails leaves the session open, and the browser would outlive its driver.
+    fn drop(&mut self) {
+        let profile = self.profile.path().display().to_string();
+        let _ = std::process::Command::new("pkill")
+            .args(["-KILL", "-f", &profile])
+            .status();
     }
 }
 
@@ -101,7 +111,7 @@ impl Browser {
         Self {
             client,
             _driver: driver,
-            _profile: profile,
+            profile,
             _turn: turn,
         }
     }

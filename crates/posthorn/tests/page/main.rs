@@ -29,6 +29,7 @@ const DESKTOP: (u32, u32) = (1280, 1130);
 const PHONE: (u32, u32) = (500, 1100);
 /// The most that the page and what it loads may take, in bytes.
 const MOST_BYTES: u64 = 60_000;
+const FILE: &str = "file:posthorn.db";
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 async fn opened(server: &Server, dark: bool, size: (u32, u32)) -> Browser {
@@ -116,7 +117,7 @@ async fn a_message_is_sent_and_shown_and_another_clients_arrives_live() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_is_loaded_again_shows_what_is_stored_and_follows_on() {
     let directory = TempDir::new().unwrap();
-    let mut server = server(&directory, &[]).await;
+    let mut server = Server::start(&directory, &[("STORE_URL", FILE)]).await;
     for number in 0..120 {
         assert_eq!(
             server.post(&format!("message {number}")).await.status(),
@@ -142,6 +143,7 @@ async fn a_page_that_is_loaded_again_shows_what_is_stored_and_follows_on() {
     browser
         .wait_for(&format!("{newest} === 'after the reload'"))
         .await;
+    // The server goes and comes back at the same place: nothing is lost, nothing is shown twice.
     server.signal("TERM").await;
     server.ended().await;
     browser
@@ -150,6 +152,21 @@ async fn a_page_that_is_loaded_again_shows_what_is_stored_and_follows_on() {
     browser
         .wait_for("!document.getElementById('state').hidden")
         .await;
+    let port = server.url.rsplit_once(':').unwrap().1;
+    let again = [("STORE_URL", FILE), ("PORT", port)];
+    let server = Server::start(&directory, &again).await;
+    assert_eq!(server.post("after the restart").await.status(), 201);
+    browser
+        .wait_for(&format!("{newest} === 'after the restart'"))
+        .await;
+    let texts =
+        "return [...document.querySelectorAll('#messages .text')].map((p) => p.textContent)";
+    let shown = browser.eval(texts).await;
+    let mut expected = server.all_texts("inbox").await;
+    expected.reverse();
+    let count = shown.as_array().unwrap().len();
+    assert!(count > 100, "{count}");
+    assert_eq!(shown, json!(expected[..count]));
     browser.close().await;
 }
 

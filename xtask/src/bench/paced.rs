@@ -1,13 +1,26 @@
 //! A load at a fixed rate, which wrk cannot do. Requests are due at fixed times whatever the answers
 //! do, and a latency counts from when its request was due: a server that stalls is charged for
 //! everything that had to wait, too.
+//!
+//! One thread waits for all connections at once. With a thread for each, the client would need more
+//! of the processors, which it shares with the server, than the server itself.
 
-use std::net::SocketAddr;
-use std::thread;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::fd::OwnedFd;
+
 use super::wrk::Answers;
-use crate::http_client::Connection;
+
+/// The longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// More than any answer is long.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// How fast, how long and over how many connections.
 #[derive(Clone, Copy, Debug)]
@@ -18,9 +31,26 @@ pub(super) struct Pace {
     pub(super) rate: f64,
 }
 
-/// What one connection saw.
-#[derive(Debug, Default)]
-struct Seen {
+/// One connection: it has one request at a time under way.
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    /// When the request that is under way was due, or the next one is.
+    due: Instant,
+    /// What has come of the answer.
+    answer: Vec<u8>,
+}
+
+/// All connections, and what they saw.
+#[derive(Debug)]
+struct Load {
+    request: Vec<u8>,
+    epoll: OwnedFd,
+    /// By the number under which each is known to `epoll`; those that failed are gone.
+    connections: Vec<Option<Connection>>,
+    /// When the next request of each connection is due that has none under way.
+    waiting: BinaryHeap<Reverse<(Instant, usize)>>,
+    under_way: usize,
     latencies: Vec<Duration>,
     failed: u32,
 }
@@ -39,60 +69,201 @@ pub(super) fn run(
     if pace.rate < 1.0 {
         return Err("there is no load to take half of".to_owned());
     }
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let failed = |error: io::Error| format!("the paced load: {error}");
+    let mut load = Load::connect(address, request, pace).map_err(failed)?;
     let start = Instant::now();
-    let seen = thread::scope(|scope| {
-        let connection =
-            |number| scope.spawn(move || send(address, path, body, pace, start, number));
-        let threads: Vec<_> = (0..pace.connections).map(connection).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().ok())
-            .collect::<Option<Vec<_>>>()
-    });
-    let elapsed = start.elapsed();
-    Ok(summed(seen.ok_or("a client thread has panicked")?, elapsed))
+    load.run(start, pace).map_err(failed)?;
+    Ok(load.summed(start.elapsed()))
 }
 
-/// The requests of one connection: each is due one turn of all connections after the last.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is real time that is measured"
-)]
-fn send(
-    address: SocketAddr,
-    path: &str,
-    body: &str,
-    pace: Pace,
-    start: Instant,
-    number: u16,
-) -> Seen {
-    let mut connection = Connection::new(address);
-    let mut seen = Seen::default();
-    let turn = Duration::from_secs_f64(f64::from(pace.connections) / pace.rate);
-    let mut due = start + Duration::from_secs_f64(f64::from(number) / pace.rate);
-    while due < start + pace.duration {
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        match connection.post(path, "", body) {
-            Ok(answer) if answer.status < 300 => seen.latencies.push(due.elapsed()),
-            _ => seen.failed += 1,
+impl Load {
+    fn connect(address: SocketAddr, request: String, pace: Pace) -> io::Result<Self> {
+        let mut load = Self {
+            request: request.into_bytes(),
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            connections: Vec::new(),
+            waiting: BinaryHeap::new(),
+            under_way: 0,
+            latencies: Vec::new(),
+            failed: 0,
+        };
+        for number in 0..u64::from(pace.connections) {
+            match Connection::open(address) {
+                Ok(connection) => {
+                    let data = epoll::EventData::new_u64(number);
+                    epoll::add(&load.epoll, &connection.stream, data, epoll::EventFlags::IN)?;
+                    load.connections.push(Some(connection));
+                }
+                Err(_) => load.fail(load.connections.len()),
+            }
         }
-        due += turn;
+        Ok(load)
     }
-    seen
+
+    /// Sends what is due and takes what comes, until the last request has its answer.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is real time that is measured"
+    )]
+    fn run(&mut self, start: Instant, pace: Pace) -> io::Result<()> {
+        let after = |requests: f64| start + Duration::from_secs_f64(requests / pace.rate);
+        for (place, connection) in self.connections.iter_mut().enumerate() {
+            if let (Some(connection), Ok(turn)) = (connection, u32::try_from(place)) {
+                connection.due = after(f64::from(turn));
+                self.waiting.push(Reverse((connection.due, place)));
+            }
+        }
+        let turn = Duration::from_secs_f64(f64::from(pace.connections) / pace.rate);
+        let end = start + pace.duration;
+        let mut events = Vec::with_capacity(usize::from(pace.connections));
+        loop {
+            self.send_due(Instant::now().min(end));
+            let next = self.waiting.peek().map(|Reverse((due, _))| *due);
+            let next = next.filter(|due| *due < end);
+            if next.is_none() && self.under_way == 0 {
+                return Ok(());
+            }
+            let until = next.unwrap_or(end + PATIENCE);
+            let wait = until.saturating_duration_since(Instant::now());
+            if wait.is_zero() && next.is_none() {
+                self.failed += u32::try_from(self.under_way).unwrap_or(u32::MAX);
+                return Ok(());
+            }
+            let wait = Timespec::try_from(wait).map_err(|_| ErrorKind::InvalidInput)?;
+            events.clear();
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&wait)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            for event in &events {
+                let event: epoll::Event = *event;
+                if let Ok(place) = usize::try_from(event.data.u64()) {
+                    self.take(place, turn);
+                }
+            }
+        }
+    }
+
+    /// Sends every request that is due before `now`.
+    fn send_due(&mut self, now: Instant) {
+        while let Some(Reverse((due, place))) = self.waiting.peek().copied()
+            && due < now
+        {
+            self.waiting.pop();
+            let Some(Some(connection)) = self.connections.get_mut(place) else {
+                continue;
+            };
+            self.under_way += 1;
+            // It fits into the buffer of a connection on which nothing else is under way.
+            if connection.stream.write_all(&self.request).is_err() {
+                self.under_way -= 1;
+                self.fail(place);
+            }
+        }
+    }
+
+    /// Takes what has come on a connection.
+    fn take(&mut self, place: usize, turn: Duration) {
+        let Some(Some(connection)) = self.connections.get_mut(place) else {
+            return;
+        };
+        match connection.take() {
+            Ok(true) => {
+                self.latencies.push(connection.due.elapsed());
+                connection.due += turn;
+                self.waiting.push(Reverse((connection.due, place)));
+                self.under_way -= 1;
+            }
+            Ok(false) => {}
+            Err(_) => {
+                self.under_way = self.under_way.saturating_sub(1);
+                self.fail(place);
+            }
+        }
+    }
+
+    /// A connection that failed once sends nothing more.
+    fn fail(&mut self, place: usize) {
+        self.failed += 1;
+        match self.connections.get_mut(place) {
+            Some(connection) => *connection = None,
+            None => self.connections.push(None),
+        }
+    }
+
+    fn summed(mut self, elapsed: Duration) -> Answers {
+        self.latencies.sort_unstable();
+        let answered = u32::try_from(self.latencies.len()).map_or(f64::INFINITY, f64::from);
+        let failed = f64::from(self.failed);
+        Answers {
+            requests: answered + failed,
+            rate: (answered + failed) / elapsed.as_secs_f64(),
+            p50: percentile(&self.latencies, 50),
+            p99: percentile(&self.latencies, 99),
+            failed,
+        }
+    }
 }
 
-fn summed(seen: Vec<Seen>, elapsed: Duration) -> Answers {
-    let failed = seen.iter().map(|seen| f64::from(seen.failed)).sum();
-    let mut latencies: Vec<Duration> = seen.into_iter().flat_map(|seen| seen.latencies).collect();
-    latencies.sort_unstable();
-    let requests = u32::try_from(latencies.len()).map_or(f64::INFINITY, f64::from) + failed;
-    Answers {
-        requests,
-        rate: requests / elapsed.as_secs_f64(),
-        p50: percentile(&latencies, 50),
-        p99: percentile(&latencies, 99),
-        failed,
+impl Connection {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is real time that is measured"
+    )]
+    fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            due: Instant::now(),
+            answer: Vec::with_capacity(4096),
+        })
     }
+
+    /// Reads what is there; says whether the answer is complete. Any but a successful one is an error.
+    fn take(&mut self) -> io::Result<bool> {
+        let room = MAX_ANSWER_BYTES.saturating_sub(self.answer.len());
+        let room = u64::try_from(room).unwrap_or(u64::MAX);
+        match (&self.stream).take(room).read_to_end(&mut self.answer) {
+            // The end of the connection, or of the room: no answer is that long.
+            Ok(_) => Err(ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let is_complete = is_complete(&self.answer)?;
+                if is_complete {
+                    self.answer.clear();
+                }
+                Ok(is_complete)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether `answer` is a whole one; an error when it is none, or no success.
+fn is_complete(answer: &[u8]) -> io::Result<bool> {
+    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    let (head, rest) = answer.split_at(end);
+    let head = std::str::from_utf8(head).map_err(|_| ErrorKind::InvalidData)?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1));
+    if !status.is_some_and(|status| status.starts_with('2')) {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let length = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.trim().parse::<usize>().ok())?
+    });
+    let length = length.ok_or(ErrorKind::InvalidData)?;
+    Ok(rest.len() >= length + 4)
 }
 
 /// A percentile by the nearest rank, in milliseconds; infinite when there is no value.
@@ -115,6 +286,21 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_complete_with_the_last_byte_of_its_body() {
+        let whole = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}";
+        for end in 0..whole.len() {
+            assert_eq!(is_complete(&whole[..end]).ok(), Some(false), "{end}");
+        }
+        assert_eq!(is_complete(whole).ok(), Some(true));
+        for bad in [
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+        ] {
+            assert!(is_complete(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_request_without_an_answer_is_a_failure() {
         let nobody = crate::process::free_address().unwrap();
         let pace = Pace {
@@ -123,6 +309,33 @@ mod tests {
             rate: 200.0,
         };
         let answers = run(nobody, "/", "", pace).unwrap();
-        assert!(answers.failed > 0.0 && (answers.failed - answers.requests).abs() < 1e-9);
+        assert!((answers.failed - 2.0).abs() < 1e-9 && (answers.requests - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn requests_are_sent_at_their_rate_and_answered_in_turn() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut buffer = [0; 1024];
+            let mut requests = 0_u32;
+            while stream.read(&mut buffer).unwrap() > 0 {
+                requests += 1;
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                    .unwrap();
+            }
+            requests
+        });
+        let pace = Pace {
+            connections: 1,
+            duration: Duration::from_millis(100),
+            rate: 100.0,
+        };
+        let answers = run(address, "/", "{}", pace).unwrap();
+        assert!(answers.failed.abs() < 1e-9 && answers.p99.is_finite());
+        let requests = f64::from(server.join().unwrap());
+        assert!((answers.requests - requests).abs() < 1e-9 && requests >= 9.0);
     }
 }

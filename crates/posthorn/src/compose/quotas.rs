@@ -1,5 +1,6 @@
 //! Who decides on quotas: this process, or all of them together over Redis.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use posthorn_application::{
@@ -21,16 +22,18 @@ pub(super) fn admission(
 ) -> Admission {
     let memory = MemoryQuotaCounter::new(Arc::clone(clock), MemoryQuotaSettings::default());
     let memory = InstrumentedQuotaCounter::new(Arc::new(memory), "memory", metrics);
-    let alone = ReplicaShare::new(Arc::new(memory), section.replicas);
+    let memory: Arc<dyn QuotaCounter> = Arc::new(memory);
+    let alone = if section.replicas == NonZeroU32::MIN {
+        memory
+    } else {
+        Arc::new(ReplicaShare::new(memory, section.replicas))
+    };
     let counter: Arc<dyn QuotaCounter> = match redis {
-        None => Arc::new(alone),
+        None => alone,
         Some((pool, breaker)) => {
             let shared = Arc::new(RedisQuotaCounter::new(pool.clone()));
             let shared = InstrumentedQuotaCounter::new(shared, "redis", metrics);
-            let (shared, alone) = (
-                Arc::new(shared) as Arc<dyn QuotaCounter>,
-                Arc::new(alone) as _,
-            );
+            let shared: Arc<dyn QuotaCounter> = Arc::new(shared);
             Arc::new(Fallback::new(shared, alone, Arc::clone(breaker)))
         }
     };

@@ -25,16 +25,10 @@ impl ReplicaShare {
 #[async_trait]
 impl QuotaCounter for ReplicaShare {
     async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
-        if self.replicas == NonZeroU32::MIN {
-            return self.inner.hit(key, rule).await;
-        }
         self.inner.hit(key, &rule.share(self.replicas)).await
     }
 
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
-        if self.replicas == NonZeroU32::MIN {
-            return self.inner.peek(key, rule).await;
-        }
         self.inner.peek(key, &rule.share(self.replicas)).await
     }
 }

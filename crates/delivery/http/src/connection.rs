@@ -1,6 +1,7 @@
 //! One connection: answers that the HTTP library gives by itself become problem documents, a stream
 //! hears that its reader has gone, and who keeps the server waiting is cut off.
 
+mod alarm;
 mod bare;
 mod patience;
 
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use crate::state::State;
 use patience::Patience;
 
+pub(crate) use alarm::Alarm;
 pub(crate) use patience::Turns;
 
 /// A client's connection, as the HTTP library reads and writes it.

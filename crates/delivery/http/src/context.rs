@@ -15,8 +15,22 @@ pub(crate) struct RequestContext {
     pub(crate) id: String,
     pub(crate) locale: Locale,
     pub(crate) client: IpAddr,
+    /// The client as a text, for logs.
+    pub(crate) client_text: String,
     /// The route, once routing found one.
     pub(crate) route: Cell<Option<&'static Route>>,
+}
+
+impl RequestContext {
+    pub(crate) fn new(id: String, locale: Locale, client: IpAddr) -> Self {
+        Self {
+            id,
+            locale,
+            client,
+            client_text: client.to_string(),
+            route: Cell::new(None),
+        }
+    }
 }
 
 /// The context of `request`. Every request has one; a default serves code that runs without the
@@ -25,10 +39,10 @@ pub(crate) fn of(request: &HttpRequest) -> Rc<RequestContext> {
     if let Some(context) = request.extensions().get::<Rc<RequestContext>>() {
         return Rc::clone(context);
     }
-    Rc::new(RequestContext {
-        id: String::new(),
-        locale: Locale::default(),
-        client: IpAddr::from([0, 0, 0, 0]),
-        route: Cell::new(None),
-    })
+    let client = IpAddr::from([0, 0, 0, 0]);
+    Rc::new(RequestContext::new(
+        String::new(),
+        Locale::default(),
+        client,
+    ))
 }

@@ -100,7 +100,8 @@ pub(crate) fn describe(headers: &mut HeaderMap, state: &State, seconds: u64) {
         reset: seconds,
     };
     let now = state.services.clock.now().as_millis() / 1000;
-    quota::put(headers, &Policies::new(vec![policy]), &[used], 0, now);
+    let policies = Policies::new(&[policy]);
+    quota::put(headers, &policies, std::iter::once(used), 0, now);
 }
 
 impl Rates {

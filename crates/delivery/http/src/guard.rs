@@ -1,21 +1,23 @@
 //! Around each handler: the in-flight cap, the time-out, who may call it, the quota, and panics.
 
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
-use futures_util::{FutureExt, poll};
+use futures_util::FutureExt;
 use posthorn_application::Shed;
-use tokio::time::error::Elapsed;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::access;
 use crate::body;
+use crate::connection::Alarm;
 use crate::context;
 use crate::problem::{ApiError, Code};
 use crate::quota;
@@ -24,6 +26,17 @@ use crate::state::State;
 
 /// How long the body of a refused request is waited for.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The end of a request's time, which starts when it has to wait for the first time: what comes before
+/// that takes microseconds.
+struct Deadline {
+    timeout: Duration,
+    at: Cell<Option<Instant>>,
+    alarm: Alarm,
+}
+
+/// The request has had its time.
+struct Elapsed;
 
 /// Notes the route, checks the token, counts the request, then runs its handler within its bounds.
 pub(crate) async fn guard(
@@ -52,20 +65,20 @@ pub(crate) async fn guard(
         };
         Some(place)
     };
-    let deadline = Instant::now() + state.settings.request_timeout;
+    let deadline = Deadline::new(&request_of, state.settings.request_timeout);
     let authorizing = AssertUnwindSafe(access::authorize(route, &state, &request_of));
-    let authorized = match within(deadline, authorizing.catch_unwind()).await {
+    let authorized = match deadline.within(authorizing.catch_unwind()).await {
         Ok(Ok(authorized)) => authorized,
         // The panic hook has logged it.
         Ok(Err(_panic)) => Err(ApiError::new(Code::Internal)),
-        Err(_elapsed) => Err(late()),
+        Err(Elapsed) => Err(late()),
     };
     if let Err(error) = authorized {
         drain(&mut request, state.settings.max_body_bytes).await;
         return Ok(fail(error));
     }
     let admitting = quota::admit(route, &state, &request_of);
-    let Ok(admitted) = within(deadline, admitting).await else {
+    let Ok(admitted) = deadline.within(admitting).await else {
         return Ok(fail(late()));
     };
     let refusal = admitted
@@ -76,12 +89,12 @@ pub(crate) async fn guard(
         fail(error)
     } else {
         let handling = AssertUnwindSafe(next.call(request)).catch_unwind();
-        match within(deadline, handling).await {
+        match deadline.within(handling).await {
             Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
             Ok(Ok(Err(error))) => failed(error, request_of),
             // The panic hook has logged it.
             Ok(Err(_panic)) => fail(ApiError::new(Code::Internal)),
-            Err(_elapsed) => fail(late()),
+            Err(Elapsed) => fail(late()),
         }
     };
     if let Some(admitted) = admitted {
@@ -90,13 +103,33 @@ pub(crate) async fn guard(
     Ok(response)
 }
 
-/// Waits for `future` until `deadline`. Most are done at once: no timer is set for those.
-async fn within<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
-    let mut future = pin!(future);
-    if let Poll::Ready(output) = poll!(future.as_mut()) {
-        return Ok(output);
+impl Deadline {
+    fn new(request: &HttpRequest, timeout: Duration) -> Self {
+        Self {
+            timeout,
+            at: Cell::new(None),
+            alarm: request.conn_data().cloned().unwrap_or_default(),
+        }
     }
-    timeout_at(deadline, future).await
+
+    /// Waits for `future` until the deadline.
+    async fn within<F: Future>(&self, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.poll(cx).map(Err),
+        })
+        .await
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Elapsed> {
+        let at = self.at.get().unwrap_or_else(|| {
+            let at = Instant::now() + self.timeout;
+            self.at.set(Some(at));
+            at
+        });
+        self.alarm.poll(at, cx).map(|()| Elapsed)
+    }
 }
 
 /// Reads the body of a request that is refused, so that its client may go on with its connection:

@@ -2,10 +2,8 @@
 
 mod headers;
 
-use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -16,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use posthorn_application::{Phase, RequestMetrics, RequestOutcome, Shed};
 use tracing::{Instrument, Span, field};
+use uuid::{NoContext, Uuid};
 
 use crate::client_address;
 use crate::connection::Turns;
@@ -34,8 +33,8 @@ const UNMATCHED: &str = "unmatched";
 const OTHER: &str = "OTHER";
 
 /// Tells the metrics that a request began and, however it ends, that it ended.
-struct Counted {
-    metrics: Arc<dyn RequestMetrics>,
+struct Counted<'a> {
+    metrics: &'a dyn RequestMetrics,
     outcome: Option<RequestOutcome>,
 }
 
@@ -57,7 +56,7 @@ pub(crate) async fn observe(
     };
     let _turn = request.conn_data::<Turns>().map(Turns::begin);
     let began = state.services.clock.monotonic();
-    let mut counted = Counted::start(&state.services.request_metrics);
+    let mut counted = Counted::start(&*state.services.request_metrics);
     let context = Rc::new(context(&request, &state));
     request.extensions_mut().insert(Rc::clone(&context));
     let span = span(&context, request.method());
@@ -79,14 +78,13 @@ pub(crate) async fn observe(
 /// The answer to what is no request, counted and logged as if it were one.
 pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) -> HttpResponse {
     let settings = &state.settings;
-    let mut counted = Counted::start(&state.services.request_metrics);
+    let mut counted = Counted::start(&*state.services.request_metrics);
     let no_headers = HeaderMap::new();
-    let context = RequestContext {
-        id: request_id(&no_headers),
-        locale: settings.default_locale,
-        client: client_address::of(peer, &no_headers, settings.trusted_proxies),
-        route: Cell::new(None),
-    };
+    let context = RequestContext::new(
+        request_id(&no_headers),
+        settings.default_locale,
+        client_address::of(peer, &no_headers, settings.trusted_proxies),
+    );
     // Its path is not known; the root stands for it.
     let mut response = error.answer(&context, "/");
     headers::add_common(response.headers_mut(), &context, settings);
@@ -112,12 +110,8 @@ fn context(request: &ServiceRequest, state: &State) -> RequestContext {
     let settings = &state.settings;
     let headers = request.headers();
     let client: IpAddr = client_address::of(request.peer_addr(), headers, settings.trusted_proxies);
-    RequestContext {
-        id: request_id(headers),
-        locale: Locale::negotiate(headers, settings.default_locale),
-        client,
-        route: Cell::new(None),
-    }
+    let locale = Locale::negotiate(headers, settings.default_locale);
+    RequestContext::new(request_id(headers), locale, client)
 }
 
 /// The client's id when it is well formed, else a new UUID of version 7 (RFC 9562).
@@ -130,7 +124,8 @@ fn request_id(headers: &HeaderMap) -> String {
         Some(id) if (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(allowed) => {
             id.to_owned()
         }
-        _ => uuid::Uuid::now_v7().to_string(),
+        // What is random in it makes it unique; a count besides would be shared by all workers.
+        _ => Uuid::new_v7(uuid::Timestamp::now(NoContext)).to_string(),
     }
 }
 
@@ -139,7 +134,7 @@ fn span(context: &RequestContext, method: &Method) -> Span {
         "request",
         request_id = context.id,
         method = method_label(method),
-        client = %context.client,
+        client = context.client_text,
         route = field::Empty,
         status = field::Empty,
         latency_ms = field::Empty,
@@ -264,34 +259,56 @@ impl Finished {
             status = status,
             latency_ms = latency_ms
         );
-        let (request_id, client, bytes) = (context.id.as_str(), &context.client, self.bytes);
+        let (request_id, client) = (context.id.as_str(), context.client_text.as_str());
+        let bytes = self.bytes;
         if self.is_probe {
             tracing::debug!(
-                request_id, method, route, status, latency_ms, %client, bytes, "request finished"
+                request_id,
+                method,
+                route,
+                status,
+                latency_ms,
+                client,
+                bytes,
+                "request finished"
             );
         } else if status >= 500 {
             tracing::error!(
-                request_id, method, route, status, latency_ms, %client, bytes, "request failed"
+                request_id,
+                method,
+                route,
+                status,
+                latency_ms,
+                client,
+                bytes,
+                "request failed"
             );
         } else {
             tracing::info!(
-                request_id, method, route, status, latency_ms, %client, bytes, "request finished"
+                request_id,
+                method,
+                route,
+                status,
+                latency_ms,
+                client,
+                bytes,
+                "request finished"
             );
         }
     }
 }
 
-impl Counted {
-    fn start(metrics: &Arc<dyn RequestMetrics>) -> Self {
+impl<'a> Counted<'a> {
+    fn start(metrics: &'a dyn RequestMetrics) -> Self {
         metrics.request_started();
         Self {
-            metrics: Arc::clone(metrics),
+            metrics,
             outcome: None,
         }
     }
 }
 
-impl Drop for Counted {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.metrics.request_finished(self.outcome);
     }
@@ -333,7 +350,7 @@ mod tests {
             );
             let id = request_id(&headers);
             assert_eq!(id == given, kept, "{given}");
-            assert!(kept || uuid::Uuid::parse_str(&id).unwrap().get_version_num() == 7);
+            assert!(kept || Uuid::parse_str(&id).unwrap().get_version_num() == 7);
         }
     }
 }

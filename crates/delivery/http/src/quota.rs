@@ -60,13 +60,13 @@ pub(crate) fn describe(headers: &mut HeaderMap, admitted: &Admitted, state: &Sta
     let now = state.services.clock.now().as_millis() / 1000;
     let windows = &admitted.decision.windows;
     let tightest = hit(admitted).and_then(|hit| windows.iter().position(|window| window == hit));
+    let tightest = tightest.unwrap_or_default();
     let uses = windows.iter().map(|window| Use {
         remaining: window.remaining(),
         reset: whole_seconds(window.reset),
     });
-    let uses: Vec<_> = uses.collect();
     known(admitted, |policies| {
-        put(headers, policies, &uses, tightest.unwrap_or_default(), now);
+        put(headers, policies, uses, tightest, now);
     });
 }
 
@@ -94,7 +94,7 @@ fn known(admitted: &Admitted, use_of: impl FnOnce(&Policies)) {
             quota: window.quota.count(),
             window: window.quota.window_seconds(),
         });
-        let policies = Policies::new(policies.collect());
+        let policies = Policies::new(&policies.collect::<Vec<_>>());
         use_of(&policies);
         let quotas = windows.iter().map(|window| window.quota).collect();
         known.truncate(MOST - 1);

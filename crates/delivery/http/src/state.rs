@@ -38,10 +38,11 @@ pub struct Services {
     pub stop_streams: watch::Receiver<bool>,
 }
 
-/// The services, the settings, and what is counted across workers.
+/// The services, the settings, and what is counted across workers. Each worker has a clone.
+#[derive(Clone)]
 pub(crate) struct State {
     pub(crate) services: Services,
-    pub(crate) settings: HttpSettings,
+    pub(crate) settings: Arc<HttpSettings>,
     pub(crate) in_flight: Gauge,
     pub(crate) streams: Gauge,
     pub(crate) started_at: Timestamp,
@@ -50,7 +51,7 @@ pub(crate) struct State {
 }
 
 /// A number of things that are under way, with a cap.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Gauge(Arc<AtomicUsize>);
 
 /// One thing that is under way; it ends when this is dropped.
@@ -63,7 +64,7 @@ impl State {
         let (in_flight, streams) = (Gauge::default(), Gauge::default());
         Self {
             services,
-            settings,
+            settings: Arc::new(settings),
             in_flight,
             streams,
             started_at,

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
@@ -20,6 +21,8 @@ const USUAL_BYTES: usize = 512;
 thread_local! {
     /// Where the lines of this thread are put together, one after the other.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(USUAL_BYTES));
+    /// The second of the last line of this thread, and its text: most lines are of the same one.
+    static SECOND: RefCell<(Option<i64>, String)> = const { RefCell::new((None, String::new())) };
 }
 
 /// Writes events without a look at the spans around them.
@@ -52,8 +55,9 @@ impl Lines {
         line.clear();
         line.extend_from_slice(&self.head);
         entry(&mut line, "level", &level(*metadata.level()));
-        // Digits, `-`, `:`, `.`, `T` and `Z` need no escape; writing to memory does not fail.
-        let _ = write!(line, r#","time":"{:.6}""#, jiff::Timestamp::now());
+        line.extend_from_slice(br#","time":""#);
+        stamp(&mut line, Timestamp::now());
+        line.push(b'"');
         entry(&mut line, "target", metadata.target());
         entry(&mut line, "line", &metadata.line());
         entry(&mut line, "file", &metadata.file());
@@ -119,6 +123,20 @@ fn entry(line: &mut Vec<u8>, key: &str, value: &(impl Serialize + ?Sized)) {
     line.extend_from_slice(b"\":");
     // Writing a plain value to memory does not fail.
     let _ = serde_json::to_writer(line, value);
+}
+
+/// Adds a time in RFC 3339 to the microsecond. Its characters need no escape.
+fn stamp(line: &mut Vec<u8>, now: Timestamp) {
+    let (second, micros) = (now.as_second(), now.subsec_microsecond().unsigned_abs());
+    SECOND.with_borrow_mut(|(known, text)| {
+        if *known != Some(second) {
+            *known = Some(second);
+            *text = format!("{now:.0}");
+        }
+        line.extend_from_slice(text.trim_end_matches('Z').as_bytes());
+    });
+    // Writing to memory does not fail.
+    let _ = write!(line, ".{micros:06}Z");
 }
 
 /// Source: <https://github.com/trentm/node-bunyan#levels>.

@@ -2,12 +2,13 @@
 //! alone: whoever was answered once could otherwise hold a connection with half a head for ever.
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
+
+use super::alarm::LazySleep;
 
 /// The requests of one connection, as what handles them tells of it.
 #[derive(Clone, Debug, Default)]
@@ -34,8 +35,7 @@ pub(super) struct Patience {
     deadline: Option<Instant>,
     /// Whether some of the next head is there.
     has_bytes: bool,
-    /// Ends no later than the deadline; set anew only when it has to be earlier or has ended.
-    sleep: Option<Pin<Box<Sleep>>>,
+    sleep: LazySleep,
 }
 
 impl Turns {
@@ -63,7 +63,7 @@ impl Patience {
             seen: 0,
             deadline: None,
             has_bytes: false,
-            sleep: None,
+            sleep: LazySleep::default(),
         }
     }
 
@@ -95,24 +95,7 @@ impl Patience {
         }
         let most = self.keep_alive + self.header_timeout;
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + most);
-        loop {
-            let sleep = match &mut self.sleep {
-                Some(sleep) if sleep.deadline() <= deadline => sleep,
-                Some(sleep) => {
-                    sleep.as_mut().reset(deadline);
-                    sleep
-                }
-                None => self.sleep.insert(Box::pin(sleep_until(deadline))),
-            };
-            if sleep.as_mut().poll(cx) == Poll::Pending {
-                return false;
-            }
-            if sleep.deadline() >= deadline {
-                return true;
-            }
-            // It was set for an earlier head.
-            sleep.as_mut().reset(deadline);
-        }
+        self.sleep.poll(deadline, cx).is_ready()
     }
 
     /// Whether at least one request came, and none is being handled.

@@ -4,12 +4,16 @@
 use std::fmt::Write;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::{Bytes, BytesMut};
 
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static STATE: HeaderName = HeaderName::from_static("ratelimit");
 static X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 static X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 static X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// The texts of two limits are seldom longer.
+const USUAL_BYTES: usize = 128;
 
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +29,8 @@ pub(crate) struct Policy {
 /// The limits of a request, with what their texts have in common from answer to answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Policies {
-    list: Vec<Policy>,
+    /// Of each limit what its part of `RateLimit` begins with, and its count.
+    parts: Vec<(String, HeaderValue)>,
     field: Option<HeaderValue>,
 }
 
@@ -39,24 +44,22 @@ pub(crate) struct Use {
 }
 
 impl Policies {
-    pub(crate) fn new(list: Vec<Policy>) -> Self {
-        let mut field = String::new();
-        for (
-            number,
-            Policy {
+    pub(crate) fn new(list: &[Policy]) -> Self {
+        let (mut field, mut parts) = (String::new(), Vec::new());
+        for policy in list {
+            let Policy {
                 name,
                 quota,
                 window,
-            },
-        ) in list.iter().enumerate()
-        {
-            let comma = if number == 0 { "" } else { ", " };
+            } = policy;
+            let comma = if parts.is_empty() { "" } else { ", " };
             // Writing into a `String` cannot fail.
             let _ = write!(field, "{comma}\"{name}\";q={quota};w={window}");
+            parts.push((format!("{comma}\"{name}\";r="), (*quota).into()));
         }
         // Names and numbers are visible ASCII, which always is a value.
         let field = HeaderValue::try_from(field).ok();
-        Self { list, field }
+        Self { parts, field }
     }
 }
 
@@ -66,26 +69,45 @@ impl Policies {
 pub(crate) fn put(
     headers: &mut HeaderMap,
     policies: &Policies,
-    uses: &[Use],
+    uses: impl Iterator<Item = Use>,
     tightest: usize,
     now: u64,
 ) {
-    let mut state = String::with_capacity(96);
-    for (number, (policy, used)) in policies.list.iter().zip(uses).enumerate() {
-        let comma = if number == 0 { "" } else { ", " };
-        let (name, Use { remaining, reset }) = (&policy.name, used);
-        let _ = write!(state, "{comma}\"{name}\";r={remaining};t={reset}");
+    // Every answer has these fields, so their texts share one allocation.
+    let mut texts = BytesMut::with_capacity(USUAL_BYTES);
+    let mut at_tightest = None;
+    for (number, ((part, limit), used)) in policies.parts.iter().zip(uses).enumerate() {
+        let Use { remaining, reset } = used;
+        texts.extend_from_slice(part.as_bytes());
+        put_number(&mut texts, remaining.into());
+        texts.extend_from_slice(b";t=");
+        put_number(&mut texts, reset);
+        if number == tightest {
+            at_tightest = Some((limit, used));
+        }
     }
+    let state = texts.split().freeze();
     if let Some(field) = &policies.field {
         headers.insert(POLICY.clone(), field.clone());
     }
-    if let Ok(state) = HeaderValue::try_from(state) {
-        headers.insert(STATE.clone(), state);
+    insert(headers, &STATE, state);
+    if let Some((limit, Use { remaining, reset })) = at_tightest {
+        headers.insert(X_LIMIT.clone(), limit.clone());
+        put_number(&mut texts, remaining.into());
+        insert(headers, &X_REMAINING, texts.split().freeze());
+        put_number(&mut texts, now.saturating_add(reset));
+        insert(headers, &X_RESET, texts.freeze());
     }
-    if let (Some(policy), Some(used)) = (policies.list.get(tightest), uses.get(tightest)) {
-        headers.insert(X_LIMIT.clone(), policy.quota.into());
-        headers.insert(X_REMAINING.clone(), used.remaining.into());
-        headers.insert(X_RESET.clone(), now.saturating_add(used.reset).into());
+}
+
+fn put_number(text: &mut BytesMut, number: u64) {
+    text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn insert(headers: &mut HeaderMap, name: &HeaderName, text: Bytes) {
+    // Names and numbers are visible ASCII, which always is a value.
+    if let Ok(value) = HeaderValue::from_maybe_shared(text) {
+        headers.insert(name.clone(), value);
     }
 }
 
@@ -100,7 +122,7 @@ mod tests {
             quota,
             window,
         };
-        let policies = Policies::new(vec![
+        let policies = Policies::new(&[
             policy("default-per-day", 200, 86_400),
             policy("default-per-hour", 50, 3600),
         ]);
@@ -109,7 +131,7 @@ mod tests {
         put(
             &mut headers,
             &policies,
-            &[used(199, 3_000), used(0, 12)],
+            [used(199, 3_000), used(0, 12)].into_iter(),
             1,
             1_000,
         );

@@ -13,7 +13,7 @@ use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, web};
 use tokio::net::TcpStream;
 
-use crate::connection::Connection;
+use crate::connection::{Alarm, Connection};
 use crate::observe::observe;
 use crate::state::State;
 use crate::{CorsOrigins, flood, routes};
@@ -37,6 +37,8 @@ pub(super) fn service(
     surface: Surface,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 + use<> {
+    // What the requests of one worker hand to each other, other workers have no part in.
+    let state = &web::Data::new(State::clone(state));
     let settings = &state.settings;
     let cors = &settings.cors_origins;
     let is_main = surface != Surface::Metrics;
@@ -64,6 +66,7 @@ pub(super) fn service(
         .on_connect_ext(|connection: &Connection, data: &mut Extensions| {
             data.insert(connection.gone());
             data.insert(connection.turns());
+            data.insert(Alarm::default());
         })
         .h1(map_config(app, |()| AppConfig::default()));
     let state = state.clone();

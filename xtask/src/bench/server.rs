@@ -1,7 +1,7 @@
 //! A server under measurement.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,9 @@ use crate::process::{self, Process};
 
 /// The longest that a start may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Limits that no load reaches; two windows, as the stricter of the defaults have.
-const NEVER_REACHED: &str = "1000000000 per minute;1000000000 per hour";
+/// Limits that no load reaches, with as many windows as the defaults have.
+const NEVER_REACHED: &str = "1000000000 per minute";
+const NEVER_REACHED_TWICE: &str = "1000000000 per day;1000000000 per hour";
 const POLL: Duration = Duration::from_millis(1);
 
 /// Which server.
@@ -35,6 +36,7 @@ pub(super) struct Server {
     /// From its execution to the first answer that says it is ready.
     pub(super) ready: Duration,
     process: Process,
+    log: PathBuf,
 }
 
 impl Server {
@@ -72,11 +74,12 @@ impl Server {
             ("RATE_LIMIT_ENABLED", counted),
             ("RATE_LIMIT_MESSAGE", NEVER_REACHED),
             ("RATE_LIMIT_READ", NEVER_REACHED),
-            ("RATE_LIMIT_DEFAULT", NEVER_REACHED),
+            ("RATE_LIMIT_DEFAULT", NEVER_REACHED_TWICE),
             ("FLOOD_PER_SECOND", "0"),
         ]);
         let start = Instant::now();
-        let process = Process::start(name, &mut command, &directory.join(name))?;
+        let log = directory.join(name);
+        let process = Process::start(name, &mut command, &log)?;
         while !Connection::new(address)
             .get("/health/ready")
             .is_ok_and(|a| a.status == 200)
@@ -90,6 +93,7 @@ impl Server {
             address,
             ready: start.elapsed(),
             process,
+            log,
         })
     }
 
@@ -98,7 +102,8 @@ impl Server {
         resources::resident_mib(self.process.id())
     }
 
-    /// Runs `load`, and adds what it cost the server.
+    /// Runs `load`, and adds what it cost the server. Its log is emptied then: what the system would
+    /// still have to bring to the disk would fall on the next case.
     pub(super) fn measured(
         &self,
         load: impl FnOnce() -> Result<Answers, String>,
@@ -106,6 +111,9 @@ impl Server {
         let before = resources::processor_seconds(self.process.id())?;
         let answers = load()?;
         let used = resources::processor_seconds(self.process.id())? - before;
+        let log = std::fs::File::options().write(true).open(&self.log);
+        log.and_then(|log| log.set_len(0))
+            .map_err(|error| format!("{}: {error}", self.log.display()))?;
         Ok(Figures {
             rate: answers.rate,
             p50: answers.p50,

@@ -59,7 +59,7 @@ impl Drop for Entry {
         // Who showed no token is known by the address alone.
         let subject = claims.map_or("anonymous", |claims| claims.subject.as_str());
         let token = claims.map_or("", |claims| claims.id.as_str());
-        let (request_id, client) = (self.context.id.as_str(), self.context.client_text.as_str());
+        let (request_id, client) = (self.context.id.as_str(), &*self.context.client_text);
         let (deed, object, outcome) = (self.deed.as_str(), &self.object, self.outcome.as_str());
         tracing::info!(
             target: "audit",

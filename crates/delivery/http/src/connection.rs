@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use crate::context::Client;
 use crate::state::State;
 use patience::Patience;
 
@@ -64,6 +65,12 @@ impl Connection {
     /// What is told of its requests.
     pub(crate) fn turns(&self) -> Turns {
         self.turns.clone()
+    }
+
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> Option<Client> {
+        let address = self.peer?.ip().to_canonical();
+        Some(Client::from(address))
     }
 
     /// What tells of the client's end.

@@ -16,18 +16,32 @@ pub(crate) struct RequestContext {
     pub(crate) locale: Locale,
     pub(crate) client: IpAddr,
     /// The client as a text, for logs.
-    pub(crate) client_text: String,
+    pub(crate) client_text: Rc<str>,
     /// The route, once routing found one.
     pub(crate) route: Cell<Option<&'static Route>>,
 }
 
+/// A client's address and its text, which a connection's requests mostly share.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) address: IpAddr,
+    text: Rc<str>,
+}
+
+impl From<IpAddr> for Client {
+    fn from(address: IpAddr) -> Self {
+        let text = address.to_string().into();
+        Self { address, text }
+    }
+}
+
 impl RequestContext {
-    pub(crate) fn new(id: String, locale: Locale, client: IpAddr) -> Self {
+    pub(crate) fn new(id: String, locale: Locale, client: Client) -> Self {
         Self {
             id,
             locale,
-            client,
-            client_text: client.to_string(),
+            client: client.address,
+            client_text: client.text,
             route: Cell::new(None),
         }
     }
@@ -39,10 +53,10 @@ pub(crate) fn of(request: &HttpRequest) -> Rc<RequestContext> {
     if let Some(context) = request.extensions().get::<Rc<RequestContext>>() {
         return Rc::clone(context);
     }
-    let client = IpAddr::from([0, 0, 0, 0]);
+    let nobody = Client::from(IpAddr::from([0, 0, 0, 0]));
     Rc::new(RequestContext::new(
         String::new(),
         Locale::default(),
-        client,
+        nobody,
     ))
 }

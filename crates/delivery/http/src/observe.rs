@@ -2,7 +2,7 @@
 
 mod headers;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use uuid::{NoContext, Uuid};
 
 use crate::client_address;
 use crate::connection::Turns;
-use crate::context::RequestContext;
+use crate::context::{Client, RequestContext};
 use crate::flood;
 use crate::locale::Locale;
 use crate::problem::{self, ApiError, Code};
@@ -83,7 +83,7 @@ pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) 
     let context = RequestContext::new(
         request_id(&no_headers),
         settings.default_locale,
-        client_address::of(peer, &no_headers, settings.trusted_proxies),
+        client_address::of(peer, &no_headers, settings.trusted_proxies).into(),
     );
     // Its path is not known; the root stands for it.
     let mut response = error.answer(&context, "/");
@@ -109,9 +109,15 @@ pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) 
 fn context(request: &ServiceRequest, state: &State) -> RequestContext {
     let settings = &state.settings;
     let headers = request.headers();
-    let client: IpAddr = client_address::of(request.peer_addr(), headers, settings.trusted_proxies);
+    let client = client_address::of(request.peer_addr(), headers, settings.trusted_proxies);
+    let peer = request.conn_data::<Client>();
+    let peer = peer.filter(|peer| peer.address == client).cloned();
     let locale = Locale::negotiate(headers, settings.default_locale);
-    RequestContext::new(request_id(headers), locale, client)
+    RequestContext::new(
+        request_id(headers),
+        locale,
+        peer.unwrap_or_else(|| client.into()),
+    )
 }
 
 /// The client's id when it is well formed, else a new UUID of version 7 (RFC 9562).
@@ -134,7 +140,7 @@ fn span(context: &RequestContext, method: &Method) -> Span {
         "request",
         request_id = context.id,
         method = method_label(method),
-        client = context.client_text,
+        client = &*context.client_text,
         route = field::Empty,
         status = field::Empty,
         latency_ms = field::Empty,
@@ -259,7 +265,7 @@ impl Finished {
             status = status,
             latency_ms = latency_ms
         );
-        let (request_id, client) = (context.id.as_str(), context.client_text.as_str());
+        let (request_id, client) = (context.id.as_str(), &*context.client_text);
         let bytes = self.bytes;
         if self.is_probe {
             tracing::debug!(

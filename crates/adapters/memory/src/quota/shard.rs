@@ -91,8 +91,14 @@ impl Shard {
         if decision.allowed {
             let before = tracked.counted.remembered();
             tracked.counted.count(&mut decision, now);
-            tracked.end = tracked.counted.end(rule);
-            self.remembered = self.remembered + tracked.counted.remembered() - before;
+            let (end, after) = (tracked.counted.end(rule), tracked.counted.remembered());
+            // What stays as it is is not written: other processors keep their copies of it.
+            if tracked.end != end {
+                tracked.end = end;
+            }
+            if before != after {
+                self.remembered = self.remembered + after - before;
+            }
             while self.remembered > self.max_remembered && self.tracked.len() > 1 {
                 self.forget_one(Some(key));
             }

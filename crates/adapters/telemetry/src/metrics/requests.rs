@@ -1,17 +1,33 @@
 //! What became of requests. This is the hot path: it allocates only for a series that is new.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use posthorn_application::{RequestOutcome, Shed};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::labels::{RequestLabels, ShedLabels};
 use super::{Durations, register_durations};
 
+/// How many registries there have been.
+static REGISTRIES: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The series that this thread has counted in, by their registry and labels: to find one in a
+    /// family takes a lock, and this thread would share it with all others.
+    static FOUND: RefCell<HashMap<(usize, RequestLabels), (Counter, Histogram)>> =
+        RefCell::default();
+}
+
 /// Counts requests, streams and connections.
 #[derive(Clone, Debug)]
 pub(super) struct RequestSeries {
+    registry: usize,
     total: Family<RequestLabels, Counter>,
     durations: Durations<RequestLabels>,
     in_flight: Gauge,
@@ -46,6 +62,7 @@ impl RequestSeries {
             let _ = shed.get_or_create(&ShedLabels::of(reason));
         }
         Self {
+            registry: REGISTRIES.fetch_add(1, Ordering::Relaxed),
             total,
             durations,
             in_flight,
@@ -75,10 +92,15 @@ impl RequestSeries {
             endpoint,
             status,
         };
-        self.total.get_or_create(&labels).inc();
-        self.durations
-            .get_or_create(&labels)
-            .observe(latency.as_secs_f64());
+        FOUND.with_borrow_mut(|found| {
+            let key = (self.registry, labels);
+            let (total, durations) = found.entry(key).or_insert_with_key(|(_, labels)| {
+                let durations = self.durations.get_or_create_owned(labels);
+                (self.total.get_or_create_owned(labels), durations)
+            });
+            total.inc();
+            durations.observe(latency.as_secs_f64());
+        });
     }
 
     pub(super) fn stream_changed(&self, opened: bool) {

@@ -110,12 +110,13 @@ async fn receive(
     let locale = context::of(request).locale;
     let mut answer = HttpResponse::Created();
     let receipt = &appended.receipt;
-    let location = format!("/api/v1/topics/{}/messages/{}", receipt.topic, receipt.id);
+    let (topic, id) = (receipt.topic.as_str(), receipt.id.to_string());
+    let location = ["/api/v1/topics/", topic, "/messages/", &id].concat();
     answer.insert_header((header::LOCATION, location));
     if appended.replayed {
         answer.insert_header((IDEMPOTENCY_REPLAYED.clone(), "true"));
     }
-    Ok(answer.json(receipt_answer(receipt, text.as_str(), locale)))
+    Ok(answer.json(receipt_answer(receipt, id, text.as_str(), locale)))
 }
 
 /// Every mistake of the head and of the body at once.
@@ -160,14 +161,19 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, FieldP
     IdempotencyKey::parse(text).map(Some).map_err(|_| refused())
 }
 
-fn receipt_answer<'a>(receipt: &'a Receipt, text: &str, locale: Locale) -> ReceiptAnswer<'a> {
+fn receipt_answer<'a>(
+    receipt: &'a Receipt,
+    id: String,
+    text: &str,
+    locale: Locale,
+) -> ReceiptAnswer<'a> {
     let sentence = locale.pick("Сообщение получено: ", "Message received: ");
     ReceiptAnswer {
         success: true,
         message: [sentence, text].concat(),
         processed_at: rfc3339(receipt.processed_at()),
         pod: &receipt.pod,
-        id: receipt.id.to_string(),
+        id,
         topic: receipt.topic.as_str(),
         durability: receipt.durability.as_str(),
     }

@@ -67,6 +67,9 @@ pub(super) fn service(
             data.insert(connection.gone());
             data.insert(connection.turns());
             data.insert(Alarm::default());
+            if let Some(peer) = connection.peer() {
+                data.insert(peer);
+            }
         })
         .h1(map_config(app, |()| AppConfig::default()));
     let state = state.clone();

@@ -113,8 +113,11 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
         .map(|case| case.name)
         .chain(["message, half of the load"]);
     table::print(&names.collect::<Vec<_>>(), &rounds)?;
-    let bare = table::median_rate(&rounds, BARE);
-    stores::run(root, options, processors.get(), bare)
+    let beside = stores::Beside {
+        bare: table::median_rate(&rounds, BARE),
+        message: table::median_rate(&rounds, MESSAGE),
+    };
+    stores::run(root, options, processors.get(), beside)
 }
 
 /// One round: fresh servers, every case once, then the paced one.

@@ -23,15 +23,54 @@ const PIPELINE: &str = "256";
 /// The length of the messages that `redis-benchmark` appends, about that of the request's record.
 const ENTRY_BYTES: usize = 50;
 
-/// Measures and prints everything about stores; `bare` is the bare handler's rate of this run.
-pub(super) fn run(root: &Path, options: Options, workers: usize, bare: f64) -> Result<(), String> {
+/// The rates of this run that stores are put beside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beside {
+    /// The bare handler.
+    pub(super) bare: f64,
+    /// Messages on the memory store.
+    pub(super) message: f64,
+}
+
+/// What the engine of the embedded store does alone.
+#[derive(Clone, Copy, Debug)]
+struct Engine {
+    /// Appends a second.
+    rate: f64,
+    /// Processor time for each, in microseconds.
+    processor_micros: f64,
+}
+
+/// Measures and prints everything about stores.
+pub(super) fn run(
+    root: &Path,
+    options: Options,
+    workers: usize,
+    beside: Beside,
+) -> Result<(), String> {
+    let bare = beside.bare;
     build(root)?;
     let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
     println!("\nstores, {} connections", options.connections);
     let engine = engine(root, directory.path(), options.seconds)?;
     let file = format!("file:{}", directory.path().join("accepts.db").display());
     let accepts = accepts(root, options, workers, directory.path(), &file)?;
-    print_share("embedded, synced", &accepts, engine, bare, LEAST_EMBEDDED);
+    print_share(
+        "embedded, synced",
+        &accepts,
+        engine.rate,
+        bare,
+        LEAST_EMBEDDED,
+    );
+    // Requests on the memory store keep all processors busy, the client's share included.
+    let processors = f64::from(u32::try_from(workers).unwrap_or(u32::MAX));
+    let each = 1.0 / beside.message + engine.processor_micros / 1e6 / processors;
+    println!(
+        "{:24} {:>8.0} accepts/s are what {workers} processors have the time for: {:.0} % of that",
+        "",
+        1.0 / each,
+        accepts.rate * each * 100.0
+    );
     redis(root, options, workers, directory.path(), bare)?;
     pages(root, options, workers, directory.path())?;
     streams::run(root, workers, directory.path())
@@ -49,11 +88,14 @@ fn example(root: &Path, name: &str) -> Command {
     Command::new(root.join("target/release/examples").join(name))
 }
 
-/// Appends per second of the engine alone.
-fn engine(root: &Path, directory: &Path, seconds: u64) -> Result<f64, String> {
+fn engine(root: &Path, directory: &Path, seconds: u64) -> Result<Engine, String> {
     let mut bench = example(root, "append_bench");
     let printed = capture(bench.arg(directory).arg(seconds.to_string()))?;
-    named(&printed, "engine_appends_per_second").ok_or_else(|| format!("not understood: {printed}"))
+    let figure = |name| named(&printed, name).ok_or_else(|| format!("not understood: {printed}"));
+    Ok(Engine {
+        rate: figure("engine_appends_per_second")?,
+        processor_micros: figure("engine_processor_micros")?,
+    })
 }
 
 fn named(printed: &str, name: &str) -> Option<f64> {

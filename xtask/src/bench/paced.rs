@@ -1,9 +1,7 @@
 //! A load at a fixed rate, which wrk cannot do. Requests are due at fixed times whatever the answers
 //! do, and a latency counts from when its request was due: a server that stalls is charged for
-//! everything that had to wait, too.
-//!
-//! One thread waits for all connections at once. With a thread for each, the client would need more
-//! of the processors, which it shares with the server, than the server itself.
+//! everything that had to wait, too. One thread waits for all connections: a thread for each would
+//! need more of the processors, which the client shares with the server, than the server itself.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -12,13 +12,14 @@ mod reference;
 mod secret;
 mod settings;
 mod source;
+mod traces;
 
 pub use catalogue::{CATALOGUE, Setting};
 pub use reader::{ConfigError, ConfigErrors, Effective};
 pub use reference::reference_markdown;
 pub use settings::{
     AccessSection, Environment, HttpSection, ListenSection, LogSection, QuotaSection, RedisSection,
-    SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl,
+    SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl, TraceSection,
 };
 pub use source::{SourceError, Sources};
 

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use posthorn_telemetry::{LogSettings, TelemetryGuard};
+use posthorn_telemetry::{LogSettings, TelemetryGuard, TraceSettings};
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, ServerOptions};
@@ -175,7 +175,21 @@ pub(crate) fn start_telemetry(settings: &Settings) -> Result<TelemetryGuard, Str
         app_name: settings.app_name.clone(),
         ..LogSettings::default()
     };
-    posthorn_telemetry::init(&log).map_err(|error| error.to_string())
+    let traces = settings.traces.as_ref().map(|traces| TraceSettings {
+        endpoint: traces.endpoint.clone(),
+        timeout: traces.timeout,
+        app_name: settings.app_name.clone(),
+        service_name: traces.service_name.clone(),
+        service_version: settings.app_version.clone(),
+        service_instance: settings.pod.clone(),
+        environment: settings.environment.as_str().to_owned(),
+        sampler: traces.sampler,
+    });
+    if traces.is_some() {
+        // Only the first call installs it; a client of Redis may have.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    posthorn_telemetry::init(&log, traces.as_ref()).map_err(|error| error.to_string())
 }
 
 fn show_config(sources: &Sources) -> ExitCode {

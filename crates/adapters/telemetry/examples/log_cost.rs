@@ -19,7 +19,7 @@ const REQUESTS: u32 = 50_000;
 const SPACING: Duration = Duration::from_micros(30);
 
 fn main() {
-    let _guard = init(&LogSettings::default()).unwrap();
+    let _guard = init(&LogSettings::default(), None).unwrap();
     for _ in 0..3 {
         measure("nothing", || {});
         measure("an event that is filtered out", || {

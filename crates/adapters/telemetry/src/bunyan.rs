@@ -4,24 +4,22 @@
 //! ends. One line per event is wanted, so only events are passed on to it. It costs several
 //! microseconds an event, so those outside of spans, as each request's is, are written directly.
 
+mod kept;
 mod line;
 
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
-use tracing_bunyan_formatter::{BunyanFormattingLayer, JsonStorageLayer};
+use tracing_bunyan_formatter::BunyanFormattingLayer;
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use kept::Kept;
 use line::Lines;
 
 /// Writes each event, with the fields of the spans around it, as one line of JSON.
 pub(crate) struct BunyanLayer<W: for<'a> MakeWriter<'a> + 'static> {
-    /// Keeps the fields of spans for the formatter, as far as they are known when a span starts. The
-    /// rest of what it does serves the records of spans alone and is left out: the event that ends a
-    /// request repeats what was recorded later.
-    fields: JsonStorageLayer,
     formatter: BunyanFormattingLayer<W>,
     lines: Lines,
     writer: W,
@@ -31,7 +29,6 @@ impl<W: for<'a> MakeWriter<'a> + Clone + 'static> BunyanLayer<W> {
     /// A layer that names the application `app_name` in every line.
     pub(crate) fn new(app_name: &str, writer: W) -> Self {
         Self {
-            fields: JsonStorageLayer,
             formatter: BunyanFormattingLayer::new(app_name.to_owned(), writer.clone()),
             lines: Lines::new(app_name),
             writer,
@@ -44,13 +41,18 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + 'static,
 {
+    /// Keeps the fields that a span begins with. Those that are recorded later are left out: the event
+    /// that ends a request repeats them.
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        self.fields.on_new_span(attributes, id, context);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().replace(Kept::of(attributes));
+        }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if context.lookup_current().is_some() {
-            self.formatter.on_event(event, context);
+        if let Some(span) = context.lookup_current() {
+            kept::unpack(&span);
+            self.formatter.on_event(event, context.clone());
         } else {
             self.lines.write(event, &self.writer);
         }
@@ -60,6 +62,7 @@ where
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
+    use tracing_bunyan_formatter::JsonStorageLayer;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
@@ -107,15 +110,59 @@ mod tests {
         assert_eq!(line["origin"], "a \"quoted\"\nvalue");
     }
 
+    #[test]
+    fn fields_of_the_spans_around_an_event_are_those_of_the_library() {
+        let log = || {
+            let outer = tracing::info_span!(
+                "outer",
+                number = -1_i64,
+                count = 2_u64,
+                ratio = 0.25,
+                is_set = true,
+                text = "of the outer",
+                nothing = tracing::field::Empty,
+            );
+            let _outer = outer.enter();
+            tracing::info!("in the outer");
+            let inner = tracing::info_span!(
+                "inner",
+                text = "of the \"inner\"",
+                shown = %"как есть",
+                debugged = ?Some("thing"),
+                r#type = ?"a keyword",
+                level = "left out",
+            );
+            let _inner = inner.enter();
+            tracing::info!(count = 3_u64, "in both");
+            tracing::info!("again");
+        };
+        let (written, expected) = (lines(log), reference(log));
+        assert_eq!(written.len(), 3);
+        for (mut written, mut expected) in written.into_iter().zip(expected) {
+            for line in [&mut written, &mut expected] {
+                line["time"].take();
+            }
+            assert_eq!(written, expected);
+        }
+    }
+
     /// What the formatter of `tracing-bunyan-formatter` makes of it.
     fn reference(log: impl FnOnce()) -> Vec<Value> {
         let written = Written::default();
         let writer = written.clone();
         let layer = BunyanFormattingLayer::new("a-name".to_owned(), move || writer.clone());
-        let subscriber = tracing_subscriber::registry().with(layer);
+        let subscriber = tracing_subscriber::registry()
+            .with(JsonStorageLayer)
+            .with(layer);
         tracing::subscriber::with_default(subscriber, log);
         let parse = |line: String| serde_json::from_str(&line).unwrap();
-        written.pieces().into_iter().map(parse).collect()
+        let lines = written.pieces().into_iter().map(parse);
+        // It also writes when a span begins and when it ends.
+        let is_of_span = |line: &Value| {
+            let text = line["msg"].as_str().unwrap();
+            text.ends_with("START]") || text.ends_with("END]")
+        };
+        lines.filter(|line| !is_of_span(line)).collect()
     }
 
     #[test]

@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use posthorn_application::{Cache, CacheError};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use tracing::{Instrument, Span, field};
 
 use crate::Metrics;
 use crate::metrics::CacheLabels;
 
-/// A [`Cache`] around another one that feeds `app_cache_requests_total`.
+/// A [`Cache`] around another one that feeds `app_cache_requests_total`, and puts a span around
+/// each operation.
 pub struct InstrumentedCache {
     inner: Arc<dyn Cache>,
     get: Operation,
@@ -38,29 +40,40 @@ impl InstrumentedCache {
 #[async_trait]
 impl Cache for InstrumentedCache {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
-        let result = self.inner.get(key).await;
-        self.get.count(outcome(&result, |value| match value {
-            Some(_) => Outcome::Hit,
-            None => Outcome::Miss,
-        }));
+        let span = self.get.span();
+        let call = self.inner.get(key);
+        let result = call.instrument(span.clone()).await;
+        self.get.count(
+            &span,
+            outcome(&result, |value| match value {
+                Some(_) => Outcome::Hit,
+                None => Outcome::Miss,
+            }),
+        );
         result
     }
 
     async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
-        let result = self.inner.set(key, value, ttl).await;
-        self.set.count(outcome(&result, |()| Outcome::Ok));
+        let span = self.set.span();
+        let call = self.inner.set(key, value, ttl);
+        let result = call.instrument(span.clone()).await;
+        self.set.count(&span, outcome(&result, |()| Outcome::Ok));
         result
     }
 
     async fn delete(&self, key: &str) -> Result<bool, CacheError> {
-        let result = self.inner.delete(key).await;
-        self.delete.count(outcome(&result, |_| Outcome::Ok));
+        let span = self.delete.span();
+        let call = self.inner.delete(key);
+        let result = call.instrument(span.clone()).await;
+        self.delete.count(&span, outcome(&result, |_| Outcome::Ok));
         result
     }
 
     async fn clear(&self) -> Result<(), CacheError> {
-        let result = self.inner.clear().await;
-        self.clear.count(outcome(&result, |()| Outcome::Ok));
+        let span = self.clear.span();
+        let call = self.inner.clear();
+        let result = call.instrument(span.clone()).await;
+        self.clear.count(&span, outcome(&result, |()| Outcome::Ok));
         result
     }
 }
@@ -115,7 +128,18 @@ impl Operation {
         }
     }
 
-    fn count(&self, outcome: Outcome) {
+    /// The span around one call.
+    fn span(&self) -> Span {
+        tracing::debug_span!(
+            "cache",
+            operation = self.name,
+            backend = self.backend,
+            outcome = field::Empty
+        )
+    }
+
+    /// Notes how the call in `span` ended.
+    fn count(&self, span: &Span, outcome: Outcome) {
         let (counter, outcome) = match outcome {
             Outcome::Hit => (&self.hit, "hit"),
             Outcome::Miss => (&self.miss, "miss"),
@@ -123,6 +147,7 @@ impl Operation {
             Outcome::Unavailable => (&self.unavailable, "unavailable"),
             Outcome::Failed => (&self.failed, "failed"),
         };
+        span.record("outcome", outcome);
         let create = || {
             self.requests.get_or_create_owned(&CacheLabels {
                 backend: self.backend,

@@ -1,6 +1,7 @@
 //! The filter that `LOG_LEVEL` takes.
 
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::Filter;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// Why a text is no log filter.
@@ -34,9 +35,34 @@ pub fn check_filter(filter: &str) -> Result<(), FilterError> {
     parse(filter).map(drop)
 }
 
-/// The filter as a layer. One of levels and targets alone is read into `Targets`, which unlike
-/// `EnvFilter` does nothing when a span is entered or left.
-pub(crate) fn parse(filter: &str) -> Result<Box<dyn Layer<Registry> + Send + Sync>, FilterError> {
+/// A filter that was read.
+pub(crate) enum LogFilter {
+    /// Levels and targets alone. Unlike `EnvFilter` it does nothing when a span is entered or left.
+    ByTarget(Box<Targets>),
+    /// Directives about spans, too.
+    BySpan(Box<EnvFilter>),
+}
+
+impl LogFilter {
+    /// The filter for all layers of a subscriber.
+    pub(crate) fn for_all(self) -> Box<dyn Layer<Registry> + Send + Sync> {
+        match self {
+            Self::ByTarget(filter) => Layer::boxed(*filter),
+            Self::BySpan(filter) => Layer::boxed(*filter),
+        }
+    }
+
+    /// The filter for one of several layers of a subscriber; it costs more.
+    pub(crate) fn for_one(self) -> Box<dyn Filter<Registry> + Send + Sync> {
+        match self {
+            Self::ByTarget(filter) => filter,
+            Self::BySpan(filter) => filter,
+        }
+    }
+}
+
+/// Reads a filter.
+pub(crate) fn parse(filter: &str) -> Result<LogFilter, FilterError> {
     let filter = filter.trim();
     for item in filter.split(',') {
         if item.is_empty() {
@@ -58,10 +84,10 @@ pub(crate) fn parse(filter: &str) -> Result<Box<dyn Layer<Registry> + Send + Syn
         .parse(filter)
         .map_err(|error| syntax(error.to_string()))?;
     if filter.contains('[') {
-        return Ok(by_span.boxed());
+        return Ok(LogFilter::BySpan(Box::new(by_span)));
     }
     match filter.parse::<Targets>() {
-        Ok(targets) => Ok(targets.boxed()),
+        Ok(targets) => Ok(LogFilter::ByTarget(Box::new(targets))),
         Err(error) => Err(syntax(error.to_string())),
     }
 }

@@ -10,6 +10,7 @@ mod metrics;
 mod panic_hook;
 mod quota_counter;
 mod store;
+mod traces;
 #[cfg(test)]
 mod written;
 
@@ -20,3 +21,4 @@ pub use init::{InitError, LogFormat, LogSettings, TelemetryGuard, init};
 pub use metrics::{Metrics, PoolCounts, PoolSource};
 pub use quota_counter::InstrumentedQuotaCounter;
 pub use store::InstrumentedStore;
+pub use traces::{TraceError, TraceSampler, TraceSamplerError, TraceSettings};

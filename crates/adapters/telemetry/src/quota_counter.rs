@@ -8,12 +8,13 @@ use posthorn_application::{QuotaClass, QuotaCounter, QuotaDecision, QuotaError, 
 use posthorn_domain::QuotaRule;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use tracing::{Instrument, Span, field};
 
 use crate::Metrics;
 use crate::metrics::QuotaLabels;
 
-/// A [`QuotaCounter`] around another one that feeds `app_rate_limit_decisions_total`. Looks are not
-/// decisions.
+/// A [`QuotaCounter`] around another one that feeds `app_rate_limit_decisions_total`, and puts a span
+/// around each call. Looks are not decisions.
 pub struct InstrumentedQuotaCounter {
     inner: Arc<dyn QuotaCounter>,
     decisions: Family<QuotaLabels, Counter>,
@@ -45,7 +46,17 @@ impl InstrumentedQuotaCounter {
         }
     }
 
-    fn count(&self, class: QuotaClass, result: &Result<QuotaDecision, QuotaError>) {
+    /// The span around one call.
+    fn span(&self, operation: &'static str) -> Span {
+        tracing::debug_span!(
+            "quota",
+            operation,
+            backend = self.backend,
+            outcome = field::Empty
+        )
+    }
+
+    fn count(&self, class: QuotaClass, result: &Result<QuotaDecision, QuotaError>, span: &Span) {
         let outcomes = match class {
             QuotaClass::Message => &self.message,
             QuotaClass::Read => &self.read,
@@ -57,6 +68,7 @@ impl InstrumentedQuotaCounter {
             Err(QuotaError::Unavailable(_)) => (&outcomes.unavailable, "unavailable"),
             Err(QuotaError::Failed(_)) => (&outcomes.failed, "failed"),
         };
+        span.record("outcome", outcome);
         let create = || {
             self.decisions.get_or_create_owned(&QuotaLabels {
                 limit: class.as_str(),
@@ -71,13 +83,16 @@ impl InstrumentedQuotaCounter {
 #[async_trait]
 impl QuotaCounter for InstrumentedQuotaCounter {
     async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
-        let result = self.inner.hit(key, rule).await;
-        self.count(key.scope.class, &result);
+        let span = self.span("hit");
+        let call = self.inner.hit(key, rule);
+        let result = call.instrument(span.clone()).await;
+        self.count(key.scope.class, &result, &span);
         result
     }
 
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
-        self.inner.peek(key, rule).await
+        let call = self.inner.peek(key, rule);
+        call.instrument(self.span("peek")).await
     }
 }
 

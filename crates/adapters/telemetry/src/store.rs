@@ -11,13 +11,15 @@ use posthorn_application::{
     StoreError, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
+use tracing::Instrument;
 
 use crate::Metrics;
 use crate::metrics::MessageCounters;
 use operation::{Operation, Outcome};
 
 /// A [`MessageStore`] around another one that feeds `app_store_operation_duration_seconds`,
-/// `app_messages_accepted_total`, `app_messages_replayed_total` and `app_messages_pruned_total`.
+/// `app_messages_accepted_total`, `app_messages_replayed_total` and `app_messages_pruned_total`, and
+/// puts a span around each operation.
 ///
 /// An operation that is dropped before it ends is not counted: nobody knows its outcome.
 pub struct InstrumentedStore {
@@ -60,12 +62,14 @@ impl InstrumentedStore {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let start = self.clock.monotonic();
-        let result = call.await;
+        let span = operation.span();
+        let result = call.instrument(span.clone()).await;
         let outcome = match &result {
             Ok(_) => Outcome::Ok,
             Err(error) => Outcome::from(error),
         };
-        operation.observe(outcome, self.clock.monotonic().saturating_sub(start));
+        let duration = self.clock.monotonic().saturating_sub(start);
+        operation.observe(outcome, duration, &span);
         result
     }
 }
@@ -74,7 +78,8 @@ impl InstrumentedStore {
 impl MessageStore for InstrumentedStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let start = self.clock.monotonic();
-        let result = self.inner.append(append).await;
+        let span = self.append.span();
+        let result = self.inner.append(append).instrument(span.clone()).await;
         let outcome = match &result {
             Ok(Appended { replayed: true, .. }) => {
                 self.messages.replayed();
@@ -87,8 +92,8 @@ impl MessageStore for InstrumentedStore {
             Err(AppendError::KeyReused) => Outcome::KeyReused,
             Err(AppendError::Store(error)) => Outcome::from(error),
         };
-        self.append
-            .observe(outcome, self.clock.monotonic().saturating_sub(start));
+        let duration = self.clock.monotonic().saturating_sub(start);
+        self.append.observe(outcome, duration, &span);
         result
     }
 

@@ -41,10 +41,10 @@ fn scenario() {
         app_name: "a-name".to_owned(),
         ..LogSettings::default()
     };
-    let guard = init(&settings).unwrap();
+    let guard = init(&settings, None).unwrap();
     match scenario.as_str() {
         "twice" => {
-            let again = init(&settings);
+            let again = init(&settings, None);
             assert!(matches!(again, Err(InitError::AlreadySet(_))), "{again:?}");
             tracing::info!("still logging");
         }
@@ -184,7 +184,7 @@ fn a_misspelt_level_is_refused_before_anything_is_set_up() {
         level: "inof".to_owned(),
         ..LogSettings::default()
     };
-    let error = init(&settings).unwrap_err();
+    let error = init(&settings, None).unwrap_err();
     assert!(error.to_string().contains("`inof`"), "{error}");
     assert!(error.to_string().starts_with("LOG_LEVEL"), "{error}");
 }

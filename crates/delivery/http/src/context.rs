@@ -8,11 +8,13 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use crate::Locale;
 use crate::routes::Route;
+use crate::trace::Trace;
 
 /// What is known about one request; made by the outermost middleware.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     pub(crate) id: String,
+    pub(crate) trace: Trace,
     pub(crate) locale: Locale,
     pub(crate) client: IpAddr,
     /// The client as a text, for logs.
@@ -36,9 +38,10 @@ impl From<IpAddr> for Client {
 }
 
 impl RequestContext {
-    pub(crate) fn new(id: String, locale: Locale, client: Client) -> Self {
+    pub(crate) fn new(id: String, trace: Trace, locale: Locale, client: Client) -> Self {
         Self {
             id,
+            trace,
             locale,
             client: client.address,
             client_text: client.text,
@@ -56,6 +59,7 @@ pub(crate) fn of(request: &HttpRequest) -> Rc<RequestContext> {
     let nobody = Client::from(IpAddr::from([0, 0, 0, 0]));
     Rc::new(RequestContext::new(
         String::new(),
+        Trace::default(),
         Locale::default(),
         nobody,
     ))

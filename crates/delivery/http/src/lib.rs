@@ -24,6 +24,7 @@ mod server;
 mod settings;
 mod state;
 mod time;
+mod trace;
 
 pub use access::credentials;
 pub use client_address::{ProxyHeader, TrustedProxies};

@@ -24,6 +24,7 @@ use crate::locale::Locale;
 use crate::problem::{self, ApiError, Code};
 use crate::routes::Route;
 use crate::state::State;
+use crate::trace::Trace;
 
 /// The longest request id that is taken over.
 const MAX_ID_LENGTH: usize = 128;
@@ -82,6 +83,7 @@ pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) 
     let no_headers = HeaderMap::new();
     let context = RequestContext::new(
         request_id(&no_headers),
+        Trace::new(),
         settings.default_locale,
         client_address::of(peer, &no_headers, settings.trusted_proxies).into(),
     );
@@ -115,6 +117,7 @@ fn context(request: &ServiceRequest, state: &State) -> RequestContext {
     let locale = Locale::negotiate(headers, settings.default_locale);
     RequestContext::new(
         request_id(headers),
+        Trace::of(headers),
         locale,
         peer.unwrap_or_else(|| client.into()),
     )
@@ -139,6 +142,8 @@ fn span(context: &RequestContext, method: &Method) -> Span {
     tracing::info_span!(
         "request",
         request_id = context.id,
+        trace_id = context.trace.id,
+        traceparent = context.trace.parent,
         method = method_label(method),
         client = &*context.client_text,
         route = field::Empty,
@@ -265,11 +270,13 @@ impl Finished {
             status = status,
             latency_ms = latency_ms
         );
-        let (request_id, client) = (context.id.as_str(), &*context.client_text);
+        let (request_id, trace_id) = (context.id.as_str(), context.trace.id.as_str());
+        let client = &*context.client_text;
         let bytes = self.bytes;
         if self.is_probe {
             tracing::debug!(
                 request_id,
+                trace_id,
                 method,
                 route,
                 status,
@@ -281,6 +288,7 @@ impl Finished {
         } else if status >= 500 {
             tracing::error!(
                 request_id,
+                trace_id,
                 method,
                 route,
                 status,
@@ -292,6 +300,7 @@ impl Finished {
         } else {
             tracing::info!(
                 request_id,
+                trace_id,
                 method,
                 route,
                 status,

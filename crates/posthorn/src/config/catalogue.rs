@@ -167,6 +167,22 @@ catalogue! {
         "What is logged.");
     LOG_FORMAT = derived("LOG_FORMAT", "`pretty` in development, else `bunyan`", "`pretty` or `bunyan`",
         "How logs are written: for people, or as Bunyan JSON lines.");
+    OTEL_EXPORTER_OTLP_ENDPOINT = derived("OTEL_EXPORTER_OTLP_ENDPOINT", "none",
+        "an `http://` or `https://` URL without credentials",
+        "The collector that traces are sent to, at its `/v1/traces`. Without it none are sent.");
+    OTEL_EXPORTER_OTLP_PROTOCOL = setting("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", "`http/protobuf`",
+        "How traces are sent.");
+    OTEL_EXPORTER_OTLP_TIMEOUT = setting("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "a number of milliseconds from 1 to 600000",
+        "How long the collector may take for a batch of traces.");
+    OTEL_SERVICE_NAME = derived("OTEL_SERVICE_NAME", "same as `APP_NAME`", "a text",
+        "The name of the service in traces.");
+    OTEL_TRACES_SAMPLER = setting("OTEL_TRACES_SAMPLER", "parentbased_always_on",
+        "`always_on`, `always_off` or `traceidratio`, each also after `parentbased_`",
+        "Which traces are sent; after `parentbased_` what the client's `traceparent` says comes first.");
+    OTEL_TRACES_SAMPLER_ARG = setting("OTEL_TRACES_SAMPLER_ARG", "1", "a number from 0 to 1",
+        "The share of traces that `traceidratio` sends.");
+    OTEL_SDK_DISABLED = setting("OTEL_SDK_DISABLED", "false", BOOLEAN,
+        "Whether no traces are sent although there is a collector.");
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::settings::{
     AccessSection, Environment, HttpSection, ListenSection, LogSection, RedisSection,
     SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl,
 };
-use super::{Loaded, Sources, parse, quotas, secret};
+use super::{Loaded, Sources, parse, quotas, secret, traces};
 
 /// Reads everything; every mistake is in the error.
 pub(super) fn read(sources: &Sources) -> Result<Loaded, ConfigErrors> {
@@ -50,6 +50,7 @@ pub(super) fn read(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         http: read_http(&mut reader, environment),
         quotas: quotas::read(&mut reader),
         log: read_log(&mut reader, environment),
+        traces: traces::read(&mut reader),
         shutdown: read_shutdown(&mut reader, environment),
     };
     Ok(Loaded {

@@ -18,6 +18,9 @@ counts as unset.
 A setting marked *secret* is shown masked and may instead come from a file: `NAME_FILE` names it,
 and line ends at the end of the file are cut. Setting both is an error.
 
+More names of OpenTelemetry's specification are read by its library, from the environment alone:
+`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_*`, `OTEL_SPAN_*` and `OTEL_RESOURCE_ATTRIBUTES`.
+
 `posthorn config` prints the effective values and where each came from. Every mistake is reported
 in one run; the server then exits with status 78.
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use posthorn_application::RetentionPolicy;
 use posthorn_domain::{AddressRange, ContentRules, Durability, QuotaRule};
 use posthorn_http::{CorsOrigins, Locale, TrustedProxies};
-use posthorn_telemetry::LogFormat;
+use posthorn_telemetry::{LogFormat, TraceSampler};
 use secrecy::SecretString;
 
 /// Where the process runs.
@@ -49,6 +49,8 @@ pub struct Settings {
     pub quotas: Option<QuotaSection>,
     /// What is logged.
     pub log: LogSection,
+    /// Where traces go; `None` for nowhere.
+    pub traces: Option<TraceSection>,
     /// How the process stops.
     pub shutdown: ShutdownSection,
 }
@@ -172,6 +174,19 @@ pub struct LogSection {
     pub level: String,
     /// For people or for machines.
     pub format: LogFormat,
+}
+
+/// Where traces go, and which.
+#[derive(Clone, Debug)]
+pub struct TraceSection {
+    /// The collector's URL for traces.
+    pub endpoint: String,
+    /// How long one export may take.
+    pub timeout: Duration,
+    /// The service's name, where it is not the application's.
+    pub service_name: Option<String>,
+    /// Which traces are sent.
+    pub sampler: TraceSampler,
 }
 
 /// How the process stops.

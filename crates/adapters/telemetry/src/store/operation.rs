@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use posthorn_application::StoreError;
 use prometheus_client::metrics::histogram::Histogram;
+use tracing::{Span, field};
 
 use crate::Metrics;
 use crate::metrics::{Durations, StoreLabels};
@@ -57,7 +58,13 @@ impl Operation {
         }
     }
 
-    pub(super) fn observe(&self, outcome: Outcome, duration: Duration) {
+    /// The span around one call.
+    pub(super) fn span(&self) -> Span {
+        tracing::debug_span!("store", operation = self.name, outcome = field::Empty)
+    }
+
+    /// Notes how the call in `span` ended.
+    pub(super) fn observe(&self, outcome: Outcome, duration: Duration, span: &Span) {
         let (histogram, outcome) = match outcome {
             Outcome::Ok => (&self.ok, "ok"),
             Outcome::Replayed => (&self.replayed, "replayed"),
@@ -66,6 +73,7 @@ impl Operation {
             Outcome::Full => (&self.full, "full"),
             Outcome::Corrupt => (&self.corrupt, "corrupt"),
         };
+        span.record("outcome", outcome);
         let create = || {
             self.durations.get_or_create_owned(&StoreLabels {
                 operation: self.name,

@@ -81,6 +81,7 @@ async fn each_request_has_one_event_at_the_level_of_its_outcome() {
         assert_eq!(fields["client"], "127.0.0.1");
         assert!(fields["latency_ms"].parse::<f64>().unwrap() >= 0.0);
         assert!(fields.contains_key("bytes"), "{fields:?}");
+        assert_eq!(fields["trace_id"].len(), 32, "{fields:?}");
     }
     assert_eq!(
         of_request("log-2")[0].1["route"],
@@ -92,6 +93,22 @@ async fn each_request_has_one_event_at_the_level_of_its_outcome() {
         .call("GET", "/api/v1/topics", &[("X-Request-ID", "log-6")], "")
         .await;
     assert_eq!(of_request("log-6")[0].0, Level::ERROR);
+}
+
+#[tokio::test]
+async fn the_trace_is_the_one_that_the_client_names() {
+    events();
+    let server = TestServer::start();
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    for (id, traceparent, kept) in [
+        ("trace-1", format!("00-{trace}-b7ad6b7169203331-01"), true),
+        ("trace-2", format!("00-{trace}-b7ad6b7169203331"), false),
+    ] {
+        let headers = [("X-Request-ID", id), ("traceparent", &traceparent)];
+        server.call("GET", "/api/v1/ping", &headers, "").await;
+        let logged = &of_request(id)[0].1["trace_id"];
+        assert_eq!(logged == trace, kept, "{traceparent}: {logged}");
+    }
 }
 
 #[tokio::test]

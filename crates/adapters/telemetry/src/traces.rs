@@ -1,0 +1,133 @@
+//! Traces, exported by OTLP over HTTP as Protocol Buffers.
+//!
+//! Source: <https://opentelemetry.io/docs/specs/otlp/#otlphttp>.
+
+mod exporter;
+mod ids;
+mod layer;
+mod sampler;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use exporter::Conventional;
+use ids::Ids;
+
+pub use sampler::{TraceSampler, TraceSamplerError};
+
+/// How long the spans that wait may take to be exported when the process ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is exported, and where to.
+#[derive(Clone, Debug)]
+pub struct TraceSettings {
+    /// The collector's URL for traces, with its path.
+    pub endpoint: String,
+    /// How long the collector may take for a batch.
+    pub timeout: Duration,
+    /// The resource's `service.name`, unless `OTEL_RESOURCE_ATTRIBUTES` has one.
+    pub app_name: String,
+    /// The resource's `service.name` in any case.
+    pub service_name: Option<String>,
+    /// The resource's `service.version`.
+    pub service_version: String,
+    /// The resource's `service.instance.id`.
+    pub service_instance: String,
+    /// The resource's `deployment.environment.name`.
+    pub environment: String,
+    /// Which traces are exported.
+    pub sampler: TraceSampler,
+}
+
+/// Why traces cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The client of the collector cannot be made, such as for want of certificates.
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The environment asks for what is not supported.
+    #[error("OTEL_EXPORTER_OTLP_*: {0}")]
+    Exporter(#[from] ExporterBuildError),
+}
+
+/// Exports spans until it is dropped, which waits for the last of them for at most two seconds.
+pub(crate) struct Traces {
+    provider: SdkTracerProvider,
+}
+
+impl Traces {
+    /// Starts the thread that exports. It must not be called within an asynchronous runtime.
+    ///
+    /// Headers, queue and limits are those of the environment, by the names of the OpenTelemetry
+    /// specification; so are more attributes of the resource.
+    pub(crate) fn start(settings: &TraceSettings) -> Result<Self, TraceError> {
+        // A client that needs no runtime, for a thread that has none.
+        let client = reqwest::blocking::Client::builder()
+            .timeout(settings.timeout)
+            .build()?;
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .with_endpoint(&settings.endpoint)
+            .build()?;
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(Conventional::new(exporter))
+            .with_id_generator(Ids::default())
+            .with_sampler(settings.sampler.build())
+            .with_resource(resource(settings))
+            .build();
+        Ok(Self { provider })
+    }
+
+    /// The layer that turns spans of `tracing` into those that are exported.
+    pub(crate) fn layer<S>(&self) -> impl Layer<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        layer::layer(self.provider.tracer("posthorn"))
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if let Err(error) = self.provider.shutdown_with_timeout(FLUSH_TIMEOUT) {
+            tracing::warn!(%error, "the last traces were not exported");
+        }
+    }
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Traces").finish_non_exhaustive()
+    }
+}
+
+/// What all spans share; `OTEL_RESOURCE_ATTRIBUTES` adds to it and wins.
+fn resource(settings: &TraceSettings) -> Resource {
+    let attribute = |key: &'static str, value: &String| KeyValue::new(key, value.clone());
+    let builder = Resource::builder_empty()
+        .with_attributes([
+            attribute("service.name", &settings.app_name),
+            attribute("service.version", &settings.service_version),
+            attribute("service.instance.id", &settings.service_instance),
+            attribute("deployment.environment.name", &settings.environment),
+        ])
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_detector(Box::new(EnvResourceDetector::new()));
+    match &settings.service_name {
+        Some(name) => builder.with_service_name(name.clone()).build(),
+        None => builder.build(),
+    }
+}

@@ -1,0 +1,156 @@
+//! From the spans of `tracing` to those of OpenTelemetry.
+
+use std::collections::HashMap;
+
+use opentelemetry::Context as TraceContext;
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::TraceId;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::Tracer;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::DynFilterFn;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::ids;
+
+/// The field of a span that names its trace.
+const TRACE_ID: &str = "trace_id";
+/// The field of a span with its client's trace context; the header's name.
+const TRACEPARENT: &str = "traceparent";
+
+/// The layer of `tracing-opentelemetry`, whose root spans take up the trace that their fields name.
+struct TraceLayer<S> {
+    inner: OpenTelemetryLayer<S, Tracer>,
+    propagator: TraceContextPropagator,
+}
+
+/// The trace that the fields of a span name.
+#[derive(Default)]
+struct Named {
+    trace: Option<TraceId>,
+    carrier: HashMap<String, String>,
+}
+
+/// The layer for `tracer`, which sees Posthorn's own spans and events: of spans those around
+/// requests and what is within, of events none that could hold a message's text.
+pub(crate) fn layer<S>(tracer: Tracer) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let is_within = |metadata: &Metadata<'_>, context: &Context<'_, S>| {
+        is_ours(metadata) && (is_root(metadata) || context.lookup_current().is_some())
+    };
+    let filter = DynFilterFn::new(is_within)
+        .with_callsite_filter(|metadata| {
+            if !is_ours(metadata) {
+                Interest::never()
+            } else if is_root(metadata) {
+                Interest::always()
+            } else {
+                Interest::sometimes()
+            }
+        })
+        .with_max_level_hint(LevelFilter::DEBUG);
+    TraceLayer::new(tracer).with_filter(filter)
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    let highest = if metadata.is_span() {
+        Level::DEBUG
+    } else {
+        Level::INFO
+    };
+    metadata.target().starts_with("posthorn") && *metadata.level() <= highest
+}
+
+/// Whether a span takes up a trace or begins one.
+fn is_root(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && metadata.fields().field(TRACE_ID).is_some()
+}
+
+impl<S> TraceLayer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn new(tracer: Tracer) -> Self {
+        let inner = tracing_opentelemetry::layer()
+            .with_tracer(tracer)
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false);
+        Self {
+            inner,
+            propagator: TraceContextPropagator::new(),
+        }
+    }
+}
+
+impl<S> Layer<S> for TraceLayer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if !is_root(attributes.metadata()) {
+            return self.inner.on_new_span(attributes, id, context);
+        }
+        let mut named = Named::default();
+        attributes.record(&mut named);
+        let parent = self
+            .propagator
+            .extract_with_context(&TraceContext::new(), &named.carrier);
+        let _parent = parent.attach();
+        ids::with_trace_id(named.trace, || {
+            self.inner.on_new_span(attributes, id, context.clone());
+            // The first entry begins the span and makes its ids.
+            self.inner.on_enter(id, context.clone());
+            self.inner.on_exit(id, context);
+        });
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        self.inner.on_record(id, values, context);
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
+        self.inner.on_follows_from(id, follows, context);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        self.inner.on_event(event, context);
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        self.inner.on_enter(id, context);
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        self.inner.on_exit(id, context);
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        self.inner.on_close(id, context);
+    }
+}
+
+impl Visit for Named {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            TRACE_ID => self.trace = TraceId::from_hex(value).ok(),
+            TRACEPARENT => {
+                self.carrier
+                    .insert(TRACEPARENT.to_owned(), value.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}

@@ -1,0 +1,172 @@
+//! What becomes of spans, seen where they are exported.
+
+use opentelemetry::trace::{SpanKind, Status, TracerProvider};
+use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use tracing::{Span, field};
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::exporter::Conventional;
+use super::ids::Ids;
+use super::{TraceSampler, layer};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+/// The spans that `run` leads to, in the order of their ends.
+fn exported(run: impl FnOnce()) -> Vec<SpanData> {
+    let exporter = InMemorySpanExporter::default();
+    let sampler: TraceSampler = "parentbased_always_on".parse().unwrap();
+    let provider = SdkTracerProvider::builder()
+        .with_simple_exporter(Conventional::new(exporter.clone()))
+        .with_id_generator(Ids::default())
+        .with_sampler(sampler.build())
+        .build();
+    let subscriber = tracing_subscriber::registry().with(layer::layer(provider.tracer("test")));
+    tracing::subscriber::with_default(subscriber, run);
+    exporter.get_finished_spans().unwrap()
+}
+
+/// A span as each request has one.
+fn request(method: &str, traceparent: Option<&str>) -> Span {
+    tracing::info_span!(
+        "request",
+        request_id = "an-id",
+        trace_id = TRACE,
+        traceparent,
+        method,
+        client = "203.0.113.9",
+        route = field::Empty,
+        status = field::Empty,
+        latency_ms = field::Empty,
+    )
+}
+
+fn finish(span: &Span, route: &str, status: u16) {
+    tracing::record_all!(span, route = route, status = status, latency_ms = 0.1);
+}
+
+fn only(mut spans: Vec<SpanData>) -> SpanData {
+    assert_eq!(spans.len(), 1, "{spans:?}");
+    spans.remove(0)
+}
+
+fn attributes(span: &SpanData) -> Vec<(String, String)> {
+    let text = |attribute: &opentelemetry::KeyValue| {
+        (attribute.key.to_string(), attribute.value.to_string())
+    };
+    let mut attributes: Vec<_> = span.attributes.iter().map(text).collect();
+    attributes.sort();
+    attributes
+}
+
+#[test]
+fn a_request_has_the_names_of_the_semantic_conventions() {
+    let span = only(exported(|| {
+        finish(&request("POST", None), "/api/v1/message", 201);
+    }));
+    assert_eq!(span.name, "POST /api/v1/message");
+    assert_eq!(span.span_kind, SpanKind::Server);
+    assert_eq!(span.status, Status::Unset);
+    let expected = [
+        ("client.address", "203.0.113.9"),
+        ("http.request.method", "POST"),
+        ("http.response.status_code", "201"),
+        ("http.route", "/api/v1/message"),
+        ("request_id", "an-id"),
+    ];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(attributes(&span), expected);
+    let is_number = |a: &opentelemetry::KeyValue| a.value == opentelemetry::Value::I64(201);
+    assert!(span.attributes.iter().any(is_number), "{span:?}");
+}
+
+#[test]
+fn what_no_route_knows_has_no_name_of_its_own() {
+    let span = only(exported(|| {
+        finish(&request("OTHER", None), "unmatched", 405);
+    }));
+    assert_eq!(span.name, "HTTP");
+    let has = |key: &str, value: &str| {
+        let is = |a: &opentelemetry::KeyValue| a.key.as_str() == key && a.value.as_str() == value;
+        span.attributes.iter().any(is)
+    };
+    assert!(has("http.request.method", "_OTHER"), "{span:?}");
+    assert!(
+        !attributes(&span).iter().any(|(key, _)| key == "http.route"),
+        "{span:?}"
+    );
+}
+
+#[test]
+fn a_failure_of_the_server_is_an_error() {
+    let span = only(exported(|| {
+        finish(&request("GET", None), "/api/v1/topics", 503);
+    }));
+    assert_eq!(span.status, Status::error(""));
+    assert!(attributes(&span).contains(&("error.type".to_owned(), "503".to_owned())));
+}
+
+#[test]
+fn a_trace_that_begins_here_has_the_id_of_the_log() {
+    let span = only(exported(|| drop(request("GET", None))));
+    assert_eq!(span.span_context.trace_id().to_string(), TRACE);
+    assert_eq!(span.parent_span_id.to_string(), "0000000000000000");
+}
+
+#[test]
+fn the_next_trace_has_an_id_of_its_own() {
+    let spans = exported(|| {
+        drop(request("GET", None));
+        drop(tracing::info_span!("another", trace_id = field::Empty));
+    });
+    let ids = [0, 1].map(|n: usize| spans[n].span_context.trace_id());
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_trace_of_the_client_goes_on() {
+    let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
+    let span = only(exported(|| drop(request("GET", Some(&parent)))));
+    assert_eq!(span.span_context.trace_id().to_string(), TRACE);
+    assert_eq!(span.parent_span_id.to_string(), "b7ad6b7169203331");
+    assert!(span.parent_span_is_remote);
+}
+
+#[test]
+fn what_the_client_does_not_sample_is_not_exported() {
+    let parent = format!("00-{TRACE}-b7ad6b7169203331-00");
+    assert!(exported(|| drop(request("GET", Some(&parent)))).is_empty());
+}
+
+#[test]
+fn what_happens_within_a_request_is_its_child() {
+    let spans = exported(|| {
+        let request = request("GET", None);
+        request.in_scope(|| {
+            let span = tracing::debug_span!("store", operation = "append", outcome = field::Empty);
+            span.in_scope(|| tracing::info!("an event"));
+            span.record("outcome", "ok");
+        });
+    });
+    let [child, request] = spans.as_slice() else {
+        panic!("{spans:?}");
+    };
+    assert_eq!(child.name, "store append");
+    assert_eq!(child.parent_span_id, request.span_context.span_id());
+    assert!(attributes(child).contains(&("outcome".to_owned(), "ok".to_owned())));
+    assert_eq!(child.events.len(), 1);
+}
+
+#[test]
+fn nothing_else_is_exported() {
+    let spans = exported(|| {
+        drop(tracing::debug_span!("store", operation = "prune"));
+        drop(tracing::info_span!(target: "hyper", "client"));
+        let request = request("GET", None);
+        request.in_scope(|| {
+            drop(tracing::info_span!(target: "hyper", "client"));
+            tracing::debug!(text = "a message's text", "an event");
+        });
+    });
+    let request = only(spans);
+    assert!(request.events.is_empty(), "{request:?}");
+}

@@ -33,10 +33,26 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     Fixture { tokens, issued }
 });
 
-fuzz_target!(|header: &[u8]| {
+fuzz_target!(|bytes: &[u8]| {
+    check(bytes);
+    check(&[b"Bearer ", bytes].concat());
+    check(&[b"Bearer ", changed(bytes).as_slice()].concat());
+});
+
+/// The issued token with bytes of it exchanged: each pair is a place and what is added there.
+fn changed(changes: &[u8]) -> Vec<u8> {
+    let mut token = FIXTURE.issued.clone().into_bytes();
+    for change in changes.chunks_exact(2) {
+        let place = usize::from(change[0]) % token.len();
+        token[place] ^= change[1];
+    }
+    token
+}
+
+fn check(header: &[u8]) {
     if let Credentials::Bearer(token) = posthorn_http::credentials(header) {
         let _ = peek(token);
         let taken = FIXTURE.tokens.verify(token).is_ok();
         assert_eq!(taken, token == FIXTURE.issued);
     }
-});
+}

@@ -4,6 +4,7 @@
 //! callers; a few threads read beside it. The tables are documented in [`schema`].
 
 mod fault;
+mod identity;
 mod lock;
 mod open;
 mod readers;

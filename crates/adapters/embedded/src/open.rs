@@ -6,6 +6,7 @@ use std::{fs, io};
 use posthorn_domain::Durability;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::identity::FileIdentity;
 use crate::lock::{FileLock, LockError};
 use crate::schema::{self, APPLICATION_ID, TooNew};
 use crate::settings::EmbeddedStoreSettings;
@@ -70,6 +71,7 @@ pub enum OpenError {
 /// The connection that writes, and the lock that goes with it.
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
+    pub(crate) identity: FileIdentity,
     pub(crate) lock: FileLock,
 }
 
@@ -113,7 +115,12 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<Opened, Op
         }
     }
     mark(&connection, false).map_err(sqlite)?;
-    Ok(Opened { connection, lock })
+    let identity = FileIdentity::of(path).map_err(not_writable)?;
+    Ok(Opened {
+        connection,
+        identity,
+        lock,
+    })
 }
 
 /// Opens the file for reading beside the writer.

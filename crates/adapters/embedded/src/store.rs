@@ -89,9 +89,13 @@ impl EmbeddedStore {
                 .map_err(|_| closed())?;
             answer.await.map_err(|_| closed())?
         };
-        timeout(self.timeout, asked)
-            .await
-            .unwrap_or_else(|_| Err(timed_out().into()))
+        timeout(self.timeout, asked).await.unwrap_or_else(|_| {
+            // The writer hangs, or has more to do than it can: until it gets on, this is not healthy.
+            if !self.failing.swap(true, Ordering::AcqRel) {
+                tracing::error!("the store does not write in time");
+            }
+            Err(timed_out().into())
+        })
     }
 
     async fn read<T: Send + 'static>(
@@ -164,8 +168,8 @@ impl MessageStore for EmbeddedStore {
             .await
     }
 
-    /// Asks the reading side; while the last write failed, the writing side as well, which is how a
-    /// store that had no room finds out that there is some again.
+    /// Asks the reading side; while the last write failed or was late, the writing side, which is how
+    /// a store that had no room finds out that there is some again.
     async fn health(&self) -> Result<(), StoreError> {
         if self.failing.load(Ordering::Acquire) {
             return self.write(Command::Probe).await;

@@ -13,6 +13,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::fault::store_error;
+use crate::identity::FileIdentity;
 use crate::lock::FileLock;
 use crate::open::{self, Opened};
 use crate::sql::append::{Group, Memory};
@@ -22,6 +23,7 @@ use crate::wakers::Wakers;
 
 /// The most operations of one group.
 const GROUP: usize = 1024;
+
 /// What the writer is asked to do; the answer goes back through the channel, and nobody may be
 /// there to take it.
 pub(crate) enum Command {
@@ -40,6 +42,19 @@ pub(crate) enum Command {
     Close(oneshot::Sender<()>),
 }
 
+impl Command {
+    /// Whether who asked has stopped waiting: told that it failed, he may have asked again.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Append(_, reply) => reply.is_closed(),
+            Self::Delete(_, _, reply) => reply.is_closed(),
+            Self::Prune(_, _, reply) => reply.is_closed(),
+            Self::Deny(_, _, reply) | Self::Probe(reply) => reply.is_closed(),
+            Self::Close(_) => false,
+        }
+    }
+}
+
 /// What an operation came to, held back until its group is committed.
 enum Outcome {
     Append(Result<Appended, AppendError>),
@@ -51,6 +66,7 @@ enum Outcome {
 /// The writing thread's state.
 pub(crate) struct Writer {
     connection: Connection,
+    identity: FileIdentity,
     durability: Durability,
     clock: Arc<dyn Clock>,
     wakers: Arc<Wakers>,
@@ -70,11 +86,16 @@ impl Writer {
         wakers: Arc<Wakers>,
         failing: Arc<AtomicBool>,
     ) -> rusqlite::Result<Self> {
-        let Opened { connection, lock } = opened;
+        let Opened {
+            connection,
+            identity,
+            lock,
+        } = opened;
         let memory = Memory::load(&connection)?;
         let place = Place::default();
         Ok(Self {
             connection,
+            identity,
             durability,
             clock,
             wakers,
@@ -101,6 +122,7 @@ impl Writer {
             for command in waiting.drain(..) {
                 match command {
                     Command::Close(done) => closing = Some(done),
+                    command if command.is_abandoned() => {}
                     command => group.push(command),
                 }
             }
@@ -141,7 +163,8 @@ impl Writer {
             Ok(outcomes) => self.answer(group, outcomes),
             Err(error) if group.len() == 1 => self.fail(group, &error),
             Err(_) => {
-                for command in group {
+                // The group may have waited for long.
+                for command in group.into_iter().filter(|one| !one.is_abandoned()) {
                     let alone = vec![command];
                     match self.commit(&alone) {
                         Ok(outcomes) => self.answer(alone, outcomes),
@@ -155,12 +178,14 @@ impl Writer {
     fn commit(&mut self, commands: &[Command]) -> rusqlite::Result<Vec<Outcome>> {
         let Self {
             connection,
+            identity,
             durability,
             clock,
             memory,
             place,
             ..
         } = self;
+        identity.check()?;
         let mut forget = false;
         // Dropped without a commit it rolls back.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

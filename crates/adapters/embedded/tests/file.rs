@@ -136,6 +136,80 @@ async fn a_full_disk_is_said_loses_nothing_and_heals() {
 }
 
 #[tokio::test]
+async fn a_file_that_lost_its_name_takes_no_message() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    store
+        .append(append(&Topic::inbox(), "first"))
+        .await
+        .unwrap();
+    let away = settings.path.with_extension("away");
+    std::fs::rename(&settings.path, &away).unwrap();
+    for is_replaced in [false, true] {
+        if is_replaced {
+            std::fs::write(&settings.path, "").unwrap();
+        }
+        let error = store.append(append(&Topic::inbox(), "lost")).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("was moved or removed"), "{error}");
+        let health = store.health().await;
+        assert!(
+            matches!(health, Err(StoreError::Unavailable(_))),
+            "{health:?}"
+        );
+    }
+    std::fs::rename(&away, &settings.path).unwrap();
+    assert_eq!(store.health().await, Ok(()));
+    store
+        .append(append(&Topic::inbox(), "second"))
+        .await
+        .unwrap();
+    assert_eq!(texts(&store).await, ["first", "second"]);
+}
+
+#[tokio::test]
+async fn a_writer_that_is_held_up_is_not_healthy() {
+    let directory = TempDir::new().unwrap();
+    let settings = EmbeddedStoreSettings {
+        timeout: Duration::from_millis(200),
+        ..settings(&directory)
+    };
+    let store = open(&settings).unwrap();
+    let shell = Connection::open(&settings.path).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // The writer waits for the lock with the first one; the others wait for the writer.
+    let late = (0..10).map(|_| store.append(append(&Topic::inbox(), "late")));
+    for error in futures_util::future::join_all(late).await {
+        assert!(
+            matches!(error, Err(AppendError::Store(StoreError::Unavailable(_)))),
+            "{error:?}"
+        );
+    }
+    for _ in 0..3 {
+        let health = store.health().await;
+        assert!(
+            matches!(health, Err(StoreError::Unavailable(_))),
+            "{health:?}"
+        );
+    }
+    shell.execute_batch("ROLLBACK").unwrap();
+    posthorn_testkit::eventually(Duration::from_secs(10), async || {
+        store.health().await.is_ok()
+    })
+    .await;
+    store
+        .append(append(&Topic::inbox(), "in time"))
+        .await
+        .unwrap();
+    assert_eq!(
+        texts(&store).await,
+        ["in time"],
+        "who was told that it failed may have sent it again"
+    );
+}
+
+#[tokio::test]
 async fn a_damaged_file_is_refused_after_a_crash() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);

@@ -80,6 +80,7 @@ pub(crate) async fn forget_quiet_clients(guard: FloodGuard) {
 pub(crate) fn refusal(settings: &HttpSettings, seconds: u64) -> ApiError {
     let Rates { per_second, burst } = Rates::of(settings);
     ApiError::rate_limited(Exceeded {
+        violated: vec![POLICY.to_owned()],
         policy: POLICY.to_owned(),
         limit: format!("{per_second} per second, {burst} at once"),
         seconds,

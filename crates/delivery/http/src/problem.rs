@@ -46,12 +46,14 @@ pub(crate) struct ApiError {
     pub(crate) detail: Option<Box<(String, String)>>,
 }
 
-/// A limit that a client has reached.
+/// What a client has reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exceeded {
-    /// Its name, as in `RateLimit-Policy`.
+    /// The names of all limits that have no room, as in `RateLimit-Policy`.
+    pub(crate) violated: Vec<String>,
+    /// The name of the one that has to be waited for.
     pub(crate) policy: String,
-    /// The limit, such as `10 per minute`.
+    /// That limit, such as `10 per minute`.
     pub(crate) limit: String,
     /// In how many seconds a request is allowed again; at least 1.
     pub(crate) seconds: u64,
@@ -230,7 +232,7 @@ impl ApiError {
             violated_policies: self
                 .exceeded
                 .as_ref()
-                .map(|exceeded| vec![exceeded.policy.clone()]),
+                .map(|exceeded| exceeded.violated.clone()),
             error: legacy.then(|| self.original_error()),
         }
     }
@@ -260,6 +262,7 @@ impl Exceeded {
             policy,
             limit,
             seconds,
+            ..
         } = self;
         match locale {
             Locale::Ru => {

@@ -48,7 +48,10 @@ pub(crate) fn refusal(admitted: &Admitted, state: &State) -> Option<ApiError> {
     }
     let seconds = whole_seconds(admitted.decision.retry_after()).max(1);
     let window = hit(admitted);
+    let windows = admitted.decision.windows.iter();
+    let full = windows.filter(|window| window.remaining() == 0);
     Some(ApiError::rate_limited(Exceeded {
+        violated: full.map(|window| name(admitted, window)).collect(),
         policy: window.map_or_else(String::new, |window| name(admitted, window)),
         limit: window.map_or_else(String::new, |window| window.quota.to_string()),
         seconds,

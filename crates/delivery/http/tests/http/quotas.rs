@@ -158,6 +158,24 @@ async fn reading_has_one_limit_and_each_other_route_its_own() {
 }
 
 #[tokio::test]
+async fn a_refusal_lists_every_limit_without_room_and_names_the_one_to_wait_for() {
+    let server = server(Quotas {
+        message: "2 per minute;9 per day;2 per hour",
+        ..Quotas::default()
+    });
+    for _ in 0..2 {
+        post_from(&server, "/api/v1/message", "192.0.2.1").await;
+    }
+    let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+    let problem = answer.assert_problem(429, "rate-limited");
+    let violated = json!(["message-per-minute", "message-per-hour"]);
+    assert_eq!(problem["violated-policies"], violated);
+    assert_eq!(answer.header("retry-after"), Some("3600"));
+    let detail = "The limit of 2 per hour (message-per-hour) is reached. Try again in 3600 s.";
+    assert_eq!(problem["detail"], detail);
+}
+
+#[tokio::test]
 async fn what_is_no_part_of_the_api_is_not_counted() {
     let once = "1 per year";
     let server = server(Quotas {

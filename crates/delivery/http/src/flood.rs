@@ -98,9 +98,9 @@ pub(crate) fn describe(headers: &mut HeaderMap, state: &State, seconds: u64) {
     };
     let used = Use {
         remaining: 0,
-        reset: seconds,
+        reset: Duration::from_secs(seconds),
     };
-    let now = state.services.clock.now().as_millis() / 1000;
+    let now = state.services.clock.now();
     let policies = Policies::new(&[policy]);
     quota::put(headers, &policies, std::iter::once(used), 0, now);
 }

@@ -78,12 +78,12 @@ pub(crate) async fn guard(
         return Ok(fail(error));
     }
     let admitting = quota::admit(route, &state, &request_of);
-    let Ok(admitted) = deadline.within(admitting).await else {
+    let Ok(decided) = deadline.within(admitting).await else {
         return Ok(fail(late()));
     };
-    let refusal = admitted
+    let refusal = decided
         .as_ref()
-        .and_then(|admitted| quota::refusal(admitted, &state));
+        .and_then(|decided| quota::refusal(decided, &state));
     let mut response = if let Some(error) = refusal {
         drain(&mut request, state.settings.max_body_bytes).await;
         fail(error)
@@ -97,8 +97,8 @@ pub(crate) async fn guard(
             Err(Elapsed) => fail(late()),
         }
     };
-    if let Some(admitted) = admitted {
-        quota::describe(response.headers_mut(), &admitted, &state);
+    if let Some(decided) = decided {
+        quota::describe(response.headers_mut(), &decided);
     }
     Ok(response)
 }

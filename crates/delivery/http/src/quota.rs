@@ -3,32 +3,44 @@
 mod fields;
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
-use posthorn_application::{Admission, Admitted, QuotaClass, QuotaWindow};
-use posthorn_domain::Quota;
+use posthorn_application::{Admission, Admitted, QuotaClass, QuotaDecision, QuotaWindow};
+use posthorn_domain::{Quota, Timestamp};
 
 use crate::caller;
 use crate::problem::{ApiError, Exceeded};
 use crate::routes::Route;
 use crate::state::State;
 
-pub(crate) use fields::{Policies, Policy, Use, put};
+pub(crate) use fields::{Policies, Policy, Use, put, whole_seconds};
+
+/// What was decided about one request, with what answers call its limits.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    /// What the names of the limits begin with.
+    kind: &'static str,
+    /// Whether this process counts alone although it should not.
+    degraded: bool,
+    decision: QuotaDecision,
+    /// When it was asked for: resets are counted from then.
+    at: Timestamp,
+}
 
 /// What was decided about one request, if it has limits.
 pub(crate) async fn admit(
     route: &'static Route,
     state: &State,
     request: &HttpRequest,
-) -> Option<Admitted> {
+) -> Option<Decided> {
     let admission: &Admission = state.services.admission.as_deref()?;
     let scope = route.quota_scope(request.method())?;
     let subject = caller::authenticated_subject(request);
     let caller = caller::of(request, subject.as_ref());
+    let at = state.services.clock.now();
     match admission.admit(scope, caller).await {
-        Ok(admitted) => admitted,
+        Ok(admitted) => admitted.map(|admitted| Decided::new(admitted, at)),
         Err(error) => {
             // To refuse everybody because nobody can be counted would help nobody.
             tracing::error!(%error, "a request was not counted");
@@ -38,62 +50,53 @@ pub(crate) async fn admit(
 }
 
 /// Why the request is refused, if it is.
-pub(crate) fn refusal(admitted: &Admitted, state: &State) -> Option<ApiError> {
-    if admitted.decision.allowed {
+pub(crate) fn refusal(decided: &Decided, state: &State) -> Option<ApiError> {
+    if decided.decision.allowed {
         return None;
     }
-    if admitted.class == QuotaClass::Message {
+    if decided.kind == QuotaClass::Message.as_str() {
         let code = crate::problem::Code::RateLimited.as_str();
         state.services.request_metrics.message_rejected(code);
     }
-    let seconds = whole_seconds(admitted.decision.retry_after()).max(1);
-    let window = hit(admitted);
-    let windows = admitted.decision.windows.iter();
-    let full = windows.filter(|window| window.remaining() == 0);
-    Some(ApiError::rate_limited(Exceeded {
-        violated: full.map(|window| name(admitted, window)).collect(),
-        policy: window.map_or_else(String::new, |window| name(admitted, window)),
-        limit: window.map_or_else(String::new, |window| window.quota.to_string()),
-        seconds,
-    }))
+    Some(decided.error())
 }
 
 /// Says in the headers of an answer which limits its request has, and what is left of them.
-pub(crate) fn describe(headers: &mut HeaderMap, admitted: &Admitted, state: &State) {
-    let now = state.services.clock.now().as_millis() / 1000;
-    let windows = &admitted.decision.windows;
-    let tightest = hit(admitted).and_then(|hit| windows.iter().position(|window| window == hit));
+pub(crate) fn describe(headers: &mut HeaderMap, decided: &Decided) {
+    let windows = &decided.decision.windows;
+    let tightest = decided.hit();
+    let tightest = tightest.and_then(|hit| windows.iter().position(|window| window == hit));
     let tightest = tightest.unwrap_or_default();
     let uses = windows.iter().map(|window| Use {
         remaining: window.remaining(),
-        reset: whole_seconds(window.reset),
+        reset: window.reset,
     });
-    known(admitted, |policies| {
-        put(headers, policies, uses, tightest, now);
+    known(decided, |policies| {
+        put(headers, policies, uses, tightest, decided.at);
     });
 }
 
-/// The class, whether it is degraded, and the limits, with their texts.
-type Known = (QuotaClass, bool, Vec<Quota>, Policies);
+/// What the names of limits begin with, whether they are degraded, and the limits, with their texts.
+type Known = (&'static str, bool, Vec<Quota>, Policies);
 
 /// The policies of a decision: there are few, so each thread keeps the texts of the last ones.
-fn known(admitted: &Admitted, use_of: impl FnOnce(&Policies)) {
+fn known(decided: &Decided, use_of: impl FnOnce(&Policies)) {
     const MOST: usize = 16;
     thread_local! {
         static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
     }
-    let windows = &admitted.decision.windows;
+    let windows = &decided.decision.windows;
     KNOWN.with_borrow_mut(|known| {
-        let is_same = |(class, degraded, quotas, _): &&Known| {
-            *class == admitted.class
-                && *degraded == admitted.degraded
+        let is_same = |(kind, degraded, quotas, _): &&Known| {
+            *kind == decided.kind
+                && *degraded == decided.degraded
                 && quotas.iter().eq(windows.iter().map(|window| &window.quota))
         };
         if let Some((.., policies)) = known.iter().find(is_same) {
             return use_of(policies);
         }
         let policies = windows.iter().map(|window| Policy {
-            name: name(admitted, window),
+            name: decided.name(window),
             quota: window.quota.count(),
             window: window.quota.window_seconds(),
         });
@@ -101,24 +104,60 @@ fn known(admitted: &Admitted, use_of: impl FnOnce(&Policies)) {
         use_of(&policies);
         let quotas = windows.iter().map(|window| window.quota).collect();
         known.truncate(MOST - 1);
-        known.push((admitted.class, admitted.degraded, quotas, policies));
+        known.push((decided.kind, decided.degraded, quotas, policies));
     });
 }
 
-/// The window that decides what its client may do next.
-fn hit(admitted: &Admitted) -> Option<&QuotaWindow> {
-    admitted.decision.tightest()
-}
+impl Decided {
+    /// The decision on a quota, which was asked for `at` this time.
+    pub(crate) fn new(admitted: Admitted, at: Timestamp) -> Self {
+        Self {
+            kind: admitted.class.as_str(),
+            degraded: admitted.degraded,
+            decision: admitted.decision,
+            at,
+        }
+    }
 
-/// The name of a limit: its class and its window, and whether this process counts alone although
-/// it should not.
-pub(crate) fn name(admitted: &Admitted, window: &QuotaWindow) -> String {
-    let mark = if admitted.degraded { "-degraded" } else { "" };
-    let class = admitted.class.as_str();
-    format!("{class}-{}{mark}", window.quota.window_name())
-}
+    /// Each limit with its use.
+    pub(crate) fn windows(&self) -> &[QuotaWindow] {
+        &self.decision.windows
+    }
 
-/// Rounded up: who waits that long is not too early.
-pub(crate) fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+    /// When it was asked for.
+    pub(crate) fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Whether this process counts alone although it should not.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.degraded
+    }
+
+    /// The name of a limit: of what it is and its window, and whether this process counts alone
+    /// although it should not.
+    pub(crate) fn name(&self, window: &QuotaWindow) -> String {
+        let mark = if self.degraded { "-degraded" } else { "" };
+        format!("{}-{}{mark}", self.kind, window.quota.window_name())
+    }
+
+    /// The error that tells which limits have no room.
+    fn error(&self) -> ApiError {
+        let window = self.hit();
+        let full = self
+            .windows()
+            .iter()
+            .filter(|window| window.remaining() == 0);
+        ApiError::rate_limited(Exceeded {
+            violated: full.map(|window| self.name(window)).collect(),
+            policy: window.map_or_else(String::new, |window| self.name(window)),
+            limit: window.map_or_else(String::new, |window| window.quota.to_string()),
+            seconds: whole_seconds(self.decision.retry_after()).max(1),
+        })
+    }
+
+    /// The window that decides what its client may do next.
+    fn hit(&self) -> Option<&QuotaWindow> {
+        self.decision.tightest()
+    }
 }

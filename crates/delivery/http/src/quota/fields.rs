@@ -2,9 +2,11 @@
 //! ratelimit-headers, revision 8 and later), and the older `X-RateLimit-*` of one limit.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, BytesMut};
+use posthorn_domain::Timestamp;
 
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static STATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -39,8 +41,8 @@ pub(crate) struct Policies {
 pub(crate) struct Use {
     /// How many requests fit now.
     pub(crate) remaining: u32,
-    /// In how many seconds there is more room.
-    pub(crate) reset: u64,
+    /// In how long there is more room.
+    pub(crate) reset: Duration,
 }
 
 impl Policies {
@@ -64,14 +66,14 @@ impl Policies {
 }
 
 /// Writes the fields of all `policies` with the `uses` of each, and the older ones of the one at
-/// `tightest`, whose reset is a time in seconds since the Unix epoch, as flask-limiter writes it;
-/// `now` is such a time.
+/// `tightest`, whose reset is a time in seconds since the Unix epoch, as flask-limiter writes it. The
+/// resets are counted from `now`. Both are rounded up, so that who comes then is not too early.
 pub(crate) fn put(
     headers: &mut HeaderMap,
     policies: &Policies,
     uses: impl Iterator<Item = Use>,
     tightest: usize,
-    now: u64,
+    now: Timestamp,
 ) {
     // Every answer has these fields, so their texts share one allocation.
     let mut texts = BytesMut::with_capacity(USUAL_BYTES);
@@ -81,7 +83,7 @@ pub(crate) fn put(
         texts.extend_from_slice(part.as_bytes());
         put_number(&mut texts, remaining.into());
         texts.extend_from_slice(b";t=");
-        put_number(&mut texts, reset);
+        put_number(&mut texts, whole_seconds(reset));
         if number == tightest {
             at_tightest = Some((limit, used));
         }
@@ -95,9 +97,15 @@ pub(crate) fn put(
         headers.insert(X_LIMIT.clone(), limit.clone());
         put_number(&mut texts, remaining.into());
         insert(headers, &X_REMAINING, texts.split().freeze());
-        put_number(&mut texts, now.saturating_add(reset));
+        let at = Duration::from_millis(now.as_millis()).saturating_add(reset);
+        put_number(&mut texts, whole_seconds(at));
         insert(headers, &X_RESET, texts.freeze());
     }
+}
+
+/// Rounded up: who waits that long is not too early.
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 fn put_number(text: &mut BytesMut, number: u64) {
@@ -126,14 +134,17 @@ mod tests {
             policy("default-per-day", 200, 86_400),
             policy("default-per-hour", 50, 3600),
         ]);
-        let used = |remaining, reset| Use { remaining, reset };
+        let used = |remaining, reset| Use {
+            remaining,
+            reset: Duration::from_millis(reset),
+        };
         let mut headers = HeaderMap::new();
         put(
             &mut headers,
             &policies,
-            [used(199, 3_000), used(0, 12)].into_iter(),
+            [used(199, 2_999_001), used(0, 11_600)].into_iter(),
             1,
-            1_000,
+            Timestamp::from_millis(1_000_500),
         );
         for (name, value) in [
             (
@@ -146,7 +157,8 @@ mod tests {
             ),
             (&X_LIMIT, "50"),
             (&X_REMAINING, "0"),
-            (&X_RESET, "1012"),
+            // It is at 1012.1 s.
+            (&X_RESET, "1013"),
         ] {
             assert_eq!(headers.get(name).unwrap(), value, "{name}");
         }

@@ -1,14 +1,14 @@
 //! What a caller may still do.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use posthorn_application::{Admission, Admitted, Caller, QuotaScope};
+use posthorn_application::{Admission, Caller, QuotaScope};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::caller;
 use crate::openapi::Failures;
 use crate::problem::{ApiError, Code};
-use crate::quota;
+use crate::quota::{self, Decided};
 use crate::routes;
 use crate::state::State;
 use crate::time::rfc3339;
@@ -79,12 +79,12 @@ pub(crate) async fn limits(
     };
     if let Some(admission) = admission {
         for (scope, routes) in routes::counted_together() {
-            let Some(seen) = look(admission, scope, caller).await? else {
+            let Some(seen) = look(admission, scope, caller, &state).await? else {
                 break;
             };
             answer.strategy = Some(admission.rule(scope.class).strategy().as_str());
-            answer.degraded |= seen.degraded;
-            answer.limits.extend(rows(&seen, &routes, &state));
+            answer.degraded |= seen.is_degraded();
+            answer.limits.extend(rows(&seen, &routes));
         }
     }
     Ok(HttpResponse::Ok().json(answer))
@@ -94,24 +94,26 @@ async fn look(
     admission: &Admission,
     scope: QuotaScope,
     caller: Caller<'_>,
-) -> Result<Option<Admitted>, ApiError> {
-    admission.look(scope, caller).await.map_err(|error| {
+    state: &State,
+) -> Result<Option<Decided>, ApiError> {
+    let at = state.services.clock.now();
+    let seen = admission.look(scope, caller).await.map_err(|error| {
         tracing::error!(%error, "limits cannot be looked at");
         ApiError::new(Code::Internal)
-    })
+    })?;
+    Ok(seen.map(|seen| Decided::new(seen, at)))
 }
 
-fn rows(seen: &Admitted, routes: &[String], state: &State) -> Vec<LimitAnswer> {
-    let now = state.services.clock.now();
+fn rows(seen: &Decided, routes: &[String]) -> Vec<LimitAnswer> {
     let row = |window: &posthorn_application::QuotaWindow| LimitAnswer {
-        name: quota::name(seen, window),
+        name: seen.name(window),
         routes: routes.to_vec(),
         limit: window.quota.count(),
         window_seconds: window.quota.window_seconds(),
         used: window.used,
         remaining: window.remaining(),
         reset_seconds: quota::whole_seconds(window.reset),
-        resets_at: rfc3339(now.saturating_add(window.reset)),
+        resets_at: rfc3339(seen.at().saturating_add(window.reset)),
     };
-    seen.decision.windows.iter().map(row).collect()
+    seen.windows().iter().map(row).collect()
 }

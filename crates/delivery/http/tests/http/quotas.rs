@@ -158,6 +158,22 @@ async fn reading_has_one_limit_and_each_other_route_its_own() {
 }
 
 #[tokio::test]
+async fn the_time_of_a_reset_is_never_early() {
+    let server = server(Quotas {
+        strategy: QuotaStrategy::MovingWindow,
+        ..Quotas::default()
+    });
+    // The first request is at 1795392000.9 s and leaves the window a minute later.
+    for (wait, left) in [(900, 60), (600, 60), (700, 59)] {
+        server.clock.advance(Duration::from_millis(wait));
+        let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+        assert_eq!(answer.header("x-ratelimit-reset"), Some("1795392061"));
+        let state = answer.header("ratelimit").unwrap();
+        assert!(state.ends_with(&format!(";t={left}")), "{state}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_lists_every_limit_without_room_and_names_the_one_to_wait_for() {
     let server = server(Quotas {
         message: "2 per minute;9 per day;2 per hour",

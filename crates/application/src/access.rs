@@ -5,12 +5,12 @@ mod grant;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use posthorn_domain::{Scope, Timestamp, TokenId, Topic};
 
 use crate::{
-    Clock, DenyList, DenyListError, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY, TokenError, TokenVerifier,
+    Clock, DenyList, DenyListError, MAX_TOKEN_LIFETIME, QuotaDecision, TOKEN_LEEWAY, TokenError,
+    TokenVerifier,
 };
 pub use failures::FailureLimit;
 pub use grant::Grant;
@@ -76,8 +76,8 @@ pub enum Refusal {
     Scope(Scope),
     /// The token has the scope, but not on this topic.
     Topic(Scope, Topic),
-    /// The client sent too many tokens that were refused; it may try again after this time.
-    Throttled(Duration),
+    /// The client sent too many tokens that were refused: more than these limits take.
+    Throttled(QuotaDecision),
     /// Whether the token was revoked cannot be found out.
     Unavailable(DenyListError),
 }
@@ -256,7 +256,7 @@ impl AccessControl {
     /// Counts a failure of the client; past its limit that is what it hears.
     async fn failed(&self, address: IpAddr, refusal: Refusal) -> Refusal {
         match self.failures.count(address).await {
-            Some(wait) => Refusal::Throttled(wait),
+            Some(decision) => Refusal::Throttled(decision),
             None => refusal,
         }
     }

@@ -153,7 +153,9 @@ async fn who_fails_too_often_waits_and_nobody_else_does() {
         assert!(matches!(refused, Err(Refusal::Invalid(_))), "{refused:?}");
     }
     let refused = fixture.decide(Action::Read, "unknown").await;
-    assert!(matches!(refused, Err(Refusal::Throttled(wait)) if wait > Duration::ZERO));
+    assert!(
+        matches!(refused, Err(Refusal::Throttled(full)) if full.retry_after() > Duration::ZERO)
+    );
     assert!(fixture.decide(Action::Read, "reader").await.is_ok());
     let elsewhere = fixture
         .decide_from(ELSEWHERE, Action::Read, "unknown")

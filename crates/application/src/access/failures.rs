@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use posthorn_domain::{Client, QuotaRule};
 
-use crate::{QuotaClass, QuotaCounter, QuotaKey, QuotaScope};
+use crate::{QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope};
 
 /// What failures are counted as.
 const SCOPE: QuotaScope = QuotaScope {
@@ -27,16 +26,15 @@ impl FailureLimit {
         Self { counter, rule }
     }
 
-    /// Counts one failure of the client at `address`; says how long it has to wait when it made
-    /// too many. Who cannot be counted is not made to wait: it is refused anyway.
-    pub(super) async fn count(&self, address: IpAddr) -> Option<Duration> {
+    /// Counts one failure of the client at `address`; gives the decision when it made too many. Who cannot be counted is not made to wait: it is refused anyway.
+    pub(super) async fn count(&self, address: IpAddr) -> Option<QuotaDecision> {
         let rule = self.rule.as_ref()?;
         let key = QuotaKey {
             client: Client::at(address),
             scope: SCOPE,
         };
         match self.counter.hit(&key, rule).await {
-            Ok(decision) if !decision.allowed => Some(decision.retry_after()),
+            Ok(decision) if !decision.allowed => Some(decision),
             Ok(_) => None,
             Err(error) => {
                 tracing::warn!(%error, "failed authentication was not counted");

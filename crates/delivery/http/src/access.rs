@@ -9,7 +9,7 @@ use posthorn_domain::Topic;
 
 use crate::caller::Subject;
 use crate::context;
-use crate::problem::ApiError;
+use crate::quota::Refused;
 use crate::routes::Route;
 use crate::state::State;
 
@@ -20,7 +20,7 @@ pub(crate) async fn authorize(
     route: &Route,
     state: &State,
     request: &HttpRequest,
-) -> Result<(), ApiError> {
+) -> Result<(), Refused> {
     let action = route.action(request.method().as_str());
     if action == Action::Unchecked {
         return Ok(());
@@ -50,9 +50,9 @@ pub(crate) fn grant(request: &HttpRequest) -> Grant {
     grant.unwrap_or(Grant::ANONYMOUS)
 }
 
-/// Counts a refusal and makes it an error.
-pub(crate) fn refuse(state: &State, refusal: Refusal) -> ApiError {
+/// Counts a refusal in the metrics and makes it an error.
+pub(crate) fn refuse(state: &State, refusal: Refusal) -> Refused {
     let metrics = &state.services.request_metrics;
     metrics.access_refused(refusal.as_str());
-    refusal::error(refusal)
+    refusal::refused(refusal, state.services.clock.now())
 }

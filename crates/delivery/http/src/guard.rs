@@ -70,20 +70,13 @@ pub(crate) async fn guard(
     let authorized = match deadline.within(authorizing.catch_unwind()).await {
         Ok(Ok(authorized)) => authorized,
         // The panic hook has logged it.
-        Ok(Err(_panic)) => Err(ApiError::new(Code::Internal)),
-        Err(Elapsed) => Err(late()),
+        Ok(Err(_panic)) => Err(ApiError::new(Code::Internal).into()),
+        Err(Elapsed) => return Ok(fail(late())),
     };
-    if let Err(error) = authorized {
-        drain(&mut request, state.settings.max_body_bytes).await;
-        return Ok(fail(error));
-    }
-    let admitting = quota::admit(route, &state, &request_of);
-    let Ok(decided) = deadline.within(admitting).await else {
+    let deciding = quota::decide(route, &state, &request_of, authorized.err());
+    let Ok((decided, refusal)) = deadline.within(deciding).await else {
         return Ok(fail(late()));
     };
-    let refusal = decided
-        .as_ref()
-        .and_then(|decided| quota::refusal(decided, &state));
     let mut response = if let Some(error) = refusal {
         drain(&mut request, state.settings.max_body_bytes).await;
         fail(error)

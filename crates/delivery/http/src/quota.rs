@@ -16,6 +16,9 @@ use crate::state::State;
 
 pub(crate) use fields::{Policies, Policy, Use, put, whole_seconds};
 
+/// What the names of the limits on refused tokens begin with.
+const AUTH_FAILURES: &str = "auth-failures";
+
 /// What was decided about one request, with what answers call its limits.
 #[derive(Debug)]
 pub(crate) struct Decided {
@@ -28,12 +31,39 @@ pub(crate) struct Decided {
     at: Timestamp,
 }
 
-/// What was decided about one request, if it has limits.
-pub(crate) async fn admit(
+/// A request that may not be made, and the limit that was reached, if it is for that.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) error: ApiError,
+    limit: Option<Box<Decided>>,
+}
+
+/// Counts a request; says what its answer tells of limits, and why it is refused, if it is.
+///
+/// One that access has `refused` counts as well, for its address: nobody vouches for what its token
+/// says. Once there is no room it hears that, not the reason. What was refused for a limit already
+/// does not count again.
+pub(crate) async fn decide(
     route: &'static Route,
     state: &State,
     request: &HttpRequest,
-) -> Option<Decided> {
+    refused: Option<Refused>,
+) -> (Option<Decided>, Option<ApiError>) {
+    let reason = match refused {
+        Some(Refused {
+            error,
+            limit: Some(limit),
+        }) => return (Some(*limit), Some(error)),
+        Some(Refused { error, limit: None }) => Some(error),
+        None => None,
+    };
+    let decided = admit(route, state, request).await;
+    let full = decided.as_ref().and_then(|decided| refusal(decided, state));
+    (decided, full.or(reason))
+}
+
+/// What was decided about one request, if it has limits.
+async fn admit(route: &'static Route, state: &State, request: &HttpRequest) -> Option<Decided> {
     let admission: &Admission = state.services.admission.as_deref()?;
     let scope = route.quota_scope(request.method())?;
     let subject = caller::authenticated_subject(request);
@@ -50,7 +80,7 @@ pub(crate) async fn admit(
 }
 
 /// Why the request is refused, if it is.
-pub(crate) fn refusal(decided: &Decided, state: &State) -> Option<ApiError> {
+fn refusal(decided: &Decided, state: &State) -> Option<ApiError> {
     if decided.decision.allowed {
         return None;
     }
@@ -108,6 +138,22 @@ fn known(decided: &Decided, use_of: impl FnOnce(&Policies)) {
     });
 }
 
+impl Refused {
+    /// A limit was reached.
+    pub(crate) fn by(limit: Decided) -> Self {
+        Self {
+            error: limit.error(),
+            limit: Some(Box::new(limit)),
+        }
+    }
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Self { error, limit: None }
+    }
+}
+
 impl Decided {
     /// The decision on a quota, which was asked for `at` this time.
     pub(crate) fn new(admitted: Admitted, at: Timestamp) -> Self {
@@ -115,6 +161,16 @@ impl Decided {
             kind: admitted.class.as_str(),
             degraded: admitted.degraded,
             decision: admitted.decision,
+            at,
+        }
+    }
+
+    /// The decision, at about this time, that a client showed too many tokens that were refused.
+    pub(crate) fn of_failures(decision: QuotaDecision, at: Timestamp) -> Self {
+        Self {
+            kind: AUTH_FAILURES,
+            degraded: false,
+            decision,
             at,
         }
     }

@@ -1,17 +1,16 @@
 //! A refusal as a problem document with the challenge of RFC 6750, 3.
 
-use std::time::Duration;
-
 use posthorn_application::{Refusal, TokenError};
-use posthorn_domain::Scope;
+use posthorn_domain::{Scope, Timestamp};
 
 use crate::problem::{ApiError, Code};
+use crate::quota::{Decided, Refused};
 
 const REALM: &str = "Bearer realm=\"posthorn\"";
 
-/// The error for a refusal.
-pub(super) fn error(refusal: Refusal) -> ApiError {
-    match refusal {
+/// What is said of a refusal that was decided `now`.
+pub(super) fn refused(refusal: Refusal, now: Timestamp) -> Refused {
+    let error = match refusal {
         Refusal::Missing(scope) => ApiError {
             challenge: Some(format!("{REALM}, scope=\"{scope}\"")),
             ..ApiError::new(Code::Unauthorized)
@@ -31,10 +30,9 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
             format!("Токен не даёт права {scope} на тему {topic}."),
             format!("The token does not permit {scope} on the topic {topic}."),
         ),
-        Refusal::Throttled(wait) => ApiError {
-            retry_after: Some(whole_seconds(wait)),
-            ..ApiError::new(Code::RateLimited)
-        },
+        Refusal::Throttled(decision) => {
+            return Refused::by(Decided::of_failures(decision, now));
+        }
         Refusal::Unavailable(error) if error.is_transient() => {
             tracing::debug!(%error, "a token was not looked up");
             ApiError::new(Code::StoreUnavailable)
@@ -43,7 +41,8 @@ pub(super) fn error(refusal: Refusal) -> ApiError {
             tracing::error!(%error, "a token was not looked up");
             ApiError::new(Code::Internal)
         }
-    }
+    };
+    error.into()
 }
 
 /// The token cannot be used at all; the reasons are without a full stop.
@@ -67,11 +66,6 @@ fn forbidden(scope: Scope, russian: String, english: String) -> ApiError {
         detail: Some(Box::new((russian, english))),
         ..ApiError::new(Code::Forbidden)
     }
-}
-
-/// Rounded up, so that who waits that long is not too early.
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn russian(error: TokenError) -> &'static str {

@@ -96,7 +96,7 @@ async fn receive(
         // The body may name the topic.
         let grant = access::grant(request);
         let permitted = grant.check_topic(&send.topic);
-        permitted.map_err(|refusal| access::refuse(state, refusal))?;
+        permitted.map_err(|refusal| access::refuse(state, refusal).error)?;
         let text = send.content.clone();
         let appended = state.services.messages.send(send).await?;
         Ok((text, appended))

@@ -240,7 +240,21 @@ async fn a_client_whose_tokens_are_refused_too_often_has_to_wait() {
         assert_eq!(call(&server, "GET", TOPIC, "bad").await.status, 401);
     }
     let answer = call(&server, "GET", TOPIC, "bad").await;
-    answer.assert_problem(429, "rate-limited");
+    let problem = answer.assert_problem(429, "rate-limited");
+    let violated = serde_json::json!(["auth-failures-per-minute"]);
+    assert_eq!(problem["violated-policies"], violated);
+    for (name, value) in [
+        (
+            "ratelimit-policy",
+            "\"auth-failures-per-minute\";q=300;w=60",
+        ),
+        ("ratelimit", "\"auth-failures-per-minute\";r=0;t=60"),
+        ("x-ratelimit-limit", "300"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1795392060"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
     let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(server.recorder.refused().last(), Some(&"throttled"));

@@ -1,5 +1,6 @@
 //! For whom requests are counted, and for whom they are not.
 
+use posthorn_application::AccessPolicy;
 use posthorn_http::{ProxyHeader, TrustedProxies};
 use posthorn_testkit::samples;
 use serde_json::json;
@@ -161,4 +162,52 @@ async fn the_bearer_of_a_token_is_one_client_wherever_it_is() {
     }
     let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
     assert_eq!(answer.header("x-ratelimit-remaining"), Some("1"));
+}
+
+#[tokio::test]
+async fn what_access_refuses_counts_for_its_address_and_no_subject_suffers() {
+    let quotas = Quotas {
+        read: "3 per minute",
+        message: "2 per minute",
+        ..Quotas::default()
+    };
+    let policy = AccessPolicy::protected(true);
+    let server = TestServer::with_access_and_quotas(policy, quotas, |_| {});
+    let reader = samples::claims("reader", "messages:read", &["*"]);
+    server.tokens.set("reader", Ok(reader));
+    let call = async |method: &str, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [JSON, ("Authorization", bearer.as_str())];
+        let headers = &headers[..=usize::from(!token.is_empty())];
+        let body = if method == "POST" { BODY } else { "" };
+        let path = "/api/v1/topics/t/messages";
+        server.call(method, path, headers, body).await
+    };
+    for (method, token, status, left) in [
+        ("GET", "", 401, "2"),
+        ("GET", "forged", 401, "1"),
+        ("GET", "", 401, "0"),
+        ("GET", "", 429, "0"),
+        ("GET", "forged", 429, "0"),
+        ("POST", "reader", 403, "1"),
+        ("POST", "reader", 403, "0"),
+        ("POST", "reader", 429, "0"),
+        ("POST", "", 429, "0"),
+        // Whoever has a valid token is counted for itself.
+        ("GET", "reader", 200, "2"),
+    ] {
+        let answer = call(method, token).await;
+        let case = format!("{method} as `{token}`: {answer:?}");
+        assert_eq!(answer.status, status, "{case}");
+        let remaining = answer.header("x-ratelimit-remaining");
+        assert_eq!(remaining, Some(left), "{case}");
+        let challenges = matches!(status, 401 | 403);
+        let challenge = answer.header("www-authenticate");
+        assert_eq!(challenge.is_some(), challenges, "{case}");
+    }
+    // What is not counted is refused for its token alone.
+    let headers = [("Authorization", "Bearer forged")];
+    let answer = server.call("GET", "/api/v1/limits", &headers, "").await;
+    answer.assert_problem(401, "unauthorized");
+    assert_eq!(answer.header("ratelimit"), None);
 }

@@ -69,7 +69,16 @@ impl TestServer {
 
     /// A server that counts its clients' requests.
     pub(crate) fn with_quotas(quotas: Quotas, change: impl FnOnce(&mut HttpSettings)) -> Self {
-        let (mut services, parts) = Parts::new(AccessPolicy::OPEN);
+        Self::with_access_and_quotas(AccessPolicy::OPEN, quotas, change)
+    }
+
+    /// A server that does both.
+    pub(crate) fn with_access_and_quotas(
+        policy: AccessPolicy,
+        quotas: Quotas,
+        change: impl FnOnce(&mut HttpSettings),
+    ) -> Self {
+        let (mut services, parts) = Parts::new(policy);
         services.admission = Some(Arc::new(quotas.admission(Arc::clone(&parts.quotas))));
         Self::bound(settings(change), services, parts)
     }

@@ -1,6 +1,7 @@
 //! A quota counter that counts by the definition, and fails on order.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ pub struct FakeQuotaCounter {
     shared: bool,
     /// When each allowed request of a key was, since the Unix epoch; the oldest first.
     allowed: Mutex<HashMap<(QuotaKey, QuotaStrategy), Vec<Duration>>>,
+    /// How many calls of `peek` are under way, and how many were at most.
+    looks: AtomicUsize,
+    most_looks: AtomicUsize,
 }
 
 impl FakeQuotaCounter {
@@ -34,6 +38,11 @@ impl FakeQuotaCounter {
     /// Lets the next `count` calls fail with `error`; `usize::MAX` for all, 0 for none.
     pub fn fail_next(&self, count: usize, error: QuotaError) {
         self.script.fail_next(count, error);
+    }
+
+    /// How many calls of `peek` were under way at once, at most.
+    pub fn most_looks_at_once(&self) -> usize {
+        self.most_looks.load(Ordering::SeqCst)
     }
 
     fn decide(
@@ -101,6 +110,11 @@ impl QuotaCounter for FakeQuotaCounter {
     }
 
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+        let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_looks.fetch_max(looks, Ordering::SeqCst);
+        // Whoever wants to look as well comes before this one is done.
+        tokio::task::yield_now().await;
+        self.looks.fetch_sub(1, Ordering::SeqCst);
         self.decide(key, rule, false)
     }
 }

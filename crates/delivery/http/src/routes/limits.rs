@@ -1,6 +1,7 @@
 //! What a caller may still do.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::future::try_join_all;
 use posthorn_application::{Admission, Caller, QuotaScope};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -78,13 +79,19 @@ pub(crate) async fn limits(
         limits: Vec::new(),
     };
     if let Some(admission) = admission {
-        for (scope, routes) in routes::counted_together() {
-            let Some(seen) = look(admission, scope, caller, &state).await? else {
+        let counted = routes::counted_together();
+        // At once: with Redis each look is a round trip.
+        let looks = counted
+            .iter()
+            .map(|(scope, _)| look(admission, *scope, caller, &state));
+        let looks = try_join_all(looks).await?;
+        for ((scope, routes), seen) in counted.iter().zip(looks) {
+            let Some(seen) = seen else {
                 break;
             };
             answer.strategy = Some(admission.rule(scope.class).strategy().as_str());
             answer.degraded |= seen.is_degraded();
-            answer.limits.extend(rows(&seen, &routes));
+            answer.limits.extend(rows(&seen, routes));
         }
     }
     Ok(HttpResponse::Ok().json(answer))

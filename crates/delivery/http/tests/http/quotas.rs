@@ -261,6 +261,13 @@ async fn limits_are_told_and_looking_at_them_consumes_nothing() {
 }
 
 #[tokio::test]
+async fn all_limits_are_looked_at_at_once() {
+    let server = server(Quotas::default());
+    assert_eq!(server.get("/api/v1/limits").await.status, 200);
+    assert_eq!(server.quotas.most_looks_at_once(), 7);
+}
+
+#[tokio::test]
 async fn a_server_without_quotas_says_so() {
     let server = TestServer::start();
     let limits = server.get("/api/v1/limits").await.json();

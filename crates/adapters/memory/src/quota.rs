@@ -22,7 +22,7 @@ pub struct MemoryQuotaSettings {
     /// About how many keys are tracked at most: a client has one for each scope that it uses.
     /// 100 000 by default, some 25 MiB.
     pub max_keys: usize,
-    /// About how many requests moving windows remember at most, over all keys, at 8 bytes each.
+    /// About how many requests moving windows remember at most, over all keys, at 8 to 32 bytes each.
     /// 4 000 000 by default.
     pub max_remembered: usize,
 }

@@ -6,6 +6,11 @@ use std::time::Duration;
 use posthorn_application::{QuotaDecision, QuotaWindow};
 use posthorn_domain::{Quota, QuotaRule, QuotaStrategy};
 
+/// The room for remembered requests is this many times what is needed at most.
+const MOST_SPARE: usize = 4;
+/// For so few the room does not matter.
+const FEW: usize = 8;
+
 /// What one key has used.
 #[derive(Debug)]
 pub(super) enum Counted {
@@ -65,6 +70,11 @@ impl Counted {
                 let left = left(log, longest.unwrap_or_default(), now);
                 log.drain(..left);
                 log.push_back(now);
+                // What a busy time needed is given back, or what is remembered would say little
+                // of the memory in use. Not at once: it costs a copy.
+                if log.capacity() > MOST_SPARE * log.len().max(FEW) {
+                    log.shrink_to(2 * log.len());
+                }
             }
         }
         for window in &mut decision.windows {
@@ -165,4 +175,36 @@ fn left(log: &VecDeque<u64>, length: u64, now: u64) -> usize {
 /// The length of a window in nanoseconds; at least 1.
 fn length(quota: Quota) -> u64 {
     u64::from(quota.window_seconds()) * 1_000_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use posthorn_testkit::quota_contract::rule;
+
+    use super::*;
+
+    #[test]
+    fn the_room_for_requests_shrinks_with_their_number() {
+        let rule = rule("1000 per minute", QuotaStrategy::MovingWindow);
+        let minute = length(rule.limits()[0]);
+        let mut counted = Counted::new(&rule);
+        let mut hit = |now: u64| {
+            let mut decision = counted.look(&rule, now);
+            counted.count(&mut decision, now);
+            let Counted::Moving(log) = &counted else {
+                panic!("{counted:?}");
+            };
+            (log.len(), log.capacity())
+        };
+        for now in 0..1000 {
+            let (len, room) = hit(now);
+            assert!(room <= MOST_SPARE * len.max(FEW), "{len} in {room}");
+        }
+        // A few go at first, then nearly all.
+        for (now, left) in [(100, 900), (800, 201), (998, 4), (5_000, 1)] {
+            let (len, room) = hit(minute + now);
+            assert!(len.abs_diff(left) <= 3, "{len} at {now}");
+            assert!(room <= MOST_SPARE * len.max(FEW), "{len} in {room}");
+        }
+    }
 }

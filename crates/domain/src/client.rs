@@ -15,7 +15,8 @@ pub enum Client {
     Network(IpAddr),
 }
 
-/// A block of addresses in CIDR notation (RFC 4632, 3.1; RFC 4291, 2.3).
+/// A block of addresses in CIDR notation (RFC 4632, 3.1; RFC 4291, 2.3). A block of IPv4 addresses
+/// within IPv6, such as `::ffff:10.0.0.0/104`, is the block of IPv4 addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressRange {
     network: IpAddr,
@@ -75,13 +76,21 @@ impl FromStr for AddressRange {
         };
         let address: IpAddr = address.parse().map_err(|_| refused())?;
         let whole = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
+        let prefix: u8 = match prefix {
             // Digits alone: the number's own reader would take a sign.
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 digits.parse().map_err(|_| refused())?
             }
             Some(_) => return Err(refused()),
             None => whole,
+        };
+        let (address, prefix) = match address.to_canonical() {
+            // Clients are told apart by their IPv4 address, so that the block would hold none; a
+            // larger one is not all IPv4.
+            canonical @ IpAddr::V4(_) if address.is_ipv6() => {
+                (canonical, prefix.checked_sub(96).ok_or_else(refused)?)
+            }
+            _ => (address, prefix),
         };
         let network = masked(address, prefix).ok_or_else(refused)?;
         Ok(Self { network, prefix })
@@ -140,6 +149,13 @@ mod tests {
             ("2001:db8::/32", "2001:db9::1", false),
             ("::1", "::1", true),
             ("10.0.0.0/8", "::ffff:10.0.0.1", true),
+            ("::ffff:10.0.0.0/104", "10.0.0.1", true),
+            ("::ffff:10.0.0.0/104", "::ffff:10.0.0.1", true),
+            ("::ffff:10.0.0.0/104", "11.0.0.1", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+            ("::ffff:192.0.2.1", "192.0.2.2", false),
+            ("::ffff:0:0/96", "192.0.2.2", true),
+            ("::ffff:0:0/96", "2001:db8::1", false),
         ] {
             let parsed: AddressRange = range.parse().unwrap();
             assert_eq!(
@@ -163,6 +179,8 @@ mod tests {
             "host",
             "10.0.0.0/8/8",
             "10.0.0.0/256",
+            "::ffff:10.0.0.0/95",
+            "::ffff:10.0.0.0/8",
         ] {
             assert!(text.parse::<AddressRange>().is_err(), "{text}");
         }

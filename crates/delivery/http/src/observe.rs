@@ -153,17 +153,8 @@ fn span(context: &RequestContext, method: &Method) -> Span {
 }
 
 /// Makes every answer of an error a problem document.
-fn present(
-    mut response: ServiceResponse,
-    context: &RequestContext,
-    state: &State,
-) -> ServiceResponse {
+fn present(response: ServiceResponse, context: &RequestContext, state: &State) -> ServiceResponse {
     let status = response.status();
-    if status == StatusCode::OK && response.request().method() == Method::OPTIONS {
-        // The middleware of CORS answers 200 to what every route answers with 204.
-        *response.response_mut().status_mut() = StatusCode::NO_CONTENT;
-        return response;
-    }
     let is_error = status.is_client_error() || status.is_server_error();
     let is_document = response.headers().get(header::CONTENT_TYPE) == Some(&problem::CONTENT_TYPE);
     if !is_error || is_document || is_own_answer(&response) {

@@ -14,6 +14,7 @@ use actix_web::{App, web};
 use tokio::net::TcpStream;
 
 use crate::connection::{Alarm, Connection};
+use crate::cors::preflight;
 use crate::observe::observe;
 use crate::state::State;
 use crate::{CorsOrigins, flood, routes};
@@ -53,6 +54,7 @@ pub(super) fn service(
         // The last one is the outermost.
         .wrap(Condition::new(has_flood_guard, Governor::new(&state.flood)))
         .wrap(Condition::new(has_cors, cors.middleware()))
+        .wrap(Condition::new(has_cors, from_fn(preflight)))
         .wrap(from_fn(observe));
     let signal = signal.clone();
     let http = HttpService::build()

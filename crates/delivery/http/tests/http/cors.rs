@@ -45,6 +45,8 @@ async fn a_listed_origin_may_call() {
     let server = server("https://other.example, https://app.example");
     let answer = preflight(&server, ORIGIN).await;
     assert_eq!(answer.status, 204, "{answer:?}");
+    assert_eq!(answer.header("allow"), Some("POST, OPTIONS"));
+    assert_eq!(answer.header("content-length"), None);
     assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
     assert_eq!(answer.header("access-control-max-age"), Some("3600"));
     assert_eq!(answer.header("access-control-allow-credentials"), None);
@@ -106,11 +108,12 @@ async fn an_unlisted_origin_gets_no_permission() {
     let server = server(ORIGIN);
     for origin in ["https://evil.example", "https://app.example.evil", "null"] {
         let answer = preflight(&server, origin).await;
-        assert_eq!(
-            answer.header("access-control-allow-origin"),
-            None,
-            "{origin}"
-        );
+        assert_eq!(answer.status, 204, "{origin}");
+        assert_eq!(answer.header("allow"), Some("POST, OPTIONS"));
+        for permission in ["origin", "methods", "headers"] {
+            let name = format!("access-control-allow-{permission}");
+            assert_eq!(answer.header(&name), None, "{origin}");
+        }
         let answer = server
             .call("GET", "/api/v1/ping", &[("Origin", origin)], "")
             .await;
@@ -123,8 +126,9 @@ async fn an_unlisted_origin_gets_no_permission() {
     }
 }
 
+/// The browser compares.
 #[tokio::test]
-async fn a_preflight_that_asks_for_too_much_is_refused_as_a_problem() {
+async fn a_preflight_that_asks_for_too_much_hears_what_is_allowed() {
     let server = server(ORIGIN);
     for (name, value) in [
         ("Access-Control-Request-Method", "PATCH"),
@@ -134,7 +138,32 @@ async fn a_preflight_that_asks_for_too_much_is_refused_as_a_problem() {
         headers.retain(|(given, _)| *given != name);
         headers.push((name, value));
         let answer = server.call("OPTIONS", "/api/v1/ping", &headers, "").await;
-        answer.assert_problem(400, "validation-failed");
+        assert_eq!(answer.status, 204);
+        let allowed = ["delete", "get", "options", "post"];
+        assert_eq!(items(&answer, "access-control-allow-methods"), allowed);
+        let allowed = items(&answer, "access-control-allow-headers");
+        assert!(!allowed.contains(&"x-secret".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn options_is_answered_by_the_routes_whoever_asks() {
+    let server = server(ORIGIN);
+    let method = ("Access-Control-Request-Method", "GET");
+    for headers in [
+        &[][..],
+        &[method],
+        &[("Origin", ORIGIN)],
+        &[("Origin", ORIGIN), method],
+        &[("Origin", "https://evil.example"), method],
+        &[("Origin", ORIGIN), ("Access-Control-Request-Method", "?")],
+    ] {
+        let answer = server.call("OPTIONS", "/api/v1/ping", headers, "").await;
+        assert_eq!(answer.status, 204, "{headers:?}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD, OPTIONS"));
+        let answer = server.call("OPTIONS", "/nowhere", headers, "").await;
+        answer.assert_problem(404, "not-found");
+        assert_eq!(answer.header("access-control-allow-methods"), None);
     }
 }
 

@@ -31,14 +31,10 @@ impl Locale {
 
     /// The language that `Accept-Language` (RFC 9110, 12.5.4) prefers, else `default`.
     pub(crate) fn negotiate(headers: &HeaderMap, default: Self) -> Self {
-        let Some(header) = headers.get(header::ACCEPT_LANGUAGE) else {
-            return default;
-        };
-        let Ok(text) = header.to_str() else {
-            return default;
-        };
         let mut wishes = Wishes::default();
-        for range in text.split(',') {
+        let lines = headers.get_all(header::ACCEPT_LANGUAGE);
+        let lines = lines.filter_map(|line| line.to_str().ok());
+        for range in lines.flat_map(|line| line.split(',')) {
             wishes.add(range);
         }
         wishes.preferred(default)
@@ -59,8 +55,9 @@ impl Wishes {
     fn add(&mut self, range: &str) {
         let mut parts = range.split(';');
         let tag = parts.next().unwrap_or_default().trim();
-        let quality = match parts.find_map(|part| part.trim().strip_prefix("q=")) {
-            Some(quality) => quality.trim().parse().ok(),
+        let mut parameters = parts.filter_map(|part| part.split_once('='));
+        let quality = match parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("q")) {
+            Some((_, quality)) => quality.trim().parse().ok(),
             None => Some(1.0),
         };
         let Some(quality) = quality.filter(|quality: &f32| (0.0..=1.0).contains(quality)) else {
@@ -81,7 +78,8 @@ impl Wishes {
         }
     }
 
-    /// The language liked best. Of equals the one that was named first wins, and then `default`.
+    /// The language liked best. Of equals the one that was named first wins, and then `default`; where
+    /// nothing is said for a language, so does one that is not refused.
     fn preferred(&self, default: Locale) -> Locale {
         let others = [default, Locale::Ru, Locale::En].into_iter();
         let others = others.filter(|locale| self.named.iter().all(|(given, _)| given != locale));
@@ -92,7 +90,13 @@ impl Wishes {
                 best = Some((locale, quality));
             }
         }
-        best.map_or(default, |(locale, _)| locale)
+        let is_refused = |locale: &Locale| {
+            let named = self.named.iter().find(|(given, _)| given == locale);
+            named.map(|(_, quality)| *quality).or(self.any) == Some(0.0)
+        };
+        let mut open = [default, Locale::Ru, Locale::En].into_iter();
+        let open = open.find(|locale| !is_refused(locale));
+        best.map(|(locale, _)| locale).or(open).unwrap_or(default)
     }
 }
 
@@ -126,6 +130,13 @@ mod tests {
         check("en;q=0.3, *;q=0.5", Locale::Ru);
         check("en, ru", Locale::En);
         check("en;q=0", Locale::Ru);
+        check("ru;q=0", Locale::En);
+        check("ru;Q=0.000", Locale::En);
+        check("ru;q=0, *;q=0", Locale::Ru);
+        check("de, ru;q=0", Locale::En);
+        check("ru;Q=0.1, en;q=0.2", Locale::En);
+        check("ru ; Q = 0.1 , en", Locale::En);
+        check("ru;level=1;q=0.1, en;q=0.2", Locale::En);
         check("ru;q=0, en;q=0", Locale::Ru);
         check("en;q=7, ru;q=0.1", Locale::Ru);
         check("en;q=NaN", Locale::Ru);
@@ -135,5 +146,15 @@ mod tests {
         check(";;,q=,", Locale::Ru);
         check("en;q=nonsense", Locale::Ru);
         assert_eq!(Locale::negotiate(&HeaderMap::new(), Locale::En), Locale::En);
+    }
+
+    #[test]
+    fn all_lines_are_read() {
+        let mut headers = HeaderMap::new();
+        for line in [&b"ru;q=0.5"[..], b"\xff", b"en"] {
+            let line = HeaderValue::from_bytes(line).unwrap();
+            headers.append(header::ACCEPT_LANGUAGE, line);
+        }
+        assert_eq!(Locale::negotiate(&headers, Locale::Ru), Locale::En);
     }
 }

@@ -166,14 +166,14 @@ fn find_problems(bytes: &[u8], problems: &mut Vec<FieldProblem>) -> Result<Messa
         Json::Text(_) | Json::Other => return Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
     };
     let mut body = MessageBody::default();
+    // However many unknown ones there are, the members of a message are looked at: what is there is
+    // not missing.
     for (name, value) in without_duplicates("", members, problems) {
-        if problems.len() >= MAX_FIELDS {
-            break;
-        }
         match name.as_str() {
             "message" => body.message = text(&name, value, problems),
             "topic" => body.topic = text(&name, value, problems),
             "attributes" => body.attributes = attributes(value, problems),
+            _ if problems.len() >= MAX_FIELDS => {}
             _ => problems.push(FieldProblem::new(&name, FieldCode::Unknown)),
         }
     }

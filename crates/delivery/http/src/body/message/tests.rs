@@ -81,6 +81,21 @@ fn every_failing_field_is_found_at_once() {
 }
 
 #[test]
+fn what_is_there_is_not_missing_however_much_is_unknown() {
+    let unknown: Vec<_> = (0..150).map(|n| format!(r#""{n}": 1"#)).collect();
+    let unknown = unknown.join(",");
+    for message in [r#""a""#, "1"] {
+        let json = format!(r#"{{{unknown}, "message": {message}, "topic": "No"}}"#);
+        let problems = parse(json.as_bytes()).unwrap_err().fields;
+        assert!(problems.len() <= MAX_FIELDS + 3, "{}", problems.len());
+        let codes: Vec<_> = problems.iter().map(|problem| &problem.code).collect();
+        assert!(!codes.contains(&&FieldCode::Required));
+        let is_text = message.starts_with('"');
+        assert_eq!(codes.contains(&&FieldCode::NotAString), !is_text);
+    }
+}
+
+#[test]
 fn what_is_no_json_text_is_malformed() {
     check_malformed(b"");
     check_malformed(b"null");

@@ -119,7 +119,7 @@ impl KeyExtractor for FloodKey {
     type KeyExtractionError = ApiError;
 
     fn extract(&self, request: &ServiceRequest) -> Result<Self::Key, Self::KeyExtractionError> {
-        if routes::is_probe_path(request.path()) {
+        if routes::is_probe_path(routes::routed_path(request.request())) {
             return Ok(Counted::Exempt);
         }
         let address = context::of(request.request()).client;

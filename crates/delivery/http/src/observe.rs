@@ -22,7 +22,7 @@ use crate::context::{Client, RequestContext};
 use crate::flood;
 use crate::locale::Locale;
 use crate::problem::{self, ApiError, Code};
-use crate::routes::Route;
+use crate::routes::{self, Route};
 use crate::state::State;
 use crate::trace::Trace;
 
@@ -88,7 +88,7 @@ pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) 
         client_address::of(peer, &no_headers, settings.trusted_proxies).into(),
     );
     // Its path is not known; the root stands for it.
-    let mut response = error.answer(&context, "/");
+    let mut response = error.answer(&context, "/", false);
     headers::add_common(response.headers_mut(), &context, settings);
     let outcome = RequestOutcome {
         method: OTHER,
@@ -179,7 +179,8 @@ fn present(response: ServiceResponse, context: &RequestContext, state: &State) -
         },
     });
     let (request, plain) = response.into_parts();
-    let mut document = error.answer(context, request.path());
+    let legacy = problem::is_legacy(routes::routed_path(&request));
+    let mut document = error.answer(context, request.path(), legacy);
     // What other middleware said stays, such as the headers of CORS.
     for (name, value) in plain.headers() {
         if !document.headers().contains_key(name) && *name != header::CONTENT_LENGTH {

@@ -180,9 +180,14 @@ impl ApiError {
         }
     }
 
-    /// The problem document for the request of `context`.
-    pub(crate) fn answer(&self, context: &RequestContext, path: &str) -> HttpResponse {
-        let legacy = is_legacy(path);
+    /// The problem document for the request of `context`; on a `legacy` path it is the original's as
+    /// well.
+    pub(crate) fn answer(
+        &self,
+        context: &RequestContext,
+        path: &str,
+        legacy: bool,
+    ) -> HttpResponse {
         let status = self.status(legacy);
         let mut response = HttpResponseBuilder::new(status);
         response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE));
@@ -275,7 +280,7 @@ impl Exceeded {
     }
 }
 
-/// Whether `path` is one of the original's: under `/api/` and outside any version.
+/// Whether `path`, as routes see it, is one of the original's: under `/api/` and outside any version.
 pub(crate) fn is_legacy(path: &str) -> bool {
     path.strip_prefix("/api/")
         .is_some_and(|rest| rest != "v1" && !rest.starts_with("v1/"))

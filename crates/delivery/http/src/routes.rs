@@ -132,7 +132,13 @@ pub fn route_table() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.iter().flat_map(move |route| of(route))
 }
 
-/// Whether a probe is at `path`.
+/// The path of a request as routes see it: what is needlessly encoded in it, such as the `a` in
+/// `/%61pi/ping`, is decoded. Who wants to know what a request is has to look at this one.
+pub(crate) fn routed_path(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
+}
+
+/// Whether a probe is at `path`, as routes see it.
 pub(crate) fn is_probe_path(path: &str) -> bool {
     TABLE
         .iter()

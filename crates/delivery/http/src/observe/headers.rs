@@ -5,7 +5,6 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::HttpSettings;
 use crate::context::RequestContext;
-use crate::problem;
 use crate::routes::Kind;
 
 pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,12 +24,9 @@ pub(super) fn add(
     context: &RequestContext,
     settings: &HttpSettings,
 ) -> ServiceResponse {
-    let is_legacy = problem::is_legacy(response.request().path());
     let headers = response.headers_mut();
     add_common(headers, context, settings);
-    if let (true, Some(Kind::Legacy(successor))) =
-        (is_legacy, context.route.get().map(|route| route.kind))
-    {
+    if let Some(Kind::Legacy(successor)) = context.route.get().map(|route| route.kind) {
         headers.insert(DEPRECATION.clone(), DEPRECATED_SINCE);
         let link = format!("<{successor}>; rel=\"successor-version\"");
         if let Ok(link) = HeaderValue::from_str(&link) {

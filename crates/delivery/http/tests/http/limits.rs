@@ -194,6 +194,7 @@ async fn a_client_that_asks_too_fast_is_refused_and_probes_are_not() {
     assert_eq!(ask("/api/v1/ping", "192.0.2.1").await.status, 200);
     for _ in 0..10 {
         assert_eq!(ask("/health/live", "192.0.2.1").await.status, 200);
+        assert_eq!(ask("/health/liv%65", "192.0.2.1").await.status, 200);
         assert_eq!(ask("/metrics", "192.0.2.1").await.status, 200);
     }
 }

@@ -201,3 +201,26 @@ async fn the_old_addresses_of_the_documentation_lead_to_the_new_ones() {
         server.get("/api-docs/openapi.json").await.json()
     );
 }
+
+#[tokio::test]
+async fn an_encoded_path_is_the_one_that_it_stands_for() {
+    let server = TestServer::start();
+    let plain = [("Content-Type", "text/plain")];
+    for path in ["/%61pi/message", "/api/%6dessage"] {
+        let answer = server.call("POST", path, &plain, "a").await;
+        // As the original answered another media type.
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.json()["error"].is_string(), "{path}");
+        assert_eq!(answer.json()["instance"], path);
+        assert!(answer.header("deprecation").is_some(), "{path}");
+    }
+    for path in ["/api/%761/ping", "/%61pi/v1/ping", "/api/v1/pin%67"] {
+        let answer = server.call("PUT", path, &[], "").await;
+        let problem = answer.assert_problem(405, "method-not-allowed");
+        assert_eq!(problem.get("error"), None, "{path}");
+        assert_eq!(answer.header("deprecation"), None, "{path}");
+    }
+    let answer = server.get("/%61pi/nowhere").await;
+    let problem = answer.assert_problem(404, "not-found");
+    assert!(problem["error"].is_string());
+}

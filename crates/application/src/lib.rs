@@ -24,7 +24,9 @@ pub use fallback::Fallback;
 pub use health_service::{CheckOutcome, HealthChecks, HealthReport, HealthService, HealthStatus};
 pub use info_service::{AppIdentity, InfoService, InfoSnapshot};
 pub use lifecycle::{Lifecycle, Phase};
-pub use message_service::{Follow, FollowEvent, MessageService, SendError, SendMessage};
+pub use message_service::{
+    Follow, FollowEvent, MessageService, SendError, SendMessage, TopicListing,
+};
 pub use ports::cache::{Cache, CacheError};
 pub use ports::clock::Clock;
 pub use ports::deny_list::{DenyList, DenyListError, MAX_DENIAL_DELAY};

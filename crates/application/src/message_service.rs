@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod follow;
+mod listing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use posthorn_domain::{
 };
 
 pub use crate::message_service::follow::{Follow, FollowEvent};
+pub use crate::message_service::listing::TopicListing;
 use crate::{
-    Append, AppendError, Appended, Idempotency, MessageStore, Page, PageLimit, PageRequest,
-    StoreError, TopicPage, TopicRequest,
+    Append, AppendError, Appended, Idempotency, MessageStore, Page, PageRequest, StoreError,
+    TopicRequest,
 };
 
 /// Why a message was not accepted.
@@ -99,37 +101,24 @@ impl MessageService {
         self.store.delete(topic, id).await
     }
 
-    /// A page of the topics that hold messages.
-    pub async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
-        self.store.topics(request).await
+    /// The topics that hold messages.
+    pub async fn topics(&self, request: TopicRequest) -> Result<TopicListing, StoreError> {
+        let page = self.store.topics(request).await?;
+        let last = page.topics.last().filter(|_| page.has_more);
+        let next = last.map(|last| last.topic.clone());
+        let topics = page.topics;
+        Ok(TopicListing { topics, next })
     }
 
-    /// As [`MessageService::topics`], of the topics that `is_visible` lets through alone: the page is
-    /// as full as without, and gives nothing away of what lies between.
+    /// As [`MessageService::topics`], of the topics that `is_visible` lets through alone: the list is
+    /// as full as without, and names nothing of what lies between. Where thousands of others lie
+    /// between, it ends early and may be empty; `next` says where to go on.
     pub async fn visible_topics(
         &self,
         request: TopicRequest,
         is_visible: impl Fn(&Topic) -> bool,
-    ) -> Result<TopicPage, StoreError> {
-        let limit = request.limit.get();
-        let mut topics = Vec::new();
-        let mut after = request.after;
-        loop {
-            let request = TopicRequest {
-                after,
-                limit: PageLimit::MAX,
-            };
-            let page = self.store.topics(request).await?;
-            after = page.topics.last().map(|last| last.topic.clone());
-            let visible = page.topics.into_iter();
-            topics.extend(visible.filter(|summary| is_visible(&summary.topic)));
-            // One more than fits tells that there are more.
-            let has_more = topics.len() > limit;
-            if has_more || !page.has_more || after.is_none() {
-                topics.truncate(limit);
-                return Ok(TopicPage { topics, has_more });
-            }
-        }
+    ) -> Result<TopicListing, StoreError> {
+        listing::visible(&*self.store, request, is_visible).await
     }
 
     /// Follows `topic` from right after `after`, or from now on when `None`.

@@ -67,7 +67,8 @@ pub(crate) struct PageAnswer<'a> {
 pub(crate) struct TopicsAnswer {
     /// The topics, in the order of their names.
     topics: Vec<TopicAnswer>,
-    /// The page that follows, as a relative URL; `null` after the last one.
+    /// The page that follows, as a relative URL; `null` after the last one. A page of a token that
+    /// does not permit all topics may be short, or empty, and not the last one.
     next: Option<String>,
 }
 
@@ -100,18 +101,17 @@ pub(crate) async fn list_topics(
     query.finish()?;
     let (messages, wanted) = (&state.services.messages, TopicRequest { after, limit });
     let grant = access::grant(&request);
-    let page = if grant.covers_all() {
+    let listing = if grant.covers_all() {
         messages.topics(wanted).await?
     } else {
         let is_visible = |topic: &Topic| grant.covers(topic);
         messages.visible_topics(wanted, is_visible).await?
     };
-    let last = page.topics.last().filter(|_| page.has_more);
-    let next =
-        last.map(|last| format!("/api/v1/topics?after={}&limit={}", last.topic, limit.get()));
+    let next = listing.next;
+    let next = next.map(|after| format!("/api/v1/topics?after={after}&limit={}", limit.get()));
     let mut answer = HttpResponse::Ok();
     insert_links(&mut answer, next.as_deref(), None);
-    let topics = page.topics.iter().map(|summary| TopicAnswer {
+    let topics = listing.topics.iter().map(|summary| TopicAnswer {
         topic: summary.topic.to_string(),
         count: summary.count,
         first_id: summary.first.to_string(),

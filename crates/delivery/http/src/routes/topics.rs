@@ -58,7 +58,7 @@ pub(crate) struct PageAnswer<'a> {
     next: Option<String>,
     /// The page before in that order, as a relative URL; `null` before the first one.
     prev: Option<String>,
-    /// Whether retention removed messages right after `after`, so that the page does not join on.
+    /// Whether retention removed a message that came after `after`, so that the page does not join on.
     truncated: bool,
 }
 

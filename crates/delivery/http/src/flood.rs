@@ -147,6 +147,10 @@ impl KeyExtractor for FloodKey {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use posthorn_testkit::eventually;
+
     use super::*;
 
     #[test]
@@ -156,6 +160,25 @@ mod tests {
             (settings.flood_per_second, settings.flood_burst) = (rate, 0);
             assert!(guard(&settings).is_ok());
             assert_eq!(is_on(&settings), rate > 0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_have_been_quiet_are_forgotten() {
+        let mut settings = HttpSettings::default();
+        // Each has its burst back after a microsecond of the library's own time.
+        (settings.flood_per_second, settings.flood_burst) = (1_000_000, 1);
+        let guard = guard(&settings).unwrap();
+        let limiter = guard.limiter();
+        tokio::spawn(forget_quiet_clients(guard));
+        for round in 0..3 {
+            for number in 0..1000 {
+                let address = Ipv4Addr::from_bits(1000 * round + number);
+                let client = Client::at(address.into());
+                assert!(limiter.check_key(&Counted::Client(client)).is_ok());
+            }
+            assert_eq!(limiter.len(), 1000);
+            eventually(Duration::from_secs(10), async || limiter.is_empty()).await;
         }
     }
 }

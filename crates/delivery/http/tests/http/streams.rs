@@ -212,6 +212,15 @@ async fn a_reader_that_leaves_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_reader_that_closes_its_sending_half_is_taken_for_gone() {
+    let server = TestServer::start();
+    let mut reader = Reader::open(&server, PATH, &[]).await;
+    reader.connection.finish_sending().await;
+    assert_eq!(reader.block().await, None);
+    eventually(SOON, async || server.recorder.streams() == 0).await;
+}
+
+#[tokio::test]
 async fn open_streams_are_no_requests_in_flight() {
     let server = TestServer::with(|settings| settings.max_in_flight = 1);
     let mut reader = Reader::open(&server, PATH, &[]).await;

@@ -1,35 +1,62 @@
-//! Whether the database is still the file that was opened.
+//! Whether the database and its lock are still the files that were opened.
 //!
 //! An open file outlives its name: a message that is written to one without a name is gone with the
-//! process, however well it was synced.
+//! process, however well it was synced. A lock without its name keeps nobody out.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
 
-/// Which file a path named when the store was opened.
+use crate::lock::FileLock;
+
+/// Which files the paths named when the store was opened.
 #[derive(Debug)]
 pub(crate) struct FileIdentity {
+    database: Named,
+    lock: Named,
+}
+
+/// A file and the name by which it has to be found.
+#[derive(Debug)]
+struct Named {
     path: PathBuf,
     device_and_inode: (u64, u64),
 }
 
 impl FileIdentity {
-    /// The file at `path` as it is now.
-    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+    /// The database at `path` as it is now, and the lock that is held.
+    pub(crate) fn of(path: &Path, lock: &FileLock) -> io::Result<Self> {
         Ok(Self {
-            path: path.to_path_buf(),
-            device_and_inode: device_and_inode(path)?,
+            database: Named::at(path.to_path_buf())?,
+            lock: Named {
+                path: lock.path().to_path_buf(),
+                device_and_inode: device_and_inode(&lock.metadata()?),
+            },
         })
     }
 
-    /// Fails as SQLite does where it looks itself, when the path names no file or another one.
+    /// Fails as SQLite does where it looks itself, when a path names no file or another one.
     pub(crate) fn check(&self) -> rusqlite::Result<()> {
-        let problem = match device_and_inode(&self.path) {
-            Ok(found) if found == self.device_and_inode => return Ok(()),
+        self.database.check()?;
+        self.lock.check()
+    }
+}
+
+impl Named {
+    fn at(path: PathBuf) -> io::Result<Self> {
+        let device_and_inode = device_and_inode(&fs::symlink_metadata(&path)?);
+        Ok(Self {
+            path,
+            device_and_inode,
+        })
+    }
+
+    fn check(&self) -> rusqlite::Result<()> {
+        let problem = match fs::symlink_metadata(&self.path) {
+            Ok(found) if device_and_inode(&found) == self.device_and_inode => return Ok(()),
             Ok(_) => "another file has taken its place".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -43,7 +70,6 @@ impl FileIdentity {
     }
 }
 
-fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
-    let metadata = fs::metadata(path)?;
-    Ok((metadata.dev(), metadata.ino()))
+fn device_and_inode(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }

@@ -7,6 +7,7 @@ mod fault;
 mod identity;
 mod lock;
 mod open;
+mod place;
 mod readers;
 pub mod schema;
 mod settings;

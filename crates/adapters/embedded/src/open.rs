@@ -1,13 +1,14 @@
 //! Opening the file: its lock, its check after a crash, its schema, its settings.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use posthorn_domain::Durability;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::identity::FileIdentity;
 use crate::lock::{FileLock, LockError};
+use crate::place;
 use crate::schema::{self, APPLICATION_ID, TooNew};
 use crate::settings::EmbeddedStoreSettings;
 
@@ -28,6 +29,12 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("{} is in use by another process", .0.display())]
     Locked(PathBuf),
+    /// The file has several names, and each would have a lock and a log of its own.
+    #[error(
+        "{} has more than one name; remove the other hard links, or copy the file to one of its own",
+        .0.display()
+    )]
+    HardLinked(PathBuf),
     /// The file belongs to something else.
     #[error("{} is a database of another application", .0.display())]
     Foreign(PathBuf),
@@ -70,6 +77,8 @@ pub enum OpenError {
 
 /// The connection that writes, and the lock that goes with it.
 pub(crate) struct Opened {
+    /// The one path of the file, whichever was given.
+    pub(crate) path: PathBuf,
     pub(crate) connection: Connection,
     pub(crate) identity: FileIdentity,
     pub(crate) lock: FileLock,
@@ -80,21 +89,35 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<Opened, Op
     if settings.durability == Durability::Replicated {
         return Err(OpenError::Durability);
     }
-    let path = &settings.path;
+    let path = place::resolve(&settings.path).map_err(|reason| OpenError::NotWritable {
+        path: settings.path.clone(),
+        reason,
+    })?;
     let not_writable = |reason| OpenError::NotWritable {
         path: path.clone(),
         reason,
     };
-    if let Some(directory) = path
-        .parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-    {
-        fs::create_dir_all(directory).map_err(not_writable)?;
-    }
-    let lock = FileLock::take(path).map_err(|error| match error {
+    let lock = FileLock::take(&path).map_err(|error| match error {
         LockError::Held => OpenError::Locked(path.clone()),
         LockError::Io(reason) => not_writable(reason),
     })?;
+    place::refuse_other_names(&path)?;
+    let connection = connect(&path, settings)?;
+    let identity = FileIdentity::of(&path, &lock).map_err(not_writable)?;
+    // Whoever took a lock's name away in the meantime may have let somebody else in.
+    identity
+        .check()
+        .map_err(|reason| sqlite_error(&path, reason))?;
+    Ok(Opened {
+        path,
+        connection,
+        identity,
+        lock,
+    })
+}
+
+/// The connection that writes, to a file that is as it has to be.
+fn connect(path: &Path, settings: &EmbeddedStoreSettings) -> Result<Connection, OpenError> {
     let sqlite = |reason| sqlite_error(path, reason);
     let mut connection = Connection::open(path).map_err(sqlite)?;
     refuse_foreign(&connection, path)?;
@@ -108,19 +131,14 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<Opened, Op
         Err(TooNew { found }) => {
             let known = schema::STEPS.len();
             return Err(OpenError::TooNew {
-                path: path.clone(),
+                path: path.to_path_buf(),
                 found,
                 known,
             });
         }
     }
     mark(&connection, false).map_err(sqlite)?;
-    let identity = FileIdentity::of(path).map_err(not_writable)?;
-    Ok(Opened {
-        connection,
-        identity,
-        lock,
-    })
+    Ok(connection)
 }
 
 /// Opens the file for reading beside the writer.

@@ -9,7 +9,8 @@ use posthorn_domain::Durability;
 #[derive(Clone, Debug)]
 pub struct EmbeddedStoreSettings {
     /// The database file; its directory is made when it is missing. Beside it live the write-ahead
-    /// log (`-wal`, `-shm`) and the lock file (`.lock`).
+    /// log (`-wal`, `-shm`) and the lock file (`.lock`). Symbolic links are followed first; a file
+    /// with several hard links is refused, because each name would have a log and a lock.
     pub path: PathBuf,
     /// [`Durability::Synced`] waits for `fsync` before a message is acknowledged;
     /// [`Durability::Memory`] leaves that to the operating system. A file cannot be replicated.

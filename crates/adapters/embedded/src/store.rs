@@ -47,7 +47,7 @@ impl EmbeddedStore {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let opened = open_writer(settings)?;
-        let connections = (0..settings.readers.max(1)).map(|_| open_reader(&settings.path));
+        let connections = (0..settings.readers.max(1)).map(|_| open_reader(&opened.path));
         let connections = connections.collect::<Result<_, _>>()?;
         let wakers = Arc::new(Wakers::default());
         let failing = Arc::new(AtomicBool::new(false));

@@ -90,6 +90,7 @@ impl Writer {
             connection,
             identity,
             lock,
+            path: _,
         } = opened;
         let memory = Memory::load(&connection)?;
         let place = Place::default();
@@ -140,6 +141,8 @@ impl Writer {
     }
 
     fn finish(&self) -> rusqlite::Result<()> {
+        // Another process may own what was moved away.
+        self.identity.check()?;
         open::mark(&self.connection, true)?;
         self.connection
             .pragma_update(None, "wal_checkpoint", "TRUNCATE")

@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+mod ownership;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,32 +50,6 @@ async fn texts(store: &EmbeddedStore) -> Vec<String> {
         .iter()
         .map(|message| message.content.as_str().to_owned())
         .collect()
-}
-
-#[tokio::test]
-async fn a_second_process_is_refused_by_name_and_the_shell_is_not() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
-    let store = open(&settings).unwrap();
-    store.append(append(&Topic::inbox(), "text")).await.unwrap();
-    let error = refusal(&settings);
-    assert!(matches!(error, OpenError::Locked(_)), "{error}");
-    assert!(
-        error.to_string().contains("posthorn.db is in use"),
-        "{error}"
-    );
-    let shell = Connection::open(&settings.path).unwrap();
-    let content: String = shell
-        .query_row(
-            "SELECT content FROM messages JOIN topics USING (topic_id) WHERE name = 'inbox'",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    assert_eq!(content, "text");
-    drop(shell);
-    store.close().await;
-    open(&settings).unwrap().close().await;
 }
 
 #[tokio::test]
@@ -133,39 +109,6 @@ async fn a_full_disk_is_said_loses_nothing_and_heals() {
     while store.prune(&policy, 1000).await.unwrap().more {}
     assert_eq!(store.health().await, Ok(()));
     store.append(append(&Topic::inbox(), &text)).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_file_that_lost_its_name_takes_no_message() {
-    let directory = TempDir::new().unwrap();
-    let settings = settings(&directory);
-    let store = open(&settings).unwrap();
-    store
-        .append(append(&Topic::inbox(), "first"))
-        .await
-        .unwrap();
-    let away = settings.path.with_extension("away");
-    std::fs::rename(&settings.path, &away).unwrap();
-    for is_replaced in [false, true] {
-        if is_replaced {
-            std::fs::write(&settings.path, "").unwrap();
-        }
-        let error = store.append(append(&Topic::inbox(), "lost")).await;
-        let error = error.unwrap_err().to_string();
-        assert!(error.contains("was moved or removed"), "{error}");
-        let health = store.health().await;
-        assert!(
-            matches!(health, Err(StoreError::Unavailable(_))),
-            "{health:?}"
-        );
-    }
-    std::fs::rename(&away, &settings.path).unwrap();
-    assert_eq!(store.health().await, Ok(()));
-    store
-        .append(append(&Topic::inbox(), "second"))
-        .await
-        .unwrap();
-    assert_eq!(texts(&store).await, ["first", "second"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,164 @@
+//! One process owns the file, under whatever name it finds it, and as long as the names last.
+
+use std::path::PathBuf;
+
+use posthorn_application::{MessageStore, StoreError};
+use posthorn_domain::Topic;
+use posthorn_embedded::{EmbeddedStoreSettings, OpenError};
+use posthorn_testkit::samples::append;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{clean_mark, open, refusal, settings, texts};
+
+/// A path beside the file of `settings`.
+fn beside(settings: &EmbeddedStoreSettings, name: &str) -> EmbeddedStoreSettings {
+    EmbeddedStoreSettings::new(settings.path.with_file_name(name))
+}
+
+fn lock_path(settings: &EmbeddedStoreSettings) -> PathBuf {
+    PathBuf::from(format!("{}.lock", settings.path.display()))
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_by_name_and_the_shell_is_not() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    store.append(append(&Topic::inbox(), "text")).await.unwrap();
+    let error = refusal(&settings);
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+    assert!(
+        error.to_string().contains("posthorn.db is in use"),
+        "{error}"
+    );
+    let shell = Connection::open(&settings.path).unwrap();
+    let content: String = shell
+        .query_row(
+            "SELECT content FROM messages JOIN topics USING (topic_id) WHERE name = 'inbox'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(content, "text");
+    drop(shell);
+    store.close().await;
+    open(&settings).unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_symbolic_link_leads_to_the_same_lock() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    let link = beside(&settings, "link.db");
+    std::os::unix::fs::symlink("posthorn.db", &link.path).unwrap();
+    let error = refusal(&link);
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+    let directory_link = directory.path().join("other");
+    std::os::unix::fs::symlink(settings.path.parent().unwrap(), &directory_link).unwrap();
+    let through = EmbeddedStoreSettings::new(directory_link.join("posthorn.db"));
+    let error = refusal(&through);
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+    store.append(append(&Topic::inbox(), "text")).await.unwrap();
+    store.close().await;
+    let store = open(&link).unwrap();
+    assert_eq!(texts(&store).await, ["text"]);
+    let error = refusal(&settings);
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+    store.close().await;
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let settings = EmbeddedStoreSettings::new(directory.path().join("link.db"));
+    std::os::unix::fs::symlink("nowhere.db", &settings.path).unwrap();
+    let error = refusal(&settings);
+    assert!(matches!(error, OpenError::NotWritable { .. }), "{error}");
+    assert!(error.to_string().contains("leads nowhere"), "{error}");
+    assert!(!directory.path().join("nowhere.db").exists());
+}
+
+#[tokio::test]
+async fn a_file_with_two_names_is_refused_under_both() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    let second = beside(&settings, "second.db");
+    std::fs::hard_link(&settings.path, &second.path).unwrap();
+    let error = refusal(&second);
+    assert!(matches!(error, OpenError::HardLinked(_)), "{error}");
+    // Whoever has it open goes on.
+    store.append(append(&Topic::inbox(), "text")).await.unwrap();
+    store.close().await;
+    let error = refusal(&settings);
+    assert!(matches!(error, OpenError::HardLinked(_)), "{error}");
+    std::fs::remove_file(&second.path).unwrap();
+    let store = open(&settings).unwrap();
+    assert_eq!(texts(&store).await, ["text"]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn who_lost_the_lock_file_writes_no_more() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let first = open(&settings).unwrap();
+    first
+        .append(append(&Topic::inbox(), "first"))
+        .await
+        .unwrap();
+    std::fs::remove_file(lock_path(&settings)).unwrap();
+    let error = first.append(append(&Topic::inbox(), "lost")).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("posthorn.db.lock was moved"), "{error}");
+    let second = open(&settings).unwrap();
+    let error = first.append(append(&Topic::inbox(), "lost")).await;
+    assert!(error.is_err());
+    second
+        .append(append(&Topic::inbox(), "second"))
+        .await
+        .unwrap();
+    first.close().await;
+    assert_eq!(
+        clean_mark(&settings.path),
+        0,
+        "it says nothing of the other's file"
+    );
+    assert_eq!(texts(&second).await, ["first", "second"]);
+    second.close().await;
+}
+
+#[tokio::test]
+async fn a_file_that_lost_its_name_takes_no_message() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    store
+        .append(append(&Topic::inbox(), "first"))
+        .await
+        .unwrap();
+    let away = settings.path.with_extension("away");
+    std::fs::rename(&settings.path, &away).unwrap();
+    for is_replaced in [false, true] {
+        if is_replaced {
+            std::fs::write(&settings.path, "").unwrap();
+        }
+        let error = store.append(append(&Topic::inbox(), "lost")).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("was moved or removed"), "{error}");
+        let health = store.health().await;
+        assert!(
+            matches!(health, Err(StoreError::Unavailable(_))),
+            "{health:?}"
+        );
+    }
+    std::fs::rename(&away, &settings.path).unwrap();
+    assert_eq!(store.health().await, Ok(()));
+    store
+        .append(append(&Topic::inbox(), "second"))
+        .await
+        .unwrap();
+    assert_eq!(texts(&store).await, ["first", "second"]);
+}

@@ -1,4 +1,4 @@
-//! Whether the database and its lock are still the files that were opened.
+//! Whether the database, its log and its lock are still the files that were opened.
 //!
 //! An open file outlives its name: a message that is written to one without a name is gone with the
 //! process, however well it was synced. A lock without its name keeps nobody out.
@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::ffi;
 
 use crate::lock::FileLock;
+use crate::place;
 
 /// Which files the paths named when the store was opened.
 #[derive(Debug)]
 pub(crate) struct FileIdentity {
     database: Named,
+    log: Named,
     lock: Named,
 }
 
@@ -27,10 +29,12 @@ struct Named {
 }
 
 impl FileIdentity {
-    /// The database at `path` as it is now, and the lock that is held.
+    /// The database at `path` and its write-ahead log as they are now, and the lock that is held.
+    /// The log is there from the first write on, until the last connection closes.
     pub(crate) fn of(path: &Path, lock: &FileLock) -> io::Result<Self> {
         Ok(Self {
             database: Named::at(path.to_path_buf())?,
+            log: Named::at(place::beside(path, "-wal"))?,
             lock: Named {
                 path: lock.path().to_path_buf(),
                 device_and_inode: device_and_inode(&lock.metadata()?),
@@ -38,11 +42,32 @@ impl FileIdentity {
         })
     }
 
-    /// Fails as SQLite does where it looks itself, when a path names no file or another one.
+    /// Before a transaction: fails as SQLite does where it looks itself, when a path names no file
+    /// or another one.
     pub(crate) fn check(&self) -> rusqlite::Result<()> {
+        self.check_owned()?;
+        self.log.check()
+    }
+
+    /// After a transaction: whether what was written is where the next start looks for it.
+    pub(crate) fn check_written(&self) -> rusqlite::Result<()> {
+        self.database.check()?;
+        self.log.check()
+    }
+
+    /// Before the end: whether the database is this process's. Its log need not have a name, for
+    /// what it holds is about to be moved into the database.
+    pub(crate) fn check_owned(&self) -> rusqlite::Result<()> {
         self.database.check()?;
         self.lock.check()
     }
+}
+
+/// Whether an error says that a file was moved, so that it is no use to try again.
+pub(crate) fn is_moved(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_DBMOVED)
 }
 
 impl Named {

@@ -5,6 +5,8 @@ use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::place;
+
 /// Held as long as the store is open; the system releases it when the process ends, however.
 #[derive(Debug)]
 pub(crate) struct FileLock {
@@ -22,7 +24,7 @@ pub(crate) enum LockError {
 impl FileLock {
     /// Takes the lock beside the database at `path`, or says that another process holds it.
     pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
-        let path = lock_path(path);
+        let path = place::beside(path, ".lock");
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -45,10 +47,4 @@ impl FileLock {
     pub(crate) fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
     }
-}
-
-fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
 }

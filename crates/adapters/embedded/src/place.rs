@@ -28,6 +28,13 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     Ok(fs::canonicalize(directory)?.join(name))
 }
 
+/// The path of a file that goes with the one at `path`.
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// Refuses what is there under more than the one name, or is no file.
 pub(crate) fn refuse_other_names(path: &Path) -> Result<(), OpenError> {
     let not_writable = |reason| OpenError::NotWritable {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::fault::store_error;
-use crate::identity::FileIdentity;
+use crate::identity::{self, FileIdentity};
 use crate::lock::FileLock;
 use crate::open::{self, Opened};
 use crate::sql::append::{Group, Memory};
@@ -142,7 +142,7 @@ impl Writer {
 
     fn finish(&self) -> rusqlite::Result<()> {
         // Another process may own what was moved away.
-        self.identity.check()?;
+        self.identity.check_owned()?;
         open::mark(&self.connection, true)?;
         self.connection
             .pragma_update(None, "wal_checkpoint", "TRUNCATE")
@@ -164,7 +164,10 @@ impl Writer {
         }
         match self.commit(&group) {
             Ok(outcomes) => self.answer(group, outcomes),
-            Err(error) if group.len() == 1 => self.fail(group, &error),
+            // What was moved away may hold the group: it must not be written a second time.
+            Err(error) if group.len() == 1 || identity::is_moved(&error) => {
+                self.fail(group, &error);
+            }
             Err(_) => {
                 // The group may have waited for long.
                 for command in group.into_iter().filter(|one| !one.is_abandoned()) {
@@ -222,6 +225,7 @@ impl Writer {
         if forget {
             memory.forget_topics();
         }
+        identity.check_written()?;
         Ok(outcomes)
     }
 

@@ -1,10 +1,14 @@
 //! One process owns the file, under whatever name it finds it, and as long as the names last.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use posthorn_application::{MessageStore, StoreError};
-use posthorn_domain::Topic;
-use posthorn_embedded::{EmbeddedStoreSettings, OpenError};
+use async_trait::async_trait;
+use posthorn_application::{Clock, MessageStore, StoreError};
+use posthorn_domain::{Timestamp, Topic};
+use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
+use posthorn_testkit::FakeClock;
 use posthorn_testkit::samples::append;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -16,8 +20,9 @@ fn beside(settings: &EmbeddedStoreSettings, name: &str) -> EmbeddedStoreSettings
     EmbeddedStoreSettings::new(settings.path.with_file_name(name))
 }
 
-fn lock_path(settings: &EmbeddedStoreSettings) -> PathBuf {
-    PathBuf::from(format!("{}.lock", settings.path.display()))
+/// The path of a file that goes with that of `settings`.
+fn with_ending(settings: &EmbeddedStoreSettings, ending: &str) -> PathBuf {
+    PathBuf::from(format!("{}{ending}", settings.path.display()))
 }
 
 #[tokio::test]
@@ -109,7 +114,7 @@ async fn who_lost_the_lock_file_writes_no_more() {
         .append(append(&Topic::inbox(), "first"))
         .await
         .unwrap();
-    std::fs::remove_file(lock_path(&settings)).unwrap();
+    std::fs::remove_file(with_ending(&settings, ".lock")).unwrap();
     let error = first.append(append(&Topic::inbox(), "lost")).await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("posthorn.db.lock was moved"), "{error}");
@@ -161,4 +166,89 @@ async fn a_file_that_lost_its_name_takes_no_message() {
         .await
         .unwrap();
     assert_eq!(texts(&store).await, ["first", "second"]);
+}
+
+#[tokio::test]
+async fn without_the_name_of_its_log_nothing_is_acknowledged_and_an_orderly_end_loses_nothing() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    store
+        .append(append(&Topic::inbox(), "first"))
+        .await
+        .unwrap();
+    std::fs::remove_file(with_ending(&settings, "-wal")).unwrap();
+    let appends = (0..10).map(|_| store.append(append(&Topic::inbox(), "lost")));
+    for outcome in futures_util::future::join_all(appends).await {
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains("posthorn.db-wal was moved"), "{error}");
+    }
+    let health = store.health().await;
+    assert!(
+        matches!(health, Err(StoreError::Unavailable(_))),
+        "{health:?}"
+    );
+    store.close().await;
+    assert_eq!(clean_mark(&settings.path), 1);
+    let store = open(&settings).unwrap();
+    assert_eq!(texts(&store).await, ["first"]);
+}
+
+/// A clock that does something once when it is asked for the time: the writer asks in the middle of
+/// a transaction.
+struct MeddlingClock {
+    inner: FakeClock,
+    deed: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+#[async_trait]
+impl Clock for MeddlingClock {
+    fn now(&self) -> Timestamp {
+        if let Some(deed) = self.deed.lock().unwrap().take() {
+            deed();
+        }
+        self.inner.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.inner.monotonic()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.inner.sleep(duration).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_moved_while_a_group_is_written_is_not_acknowledged() {
+    for ending in ["", "-wal"] {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory);
+        let clock = Arc::new(MeddlingClock {
+            inner: FakeClock::new(),
+            deed: Mutex::new(None),
+        });
+        let store = EmbeddedStore::open(&settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
+        store
+            .append(append(&Topic::inbox(), "first"))
+            .await
+            .unwrap();
+        let (name, away) = (
+            with_ending(&settings, ending),
+            directory.path().join("away"),
+        );
+        let moved = (name.clone(), away.clone());
+        *clock.deed.lock().unwrap() =
+            Some(Box::new(move || std::fs::rename(moved.0, moved.1).unwrap()));
+        let error = store.append(append(&Topic::inbox(), "second")).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("was moved or removed"), "{error}");
+        std::fs::rename(&away, &name).unwrap();
+        store
+            .append(append(&Topic::inbox(), "third"))
+            .await
+            .unwrap();
+        // It was written, which nobody could know.
+        assert_eq!(texts(&store).await, ["first", "second", "third"]);
+    }
 }

@@ -118,7 +118,7 @@ impl MessageStore for MemoryStore {
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
         let now = self.clock.now();
-        self.open()?.forget_keys(self.clock.monotonic(), budget);
+        let more_keys = self.open()?.forget_keys(self.clock.monotonic(), budget);
         let (mut pruned, mut from, mut budget) = (Pruned::default(), None, budget);
         loop {
             let step = self.open()?.prune_some(policy, now, from.as_ref(), budget);
@@ -129,6 +129,7 @@ impl MessageStore for MemoryStore {
             pruned.more = step.more;
             from = step.next;
             if pruned.more || from.is_none() {
+                pruned.more |= more_keys;
                 return Ok(pruned);
             }
             tokio::task::yield_now().await;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    Anchor, AppendError, Cache, MessageStore, PageLimit, PageRequest, StoreError, TopicRequest,
+    Anchor, AppendError, Cache, MessageStore, PageLimit, PageRequest, RetentionPolicy, StoreError,
+    TopicRequest,
 };
 use posthorn_domain::{MessageId, Topic};
 use posthorn_memory::{MemoryCache, MemoryCacheSettings, MemoryStore, MemoryStoreSettings};
@@ -167,6 +168,27 @@ async fn the_oldest_key_is_forgotten_when_there_are_too_many() {
             .unwrap();
         assert_eq!(again.replayed, remembered, "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_step_of_pruning_says_that_more_keys_have_ended_than_it_forgot() {
+    let clock = Arc::new(FakeClock::new());
+    let store = MemoryStore::new(Arc::clone(&clock) as _, MemoryStoreSettings::default());
+    for number in 0..25 {
+        let key = format!("key-{number}");
+        let append = keyed_append(&topic("a"), "text", &key, TTL);
+        store.append(append).await.unwrap();
+    }
+    clock.advance(TTL);
+    let policy = RetentionPolicy {
+        max_age: TTL * 2,
+        max_count: 100,
+    };
+    let mut more = Vec::new();
+    for _ in 0..3 {
+        more.push(store.prune(&policy, 10).await.unwrap().more);
+    }
+    assert_eq!(more, [true, true, false]);
 }
 
 #[tokio::test]

@@ -252,6 +252,7 @@ pub struct RetentionPolicy {
 pub struct Pruned {
     /// How many messages it removed.
     pub removed: u64,
-    /// Whether the budget ended it before the policy was met.
+    /// Whether the budget ended it: there may be more to remove, of messages or of what else the
+    /// store forgets in time, such as idempotency keys.
     pub more: bool,
 }

@@ -3,6 +3,8 @@
 use posthorn_domain::{Timestamp, TokenId};
 use rusqlite::{Connection, OptionalExtension};
 
+use super::prune::is_used_up;
+
 /// Denies `id` until `until`, or for as long as it is denied already.
 pub(crate) fn deny(
     connection: &Connection,
@@ -27,12 +29,17 @@ pub(crate) fn is_denied(
     found.optional().map(|found| found.is_some())
 }
 
-/// Forgets at most `budget` ids whose time has passed.
-pub(crate) fn forget(connection: &Connection, now: Timestamp, budget: i64) -> rusqlite::Result<()> {
+/// Forgets at most `budget` ids whose time has passed; says whether it were as many.
+pub(crate) fn forget(
+    connection: &Connection,
+    now: Timestamp,
+    budget: i64,
+) -> rusqlite::Result<bool> {
     let delete = "DELETE FROM denied_tokens WHERE jti IN ( \
                   SELECT jti FROM denied_tokens WHERE until_ms <= ?1 LIMIT ?2)";
     let bounds = (millis(now), budget);
-    connection.prepare_cached(delete)?.execute(bounds).map(drop)
+    let forgotten = connection.prepare_cached(delete)?.execute(bounds)?;
+    Ok(is_used_up(forgotten, budget))
 }
 
 fn millis(moment: Timestamp) -> i64 {

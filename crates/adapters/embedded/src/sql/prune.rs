@@ -37,9 +37,9 @@ pub(crate) fn prune(
         count: i64::try_from(policy.max_count).unwrap_or(i64::MAX),
     };
     let budget = i64::try_from(budget.max(1)).unwrap_or(i64::MAX);
-    forget_keys(connection, now, budget)?;
-    denied::forget(connection, now, budget)?;
-    forget_topics(connection)?;
+    let mut more = forget_keys(connection, now, budget)?;
+    more |= denied::forget(connection, now, budget)?;
+    more |= forget_topics(connection)?;
     let select = "SELECT topic_id, message_count FROM topics \
                   WHERE topic_id > ?1 AND message_count > 0 ORDER BY topic_id LIMIT ?2";
     let topics = connection
@@ -64,7 +64,7 @@ pub(crate) fn prune(
         place.0 = 0;
     }
     connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})"))?;
-    Ok(pruned(removed, !is_last))
+    Ok(pruned(removed, more || !is_last))
 }
 
 fn pruned(removed: i64, more: bool) -> Pruned {
@@ -108,21 +108,24 @@ fn prune_topic(
     Ok(went)
 }
 
-/// Forgets keys whose time is over, a bounded number of them.
-fn forget_keys(connection: &Connection, now: Timestamp, budget: i64) -> rusqlite::Result<()> {
+/// Forgets at most `budget` keys whose time is over; says whether it were as many.
+fn forget_keys(connection: &Connection, now: Timestamp, budget: i64) -> rusqlite::Result<bool> {
     let delete = "DELETE FROM idempotency_keys WHERE (topic_id, key) IN ( \
                   SELECT topic_id, key FROM idempotency_keys WHERE expires_ms <= ?1 LIMIT ?2)";
     let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-    connection
-        .prepare_cached(delete)?
-        .execute((now, budget))
-        .map(drop)
+    let forgotten = connection.prepare_cached(delete)?.execute((now, budget))?;
+    Ok(is_used_up(forgotten, budget))
+}
+
+/// Whether a step did as much as it may, so that there may be more to do.
+pub(super) fn is_used_up(done: usize, budget: i64) -> bool {
+    i64::try_from(done).unwrap_or(i64::MAX) >= budget
 }
 
 /// Forgets empty topics beyond the newest [`EMPTY_TOPICS`]. How far retention went in them is
 /// remembered for all of them together: a reader of one may be told of a gap that was none, and
-/// never misses one.
-fn forget_topics(connection: &Connection) -> rusqlite::Result<()> {
+/// never misses one. Says whether it were as many as one step forgets.
+fn forget_topics(connection: &Connection) -> rusqlite::Result<bool> {
     let select = "SELECT topic_id, pruned_ms, pruned_seq FROM topics WHERE message_count = 0 \
                   AND NOT EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.topic_id = topics.topic_id) \
                   ORDER BY last_ms DESC LIMIT ?1 OFFSET ?2";
@@ -133,7 +136,7 @@ fn forget_topics(connection: &Connection) -> rusqlite::Result<()> {
         })?
         .collect::<rusqlite::Result<Vec<(TopicId, (i64, i64))>>>()?;
     let Some(newest) = forgotten.iter().map(|(_, pruned)| *pruned).max() else {
-        return Ok(());
+        return Ok(false);
     };
     let delete = "DELETE FROM topics WHERE topic_id = ?1";
     for (topic_id, _) in &forgotten {
@@ -143,5 +146,6 @@ fn forget_topics(connection: &Connection) -> rusqlite::Result<()> {
     let note = "UPDATE counters SET value = ?2 WHERE name = ?1";
     let mut note = connection.prepare_cached(note)?;
     note.execute(("forgotten_ms", newest.0))?;
-    note.execute(("forgotten_seq", newest.1)).map(drop)
+    note.execute(("forgotten_seq", newest.1))?;
+    Ok(is_used_up(forgotten.len(), TOPICS_PER_STEP))
 }

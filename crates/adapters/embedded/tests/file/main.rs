@@ -9,6 +9,7 @@
 )]
 
 mod ownership;
+mod retention;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -65,22 +65,23 @@ impl Keys {
         self.receipts.insert(key, remembered);
     }
 
-    /// Clears away ended keys, at most `budget` of them. One that came before others but ends
-    /// after them keeps them for as long.
-    pub(super) fn forget_ended(&mut self, now: Duration, budget: usize) {
+    /// Clears away ended keys, at most `budget` of them; says whether it were as many. One that
+    /// came before others but ends after them keeps them for as long.
+    pub(super) fn forget_ended(&mut self, now: Duration, budget: usize) -> bool {
         for _ in 0..budget {
             let Some((key, id)) = self.order.front() else {
-                return;
+                return false;
             };
             let remembered = self
                 .receipts
                 .get(key)
                 .filter(|known| known.receipt.id == *id);
             if remembered.is_some_and(|known| now < known.end) {
-                return;
+                return false;
             }
             self.forget_first();
         }
+        true
     }
 
     fn forget_first(&mut self) {
@@ -167,7 +168,8 @@ mod tests {
         }
         put(&mut keys, "new", 50, 100, 10);
         assert_eq!(keys.receipts.len(), 51 - CLEARED_AT_ONCE);
-        keys.forget_ended(Duration::from_secs(10), usize::MAX);
+        assert!(keys.forget_ended(Duration::from_secs(10), 10));
+        assert!(!keys.forget_ended(Duration::from_secs(10), usize::MAX));
         assert_eq!((keys.receipts.len(), keys.order.len()), (1, 1));
         assert_eq!(sequence(&keys, "new", 10), Some(50));
     }

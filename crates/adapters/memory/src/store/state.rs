@@ -153,9 +153,10 @@ impl State {
         }
     }
 
-    /// Clears away idempotency keys that have ended, at most `budget` of them.
-    pub(super) fn forget_keys(&mut self, monotonic: Duration, budget: usize) {
-        self.keys.forget_ended(monotonic, budget);
+    /// Clears away idempotency keys that have ended, at most `budget` of them; says whether it were
+    /// as many.
+    pub(super) fn forget_keys(&mut self, monotonic: Duration, budget: usize) -> bool {
+        self.keys.forget_ended(monotonic, budget)
     }
 
     /// Stores a message at the end of its topic.

@@ -72,7 +72,7 @@ pub(crate) fn prune(
     if is_last {
         place.0 = 0;
     }
-    connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})"))?;
+    give_back(connection)?;
     Ok(pruned(removed, more || !is_last))
 }
 
@@ -110,6 +110,16 @@ fn prune_topic(
         .prepare_cached(note)?
         .execute((topic_id, went, ms, seq))?;
     Ok(went)
+}
+
+/// Gives some freed pages back to the system.
+fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+    let vacuum = format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})");
+    let mut vacuum = connection.prepare_cached(&vacuum)?;
+    let mut rows = vacuum.query([])?;
+    // Each row that it answers with is one page.
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 /// Forgets at most `budget` keys whose time is over; says whether it were as many.

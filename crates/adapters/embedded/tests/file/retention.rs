@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{Clock, DenyList, MessageStore, RetentionPolicy};
-use posthorn_domain::{TokenId, Topic};
-use posthorn_embedded::EmbeddedStore;
+use posthorn_domain::{Durability, TokenId, Topic};
+use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_testkit::FakeClock;
-use posthorn_testkit::samples::keyed_append;
+use posthorn_testkit::samples::{append, keyed_append};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -64,4 +64,39 @@ async fn one_round_forgets_every_empty_topic_beyond_those_that_are_remembered() 
     shell.execute(empty, []).unwrap();
     while store.prune(&POLICY, 1000).await.unwrap().more {}
     assert_eq!(count(&shell, "topics"), 10_000);
+}
+
+#[tokio::test]
+async fn what_pruning_freed_goes_back_to_the_system_in_steps() {
+    let directory = TempDir::new().unwrap();
+    let settings = EmbeddedStoreSettings {
+        durability: Durability::Memory,
+        ..settings(&directory)
+    };
+    let store = super::open(&settings).unwrap();
+    let text = "x".repeat(1000);
+    for _ in 0..3000 {
+        store.append(append(&Topic::inbox(), &text)).await.unwrap();
+    }
+    let shell = Connection::open(&settings.path).unwrap();
+    let pages = |pragma| -> i64 {
+        shell
+            .pragma_query_value(None, pragma, |row| row.get(0))
+            .unwrap()
+    };
+    let full = pages("page_count");
+    let policy = RetentionPolicy {
+        max_count: 1,
+        ..POLICY
+    };
+    while store.prune(&policy, 2000).await.unwrap().more {}
+    let free = pages("freelist_count");
+    assert!(free > 256, "{free} pages are free");
+    store.prune(&policy, 2000).await.unwrap();
+    assert_eq!(pages("freelist_count"), free - 256);
+    for _ in 0..=free / 256 {
+        store.prune(&policy, 2000).await.unwrap();
+    }
+    assert_eq!(pages("freelist_count"), 0);
+    assert!(pages("page_count") < full / 20, "of {full}");
 }

@@ -203,8 +203,7 @@ impl Writer {
                 Command::Delete(topic, id, _) => Outcome::Delete(group.delete(topic, *id)?),
                 Command::Prune(policy, budget, _) => {
                     forget = true;
-                    // Counts of this group have to be there before they are compared.
-                    group.finish_changes()?;
+                    group.before_pruning()?;
                     let now = clock.now();
                     Outcome::Prune(prune::prune(&transaction, policy, *budget, now, place)?)
                 }

@@ -32,6 +32,8 @@ pub(crate) struct Group<'a> {
     connection: &'a Connection,
     durability: Durability,
     memory: &'a Memory,
+    /// Whether topics may be gone since the transaction began, and their keys be given anew.
+    has_pruned: bool,
     last: (i64, i64),
     /// By how much the counts of topics change, and the time of their last message.
     changes: HashMap<TopicId, (i64, i64)>,
@@ -80,6 +82,7 @@ impl<'a> Group<'a> {
             connection,
             durability,
             memory,
+            has_pruned: false,
             last,
             changes: HashMap::new(),
             made: Vec::new(),
@@ -164,8 +167,15 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
+    /// Makes ready for pruning in this transaction: the counts so far have to be there before they
+    /// are compared, and what is known of topics holds no longer.
+    pub(crate) fn before_pruning(&mut self) -> rusqlite::Result<()> {
+        self.has_pruned = true;
+        self.finish_changes()
+    }
+
     /// Writes the changes of the topics' counts so far.
-    pub(crate) fn finish_changes(&mut self) -> rusqlite::Result<()> {
+    fn finish_changes(&mut self) -> rusqlite::Result<()> {
         let count = "UPDATE topics SET message_count = message_count + ?2, \
                      last_ms = max(last_ms, ?3) WHERE topic_id = ?1";
         let mut count = self.connection.prepare_cached(count)?;
@@ -206,7 +216,9 @@ impl<'a> Group<'a> {
     }
 
     fn find_topic(&mut self, topic: &Topic) -> rusqlite::Result<Option<TopicId>> {
-        if let Some(topic_id) = self.memory.topics.get(topic) {
+        if !self.has_pruned
+            && let Some(topic_id) = self.memory.topics.get(topic)
+        {
             return Ok(Some(*topic_id));
         }
         let found = super::read::topic_id(self.connection, topic)?;

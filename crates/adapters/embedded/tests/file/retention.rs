@@ -7,7 +7,7 @@ use posthorn_application::{Clock, DenyList, MessageStore, RetentionPolicy};
 use posthorn_domain::{Durability, TokenId, Topic};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_testkit::FakeClock;
-use posthorn_testkit::samples::{append, keyed_append};
+use posthorn_testkit::samples::{append, keyed_append, topic};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -99,4 +99,44 @@ async fn what_pruning_freed_goes_back_to_the_system_in_steps() {
     }
     assert_eq!(pages("freelist_count"), 0);
     assert!(pages("page_count") < full / 20, "of {full}");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_forgotten_and_written_to_in_one_group_keeps_to_itself() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = super::open(&settings).unwrap();
+    let shell = Connection::open(&settings.path).unwrap();
+    store
+        .append(append(&Topic::inbox(), "zeroth"))
+        .await
+        .unwrap();
+    // More recent than the topic that is to be forgotten, whose key is the greatest.
+    let empty = "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL \
+                 SELECT n + 1 FROM numbers WHERE n < 10000) \
+                 INSERT INTO topics (name, last_ms) SELECT 'topic-' || n, 1 << 60 FROM numbers";
+    shell.execute(empty, []).unwrap();
+    let (known, new) = (topic("known"), topic("new"));
+    let first = store.append(append(&known, "first")).await.unwrap();
+    assert!(store.delete(&known, first.receipt.id).await.unwrap());
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let group = async {
+        tokio::join!(
+            store.prune(&POLICY, 1000),
+            store.append(append(&new, "new")),
+            store.append(append(&known, "known")),
+        )
+    };
+    // While the first of them waits for the shell, the others become one group.
+    let first = store.append(append(&Topic::inbox(), "first"));
+    let (first, (pruned, one, other), ()) = tokio::join!(first, group, async {
+        shell.execute_batch("ROLLBACK").unwrap();
+    });
+    first.unwrap();
+    pruned.unwrap();
+    for (topic, appended) in [(new, one), (known, other)] {
+        let id = appended.unwrap().receipt.id;
+        let message = store.get(&topic, id).await.unwrap();
+        assert_eq!(message.unwrap().content.as_str(), topic.as_str());
+    }
 }

@@ -1,7 +1,7 @@
 //! The lock that keeps a second process out. The shell may still read the database: it asks for
 //! SQLite's own locks only.
 
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,12 +25,7 @@ impl FileLock {
     /// Takes the lock beside the database at `path`, or says that another process holds it.
     pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
         let path = place::beside(path, ".lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(LockError::Io)?;
+        let file = place::open_or_make(&path).map_err(LockError::Io)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path, file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held),

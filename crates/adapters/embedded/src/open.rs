@@ -102,6 +102,8 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<Opened, Op
         LockError::Io(reason) => not_writable(reason),
     })?;
     place::refuse_other_names(&path)?;
+    // SQLite would make it readable for others; the log takes its mode from the database.
+    drop(place::open_or_make(&path).map_err(not_writable)?);
     let connection = connect(&path, settings)?;
     let identity = FileIdentity::of(&path, &lock).map_err(not_writable)?;
     // Whoever took a lock's name away in the meantime may have let somebody else in.

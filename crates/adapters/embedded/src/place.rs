@@ -1,10 +1,12 @@
-//! Where the file really is, so that there is one lock and one write-ahead log for it.
+//! Where the file really is, so that there is one lock and one write-ahead log for it, and who may
+//! read it.
 //!
-//! Both are named after the file: under a second name it would have others.
+//! Both are named after the file: under a second name it would have others. What is made here is its
+//! owner's alone, whatever the umask; what is there already keeps its mode.
 
-use std::fs;
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::open::OpenError;
@@ -24,7 +26,10 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     if directory.as_os_str().is_empty() {
         return Ok(fs::canonicalize(".")?.join(name));
     }
-    fs::create_dir_all(directory)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
     Ok(fs::canonicalize(directory)?.join(name))
 }
 
@@ -33,6 +38,16 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
+}
+
+/// Opens a file for writing that is made when it is missing.
+pub(crate) fn open_or_make(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
 }
 
 /// Refuses what is there under more than the one name, or is no file.

@@ -1,6 +1,8 @@
 //! One process owns the file, under whatever name it finds it, and as long as the names last.
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +25,26 @@ fn beside(settings: &EmbeddedStoreSettings, name: &str) -> EmbeddedStoreSettings
 /// The path of a file that goes with that of `settings`.
 fn with_ending(settings: &EmbeddedStoreSettings, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}{ending}", settings.path.display()))
+}
+
+#[tokio::test]
+async fn what_is_made_is_its_owners_alone_and_what_was_there_keeps_its_mode() {
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    store.append(append(&Topic::inbox(), "text")).await.unwrap();
+    assert_eq!(mode(settings.path.parent().unwrap()), 0o700);
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        let found = mode(&with_ending(&settings, ending));
+        assert_eq!(found, 0o600, "{ending}: {found:o}");
+    }
+    store.close().await;
+    std::fs::set_permissions(&settings.path, Permissions::from_mode(0o640)).unwrap();
+    let store = open(&settings).unwrap();
+    assert_eq!(mode(&settings.path), 0o640);
+    assert_eq!(mode(&with_ending(&settings, "-wal")), 0o640);
+    store.close().await;
 }
 
 #[tokio::test]

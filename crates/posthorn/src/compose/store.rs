@@ -40,8 +40,10 @@ pub(crate) async fn open(
                 durability: section.durability.unwrap_or(Durability::Synced),
                 ..EmbeddedStoreSettings::new(path.clone())
             };
-            let store = EmbeddedStore::open(&settings, Arc::clone(clock))
-                .map_err(|error| refused(path.display().to_string(), &error))?;
+            let place = path.display().to_string();
+            let store = open_file(settings, Arc::clone(clock))
+                .await
+                .map_err(|reason| refused(place, &reason))?;
             let store = Arc::new(store);
             Ok(Opened {
                 messages: Arc::clone(&store) as _,
@@ -62,6 +64,18 @@ pub(crate) async fn open(
             })
         }
     }
+}
+
+/// Opens the file on a thread of its own: after a crash all of it is read first, and a signal has to
+/// be heard in the meantime.
+async fn open_file(
+    settings: EmbeddedStoreSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<EmbeddedStore, String> {
+    let open = move || EmbeddedStore::open(&settings, clock).map_err(|error| error.to_string());
+    tokio::task::spawn_blocking(open)
+        .await
+        .unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// The list of revoked tokens in a Redis; it connects when it is asked.

@@ -12,6 +12,7 @@
 mod client_commands;
 mod crash;
 mod dependencies;
+mod file_store;
 mod overload;
 mod quotas;
 mod revocation;

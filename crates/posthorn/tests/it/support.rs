@@ -15,6 +15,8 @@ use tokio::time::timeout;
 /// How long a start, a stop or a recovery may take on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+const BINARY: &str = env!("CARGO_BIN_EXE_posthorn");
+
 /// The lines of a log so far.
 pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 
@@ -35,7 +37,17 @@ pub(crate) fn client() -> Client {
 
 /// The binary with a clean environment, run in `directory`.
 pub(crate) fn posthorn(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_posthorn"));
+    clean(Command::new(BINARY), directory)
+}
+
+/// The binary under the limits of a shell that `ulimit` sets, as `-S -f 100`.
+pub(crate) fn limited_posthorn(directory: &Path, limit: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit {limit} && exec \"$0\""), BINARY]);
+    clean(command, directory)
+}
+
+fn clean(mut command: Command, directory: &Path) -> Command {
     command
         .env_clear()
         .current_dir(directory)
@@ -71,7 +83,11 @@ pub(crate) async fn run(
 impl Server {
     /// Starts a server on a free port and waits until it says that it is ready.
     pub(crate) async fn start(directory: &TempDir, environment: &[(&str, &str)]) -> Self {
-        let mut command = posthorn(directory.path());
+        Self::start_by(posthorn(directory.path()), environment).await
+    }
+
+    /// The same by a command that becomes the server.
+    pub(crate) async fn start_by(mut command: Command, environment: &[(&str, &str)]) -> Self {
         let defaults = [
             ("PORT", "0"),
             ("LOG_FORMAT", "bunyan"),
@@ -142,15 +158,14 @@ impl Server {
         texts
     }
 
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Sends a signal such as `TERM` or `KILL`.
     pub(crate) async fn signal(&self, signal: &str) {
-        let pid = self.child.id().expect("it runs").to_string();
-        let status = Command::new("kill")
-            .args(["-s", signal, &pid])
-            .status()
-            .await
-            .unwrap();
-        assert!(status.success());
+        send_signal(self.pid(), signal).await;
     }
 
     /// Waits for the end of the process.
@@ -170,6 +185,16 @@ impl Server {
             .filter(|line| line.contains(text))
             .count()
     }
+}
+
+/// Sends a signal such as `TERM` or `KILL`.
+pub(crate) async fn send_signal(pid: u32, signal: &str) {
+    let status = Command::new("kill")
+        .args(["-s", signal, &pid.to_string()])
+        .status()
+        .await
+        .unwrap();
+    assert!(status.success());
 }
 
 async fn ready_url(lines: &mut Lines<BufReader<ChildStdout>>, log: &Log) -> String {

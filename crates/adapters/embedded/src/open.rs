@@ -161,6 +161,13 @@ pub(crate) fn mark(connection: &Connection, clean: bool) -> rusqlite::Result<()>
     connection.execute(changed, [i64::from(clean)]).map(drop)
 }
 
+/// Writes a page that says what it said before. An update to the same value would write nothing.
+pub(crate) fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("INSERT INTO counters VALUES ('probe', 0)", [])?;
+    let delete = "DELETE FROM counters WHERE name = 'probe'";
+    connection.execute(delete, []).map(drop)
+}
+
 fn configure(connection: &Connection, settings: &EmbeddedStoreSettings) -> rusqlite::Result<()> {
     connection.busy_timeout(settings.timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);

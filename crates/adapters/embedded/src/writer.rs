@@ -212,7 +212,7 @@ impl Writer {
                     Outcome::Done
                 }
                 Command::Probe(_) | Command::Close(_) => {
-                    open::mark(&transaction, false)?;
+                    open::probe(&transaction)?;
                     Outcome::Done
                 }
             });

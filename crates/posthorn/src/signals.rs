@@ -1,14 +1,19 @@
-//! SIGTERM and SIGINT: the first one drains, the second one ends the process at once.
+//! SIGTERM and SIGINT: the first one drains, the second one ends the process at once. SIGXFSZ ends
+//! nothing.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a write beyond `ulimit -f` raises; the number is the same wherever this runs.
+const FILE_SIZE_LIMIT: i32 = 25;
 
 /// Listens for the signals that ask the process to stop.
 #[derive(Debug)]
 pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    _file_size_limit: Signal,
 }
 
 /// A signal that asks the process to stop.
@@ -26,6 +31,8 @@ impl StopSignals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            // With somebody who listens the write fails, as it does on a full disk.
+            _file_size_limit: signal(SignalKind::from_raw(FILE_SIZE_LIMIT))?,
         })
     }
 

@@ -1,13 +1,15 @@
-//! The embedded store under the real binary: a start that takes long.
+//! The embedded store under the real binary: a start that takes long, a disk without room.
 
 use std::process::Stdio;
 
 use posthorn_testkit::eventually;
+use reqwest::StatusCode;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, posthorn, send_signal};
+use crate::support::{PATIENCE, Server, limited_posthorn, posthorn, send_signal};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_heard_while_the_store_is_still_opened() {
@@ -30,6 +32,55 @@ async fn a_stop_is_heard_while_the_store_is_still_opened() {
     send_signal(pid, "TERM").await;
     let status = timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
     assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_503_costs_nothing_that_was_acknowledged_and_heals() {
+    let directory = TempDir::new().unwrap();
+    // A soft limit of some 100 or 200 kB for each file, as the shell counts.
+    let command = limited_posthorn(directory.path(), "-S -f 200");
+    let mut server = Server::start_by(command, &[]).await;
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        let text = format!("{} {}", acknowledged.len(), "x".repeat(900));
+        let response = server.post(&text).await;
+        if response.status() != StatusCode::CREATED {
+            break response;
+        }
+        acknowledged.push(text);
+        assert!(acknowledged.len() < 1000, "the disk is never full");
+    };
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers().contains_key("retry-after"));
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "store-unavailable");
+    assert_eq!(server.all_texts("inbox").await, acknowledged);
+    // What it takes to look is less than a message takes, and may have room a few times.
+    eventually(PATIENCE, async || {
+        let refused = server.post(&"x".repeat(900)).await.status();
+        assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
+        server.get("/health/ready").await.status() == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+    let live = server.get("/health/live").await;
+    assert_eq!(live.status(), StatusCode::OK);
+    let room = Command::new("prlimit")
+        .args(["--pid", &server.pid().to_string(), "--fsize=unlimited:"])
+        .status();
+    assert!(room.await.unwrap().success());
+    eventually(PATIENCE, async || {
+        server.get("/health/ready").await.status() == StatusCode::OK
+    })
+    .await;
+    let after = server.post("after").await;
+    assert_eq!(after.status(), StatusCode::CREATED);
+    acknowledged.push("after".to_owned());
+    assert_eq!(server.all_texts("inbox").await, acknowledged);
+    // And on the disk as well.
+    server.signal("KILL").await;
+    server.ended().await;
+    let server = Server::start(&directory, &[]).await;
+    assert_eq!(server.all_texts("inbox").await, acknowledged);
 }
 
 /// Whether a process has a handler for SIGTERM, so that it does not end by itself.

@@ -1,4 +1,4 @@
-//! The embedded store under the real binary: a start that takes long, a disk without room.
+//! The embedded store under the real binary: a start that takes long, a disk without room, retention.
 
 use std::process::Stdio;
 
@@ -81,6 +81,49 @@ async fn a_full_disk_is_503_costs_nothing_that_was_acknowledged_and_heals() {
     server.ended().await;
     let server = Server::start(&directory, &[]).await;
     assert_eq!(server.all_texts("inbox").await, acknowledged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_keeps_what_the_settings_say_and_tells_readers_of_the_gap() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(&directory, &[]).await;
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        let receipt: Value = server.post(&number.to_string()).await.json().await.unwrap();
+        ids.push(receipt["id"].as_str().unwrap().to_owned());
+    }
+    server.signal("TERM").await;
+    assert!(server.ended().await.success());
+    // The first round is at the start.
+    let server = Server::start(&directory, &[("RETENTION_COUNT", "3")]).await;
+    eventually(PATIENCE, async || {
+        server.metric("app_messages_pruned_total").await == Some(7.0)
+    })
+    .await;
+    assert_eq!(server.all_texts("inbox").await, ["7", "8", "9"]);
+    let topics = server.get_json("/api/v1/topics").await;
+    assert_eq!(topics["topics"][0]["count"], 3, "{topics}");
+    assert_eq!(topics["topics"][0]["first_id"], ids[7].as_str());
+    for (after, truncated) in [(0, true), (5, true), (6, false)] {
+        let path = format!("/api/v1/topics/inbox/messages?after={}", ids[after]);
+        let page = server.get_json(&path).await;
+        assert_eq!(page["truncated"], truncated, "after {after}: {page}");
+    }
+    let pruned = format!("/api/v1/topics/inbox/messages/{}", ids[6]);
+    assert_eq!(server.get(&pruned).await.status(), StatusCode::NOT_FOUND);
+    let path = format!("/api/v1/topics/inbox/stream?after={}", ids[0]);
+    let mut stream = server.get(&path).await;
+    let mut text = String::new();
+    while !text.contains("event: message") {
+        let chunk = timeout(PATIENCE, stream.chunk()).await.unwrap();
+        text += std::str::from_utf8(&chunk.unwrap().expect("it goes on")).unwrap();
+    }
+    let gap = text.find("event: gap").expect("there is a gap");
+    assert!(gap < text.find("event: message").unwrap(), "{text}");
+    assert!(
+        text.contains(&format!("\"first_id\":\"{}\"", ids[7])),
+        "{text}"
+    );
 }
 
 /// Whether a process has a handler for SIGTERM, so that it does not end by itself.

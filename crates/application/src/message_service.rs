@@ -1,5 +1,6 @@
 //! Accepting messages and handing them back.
 
+mod cached;
 mod fingerprint;
 mod follow;
 mod listing;
@@ -11,10 +12,11 @@ use posthorn_domain::{
     Attributes, IdempotencyKey, Message, MessageContent, MessageId, NewMessage, Topic,
 };
 
+use crate::message_service::cached::MessageCache;
 pub use crate::message_service::follow::{Follow, FollowEvent};
 pub use crate::message_service::listing::TopicListing;
 use crate::{
-    Append, AppendError, Appended, Idempotency, MessageStore, Page, PageRequest, StoreError,
+    Append, AppendError, Appended, Cache, Idempotency, MessageStore, Page, PageRequest, StoreError,
     TopicRequest,
 };
 
@@ -39,6 +41,7 @@ pub struct MessageService {
     store: Arc<dyn MessageStore>,
     pod: Arc<str>,
     idempotency_ttl: Duration,
+    cache: Option<MessageCache>,
 }
 
 impl MessageService {
@@ -48,6 +51,18 @@ impl MessageService {
             store,
             pod,
             idempotency_ttl,
+            cache: None,
+        }
+    }
+
+    /// Reads single messages through `cache`, which must be this process's own, as deleting from
+    /// the store must be: a message that was deleted here is never shown again, one that the store
+    /// dropped by itself for up to five seconds.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<dyn Cache>) -> Self {
+        Self {
+            cache: Some(MessageCache::new(cache)),
+            ..self
         }
     }
 
@@ -88,7 +103,18 @@ impl MessageService {
         topic: &Topic,
         id: MessageId,
     ) -> Result<Option<Arc<Message>>, StoreError> {
-        self.store.get(topic, id).await
+        let Some(cache) = &self.cache else {
+            return self.store.get(topic, id).await;
+        };
+        if let Some(message) = cache.get(topic, id).await {
+            return Ok(Some(message));
+        }
+        let generation = cache.generation(id);
+        let found = self.store.get(topic, id).await?;
+        if let Some(message) = &found {
+            cache.set(message, generation).await;
+        }
+        Ok(found)
     }
 
     /// A page of the messages of `topic`.
@@ -98,7 +124,12 @@ impl MessageService {
 
     /// Removes the message `id` of `topic`; says whether it was held.
     pub async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
-        self.store.delete(topic, id).await
+        let deleted = self.store.delete(topic, id).await;
+        if let Some(cache) = &self.cache {
+            // Also after a failure, which may have deleted it.
+            cache.deleted(id);
+        }
+        deleted
     }
 
     /// The topics that hold messages.

@@ -106,6 +106,7 @@ impl App {
         let store::Opened {
             messages: store,
             denied,
+            is_cacheable,
         } = store::open(&settings, &clock).await?;
         let store: Arc<dyn MessageStore> = Arc::new(InstrumentedStore::new(store, &metrics));
         let retention = RetentionService::new(
@@ -119,14 +120,19 @@ impl App {
             },
         );
         supervisor.run("retention", async move { retention.run().await });
+        let mut messages = MessageService::new(
+            Arc::clone(&store),
+            Arc::clone(&identity.pod),
+            settings.store.idempotency_ttl,
+        );
+        if is_cacheable {
+            // Not the one of the small answers: messages would drive them out.
+            messages = messages.with_cache(dependencies::memory_cache(&clock, &metrics));
+        }
         let (stop_streams, streams_stopped) = watch::channel(false);
         let services = Services {
             access: Arc::new(access::control(&settings, denied, &clock)),
-            messages: Arc::new(MessageService::new(
-                Arc::clone(&store),
-                Arc::clone(&identity.pod),
-                settings.store.idempotency_ttl,
-            )),
+            messages: Arc::new(messages),
             health: Arc::new(HealthService::new(
                 Arc::clone(&store),
                 Arc::clone(&shared.cache),

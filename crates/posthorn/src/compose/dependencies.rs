@@ -35,9 +35,7 @@ pub(super) async fn connect(
     metrics: &Arc<Metrics>,
     supervisor: &mut Supervisor,
 ) -> Result<Shared, StartError> {
-    let memory = MemoryCache::new(Arc::clone(clock), MemoryCacheSettings::default());
-    let memory: Arc<dyn Cache> =
-        Arc::new(InstrumentedCache::new(Arc::new(memory), "memory", metrics));
+    let memory = memory_cache(clock, metrics);
     let Some(section) = &settings.redis else {
         return Ok(Shared {
             cache: memory,
@@ -87,6 +85,12 @@ pub(super) async fn connect(
         breaker: Some(breaker),
         pool: Some(pool),
     })
+}
+
+/// A cache of this process alone.
+pub(super) fn memory_cache(clock: &Arc<dyn Clock>, metrics: &Metrics) -> Arc<dyn Cache> {
+    let memory = MemoryCache::new(Arc::clone(clock), MemoryCacheSettings::default());
+    Arc::new(InstrumentedCache::new(Arc::new(memory), "memory", metrics))
 }
 
 /// Looks for Redis: once, or until the deadline when it must be there.

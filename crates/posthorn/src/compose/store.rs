@@ -19,6 +19,9 @@ use crate::config::{Settings, StoreUrl};
 pub(crate) struct Opened {
     pub(crate) messages: Arc<dyn MessageStore>,
     pub(crate) denied: Arc<dyn DenyList>,
+    /// Whether a cache of messages in this process is right and of use: nobody else deletes from the
+    /// store, and reading from it takes longer.
+    pub(crate) is_cacheable: bool,
 }
 
 /// Opens the store.
@@ -34,6 +37,7 @@ pub(crate) async fn open(
                 MemoryStoreSettings::default(),
             )),
             denied: Arc::new(MemoryDenyList::new(Arc::clone(clock))),
+            is_cacheable: false,
         }),
         StoreUrl::File(path) => {
             let settings = EmbeddedStoreSettings {
@@ -48,6 +52,7 @@ pub(crate) async fn open(
             Ok(Opened {
                 messages: Arc::clone(&store) as _,
                 denied: store,
+                is_cacheable: true,
             })
         }
         StoreUrl::Redis(url) => {
@@ -61,6 +66,7 @@ pub(crate) async fn open(
             Ok(Opened {
                 messages: Arc::new(store),
                 denied: Arc::new(denied),
+                is_cacheable: false,
             })
         }
     }

@@ -1,4 +1,5 @@
-//! The embedded store under the real binary: a start that takes long, a disk without room, retention.
+//! The embedded store under the real binary: a start that takes long, a disk without room, retention,
+//! the cache of messages.
 
 use std::process::Stdio;
 
@@ -124,6 +125,34 @@ async fn retention_keeps_what_the_settings_say_and_tells_readers_of_the_gap() {
         text.contains(&format!("\"first_id\":\"{}\"", ids[7])),
         "{text}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_comes_from_the_cache_until_it_is_deleted() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let receipt: Value = server.post("text").await.json().await.unwrap();
+    let id = receipt["id"].as_str().unwrap();
+    let url = format!("{}/api/v1/topics/inbox/messages/{id}", server.url);
+    let get = async || {
+        let request = server.client.get(&url);
+        let tag = format!("\"{id}\"");
+        request.header("If-None-Match", tag).send().await.unwrap()
+    };
+    for _ in 0..3 {
+        assert_eq!(get().await.status(), StatusCode::NOT_MODIFIED);
+    }
+    let metrics = server.get("/metrics").await.text().await.unwrap();
+    let hits = metrics.lines().find(|line| {
+        line.starts_with("app_cache_requests_total")
+            && ["\"memory\"", "\"get\"", "\"hit\""]
+                .iter()
+                .all(|label| line.contains(label))
+    });
+    assert!(hits.unwrap().ends_with(" 2"), "{hits:?}");
+    let deleted = server.client.delete(&url).send().await.unwrap();
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    assert_eq!(get().await.status(), StatusCode::NOT_FOUND);
 }
 
 /// Whether a process has a handler for SIGTERM, so that it does not end by itself.

@@ -3,23 +3,29 @@
 mod json;
 mod message;
 
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt;
 
 pub(crate) use message::MessageBody;
 
+use crate::connection::Turns;
 use crate::problem::{ApiError, Code};
+
+/// The most that is set aside for a body before any of it is there.
+const MAX_AHEAD: usize = 64 * 1024;
 
 /// Reads the whole body, as long as it stays within `most` bytes.
 pub(crate) async fn read(
-    headers: &HeaderMap,
+    request: &HttpRequest,
     mut payload: Payload,
     most: usize,
 ) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::new(Code::PayloadTooLarge);
     // What is announced as too large is refused before it is read.
-    let announced = headers
+    let announced = request
+        .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
     let announced = announced
@@ -28,7 +34,9 @@ pub(crate) async fn read(
     if announced > most {
         return Err(too_large());
     }
-    let mut body = BytesMut::with_capacity(announced);
+    let mut body = BytesMut::with_capacity(announced.min(MAX_AHEAD));
+    let turns = request.conn_data::<Turns>();
+    let wanting = turns.map(|turns| turns.want(announced));
     while let Some(chunk) = payload.next().await {
         // The connection broke or the framing is wrong: nobody will read the answer.
         let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson))?;
@@ -36,6 +44,9 @@ pub(crate) async fn read(
             return Err(too_large());
         }
         body.extend_from_slice(&chunk);
+        if let Some(wanting) = &wanting {
+            wanting.now(announced.saturating_sub(body.len()));
+        }
     }
     Ok(body.freeze())
 }

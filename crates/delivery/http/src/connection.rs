@@ -3,7 +3,9 @@
 
 mod alarm;
 mod bare;
+mod intake;
 mod patience;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,16 +14,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::web::{self, Buf, Bytes};
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_util::io::poll_read_buf;
 
 use crate::context::Client;
 use crate::state::State;
+use intake::Intake;
 use patience::Patience;
 
 pub(crate) use alarm::Alarm;
-pub(crate) use patience::Turns;
+pub(crate) use turns::Turns;
 
 /// A client's connection, as the HTTP library reads and writes it.
 pub(crate) struct Connection {
@@ -30,9 +35,8 @@ pub(crate) struct Connection {
     state: web::Data<State>,
     gone: Gone,
     turns: Turns,
+    intake: Intake,
     patience: Patience,
-    /// Whether something waits until the client reads.
-    is_stalled: bool,
     /// Whether the client has had its time.
     is_over: bool,
     /// What goes out in place of a bare answer, as far as it has not gone out.
@@ -54,9 +58,9 @@ impl Connection {
             peer,
             state,
             gone: Gone::default(),
+            intake: Intake::new(turns.clone()),
             turns,
             patience,
-            is_stalled: false,
             is_over: false,
             replacement: None,
         }
@@ -80,38 +84,50 @@ impl Connection {
 
     /// Writes what is left of a replacement.
     fn poll_replacement(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(rest) = &mut self.replacement {
+        while let Some(mut rest) = self.replacement.take() {
             if rest.is_empty() {
-                self.replacement = None;
                 break;
             }
-            let count = ready!(Pin::new(&mut self.io).poll_write(cx, rest))?;
-            if count == 0 {
+            let outcome = self.poll_plain(cx, &rest);
+            if let Poll::Ready(Ok(count)) = outcome {
+                rest.advance(count);
+            }
+            self.replacement = Some(rest);
+            if ready!(outcome)? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            rest.advance(count);
         }
         Poll::Ready(Ok(()))
     }
-}
 
-impl Connection {
-    /// Writes `buf` as it is.
+    /// Writes `buf` as it is. Once the client has read too little for too long, that is an error:
+    /// the library may have stopped to read, so it has to be found here.
     fn poll_plain(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.is_stalled = outcome.is_pending();
-        if !self.is_stalled {
-            self.patience.wrote();
+        match &outcome {
+            Poll::Pending => {
+                self.patience.stall();
+                if self.patience.poll(cx) {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+            Poll::Ready(Ok(count)) => {
+                let was_stalled = self.patience.is_stalled();
+                self.patience.wrote(*count, *count == buf.len());
+                if was_stalled && !self.patience.is_stalled() {
+                    // What came meanwhile was left where it was.
+                    cx.waker().wake_by_ref();
+                }
+            }
+            Poll::Ready(Err(_)) => {}
         }
-        // Reading finds out what comes of it; this makes sure that reading is tried in time.
-        let _ = self.patience.poll(cx);
         outcome
     }
 
     /// The end of a client that took too long between two requests. Half a head is answered, where
     /// nothing else waits to be read.
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_stalled {
+        if self.patience.is_stalled() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         if !self.is_over {
@@ -150,19 +166,27 @@ impl AsyncRead for Connection {
         if self.is_over {
             return self.poll_over(cx);
         }
-        let before = buf.filled().len();
-        let Poll::Ready(outcome) = Pin::new(&mut self.io).poll_read(cx, buf) else {
+        let room = self.intake.room(self.patience.is_stalled());
+        let has_space = buf.remaining() > 0;
+        let outcome = if room > 0 {
+            poll_read_buf(Pin::new(&mut self.io), cx, &mut buf.limit(room))
+        } else {
+            Poll::Pending
+        };
+        let Poll::Ready(outcome) = outcome else {
+            let is_stalled = self.patience.is_stalled();
+            self.intake.rest(is_stalled, room, cx);
             if self.patience.poll(cx) {
                 return self.poll_over(cx);
             }
             return Poll::Pending;
         };
         self.patience.read();
-        let is_end = buf.remaining() > 0 && buf.filled().len() == before;
+        let is_end = has_space && matches!(outcome, Ok(0));
         if outcome.is_err() || is_end {
             self.gone.0.notify_one();
         }
-        Poll::Ready(outcome)
+        Poll::Ready(outcome.map(|count| self.intake.took(count)))
     }
 }
 

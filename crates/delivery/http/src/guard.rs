@@ -130,7 +130,7 @@ impl Deadline {
 async fn drain(request: &mut ServiceRequest, most: usize) {
     if let Ok(payload) = request.extract::<web::Payload>().await {
         // Who does not send it now, or sends too much, loses the connection.
-        let _ = timeout(DRAIN_TIMEOUT, body::read(request.headers(), payload, most)).await;
+        let _ = timeout(DRAIN_TIMEOUT, body::read(request.request(), payload, most)).await;
     }
 }
 

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Server};
@@ -91,6 +92,48 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
     assert!(server.metric(shed).await >= Some(5_000.0));
     drop(slow);
     eventually(PATIENCE, async || server.metric(open).await < Some(10.0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_pipeline_and_never_read_cost_little_and_are_cut_off() {
+    const CLIENTS: usize = 4;
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("STORE_URL", "memory:"),
+        ("HEADER_TIMEOUT", "1s"),
+        ("KEEP_ALIVE", "5s"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let (cpu, memory) = ("process_cpu_seconds_total", "process_resident_memory_bytes");
+    let memory_before = server.metric(memory).await.unwrap();
+    let requests = "GET /health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".repeat(1000);
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (mut connection, requests) = (connect(&server).await, requests.clone());
+        clients
+            .spawn(async move { while connection.write_all(requests.as_bytes()).await.is_ok() {} });
+    }
+    // Once the sockets of both sides are full, nothing is left to do.
+    let mut window = tokio::time::interval(Duration::from_millis(500));
+    let mut cpu_before = f64::NEG_INFINITY;
+    eventually(PATIENCE, async || {
+        window.tick().await;
+        let cpu_now = server.metric(cpu).await.unwrap();
+        cpu_now - std::mem::replace(&mut cpu_before, cpu_now) < 0.2
+    })
+    .await;
+    let memory_now = server.metric(memory).await.unwrap();
+    assert!(
+        memory_now - memory_before < 60e6,
+        "{memory_before} became {memory_now}"
+    );
+    while let Some(ended) = timeout(PATIENCE, clients.join_next())
+        .await
+        .expect("they are cut off")
+    {
+        ended.unwrap();
+    }
+    assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn receive(
         if !body::is_json(request.headers()) {
             return Err(ApiError::new(Code::UnsupportedMediaType));
         }
-        let bytes = body::read(request.headers(), payload, state.settings.max_body_bytes).await?;
+        let bytes = body::read(request, payload, state.settings.max_body_bytes).await?;
         let send = parse(request.headers(), &bytes, state, path_topic)?;
         // The body may name the topic.
         let grant = access::grant(request);

@@ -89,6 +89,11 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// Sends, unless the server has closed.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
     /// Sends one byte after the other, with short pauses, until the server has had enough of it;
     /// gives its answer.
     pub(crate) async fn drip(&mut self, byte: u8) -> Answer {

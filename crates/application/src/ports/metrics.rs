@@ -28,16 +28,19 @@ pub enum Shed {
     HeaderTimeout,
     /// Its body did not come in time, or the answer was not ready.
     RequestTimeout,
+    /// Its client did not read the answer in time.
+    SlowReader,
 }
 
 impl Shed {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::InFlight,
         Self::Streams,
         Self::Flood,
         Self::HeaderTimeout,
         Self::RequestTimeout,
+        Self::SlowReader,
     ];
 
     /// The name in metrics.
@@ -48,6 +51,7 @@ impl Shed {
             Self::Flood => "flood",
             Self::HeaderTimeout => "header_timeout",
             Self::RequestTimeout => "request_timeout",
+            Self::SlowReader => "slow_reader",
         }
     }
 }

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::web::{self, Buf, Bytes};
 use bytes::BufMut;
+use posthorn_application::Shed;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -108,7 +109,7 @@ impl Connection {
             Poll::Pending => {
                 self.patience.stall();
                 if self.patience.poll(cx) {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                    return Poll::Ready(Err(self.too_slow()));
                 }
             }
             Poll::Ready(Ok(count)) => {
@@ -124,11 +125,18 @@ impl Connection {
         outcome
     }
 
+    /// The client reads too little: it is cut off, and what it has not read is let go.
+    fn too_slow(&self) -> io::Error {
+        let metrics = &self.state.services.request_metrics;
+        metrics.request_shed(Shed::SlowReader);
+        io::ErrorKind::TimedOut.into()
+    }
+
     /// The end of a client that took too long between two requests. Half a head is answered, where
     /// nothing else waits to be read.
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.patience.is_stalled() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            return Poll::Ready(Err(self.too_slow()));
         }
         if !self.is_over {
             self.is_over = true;

@@ -144,6 +144,7 @@ async fn a_client_that_does_not_read_its_answers_is_cut_off() {
     connection.send(request.repeat(100)).await;
     eventually(SOON, async || server.recorder.connections() == 1).await;
     eventually(SOON, async || server.recorder.connections() == 0).await;
+    assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
 }
 
 /// Sends requests and reads nothing, until the server has had enough of it.
@@ -163,6 +164,7 @@ async fn a_client_that_pipelines_without_reading_is_cut_off() {
     let ended = tokio::time::timeout(SOON, send_for_ever(&mut connection, live));
     ended.await.expect("it is cut off");
     eventually(SOON, async || server.recorder.connections() == 0).await;
+    assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
 }
 
 #[tokio::test]
@@ -181,6 +183,7 @@ async fn a_client_that_ends_its_half_and_does_not_read_is_cut_off() {
     eventually(SOON, async || server.recorder.connections() == 1).await;
     connection.finish_sending().await;
     eventually(SOON, async || server.recorder.connections() == 0).await;
+    assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
 }
 
 #[tokio::test]
@@ -199,6 +202,7 @@ async fn a_stream_whose_reader_reads_nothing_is_cut_off_later() {
     }
     eventually(SOON, async || server.recorder.connections() == 0).await;
     assert_eq!(server.recorder.streams(), 0);
+    assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
 }
 
 #[tokio::test]

@@ -134,6 +134,29 @@ async fn a_follower_replays_then_goes_live_without_loss_or_repeat() {
 }
 
 #[tokio::test]
+async fn a_follower_is_handed_little_at_once_however_long_the_messages_are() {
+    let setup = setup();
+    let (short, long, longest) = ("a".repeat(10), "b".repeat(20_000), "c".repeat(200_000));
+    let mut sent = vec![short.as_str(); 40];
+    sent.extend([long.as_str(); 10]);
+    sent.extend([longest.as_str(), short.as_str()]);
+    setup.send_all(&sent).await;
+    let mut follow = setup.follow(Some(MessageId::MIN)).await;
+    let mut heard = Vec::new();
+    while heard.len() < sent.len() {
+        let texts = texts(&mut follow).await;
+        let bytes: usize = texts.iter().map(String::len).sum();
+        assert!(
+            bytes <= 65_536 || texts.len() == 1,
+            "{bytes} in {}",
+            texts.len()
+        );
+        heard.extend(texts);
+    }
+    assert_eq!(heard, sent);
+}
+
+#[tokio::test]
 async fn a_follower_without_a_place_hears_of_what_comes_after_it_only() {
     let setup = setup();
     let ids = setup.send_all(&["a", "b"]).await;

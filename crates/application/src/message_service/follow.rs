@@ -6,6 +6,11 @@ use posthorn_domain::{Message, MessageId, Topic};
 
 use crate::{Anchor, MessageStore, PageLimit, PageRequest, StoreError, Subscription};
 
+/// How many messages a follower reads at once: few, as it keeps only as much of them as it may hold.
+const PAGE: usize = 16;
+/// The most bytes of messages that a follower holds, unless one message has more.
+const MAX_HELD_BYTES: usize = 64 * 1024;
+
 /// What a follower hears next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FollowEvent {
@@ -23,7 +28,7 @@ pub enum FollowEvent {
 ///
 /// It is a cursor over the store plus a wake-up. Replay and live are the same loop, so nothing is
 /// lost or repeated between them; a slow follower reads on from the store at its own speed and
-/// holds at most one page.
+/// holds 64 KiB at most, or one message that is longer.
 pub struct Follow {
     store: Arc<dyn MessageStore>,
     topic: Topic,
@@ -84,10 +89,11 @@ impl Follow {
             }
             let request = PageRequest {
                 anchor: Anchor::After(self.cursor),
-                limit: PageLimit::MAX,
+                limit: PageLimit::parse(PAGE).unwrap_or(PageLimit::DEFAULT),
             };
-            let page = self.store.page(&self.topic, request).await?;
-            self.at_end = !page.has_newer;
+            let mut page = self.store.page(&self.topic, request).await?;
+            let is_whole = keep_what_fits(&mut page.messages);
+            self.at_end = is_whole && !page.has_newer;
             if page.truncated && !self.gap_told {
                 return Ok(self.tell_gap(page.messages));
             }
@@ -112,6 +118,25 @@ impl Follow {
         }
         FollowEvent::Messages(messages)
     }
+}
+
+/// Keeps the first messages, as many as may be held and at least one; says whether that is all.
+fn keep_what_fits(messages: &mut Vec<Arc<Message>>) -> bool {
+    let mut held = 0_usize;
+    let fitting = messages.iter().take_while(|message| {
+        held = held.saturating_add(bytes_of(message));
+        held <= MAX_HELD_BYTES
+    });
+    let (fitting, all) = (fitting.count().max(1), messages.len());
+    messages.truncate(fitting);
+    fitting >= all
+}
+
+/// About how many bytes a message takes.
+fn bytes_of(message: &Message) -> usize {
+    let attributes = message.attributes.iter();
+    let attributes: usize = attributes.map(|(key, value)| key.len() + value.len()).sum();
+    message.content.as_str().len() + attributes
 }
 
 /// The newest id of `topic`, or the least one when it holds nothing.

@@ -114,7 +114,7 @@ struct Open {
 /// The state of one stream between two chunks.
 struct Reader {
     follow: Follow,
-    /// Read from the store and not yet sent: one page at most.
+    /// Read from the store and not yet sent: what a follower is handed at once.
     pending: VecDeque<Arc<Message>>,
     stop: watch::Receiver<bool>,
     failures: u32,

@@ -2,21 +2,24 @@
 
 mod json;
 mod message;
+mod waiting;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
 pub(crate) use message::MessageBody;
 
 use crate::connection::Turns;
 use crate::problem::{ApiError, Code};
+use waiting::Waiting;
 
 /// The most that is set aside for a body before any of it is there.
 const MAX_AHEAD: usize = 64 * 1024;
 
-/// Reads the whole body, as long as it stays within `most` bytes.
+/// Reads the whole body, as long as it stays within `most` bytes. While it waits for the client the
+/// request holds no place among those in flight.
 pub(crate) async fn read(
     request: &HttpRequest,
     mut payload: Payload,
@@ -37,17 +40,35 @@ pub(crate) async fn read(
     let mut body = BytesMut::with_capacity(announced.min(MAX_AHEAD));
     let turns = request.conn_data::<Turns>();
     let wanting = turns.map(|turns| turns.want(announced));
-    while let Some(chunk) = payload.next().await {
+    let mut waiting = None;
+    loop {
+        let ready = payload.next().now_or_never();
+        let next = match ready {
+            Some(next) => next,
+            None => {
+                if waiting.is_none() {
+                    waiting = Some(Waiting::begin(request, body.len())?);
+                }
+                payload.next().await
+            }
+        };
+        let Some(chunk) = next else {
+            break;
+        };
         // The connection broke or the framing is wrong: nobody will read the answer.
         let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson))?;
         if body.len() + chunk.len() > most {
             return Err(too_large());
+        }
+        if let Some(waiting) = &mut waiting {
+            waiting.grow(chunk.len())?;
         }
         body.extend_from_slice(&chunk);
         if let Some(wanting) = &wanting {
             wanting.now(announced.saturating_sub(body.len()));
         }
     }
+    waiting.map_or(Ok(()), Waiting::end)?;
     Ok(body.freeze())
 }
 

@@ -1,6 +1,6 @@
 //! What is known about the request at hand.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -8,6 +8,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use crate::Locale;
 use crate::routes::Route;
+use crate::state::Place;
 use crate::trace::Trace;
 
 /// What is known about one request; made by the outermost middleware.
@@ -21,6 +22,8 @@ pub(crate) struct RequestContext {
     pub(crate) client_text: Rc<str>,
     /// The route, once routing found one.
     pub(crate) route: Cell<Option<&'static Route>>,
+    /// Its place among the requests in flight, while it has one.
+    pub(crate) place: RefCell<Option<Place>>,
 }
 
 /// A client's address and its text, which a connection's requests mostly share.
@@ -46,6 +49,7 @@ impl RequestContext {
             client: client.address,
             client_text: client.text,
             route: Cell::new(None),
+            place: RefCell::new(None),
         }
     }
 }

@@ -38,44 +38,56 @@ struct Deadline {
 /// The request has had its time.
 struct Elapsed;
 
-/// Notes the route, checks the token, counts the request, then runs its handler within its bounds.
+/// Notes the route and gives the request its place, then handles it.
 pub(crate) async fn guard(
     route: &'static Route,
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let request_of = request.request().clone();
-    let fail = |error: ApiError| failed(error.into(), request_of.clone());
-    context::of(&request_of).route.set(Some(route));
+    let context = context::of(&request_of);
+    context.route.set(Some(route));
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         tracing::error!("the state of the server is missing");
-        return Ok(fail(ApiError::new(Code::Internal)));
+        return Ok(failed(ApiError::new(Code::Internal).into(), request_of));
     };
-    let metrics = &state.services.request_metrics;
+    if !route.is_probe() {
+        let Some(place) = state.in_flight.enter(state.settings.max_in_flight) else {
+            state.services.request_metrics.request_shed(Shed::InFlight);
+            return Ok(failed(ApiError::overloaded().into(), request_of));
+        };
+        context.place.replace(Some(place));
+    }
+    let response = handle(route, &state, request, next).await;
+    context.place.take();
+    Ok(response)
+}
+
+/// Checks the token, counts the request, then runs its handler within its bounds.
+async fn handle(
+    route: &'static Route,
+    state: &State,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> ServiceResponse<BoxBody> {
+    let request_of = request.request().clone();
+    let fail = |error: ApiError| failed(error.into(), request_of.clone());
     let late = || {
+        let metrics = &state.services.request_metrics;
         metrics.request_shed(Shed::RequestTimeout);
         ApiError::new(Code::RequestTimeout)
     };
-    let _place = if route.is_probe() {
-        None
-    } else {
-        let Some(place) = state.in_flight.enter(state.settings.max_in_flight) else {
-            metrics.request_shed(Shed::InFlight);
-            return Ok(fail(ApiError::overloaded()));
-        };
-        Some(place)
-    };
     let deadline = Deadline::new(&request_of, state.settings.request_timeout);
-    let authorizing = AssertUnwindSafe(access::authorize(route, &state, &request_of));
+    let authorizing = AssertUnwindSafe(access::authorize(route, state, &request_of));
     let authorized = match deadline.within(authorizing.catch_unwind()).await {
         Ok(Ok(authorized)) => authorized,
         // The panic hook has logged it.
         Ok(Err(_panic)) => Err(ApiError::new(Code::Internal).into()),
-        Err(Elapsed) => return Ok(fail(late())),
+        Err(Elapsed) => return fail(late()),
     };
-    let deciding = quota::decide(route, &state, &request_of, authorized.err());
+    let deciding = quota::decide(route, state, &request_of, authorized.err());
     let Ok((decided, refusal)) = deadline.within(deciding).await else {
-        return Ok(fail(late()));
+        return fail(late());
     };
     let mut response = if let Some(error) = refusal {
         drain(&mut request, state.settings.max_body_bytes).await;
@@ -93,7 +105,7 @@ pub(crate) async fn guard(
     if let Some(decided) = decided {
         quota::describe(response.headers_mut(), &decided);
     }
-    Ok(response)
+    response
 }
 
 impl Deadline {
@@ -126,8 +138,9 @@ impl Deadline {
 }
 
 /// Reads the body of a request that is refused, so that its client may go on with its connection:
-/// to open another one costs both sides more than the answer.
+/// to open another one costs both sides more than the answer. It holds no place meanwhile.
 async fn drain(request: &mut ServiceRequest, most: usize) {
+    context::of(request.request()).place.take();
     if let Ok(payload) = request.extract::<web::Payload>().await {
         // Who does not send it now, or sends too much, loses the connection.
         let _ = timeout(DRAIN_TIMEOUT, body::read(request.request(), payload, most)).await;

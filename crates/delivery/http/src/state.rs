@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) services: Services,
     pub(crate) settings: Arc<HttpSettings>,
     pub(crate) in_flight: Gauge,
+    /// The bytes of bodies whose rest has not come yet.
+    pub(crate) waiting_bytes: Gauge,
     pub(crate) streams: Gauge,
     pub(crate) started_at: Timestamp,
     /// Shared by all workers, so that they count together.
@@ -54,19 +56,22 @@ pub(crate) struct State {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gauge(Arc<AtomicUsize>);
 
-/// One thing that is under way; it ends when this is dropped.
+/// Some things that are under way; they end when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
+pub(crate) struct Place {
+    gauge: Gauge,
+    count: usize,
+}
 
 impl State {
     pub(crate) fn new(settings: HttpSettings, services: Services, flood: FloodGuard) -> Self {
         let started_at = services.clock.now();
-        let (in_flight, streams) = (Gauge::default(), Gauge::default());
         Self {
             services,
             settings: Arc::new(settings),
-            in_flight,
-            streams,
+            in_flight: Gauge::default(),
+            waiting_bytes: Gauge::default(),
+            streams: Gauge::default(),
             started_at,
             flood,
         }
@@ -76,18 +81,36 @@ impl State {
 impl Gauge {
     /// A place for one more, unless `most` are taken.
     pub(crate) fn enter(&self, most: usize) -> Option<Place> {
-        if self.0.fetch_add(1, Ordering::AcqRel) < most {
-            Some(Place(Arc::clone(&self.0)))
-        } else {
-            self.0.fetch_sub(1, Ordering::AcqRel);
-            None
+        let mut place = self.empty();
+        place.grow(1, most).then_some(place)
+    }
+
+    /// A place that is for nothing yet.
+    pub(crate) fn empty(&self) -> Place {
+        Place {
+            gauge: self.clone(),
+            count: 0,
         }
+    }
+}
+
+impl Place {
+    /// Takes in `more`, unless more than `most` would be taken then.
+    pub(crate) fn grow(&mut self, more: usize, most: usize) -> bool {
+        let taken = self.gauge.0.fetch_add(more, Ordering::AcqRel);
+        let fits = taken.saturating_add(more) <= most;
+        if fits {
+            self.count += more;
+        } else {
+            self.gauge.0.fetch_sub(more, Ordering::AcqRel);
+        }
+        fits
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.gauge.0.fetch_sub(self.count, Ordering::AcqRel);
     }
 }
 
@@ -102,5 +125,10 @@ mod tests {
         assert!(gauge.enter(2).is_none());
         drop(places);
         assert!(gauge.enter(2).is_some());
+        let mut place = gauge.empty();
+        assert!(place.grow(2, 5) && !place.grow(4, 5) && place.grow(3, 5));
+        assert!(gauge.enter(5).is_none());
+        drop(place);
+        assert!(gauge.enter(1).is_some());
     }
 }

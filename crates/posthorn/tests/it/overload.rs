@@ -95,6 +95,52 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_slow_bodies_keep_nobody_from_an_answer_and_are_cut_off() {
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("STORE_URL", "memory:"),
+        ("REQUEST_TIMEOUT", "5s"),
+        ("MAX_IN_FLIGHT", "8"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let head = "POST /api/v1/message HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+        Content-Length: 1000\r\n\r\n{";
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        let mut connection = connect(&server).await;
+        connection.write_all(head.as_bytes()).await.unwrap();
+        slow.push(connection);
+    }
+    let handled = "app_requests_in_flight";
+    // The scrape is handled as well.
+    eventually(PATIENCE, async || {
+        server.metric(handled).await == Some(201.0)
+    })
+    .await;
+    for number in 0..50 {
+        for connection in slow.iter_mut().skip(number).step_by(50) {
+            connection.write_all(b" ").await.unwrap();
+        }
+        assert_eq!(server.post("normal").await.status(), StatusCode::CREATED);
+    }
+    assert_eq!(
+        server.metric(handled).await,
+        Some(201.0),
+        "they were held to the end"
+    );
+    for connection in &mut slow {
+        let mut answer = String::new();
+        timeout(PATIENCE, connection.read_to_string(&mut answer))
+            .await
+            .expect("it is cut off")
+            .unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+    let shed = "app_requests_shed_total{reason=\"request_timeout\"}";
+    assert_eq!(server.metric(shed).await, Some(200.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_that_pipeline_and_never_read_cost_little_and_are_cut_off() {
     const CLIENTS: usize = 4;
     let directory = TempDir::new().unwrap();

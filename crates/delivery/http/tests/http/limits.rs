@@ -5,7 +5,7 @@ use std::time::Duration;
 use posthorn_application::Shed;
 use posthorn_testkit::eventually;
 
-use crate::support::{Behaviour, TestServer};
+use crate::support::{Behaviour, Connection, TestServer};
 
 const SOON: Duration = Duration::from_secs(10);
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -126,6 +126,68 @@ async fn past_the_cap_requests_are_refused_and_probes_are_not() {
         assert_eq!(connection.answer("GET").await.status, 200);
     }
     assert_eq!(server.get("/api/v1/ping").await.status, 200);
+}
+
+/// Sends the head of a message and the first bytes of its body.
+async fn begin_body(server: &TestServer, length: usize, first: &[u8]) -> Connection {
+    let mut connection = server.connect().await;
+    let head = format!(
+        "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+        Content-Length: {length}\r\n\r\n"
+    );
+    connection.send([head.as_bytes(), first].concat()).await;
+    connection
+}
+
+#[tokio::test]
+async fn a_body_that_has_not_come_holds_no_place_until_it_is_there() {
+    let server = TestServer::with(|settings| settings.max_in_flight = 1);
+    let body = body_of(50);
+    let (first, rest) = body.as_bytes().split_at(20);
+    let mut slow = Vec::new();
+    for handled in 1..=3 {
+        slow.push(begin_body(&server, 50, first).await);
+        eventually(SOON, async || server.recorder.in_flight() == handled).await;
+    }
+    eventually(SOON, async || {
+        server.post("/api/v1/message", body_of(50)).await.status == 201
+    })
+    .await;
+    let mut last = slow.pop().unwrap();
+    for mut connection in slow {
+        connection.send(rest).await;
+        assert_eq!(connection.answer("POST").await.status, 201);
+    }
+    // Once its body is there it is a request like any other.
+    server.store_behaves(Behaviour::Hang);
+    let before = server.store_operations();
+    let mut busy = server.connect().await;
+    busy.request("GET", "/api/v1/topics", &[], b"").await;
+    eventually(SOON, async || server.store_operations() > before).await;
+    last.send(rest).await;
+    let answer = last.answer("POST").await;
+    answer.assert_problem(503, "overloaded");
+    assert_eq!(answer.header("connection"), None);
+}
+
+#[tokio::test]
+async fn bodies_that_wait_take_no_more_memory_than_requests_in_flight() {
+    let server = TestServer::with(|settings| {
+        (settings.max_in_flight, settings.max_body_bytes) = (2, 1000);
+    });
+    let mut slow = Vec::new();
+    for handled in 1..=2 {
+        slow.push(begin_body(&server, 1000, &[b' '; 900]).await);
+        eventually(SOON, async || server.recorder.in_flight() == handled).await;
+    }
+    let mut one_more = begin_body(&server, 1000, &[b' '; 900]).await;
+    let answer = one_more.answer("POST").await;
+    answer.assert_problem(503, "overloaded");
+    drop(slow);
+    eventually(SOON, async || server.recorder.in_flight() == 0).await;
+    let mut connection = begin_body(&server, 1000, &[b' '; 900]).await;
+    connection.send(body_of(100)).await;
+    assert_eq!(connection.answer("POST").await.status, 201);
 }
 
 #[tokio::test]

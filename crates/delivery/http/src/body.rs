@@ -5,13 +5,14 @@ mod message;
 mod waiting;
 
 use actix_web::HttpRequest;
+use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::{FutureExt, StreamExt};
 
 pub(crate) use message::MessageBody;
 
-use crate::connection::Turns;
+use crate::connection::{Body, Turns};
 use crate::problem::{ApiError, Code};
 use waiting::Waiting;
 
@@ -26,37 +27,29 @@ pub(crate) async fn read(
     most: usize,
 ) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::new(Code::PayloadTooLarge);
+    let announced = announced(request.headers());
     // What is announced as too large is refused before it is read.
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    let announced = announced
-        .and_then(|text| text.parse::<usize>().ok())
-        .unwrap_or(0);
-    if announced > most {
+    if announced.is_some_and(|announced| announced > most) {
         return Err(too_large());
     }
-    let mut body = BytesMut::with_capacity(announced.min(MAX_AHEAD));
+    let left = |body: &BytesMut| announced.map(|announced| announced.saturating_sub(body.len()));
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(MAX_AHEAD));
     let turns = request.conn_data::<Turns>();
-    let wanting = turns.map(|turns| turns.want(announced));
+    let demand = turns.map(|turns| turns.want(left(&body).unwrap_or(0)));
     let mut waiting = None;
-    loop {
-        let ready = payload.next().now_or_never();
-        let next = match ready {
-            Some(next) => next,
-            None => {
-                if waiting.is_none() {
-                    waiting = Some(Waiting::begin(request, body.len())?);
-                }
-                payload.next().await
-            }
-        };
+    // The library gives whatever follows for a body when the client offers another protocol.
+    while left(&body) != Some(0) {
+        let next = next_chunk(&mut payload, &mut waiting, request, body.len()).await?;
         let Some(chunk) = next else {
             break;
         };
-        // The connection broke or the framing is wrong: nobody will read the answer.
-        let chunk = chunk.map_err(|_| ApiError::new(Code::MalformedJson))?;
+        let mut chunk = chunk.map_err(|_| {
+            if let Some(turns) = turns {
+                turns.set_body(Body::Broken);
+            }
+            ApiError::new(Code::MalformedJson)
+        })?;
+        chunk.truncate(left(&body).unwrap_or(usize::MAX));
         if body.len() + chunk.len() > most {
             return Err(too_large());
         }
@@ -64,12 +57,40 @@ pub(crate) async fn read(
             waiting.grow(chunk.len())?;
         }
         body.extend_from_slice(&chunk);
-        if let Some(wanting) = &wanting {
-            wanting.now(announced.saturating_sub(body.len()));
+        if let Some(demand) = &demand {
+            demand.now(left(&body).unwrap_or(0));
         }
+    }
+    if let Some(turns) = turns {
+        turns.set_body(Body::Ended);
     }
     waiting.map_or(Ok(()), Waiting::end)?;
     Ok(body.freeze())
+}
+
+/// What comes next of the body, of which `count` bytes are there.
+async fn next_chunk(
+    payload: &mut Payload,
+    waiting: &mut Option<Waiting>,
+    request: &HttpRequest,
+    count: usize,
+) -> Result<Option<Result<Bytes, PayloadError>>, ApiError> {
+    if let Some(next) = payload.next().now_or_never() {
+        return Ok(next);
+    }
+    if waiting.is_none() {
+        *waiting = Some(Waiting::begin(request, count)?);
+    }
+    Ok(payload.next().await)
+}
+
+/// The length of the body, in bytes; `None` when it shows at its end.
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    match headers.get(header::CONTENT_LENGTH) {
+        Some(value) => value.to_str().ok()?.parse().ok(),
+        None if headers.contains_key(header::TRANSFER_ENCODING) => None,
+        None => Some(0),
+    }
 }
 
 /// Whether the body is said to be JSON in UTF-8 (RFC 8259, 8.1 and 11).

@@ -27,7 +27,7 @@ use intake::Intake;
 use patience::Patience;
 
 pub(crate) use alarm::Alarm;
-pub(crate) use turns::Turns;
+pub(crate) use turns::{Body, Turns};
 
 /// A client's connection, as the HTTP library reads and writes it.
 pub(crate) struct Connection {
@@ -214,7 +214,12 @@ impl AsyncWrite for Connection {
             if !found.before.is_empty() {
                 return this.poll_plain(cx, found.before);
             }
-            this.replacement = Some(found.replacement(&this.state, this.peer));
+            this.replacement = Some(if this.turns.body() == Body::Ended {
+                found.replacement(&this.state, this.peer)
+            } else {
+                // It is about the body of a request that has its answer.
+                Bytes::new()
+            });
         }
         // The library comes again with the same bytes until they are said to be written.
         ready!(this.poll_replacement(cx))?;

@@ -186,7 +186,7 @@ mod tests {
         );
         patience.wrote(1, true);
         patience.stall();
-        advance(MOST * 4 - pause).await;
+        advance((MOST * 4).saturating_sub(pause)).await;
         assert!(!poll_fn(|cx| Poll::Ready(patience.poll(cx))).await);
         advance(pause).await;
         assert!(poll_fn(|cx| Poll::Ready(patience.poll(cx))).await);

@@ -13,8 +13,21 @@ struct State {
     begun: Cell<u64>,
     busy: Cell<usize>,
     wanted: Cell<Option<usize>>,
+    body: Cell<Body>,
     /// Who waits until a turn is over or a body is wanted.
     waiting: RefCell<Option<Waker>>,
+}
+
+/// How far the body of the newest request was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// To its end, or there is none.
+    #[default]
+    Ended,
+    /// Not to its end.
+    Open,
+    /// It has no end: its framing is wrong, or the client is gone.
+    Broken,
 }
 
 /// A request that is being handled, or an answer that goes on; over when this is dropped.
@@ -31,6 +44,16 @@ impl Turns {
         self.0.begun.set(self.0.begun.get().wrapping_add(1));
         self.0.busy.set(self.0.busy.get().saturating_add(1));
         Turn(self.clone())
+    }
+
+    /// How far the body of the newest request was read.
+    pub(crate) fn body(&self) -> Body {
+        self.0.body.get()
+    }
+
+    /// Says how far the body of the newest request was read.
+    pub(crate) fn set_body(&self, body: Body) {
+        self.0.body.set(body);
     }
 
     /// The body of the request at hand is read; `left` bytes of it are known to be left.

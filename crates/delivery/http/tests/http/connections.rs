@@ -317,6 +317,72 @@ async fn http_1_0_is_answered_and_closed() {
     assert!(connection.closed().await.is_empty());
 }
 
+#[tokio::test]
+async fn a_body_with_broken_framing_gets_one_answer_and_the_close() {
+    let server = TestServer::start();
+    let post = "POST /api/v1/message HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n";
+    for rest in ["ZZ\r\n", "1\r\n{\r\nZZ\r\n", "2\r\n{}ZZ"] {
+        let answer = answer_to(&server, &format!("{post}{chunked}{rest}")).await;
+        answer.assert_problem(400, "malformed-json");
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    // Who does not look at the body has answered by then.
+    let get = "GET /api/v1/ping HTTP/1.1\r\nHost: a\r\n";
+    let answer = answer_to(&server, &format!("{get}{chunked}ZZ\r\n")).await;
+    assert_eq!(answer.status, 200);
+    // A head after it has an answer of its own.
+    let whole = format!("{post}{chunked}0\r\n\r\nNOT HTTP\r\n\r\n");
+    let mut connection = server.connect().await;
+    connection.send(whole).await;
+    connection
+        .answer("POST")
+        .await
+        .assert_problem(400, "malformed-json");
+    connection
+        .answer("")
+        .await
+        .assert_problem(400, "validation-failed");
+    assert!(connection.closed().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_offer_of_another_protocol_changes_nothing_but_the_close() {
+    let server = TestServer::start();
+    let body = r#"{"message": "a"}"#;
+    let length = body.len();
+    let posts = |offer: &str, framed: &str| {
+        format!(
+            "POST /api/v1/message HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+            {offer}{framed}"
+        )
+    };
+    let with_length = format!("Content-Length: {length}\r\n\r\n{body}");
+    let in_chunks = format!("Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n");
+    for offer in [
+        "Upgrade: websocket\r\nConnection: upgrade\r\n",
+        "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n",
+    ] {
+        for framed in [&with_length, &in_chunks] {
+            let answer = answer_to(&server, &posts(offer, framed)).await;
+            assert_eq!(answer.status, 201, "{offer}");
+            assert_eq!(answer.header("connection"), Some("close"), "{offer}");
+        }
+        let get = format!("GET /api/v1/ping HTTP/1.1\r\nHost: a\r\n{offer}\r\n");
+        let answer = answer_to(&server, &get).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("connection"), Some("close"), "{offer}");
+        let empty = posts(offer, "\r\n");
+        let answer = answer_to(&server, &empty).await;
+        answer.assert_problem(400, "malformed-json");
+    }
+    // What follows is neither a part of the body nor a request.
+    let with_more = format!("{with_length}GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = answer_to(&server, &posts("Upgrade: websocket\r\n", &with_more)).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(answer.header("connection"), Some("close"));
+}
+
 #[track_caller]
 fn check_headers(answer: &Answer) {
     for (name, value) in [

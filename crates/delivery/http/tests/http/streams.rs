@@ -338,3 +338,41 @@ async fn a_comment_every_15_seconds_keeps_an_idle_stream_open() {
     server.accept("t", "a").await;
     assert_eq!(reader.message().await, "a");
 }
+
+#[tokio::test]
+async fn where_chunks_are_not_understood_a_stream_ends_with_its_connection() {
+    let server = TestServer::start();
+    server.accept("t", "a").await;
+    for (version, headers) in [
+        ("1.0", ""),
+        ("1.0", "Connection: keep-alive\r\n"),
+        ("1.1", "Host: a\r\nUpgrade: websocket\r\n"),
+        (
+            "1.1",
+            "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+        ),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let mut connection = server.connect().await;
+            let path = format!("{PATH}?after=00000000000000000000000000");
+            let request = format!("{method} {path} HTTP/{version}\r\n{headers}\r\n");
+            connection.send(request).await;
+            let head = connection.head().await;
+            assert_eq!(head.status, 200);
+            assert_eq!(
+                head.header("transfer-encoding"),
+                None,
+                "{version} {headers}"
+            );
+            assert_ne!(head.header("connection"), Some("keep-alive"));
+            assert_ne!(head.header("connection"), Some("upgrade"));
+            if method == "GET" {
+                eventually(SOON, async || server.recorder.streams() == 1).await;
+                connection.finish_sending().await;
+            }
+            let rest = String::from_utf8(connection.closed().await).unwrap();
+            assert_eq!(rest.starts_with("retry: "), method == "GET", "{rest}");
+            eventually(SOON, async || server.recorder.streams() == 0).await;
+        }
+    }
+}

@@ -20,6 +20,7 @@ use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
 
 use crate::config::Settings;
+use crate::open_files;
 use crate::supervisor::Supervisor;
 use crate::system_clock::SystemClock;
 
@@ -222,7 +223,7 @@ fn http_settings(settings: &Settings) -> Result<HttpSettings, StartError> {
         request_timeout: http.request_timeout,
         header_timeout: http.header_timeout,
         keep_alive: http.keep_alive,
-        max_connections: http.max_connections,
+        max_connections: open_files::connections(http.max_connections, open_files::raise()),
         max_in_flight: http.max_in_flight,
         max_streams: http.max_streams,
         flood_per_second: http.flood_per_second,

@@ -5,6 +5,7 @@ mod client;
 pub mod compose;
 pub mod config;
 mod healthcheck;
+mod open_files;
 mod run;
 mod signals;
 mod supervisor;

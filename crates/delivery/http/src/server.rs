@@ -18,6 +18,8 @@ use service::Surface;
 
 /// The most threads that actix-server takes.
 const MAX_WORKERS: usize = 512;
+/// The most connections of the platform's listener: probes and scrapes are few.
+const MAX_PLATFORM_CONNECTIONS: usize = 256;
 
 /// Open listeners; nothing is served yet.
 pub struct Bound {
@@ -63,15 +65,18 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
     let has_metrics_listener = !settings.metrics_addresses.is_empty();
     let metrics = if has_metrics_listener {
         let addresses = &settings.metrics_addresses;
-        Some(open(&state, addresses, Surface::Metrics, 1)?)
+        let most = settings.max_connections.min(MAX_PLATFORM_CONNECTIONS);
+        Some(open(&state, addresses, Surface::Metrics, (1, most))?)
     } else {
         None
     };
     let surface = Surface::Main {
         with_metrics: !has_metrics_listener,
     };
-    let workers = settings.workers.clamp(1, MAX_WORKERS);
-    let (server, addresses) = open(&state, &settings.addresses, surface, workers)?;
+    // Each worker takes its share of the connections: with one more than they, some would take none.
+    let most = settings.max_connections.max(1);
+    let workers = settings.workers.clamp(1, MAX_WORKERS).min(most);
+    let (server, addresses) = open(&state, &settings.addresses, surface, (workers, most))?;
     let (metrics_server, metrics_addresses) = metrics.unzip();
     Ok(Bound {
         server,
@@ -82,12 +87,12 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
     })
 }
 
-/// Opens every listener of one surface.
+/// Opens every listener of one surface, for so many workers and at most so many connections.
 fn open(
     state: &web::Data<State>,
     addresses: &[SocketAddr],
     surface: Surface,
-    workers: usize,
+    (workers, connections): (usize, usize),
 ) -> Result<(Server, Vec<SocketAddr>), BindError> {
     let refused = |reason| BindError {
         addresses: addresses.to_vec(),
@@ -99,8 +104,8 @@ fn open(
     let settings = &state.settings;
     let mut builder = Server::build()
         .workers(workers)
-        // The cap is for each worker.
-        .max_concurrent_connections(settings.max_connections.div_ceil(workers))
+        // The cap is for each worker; all together never take more than was said.
+        .max_concurrent_connections(connections / workers)
         .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
         .disable_signals();
     for listener in listeners {

@@ -14,7 +14,7 @@ pub struct HttpSettings {
     pub addresses: Vec<SocketAddr>,
     /// Where `/metrics` is served, and the probes too; on the main listener when empty.
     pub metrics_addresses: Vec<SocketAddr>,
-    /// How many threads handle requests; at least 1.
+    /// How many threads handle requests; at least 1, and no more than connections.
     pub workers: usize,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
@@ -32,7 +32,7 @@ pub struct HttpSettings {
     pub header_timeout: Duration,
     /// How long an idle connection is kept open.
     pub keep_alive: Duration,
-    /// The most connections open at once.
+    /// The most connections open at once; each worker has its share, rounded down.
     pub max_connections: usize,
     /// The most requests handled at once; probes and metrics do not count.
     pub max_in_flight: usize,

@@ -152,7 +152,7 @@ catalogue! {
     KEEP_ALIVE = setting("KEEP_ALIVE", "75s", DURATION,
         "How long an idle connection is kept open.");
     MAX_CONNECTIONS = setting("MAX_CONNECTIONS", "25000", "a number from 1",
-        "The most connections open at once.");
+        "The most connections open at once, as far as the limit on open files allows; shared evenly by `WORKERS`, rounded down.");
     MAX_IN_FLIGHT = setting("MAX_IN_FLIGHT", "1024", "a number from 1",
         "The most requests handled at once; past it the answer is 503 `overloaded`, probes exempt.");
     MAX_STREAMS = setting("MAX_STREAMS", "10000", "a number from 0",

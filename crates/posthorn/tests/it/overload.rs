@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Server};
+use crate::support::{PATIENCE, Server, limited_posthorn};
 
 const SLOW: usize = 5_000;
 
@@ -212,6 +212,51 @@ async fn past_the_most_connections_one_more_waits_until_another_ends() {
         .expect("its turn comes")
         .unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn all_workers_together_take_no_more_than_the_most_connections() {
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("STORE_URL", "memory:"),
+        ("MAX_CONNECTIONS", "5"),
+        ("WORKERS", "4"),
+        ("HEADER_TIMEOUT", "60s"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let ping = b"GET /api/v1/ping HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut held = Vec::new();
+    let mut answered = 0;
+    for _ in 0..8 {
+        let mut connection = connect(&server).await;
+        connection.write_all(ping).await.unwrap();
+        let mut answer = [0; 1];
+        let read = timeout(
+            Duration::from_millis(300),
+            connection.read_exact(&mut answer),
+        )
+        .await;
+        answered += usize::from(read.is_ok());
+        held.push(connection);
+    }
+    assert!((1..=5).contains(&answered), "{answered}");
+}
+
+#[tokio::test]
+async fn the_limit_on_open_files_is_raised_or_lowers_the_most_connections() {
+    let directory = TempDir::new().unwrap();
+    let memory = ("STORE_URL", "memory:");
+    let few = [memory, ("MAX_CONNECTIONS", "100")];
+    let command = limited_posthorn(directory.path(), "-S -n 300");
+    let server = Server::start_by(command, &few).await;
+    assert!(server.metric("process_max_fds").await > Some(300.0));
+    assert_eq!(server.logged("limit on open files"), 0);
+    let command = limited_posthorn(directory.path(), "-n 1000");
+    let server = Server::start_by(command, &[memory]).await;
+    assert_eq!(server.metric("process_max_fds").await, Some(1000.0));
+    let warning = "the limit on open files, 1000, is too low for MAX_CONNECTIONS, 25000: \
+        no more than 500 are taken at once";
+    assert_eq!(server.logged(warning), 1, "{:?}", server.log);
 }
 
 #[tokio::test]

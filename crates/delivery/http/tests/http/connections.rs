@@ -5,7 +5,7 @@ use std::time::Duration;
 use posthorn_application::Shed;
 use posthorn_testkit::eventually;
 
-use crate::support::{Answer, Behaviour, Connection, Quotas, TestServer};
+use crate::support::{Answer, Behaviour, Quotas, TestServer};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -127,82 +127,6 @@ async fn half_a_head_right_behind_a_request_does_not_hold_the_connection() {
     assert_eq!(connection.answer("GET").await.status, 200);
     connection.closed().await;
     eventually(SOON, async || server.recorder.connections() == 0).await;
-}
-
-#[tokio::test]
-async fn a_client_that_does_not_read_its_answers_is_cut_off() {
-    let server = TestServer::with(|settings| {
-        settings.header_timeout = Duration::from_millis(200);
-        settings.keep_alive = Duration::from_millis(800);
-    });
-    for _ in 0..200 {
-        server.store_directly("t", &"x".repeat(1000)).await;
-    }
-    let mut connection = server.connect().await;
-    let request = "GET /api/v1/topics/t/messages?limit=200 HTTP/1.1\r\nHost: a\r\n\r\n";
-    // More than the sockets of both sides hold.
-    connection.send(request.repeat(100)).await;
-    eventually(SOON, async || server.recorder.connections() == 1).await;
-    eventually(SOON, async || server.recorder.connections() == 0).await;
-    assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
-}
-
-/// Sends requests and reads nothing, until the server has had enough of it.
-async fn send_for_ever(connection: &mut Connection, request: &str) {
-    let requests = request.repeat(1000);
-    while connection.try_send(&requests).await {}
-}
-
-#[tokio::test]
-async fn a_client_that_pipelines_without_reading_is_cut_off() {
-    let server = TestServer::with(|settings| {
-        settings.header_timeout = Duration::from_millis(200);
-        settings.keep_alive = Duration::from_millis(800);
-    });
-    let mut connection = server.connect().await;
-    let live = "GET /health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
-    let ended = tokio::time::timeout(SOON, send_for_ever(&mut connection, live));
-    ended.await.expect("it is cut off");
-    eventually(SOON, async || server.recorder.connections() == 0).await;
-    assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
-}
-
-#[tokio::test]
-async fn a_client_that_ends_its_half_and_does_not_read_is_cut_off() {
-    let server = TestServer::with(|settings| {
-        settings.header_timeout = Duration::from_millis(200);
-        settings.keep_alive = Duration::from_millis(800);
-    });
-    for _ in 0..200 {
-        server.store_directly("t", &"x".repeat(1000)).await;
-    }
-    let mut connection = server.connect().await;
-    let request = "GET /api/v1/topics/t/messages?limit=200 HTTP/1.1\r\nHost: a\r\n\r\n";
-    // Few enough for the server to read all of them, so that it hears of the end.
-    connection.send(request.repeat(60)).await;
-    eventually(SOON, async || server.recorder.connections() == 1).await;
-    connection.finish_sending().await;
-    eventually(SOON, async || server.recorder.connections() == 0).await;
-    assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
-}
-
-#[tokio::test]
-async fn a_stream_whose_reader_reads_nothing_is_cut_off_later() {
-    let server = TestServer::with(|settings| {
-        settings.header_timeout = Duration::from_millis(100);
-        settings.keep_alive = Duration::from_millis(400);
-    });
-    let mut connection = server.connect().await;
-    let path = "/api/v1/topics/t/stream?after=00000000000000000000000000";
-    connection.request("GET", path, &[], b"").await;
-    assert_eq!(connection.head().await.status, 200);
-    // More than the sockets of both sides hold.
-    for _ in 0..4000 {
-        server.store_directly("t", &"\u{1f4ef}".repeat(1000)).await;
-    }
-    eventually(SOON, async || server.recorder.connections() == 0).await;
-    assert_eq!(server.recorder.streams(), 0);
-    assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
 }
 
 #[tokio::test]

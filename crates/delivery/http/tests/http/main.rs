@@ -28,3 +28,4 @@ mod quotas;
 mod shutdown;
 mod streams;
 mod support;
+mod unread;

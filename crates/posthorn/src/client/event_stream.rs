@@ -28,7 +28,9 @@ pub(super) struct Parser {
     after_carriage_return: bool,
     name: String,
     data: String,
-    /// The last id that was sent, with an event or without.
+    /// The id in the frame that is being read, or the one before.
+    next_id: String,
+    /// The id of the last frame that was whole, with an event or without.
     pub(super) id: String,
     /// The wait before a reconnect that the server asked for, in milliseconds.
     pub(super) retry: Option<u64>,
@@ -73,7 +75,7 @@ impl Parser {
                     return Err(TooLong);
                 }
             }
-            "id" if !value.contains('\0') => value.clone_into(&mut self.id),
+            "id" if !value.contains('\0') => value.clone_into(&mut self.next_id),
             "retry" => self.retry = value.parse().ok().or(self.retry),
             // A comment, or a field that nobody knows.
             _ => {}
@@ -84,6 +86,8 @@ impl Parser {
     fn dispatch(&mut self) -> Option<Event> {
         let mut data = std::mem::take(&mut self.data);
         let name = std::mem::take(&mut self.name);
+        // Not before: of a frame that is cut off nobody has seen the event.
+        self.next_id.clone_into(&mut self.id);
         // Nothing but comments and fields: no event.
         data.pop()?;
         let name = if name.is_empty() {
@@ -139,6 +143,21 @@ mod tests {
         check("event: x\n\ndata\n\n", &[event("message", "", "")]);
         check("data: привет\r\r", &[event("message", "привет", "")]);
         check("data: never finished\n", &[]);
+    }
+
+    #[test]
+    fn an_id_counts_once_its_frame_is_whole() {
+        let mut parser = Parser::default();
+        parser.feed(b"id: 1\ndata: a\n\n").unwrap();
+        assert_eq!(parser.id, "1");
+        for part in ["id: 2", "\n", "data: b", "\n"] {
+            assert_eq!(parser.feed(part.as_bytes()), Ok(Vec::new()));
+            assert_eq!(parser.id, "1", "after {part:?}");
+        }
+        assert_eq!(parser.feed(b"\n"), Ok(vec![event("message", "b", "2")]));
+        assert_eq!(parser.id, "2");
+        assert_eq!(parser.feed(b"id: 3\n\n"), Ok(Vec::new()));
+        assert_eq!(parser.id, "3", "a frame without data");
     }
 
     #[test]

@@ -133,11 +133,6 @@ impl Reading<'_> {
             let events = parser
                 .feed(&chunk)
                 .map_err(|error| ClientError::Local(error.to_string()))?;
-            // The server also names the place of a stream that starts from now on, before its first
-            // message; whatever is printed below was sent up to here.
-            if !parser.id.is_empty() {
-                *self.last_id = Some(parser.id.clone());
-            }
             for event in &events {
                 if event.name == "bye" {
                     return Ok(again("the server is stopping", &parser));
@@ -149,7 +144,17 @@ impl Reading<'_> {
                     }
                     Err(error) => return Err(ClientError::Local(error.to_string())),
                 }
+                self.resume_after(&event.id);
             }
+            // A frame without an event names a place, too: where a stream begins that starts from
+            // now on.
+            self.resume_after(&parser.id);
+        }
+    }
+
+    fn resume_after(&mut self, id: &str) {
+        if !id.is_empty() {
+            id.clone_into(self.last_id.get_or_insert_default());
         }
     }
 

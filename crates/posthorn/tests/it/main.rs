@@ -21,5 +21,6 @@ mod shutdown;
 mod starting;
 mod streams;
 mod support;
+mod tail_streams;
 mod tokens;
 mod traces;

@@ -1,0 +1,104 @@
+//! `posthorn tail` against a server that a test plays byte by byte.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, posthorn};
+
+const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+
+/// A server that only the test knows.
+struct Played {
+    directory: TempDir,
+    listener: TcpListener,
+}
+
+impl Played {
+    async fn new() -> Self {
+        Self {
+            directory: TempDir::new().unwrap(),
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        }
+    }
+
+    fn tail(&self, arguments: &[&str]) -> Command {
+        let mut command = posthorn(self.directory.path());
+        let url = format!("http://{}", self.listener.local_addr().unwrap());
+        command
+            .args(["tail", "inbox", "--json"])
+            .args(arguments)
+            .env("POSTHORN_URL", url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// The next connection, and the id that it resumes after.
+    async fn accept(&self) -> (TcpStream, Option<String>) {
+        let (mut connection, _) = timeout(PATIENCE, self.listener.accept())
+            .await
+            .expect("it connects")
+            .unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(connection.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let id = head
+            .lines()
+            .find_map(|line| line.strip_prefix("last-event-id: "));
+        (connection, id.map(ToOwned::to_owned))
+    }
+}
+
+fn lines(tail: &mut Child) -> Lines<BufReader<ChildStdout>> {
+    BufReader::new(tail.stdout.take().unwrap()).lines()
+}
+
+async fn number(lines: &mut Lines<BufReader<ChildStdout>>) -> u64 {
+    let line = timeout(PATIENCE, lines.next_line()).await.expect("in time");
+    let message: Value = serde_json::from_str(&line.unwrap().unwrap()).unwrap();
+    message["n"].as_u64().unwrap()
+}
+
+fn frame(number: u64) -> String {
+    let data = json!({ "n": number });
+    format!("id: {number:026}\nevent: message\ndata: {data}\n\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_that_is_cut_off_anywhere_in_a_frame_loses_and_repeats_nothing() {
+    let played = Played::new().await;
+    let mut tail = played.tail(&[]).spawn().unwrap();
+    let mut lines = lines(&mut tail);
+    let length = frame(100).len();
+    // Every third byte, and between the two line ends that make a frame whole.
+    let cuts = (1..length).step_by(3).chain([length - 2, length - 1]);
+    let mut seen = 100;
+    for cut in cuts {
+        let (mut connection, resumed) = played.accept().await;
+        let after = resumed.map_or(100, |id| id.parse().unwrap());
+        assert_eq!(after, seen, "cut at {cut} of {length}");
+        let greeting = format!("retry: 1\nid: {after:026}\n\n");
+        let (whole, part) = (frame(after + 1), frame(after + 2));
+        let answer = format!("{STREAM}{greeting}{whole}{}", &part[..cut]);
+        connection.write_all(answer.as_bytes()).await.unwrap();
+        connection.shutdown().await.unwrap();
+        assert_eq!(number(&mut lines).await, after + 1);
+        seen = after + 1;
+    }
+    // What was said together with the farewell was read.
+    let (mut connection, _) = played.accept().await;
+    let answer = format!("{STREAM}{}event: bye\ndata: {{}}\n\n", frame(seen + 1));
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    assert_eq!(number(&mut lines).await, seen + 1);
+    let (_connection, resumed) = played.accept().await;
+    assert_eq!(resumed, Some(format!("{:026}", seen + 1)));
+}

@@ -2,8 +2,9 @@
 //!
 //! Source: WHATWG HTML, 9.2.6, "Interpreting an event stream".
 
-/// The longest line and the longest data that are kept; a server that sends more is refused.
-const MAX_BYTES: usize = 1 << 20;
+/// The longest line and the longest data that are kept; a server that sends more is refused. The
+/// longest text that a server may be set to take has 4 MB, and JSON may double it.
+const MAX_BYTES: usize = 16 << 20;
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,8 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_refused() {
+    fn the_longest_message_fits_and_an_endless_line_is_refused() {
         let mut parser = Parser::default();
+        let line = format!("data: {}\n\n", "🦀".repeat(1_000_000));
+        assert_eq!(
+            parser.feed(line.as_bytes()).map(|events| events.len()),
+            Ok(1)
+        );
         assert_eq!(parser.feed(&vec![b'a'; MAX_BYTES + 1]), Err(TooLong));
     }
 }

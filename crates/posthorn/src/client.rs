@@ -2,6 +2,7 @@
 
 mod backoff;
 mod event_stream;
+mod notices;
 mod revoke;
 mod send;
 mod tail;
@@ -41,6 +42,14 @@ pub(crate) enum ClientError {
     /// The server refused, and would refuse again.
     #[error("the server refused: {0}")]
     Refused(String),
+    /// A stream was asked for, and the answer is something else.
+    #[error(
+        "the server answered {0} with `{1}` in place of an event stream: is POSTHORN_URL its address?"
+    )]
+    NoStream(u16, String),
+    /// The answer to a message is no receipt.
+    #[error("the server answered, but not with a receipt: is POSTHORN_URL its address?")]
+    NoReceipt,
     /// Nothing helped in the time that was given.
     #[error("gave up after {0:?}: {1}")]
     GaveUp(Duration, String),
@@ -122,11 +131,45 @@ pub(crate) fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// Why a try failed that may succeed later.
+#[derive(Debug)]
+struct Failure {
+    reason: String,
+    /// How long to wait at least.
+    asked: Option<Duration>,
+}
+
+impl Failure {
+    /// Of a request that got no answer. One that cannot even be written never will.
+    fn of_transport(error: &reqwest::Error) -> Result<Self, ClientError> {
+        let reason = transport(error);
+        if error.is_builder() {
+            return Err(ClientError::Local(reason));
+        }
+        let asked = None;
+        Ok(Self { reason, asked })
+    }
+
+    /// Of an answer that is no success. What the client did wrong stays wrong.
+    async fn of_answer(response: Response) -> Result<Self, ClientError> {
+        let status = response.status();
+        let asked = retry_after(&response);
+        let reason = explain(response).await;
+        if may_succeed_later(status) {
+            Ok(Self { reason, asked })
+        } else {
+            Err(ClientError::Refused(reason))
+        }
+    }
+}
+
 /// Whether the same request may succeed later.
 fn may_succeed_later(status: StatusCode) -> bool {
     status.is_server_error()
-        || status == StatusCode::REQUEST_TIMEOUT
-        || status == StatusCode::TOO_MANY_REQUESTS
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        )
 }
 
 /// How long the server asks us to wait.

@@ -14,8 +14,8 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// The next wait: a random part of a bound that doubles each time ("full jitter"), and at
-    /// least `asked`, what the server asked for.
+    /// The next wait: a random part of a bound that doubles each time, on top of `asked`, what the
+    /// server asked for: it asks all of its clients for the same.
     ///
     /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     pub(super) fn next(&mut self, asked: Option<Duration>) -> Duration {
@@ -24,7 +24,7 @@ impl Backoff {
             .min(MAX);
         self.tries = self.tries.saturating_add(1);
         let jittered = bound.mul_f64(rand::rng().random_range(0.5..=1.0));
-        asked.unwrap_or_default().max(jittered)
+        asked.unwrap_or_default().saturating_add(jittered)
     }
 
     /// Starts over, after a success.
@@ -45,7 +45,8 @@ mod tests {
             let wait = backoff.next(None);
             assert!(wait >= bound / 2 && wait <= bound, "{wait:?} of {bound:?}");
         }
-        assert!(backoff.next(Some(Duration::from_mins(1))) >= Duration::from_mins(1));
+        let asked = Duration::from_mins(1);
+        assert!(backoff.next(Some(asked)) >= asked + MAX / 2);
         backoff.reset();
         assert!(backoff.next(None) <= BASE);
     }

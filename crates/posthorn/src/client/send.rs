@@ -7,7 +7,8 @@ use reqwest::Url;
 use serde_json::{Map, Value, json};
 
 use super::backoff::Backoff;
-use super::{ClientError, Server, explain, may_succeed_later, retry_after, transport};
+use super::notices::Notices;
+use super::{ClientError, Failure, Server};
 
 /// The bound on one try.
 const TRY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,16 +28,6 @@ pub(crate) struct SendRequest {
     pub(crate) retry_for: Duration,
 }
 
-/// What became of one try.
-enum Outcome {
-    Receipt(Value),
-    Refused(String),
-    Again {
-        reason: String,
-        asked: Option<Duration>,
-    },
-}
-
 /// Sends a message and gives the receipt. Every try carries the same idempotency key, so that the
 /// message is stored once even when an answer was lost.
 pub(crate) async fn send(
@@ -51,26 +42,28 @@ pub(crate) async fn send(
     let body = body(request);
     let deadline = clock.monotonic().saturating_add(request.retry_for);
     let mut backoff = Backoff::default();
+    let mut notices = Notices::default();
     loop {
-        match attempt(&client, &endpoint, &key, &body).await {
-            Outcome::Receipt(receipt) => return Ok(receipt),
-            Outcome::Refused(reason) => return Err(ClientError::Refused(reason)),
-            Outcome::Again { reason, asked } => {
-                let wait = backoff.next(asked);
-                if clock.monotonic().saturating_add(wait) > deadline {
-                    return Err(ClientError::GaveUp(request.retry_for, reason));
-                }
-                clock.sleep(wait).await;
-            }
+        let failure = match attempt(&client, &endpoint, &key, &body).await? {
+            Ok(receipt) => return Ok(receipt),
+            Err(failure) => failure,
+        };
+        let wait = backoff.next(failure.asked);
+        if clock.monotonic().saturating_add(wait) > deadline {
+            return Err(ClientError::GaveUp(request.retry_for, failure.reason));
         }
+        notices.failed(&failure.reason);
+        clock.sleep(wait).await;
     }
 }
 
-async fn attempt(client: &reqwest::Client, endpoint: &Url, key: &str, body: &Value) -> Outcome {
-    let again = |error: &reqwest::Error| Outcome::Again {
-        reason: transport(error),
-        asked: None,
-    };
+/// One try; the outer error is for good.
+async fn attempt(
+    client: &reqwest::Client,
+    endpoint: &Url,
+    key: &str,
+    body: &Value,
+) -> Result<Result<Value, Failure>, ClientError> {
     let sent = client
         .post(endpoint.clone())
         .timeout(TRY_TIMEOUT)
@@ -80,22 +73,15 @@ async fn attempt(client: &reqwest::Client, endpoint: &Url, key: &str, body: &Val
         .await;
     let response = match sent {
         Ok(response) => response,
-        Err(error) if error.is_builder() => return Outcome::Refused(transport(&error)),
-        Err(error) => return again(&error),
+        Err(error) => return Failure::of_transport(&error).map(Err),
     };
-    let status = response.status();
-    if status.is_success() {
-        return response
-            .json()
-            .await
-            .map_or_else(|error| again(&error), Outcome::Receipt);
+    if !response.status().is_success() {
+        return Failure::of_answer(response).await.map(Err);
     }
-    let asked = retry_after(&response);
-    let reason = explain(response).await;
-    if may_succeed_later(status) {
-        Outcome::Again { reason, asked }
-    } else {
-        Outcome::Refused(reason)
+    match response.json::<Value>().await {
+        Ok(receipt) if receipt.get("id").is_some_and(Value::is_string) => Ok(Ok(receipt)),
+        Ok(_) => Err(ClientError::NoReceipt),
+        Err(error) => Failure::of_transport(&error).map(Err),
     }
 }
 

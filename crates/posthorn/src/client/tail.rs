@@ -9,10 +9,14 @@ use serde::Deserialize;
 
 use super::backoff::Backoff;
 use super::event_stream::{Event, Parser};
-use super::{ClientError, Server, explain, may_succeed_later, retry_after, transport};
+use super::notices::Notices;
+use super::{ClientError, Failure, Server, transport};
 
 /// A stream that is silent for longer than this is dead: the server sends a comment every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
+
+/// What a stream is called.
+const MEDIA_TYPE: &str = "text/event-stream";
 
 /// What to follow.
 #[derive(Clone, Debug)]
@@ -36,10 +40,7 @@ struct Line {
 /// Why one connection ended.
 enum Ended {
     /// To be opened again.
-    Again {
-        reason: String,
-        asked: Option<Duration>,
-    },
+    Again(Failure),
     /// For good: the reader of our output went away.
     OutputClosed,
 }
@@ -55,10 +56,12 @@ pub(crate) async fn tail(
     let client = server.client(Some(SILENCE))?;
     let endpoint = server.endpoint(&format!("api/v1/topics/{}/stream", request.topic))?;
     let mut backoff = Backoff::default();
+    let mut notices = Notices::default();
     let mut last_id = request.after.clone();
     loop {
         let ended = match connect(&client, &endpoint, last_id.as_deref()).await? {
             Ok(response) => {
+                notices.answered();
                 let mut reading = Reading {
                     request,
                     last_id: &mut last_id,
@@ -67,11 +70,14 @@ pub(crate) async fn tail(
                 };
                 reading.run(response).await?
             }
-            Err(ended) => ended,
+            Err(failure) => {
+                notices.failed(&failure.reason);
+                Ended::Again(failure)
+            }
         };
         match ended {
             Ended::OutputClosed => return Ok(()),
-            Ended::Again { reason, asked } => {
+            Ended::Again(Failure { reason, asked }) => {
                 let wait = backoff.next(asked);
                 tracing::debug!(%reason, ?wait, "the stream ended, opening it again");
                 clock.sleep(wait).await;
@@ -80,36 +86,40 @@ pub(crate) async fn tail(
     }
 }
 
+/// Opens a stream; the outer error is for good.
 async fn connect(
     client: &reqwest::Client,
     endpoint: &Url,
     last_id: Option<&str>,
-) -> Result<Result<Response, Ended>, ClientError> {
+) -> Result<Result<Response, Failure>, ClientError> {
     let mut builder = client
         .get(endpoint.clone())
-        .header(reqwest::header::ACCEPT, "text/event-stream");
+        .header(reqwest::header::ACCEPT, MEDIA_TYPE);
     if let Some(id) = last_id {
         builder = builder.header("Last-Event-ID", id);
     }
     let response = match builder.send().await {
         Ok(response) => response,
-        Err(error) => {
-            return Ok(Err(Ended::Again {
-                reason: transport(&error),
-                asked: None,
-            }));
-        }
+        Err(error) => return Failure::of_transport(&error).map(Err),
     };
-    let status = response.status();
-    if status.is_success() {
-        return Ok(Ok(response));
+    if response.status().is_success() {
+        return is_stream(&response).map(|()| Ok(response));
     }
-    let asked = retry_after(&response);
-    let reason = explain(response).await;
-    if may_succeed_later(status) {
-        Ok(Err(Ended::Again { reason, asked }))
+    Failure::of_answer(response).await.map(Err)
+}
+
+/// Whether the answer is a stream: anything else is not the server that was meant.
+fn is_stream(response: &Response) -> Result<(), ClientError> {
+    let kind = response.headers().get(reqwest::header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(MEDIA_TYPE) {
+        Ok(())
     } else {
-        Err(ClientError::Refused(reason))
+        Err(ClientError::NoStream(
+            response.status().as_u16(),
+            kind.to_owned(),
+        ))
     }
 }
 
@@ -185,10 +195,10 @@ impl Reading<'_> {
 }
 
 fn again(reason: &str, parser: &Parser) -> Ended {
-    Ended::Again {
+    Ended::Again(Failure {
         reason: reason.to_owned(),
         asked: parser.retry.map(Duration::from_millis),
-    }
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "standard output is for messages alone")]

@@ -1,6 +1,7 @@
 //! `posthorn tail` against a server that a test plays byte by byte.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -101,4 +102,90 @@ async fn tail_that_is_cut_off_anywhere_in_a_frame_loses_and_repeats_nothing() {
     assert_eq!(number(&mut lines).await, seen + 1);
     let (_connection, resumed) = played.accept().await;
     assert_eq!(resumed, Some(format!("{:026}", seen + 1)));
+}
+
+/// Runs to its end; gives the exit status and the complaint.
+async fn ended(tail: Child) -> (Option<i32>, String) {
+    let output = timeout(PATIENCE, tail.wait_with_output());
+    let output = output.await.expect("it ends").unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_refuses_an_answer_that_is_no_stream() {
+    let played = Played::new().await;
+    for (kind, said) in [
+        ("Content-Type: text/html; charset=utf-8\r\n", "text/html"),
+        ("", "POSTHORN_URL"),
+    ] {
+        let tail = played.tail(&[]).spawn().unwrap();
+        let (mut connection, _) = played.accept().await;
+        let answer = format!("HTTP/1.1 200 OK\r\n{kind}\r\n<p>");
+        connection.write_all(answer.as_bytes()).await.unwrap();
+        let (status, stderr) = ended(tail).await;
+        assert_eq!(status, Some(1));
+        assert!(
+            stderr.contains(said) && stderr.contains("event stream"),
+            "{stderr}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_refuses_a_place_that_cannot_be_asked_for() {
+    let played = Played::new().await;
+    let tail = played.tail(&["--after", "a\nb"]).spawn().unwrap();
+    let (status, stderr) = ended(tail).await;
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("posthorn:"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_says_once_that_nobody_answers_and_once_that_somebody_does_again() {
+    let played = Played::new().await;
+    let mut tail = played.tail(&[]).spawn().unwrap();
+    let mut lines = lines(&mut tail);
+    // A connection that ends without an answer, and answers that ask for patience.
+    for answer in [
+        "",
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 425 Too Early\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let (mut connection, _) = played.accept().await;
+        connection.write_all(answer.as_bytes()).await.unwrap();
+        connection.shutdown().await.unwrap();
+    }
+    let (mut connection, _) = played.accept().await;
+    let answer = format!("{STREAM}{}", frame(1));
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    assert_eq!(number(&mut lines).await, 1);
+    connection.shutdown().await.unwrap();
+    let (mut connection, _) = played.accept().await;
+    let answer = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n";
+    connection.write_all(answer).await.unwrap();
+    let (status, stderr) = ended(tail).await;
+    assert_eq!(status, Some(1));
+    let said: Vec<_> = stderr.lines().collect();
+    assert_eq!(said.len(), 3, "{stderr}");
+    assert!(said[0].ends_with("; trying again"), "{stderr}");
+    assert_eq!(said[1], "posthorn: the server answers again");
+    assert_eq!(said[2], "posthorn: the server refused: 410 Gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_waits_as_long_as_it_is_asked_to() {
+    let played = Played::new().await;
+    let _tail = played.tail(&[]).kill_on_drop(true).spawn().unwrap();
+    let (mut connection, _) = played.accept().await;
+    let answer = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    connection.write_all(answer).await.unwrap();
+    drop(connection);
+    let asked = tokio::time::Instant::now();
+    played.accept().await;
+    assert!(asked.elapsed() >= Duration::from_secs(1));
 }

@@ -1,10 +1,13 @@
 //! From the command line to an exit status: 0 done, 1 failed, 2 usage, 78 bad configuration.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::Parser;
 use posthorn_telemetry::{LogSettings, TelemetryGuard, TraceSettings};
+use tokio::io::Interest;
+use tokio::net::unix::pipe;
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, ServerOptions};
@@ -86,12 +89,30 @@ fn send(server: &ServerOptions, mut request: SendRequest, json: bool) -> ExitCod
 
 fn tail(server: &ServerOptions, request: &TailRequest) -> ExitCode {
     let outcome = run_client(server, async |server| {
-        client::tail(&server, request, &SystemClock::new(), &mut io::stdout()).await
+        let (clock, mut output) = (SystemClock::new(), io::stdout());
+        tokio::select! {
+            outcome = client::tail(&server, request, &clock, &mut output) => outcome,
+            () = output_closed() => Ok(()),
+        }
     });
     outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
 /// Runs a client command to its end.
+/// Waits until nobody can read standard output any more; otherwise only the next message would
+/// show it.
+async fn output_closed() {
+    // A copy of its descriptor is only waited for, so that it need not be non-blocking. A file,
+    // which cannot be waited for, has no reader.
+    if let Ok(output) = io::stdout().as_fd().try_clone_to_owned()
+        && let Ok(output) = pipe::Sender::from_owned_fd_unchecked(output)
+        && output.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
 fn run_client<T>(
     server: &ServerOptions,
     command: impl AsyncFnOnce(Server) -> Result<T, ClientError>,

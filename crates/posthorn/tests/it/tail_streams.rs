@@ -189,3 +189,17 @@ async fn tail_waits_as_long_as_it_is_asked_to() {
     played.accept().await;
     assert!(asked.elapsed() >= Duration::from_secs(1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_ends_with_the_reader_of_its_output() {
+    let played = Played::new().await;
+    let mut tail = played.tail(&[]).spawn().unwrap();
+    let mut lines = lines(&mut tail);
+    let (mut connection, _) = played.accept().await;
+    let answer = format!("{STREAM}{}", frame(1));
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    assert_eq!(number(&mut lines).await, 1);
+    // As `head -1` does it; there is no other message that could be written in vain.
+    drop(lines);
+    assert_eq!(ended(tail).await, (Some(0), String::new()));
+}

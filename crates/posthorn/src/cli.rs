@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use posthorn_domain::{Scope, ScopeError, Subject, TopicPattern};
+use posthorn_domain::{Scope, ScopeError, Subject, Topic, TopicPattern};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -56,11 +56,15 @@ pub enum Command {
     },
     /// Send a message to a server, once, however often it has to be tried.
     Send {
-        /// The text; `-` reads it from standard input.
+        /// The text, which may begin with a hyphen; `-` reads it from standard input.
+        #[arg(default_value = "-", allow_hyphen_values = true, value_parser = message_text)]
         text: String,
+        /// A text that begins with two hyphens.
+        #[arg(last = true, value_name = "TEXT", conflicts_with = "text")]
+        literal: Option<String>,
         /// Where it goes; the server's inbox when nothing is said.
-        #[arg(long)]
-        topic: Option<String>,
+        #[arg(long, value_parser = Topic::parse)]
+        topic: Option<Topic>,
         /// What else to say about it; may be repeated.
         #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = key_value)]
         attributes: Vec<(String, String)>,
@@ -80,7 +84,8 @@ pub enum Command {
     /// Follow a topic: print each message once, in order, through every disconnect.
     Tail {
         /// The topic.
-        topic: String,
+        #[arg(value_parser = Topic::parse)]
+        topic: Topic,
         /// Start right after this message; from now on when nothing is said.
         #[arg(long, value_name = "ID")]
         after: Option<String>,
@@ -176,6 +181,14 @@ impl fmt::Debug for ServerOptions {
             .field("url", &self.url)
             .finish_non_exhaustive()
     }
+}
+
+/// A text, unless it looks like an option that was mistyped: it would be sent in its place.
+fn message_text(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("--") {
+        return Err("there is no such option; a text that begins like one comes after `--`");
+    }
+    Ok(text.to_owned())
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -23,7 +23,7 @@ use crate::token;
 pub(crate) const BAD_CONFIGURATION: u8 = 78;
 /// Threads for what is not a request: watching dependencies, pruning, Redis pipelines.
 const BACKGROUND_THREADS: usize = 2;
-/// The most that `posthorn send -` reads: the largest body any server may be set to take.
+/// The most that is read from standard input: the largest body any server may be set to take.
 const MAX_INPUT_BYTES: u64 = 16 << 20;
 
 /// Reads the command line and does what it says.
@@ -39,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Token { command } => token::run(&sources, command),
         Command::Send {
             text,
+            literal,
             topic,
             attributes,
             idempotency_key,
@@ -47,7 +48,7 @@ pub fn main() -> ExitCode {
             server,
         } => {
             let request = SendRequest {
-                text,
+                text: literal.unwrap_or(text),
                 topic,
                 attributes,
                 idempotency_key,
@@ -68,7 +69,7 @@ fn send(server: &ServerOptions, mut request: SendRequest, json: bool) -> ExitCod
     if request.text == "-" {
         match read_input() {
             Ok(text) => request.text = text,
-            Err(error) => return fail(&format!("standard input: {error}")),
+            Err(error) => return fail(&error),
         }
     }
     let outcome = run_client(server, async |server| {
@@ -98,7 +99,6 @@ fn tail(server: &ServerOptions, request: &TailRequest) -> ExitCode {
     outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
-/// Runs a client command to its end.
 /// Waits until nobody can read standard output any more; otherwise only the next message would
 /// show it.
 async fn output_closed() {
@@ -113,6 +113,7 @@ async fn output_closed() {
     std::future::pending().await
 }
 
+/// Runs a client command to its end.
 fn run_client<T>(
     server: &ServerOptions,
     command: impl AsyncFnOnce(Server) -> Result<T, ClientError>,
@@ -124,13 +125,17 @@ fn run_client<T>(
         .map_err(|error| error.to_string())
 }
 
-/// All of standard input, as far as a server could take it.
-pub(crate) fn read_input() -> io::Result<String> {
-    let mut text = String::new();
-    io::stdin()
-        .take(MAX_INPUT_BYTES)
-        .read_to_string(&mut text)?;
-    Ok(text)
+/// All of standard input.
+pub(crate) fn read_input() -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let read = io::stdin()
+        .take(MAX_INPUT_BYTES + 1)
+        .read_to_end(&mut bytes);
+    read.map_err(|error| format!("standard input: {error}"))?;
+    if bytes.len() as u64 > MAX_INPUT_BYTES {
+        return Err(format!("standard input: over {MAX_INPUT_BYTES} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|error| format!("standard input is not UTF-8: {error}"))
 }
 
 fn serve(sources: &Sources) -> ExitCode {

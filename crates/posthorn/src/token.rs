@@ -130,7 +130,7 @@ fn rfc3339(moment: Timestamp) -> String {
 /// The argument, or standard input for `-`.
 fn given(argument: String) -> Result<String, String> {
     let text = if argument == "-" {
-        read_input().map_err(|error| format!("standard input: {error}"))?
+        read_input()?
     } else {
         argument
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use posthorn_application::Clock;
+use posthorn_domain::Topic;
 use reqwest::Url;
 use serde_json::{Map, Value, json};
 
@@ -19,7 +20,7 @@ pub(crate) struct SendRequest {
     /// The text.
     pub(crate) text: String,
     /// Where it goes; the server's inbox when `None`.
-    pub(crate) topic: Option<String>,
+    pub(crate) topic: Option<Topic>,
     /// What else to say about it.
     pub(crate) attributes: Vec<(String, String)>,
     /// By what a retry is recognised; a new UUID of version 7 when `None`.
@@ -88,7 +89,7 @@ async fn attempt(
 fn body(request: &SendRequest) -> Value {
     let mut body = Map::from_iter([("message".to_owned(), json!(request.text))]);
     if let Some(topic) = &request.topic {
-        body.insert("topic".to_owned(), json!(topic));
+        body.insert("topic".to_owned(), json!(topic.as_str()));
     }
     if !request.attributes.is_empty() {
         let entries = request.attributes.iter();

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use posthorn_application::Clock;
+use posthorn_domain::Topic;
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
@@ -22,7 +23,7 @@ const MEDIA_TYPE: &str = "text/event-stream";
 #[derive(Clone, Debug)]
 pub(crate) struct TailRequest {
     /// The topic.
-    pub(crate) topic: String,
+    pub(crate) topic: Topic,
     /// Start right after this id; from now on when `None`.
     pub(crate) after: Option<String>,
     /// Print each message as the JSON the server sent.

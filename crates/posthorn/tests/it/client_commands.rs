@@ -117,12 +117,71 @@ async fn tail_goes_on_after_the_server_was_killed_without_loss_or_repeat() {
     }
 }
 
+#[tokio::test]
+async fn a_topic_that_cannot_be_is_a_usage_mistake() {
+    let directory = TempDir::new().unwrap();
+    for arguments in [
+        &["tail", "No-Topic"][..],
+        &["tail", "../message"],
+        &["send", "x", "--topic", "No-Topic"],
+    ] {
+        let (status, _, stderr) = run(directory.path(), arguments, &[]).await;
+        assert_eq!(status.code(), Some(2));
+        assert!(stderr.contains("a-z"), "{stderr}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_of_a_topic_that_cannot_be_is_refused() {
+async fn a_text_may_begin_with_a_hyphen_and_a_mistyped_option_is_none() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[]).await;
     let environment = [("POSTHORN_URL", server.url.as_str())];
-    let (status, _, stderr) = run(directory.path(), &["tail", "No-Topic"], &environment).await;
-    assert_eq!(status.code(), Some(1));
-    assert!(stderr.contains("404"), "{stderr}");
+    for arguments in [
+        &["send", "-5 °C", "--topic", "hyphens"][..],
+        &["send", "--topic", "hyphens", "-t"],
+        &["send", "--topic", "hyphens", "--", "--json"],
+    ] {
+        let (status, _, stderr) = run(directory.path(), arguments, &environment).await;
+        assert_eq!(status.code(), Some(0), "{arguments:?}: {stderr}");
+    }
+    let sent = ["-5 °C", "-t", "--json"];
+    assert_eq!(server.all_texts("hyphens").await, sent);
+    let (status, _, stderr) = run(directory.path(), &["send", "--jsno"], &environment).await;
+    assert_eq!(status.code(), Some(2));
+    assert!(stderr.contains("--jsno"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_reads_standard_input_when_no_text_is_given() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let send = async |input: &[u8]| {
+        let mut command = posthorn(directory.path());
+        command.arg("send").env("POSTHORN_URL", &server.url);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It does not read on once it is too much.
+        let _ = child.stdin.take().unwrap().write_all(input).await;
+        let output = timeout(PATIENCE, child.wait_with_output());
+        let output = output.await.unwrap().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    assert_eq!(send(b"from a pipe\n").await, (Some(0), String::new()));
+    assert_eq!(server.all_texts("inbox").await, ["from a pipe"]);
+    for (input, complaint) in [
+        (&b""[..], "validation-failed"),
+        (b"\xff", "not UTF-8"),
+        (&vec![b'x'; 1001], "1000"),
+        (&vec![b'x'; 65_537], "payload-too-large"),
+        (&vec![b'x'; (16 << 20) + 1], "over 16777216 bytes"),
+    ] {
+        let (status, said) = send(input).await;
+        assert_eq!(status, Some(1));
+        assert!(said.contains(complaint), "{complaint}: {said}");
+    }
 }

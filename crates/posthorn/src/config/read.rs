@@ -26,6 +26,9 @@ pub(super) fn read(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         }])
     })?;
     let mut reader = Reader::new(figment);
+    for name in sources.not_utf8() {
+        reader.refuse_not_utf8(name);
+    }
     let environment = reader.read(&names::ENVIRONMENT, |text| {
         use Environment::{Development, Production, Testing};
         parse::one_of(

@@ -6,7 +6,8 @@ use figment::value::{Dict, Num, Value};
 use figment::{Figment, Source};
 
 use super::catalogue::{CATALOGUE, Setting};
-use super::secret::mask;
+use super::secret::{self, mask};
+use super::source::is_key;
 
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,7 +102,7 @@ impl Reader {
             }
         };
         let shown = if setting.secret {
-            mask(&raw.text)
+            mask(setting, &raw.text)
         } else {
             raw.text.clone()
         };
@@ -139,12 +140,23 @@ impl Reader {
         });
     }
 
+    /// Notes that a value of the environment is not UTF-8.
+    pub(super) fn refuse_not_utf8(&mut self, name: &str) {
+        self.errors.push(ConfigError {
+            name: name.to_owned(),
+            problem: "it is not UTF-8".to_owned(),
+        });
+    }
+
     fn raw(&self, setting: &Setting) -> Result<Option<Raw>, String> {
-        let direct = self.find(&setting.name.to_lowercase())?;
+        let key = setting.name.to_lowercase();
         if !setting.secret {
-            return Ok(direct);
+            return self.find(&key, text_of, "it is a table, not a value");
         }
-        let Some(file) = self.find(&format!("{}_file", setting.name.to_lowercase()))? else {
+        // What a number or a list is as a text is not what was meant.
+        let find = |key: &str| self.find(key, quoted, "it is not a text in quotes");
+        let direct = find(&key)?;
+        let Some(file) = find(&format!("{key}_file"))? else {
             return Ok(direct);
         };
         if direct.is_some() {
@@ -153,23 +165,25 @@ impl Reader {
                 setting.name
             ));
         }
-        let text = std::fs::read_to_string(&file.text)
-            .map_err(|error| format!("cannot read the file {}: {error}", file.text))?;
-        let text = text.trim_end_matches(['\r', '\n']).to_owned();
-        if text.is_empty() {
-            return Err(format!("the file {} is empty", file.text));
-        }
+        // The secret itself may stand where the file's name belongs.
+        let text = secret::read_file(&file.text)
+            .map_err(|problem| format!("the file that {}_FILE names: {problem}", setting.name))?;
         Ok(Some(Raw {
             text,
             origin: format!("file {}", file.text),
         }))
     }
 
-    fn find(&self, key: &str) -> Result<Option<Raw>, String> {
+    fn find(
+        &self,
+        key: &str,
+        text: impl FnOnce(&Value) -> Option<String>,
+        problem: &str,
+    ) -> Result<Option<Raw>, String> {
         let Ok(value) = self.figment.find_value(key) else {
             return Ok(None);
         };
-        let text = text_of(&value).ok_or("it is a table, not a value")?;
+        let text = text(&value).ok_or(problem)?;
         let metadata = self.figment.get_metadata(value.tag());
         let origin = match metadata.and_then(|metadata| metadata.source.as_ref()) {
             Some(Source::File(path)) => path.display().to_string(),
@@ -179,22 +193,21 @@ impl Reader {
     }
 
     fn refuse_unknown_keys(&mut self) {
-        let known = |key: &str| {
-            CATALOGUE.iter().any(|setting| {
-                let name = setting.name.to_lowercase();
-                name == key || setting.secret && format!("{name}_file") == key
-            })
-        };
         let keys = self
             .figment
             .extract::<Dict>()
             .unwrap_or_default()
             .into_keys();
-        for key in keys.filter(|key| !known(key)) {
+        for key in keys.filter(|key| !is_key(key)) {
             let problem = "no such setting; names in the file are in lower case".to_owned();
             self.errors.push(ConfigError { name: key, problem });
         }
     }
+}
+
+/// The text of a value that is one.
+fn quoted(value: &Value) -> Option<String> {
+    value.as_str().map(ToOwned::to_owned)
 }
 
 /// The text of a value: a list is joined by commas.

@@ -15,8 +15,9 @@ directory if it exists), and the environment. In the file a name is written in l
 (`max_message_length = 500`); an unknown name there is an error. An empty environment variable
 counts as unset.
 
-A setting marked *secret* is shown masked and may instead come from a file: `NAME_FILE` names it,
-and line ends at the end of the file are cut. Setting both is an error.
+A setting marked *secret* is shown masked, is written in quotes in the TOML file, and may instead come
+from a file of its own: `NAME_FILE` names it, and line ends at the end of the file are cut. Setting both
+is an error.
 
 More names of OpenTelemetry's specification are read by its library, from the environment alone:
 `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_*`, `OTEL_SPAN_*` and `OTEL_RESOURCE_ATTRIBUTES`.

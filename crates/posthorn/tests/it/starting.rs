@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use tempfile::TempDir;
 
-use crate::support::{Server, client, run};
+use crate::support::{Server, client, posthorn, run};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -40,7 +40,7 @@ async fn all_mistakes_are_reported_in_one_run() {
     let directory = TempDir::new().unwrap();
     std::fs::write(
         directory.path().join("posthorn.toml"),
-        "prot = 1\nmax_body_bytes = 0\n",
+        "prot = 1\nmax_body_bytes = 0\nHOST = \"::1\"\n",
     )
     .unwrap();
     let environment = [
@@ -63,6 +63,7 @@ async fn all_mistakes_are_reported_in_one_run() {
         "DEFAULT_LOCALE:",
         "SECRET_KEY:",
         "prot:",
+        "HOST:",
         "MAX_BODY_BYTES:",
     ] {
         assert!(
@@ -142,7 +143,47 @@ async fn a_secret_set_twice_or_from_a_missing_file_is_refused() {
     let missing = [("SECRET_KEY_FILE", "/nonexistent")];
     let (status, _, stderr) = run(directory.path(), &["config"], &missing).await;
     assert_eq!(status.code(), Some(1));
-    assert!(stderr.contains("/nonexistent"), "{stderr}");
+    assert!(
+        stderr.contains("SECRET_KEY_FILE") && stderr.contains("No such file"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
+async fn no_mistake_with_a_secret_shows_it() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("posthorn.toml");
+    for (text, place) in [
+        ("secret_key = hunter2\n", "line 1, secret_key"),
+        ("port = 1\nsecret_key = \"hunter2\n", "line 2, secret_key"),
+        ("secret_key = [\"hunter2\"]\n", "SECRET_KEY: "),
+        ("secret_key = 5\n", "SECRET_KEY: "),
+        ("secret_key_file = \"hunter2\"\n", "SECRET_KEY_FILE"),
+        ("redis_url = [\"redis://:hunter2@h\"]\n", "REDIS_URL: "),
+        ("redis_url = \"redis://:hunter2@h:port\"\n", "REDIS_URL: "),
+        ("store_url = \"postgres://u:hunter2@h\"\n", "STORE_URL: "),
+        ("secret = \"hunter2\"\n", "secret: "),
+        ("[redis]\nurl = \"redis://:hunter2@h\"\n", "redis: "),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let (status, stdout, stderr) = run(directory.path(), &["config"], &[]).await;
+        assert_eq!(status.code(), Some(1), "{text}");
+        assert!(stderr.contains(place), "{text}: {stderr}");
+        assert!(!(stdout + &stderr).contains("hunter2"), "{text}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_is_not_utf8_is_a_mistake() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = TempDir::new().unwrap();
+    let mut command = posthorn(directory.path());
+    let key = std::ffi::OsStr::from_bytes(b"\xff");
+    let output = command.arg("config").env("SECRET_KEY", key).output().await;
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("\nSECRET_KEY: it is not UTF-8"), "{stderr}");
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ pub enum TokenCommand {
         ttl: Option<Duration>,
         /// The server to ask; the one that is configured here when nothing is said. Without a
         /// server the store is opened.
-        #[arg(long, env = "POSTHORN_URL")]
+        #[arg(long, env = "POSTHORN_URL", hide_env_values = true)]
         url: Option<String>,
     },
 }
@@ -167,19 +167,22 @@ impl fmt::Debug for TokenCommand {
 #[derive(Clone, Args)]
 pub struct ServerOptions {
     /// The server's address.
-    #[arg(long, env = "POSTHORN_URL", default_value = "http://127.0.0.1:5000")]
+    #[arg(
+        long,
+        env = "POSTHORN_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:5000"
+    )]
     pub url: String,
     /// A bearer token. An option would show it to every user of the machine.
     #[arg(long, env = "POSTHORN_TOKEN", hide = true, hide_env_values = true)]
     pub token: Option<String>,
 }
 
-/// Shows everything but the token.
+/// Shows no token, and no password in an address.
 impl fmt::Debug for ServerOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerOptions")
-            .field("url", &self.url)
-            .finish_non_exhaustive()
+        f.debug_struct("ServerOptions").finish_non_exhaustive()
     }
 }
 

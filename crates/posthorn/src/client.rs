@@ -9,7 +9,7 @@ mod tail;
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -36,6 +36,9 @@ pub(crate) enum ClientError {
     /// The server's address does not do.
     #[error("POSTHORN_URL: `{0}` is not the address of a server: {1}")]
     Address(String, String),
+    /// What this option gives cannot be sent.
+    #[error("{0}: it is made of visible ASCII characters")]
+    Header(&'static str),
     /// The token does not do; its text is not repeated.
     #[error("POSTHORN_TOKEN: a token is visible ASCII")]
     Token,
@@ -80,11 +83,14 @@ struct FieldProblem {
 impl Server {
     /// The server at `url`, with a bearer token if there is one.
     pub(crate) fn new(url: &str, token: Option<String>) -> Result<Self, ClientError> {
-        let refused = |reason: String| ClientError::Address(url.to_owned(), reason);
-        let mut parsed = Url::parse(url).map_err(|error| refused(error.to_string()))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
+        // What stands before the last `@` may be a password.
+        let shown = url.rsplit('@').next().unwrap_or_default();
+        let refused = |reason: String| ClientError::Address(shown.to_owned(), reason);
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        if !["http", "https"].contains(&scheme.to_lowercase().as_str()) {
             return Err(refused("it starts with http:// or https://".to_owned()));
         }
+        let mut parsed = Url::parse(url).map_err(|error| refused(error.to_string()))?;
         // A path without a slash at its end would lose its last part when joined.
         if !parsed.path().ends_with('/') {
             parsed.set_path(&format!("{}/", parsed.path()));
@@ -104,7 +110,8 @@ impl Server {
     /// A client that gives up a connection which is silent for longer than `silence`.
     fn client(&self, silence: Option<Duration>) -> Result<reqwest::Client, ClientError> {
         install_tls();
-        let mut headers = HeaderMap::new();
+        // The server's words stand among our own.
+        let mut headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, HeaderValue::from_static("en"))]);
         if let Some(token) = &self.token {
             let bearer = format!("Bearer {}", token.expose_secret());
             let mut value = HeaderValue::from_str(&bearer).map_err(|_| ClientError::Token)?;
@@ -123,6 +130,11 @@ impl Server {
             .build()
             .map_err(|error| ClientError::Local(error.to_string()))
     }
+}
+
+/// The value of a header that `name` on the command line gives.
+fn header(name: &'static str, text: &str) -> Result<HeaderValue, ClientError> {
+    HeaderValue::from_str(text).map_err(|_| ClientError::Header(name))
 }
 
 /// Chooses the cryptography of TLS for this process.
@@ -187,19 +199,25 @@ fn retry_after(response: &Response) -> Option<Duration> {
 /// What went wrong, in the server's words where it has any.
 async fn explain(response: Response) -> String {
     let status = response.status();
-    let Ok(problem) = response.json::<Problem>().await else {
-        return status.to_string();
+    let place = match status {
+        // The address of the server is wrong, since what is asked for is there.
+        StatusCode::NOT_FOUND => format!(" at {}", response.url()),
+        _ => String::new(),
     };
-    let mut text = format!(
-        "{} {}",
-        status.as_u16(),
-        problem.code.as_deref().unwrap_or("error")
-    );
-    if let Some(detail) = problem.detail {
+    let Ok(problem) = response.json::<Problem>().await else {
+        return format!("{status}{place}");
+    };
+    let code = problem.code.as_deref().unwrap_or("error");
+    let mut text = format!("{} {code}{place}", status.as_u16());
+    let fields = problem.errors.iter();
+    let fields: Vec<_> = fields
+        .map(|f| format!("{}: {}", f.field, f.message))
+        .collect();
+    if let Some(detail) = problem.detail.filter(|_| fields.is_empty()) {
         text.push_str(&format!(": {detail}"));
-    }
-    for FieldProblem { field, message } in problem.errors {
-        text.push_str(&format!("; {field}: {message}"));
+    } else if !fields.is_empty() {
+        // The detail says no more than that these are wrong.
+        text.push_str(&format!(": {}", fields.join(" ")));
     }
     if let Some(id) = problem.request_id {
         text.push_str(&format!(" (request {id})"));

@@ -5,11 +5,12 @@ use std::time::Duration;
 use posthorn_application::Clock;
 use posthorn_domain::Topic;
 use reqwest::Url;
+use reqwest::header::HeaderValue;
 use serde_json::{Map, Value, json};
 
 use super::backoff::Backoff;
 use super::notices::Notices;
-use super::{ClientError, Failure, Server};
+use super::{ClientError, Failure, Server, header};
 
 /// The bound on one try.
 const TRY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -40,6 +41,7 @@ pub(crate) async fn send(
     let endpoint = server.endpoint("api/v1/message")?;
     let key = request.idempotency_key.clone();
     let key = key.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let key = header("--idempotency-key", &key)?;
     let body = body(request);
     let deadline = clock.monotonic().saturating_add(request.retry_for);
     let mut backoff = Backoff::default();
@@ -62,13 +64,13 @@ pub(crate) async fn send(
 async fn attempt(
     client: &reqwest::Client,
     endpoint: &Url,
-    key: &str,
+    key: &HeaderValue,
     body: &Value,
 ) -> Result<Result<Value, Failure>, ClientError> {
     let sent = client
         .post(endpoint.clone())
         .timeout(TRY_TIMEOUT)
-        .header("Idempotency-Key", key)
+        .header("Idempotency-Key", key.clone())
         .json(body)
         .send()
         .await;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::backoff::Backoff;
 use super::event_stream::{Event, Parser};
 use super::notices::Notices;
-use super::{ClientError, Failure, Server, transport};
+use super::{ClientError, Failure, Server, header, transport};
 
 /// A stream that is silent for longer than this is dead: the server sends a comment every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -97,7 +97,7 @@ async fn connect(
         .get(endpoint.clone())
         .header(reqwest::header::ACCEPT, MEDIA_TYPE);
     if let Some(id) = last_id {
-        builder = builder.header("Last-Event-ID", id);
+        builder = builder.header("Last-Event-ID", header("--after", id)?);
     }
     let response = match builder.send().await {
         Ok(response) => response,

@@ -59,14 +59,36 @@ async fn a_refused_message_says_why_and_is_not_tried_again() {
     let environment = [("POSTHORN_URL", server.url.as_str())];
     let (status, _, stderr) = run(directory.path(), &["send", "   "], &environment).await;
     assert_eq!(status.code(), Some(1));
-    assert!(
-        stderr.contains("validation-failed") && stderr.contains("message:"),
-        "{stderr}"
-    );
-    let environment = [("POSTHORN_URL", "ftp://nowhere")];
-    let (status, _, stderr) = run(directory.path(), &["send", "x"], &environment).await;
+    let said = "posthorn: the server refused: 400 validation-failed: message: Length";
+    assert!(stderr.starts_with(said), "{stderr}");
+    let arguments = ["send", "x", "--idempotency-key", "a\nb"];
+    let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
     assert_eq!(status.code(), Some(1));
-    assert!(stderr.contains("POSTHORN_URL"), "{stderr}");
+    assert!(stderr.contains("--idempotency-key: "), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_is_wrong_is_told_without_its_password() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let there = server.url.trim_start_matches("http://");
+    for (url, said) in [
+        ("ftp://u:hunter2@nowhere", "http://"),
+        ("127.0.0.1:5000", "http://"),
+        ("http://u:hunter2@no where", "POSTHORN_URL"),
+        ("http://u:hunter2@127.0.0.1:1", "gave up"),
+        (
+            &format!("http://u:hunter2@{there}/api/v1"),
+            "/api/v1/api/v1/message",
+        ),
+    ] {
+        let arguments = ["send", "x", "--retry-for", "0s"];
+        let environment = [("POSTHORN_URL", url)];
+        let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
+        assert_eq!(status.code(), Some(1));
+        assert!(stderr.contains(said), "{url}: {stderr}");
+        assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! `posthorn tail` against a server that a test plays byte by byte.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ async fn tail_refuses_a_place_that_cannot_be_asked_for() {
     let tail = played.tail(&["--after", "a\nb"]).spawn().unwrap();
     let (status, stderr) = ended(tail).await;
     assert_eq!(status, Some(1));
-    assert!(stderr.contains("posthorn:"), "{stderr}");
+    assert!(stderr.contains("--after: "), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,6 +176,27 @@ async fn tail_says_once_that_nobody_answers_and_once_that_somebody_does_again() 
     assert!(said[0].ends_with("; trying again"), "{stderr}");
     assert_eq!(said[1], "posthorn: the server answers again");
     assert_eq!(said[2], "posthorn: the server refused: 410 Gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_tells_of_a_gap_beside_the_messages_and_is_ended_by_an_interrupt() {
+    let played = Played::new().await;
+    let mut tail = played.tail(&[]).spawn().unwrap();
+    let mut lines = lines(&mut tail);
+    let (mut connection, _) = played.accept().await;
+    let gap = format!("event: gap\ndata: {{\"first_id\":\"{:026}\"}}\n\n", 7);
+    let answer = format!("{STREAM}{gap}{}", frame(7));
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    assert_eq!(number(&mut lines).await, 7);
+    let pid = tail.id().unwrap().to_string();
+    let kill = Command::new("kill").args(["-s", "INT", &pid]).status();
+    assert!(kill.await.unwrap().success());
+    let output = timeout(PATIENCE, tail.wait_with_output()).await.unwrap();
+    let output = output.unwrap();
+    // A shell shows that as 130.
+    assert_eq!(output.status.signal(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("pruned"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

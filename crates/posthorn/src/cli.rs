@@ -146,9 +146,14 @@ pub struct ScopeList(pub Vec<Scope>);
 impl FromStr for ScopeList {
     type Err = ScopeError;
 
+    /// A text without a name is refused as a name that is empty.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let names = text.split([',', ' ']).filter(|name| !name.is_empty());
-        names.map(str::parse).collect::<Result<_, _>>().map(Self)
+        let scopes: Vec<_> = names.map(str::parse).collect::<Result<_, _>>()?;
+        if scopes.is_empty() {
+            return "".parse().map(|scope| Self(vec![scope]));
+        }
+        Ok(Self(scopes))
     }
 }
 

@@ -83,9 +83,7 @@ struct FieldProblem {
 impl Server {
     /// The server at `url`, with a bearer token if there is one.
     pub(crate) fn new(url: &str, token: Option<String>) -> Result<Self, ClientError> {
-        // What stands before the last `@` may be a password.
-        let shown = url.rsplit('@').next().unwrap_or_default();
-        let refused = |reason: String| ClientError::Address(shown.to_owned(), reason);
+        let refused = |reason: String| ClientError::Address(shown(url).to_owned(), reason);
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         if !["http", "https"].contains(&scheme.to_lowercase().as_str()) {
             return Err(refused("it starts with http:// or https://".to_owned()));
@@ -130,6 +128,11 @@ impl Server {
             .build()
             .map_err(|error| ClientError::Local(error.to_string()))
     }
+}
+
+/// What may be shown of an address: a password may stand before the last `@`.
+pub(crate) fn shown(url: &str) -> &str {
+    url.rsplit('@').next().unwrap_or_default()
 }
 
 /// The value of a header that `name` on the command line gives.
@@ -226,7 +229,7 @@ async fn explain(response: Response) -> String {
 }
 
 /// An error of the transport with all its causes: the outermost alone says too little.
-fn transport(error: &reqwest::Error) -> String {
+pub(crate) fn transport(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {

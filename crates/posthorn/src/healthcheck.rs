@@ -33,14 +33,12 @@ pub(crate) async fn check(url: &str) -> Result<(), String> {
         .no_proxy()
         .build()
         .map_err(|error| error.to_string())?;
-    let answer = client
-        .get(url)
-        .send()
-        .await
-        .map_err(|error| format!("{url}: {error}"))?;
+    // The library's texts name the address, without a password that it may hold.
+    let answer = client.get(url).send().await;
+    let answer = answer.map_err(|error| crate::client::transport(&error))?;
     if answer.status().is_success() {
         Ok(())
     } else {
-        Err(format!("{url}: {}", answer.status()))
+        Err(format!("{}: {}", answer.url(), answer.status()))
     }
 }

@@ -33,8 +33,10 @@ pub(super) fn read(reader: &mut Reader) -> Option<TraceSection> {
     let sampler = reader.read(&names::OTEL_TRACES_SAMPLER_ARG, |text| {
         let ratio = text.trim().parse::<f64>();
         let ratio = ratio.map_err(|_| format!("`{text}` is not such a number"))?;
-        let with_ratio = sampler.map(|sampler| sampler.with_ratio(ratio)).transpose();
-        with_ratio.map_err(|error| error.to_string())
+        // A ratio is checked, too, when the sampler is a mistake.
+        let with_ratio = sampler.or_else(|| "traceidratio".parse().ok());
+        let with_ratio = with_ratio.map(|sampler: TraceSampler| sampler.with_ratio(ratio));
+        with_ratio.transpose().map_err(|error| error.to_string())
     });
     let disabled = reader.read(&names::OTEL_SDK_DISABLED, parse::boolean);
     let section = TraceSection {

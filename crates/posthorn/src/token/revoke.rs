@@ -58,7 +58,9 @@ pub(super) fn revoke(
     let runtime = runtime().map_err(|error| error.to_string())?;
     runtime.block_on(async {
         let url = url.unwrap_or_else(|| healthcheck::base_url(settings));
-        match ask(settings, clock, &url, target).await {
+        let asked = ask(settings, clock, &url, target).await;
+        let url = client::shown(&url);
+        match asked {
             Ok(()) => Ok(format!("revoked {} at {url}", target.id)),
             Err(ClientError::Unreachable(..)) => {
                 let place = in_store(settings, clock, target).await;

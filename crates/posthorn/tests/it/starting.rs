@@ -51,6 +51,8 @@ async fn all_mistakes_are_reported_in_one_run() {
         ("STORE_URL", "ftp://x"),
         ("LOG_LEVEL", "=="),
         ("DEFAULT_LOCALE", "fr"),
+        ("OTEL_TRACES_SAMPLER", "x"),
+        ("OTEL_TRACES_SAMPLER_ARG", "2"),
     ];
     let (status, _, stderr) = run(directory.path(), &[], &environment).await;
     assert_eq!(status.code(), Some(78));
@@ -61,6 +63,8 @@ async fn all_mistakes_are_reported_in_one_run() {
         "STORE_URL:",
         "LOG_LEVEL:",
         "DEFAULT_LOCALE:",
+        "OTEL_TRACES_SAMPLER:",
+        "OTEL_TRACES_SAMPLER_ARG:",
         "SECRET_KEY:",
         "prot:",
         "HOST:",
@@ -224,8 +228,11 @@ async fn healthcheck_tells_a_ready_server_from_none() {
     assert_eq!(status.code(), Some(1));
     assert!(stderr.contains("404"), "{stderr}");
     drop(server);
-    let (status, _, _) = run(directory.path(), &["healthcheck"], &[("PORT", "1")]).await;
+    let url = "http://u:hunter2@127.0.0.1:1/";
+    let (status, _, stderr) = run(directory.path(), &["healthcheck", "--url", url], &[]).await;
     assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("Connection refused"), "{stderr}");
+    assert!(!stderr.contains("hunter2"), "{stderr}");
 }
 
 #[tokio::test]

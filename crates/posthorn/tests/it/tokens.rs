@@ -78,6 +78,7 @@ async fn mistakes_in_a_token_are_named() {
     for (sub, scope, topics, ttl, code, expected) in [
         ("a b", "messages:read", "*", "1h", 2, "visible ASCII"),
         ("a", "messages:all", "*", "1h", 2, "messages:all"),
+        ("a", ",", "*", "1h", 2, "is not a scope"),
         ("a", "messages:read", "A", "1h", 2, "a pattern of topics"),
         ("a", "messages:read", "*", "366d", 1, "365 days"),
         ("a", "messages:read", "*", "0s", 1, "1 second"),

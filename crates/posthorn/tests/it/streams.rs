@@ -35,17 +35,10 @@ impl Reader {
     async fn message(&mut self) -> (String, String) {
         loop {
             while let Some((frame, rest)) = self.buffer.split_once("\n\n") {
-                let (frame, rest) = (frame.to_owned(), rest.to_owned());
+                let (message, rest) = (message_of(frame), rest.to_owned());
                 self.buffer = rest;
-                assert!(!frame.contains("event: gap"), "{frame}");
-                if frame.contains("event: message") {
-                    let field = |name: &str| {
-                        let line = frame.lines().find_map(|line| line.strip_prefix(name));
-                        line.unwrap_or_else(|| panic!("no {name} in {frame}"))
-                            .to_owned()
-                    };
-                    let data: Value = serde_json::from_str(&field("data: ")).unwrap();
-                    return (field("id: "), data["message"].as_str().unwrap().to_owned());
+                if let Some(message) = message {
+                    return message;
                 }
             }
             let chunk = self
@@ -57,6 +50,54 @@ impl Reader {
             self.buffer.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
+}
+
+/// The id and the text of the message in a frame, if it holds one.
+fn message_of(frame: &str) -> Option<(String, String)> {
+    assert!(!frame.contains("event: gap"), "{frame}");
+    let field = |name: &str| {
+        let line = frame.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {frame}"))
+            .to_owned()
+    };
+    frame.contains("event: message").then(|| {
+        let data: Value = serde_json::from_str(&field("data: ")).unwrap();
+        (field("id: "), data["message"].as_str().unwrap().to_owned())
+    })
+}
+
+/// Reads a stream of `total` messages, cut off 100 times: after so many bytes, wherever in a frame
+/// that is. Only what was whole counts.
+async fn read_cut_off(server: &Server, total: usize) -> Vec<String> {
+    let mut texts = Vec::with_capacity(total);
+    let mut last_id = "00000000000000000000000000".to_owned();
+    let mut cuts: usize = 0;
+    while texts.len() < total {
+        let mut response = Reader::open(server, Some(&last_id)).await.response;
+        // Uneven lengths, so that cuts fall inside replays and inside the live part.
+        let mut left = if cuts < 100 {
+            total * 6 / 10 + (cuts * 7_919) % (total * 2)
+        } else {
+            usize::MAX
+        };
+        let mut buffer = String::new();
+        while left > 0 && texts.len() < total {
+            let chunk = response.chunk().await.unwrap().expect("the stream goes on");
+            let taken = &chunk[..chunk.len().min(left)];
+            left -= taken.len();
+            buffer.push_str(std::str::from_utf8(taken).unwrap());
+            while let Some((frame, rest)) = buffer.split_once("\n\n") {
+                if let Some((id, text)) = message_of(frame) {
+                    last_id = id;
+                    texts.push(text);
+                }
+                buffer = rest.to_owned();
+            }
+        }
+        cuts += 1;
+    }
+    assert!(cuts >= 100, "{cuts} cuts");
+    texts
 }
 
 async fn write(server: &Server, writers: usize, each: usize) {
@@ -79,39 +120,28 @@ async fn write(server: &Server, writers: usize, each: usize) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reader_cut_off_100_times_during_10000_writes_has_exactly_the_stored_sequence() {
-    const TOTAL: usize = 10_000;
+async fn check_reader_cut_off(total: usize, environment: &[(&str, &str)]) {
     let directory = TempDir::new().unwrap();
-    let server = Server::start(&directory, &[]).await;
-    let mut texts = Vec::with_capacity(TOTAL);
-    let reading = async {
-        let mut last_id: Option<String> = Some("00000000000000000000000000".to_owned());
-        let mut cuts = 0;
-        while texts.len() < TOTAL {
-            let mut reader = Reader::open(&server, last_id.as_deref()).await;
-            // Uneven lengths, so that cuts fall inside replays and inside the live part.
-            let until = if cuts < 100 {
-                texts.len() + 37 + (cuts * 53) % 120
-            } else {
-                TOTAL
-            };
-            while texts.len() < until.min(TOTAL) {
-                let (id, text) = reader.message().await;
-                last_id = Some(id);
-                texts.push(text);
-            }
-            cuts += 1;
-        }
-        assert!(cuts >= 100, "{cuts} cuts");
-    };
-    tokio::join!(reading, write(&server, 10, TOTAL / 10));
+    let server = Server::start(&directory, environment).await;
+    let writing = write(&server, 10, total / 10);
+    let (texts, ()) = tokio::join!(read_cut_off(&server, total), writing);
     assert_eq!(texts, server.all_texts("inbox").await);
     // A reader that is gone is noticed at the next write, a heartbeat at the latest.
     posthorn_testkit::eventually(Duration::from_secs(40), async || {
         server.metric("app_streams_open").await == Some(0.0)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_cut_off_100_times_during_10000_writes_has_exactly_the_stored_sequence() {
+    check_reader_cut_off(10_000, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_cut_off_100_times_during_writes_to_redis_has_exactly_the_stored_sequence() {
+    let redis = RedisServer::start().await;
+    check_reader_cut_off(3_000, &[("STORE_URL", &redis.url())]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

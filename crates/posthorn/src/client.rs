@@ -9,7 +9,8 @@ mod tail;
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -20,6 +21,8 @@ pub(crate) use tail::{TailRequest, tail};
 
 /// The bound on opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 5;
 /// What the client calls itself.
 const USER_AGENT: &str = concat!("posthorn/", env!("CARGO_PKG_VERSION"));
 
@@ -122,6 +125,7 @@ impl Server {
             None => builder,
         };
         builder
+            .redirect(Policy::custom(redirect))
             .connect_timeout(CONNECT_TIMEOUT)
             .default_headers(headers)
             .user_agent(USER_AGENT)
@@ -138,6 +142,21 @@ pub(crate) fn shown(url: &str) -> &str {
 /// The value of a header that `name` on the command line gives.
 fn header(name: &'static str, text: &str) -> Result<HeaderValue, ClientError> {
     HeaderValue::from_str(text).map_err(|_| ClientError::Header(name))
+}
+
+/// Follows a redirect that keeps the method: of another a POST would become a GET.
+fn redirect(attempt: Attempt<'_>) -> Action {
+    let keeps_method = matches!(
+        attempt.status(),
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+    );
+    if !keeps_method {
+        attempt.stop()
+    } else if attempt.previous().len() > MAX_REDIRECTS {
+        attempt.error("too many redirects")
+    } else {
+        attempt.follow()
+    }
 }
 
 /// Chooses the cryptography of TLS for this process.
@@ -202,9 +221,11 @@ fn retry_after(response: &Response) -> Option<Duration> {
 /// What went wrong, in the server's words where it has any.
 async fn explain(response: Response) -> String {
     let status = response.status();
-    let place = match status {
+    let location = response.headers().get(LOCATION);
+    let place = match (status, location.and_then(|place| place.to_str().ok())) {
         // The address of the server is wrong, since what is asked for is there.
-        StatusCode::NOT_FOUND => format!(" at {}", response.url()),
+        (StatusCode::NOT_FOUND, _) => format!(" at {}", response.url()),
+        (status, Some(place)) if status.is_redirection() => format!(" to {place}"),
         _ => String::new(),
     };
     let Ok(problem) = response.json::<Problem>().await else {

@@ -110,7 +110,7 @@ async fn output_closed() {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Runs a client command to its end.

@@ -1,4 +1,4 @@
-//! `posthorn tail` against a server that a test plays byte by byte.
+//! `posthorn tail` and `posthorn send` against a server that a test plays byte by byte.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
@@ -30,10 +30,13 @@ impl Played {
     }
 
     fn tail(&self, arguments: &[&str]) -> Command {
+        self.command(&[&["tail", "inbox", "--json"], arguments].concat())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = posthorn(self.directory.path());
         let url = format!("http://{}", self.listener.local_addr().unwrap());
         command
-            .args(["tail", "inbox", "--json"])
             .args(arguments)
             .env("POSTHORN_URL", url)
             .stdin(Stdio::null())
@@ -133,6 +136,24 @@ async fn tail_refuses_an_answer_that_is_no_stream() {
             "{stderr}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_follows_a_redirect_as_a_post_or_not_at_all() {
+    let played = Played::new().await;
+    let send = played.command(&["send", "x"]).spawn().unwrap();
+    let (mut connection, _) = played.accept().await;
+    let answer = "HTTP/1.1 308 Permanent Redirect\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    drop(connection);
+    let (mut connection, _) = played.accept().await;
+    let answer =
+        "HTTP/1.1 301 Moved Permanently\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    let (status, stderr) = ended(send).await;
+    assert_eq!(status, Some(1));
+    let said = "posthorn: the server refused: 301 Moved Permanently to /elsewhere\n";
+    assert_eq!(stderr, said);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,8 +93,9 @@ async fn tail_that_is_cut_off_anywhere_in_a_frame_loses_and_repeats_nothing() {
         assert_eq!(after, seen, "cut at {cut} of {length}");
         let greeting = format!("retry: 1\nid: {after:026}\n\n");
         let (whole, part) = (frame(after + 1), frame(after + 2));
-        let answer = format!("{STREAM}{greeting}{whole}{}", &part[..cut]);
-        connection.write_all(answer.as_bytes()).await.unwrap();
+        let answer = format!("{STREAM}{greeting}{whole}{part}").into_bytes();
+        let sent = answer.len() - part.len() + cut;
+        connection.write_all(&answer[..sent]).await.unwrap();
         connection.shutdown().await.unwrap();
         assert_eq!(number(&mut lines).await, after + 1);
         seen = after + 1;

@@ -17,6 +17,10 @@ const VERSION: &str = concat!(
     ")"
 );
 
+/// What the client commands say about tokens: an option would show one to every user of the machine.
+const TOKEN_HELP: &str =
+    "Where the server asks for a token, the environment gives it: POSTHORN_TOKEN.";
+
 /// Posthorn, an HTTP message inbox.
 #[derive(Debug, Parser)]
 #[command(name = "posthorn", version = VERSION, about, propagate_version = true)]
@@ -55,6 +59,7 @@ pub enum Command {
         command: TokenCommand,
     },
     /// Send a message to a server, once, however often it has to be tried.
+    #[command(after_help = TOKEN_HELP)]
     Send {
         /// The text, which may begin with a hyphen; `-` reads it from standard input.
         #[arg(default_value = "-", allow_hyphen_values = true, value_parser = message_text)]
@@ -82,6 +87,7 @@ pub enum Command {
         server: ServerOptions,
     },
     /// Follow a topic: print each message once, in order, through every disconnect.
+    #[command(after_help = TOKEN_HELP)]
     Tail {
         /// The topic.
         #[arg(value_parser = Topic::parse)]

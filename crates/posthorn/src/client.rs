@@ -225,6 +225,7 @@ async fn explain(response: Response) -> String {
     let place = match (status, location.and_then(|place| place.to_str().ok())) {
         // The address of the server is wrong, since what is asked for is there.
         (StatusCode::NOT_FOUND, _) => format!(" at {}", response.url()),
+        (StatusCode::UNAUTHORIZED, _) => " for POSTHORN_TOKEN".to_owned(),
         (status, Some(place)) if status.is_redirection() => format!(" to {place}"),
         _ => String::new(),
     };

@@ -216,6 +216,10 @@ async fn sending_needs_a_token_in_production_when_that_is_asked_for() {
         stderr.contains("forbidden") && stderr.contains("elsewhere"),
         "{stderr}"
     );
+    for command in ["send", "tail"] {
+        let (_, stdout, _) = run(directory.path(), &[command, "--help"], &[]).await;
+        assert!(stdout.contains("POSTHORN_TOKEN"), "{stdout}");
+    }
     // A stream is reading: the same token may not.
     let (status, _, stderr) = run(directory.path(), &["tail", "inbox"], &environment).await;
     assert_eq!(status.code(), Some(1));
@@ -223,7 +227,10 @@ async fn sending_needs_a_token_in_production_when_that_is_asked_for() {
     let environment = [("POSTHORN_URL", server.url.as_str())];
     let (status, _, stderr) = run(directory.path(), &["tail", "inbox"], &environment).await;
     assert_eq!(status.code(), Some(1));
-    assert!(stderr.contains("401 unauthorized"), "{stderr}");
+    assert!(
+        stderr.contains("401 unauthorized for POSTHORN_TOKEN"),
+        "{stderr}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,7 +43,7 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
     let directory = TempDir::new().unwrap();
     let environment = [
         ("STORE_URL", "memory:"),
-        ("HEADER_TIMEOUT", "15s"),
+        ("HEADER_TIMEOUT", "20s"),
         ("MAX_IN_FLIGHT", "8"),
     ];
     let server = Server::start(&directory, &environment).await;
@@ -57,10 +57,11 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
         slow.push(connection);
     }
     let open = "app_connections_open";
-    assert!(
-        server.metric(open).await >= Some(5_000.0),
-        "all of them are held"
-    );
+    // The system completes a connection before the server takes it.
+    eventually(PATIENCE, async || {
+        server.metric(open).await >= Some(5_000.0)
+    })
+    .await;
     let mut latencies = Vec::new();
     for number in 0..300 {
         // One more byte of some of the heads, as a slow client would send it.
@@ -81,7 +82,7 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
     // They cost no place among the requests in flight, and each is told why it is cut off.
     for connection in &mut slow {
         let mut answer = String::new();
-        timeout(PATIENCE, connection.read_to_string(&mut answer))
+        timeout(2 * PATIENCE, connection.read_to_string(&mut answer))
             .await
             .expect("it is cut off")
             .unwrap();

@@ -50,6 +50,20 @@ impl Topology {
         })
     }
 
+    /// How many slots have an owner.
+    pub(crate) fn covered(&self) -> usize {
+        let lengths = self
+            .ranges
+            .iter()
+            .map(|range| (range.first..=range.last).len());
+        lengths.sum()
+    }
+
+    /// Whether every slot has an owner.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.covered() >= usize::from(SLOTS)
+    }
+
     /// The primary that owns `slot`, if one does.
     pub(crate) fn owner(&self, slot: u16) -> Option<&NodeAddress> {
         let owns = |range: &&Range| (range.first..=range.last).contains(&slot);
@@ -188,6 +202,13 @@ mod tests {
         assert_eq!(owner(6), Some(("asked".to_owned(), 2)));
         assert_eq!(owner(16_001), None);
         assert_eq!(topology.primaries().len(), 2);
+        assert_eq!(
+            (topology.covered(), topology.is_complete()),
+            (16_001, false)
+        );
+        let answer = Value::Array(vec![range(0, 5, "a", 1), range(6, 16_383, "b", 1)]);
+        assert!(Topology::parse(&answer, None).unwrap().is_complete());
+        assert_eq!(Topology::default().covered(), 0);
     }
 
     #[test]

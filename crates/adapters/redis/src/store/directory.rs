@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::select_ok;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -42,25 +42,30 @@ impl Directory {
         let Some(seeds) = self.connector.seeds() else {
             return Ok(Node::Primary);
         };
-        let topology = self.topology(seeds).await?;
-        topology
-            .owner(slot)
-            .map(|address| Node::At(address.clone()))
+        let owner = |topology: &Topology| topology.owner(slot).cloned();
+        self.find(&seeds, owner)
+            .await?
+            .map(Node::At)
             .ok_or_else(|| Fault::Transient(format!("no node serves slot {slot}")))
     }
 
-    /// Every node that takes writes.
+    /// The nodes that take writes, at least one; on a cluster that is not whole the others serve.
     pub(super) async fn nodes(&self) -> Result<Vec<Node>, Fault> {
         let Some(seeds) = self.connector.seeds() else {
             return Ok(vec![Node::Primary]);
         };
-        Ok(self
-            .topology(seeds)
+        Ok(nodes(&*self.topology(&seeds).await?))
+    }
+
+    /// Every node that takes writes; an error while some slot has none.
+    pub(super) async fn all_nodes(&self) -> Result<Vec<Node>, Fault> {
+        let Some(seeds) = self.connector.seeds() else {
+            return Ok(vec![Node::Primary]);
+        };
+        let whole = |topology: &Topology| topology.is_complete().then(|| nodes(topology));
+        self.find(&seeds, whole)
             .await?
-            .primaries()
-            .into_iter()
-            .map(Node::At)
-            .collect())
+            .ok_or_else(|| Fault::Transient("no node serves some of the slots".to_owned()))
     }
 
     /// A node said that what is known is wrong: the next look asks anew.
@@ -74,22 +79,52 @@ impl Directory {
         known.asked = known.asked.filter(|asked| asked.elapsed() < BELIEVED);
     }
 
-    async fn topology(&self, seeds: Vec<Node>) -> Result<Arc<Topology>, Fault> {
+    /// What `look` sees in what is known, or else, unless that is brand-new, in what is so now: a
+    /// cluster is not whole while it is set up.
+    async fn find<T>(
+        &self,
+        seeds: &[Node],
+        look: impl Fn(&Topology) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
+        if let Some(found) = look(&*self.topology(seeds).await?) {
+            return Ok(Some(found));
+        }
+        self.doubt().await;
+        Ok(look(&*self.topology(seeds).await?))
+    }
+
+    async fn topology(&self, seeds: &[Node]) -> Result<Arc<Topology>, Fault> {
         // Held while asking, so that many callers ask once.
         let mut known = self.known.lock().await;
         if known.asked.is_none() {
-            let mut candidates = seeds;
-            candidates.extend(known.topology.primaries().into_iter().map(Node::At));
+            let mut candidates = seeds.to_vec();
+            candidates.extend(nodes(&known.topology));
             candidates.sort();
             candidates.dedup();
-            let answers = candidates.iter().map(|node| self.ask(node).boxed());
-            let (topology, _) = select_ok(answers).await?;
             *known = Known {
-                topology: Arc::new(topology),
+                topology: Arc::new(self.ask_all(&candidates).await?),
                 asked: Some(Instant::now()),
             };
         }
         Ok(Arc::clone(&known.topology))
+    }
+
+    /// The first answer that knows an owner of every slot, or else the one that knows the most.
+    async fn ask_all(&self, candidates: &[Node]) -> Result<Topology, Fault> {
+        let asked = candidates.iter().map(|node| self.ask(node).boxed());
+        let mut answers: FuturesUnordered<_> = asked.collect();
+        let mut best = Err(Fault::Transient("the cluster has no nodes".to_owned()));
+        while let Some(answer) = answers.next().await {
+            let covered =
+                |answer: &Result<Topology, _>| answer.as_ref().map_or(0, Topology::covered);
+            if best.is_err() || covered(&answer) > covered(&best) {
+                best = answer;
+            }
+            if best.as_ref().is_ok_and(Topology::is_complete) {
+                break;
+            }
+        }
+        best
     }
 
     async fn ask(&self, node: &Node) -> Result<Topology, Fault> {
@@ -99,8 +134,17 @@ impl Directory {
             Node::At(address) => Some(&*address.host),
             Node::Primary => None,
         };
-        answer
+        let topology = answer
             .and_then(|answer| Topology::parse(&answer, asked))
-            .map_err(|error| Fault::of(&error))
+            .map_err(|error| Fault::of(&error))?;
+        if topology.covered() == 0 {
+            // It was reset, or has not met the others yet.
+            return Err(Fault::Transient("a node knows of no slots".to_owned()));
+        }
+        Ok(topology)
     }
+}
+
+fn nodes(topology: &Topology) -> Vec<Node> {
+    topology.primaries().into_iter().map(Node::At).collect()
 }

@@ -67,7 +67,7 @@ impl Writers {
 
     /// Tries the way of a write to every node, without writing anything.
     pub(super) async fn ping(&self) -> Result<(), Fault> {
-        for node in self.directory.nodes().await? {
+        for node in self.directory.all_nodes().await? {
             match self.write_to(&node, Work::Ping).await {
                 Ok(_) => {}
                 Err(WriteError::Fault(fault) | WriteError::Elsewhere(_, fault)) => {

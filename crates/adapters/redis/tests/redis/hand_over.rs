@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use posthorn_application::MessageStore;
 use posthorn_domain::Topic;
+use posthorn_redis::{RedisStore, RedisStoreError};
 use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually, samples};
 use tokio::task::JoinSet;
 
-use crate::support::{ALL, SLACK, cluster_url, sentinel_url, store, texts};
+use crate::support::{ALL, SLACK, cluster_url, sentinel_url, store, store_settings, texts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fail_over_is_survived_with_growing_ids_and_woken_streams() {
@@ -111,6 +112,67 @@ async fn a_moved_slot_is_followed() {
     }
     store.append(samples::append(&topic, "text")).await.unwrap();
     assert_eq!(texts(&store, &topic).await, ["text"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_knows_of_no_slots_is_not_believed() {
+    let stranger = RedisServer::start_with(&["--save", "", "--cluster-enabled", "yes"]).await;
+    let alone = format!("redis+cluster://{}", stranger.address());
+    let refused = RedisStore::connect(store_settings(&alone)).await.err();
+    assert!(
+        matches!(&refused, Some(RedisStoreError::Unreachable(text)) if text.contains("no slots")),
+        "{refused:?}"
+    );
+    let cluster = RedisCluster::start().await;
+    let both = format!("{alone},{}", cluster.nodes()[0].address());
+    for _ in 0..20 {
+        let store = store(&both).await;
+        store
+            .append(samples::append(&Topic::inbox(), "text"))
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_not_whole_is_unhealthy_until_it_is() {
+    let cluster = RedisServer::start_with(&[
+        "--save",
+        "",
+        "--cluster-enabled",
+        "yes",
+        "--cluster-require-full-coverage",
+        "no",
+    ])
+    .await;
+    let slots = async |change: &str, first: &str, last: &str| {
+        cluster
+            .command(&["CLUSTER", change, first, last])
+            .await
+            .unwrap();
+    };
+    // Topic `kept` is in slot 2145 and the index in 7692; topic `moving` is in 11438.
+    let url = format!("redis+cluster://{}", cluster.address());
+    slots("ADDSLOTSRANGE", "0", "9999").await;
+    let refused = RedisStore::connect(store_settings(&url)).await.err();
+    assert!(
+        matches!(&refused, Some(RedisStoreError::Unreachable(text)) if text.contains("slots")),
+        "{refused:?}"
+    );
+    slots("ADDSLOTSRANGE", "10000", "16383").await;
+    let store = store(&url).await;
+    slots("DELSLOTSRANGE", "10000", "16383").await;
+    let append = async |topic: &str| {
+        store
+            .append(samples::append(&samples::topic(topic), "text"))
+            .await
+    };
+    let noticed = async || append("moving").await.is_err() && store.health().await.is_err();
+    eventually(Duration::from_secs(5), noticed).await;
+    append("kept").await.unwrap();
+    slots("ADDSLOTSRANGE", "10000", "16383").await;
+    let whole = async || store.health().await.is_ok() && append("moving").await.is_ok();
+    eventually(Duration::from_secs(5), whole).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,7 +93,7 @@ pub(super) const FREE_IN_TESTS: [&str; 1] = ["tracing-subscriber"];
 pub(super) const HOMES: [Home; 16] = [
     home("actix-*", &["posthorn-http"]),
     home("clap", &["posthorn", "xtask"]),
-    home("deadpool-redis", &["posthorn-redis"]),
+    home("deadpool*", &["posthorn-redis"]),
     home("figment", &["posthorn"]),
     home("garde", &["posthorn-http"]),
     home("governor", &["posthorn-http"]),

@@ -1,6 +1,6 @@
 //! The one place that says which of Redis's errors may pass.
 
-use deadpool_redis::PoolError;
+use deadpool::managed::PoolError;
 use posthorn_application::{CacheError, DenyListError, DependencyError, QuotaError, StoreError};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -46,13 +46,15 @@ impl Fault {
         }
     }
 
-    /// Sorts an error of a checkout.
-    pub(crate) fn of_pool(error: PoolError) -> Self {
+    /// Sorts an error of a checkout; `sort` sorts what opening a connection failed of.
+    pub(crate) fn of_pool<E>(error: PoolError<E>, sort: impl FnOnce(E) -> Self) -> Self {
         match error {
-            PoolError::Backend(error) => Self::of(&error),
+            PoolError::Backend(error) => sort(error),
             PoolError::Timeout(_) => Self::timed_out("the checkout of a connection"),
             PoolError::Closed => Self::Transient("the pool is closed".to_owned()),
-            other => Self::Permanent(other.to_string()),
+            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Self::Permanent("the pool is not set up".to_owned())
+            }
         }
     }
 

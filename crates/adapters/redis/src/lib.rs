@@ -3,6 +3,7 @@
 //! Every key, its type and its TTL is listed in [`keys`]. Redis 6.2 or newer is needed.
 
 mod cache;
+mod connector;
 mod deny_list;
 mod dependency;
 mod fault;

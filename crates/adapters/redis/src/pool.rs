@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection};
-use deadpool_redis::{BuildError, PoolConfig, PoolError, Runtime, Timeouts, cluster, sentinel};
+use deadpool::Runtime;
+use deadpool::managed::{self, BuildError, PoolConfig, Timeouts};
+use deadpool_redis::cluster;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::sentinel::SentinelNodeConnectionInfo;
-use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionInfo, FromRedisValue, Pipeline, RedisError, RedisFuture,
-    Value,
-};
+use redis::{Cmd, ConnectionInfo, FromRedisValue, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::timeout;
 
+use crate::connector::Connector;
 use crate::fault::Fault;
 use crate::settings::{Deployment, RedisSettings, RedisSettingsError};
 
@@ -44,15 +43,14 @@ struct Inner {
 }
 
 enum Pool {
-    Single(deadpool_redis::Pool),
-    Sentinel(sentinel::Pool),
+    /// To one server, or to the primary that the Sentinels name.
+    Primary(managed::Pool<Connector>),
     Cluster(cluster::Pool),
 }
 
 /// A connection on loan from the pool.
 pub(crate) enum PooledConnection {
-    Single(deadpool_redis::Connection),
-    Sentinel(sentinel::Connection),
+    Primary(managed::Object<Connector>),
     Cluster(cluster::Connection),
 }
 
@@ -68,13 +66,8 @@ impl RedisPool {
     /// A pool as `settings` says; connects to nothing yet.
     pub fn new(settings: &RedisSettings) -> Result<Self, RedisSettingsError> {
         let pool = match settings.deployment()? {
-            Deployment::Single(info) => Pool::single(info, settings),
-            Deployment::Sentinel {
-                sentinels,
-                service,
-                node,
-            } => Pool::sentinel(sentinels, service, node, settings),
             Deployment::Cluster(seeds) => Pool::cluster(seeds, settings),
+            Deployment::Single(_) | Deployment::Sentinel { .. } => Pool::primary(settings),
         }?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -89,8 +82,7 @@ impl RedisPool {
     /// How many connections there are now.
     pub fn status(&self) -> PoolStatus {
         let status = match &self.inner.pool {
-            Pool::Single(pool) => pool.status(),
-            Pool::Sentinel(pool) => pool.status(),
+            Pool::Primary(pool) => pool.status(),
             Pool::Cluster(pool) => pool.status(),
         };
         PoolStatus {
@@ -104,8 +96,7 @@ impl RedisPool {
     /// fail as unavailable.
     pub fn close(&self) {
         match &self.inner.pool {
-            Pool::Single(pool) => pool.close(),
-            Pool::Sentinel(pool) => pool.close(),
+            Pool::Primary(pool) => pool.close(),
             Pool::Cluster(pool) => pool.close(),
         }
     }
@@ -119,8 +110,7 @@ impl RedisPool {
     pub(crate) async fn checkout(&self) -> Result<PooledConnection, Fault> {
         timeout(self.inner.checkout_bound, self.inner.pool.get())
             .await
-            .map_err(|_| Fault::timed_out("the checkout of a connection"))?
-            .map_err(Fault::of_pool)
+            .unwrap_or_else(|_| Err(Fault::timed_out("the checkout of a connection")))
     }
 
     /// The answer to one command.
@@ -155,12 +145,7 @@ impl PooledConnection {
     /// The connection for many users at once; the pool opens another one in its place.
     pub(crate) fn into_shared(self) -> SharedConnection {
         match self {
-            Self::Single(connection) => {
-                SharedConnection::Node(deadpool_redis::Connection::take(connection))
-            }
-            Self::Sentinel(connection) => {
-                SharedConnection::Node(sentinel::Connection::take(connection))
-            }
+            Self::Primary(connection) => SharedConnection::Node(managed::Object::take(connection)),
             Self::Cluster(connection) => {
                 SharedConnection::Cluster(cluster::Connection::take(connection))
             }
@@ -169,34 +154,13 @@ impl PooledConnection {
 }
 
 impl Pool {
-    fn single(info: ConnectionInfo, settings: &RedisSettings) -> Result<Self, RedisSettingsError> {
-        let connection = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(settings.connect_timeout))
-            .set_response_timeout(Some(settings.command_timeout));
-        let manager = deadpool_redis::Manager::new_with_config(info, connection)
-            .map_err(|error| refused(&error))?;
-        deadpool_redis::Pool::builder(manager)
+    fn primary(settings: &RedisSettings) -> Result<Self, RedisSettingsError> {
+        let connector = Connector::new(settings, settings.command_timeout)?;
+        managed::Pool::builder(connector)
             .config(config(settings))
             .runtime(Runtime::Tokio1)
             .build()
-            .map(Self::Single)
-            .map_err(not_built)
-    }
-
-    fn sentinel(
-        sentinels: Vec<ConnectionInfo>,
-        service: String,
-        node: SentinelNodeConnectionInfo,
-        settings: &RedisSettings,
-    ) -> Result<Self, RedisSettingsError> {
-        let primary = sentinel::SentinelServerType::Master;
-        let manager = sentinel::Manager::new(sentinels, service, Some(node.into()), primary)
-            .map_err(|error| refused(&error))?;
-        sentinel::Pool::builder(manager)
-            .config(config(settings))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map(Self::Sentinel)
+            .map(Self::Primary)
             .map_err(not_built)
     }
 
@@ -213,11 +177,18 @@ impl Pool {
             .map_err(not_built)
     }
 
-    async fn get(&self) -> Result<PooledConnection, PoolError> {
+    async fn get(&self) -> Result<PooledConnection, Fault> {
         match self {
-            Self::Single(pool) => pool.get().await.map(PooledConnection::Single),
-            Self::Sentinel(pool) => pool.get().await.map(PooledConnection::Sentinel),
-            Self::Cluster(pool) => pool.get().await.map(PooledConnection::Cluster),
+            Self::Primary(pool) => pool
+                .get()
+                .await
+                .map(PooledConnection::Primary)
+                .map_err(|error| Fault::of_pool(error, |fault| fault)),
+            Self::Cluster(pool) => pool
+                .get()
+                .await
+                .map(PooledConnection::Cluster)
+                .map_err(|error| Fault::of_pool(error, |error| Fault::of(&error))),
         }
     }
 }
@@ -246,8 +217,7 @@ fn not_built(error: BuildError) -> RedisSettingsError {
 impl ConnectionLike for PooledConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
-            Self::Single(connection) => connection.req_packed_command(command),
-            Self::Sentinel(connection) => connection.req_packed_command(command),
+            Self::Primary(connection) => connection.req_packed_command(command),
             Self::Cluster(connection) => connection.req_packed_command(command),
         }
     }
@@ -259,16 +229,14 @@ impl ConnectionLike for PooledConnection {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
-            Self::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
-            Self::Sentinel(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Primary(connection) => connection.req_packed_commands(pipeline, offset, count),
             Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
         }
     }
 
     fn get_db(&self) -> i64 {
         match self {
-            Self::Single(connection) => connection.get_db(),
-            Self::Sentinel(connection) => connection.get_db(),
+            Self::Primary(connection) => connection.get_db(),
             Self::Cluster(connection) => connection.get_db(),
         }
     }

@@ -9,7 +9,6 @@
 // message twice.
 
 mod check;
-mod connector;
 mod directory;
 mod followers;
 mod link;
@@ -39,9 +38,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use crate::connector::Connector;
 use crate::fault::Fault;
 use crate::keys;
-use connector::Connector;
 use directory::Directory;
 use followers::Followers;
 use listener::Listener;

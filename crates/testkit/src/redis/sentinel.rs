@@ -65,13 +65,18 @@ impl RedisSentinel {
         self.sentinels.iter().map(RedisServer::url).collect()
     }
 
-    /// The port of the master, as the sentinels see it.
+    /// The sentinels, to pause them.
+    pub fn sentinels(&self) -> &[RedisServer] {
+        &self.sentinels
+    }
+
+    /// The port of the master, as the last sentinel sees it.
     ///
     /// # Panics
-    /// When the first sentinel does not answer.
+    /// When the last sentinel does not answer.
     pub async fn master_port(&self) -> u16 {
         let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::MASTER_NAME];
-        let sentinel = self.sentinels.first().expect("at least one sentinel");
+        let sentinel = self.sentinels.last().expect("at least one sentinel");
         let answer = sentinel.command(&question).await.unwrap();
         answer
             .lines()
@@ -80,10 +85,10 @@ impl RedisSentinel {
             .expect("an address")
     }
 
-    /// The server that the sentinels see as the master, to stop it and start it again.
+    /// The server that the last sentinel sees as the master, to stop it and start it again.
     ///
     /// # Panics
-    /// When the first sentinel does not answer.
+    /// When the last sentinel does not answer.
     pub async fn master_mut(&mut self) -> &mut RedisServer {
         let port = self.master_port().await;
         self.servers
@@ -95,7 +100,7 @@ impl RedisSentinel {
     /// Kills the master and waits until the replica is the master.
     ///
     /// # Panics
-    /// When that takes more than thirty seconds.
+    /// When that takes more than thirty seconds, or the last sentinel does not answer.
     pub async fn fail_over(&mut self) {
         let old = self.master_port().await;
         self.master_mut().await.stop();

@@ -123,6 +123,7 @@ fn a_technology_outside_its_home_is_reported() {
         ("posthorn-http", "governor"),
         ("posthorn-http", "utoipa-swagger-ui"),
         ("posthorn-redis", "redis"),
+        ("posthorn-redis", "deadpool"),
         ("posthorn-redis", "deadpool-redis"),
         ("posthorn-embedded", "rusqlite"),
         ("posthorn-memory", "mini-moka"),

@@ -6,11 +6,11 @@ use posthorn_domain::Durability;
 use redis::Pipeline;
 use tokio::time::timeout;
 
-use super::connector::{Connector, Node};
 use super::directory::Directory;
 use super::link::Link;
 use super::settings::{RedisStoreError, RedisStoreSettings};
 use super::writer::durability;
+use crate::connector::{Connector, Node};
 use crate::fault::Fault;
 
 /// The durability that every primary reaches; an error if that is not the one required.

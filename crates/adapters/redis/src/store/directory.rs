@@ -8,7 +8,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::connector::{Connector, Node};
+use crate::connector::{Connector, Node};
 use crate::fault::Fault;
 use crate::slots::Topology;
 

@@ -8,7 +8,7 @@ use redis::{FromRedisValue, Pipeline, RedisError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::connector::{Connector, Node};
+use crate::connector::{Connector, Node};
 use crate::fault::{Fault, Redirect};
 
 /// After how long a connection is asked for a pong before it is used. A connection of a server

@@ -19,10 +19,10 @@ use redis::aio::PubSub;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::connector::Connector;
 use super::directory::Directory;
 use super::followers::Followers;
 use super::session::Session;
+use crate::connector::Connector;
 use crate::fault::Fault;
 use crate::keys;
 

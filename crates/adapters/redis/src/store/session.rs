@@ -9,9 +9,9 @@ use futures_util::future::try_join_all;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Value};
 use tokio::time::timeout;
 
-use super::connector::{Connector, Node};
 use super::directory::Directory;
 use super::link::{CallError, Link};
+use crate::connector::{Connector, Node};
 use crate::fault::{Fault, Redirect};
 
 /// How often a call follows a slot that moved.

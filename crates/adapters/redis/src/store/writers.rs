@@ -8,12 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::connector::{Connector, Node};
 use super::directory::Directory;
 use super::link::Link;
 use super::session::ATTEMPTS;
 use super::settings::RedisStoreSettings;
 use super::writer::{Job, Work, WriteError, Writer, Written};
+use crate::connector::{Connector, Node};
 use crate::fault::Fault;
 
 /// How many writes may wait for one node; more wait where they come from, within their bound.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use posthorn_application::MessageStore;
+use posthorn_application::{Cache, MessageStore};
 use posthorn_domain::Topic;
-use posthorn_redis::{RedisStore, RedisStoreError};
+use posthorn_redis::{RedisCache, RedisStore, RedisStoreError};
 use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually, samples};
 use tokio::task::JoinSet;
 
-use crate::support::{ALL, SLACK, cluster_url, sentinel_url, store, store_settings, texts};
+use crate::support::{
+    ALL, DAY, SLACK, cluster_url, pool, sentinel_url, store, store_settings, texts,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fail_over_is_survived_with_growing_ids_and_woken_streams() {
@@ -31,6 +33,27 @@ async fn a_fail_over_is_survived_with_growing_ids_and_woken_streams() {
     let page = store.page(&topic, ALL).await.unwrap();
     assert!(page.messages.iter().all(|message| message.id >= before));
     assert!(page.messages.is_sorted_by(|a, b| a.id < b.id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hung_sentinel_holds_nobody_up() {
+    let mut sentinel = RedisSentinel::start(3).await;
+    // The first in the URL, too.
+    sentinel.sentinels()[0].pause();
+    let url = sentinel_url(&sentinel);
+    let cache = RedisCache::new(pool(&url));
+    cache.set("k", b"v", DAY).await.unwrap();
+    let (store, topic) = (store(&url).await, Topic::inbox());
+    store
+        .append(samples::append(&topic, "before"))
+        .await
+        .unwrap();
+    sentinel.fail_over().await;
+    let recovered = async || {
+        store.append(samples::append(&topic, "after")).await.is_ok()
+            && cache.set("k", b"w", DAY).await.is_ok()
+    };
+    eventually(Duration::from_secs(10), recovered).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

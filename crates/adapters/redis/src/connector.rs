@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use deadpool::managed::{Manager, Metrics, RecycleResult};
 use futures_util::FutureExt as _;
+use futures_util::future::select_ok;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::sentinel::{SentinelClient, SentinelServerType};
+use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisResult};
 use tokio::time::timeout;
 
@@ -15,7 +17,7 @@ use crate::slots::NodeAddress;
 
 /// A server that takes writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// The one server there is, or the primary that the Sentinels name at the time.
     Primary,
     /// A node of a cluster.
@@ -23,7 +25,7 @@ pub(super) enum Node {
 }
 
 /// Opens connections; each attempt is bounded by the connect time-out.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     deployment: Deployment,
     connect_timeout: Duration,
     /// A second guard inside the connection; calls are bounded by who makes them.
@@ -35,7 +37,7 @@ pub(super) struct Connector {
 const QUEUE: usize = 1024;
 
 impl Connector {
-    pub(super) fn new(
+    pub(crate) fn new(
         settings: &RedisSettings,
         response_timeout: Duration,
     ) -> Result<Self, RedisSettingsError> {
@@ -49,17 +51,17 @@ impl Connector {
     }
 
     /// Notes that a connection to a server was replaced: it may have lost what it held.
-    pub(super) fn note_replacement(&self) {
+    pub(crate) fn note_replacement(&self) {
         self.replaced.fetch_add(1, Ordering::AcqRel);
     }
 
     /// How many connections were replaced so far.
-    pub(super) fn replacements(&self) -> u64 {
+    pub(crate) fn replacements(&self) -> u64 {
         self.replaced.load(Ordering::Acquire)
     }
 
     /// The nodes that the configuration names, if they are those of a cluster.
-    pub(super) fn seeds(&self) -> Option<Vec<Node>> {
+    pub(crate) fn seeds(&self) -> Option<Vec<Node>> {
         let Deployment::Cluster(seeds) = &self.deployment else {
             return None;
         };
@@ -76,7 +78,7 @@ impl Connector {
     }
 
     /// A connection for commands, shared by its clones.
-    pub(super) async fn open(&self, node: &Node) -> Result<MultiplexedConnection, Fault> {
+    pub(crate) async fn open(&self, node: &Node) -> Result<MultiplexedConnection, Fault> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(Some(self.response_timeout))
@@ -91,7 +93,7 @@ impl Connector {
     }
 
     /// A connection for subscriptions.
-    pub(super) async fn open_pubsub(&self, node: &Node) -> Result<PubSub, Fault> {
+    pub(crate) async fn open_pubsub(&self, node: &Node) -> Result<PubSub, Fault> {
         self.bounded(async { self.client(node).await?.get_async_pubsub().await })
             .await
     }
@@ -107,11 +109,11 @@ impl Connector {
                 },
                 _,
             ) => {
-                let (sentinels, service) = (sentinels.clone(), service.clone());
-                let primary = SentinelServerType::Master;
-                SentinelClient::build(sentinels, service, Some(node.clone()), primary)?
-                    .async_get_client()
-                    .await
+                // All at once, because one that hangs must not use up the others' time.
+                let asked = sentinels
+                    .iter()
+                    .map(|sentinel| primary(sentinel, service, node).boxed());
+                Ok(select_ok(asked).await?.0)
             }
             (Deployment::Cluster(seeds), node) => match (seeds.first(), node) {
                 (Some(seed), Node::At(address)) => Client::open(moved(seed.clone(), address)),
@@ -130,6 +132,38 @@ impl Connector {
             .map_err(|_| Fault::timed_out("connecting to Redis"))?
             .map_err(|error| Fault::of(&error))
     }
+}
+
+/// Opens connections to the primary for a pool, and asks those that were idle for a pong.
+impl Manager for Connector {
+    type Type = MultiplexedConnection;
+    type Error = Fault;
+
+    async fn create(&self) -> Result<MultiplexedConnection, Fault> {
+        self.open(&Node::Primary).await
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut MultiplexedConnection,
+        _: &Metrics,
+    ) -> RecycleResult<Fault> {
+        let pong = redis::cmd("PING").exec_async(connection).await;
+        Ok(pong.map_err(|error| Fault::of(&error))?)
+    }
+}
+
+/// The primary that one Sentinel names, if it is one.
+async fn primary(
+    sentinel: &ConnectionInfo,
+    service: &str,
+    node: &SentinelNodeConnectionInfo,
+) -> RedisResult<Client> {
+    let primary = SentinelServerType::Master;
+    let (sentinel, service) = (vec![sentinel.clone()], service.to_owned());
+    SentinelClient::build(sentinel, service, Some(node.clone()), primary)?
+        .async_get_client()
+        .await
 }
 
 /// `seed`'s credentials and TLS at another address.

@@ -15,6 +15,7 @@
 //! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, when it began and how many requests it holds |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
 //! | `PREFIX:denied:JTI` | string | until the token would have ended | that the token of that id was revoked |
+//! | `PREFIX:{NUMBER}:probe` | – | – | nothing, ever: health tries a write that would need the key to be there, on a cluster with a number for each primary |
 //! | `PREFIX:wake` | channel | – | the names of topics that just got messages, one a line |
 //!
 //! An emptied stream stays, because it remembers the greatest id it ever gave; `XADD` goes on from
@@ -71,6 +72,16 @@ pub(crate) fn quota_moving(prefix: &str, key: &QuotaKey) -> String {
 /// That the token called `id` was revoked.
 pub(crate) fn denied(prefix: &str, id: &TokenId) -> String {
     format!("{prefix}:denied:{id}")
+}
+
+/// What a write is tried on; never there. The number is of the node, see [`probe_slot`].
+pub(crate) fn probe(prefix: &str, tag: u32) -> String {
+    format!("{prefix}:{{{tag}}}:probe")
+}
+
+/// The slot of the [`probe`] with this number.
+pub(crate) fn probe_slot(tag: u32) -> u16 {
+    slot_of(&tag.to_string())
 }
 
 /// The slot of every key of `topic`.

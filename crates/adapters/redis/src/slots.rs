@@ -3,13 +3,16 @@
 //! Source: Redis Cluster specification, "Key distribution model",
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 
 /// How many slots there are.
 const SLOTS: u16 = 16_384;
+
+/// The numbers up to this one are in every slot.
+const MAX_TAG: u32 = 250_000;
 
 /// Where a node listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +71,21 @@ impl Topology {
     pub(crate) fn owner(&self, slot: u16) -> Option<&NodeAddress> {
         let owns = |range: &&Range| (range.first..=range.last).contains(&slot);
         self.ranges.iter().find(owns).map(|range| &range.primary)
+    }
+
+    /// For each primary a number whose slot it owns, when the number is a key's hash tag.
+    pub(crate) fn tags(&self) -> BTreeMap<NodeAddress, u32> {
+        let mut tags = BTreeMap::new();
+        for range in &self.ranges {
+            if !tags.contains_key(&range.primary) {
+                // Small numbers are in all slots, so the first few will do if the range is wide.
+                let inside =
+                    |tag: &u32| (range.first..=range.last).contains(&slot_of(&tag.to_string()));
+                let tag = (0..=MAX_TAG).find(inside).unwrap_or_default();
+                tags.insert(range.primary.clone(), tag);
+            }
+        }
+        tags
     }
 
     /// Every primary that owns a slot, once.
@@ -209,6 +227,23 @@ mod tests {
         let answer = Value::Array(vec![range(0, 5, "a", 1), range(6, 16_383, "b", 1)]);
         assert!(Topology::parse(&answer, None).unwrap().is_complete());
         assert_eq!(Topology::default().covered(), 0);
+    }
+
+    #[test]
+    fn every_slot_has_a_small_number() {
+        let found: BTreeSet<_> = (0..=MAX_TAG).map(|tag| slot_of(&tag.to_string())).collect();
+        assert_eq!(found.len(), usize::from(SLOTS));
+        let answer = Value::Array(vec![
+            range(0, 0, "a", 1),
+            range(1, 9_000, "b", 1),
+            range(9_001, 16_383, "a", 2),
+        ]);
+        let topology = Topology::parse(&answer, None).unwrap();
+        let tags = topology.tags();
+        assert_eq!(tags.len(), 3);
+        for (node, tag) in tags {
+            assert_eq!(topology.owner(slot_of(&tag.to_string())), Some(&node));
+        }
     }
 
     #[test]

@@ -182,7 +182,7 @@ impl RedisStore {
             .map_err(StoreError::from)?;
         match written.work {
             Work::Append(append) => record::appended(append, written.durability, written.answer),
-            Work::Ping => Err(record::corrupt("a ping came back".to_owned()).into()),
+            Work::Probe(_) => Err(record::corrupt("a probe came back".to_owned()).into()),
         }
     }
 }
@@ -248,7 +248,7 @@ impl MessageStore for RedisStore {
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        self.bounded(async { self.writers.ping().await.map_err(StoreError::from) })
+        self.bounded(async { self.writers.probe().await.map_err(StoreError::from) })
             .await
     }
 

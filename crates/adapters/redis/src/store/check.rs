@@ -21,7 +21,7 @@ pub(super) async fn check(
 ) -> Result<Durability, RedisStoreError> {
     let bound = settings.redis.connect_timeout + settings.write_bound();
     let mut reached = Durability::Replicated;
-    for node in timed(bound, directory.all_nodes()).await? {
+    for (node, _) in timed(bound, directory.all_nodes()).await? {
         reached = reached.min(check_node(connector, node, settings).await?);
     }
     Ok(reached)

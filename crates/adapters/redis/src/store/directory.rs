@@ -57,15 +57,19 @@ impl Directory {
         Ok(nodes(&*self.topology(&seeds).await?))
     }
 
-    /// Every node that takes writes; an error while some slot has none.
-    pub(super) async fn all_nodes(&self) -> Result<Vec<Node>, Fault> {
+    /// Every node that takes writes, with the number of its [`keys::probe`](crate::keys::probe); an
+    /// error while some slot has no owner.
+    pub(super) async fn all_nodes(&self) -> Result<Vec<(Node, u32)>, Fault> {
         let Some(seeds) = self.connector.seeds() else {
-            return Ok(vec![Node::Primary]);
+            return Ok(vec![(Node::Primary, 0)]);
         };
-        let whole = |topology: &Topology| topology.is_complete().then(|| nodes(topology));
-        self.find(&seeds, whole)
+        let whole = |topology: &Topology| topology.is_complete().then(|| topology.tags());
+        let tags = self
+            .find(&seeds, whole)
             .await?
-            .ok_or_else(|| Fault::Transient("no node serves some of the slots".to_owned()))
+            .ok_or_else(|| Fault::Transient("no node serves some of the slots".to_owned()))?;
+        let tagged = |(address, tag)| (Node::At(address), tag);
+        Ok(tags.into_iter().map(tagged).collect())
     }
 
     /// A node said that what is known is wrong: the next look asks anew.

@@ -60,6 +60,19 @@ pub(super) fn append_command(
     command
 }
 
+/// The command that would append if it were allowed to begin a stream: it needs and is refused what
+/// an append is, and stores nothing.
+pub(super) fn probe_command(prefix: &str, tag: u32) -> Cmd {
+    let mut command = redis::cmd("XADD");
+    command
+        .arg(keys::probe(prefix, tag))
+        .arg("NOMKSTREAM")
+        .arg("*")
+        .arg(CONTENT)
+        .arg("");
+    command
+}
+
 /// Reads the answer to [`append_command`].
 pub(super) fn appended(
     append: Append,

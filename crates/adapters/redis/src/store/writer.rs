@@ -26,8 +26,8 @@ pub(super) struct Job {
 pub(super) enum Work {
     /// A message.
     Append(Append),
-    /// Nothing; the way of a write is tried.
-    Ping,
+    /// Nothing; a write is tried at the node of that number.
+    Probe(u32),
 }
 
 /// The server's answer, once the required durability was reached.
@@ -174,8 +174,8 @@ impl Writer {
                     ));
                     topics.push(&append.message.topic);
                 }
-                Work::Ping => {
-                    pipeline.add_command(redis::cmd("PING"));
+                Work::Probe(tag) => {
+                    pipeline.add_command(record::probe_command(&self.settings.redis.prefix, *tag));
                 }
             }
         }

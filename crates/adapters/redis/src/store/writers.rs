@@ -15,6 +15,7 @@ use super::settings::RedisStoreSettings;
 use super::writer::{Job, Work, WriteError, Writer, Written};
 use crate::connector::{Connector, Node};
 use crate::fault::Fault;
+use crate::keys;
 
 /// How many writes may wait for one node; more wait where they come from, within their bound.
 const QUEUE: usize = 1024;
@@ -65,15 +66,11 @@ impl Writers {
         Err(refused)
     }
 
-    /// Tries the way of a write to every node, without writing anything.
-    pub(super) async fn ping(&self) -> Result<(), Fault> {
-        for node in self.directory.all_nodes().await? {
-            match self.write_to(&node, Work::Ping).await {
-                Ok(_) => {}
-                Err(WriteError::Fault(fault) | WriteError::Elsewhere(_, fault)) => {
-                    return Err(fault);
-                }
-            }
+    /// Tries a write at every node, without writing anything.
+    pub(super) async fn probe(&self) -> Result<(), Fault> {
+        for (_, tag) in self.directory.all_nodes().await? {
+            let written = self.write(keys::probe_slot(tag), Work::Probe(tag));
+            written.await?;
         }
         Ok(())
     }

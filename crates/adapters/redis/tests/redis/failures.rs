@@ -8,10 +8,10 @@ use posthorn_application::{
 };
 use posthorn_domain::Topic;
 use posthorn_redis::RedisStore;
-use posthorn_testkit::{RedisServer, eventually, samples};
+use posthorn_testkit::{RedisCluster, RedisServer, eventually, samples};
 use tokio::task::JoinSet;
 
-use crate::support::{ALL, DAY, SLACK, store, texts};
+use crate::support::{ALL, DAY, SLACK, cluster_url, store, texts};
 
 /// Every operation says that the store is unavailable, and in time, however many ask at once.
 async fn check_unavailable(store: &Arc<RedisStore>) {
@@ -204,13 +204,57 @@ async fn a_full_server_is_full_and_recovers() {
             "{outcome:?}"
         );
     }
+    let health = store.health().await;
+    assert!(matches!(health, Err(StoreError::Full(_))), "{health:?}");
     server
         .command(&["CONFIG", "SET", "maxmemory", "0"])
         .await
         .unwrap();
+    assert_eq!(store.health().await, Ok(()));
     store
         .append(samples::append(&topic, "after"))
         .await
         .unwrap();
     assert_eq!(texts(&store, &topic).await, ["before", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_refuses_writes_is_unhealthy_until_it_takes_them() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    assert_eq!(store.health().await, Ok(()));
+    let replicas = |number| ["CONFIG", "SET", "min-replicas-to-write", number];
+    let rights = |right| ["ACL", "SETUSER", "default", right];
+    for (refuse, allow) in [
+        (replicas("1"), replicas("0")),
+        (rights("-xadd"), rights("+xadd")),
+    ] {
+        server.command(&refuse).await.unwrap();
+        let health = store.health().await;
+        assert!(
+            matches!(health, Err(StoreError::Unavailable(_))),
+            "{health:?}"
+        );
+        server.command(&allow).await.unwrap();
+        assert_eq!(store.health().await, Ok(()));
+    }
+    // The probe leaves nothing behind.
+    assert_eq!(server.command(&["DBSIZE"]).await.unwrap(), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_node_of_a_cluster_is_tried() {
+    let cluster = RedisCluster::start().await;
+    let store = store(&cluster_url(&cluster)).await;
+    for node in cluster.nodes() {
+        assert_eq!(store.health().await, Ok(()));
+        node.command(&["CONFIG", "SET", "maxmemory", "1"])
+            .await
+            .unwrap();
+        let health = store.health().await;
+        assert!(matches!(health, Err(StoreError::Full(_))), "{health:?}");
+        node.command(&["CONFIG", "SET", "maxmemory", "0"])
+            .await
+            .unwrap();
+    }
 }

@@ -16,7 +16,8 @@ pub struct RedisStoreSettings {
     pub redis: RedisSettings,
     /// What every append must reach; one that does not is answered as unavailable.
     ///
-    /// [`Durability::Synced`] needs `appendonly yes` and `appendfsync always` on every primary;
+    /// [`Durability::Synced`] needs `appendonly yes`, `appendfsync always` and
+    /// `no-appendfsync-on-rewrite no` on every primary, and is looked at with each write;
     /// [`Durability::Replicated`] needs `min_replicas` that acknowledge in time.
     pub durability: Durability,
     /// How many replicas have to acknowledge; 0 counts as 1. Used with [`Durability::Replicated`].
@@ -42,8 +43,8 @@ pub enum RedisStoreError {
     Replica,
     /// `synced` was asked for and the server does not sync every write.
     #[error(
-        "the durability `synced` needs `appendonly yes` and `appendfsync always` on every Redis \
-         primary (and the right to `CONFIG GET` them)"
+        "the durability `synced` needs `appendonly yes`, `appendfsync always` and \
+         `no-appendfsync-on-rewrite no` on every Redis primary (and the right to `CONFIG GET` them)"
     )]
     NotSynced,
     /// `replicated` was asked for and there are too few replicas.

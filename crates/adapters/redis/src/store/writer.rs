@@ -59,8 +59,8 @@ pub(super) struct Writer {
 struct Sent {
     answers: Vec<RedisResult<Value>>,
     durability: Durability,
-    /// Why the replicas' acknowledgement is missing, if it is wanted.
-    short_of_replicas: Option<Fault>,
+    /// Why what was written is not as safe as it has to be, if it is not.
+    short: Option<Fault>,
     /// Of the connection.
     generation: u64,
 }
@@ -129,15 +129,24 @@ impl Writer {
         let pipeline = self.pipeline(jobs, durability, script);
         let answers = self.link.call(&mut lease, &pipeline, self.bound);
         let mut answers: Vec<RedisResult<Value>> = answers.await.map_err(CallError::into_fault)?;
-        let waits = self.settings.durability == Durability::Replicated;
-        let acknowledged = if waits { answers.pop() } else { None };
-        let short_of_replicas = acknowledged.and_then(|answer| self.shortage(answer));
-        Ok(Sent {
+        let after = answers.split_off(jobs.len().min(answers.len()));
+        let mut sent = Sent {
             answers,
             durability,
-            short_of_replicas,
+            short: None,
             generation: lease.generation,
-        })
+        };
+        match durability {
+            Durability::Replicated => sent.short = self.shortage(after),
+            Durability::Synced if !is_synced(&after) => {
+                // The server was told to sync no more, at the latest while this was written.
+                self.reached = None;
+                sent.durability = Durability::Memory;
+                sent.short = self.refusal(sent.durability);
+            }
+            Durability::Synced | Durability::Memory => {}
+        }
+        Ok(sent)
     }
 
     /// A connection, and the durability of what its server stores, which is the required one at
@@ -151,17 +160,22 @@ impl Writer {
         }
         let durability =
             durability(&self.link, &mut lease, self.settings.durability, self.bound).await?;
-        if durability < self.settings.durability {
-            let text = format!("Redis reaches the durability {durability} only");
-            return Err(Fault::Transient(text));
+        if let Some(fault) = self.refusal(durability) {
+            return Err(fault);
         }
         self.reached = Some((lease.generation, durability));
         Ok((lease, durability))
     }
 
-    /// The jobs' commands, the announcement, and the wait for replicas.
+    /// Why `durability` is not enough, if it is not.
+    fn refusal(&self, durability: Durability) -> Option<Fault> {
+        (durability < self.settings.durability)
+            .then(|| Fault::Transient(format!("Redis reaches the durability {durability} only")))
+    }
+
+    /// The jobs' commands, the announcement, and what shows that `durability` was reached.
     fn pipeline(&self, jobs: &[Job], durability: Durability, script: Named) -> Pipeline {
-        let mut pipeline = Pipeline::with_capacity(jobs.len() + 2);
+        let mut pipeline = Pipeline::with_capacity(jobs.len() + 1 + SYNCED.len());
         let mut topics: Vec<&Topic> = Vec::with_capacity(jobs.len());
         for job in jobs {
             match &job.work {
@@ -189,19 +203,26 @@ impl Writer {
                 .arg(names.join("\n"))
                 .ignore();
         }
-        if self.settings.durability == Durability::Replicated {
-            pipeline.add_command(self.settings.wait_command());
+        match durability {
+            Durability::Replicated => {
+                pipeline.add_command(self.settings.wait_command());
+            }
+            // A server syncs before it answers, as it is set then: so it is asked after the writes.
+            Durability::Synced => ask_synced(&mut pipeline),
+            Durability::Memory => {}
         }
         pipeline.ignore_errors();
         pipeline
     }
 
-    fn shortage(&self, answer: RedisResult<Value>) -> Option<Fault> {
+    /// Why the answer to `WAIT` is not enough, if it is not.
+    fn shortage(&self, answers: Vec<RedisResult<Value>>) -> Option<Fault> {
+        let wanted = self.settings.replicas();
+        let answer = answers.into_iter().next().unwrap_or(Ok(Value::Nil));
         match answer.and_then(|answer| Ok(redis::from_redis_value::<u64>(answer)?)) {
-            Ok(replicas) if replicas >= u64::from(self.settings.replicas()) => None,
+            Ok(replicas) if replicas >= u64::from(wanted) => None,
             Ok(replicas) => Some(Fault::Transient(format!(
-                "{replicas} of {} replicas acknowledged in time",
-                self.settings.replicas()
+                "{replicas} of {wanted} replicas acknowledged in time"
             ))),
             Err(error) => Some(Fault::of(&error)),
         }
@@ -213,13 +234,13 @@ fn answer(jobs: Vec<Job>, sent: Sent) -> Refused {
     let Sent {
         answers,
         durability,
-        short_of_replicas,
+        short,
         ..
     } = sent;
     let mut refused = Refused::default();
     for (job, answer) in jobs.into_iter().zip(answers) {
         let Job { work, reply } = job;
-        let outcome = match (answer, &short_of_replicas) {
+        let outcome = match (answer, &short) {
             (Ok(_), Some(fault)) => Err(WriteError::Fault(fault.clone())),
             (Ok(answer), None) => Ok(Written {
                 work,
@@ -254,25 +275,40 @@ pub(super) async fn durability(
     if required == Durability::Replicated {
         return Ok(Durability::Replicated);
     }
-    let mut pipeline = Pipeline::with_capacity(2);
-    for setting in ["appendonly", "appendfsync"] {
-        pipeline.cmd("CONFIG").arg("GET").arg(setting);
-    }
+    let mut pipeline = Pipeline::with_capacity(SYNCED.len());
+    ask_synced(&mut pipeline);
     pipeline.ignore_errors();
-    let call = link.call::<[RedisResult<Value>; 2]>(lease, &pipeline, bound);
-    let [append_only, append_fsync] = call.await.map_err(CallError::into_fault)?;
-    let synced = is_set(append_only, "yes") && is_set(append_fsync, "always");
-    Ok(if synced {
+    let call = link.call::<Vec<RedisResult<Value>>>(lease, &pipeline, bound);
+    let answers = call.await.map_err(CallError::into_fault)?;
+    Ok(if is_synced(&answers) {
         Durability::Synced
     } else {
         Durability::Memory
     })
 }
 
-/// Whether the answer to `CONFIG GET` shows `wanted`; a server that keeps it secret shows nothing.
-fn is_set(answer: RedisResult<Value>, wanted: &str) -> bool {
-    let pair = answer
-        .ok()
-        .and_then(|answer| redis::from_redis_value::<Vec<String>>(answer).ok());
-    pair.is_some_and(|pair| pair.get(1).is_some_and(|value| value == wanted))
+/// How a server is set that has every write on disk before it answers.
+const SYNCED: [(&str, &str); 3] = [
+    ("appendonly", "yes"),
+    ("appendfsync", "always"),
+    ("no-appendfsync-on-rewrite", "no"),
+];
+
+/// Asks what [`is_synced`] looks at. One setting each time, which the server finds by its name.
+fn ask_synced(pipeline: &mut Pipeline) {
+    for (setting, _) in SYNCED {
+        pipeline.cmd("CONFIG").arg("GET").arg(setting);
+    }
+}
+
+/// Whether the answers show a server that is set to sync; one that keeps that secret shows nothing.
+fn is_synced(answers: &[RedisResult<Value>]) -> bool {
+    let is_set = |(answer, (_, wanted)): (&RedisResult<Value>, (&str, &str))| {
+        let pair = answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| redis::from_redis_value_ref::<Vec<String>>(answer).ok());
+        pair.is_some_and(|pair| pair.get(1).is_some_and(|value| value == wanted))
+    };
+    answers.len() == SYNCED.len() && answers.iter().zip(SYNCED).all(is_set)
 }

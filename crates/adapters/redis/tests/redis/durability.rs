@@ -24,6 +24,19 @@ async fn receipts_name_what_the_server_does() {
             RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "everysec"]).await,
             Durability::Memory,
         ),
+        (
+            // Nothing is synced while the file is rewritten.
+            RedisServer::start_with(&[
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+                "--no-appendfsync-on-rewrite",
+                "yes",
+            ])
+            .await,
+            Durability::Memory,
+        ),
     ] {
         let store = RedisStore::connect(requiring(Durability::Memory, &server))
             .await
@@ -98,36 +111,55 @@ async fn a_dead_or_hung_server_refuses_the_start_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_syncing_is_unavailable_once_it_is_found_out() {
-    let mut server = RedisServer::start_durable().await;
-    let store = RedisStore::connect(requiring(Durability::Synced, &server))
-        .await
-        .unwrap();
-    store
-        .append(samples::append(&Topic::inbox(), "text"))
-        .await
-        .unwrap();
-    server
-        .command(&["CONFIG", "SET", "appendfsync", "no"])
-        .await
-        .unwrap();
-    server
-        .command(&["CLIENT", "KILL", "TYPE", "normal"])
-        .await
-        .unwrap();
-    let refused = async || {
-        let outcome = store.append(samples::append(&Topic::inbox(), "text")).await;
-        matches!(outcome, Err(AppendError::Store(StoreError::Unavailable(text)))
-            if text.contains("durability memory"))
+async fn a_server_that_stops_syncing_is_found_out_by_the_next_write() {
+    let server = RedisServer::start_durable().await;
+    let (strict, lenient) = (
+        RedisStore::connect(requiring(Durability::Synced, &server))
+            .await
+            .unwrap(),
+        RedisStore::connect(requiring(Durability::Memory, &server))
+            .await
+            .unwrap(),
+    );
+    let append = async |store: &RedisStore| {
+        let appended = store.append(samples::append(&Topic::inbox(), "text")).await;
+        appended.map(|appended| appended.receipt.durability)
     };
-    eventually(Duration::from_secs(5), refused).await;
-    assert!(store.health().await.is_err());
-    server.stop();
-    server.start_again().await;
-    store
-        .append(samples::append(&Topic::inbox(), "text"))
-        .await
-        .unwrap();
+    for (setting, unsafe_value, value) in [
+        ("appendfsync", "no", "always"),
+        ("appendfsync", "everysec", "always"),
+        ("no-appendfsync-on-rewrite", "yes", "no"),
+        ("appendonly", "no", "yes"),
+    ] {
+        for store in [&strict, &lenient] {
+            assert_eq!(append(store).await, Ok(Durability::Synced), "{setting}");
+        }
+        let set = async |value| {
+            let command = ["CONFIG", "SET", setting, value];
+            server.command(&command).await.unwrap();
+        };
+        set(unsafe_value).await;
+        // The connection stays, and what was known of it.
+        let outcome = append(&strict).await;
+        assert!(
+            matches!(&outcome, Err(AppendError::Store(StoreError::Unavailable(text)))
+                if text.contains("durability memory")),
+            "{setting}: {outcome:?}"
+        );
+        assert!(strict.health().await.is_err(), "{setting}");
+        assert_eq!(append(&lenient).await, Ok(Durability::Memory), "{setting}");
+        set(value).await;
+        assert_eq!(strict.health().await, Ok(()));
+        // What the lenient one knows is looked at again with a new connection.
+        let kill = ["CLIENT", "KILL", "TYPE", "normal"];
+        server.command(&kill).await.unwrap();
+        let synced = async || append(&lenient).await == Ok(Durability::Synced);
+        eventually(Duration::from_secs(5), synced).await;
+        eventually(Duration::from_secs(5), async || {
+            append(&strict).await.is_ok()
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

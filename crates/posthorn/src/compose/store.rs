@@ -95,8 +95,8 @@ pub(crate) fn deny_list(
 
 /// Connects to the Redis store, waiting for it until the deadline of the start.
 ///
-/// When nothing was said about durability, a server that does not sync every write is taken as it
-/// is, with a warning: the receipts name what was reached.
+/// When nothing was said about durability, a server that does not sync every write or evicts keys is
+/// taken as it is, with a warning: the receipts name what was reached.
 async fn connect(
     mut settings: RedisStoreSettings,
     durability: Option<Durability>,
@@ -112,6 +112,10 @@ async fn connect(
                      with the durability `memory`; set `appendonly yes` and `appendfsync always` \
                      there to keep them through a crash"
                 );
+                settings.durability = Durability::Memory;
+            }
+            // The store warns of it when it takes the server as it is.
+            Err(RedisStoreError::Evicts(_)) if durability.is_none() => {
                 settings.durability = Durability::Memory;
             }
             Err(RedisStoreError::Unreachable(reason)) if clock.monotonic() < deadline => {

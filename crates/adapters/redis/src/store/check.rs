@@ -42,6 +42,16 @@ async fn check_node(
         .await
         .map_err(|error| unreachable(error.into_fault()))?;
     check_info(&info)?;
+    if let Some(policy) = evicts(&info) {
+        if settings.durability > Durability::Memory {
+            return Err(RedisStoreError::Evicts(policy.to_owned()));
+        }
+        tracing::warn!(
+            policy,
+            "the Redis of the store evicts messages when its memory is full; set \
+             `maxmemory-policy noeviction`"
+        );
+    }
     let call = durability(&link, &mut lease, settings.durability, bound);
     let reached = call.await.map_err(unreachable)?;
     if reached < settings.durability {
@@ -64,18 +74,28 @@ async fn check_node(
 
 /// Whether the server, by what it says of itself, can be used.
 fn check_info(info: &str) -> Result<(), RedisStoreError> {
-    let field = |name| info.lines().find_map(|line| line.strip_prefix(name));
-    let version = field("redis_version:").unwrap_or_default();
+    let version = field(info, "redis_version:").unwrap_or_default();
     let mut numbers = version
         .split('.')
         .map_while(|number| number.parse::<u32>().ok());
     if (numbers.next(), numbers.next()) < (Some(6), Some(2)) {
         return Err(RedisStoreError::TooOld(version.to_owned()));
     }
-    if field("role:").is_some_and(|role| role != "master") {
+    if field(info, "role:").is_some_and(|role| role != "master") {
         return Err(RedisStoreError::Replica);
     }
     Ok(())
+}
+
+/// By what policy the server evicts keys when its memory is full, if it does.
+fn evicts(info: &str) -> Option<&str> {
+    let is_limited = field(info, "maxmemory:").is_some_and(|bytes| bytes != "0");
+    field(info, "maxmemory_policy:").filter(|policy| is_limited && *policy != "noeviction")
+}
+
+/// What `INFO` says after `name`.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name))
 }
 
 async fn timed<T>(
@@ -114,5 +134,20 @@ mod tests {
             "redis_version:7.2.4\r\nrole:slave\r\n",
             Err(RedisStoreError::Replica),
         );
+    }
+
+    #[test]
+    fn a_server_evicts_by_a_policy_and_within_a_limit_only() {
+        for (info, expected) in [
+            ("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", None),
+            ("maxmemory:9\r\nmaxmemory_policy:noeviction\r\n", None),
+            (
+                "maxmemory:9\r\nmaxmemory_policy:volatile-ttl\r\n",
+                Some("volatile-ttl"),
+            ),
+            ("redis_version:7.0.15\r\n", None),
+        ] {
+            assert_eq!(evicts(info), expected, "{info}");
+        }
     }
 }

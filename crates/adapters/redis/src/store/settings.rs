@@ -47,6 +47,12 @@ pub enum RedisStoreError {
          `no-appendfsync-on-rewrite no` on every Redis primary (and the right to `CONFIG GET` them)"
     )]
     NotSynced,
+    /// More than `memory` was asked for, and the server throws keys away when its memory is full.
+    #[error(
+        "a Redis with a `maxmemory` needs `maxmemory-policy noeviction`, not `{0}`: it would evict \
+         messages that were acknowledged"
+    )]
+    Evicts(String),
     /// `replicated` was asked for and there are too few replicas.
     #[error(
         "the durability `replicated` needs {wanted} connected replicas of every Redis primary, not {found}"

@@ -91,6 +91,30 @@ async fn a_server_that_cannot_reach_the_durability_is_refused_with_what_to_set()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_evicts_is_good_for_memory_only() {
+    let server = RedisServer::start_durable().await;
+    let set = async |setting, value| {
+        let command = ["CONFIG", "SET", setting, value];
+        server.command(&command).await.unwrap();
+    };
+    let connect = async |durability| {
+        RedisStore::connect(requiring(durability, &server))
+            .await
+            .err()
+    };
+    set("maxmemory-policy", "allkeys-lru").await;
+    assert_eq!(connect(Durability::Synced).await, None);
+    set("maxmemory", "100mb").await;
+    let refused = Some(RedisStoreError::Evicts("allkeys-lru".to_owned()));
+    for durability in [Durability::Synced, Durability::Replicated] {
+        assert_eq!(connect(durability).await, refused);
+    }
+    assert_eq!(connect(Durability::Memory).await, None);
+    set("maxmemory-policy", "noeviction").await;
+    assert_eq!(connect(Durability::Synced).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_or_hung_server_refuses_the_start_in_time() {
     let mut server = RedisServer::start().await;
     server.pause();

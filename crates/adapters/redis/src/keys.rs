@@ -15,7 +15,7 @@
 //! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, when it began and how many requests it holds |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
 //! | `PREFIX:denied:JTI` | string | until the token would have ended | that the token of that id was revoked |
-//! | `PREFIX:{NUMBER}:probe` | – | – | nothing, ever: health tries a write that would need the key to be there, on a cluster with a number for each primary |
+//! | `PREFIX:{NUMBER}:probe` | – | – | nothing, ever: health tries writes that need the key to be there; `NUMBER` is 0, and on a cluster one for each primary |
 //! | `PREFIX:wake` | channel | – | the names of topics that just got messages, one a line |
 //!
 //! An emptied stream stays, because it remembers the greatest id it ever gave; `XADD` goes on from

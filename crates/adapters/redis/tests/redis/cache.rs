@@ -79,6 +79,45 @@ async fn a_dead_server_is_unavailable_in_time_and_serves_on_the_first_call_once_
 }
 
 #[tokio::test]
+async fn a_server_that_answers_but_takes_no_writes_is_not_there() {
+    let (server, primary) = (RedisServer::start().await, RedisServer::start().await);
+    let dependency = RedisDependency::new(pool(&server.url()));
+    assert_eq!(dependency.check().await, Ok(()));
+    let port = primary.port().to_string();
+    for (refuse, allow) in [
+        (
+            ["CONFIG", "SET", "maxmemory", "1"].as_slice(),
+            ["CONFIG", "SET", "maxmemory", "0"].as_slice(),
+        ),
+        (
+            &["REPLICAOF", "127.0.0.1", &port],
+            &["REPLICAOF", "NO", "ONE"],
+        ),
+        (
+            &["ACL", "SETUSER", "default", "-evalsha"],
+            &["ACL", "SETUSER", "default", "+evalsha"],
+        ),
+        (
+            &["ACL", "SETUSER", "default", "-set"],
+            &["ACL", "SETUSER", "default", "+set"],
+        ),
+        (
+            &["CLIENT", "PAUSE", "60000", "WRITE"],
+            &["CLIENT", "UNPAUSE"],
+        ),
+    ] {
+        server.command(refuse).await.unwrap();
+        assert!(dependency.check().await.is_err(), "{refuse:?}");
+        server.command(allow).await.unwrap();
+        assert_eq!(dependency.check().await, Ok(()), "{allow:?}");
+    }
+    assert_eq!(server.command(&["DBSIZE"]).await.unwrap(), "0");
+    let cluster = RedisCluster::start().await;
+    let dependency = RedisDependency::new(pool(&cluster_url(&cluster)));
+    assert_eq!(dependency.check().await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_hung_server_is_unavailable_in_time_whatever_the_number_of_connections() {
     let server = RedisServer::start().await;
     let cache = RedisCache::new(pool(&server.url()));

@@ -32,6 +32,9 @@ impl Default for BreakerSettings {
     }
 }
 
+/// How long a breaker has to stay closed for its next opening to be probed at once.
+const SETTLED: Duration = Duration::from_secs(30);
+
 /// Whether the dependency is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
@@ -122,24 +125,35 @@ impl Breaker {
     /// fails, closes it when a probe succeeds. The binary runs one for each breaker.
     ///
     /// While open the waits grow from `backoff_base` to `backoff_max`, each drawn at random from
-    /// the upper half of its range, so that many processes do not probe in step.
+    /// the upper half of its range, so that many processes do not probe in step. They go on growing
+    /// when the breaker opens again soon after it closed: the probe then finds well what is not.
     pub async fn watch(&self, dependency: &dyn Dependency, clock: &dyn Clock) {
         let mut jitter = Jitter::seeded(clock);
         let mut attempt: u32 = 0;
+        let mut closed_at = clock.monotonic();
         loop {
-            let wait = match self.state() {
-                BreakerState::Closed => {
-                    attempt = 0;
-                    self.settings.watch_interval
-                }
+            let was = self.state();
+            let wait = match was {
+                BreakerState::Closed => self.settings.watch_interval,
                 BreakerState::Open => {
                     attempt = attempt.saturating_add(1);
                     jitter.upper_half(self.backoff(attempt))
                 }
             };
             self.wait(wait, clock).await;
+            let lost = was == BreakerState::Closed && self.state() == BreakerState::Open;
+            let settled = clock.monotonic().saturating_sub(closed_at) >= SETTLED;
+            if lost && !settled && attempt > 0 {
+                continue;
+            }
             match dependency.check().await {
-                Ok(()) => self.close(),
+                Ok(()) if self.state() == BreakerState::Open => {
+                    attempt = attempt.max(1);
+                    closed_at = clock.monotonic();
+                    self.close();
+                }
+                Ok(()) if settled => attempt = 0,
+                Ok(()) => {}
                 Err(DependencyError(reason)) => self.open(&reason),
             }
         }

@@ -191,3 +191,39 @@ async fn a_loss_that_a_request_noticed_is_probed_at_once() {
     watch.abort();
     eventually(SOON, async || setup.clock.sleepers() == 0).await;
 }
+
+#[tokio::test]
+async fn a_breaker_that_opens_again_and_again_is_closed_ever_later_until_it_stays_closed() {
+    let setup = setup();
+    let dependency = Arc::new(FakeDependency::default());
+    let watch = tokio::spawn({
+        let (breaker, clock) = (Arc::clone(&setup.breaker), Arc::clone(&setup.clock));
+        let dependency = Arc::clone(&dependency);
+        async move { breaker.watch(&*dependency, &*clock).await }
+    });
+    setup.clock.wait_for_sleepers(1).await;
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        // The probe finds nothing wrong, requests do.
+        setup.breaker.open(&"a request was refused");
+        waits.push(advance_until(&setup, BreakerState::Closed, SOON).await);
+    }
+    assert!(waits[0] <= Duration::from_millis(250), "{waits:?}");
+    assert!(
+        waits[6..]
+            .iter()
+            .all(|wait| *wait >= Duration::from_secs(1)),
+        "{waits:?}"
+    );
+    for _ in 0..320 {
+        setup.clock.wait_for_sleepers(1).await;
+        setup.clock.advance(Duration::from_millis(100));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    setup.breaker.open(&"a request noticed");
+    let back = advance_until(&setup, BreakerState::Closed, SOON).await;
+    assert!(back <= Duration::from_millis(250), "back after {back:?}");
+    watch.abort();
+}

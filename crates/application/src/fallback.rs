@@ -1,6 +1,7 @@
 //! A port with a stand-in: the primary while it is there, the stand-in while it is away.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +18,8 @@ pub struct Fallback<P: ?Sized> {
     primary: Arc<P>,
     stand_in: Arc<P>,
     breaker: Arc<Breaker>,
+    /// How often the primary refused for good.
+    refusals: AtomicU64,
 }
 
 impl<P: ?Sized> Fallback<P> {
@@ -26,6 +29,23 @@ impl<P: ?Sized> Fallback<P> {
             primary,
             stand_in,
             breaker,
+            refusals: AtomicU64::new(0),
+        }
+    }
+
+    /// Logs that the primary refused; of many times only some, so that they do not fill the log.
+    fn refused(&self, error: &dyn std::fmt::Display) {
+        let refusals = self
+            .refusals
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1);
+        if refusals.is_power_of_two() {
+            tracing::warn!(
+                dependency = self.breaker.name(),
+                %error,
+                refusals,
+                "dependency refused a call, falling back"
+            );
         }
     }
 
@@ -83,14 +103,15 @@ impl Cache for Fallback<dyn Cache> {
 }
 
 /// A request has to be decided in any case, so the stand-in also answers what the primary refuses
-/// for good. Only a transient failure counts for the breaker: a probe would find nothing wrong.
+/// for good. Only a transient failure counts for the breaker: one client's key that is not a counter
+/// must not have all count alone, and what refuses every call the probe finds.
 #[async_trait]
 impl QuotaCounter for Fallback<dyn QuotaCounter> {
     async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
         let decided = self.run(QuotaError::is_transient, |counter| counter.hit(key, rule));
         match decided.await {
             Err(error) => {
-                tracing::debug!(%error, "counting alone");
+                self.refused(&error);
                 self.stand_in.hit(key, rule).await
             }
             decided => decided,
@@ -101,7 +122,7 @@ impl QuotaCounter for Fallback<dyn QuotaCounter> {
         let seen = self.run(QuotaError::is_transient, |counter| counter.peek(key, rule));
         match seen.await {
             Err(error) => {
-                tracing::debug!(%error, "looking alone");
+                self.refused(&error);
                 self.stand_in.peek(key, rule).await
             }
             seen => seen,

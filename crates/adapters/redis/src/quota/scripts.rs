@@ -12,7 +12,8 @@ use redis::{Cmd, Script};
 /// - `ARGV[1]` `1` to count, `0` to look; then for each window its length in seconds and its limit
 ///
 /// Answers `1` or `0`, whether there is room in each window, and for each window how many requests
-/// it holds and in how many microseconds it ends. A denied request writes nothing.
+/// it holds and in how many microseconds it ends. A denied request writes nothing. The key's end is
+/// put off and never brought forward: a process with other settings may count a longer window.
 const FIXED: &str = r"local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local answer = {1}
@@ -45,7 +46,9 @@ for i = 2, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], value)
   ends = math.max(ends, begins[i] + ARGV[i] * 1000000)
 end
-redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', ends / 1000))
+if redis.call('PTTL', KEYS[1]) < (ends - now) / 1000 then
+  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', ends / 1000))
+end
 return answer";
 
 /// Decides and counts in moving windows.
@@ -54,7 +57,9 @@ return answer";
 /// - `ARGV` as for [`FIXED`]
 ///
 /// Answers as [`FIXED`]; the last number of a window is in how many microseconds it has more room,
-/// 0 when it is empty. Two requests of the same microsecond get consecutive ones.
+/// 0 when it is empty. Two requests of the same microsecond get consecutive ones. A key that lives
+/// longer than the longest window has a longer one in a process with other settings: it keeps its
+/// newest 10 000 requests, which is what the greatest limit counts.
 const MOVING: &str = r"local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local answer = {1}
@@ -69,14 +74,21 @@ for i = 2, #ARGV, 2 do
   answer[i] = used
 end
 if ARGV[1] == '1' and answer[1] == 1 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - longest))
+  local left = redis.call('PTTL', KEYS[1]) * 1000
+  if left <= longest then
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - longest))
+  else
+    redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -10001)
+  end
   local at = now
   local name = string.format('%.0f', at)
   while redis.call('ZADD', KEYS[1], 'NX', name, name) == 0 do
     at = at + 1
     name = string.format('%.0f', at)
   end
-  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', longest / 1000))
+  if left < longest then
+    redis.call('PEXPIRE', KEYS[1], string.format('%.0f', longest / 1000))
+  end
   for i = 2, #ARGV, 2 do
     answer[i] = answer[i] + 1
   end

@@ -108,7 +108,10 @@ impl Writers {
         if running.closed {
             return None;
         }
-        if let Some(queue) = running.queues.get(node) {
+        // A task that is gone although its queue is here failed; the next one takes its place.
+        if let Some(queue) = running.queues.get(node)
+            && !queue.is_closed()
+        {
             return Some(queue.clone());
         }
         // A node that is new may have replaced one that is gone: tasks of nodes that still serve
@@ -133,5 +136,23 @@ impl Writers {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_writing_task_that_failed_is_replaced() {
+        let settings = RedisStoreSettings::new(SecretString::from("redis://127.0.0.1:1"));
+        let connector = Arc::new(Connector::new(&settings.redis, Duration::ZERO).unwrap());
+        let directory = Arc::new(Directory::new(Arc::clone(&connector)));
+        let writers = Writers::new(connector, directory, settings);
+        let (failed, _) = mpsc::channel(1);
+        writers.lock().queues.insert(Node::Primary, failed);
+        assert!(!writers.queue(&Node::Primary).unwrap().is_closed());
     }
 }

@@ -37,7 +37,12 @@ impl Fault {
         let text = error.to_string();
         match error.kind() {
             ErrorKind::Server(kind) => Self::of_known(kind, text),
-            ErrorKind::Extension => Self::of_code(error.code().unwrap_or_default(), text),
+            ErrorKind::Extension => {
+                // The error of a pipeline has no code of its own: that of the command counts.
+                let errors = error.clone().into_server_errors().unwrap_or_default();
+                let code = errors.first().map_or("", |(_, error)| error.code());
+                Self::of_code(code, text)
+            }
             ErrorKind::Io
             | ErrorKind::MasterNameNotFoundBySentinel
             | ErrorKind::NoValidReplicasFoundBySentinel
@@ -79,6 +84,8 @@ impl Fault {
             | ServerErrorKind::Ask
             | ServerErrorKind::NoScript
             | ServerErrorKind::ExecAbort => Self::Transient(text),
+            // Redis 6.2 wraps what goes wrong in a script.
+            ServerErrorKind::ResponseError if text.contains("WRONGTYPE") => Self::Corrupt(text),
             _ => Self::Permanent(text),
         }
     }

@@ -89,7 +89,15 @@ impl Pruner<'_> {
                 .map(|topic| (keys::topic_slot(topic), self.command(topic, policy, share)))
                 .collect();
             for (topic, answer) in group.into_iter().zip(self.session.each(&commands).await?) {
-                let answer = answer.map_err(|error| Fault::of(&error))?;
+                let answer = match answer.map_err(|error| Fault::of(&error)) {
+                    Ok(answer) => answer,
+                    Err(Fault::Corrupt(error)) => {
+                        // Something else has the name of its stream; the other topics go on.
+                        tracing::warn!(%topic, error, "cannot prune a topic that is no stream");
+                        continue;
+                    }
+                    Err(fault) => return Err(fault.into()),
+                };
                 let (removed, more, empty): (usize, bool, bool) = record::from_value(answer)?;
                 left = left.saturating_sub(removed);
                 if more {

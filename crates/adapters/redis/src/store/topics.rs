@@ -193,7 +193,14 @@ fn summary(topic: Topic, info: RedisResult<Value>) -> Result<Option<TopicSummary
         {
             return Ok(None);
         }
-        Err(error) => return Err(Fault::of(&error).into()),
+        Err(error) => match Fault::of(&error) {
+            Fault::Corrupt(text) => {
+                // Its own readers and writers are told; the other topics are well.
+                tracing::debug!(%topic, error = text, "skipping a topic that is no stream");
+                return Ok(None);
+            }
+            fault => return Err(fault.into()),
+        },
         Ok(_) => {
             return Err(record::corrupt(
                 "XINFO answered in an unknown form".to_owned(),

@@ -197,6 +197,8 @@ async fn a_full_server_is_full_and_recovers() {
     for append in [
         samples::append(&topic, "text"),
         samples::keyed_append(&topic, "text", "key", DAY),
+        // The name of a new topic does not even fit into the index.
+        samples::append(&samples::topic("new"), "text"),
     ] {
         let outcome = store.append(append).await;
         assert!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use posthorn_application::{
     AppendError, MessageStore, PageLimit, RetentionPolicy, StoreError, TopicRequest,
 };
-use posthorn_domain::Topic;
+use posthorn_domain::{MessageId, Timestamp, Topic};
 use posthorn_testkit::{RedisServer, eventually, samples};
 use tokio::task::JoinSet;
 
@@ -118,6 +118,42 @@ async fn what_is_not_ours_is_corrupt() {
         matches!(outcome, Err(AppendError::Store(StoreError::Corrupt(_)))),
         "{outcome:?}"
     );
+    let id = MessageId::new(Timestamp::from_millis(1), 1);
+    for outcome in [
+        store.page(&topic, ALL).await.map(drop),
+        store.get(&topic, id).await.map(drop),
+        store.delete(&topic, id).await.map(drop),
+    ] {
+        assert!(
+            matches!(outcome, Err(StoreError::Corrupt(_))),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_keeps_no_other_topic_from_being_listed_and_pruned() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    let topics = ["a", "b", "c"].map(samples::topic);
+    for topic in topics.iter().chain(&topics) {
+        store.append(samples::append(topic, "text")).await.unwrap();
+    }
+    let key = "posthorn:{t:b}:messages";
+    server.command(&["SET", key, "value"]).await.unwrap();
+    let request = TopicRequest {
+        after: None,
+        limit: PageLimit::MAX,
+    };
+    let listed = store.topics(request).await.unwrap().topics;
+    let names: Vec<_> = listed.iter().map(|summary| &summary.topic).collect();
+    assert_eq!(names, [&topics[0], &topics[2]]);
+    let policy = RetentionPolicy {
+        max_age: DAY,
+        max_count: 1,
+    };
+    let pruned = store.prune(&policy, 100).await.unwrap();
+    assert_eq!((pruned.removed, pruned.more), (2, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]

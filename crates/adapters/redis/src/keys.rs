@@ -9,7 +9,7 @@
 //! | --- | --- | --- | --- |
 //! | `PREFIX:cache:KEY` | string | the caller's | a cached value |
 //! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the entry's id is the message's, its fields are `content` and `a:NAME` for each attribute |
-//! | `PREFIX:{t:TOPIC}:pruned` | string | none | the id of the newest message that retention removed |
+//! | `PREFIX:{t:TOPIC}:pruned` | string | none; 30 days once the topic is idle | the id of the newest message that retention removed |
 //! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT POD` of the first append with that key |
 //! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that may hold messages |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, when it began and how many requests it holds |
@@ -18,8 +18,10 @@
 //! | `PREFIX:{NUMBER}:probe` | – | – | nothing, ever: health tries writes that need the key to be there; `NUMBER` is 0, and on a cluster one for each primary |
 //! | `PREFIX:wake` | channel | – | the names of topics that just got messages, one a line |
 //!
-//! An emptied stream stays, because it remembers the greatest id it ever gave; `XADD` goes on from
-//! there even when the server's clock went back.
+//! An emptied stream stays for a day, because it remembers the greatest id it ever gave; `XADD` goes
+//! on from there even when the server's clock went back. After a day without a new message pruning
+//! deletes it: the clock is far past its ids then. It is never given a TTL, which a new message would
+//! not end.
 
 use posthorn_application::QuotaKey;
 use posthorn_domain::{IdempotencyKey, TokenId, Topic};

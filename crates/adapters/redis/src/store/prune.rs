@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use posthorn_application::{Pruned, RetentionPolicy, StoreError};
 use posthorn_domain::Topic;
@@ -18,6 +19,10 @@ use crate::keys;
 const STEP: usize = 500;
 /// How many trips to the index a round makes at most.
 const TRIPS: usize = 40;
+
+/// How long it is known of a topic that got nothing new and holds nothing how far it was pruned: for
+/// so long a reader that comes back is told that it missed messages.
+const MARK_LIFE: Duration = Duration::from_hours(30 * 24);
 
 /// Prunes in rounds. A round begins after the topics that the last one looked at, so that a topic
 /// that fills as fast as it is pruned does not keep the others waiting.
@@ -116,7 +121,7 @@ impl Pruner<'_> {
     }
 
     fn command(&self, topic: &Topic, policy: &RetentionPolicy, limit: usize) -> Cmd {
-        let millis = |age: std::time::Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         let mut command = redis::cmd("EVAL");
         command
             .arg(PRUNE)
@@ -126,7 +131,8 @@ impl Pruner<'_> {
             .arg(millis(policy.max_age))
             .arg(policy.max_count)
             .arg(limit)
-            .arg(millis(IDLE));
+            .arg(millis(IDLE))
+            .arg(millis(MARK_LIFE));
         command
     }
 }

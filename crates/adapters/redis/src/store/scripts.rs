@@ -57,10 +57,10 @@ pub(super) fn append_once(named: Named) -> Cmd {
 /// - `KEYS[1]` the stream, `KEYS[2]` the mark of the newest removed id
 /// - `ARGV[1]` the greatest age in milliseconds, `ARGV[2]` the greatest number of messages,
 ///   `ARGV[3]` the most messages to remove now, `ARGV[4]` after how many milliseconds an empty
-///   stream is idle
+///   stream is idle, `ARGV[5]` for how many milliseconds the mark of an idle one is kept
 ///
 /// Answers `{removed, more, idle}`: how many messages went, `1` if more have to go, and `1` if the
-/// stream is empty and got its last message long ago. The time is the server's. Trimming to a
+/// stream was empty and got its last message long ago: it is gone now. The time is the server's. Trimming to a
 /// length removes exactly the oldest entries, those that `XRANGE` shows first.
 pub(super) const PRUNE: &str = r"local length = redis.call('XLEN', KEYS[1])
 local time = redis.call('TIME')
@@ -69,16 +69,19 @@ local function millis(id)
   return tonumber(string.match(id, '^%d+'))
 end
 if length == 0 then
-  if redis.call('EXISTS', KEYS[1]) == 0 then
-    return {0, 0, 1}
-  end
-  local info = redis.call('XINFO', 'STREAM', KEYS[1])
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' and millis(info[i + 1]) + tonumber(ARGV[4]) < now then
-      return {0, 0, 1}
+  if redis.call('EXISTS', KEYS[1]) == 1 then
+    local info = redis.call('XINFO', 'STREAM', KEYS[1])
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' and millis(info[i + 1]) + tonumber(ARGV[4]) >= now then
+        return {0, 0, 0}
+      end
     end
+    redis.call('DEL', KEYS[1])
   end
-  return {0, 0, 0}
+  if redis.call('PTTL', KEYS[2]) == -1 then
+    redis.call('PEXPIRE', KEYS[2], ARGV[5])
+  end
+  return {0, 0, 1}
 end
 local oldest_kept = now - tonumber(ARGV[1])
 local excess = length - tonumber(ARGV[2])

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppendError, MessageStore, PageLimit, RetentionPolicy, StoreError, TopicRequest,
+    Anchor, AppendError, MessageStore, PageLimit, PageRequest, RetentionPolicy, StoreError,
+    TopicRequest,
 };
 use posthorn_domain::{MessageId, Timestamp, Topic};
 use posthorn_testkit::{RedisServer, eventually, samples};
@@ -66,7 +67,7 @@ async fn ids_grow_although_the_clock_went_back_and_the_topic_is_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_topic_leaves_the_index_and_comes_back() {
+async fn an_idle_topic_leaves_nothing_but_a_mark_for_a_time_and_comes_back() {
     let server = RedisServer::start().await;
     let (store, topic) = (store(&server.url()).await, samples::topic("old"));
     let key = "posthorn:{t:old}:messages";
@@ -93,8 +94,39 @@ async fn an_idle_topic_leaves_the_index_and_comes_back() {
     }
     let index = ["ZRANGE", "posthorn:topics", "0", "-1"];
     assert_eq!(server.command(&index).await.unwrap(), "inbox");
+    assert_eq!(server.command(&["EXISTS", key]).await.unwrap(), "0");
+    // A reader who comes back is told what it missed, for some time.
+    let mark = ["PTTL", "posthorn:{t:old}:pruned"];
+    let life: i64 = server.command(&mark).await.unwrap().parse().unwrap();
+    assert!((1..=30 * 24 * 3_600_000).contains(&life), "{life}");
+    let after = PageRequest {
+        anchor: Anchor::After(MessageId::MIN),
+        ..ALL
+    };
+    assert!(store.page(&topic, after).await.unwrap().truncated);
     store.append(samples::append(&topic, "text")).await.unwrap();
     assert_eq!(server.command(&index).await.unwrap(), "inbox\nold");
+    assert!(store.page(&topic, after).await.unwrap().truncated);
+    // A topic that was emptied just now keeps its stream, and a mark that stays.
+    let id = store
+        .append(samples::append(&Topic::inbox(), "text"))
+        .await
+        .unwrap()
+        .receipt
+        .id;
+    let policy = RetentionPolicy {
+        max_age: DAY,
+        max_count: 1,
+    };
+    assert_eq!(store.prune(&policy, 100).await.unwrap().removed, 1);
+    store.delete(&Topic::inbox(), id).await.unwrap();
+    store.prune(&policy, 100).await.unwrap();
+    for (question, answer) in [
+        (["EXISTS", "posthorn:{t:inbox}:messages"], "1"),
+        (["PTTL", "posthorn:{t:inbox}:pruned"], "-1"),
+    ] {
+        assert_eq!(server.command(&question).await.unwrap(), answer);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

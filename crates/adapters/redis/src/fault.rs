@@ -4,6 +4,8 @@ use deadpool::managed::PoolError;
 use posthorn_application::{CacheError, DenyListError, DependencyError, QuotaError, StoreError};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::slots::NodeAddress;
+
 /// A failure, sorted. The text is for logs and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -22,6 +24,8 @@ pub(crate) enum Fault {
 pub(crate) enum Redirect {
     /// Another node owns the slot, or this one is no primary any more.
     Elsewhere,
+    /// The slot is being moved, and this key would be at the other node, see [`asked_node`].
+    Ask,
     /// The node does not know the script.
     NoScript,
 }
@@ -113,10 +117,22 @@ impl Redirect {
             ErrorKind::Server(
                 ServerErrorKind::Moved | ServerErrorKind::ReadOnly | ServerErrorKind::ExecAbort,
             ) => Some(Self::Elsewhere),
+            ErrorKind::Server(ServerErrorKind::Ask) => Some(Self::Ask),
             ErrorKind::Server(ServerErrorKind::NoScript) => Some(Self::NoScript),
             _ => None,
         }
     }
+}
+
+/// Where a key of a slot that is being moved would be, by the answer of the node it leaves.
+pub(crate) fn asked_node(error: &RedisError) -> Option<NodeAddress> {
+    let (address, _) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':')?;
+    let known = !matches!(host, "" | "?");
+    known.then_some(NodeAddress {
+        host: host.into(),
+        port: port.parse().ok()?,
+    })
 }
 
 impl From<Fault> for CacheError {
@@ -204,6 +220,20 @@ mod tests {
             &std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into(),
             Fault::Transient,
         );
+    }
+
+    #[test]
+    fn a_key_that_moves_is_asked_for_where_the_server_says() {
+        let node = |text: &str| {
+            let error = RedisError::from((ServerErrorKind::Ask.into(), "test", text.to_owned()));
+            assert_eq!(Redirect::of(&error), Some(Redirect::Ask));
+            asked_node(&error).map(|node| (node.host.to_string(), node.port))
+        };
+        assert_eq!(node("3999 h:6381"), Some(("h".to_owned(), 6381)));
+        assert_eq!(node("3999 ::1:6381"), Some(("::1".to_owned(), 6381)));
+        for unknown in ["3999 :6381", "3999 ?:6381", "3999 h", "h:6381"] {
+            assert_eq!(node(unknown), None, "{unknown}");
+        }
     }
 
     #[test]

@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::link::{CallError, Lease, Link};
 use super::scripts::Named;
 use super::{record, settings::RedisStoreSettings};
-use crate::fault::{Fault, Redirect};
+use crate::fault::{Fault, Redirect, asked_node};
 use crate::keys;
+use crate::slots::NodeAddress;
 
 /// How many appends share a pipeline at most.
 const PIPELINE: usize = 256;
@@ -19,6 +20,8 @@ const PIPELINE: usize = 256;
 /// Something to write, and whom to tell.
 pub(super) struct Job {
     pub(super) work: Work,
+    /// Whether the node only gets the slot, and another one sent the work here.
+    pub(super) asking: bool,
     pub(super) reply: oneshot::Sender<Result<Written, WriteError>>,
 }
 
@@ -44,6 +47,8 @@ pub(super) enum WriteError {
     Fault(Fault),
     /// Another node has to do it, and this one did not.
     Elsewhere(Work, Fault),
+    /// This node, which gets the slot, has to do it, and the one that was asked did not.
+    Ask(Work, NodeAddress, Fault),
 }
 
 /// What the task needs.
@@ -178,6 +183,9 @@ impl Writer {
         let mut pipeline = Pipeline::with_capacity(jobs.len() + 1 + SYNCED.len());
         let mut topics: Vec<&Topic> = Vec::with_capacity(jobs.len());
         for job in jobs {
+            if job.asking {
+                pipeline.cmd("ASKING").ignore();
+            }
             match &job.work {
                 Work::Append(append) => {
                     pipeline.add_command(record::append_command(
@@ -239,7 +247,11 @@ fn answer(jobs: Vec<Job>, sent: Sent) -> Refused {
     } = sent;
     let mut refused = Refused::default();
     for (job, answer) in jobs.into_iter().zip(answers) {
-        let Job { work, reply } = job;
+        let Job {
+            work,
+            asking,
+            reply,
+        } = job;
         let outcome = match (answer, &short) {
             (Ok(_), Some(fault)) => Err(WriteError::Fault(fault.clone())),
             (Ok(answer), None) => Ok(Written {
@@ -249,14 +261,21 @@ fn answer(jobs: Vec<Job>, sent: Sent) -> Refused {
             }),
             (Err(error), _) => match Redirect::of(&error) {
                 Some(Redirect::NoScript) => {
-                    refused.unknown.push(Job { work, reply });
+                    refused.unknown.push(Job {
+                        work,
+                        asking,
+                        reply,
+                    });
                     continue;
                 }
                 Some(Redirect::Elsewhere) => {
                     refused.elsewhere = true;
                     Err(WriteError::Elsewhere(work, Fault::of(&error)))
                 }
-                None => Err(WriteError::Fault(Fault::of(&error))),
+                Some(Redirect::Ask) | None => Err(match asked_node(&error) {
+                    Some(node) => WriteError::Ask(work, node, Fault::of(&error)),
+                    None => WriteError::Fault(Fault::of(&error)),
+                }),
             },
         };
         // Nobody waits any more: nothing is left to tell.

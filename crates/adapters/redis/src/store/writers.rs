@@ -52,13 +52,22 @@ impl Writers {
     /// Writes `work` to the owner of `slot`. Bounded by the caller, who may stop waiting.
     pub(super) async fn write(&self, slot: u16, mut work: Work) -> Result<Written, Fault> {
         let mut refused = Fault::Transient("the slot keeps moving".to_owned());
+        let mut asked = None;
         for _ in 0..ATTEMPTS {
-            let node = self.directory.node(slot).await?;
-            match self.write_to(&node, work).await {
+            let asking = asked.is_some();
+            let node = match asked.take() {
+                Some(node) => node,
+                None => self.directory.node(slot).await?,
+            };
+            match self.write_to(&node, work, asking).await {
                 Ok(written) => return Ok(written),
                 Err(WriteError::Fault(fault)) => return Err(fault),
                 Err(WriteError::Elsewhere(back, fault)) => {
                     self.directory.forget().await;
+                    (work, refused) = (back, fault);
+                }
+                Err(WriteError::Ask(back, node, fault)) => {
+                    asked = Some(Node::At(node));
                     (work, refused) = (back, fault);
                 }
             }
@@ -89,11 +98,16 @@ impl Writers {
         }
     }
 
-    async fn write_to(&self, node: &Node, work: Work) -> Result<Written, WriteError> {
+    async fn write_to(&self, node: &Node, work: Work, asking: bool) -> Result<Written, WriteError> {
         let gone = || WriteError::Fault(Fault::Transient("the store is closed".to_owned()));
         let queue = self.queue(node).ok_or_else(gone)?;
         let (reply, answer) = oneshot::channel();
-        queue.send(Job { work, reply }).await.map_err(|_| gone())?;
+        let job = Job {
+            work,
+            asking,
+            reply,
+        };
+        queue.send(job).await.map_err(|_| gone())?;
         // Only the queue's owner may keep the task alive, so that closing ends it.
         drop(queue);
         let outcome = answer.await.map_err(|_| gone())?;

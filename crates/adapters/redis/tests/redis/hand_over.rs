@@ -138,6 +138,44 @@ async fn a_moved_slot_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_is_being_moved_takes_new_messages_at_its_new_node() {
+    let cluster = RedisCluster::start().await;
+    let store = store(&cluster_url(&cluster)).await;
+    let [to, _, from] = cluster.nodes() else {
+        panic!("three nodes");
+    };
+    let ask = async |node: &RedisServer, words: &[&str]| node.command(words).await.unwrap();
+    let (from_id, to_id) = (
+        ask(from, &["CLUSTER", "MYID"]).await,
+        ask(to, &["CLUSTER", "MYID"]).await,
+    );
+    // Of the topic `moving`, and of the key on which a write is tried at its node.
+    let slots = [
+        ask(to, &["CLUSTER", "KEYSLOT", "{t:moving}"]).await,
+        ask(to, &["CLUSTER", "KEYSLOT", "{0}"]).await,
+    ];
+    for slot in &slots {
+        ask(to, &["CLUSTER", "SETSLOT", slot, "IMPORTING", &from_id]).await;
+        ask(from, &["CLUSTER", "SETSLOT", slot, "MIGRATING", &to_id]).await;
+    }
+    let topic = samples::topic("moving");
+    store.append(samples::append(&topic, "text")).await.unwrap();
+    assert_eq!(store.health().await, Ok(()));
+    let count = ["CLUSTER", "COUNTKEYSINSLOT", &slots[0]];
+    assert_eq!(ask(to, &count).await, "1");
+    for node in cluster.nodes() {
+        for slot in &slots {
+            ask(node, &["CLUSTER", "SETSLOT", slot, "NODE", &to_id]).await;
+        }
+    }
+    store
+        .append(samples::append(&topic, "after"))
+        .await
+        .unwrap();
+    assert_eq!(texts(&store, &topic).await, ["text", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_knows_of_no_slots_is_not_believed() {
     let stranger = RedisServer::start_with(&["--save", "", "--cluster-enabled", "yes"]).await;
     let alone = format!("redis+cluster://{}", stranger.address());

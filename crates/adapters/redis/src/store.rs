@@ -19,6 +19,7 @@ mod record;
 mod scripts;
 mod session;
 mod settings;
+mod synced;
 mod topics;
 mod writer;
 mod writers;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::directory::Directory;
 use super::link::Link;
 use super::settings::{RedisStoreError, RedisStoreSettings};
-use super::writer::durability;
+use super::synced::durability;
 use crate::connector::{Connector, Node};
 use crate::fault::Fault;
 

@@ -29,9 +29,12 @@ pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Whether the build of the binary reads a file: manifests, build scripts and sources, and neither
-/// those of the tests nor of the contributor commands.
+/// Whether the build of the binary reads a file: Cargo's settings, manifests, build scripts and
+/// sources, and neither those of the tests nor of the contributor commands.
 fn is_read(file: &str) -> bool {
+    if file == ".cargo/config.toml" {
+        return true;
+    }
     let name = file.rsplit('/').next().unwrap_or_default();
     let manifest = matches!(name, "Cargo.toml" | "Cargo.lock" | "build.rs");
     let source =

@@ -75,6 +75,13 @@ async fn advance_until(setup: &Setup, state: BreakerState, most: Duration) -> Du
     passed
 }
 
+/// Watches over the dependency until the task is aborted.
+fn watch(setup: &Setup, dependency: &Arc<FakeDependency>) -> tokio::task::JoinHandle<()> {
+    let (breaker, clock) = (Arc::clone(&setup.breaker), Arc::clone(&setup.clock));
+    let dependency = Arc::clone(dependency);
+    tokio::spawn(async move { breaker.watch(&*dependency, &*clock).await })
+}
+
 #[tokio::test]
 async fn a_transient_failure_is_answered_by_the_stand_in() {
     let setup = setup();
@@ -142,11 +149,7 @@ async fn deletes_and_clears_reach_the_stand_in_too() {
 async fn the_watch_notices_a_loss_without_traffic_and_the_return_by_itself() {
     let setup = setup();
     let dependency = Arc::new(FakeDependency::default());
-    let watch = tokio::spawn({
-        let (breaker, clock) = (Arc::clone(&setup.breaker), Arc::clone(&setup.clock));
-        let dependency = Arc::clone(&dependency);
-        async move { breaker.watch(&*dependency, &*clock).await }
-    });
+    let watch = watch(&setup, &dependency);
     dependency.go_down("refused");
     let lost = advance_until(&setup, BreakerState::Open, Duration::from_secs(2)).await;
     assert!(
@@ -179,11 +182,7 @@ async fn the_watch_notices_a_loss_without_traffic_and_the_return_by_itself() {
 async fn a_loss_that_a_request_noticed_is_probed_at_once() {
     let setup = setup();
     let dependency = Arc::new(FakeDependency::default());
-    let watch = tokio::spawn({
-        let (breaker, clock) = (Arc::clone(&setup.breaker), Arc::clone(&setup.clock));
-        let dependency = Arc::clone(&dependency);
-        async move { breaker.watch(&*dependency, &*clock).await }
-    });
+    let watch = watch(&setup, &dependency);
     setup.clock.wait_for_sleepers(1).await;
     setup.breaker.open(&"a request noticed");
     let back = advance_until(&setup, BreakerState::Closed, SOON).await;
@@ -196,11 +195,7 @@ async fn a_loss_that_a_request_noticed_is_probed_at_once() {
 async fn a_breaker_that_opens_again_and_again_is_closed_ever_later_until_it_stays_closed() {
     let setup = setup();
     let dependency = Arc::new(FakeDependency::default());
-    let watch = tokio::spawn({
-        let (breaker, clock) = (Arc::clone(&setup.breaker), Arc::clone(&setup.clock));
-        let dependency = Arc::clone(&dependency);
-        async move { breaker.watch(&*dependency, &*clock).await }
-    });
+    let watch = watch(&setup, &dependency);
     setup.clock.wait_for_sleepers(1).await;
     let mut waits = Vec::new();
     for _ in 0..8 {

@@ -9,12 +9,17 @@ use crate::support::{Connection, TestServer};
 
 const SOON: Duration = Duration::from_secs(10);
 
-#[tokio::test]
-async fn a_client_that_does_not_read_its_answers_is_cut_off() {
-    let server = TestServer::with(|settings| {
+/// A server that waits for a reader for a second.
+fn impatient_server() -> TestServer {
+    TestServer::with(|settings| {
         settings.header_timeout = Duration::from_millis(200);
         settings.keep_alive = Duration::from_millis(800);
-    });
+    })
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_cut_off() {
+    let server = impatient_server();
     for _ in 0..200 {
         server.store_directly("t", &"x".repeat(1000)).await;
     }
@@ -35,10 +40,7 @@ async fn send_for_ever(connection: &mut Connection, request: &str) {
 
 #[tokio::test]
 async fn a_client_that_pipelines_without_reading_is_cut_off() {
-    let server = TestServer::with(|settings| {
-        settings.header_timeout = Duration::from_millis(200);
-        settings.keep_alive = Duration::from_millis(800);
-    });
+    let server = impatient_server();
     let mut connection = server.connect().await;
     let live = "GET /health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     let ended = tokio::time::timeout(SOON, send_for_ever(&mut connection, live));
@@ -49,10 +51,7 @@ async fn a_client_that_pipelines_without_reading_is_cut_off() {
 
 #[tokio::test]
 async fn a_client_that_ends_its_half_and_does_not_read_is_cut_off() {
-    let server = TestServer::with(|settings| {
-        settings.header_timeout = Duration::from_millis(200);
-        settings.keep_alive = Duration::from_millis(800);
-    });
+    let server = impatient_server();
     for _ in 0..200 {
         server.store_directly("t", &"x".repeat(1000)).await;
     }

@@ -8,9 +8,10 @@
 //! | key | type | TTL | holds |
 //! | --- | --- | --- | --- |
 //! | `PREFIX:cache:KEY` | string | the caller's | a cached value |
-//! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the entry's id is the message's, its fields are `content` and `a:NAME` for each attribute |
+//! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the entry's id is the message's, its fields are `content`, `a:NAME` for each attribute, and `key`, if there was an idempotency key: `ENDS KEY`, with the time in milliseconds when its record ends |
 //! | `PREFIX:{t:TOPIC}:pruned` | string | none; 30 days once the topic is idle | the id of the newest message that retention removed |
 //! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT POD` of the first append with that key |
+//! | `PREFIX:{t:TOPIC}:fence` | hash | none; goes with the stream | `run`, the server's `run_id`; `after` and `before`, the ids between which the stream had nothing when that run began |
 //! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that may hold messages |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, when it began and how many requests it holds |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
@@ -58,7 +59,17 @@ pub(crate) fn pruned(prefix: &str, topic: &Topic) -> String {
 
 /// The first append to `topic` with `key`.
 pub(crate) fn idempotency(prefix: &str, topic: &Topic, key: &IdempotencyKey) -> String {
-    format!("{prefix}:{{t:{topic}}}:key:{}", key.as_str())
+    idempotency_prefix(prefix, topic) + key.as_str()
+}
+
+/// What the key of an [`idempotency`] record begins with, up to the idempotency key.
+pub(crate) fn idempotency_prefix(prefix: &str, topic: &Topic) -> String {
+    format!("{prefix}:{{t:{topic}}}:key:")
+}
+
+/// What the last restart of the server may have brought back to `topic`.
+pub(crate) fn fence(prefix: &str, topic: &Topic) -> String {
+    format!("{prefix}:{{t:{topic}}}:fence")
 }
 
 /// The fixed windows of `key`.
@@ -108,6 +119,7 @@ mod tests {
         for name in [
             messages("p", &topic),
             pruned("p", &topic),
+            fence("p", &topic),
             idempotency("p", &topic, &key),
         ] {
             assert_eq!(slot_of(&name), topic_slot(&topic), "{name}");

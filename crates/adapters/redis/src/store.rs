@@ -10,6 +10,7 @@
 
 mod check;
 mod directory;
+mod fences;
 mod followers;
 mod link;
 mod listener;
@@ -43,10 +44,11 @@ use crate::connector::Connector;
 use crate::fault::Fault;
 use crate::keys;
 use directory::Directory;
+use fences::Fences;
 use followers::Followers;
 use listener::Listener;
 use prune::Pruner;
-use session::Session;
+use session::{ATTEMPTS, Session};
 pub use settings::{RedisStoreError, RedisStoreSettings};
 use topics::{Added, TopicIndex};
 use writer::Work;
@@ -62,6 +64,7 @@ pub struct RedisStore {
     session: Arc<Session>,
     writers: Writers,
     index: TopicIndex,
+    fences: Fences,
     followers: Arc<Followers>,
     listening: Listening,
     prune_place: Mutex<Option<Topic>>,
@@ -108,6 +111,7 @@ impl RedisStore {
         };
         Ok(Self {
             index: TopicIndex::new(&prefix),
+            fences: Fences::default(),
             writers: Writers::new(Arc::clone(&connector), directory, settings),
             connector,
             listening: Listening {
@@ -175,6 +179,23 @@ impl RedisStore {
         Ok(appended)
     }
 
+    async fn page_now(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
+        let mut attempts = 1;
+        loop {
+            let before = self.connector.replacements();
+            let fence = self
+                .fences
+                .fence(&self.session, &self.prefix, topic, before);
+            fence.await;
+            let page = pages::page(&self.session, &self.prefix, topic, request).await?;
+            // Over a connection that was opened after the fence the server may be another.
+            if self.connector.replacements() == before || attempts == ATTEMPTS {
+                return Ok(page);
+            }
+            attempts += 1;
+        }
+    }
+
     async fn write(&self, slot: u16, append: Append) -> Result<Appended, AppendError> {
         let written = self
             .writers
@@ -216,8 +237,7 @@ impl MessageStore for RedisStore {
     }
 
     async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
-        self.bounded(pages::page(&self.session, &self.prefix, topic, request))
-            .await
+        self.bounded(self.page_now(topic, request)).await
     }
 
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {

@@ -158,6 +158,24 @@ impl RedisServer {
         }
     }
 
+    /// Cuts `bytes` off the end of its append-only file, as a crash within a write would.
+    ///
+    /// # Panics
+    /// When it is running, or has no such file of that length.
+    pub fn tear_log(&self, bytes: u64) {
+        assert!(self.running.is_none(), "the server is running");
+        let folder = std::fs::read_dir(self.directory().join("appendonlydir")).unwrap();
+        let last = folder
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().ends_with(".incr.aof"))
+            .max()
+            .expect("it has an append-only file");
+        let file = std::fs::File::options().write(true).open(last).unwrap();
+        let length = file.metadata().unwrap().len();
+        file.set_len(length.checked_sub(bytes).expect("it is longer"))
+            .unwrap();
+    }
+
     /// Stops its threads with `SIGSTOP`: it accepts connections and answers nothing.
     pub fn pause(&self) {
         self.running().signal("STOP");

@@ -125,9 +125,10 @@ impl Pruner<'_> {
         let mut command = redis::cmd("EVAL");
         command
             .arg(PRUNE)
-            .arg(2)
+            .arg(3)
             .arg(keys::messages(self.prefix, topic))
             .arg(keys::pruned(self.prefix, topic))
+            .arg(keys::fence(self.prefix, topic))
             .arg(millis(policy.max_age))
             .arg(policy.max_count)
             .arg(limit)

@@ -10,13 +10,16 @@ use posthorn_domain::{
 };
 use redis::{Cmd, FromRedisValue, Value};
 
-use super::scripts::{Named, append_once};
+use super::scripts::{FENCE, Named, append_once};
 use crate::keys;
 
 /// The field of the text.
 const CONTENT: &str = "content";
 /// What the field of an attribute starts with; the attribute's key follows.
 const ATTRIBUTE: &str = "a:";
+
+/// The field of the idempotency key and of the time in milliseconds when its record ends.
+const KEY: &str = "key";
 
 /// An entry of a stream: its id, its fields and values in turn.
 pub(super) type Entry = (String, Vec<String>);
@@ -46,7 +49,9 @@ pub(super) fn append_command(
                 &idempotency.fingerprint,
                 &append.pod,
             ))
-            .arg(u8::from(durability == Durability::Replicated));
+            .arg(u8::from(durability == Durability::Replicated))
+            .arg(KEY)
+            .arg(idempotency.key.as_str());
         command
     } else {
         let mut command = redis::cmd("XADD");
@@ -57,6 +62,20 @@ pub(super) fn append_command(
     for (key, value) in append.message.attributes.iter() {
         command.arg(format!("{ATTRIBUTE}{key}")).arg(value);
     }
+    command
+}
+
+/// The command that fences `topic`, see [`FENCE`]; `appending` if the topic gets a message next.
+pub(super) fn fence_command(prefix: &str, topic: &Topic, appending: bool) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command
+        .arg(FENCE)
+        .arg(2)
+        .arg(keys::messages(prefix, topic))
+        .arg(keys::fence(prefix, topic))
+        .arg(keys::idempotency_prefix(prefix, topic))
+        .arg(KEY)
+        .arg(u8::from(appending));
     command
 }
 

@@ -11,11 +11,13 @@ use redis::{Cmd, Script};
 ///
 /// - `KEYS[1]` the stream, `KEYS[2]` the record of the idempotency key
 /// - `ARGV[1]` the record's TTL in milliseconds, `ARGV[2]` the record less the id, `ARGV[3]` `1` to
-///   write the record again when it is there, from `ARGV[4]` on the fields of the entry
+///   write the record again when it is there, `ARGV[4]` the field for the idempotency key, `ARGV[5]`
+///   the idempotency key, from `ARGV[6]` on the other fields of the entry
 ///
 /// Answers `{1, id}` when it appended and `{0, record}` when the key was used. Writing the record
 /// again changes nothing, but `WAIT` waits for the connection's own writes only: it makes a `WAIT`
-/// after the script cover the first append, whichever connection made that.
+/// after the script cover the first append, whichever connection made that. The entry names its key,
+/// and when the key's record ends, for [`FENCE`].
 const APPEND_ONCE: &str = r"local record = redis.call('GET', KEYS[2])
 if record then
   if ARGV[3] == '1' then
@@ -23,9 +25,87 @@ if record then
   end
   return {0, record}
 end
-local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
-redis.call('SET', KEYS[2], id .. ' ' .. ARGV[2], 'PX', ARGV[1])
+local time = redis.call('TIME')
+local ends = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1])
+local id = redis.call('XADD', KEYS[1], '*', ARGV[4], ends .. ' ' .. ARGV[5], unpack(ARGV, 6))
+redis.call('SET', KEYS[2], id .. ' ' .. ARGV[2], 'PXAT', ends)
 return {1, id}";
+
+/// Fences off what a torn append-only file may bring back.
+///
+/// What a script writes is one transaction in the append-only file. A server that is killed while it
+/// writes one cuts off what is not whole, but up to `MULTI` only if the file ends between two of its
+/// commands (`loadSingleAppendOnlyFile` in Redis 7.0; Valkey mended it with its pull request 4342).
+/// Else the next restart finds the beginning of the transaction again, and all that follows it up
+/// to the next `EXEC` belongs to it: it is executed, or lost if no `EXEC` follows.
+///
+/// So the first to come to a topic after a restart writes a transaction of its own, before anything
+/// is acknowledged: nothing after it can be lost with the torn one. It notes between which ids the
+/// stream has no entry then. With the next restart there may be one, which came back; if nobody came
+/// to the topic meanwhile, it is the newest. It is removed, unless it is the one that the record of
+/// its idempotency key names. Ids of new entries are greater from then on, even if the server's clock
+/// goes back.
+///
+/// - `KEYS[1]` the stream, `KEYS[2]` the fence
+/// - `ARGV[1]` what the key of an idempotency record begins with, `ARGV[2]` the field of an entry
+///   that holds its idempotency key, `ARGV[3]` `1` to fence a stream that is not there yet, too
+///
+/// Answers how many entries were removed. The time is the server's.
+pub(super) const FENCE: &str = r"local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local fence = redis.call('HMGET', KEYS[2], 'run', 'after', 'before')
+if fence[1] == run then
+  return 0
+end
+local exists = redis.call('EXISTS', KEYS[1]) == 1
+if not exists and ARGV[3] ~= '1' then
+  return 0
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local removed = 0
+local function check(entry, fenced)
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == ARGV[2] then
+      local ends, key = string.match(entry[2][i + 1], '^(%d+) (.*)$')
+      local record = key and redis.call('GET', ARGV[1] .. key)
+      local torn
+      if record then
+        torn = string.match(record, '^%S+') ~= entry[1]
+      elseif key then
+        torn = fenced or now < tonumber(ends)
+      end
+      if torn then
+        removed = removed + redis.call('XDEL', KEYS[1], entry[1])
+      end
+    end
+  end
+end
+local after = '0-0'
+if exists then
+  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)) do
+    check(entry, false)
+  end
+  if fence[2] and fence[3] then
+    for _, entry in ipairs(redis.call('XRANGE', KEYS[1], fence[2], fence[3], 'COUNT', 100)) do
+      check(entry, entry[1] ~= fence[2])
+    end
+  end
+  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      after = info[i + 1]
+    end
+  end
+end
+local before = after
+if now > tonumber(string.match(after, '^%d+')) then
+  before = string.format('%.0f-0', now)
+  redis.call('XADD', KEYS[1], before, 'fence', '')
+  redis.call('XDEL', KEYS[1], before)
+end
+redis.call('HSET', KEYS[2], 'after', after, 'before', before)
+redis.call('HSET', KEYS[2], 'run', run)
+return removed";
 
 /// How a script is named to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +134,15 @@ pub(super) fn append_once(named: Named) -> Cmd {
 /// One script, because what is removed has to be decided on the same state that it is removed
 /// from, and because a reader must never see the messages gone and the mark not yet set.
 ///
-/// - `KEYS[1]` the stream, `KEYS[2]` the mark of the newest removed id
+/// - `KEYS[1]` the stream, `KEYS[2]` the mark of the newest removed id, `KEYS[3]` the fence
 /// - `ARGV[1]` the greatest age in milliseconds, `ARGV[2]` the greatest number of messages,
 ///   `ARGV[3]` the most messages to remove now, `ARGV[4]` after how many milliseconds an empty
 ///   stream is idle, `ARGV[5]` for how many milliseconds the mark of an idle one is kept
 ///
 /// Answers `{removed, more, idle}`: how many messages went, `1` if more have to go, and `1` if the
-/// stream was empty and got its last message long ago: it is gone now. The time is the server's. Trimming to a
-/// length removes exactly the oldest entries, those that `XRANGE` shows first.
+/// stream was empty and got its last message long ago: it is gone now, and its fence. The time is the
+/// server's. Trimming to a length removes exactly the oldest entries, those that `XRANGE` shows first.
+/// The mark is set before, so that no torn append-only file holds the one without the other.
 pub(super) const PRUNE: &str = r"local length = redis.call('XLEN', KEYS[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -76,7 +157,7 @@ if length == 0 then
         return {0, 0, 0}
       end
     end
-    redis.call('DEL', KEYS[1])
+    redis.call('DEL', KEYS[1], KEYS[3])
   end
   if redis.call('PTTL', KEYS[2]) == -1 then
     redis.call('PEXPIRE', KEYS[2], ARGV[5])
@@ -99,6 +180,6 @@ for i, entry in ipairs(entries) do
   goes = i
 end
 local removed = math.min(goes, limit)
-redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', length - removed)
 redis.call('SET', KEYS[2], entries[removed][1])
+redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', length - removed)
 return {removed, goes > limit and 1 or 0, 0}";

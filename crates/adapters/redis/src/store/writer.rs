@@ -1,5 +1,6 @@
 //! The task that writes to one node: whatever is waiting goes out as one pipeline.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use posthorn_application::Append;
@@ -17,6 +18,9 @@ use crate::slots::NodeAddress;
 
 /// How many appends share a pipeline at most.
 const PIPELINE: usize = 256;
+
+/// How many topics are remembered as fenced; fencing one again changes nothing.
+const FENCED: usize = 10_000;
 
 /// Something to write, and whom to tell.
 pub(super) struct Job {
@@ -59,6 +63,8 @@ pub(super) struct Writer {
     bound: Duration,
     /// The connection whose server was asked, and what durability it reaches.
     reached: Option<(u64, Durability)>,
+    /// The topics that were fenced over the connection of that generation.
+    fenced: (u64, HashSet<Topic>),
 }
 
 /// The state of one pipeline.
@@ -87,6 +93,7 @@ impl Writer {
             bound: settings.write_bound(),
             settings: settings.clone(),
             reached: None,
+            fenced: (0, HashSet::new()),
         }
     }
 
@@ -132,10 +139,13 @@ impl Writer {
             // The connection broke since it was last tried, before anything was written to it.
             Err(_) => self.ready().await?,
         };
-        let pipeline = self.pipeline(jobs, durability, script);
+        let unfenced = self.unfenced(jobs, lease.generation);
+        let pipeline = self.pipeline(&unfenced, jobs, durability, script);
         let answers = self.link.call(&mut lease, &pipeline, self.bound);
-        let mut answers: Vec<RedisResult<Value>> = answers.await.map_err(CallError::into_fault)?;
+        let mut fences: Vec<RedisResult<Value>> = answers.await.map_err(CallError::into_fault)?;
+        let mut answers = fences.split_off(unfenced.len().min(fences.len()));
         let after = answers.split_off(jobs.len().min(answers.len()));
+        self.note_fenced(unfenced, fences);
         let mut sent = Sent {
             answers,
             durability,
@@ -179,9 +189,54 @@ impl Writer {
             .then(|| Fault::Transient(format!("Redis reaches the durability {durability} only")))
     }
 
-    /// The jobs' commands, the announcement, and what shows that `durability` was reached.
-    fn pipeline(&self, jobs: &[Job], durability: Durability, script: Named) -> Pipeline {
-        let mut pipeline = Pipeline::with_capacity(jobs.len() + 1 + SYNCED.len());
+    /// The topics of `jobs` that were not fenced yet over the connection of that generation.
+    fn unfenced(&mut self, jobs: &[Job], generation: u64) -> Vec<Topic> {
+        if self.fenced.0 != generation || self.fenced.1.len() >= FENCED {
+            self.fenced = (generation, HashSet::new());
+        }
+        let mut topics: Vec<_> = jobs
+            .iter()
+            // A node that only gets the slot does not have all of the topic's keys yet.
+            .filter(|job| !job.asking)
+            .filter_map(|job| match &job.work {
+                Work::Append(append) => Some(&append.message.topic),
+                Work::Probe(_) => None,
+            })
+            .filter(|topic| !self.fenced.1.contains(*topic))
+            .cloned()
+            .collect();
+        topics.sort_unstable();
+        topics.dedup();
+        topics
+    }
+
+    fn note_fenced(&mut self, topics: Vec<Topic>, answers: Vec<RedisResult<Value>>) {
+        for (topic, answer) in topics.into_iter().zip(answers) {
+            match answer {
+                Ok(_) => {
+                    self.fenced.1.insert(topic);
+                }
+                // Whatever it is, the topic's appends are told, too; and it is tried again.
+                Err(error) => tracing::debug!(%topic, %error, "cannot fence the topic"),
+            }
+        }
+    }
+
+    /// The fences, the jobs' commands, the announcement, and what shows that `durability` was
+    /// reached.
+    fn pipeline(
+        &self,
+        unfenced: &[Topic],
+        jobs: &[Job],
+        durability: Durability,
+        script: Named,
+    ) -> Pipeline {
+        let commands = unfenced.len() + jobs.len() + 1 + SYNCED.len();
+        let mut pipeline = Pipeline::with_capacity(commands);
+        for topic in unfenced {
+            let prefix = &self.settings.redis.prefix;
+            pipeline.add_command(record::fence_command(prefix, topic, true));
+        }
         let mut topics: Vec<&Topic> = Vec::with_capacity(jobs.len());
         for job in jobs {
             if job.asking {

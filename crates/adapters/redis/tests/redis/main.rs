@@ -17,4 +17,5 @@ mod hand_over;
 mod quotas;
 mod records;
 mod support;
+mod torn_log;
 mod wake_ups;

@@ -23,8 +23,8 @@ pub(crate) struct Options {
     /// Seconds of load for each case in each round.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Rounds; the figures are their medians.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
+    /// Rounds; the figures are their medians. Every other one goes through the cases backwards.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=100))]
     rounds: u64,
     /// Connections that send at once.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -101,7 +101,7 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
         println!("round {number} of {}", options.rounds);
-        rounds.push(measure(root, options, processors.get())?);
+        rounds.push(measure(root, options, processors.get(), number % 2 == 0)?);
     }
     println!(
         "\n{processors} workers each, {} connections, {} s a case, medians of {} rounds; the load \
@@ -120,8 +120,14 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
     stores::run(root, options, processors.get(), beside)
 }
 
-/// One round: fresh servers, every case once, then the paced one.
-fn measure(root: &Path, options: Options, workers: usize) -> Result<Round, String> {
+/// One round: fresh servers, every case once, then the paced one. The cases go `backwards` in every
+/// other round, so that none gains from its place.
+fn measure(
+    root: &Path,
+    options: Options,
+    workers: usize,
+    backwards: bool,
+) -> Result<Round, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let posthorn = Server::start(root, Kind::Posthorn, workers, directory.path(), "memory:")?;
     let unlimited = Server::start(root, Kind::Unlimited, workers, directory.path(), "memory:")?;
@@ -129,7 +135,11 @@ fn measure(root: &Path, options: Options, workers: usize) -> Result<Round, Strin
     let idle = posthorn.resident()?;
     let duration = Duration::from_secs(options.seconds);
     let mut figures = Vec::new();
-    for case in &CASES {
+    let mut order: Vec<_> = CASES.iter().collect();
+    if backwards {
+        order.reverse();
+    }
+    for case in order {
         let server = match case.server {
             Kind::Posthorn => &posthorn,
             Kind::Unlimited => &unlimited,
@@ -141,6 +151,9 @@ fn measure(root: &Path, options: Options, workers: usize) -> Result<Round, Strin
             directory: directory.path(),
         };
         figures.push(server.measured(|| load.run(server.address, case.path, case.body))?);
+    }
+    if backwards {
+        figures.reverse();
     }
     let highest = figures.get(MESSAGE).map_or(0.0, |message| message.rate);
     figures.push(posthorn.measured(|| {

@@ -96,7 +96,7 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
     setup::ensure_package("wrk", "wrk")?;
     let mut build = shell::cargo(root, ["build", "--release", "--locked"]);
     build.args(["--package", "posthorn", "--bin", "posthorn"]);
-    shell::run(build.args(["--package", "posthorn-http", "--example", "bare"]))?;
+    shell::run(build.args(["--package", "posthorn-yardstick", "--bin", "yardstick"]))?;
     let processors = std::thread::available_parallelism().map_err(|error| error.to_string())?;
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
@@ -113,11 +113,8 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
         .map(|case| case.name)
         .chain(["message, half of the load"]);
     table::print(&names.collect::<Vec<_>>(), &rounds)?;
-    let beside = stores::Beside {
-        bare: table::median_rate(&rounds, BARE),
-        message: table::median_rate(&rounds, MESSAGE),
-    };
-    stores::run(root, options, processors.get(), beside)
+    let bare = table::median_rate(&rounds, BARE);
+    stores::run(root, options, processors.get(), bare)
 }
 
 /// One round: fresh servers, every case once, then the paced one. The cases go `backwards` in every
@@ -143,7 +140,7 @@ fn measure(
         let server = match case.server {
             Kind::Posthorn => &posthorn,
             Kind::Unlimited => &unlimited,
-            Kind::Bare => &bare,
+            Kind::Bare | Kind::BareSynced => &bare,
         };
         let load = Load {
             connections: options.connections,

@@ -37,7 +37,7 @@ const fn member(name: &'static str, arrows: &'static [&'static str]) -> CrateRul
 const CORE: &[&str] = &["posthorn-application", "posthorn-domain"];
 
 /// Every crate, each after those it builds on.
-pub(super) const CRATES: [CrateRule; 11] = [
+pub(super) const CRATES: [CrateRule; 12] = [
     CrateRule {
         third_party: Some(&["thiserror"]),
         ..member("posthorn-domain", &[])
@@ -79,6 +79,7 @@ pub(super) const CRATES: [CrateRule; 11] = [
             ],
         )
     },
+    member("posthorn-yardstick", &[]),
     member("xtask", &[]),
 ];
 
@@ -91,7 +92,7 @@ pub(super) const FREE_IN_TESTS: [&str; 1] = ["tracing-subscriber"];
 
 /// Technologies with a home; all others are free. Tests keep to them too.
 pub(super) const HOMES: [Home; 16] = [
-    home("actix-*", &["posthorn-http"]),
+    home("actix-*", &["posthorn-http", "posthorn-yardstick"]),
     home("clap", &["posthorn", "xtask"]),
     home("deadpool*", &["posthorn-redis"]),
     home("figment", &["posthorn"]),
@@ -102,7 +103,7 @@ pub(super) const HOMES: [Home; 16] = [
     home("opentelemetry*", &["posthorn-telemetry"]),
     home("prometheus-client", &["posthorn-telemetry"]),
     home("redis", &["posthorn-redis"]),
-    home("rusqlite", &["posthorn-embedded"]),
+    home("rusqlite", &["posthorn-embedded", "posthorn-yardstick"]),
     home("tracing-bunyan-formatter", &["posthorn-telemetry"]),
     home("tracing-opentelemetry", &["posthorn-telemetry"]),
     home("tracing-subscriber", &["posthorn-telemetry"]),

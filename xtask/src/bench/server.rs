@@ -25,8 +25,10 @@ pub(super) enum Kind {
     Posthorn,
     /// Without quotas.
     Unlimited,
-    /// The example of the HTTP crate.
+    /// The yardstick, which stores nothing.
     Bare,
+    /// The yardstick with the engine of the embedded store.
+    BareSynced,
 }
 
 /// A running server.
@@ -56,7 +58,8 @@ impl Server {
         let (name, path) = match kind {
             Kind::Posthorn => ("posthorn", "target/release/posthorn"),
             Kind::Unlimited => ("unlimited", "target/release/posthorn"),
-            Kind::Bare => ("bare", "target/release/examples/bare"),
+            Kind::Bare => ("bare", "target/release/yardstick"),
+            Kind::BareSynced => ("bare-synced", "target/release/yardstick"),
         };
         let counted = if kind == Kind::Posthorn {
             "true"
@@ -77,6 +80,9 @@ impl Server {
             ("RATE_LIMIT_DEFAULT", NEVER_REACHED_TWICE),
             ("FLOOD_PER_SECOND", "0"),
         ]);
+        if kind == Kind::BareSynced {
+            command.env("DATABASE", directory.join("bare.db"));
+        }
         let start = Instant::now();
         let log = directory.join(name);
         let process = Process::start(name, &mut command, &log)?;

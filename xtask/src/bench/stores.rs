@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::server::{Kind, Server};
+use super::table::median;
 use super::wrk::{Answers, Load};
 use super::{MESSAGE_PATH, Options, TEXT, streams};
 use crate::process::{self, Process};
@@ -23,54 +24,12 @@ const PIPELINE: &str = "256";
 /// The length of the messages that `redis-benchmark` appends, about that of the request's record.
 const ENTRY_BYTES: usize = 50;
 
-/// The rates of this run that stores are put beside.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Beside {
-    /// The bare handler.
-    pub(super) bare: f64,
-    /// Messages on the memory store.
-    pub(super) message: f64,
-}
-
-/// What the engine of the embedded store does alone.
-#[derive(Clone, Copy, Debug)]
-struct Engine {
-    /// Appends a second.
-    rate: f64,
-    /// Processor time for each, in microseconds.
-    processor_micros: f64,
-}
-
-/// Measures and prints everything about stores.
-pub(super) fn run(
-    root: &Path,
-    options: Options,
-    workers: usize,
-    beside: Beside,
-) -> Result<(), String> {
-    let bare = beside.bare;
+/// Measures and prints everything about stores; `bare` is the rate of the bare handler in this run.
+pub(super) fn run(root: &Path, options: Options, workers: usize, bare: f64) -> Result<(), String> {
     build(root)?;
     let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
     println!("\nstores, {} connections", options.connections);
-    let engine = engine(root, directory.path(), options.seconds)?;
-    let file = format!("file:{}", directory.path().join("accepts.db").display());
-    let accepts = accepts(root, options, workers, directory.path(), &file)?;
-    print_share(
-        "embedded, synced",
-        &accepts,
-        engine.rate,
-        bare,
-        LEAST_EMBEDDED,
-    );
-    // Requests on the memory store keep all processors busy, the client's share included.
-    let processors = f64::from(u32::try_from(workers).unwrap_or(u32::MAX));
-    let each = 1.0 / beside.message + engine.processor_micros / 1e6 / processors;
-    println!(
-        "{:24} {:>8.0} accepts/s are what {workers} processors have the time for: {:.0} % of that",
-        "",
-        1.0 / each,
-        accepts.rate * each * 100.0
-    );
+    embedded(root, options, workers, directory.path())?;
     redis(root, options, workers, directory.path(), bare)?;
     pages(root, options, workers, directory.path())?;
     streams::run(root, workers, directory.path())
@@ -88,14 +47,63 @@ fn example(root: &Path, name: &str) -> Command {
     Command::new(root.join("target/release/examples").join(name))
 }
 
-fn engine(root: &Path, directory: &Path, seconds: u64) -> Result<Engine, String> {
+/// The embedded store, in turns with the bare handler and with the bare handler before the engine,
+/// which does the least that any server on this store can do.
+fn embedded(root: &Path, options: Options, workers: usize, directory: &Path) -> Result<(), String> {
+    let engine = engine(root, directory, options.seconds)?;
+    let mut turns = [Kind::Bare, Kind::BareSynced, Kind::Posthorn];
+    let (mut all, mut shares, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let (mut bare, mut bare_synced, mut synced) = (None, None, None);
+        for kind in turns {
+            let directory = tempfile::tempdir_in(directory).map_err(|error| error.to_string())?;
+            let directory = directory.path();
+            let file = format!("file:{}", directory.join("accepts.db").display());
+            let answers = accepts(root, kind, options, workers, directory, &file)?;
+            match kind {
+                Kind::Bare => bare = Some(answers.rate),
+                Kind::BareSynced => bare_synced = Some(answers.rate),
+                Kind::Posthorn | Kind::Unlimited => synced = Some(answers),
+            }
+        }
+        turns.reverse();
+        if let (Some(bare), Some(bare_synced), Some(synced)) = (bare, bare_synced, synced) {
+            let lesser = engine.min(bare);
+            shares.push(synced.rate / lesser);
+            bounds.push((bare_synced / lesser, synced.rate / bare_synced));
+            all.push((bare, synced));
+        }
+    }
+    let of = |figure: fn(&Answers) -> f64| median(all.iter().map(|(_, one)| figure(one)).collect());
+    let answers = Answers {
+        requests: of(|one| one.requests),
+        rate: of(|one| one.rate),
+        p50: of(|one| one.p50),
+        p99: of(|one| one.p99),
+        failed: all.iter().map(|(_, one)| one.failed).sum(),
+    };
+    let bare = median(all.iter().map(|(bare, _)| *bare).collect());
+    print_share(
+        "embedded, synced",
+        &answers,
+        (engine, bare),
+        median(shares),
+        LEAST_EMBEDDED,
+    );
+    println!(
+        "{:24} the bare handler before the engine takes {:.0} % of the lesser; this is {:.0} % of it",
+        "",
+        100.0 * median(bounds.iter().map(|(bound, _)| *bound).collect()),
+        100.0 * median(bounds.iter().map(|(_, share)| *share).collect()),
+    );
+    Ok(())
+}
+
+/// Appends a second that the engine of the embedded store takes alone.
+fn engine(root: &Path, directory: &Path, seconds: u64) -> Result<f64, String> {
     let mut bench = example(root, "append_bench");
     let printed = capture(bench.arg(directory).arg(seconds.to_string()))?;
-    let figure = |name| named(&printed, name).ok_or_else(|| format!("not understood: {printed}"));
-    Ok(Engine {
-        rate: figure("engine_appends_per_second")?,
-        processor_micros: figure("engine_processor_micros")?,
-    })
+    named(&printed, "engine_appends_per_second").ok_or_else(|| format!("not understood: {printed}"))
 }
 
 fn named(printed: &str, name: &str) -> Option<f64> {
@@ -106,12 +114,13 @@ fn named(printed: &str, name: &str) -> Option<f64> {
 /// The highest load of messages on a server with this store.
 fn accepts(
     root: &Path,
+    kind: Kind,
     options: Options,
     workers: usize,
     directory: &Path,
     store: &str,
 ) -> Result<Answers, String> {
-    let server = Server::start(root, Kind::Posthorn, workers, directory, store)?;
+    let server = Server::start(root, kind, workers, directory, store)?;
     let load = Load {
         connections: options.connections,
         duration: Duration::from_secs(options.seconds),
@@ -120,8 +129,7 @@ fn accepts(
     load.run(server.address, MESSAGE_PATH, Some(TEXT))
 }
 
-fn print_share(name: &str, answers: &Answers, engine: f64, bare: f64, least: f64) {
-    let share = answers.rate / engine.min(bare);
+fn print_share(name: &str, answers: &Answers, (engine, bare): (f64, f64), share: f64, least: f64) {
     println!(
         "{name:24} {:>8.0} accepts/s, p99 {:.2} ms, {:.0} failed; engine {engine:.0}/s, bare \
          {bare:.0}/s: {:.0} % of the lesser, at least {:.0} %: {}",
@@ -158,8 +166,15 @@ fn redis(
     let printed = capture(bench.args(["XADD", "bench", "*", "content", &entry]))?;
     let engine = benchmark_rate(&printed).ok_or_else(|| format!("not understood: {printed}"))?;
     let store = format!("redis://127.0.0.1:{port}");
-    let accepts = accepts(root, options, workers, directory, &store)?;
-    print_share("Redis, in its memory", &accepts, engine, bare, LEAST_REDIS);
+    let accepts = accepts(root, Kind::Posthorn, options, workers, directory, &store)?;
+    let share = accepts.rate / engine.min(bare);
+    print_share(
+        "Redis, in its memory",
+        &accepts,
+        (engine, bare),
+        share,
+        LEAST_REDIS,
+    );
     redis.terminate().map(drop)
 }
 

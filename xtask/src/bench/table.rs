@@ -133,7 +133,7 @@ fn median_of(rounds: &[Round], case: usize, figure: fn(&Figures) -> f64) -> f64 
 }
 
 /// The middle value, of an even number the mean of the two; not a number when there is none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = values.get(middle).copied().unwrap_or(f64::NAN);

@@ -57,13 +57,10 @@ fn main() {
     let seconds = arguments.next().map_or(3, |text| text.parse().unwrap());
     let time = Duration::from_secs(seconds);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (mut ceilings, mut costs, mut ports) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ceilings, mut ports) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let directory = tempfile::tempdir_in(&directory).unwrap();
-        let (before, start) = (processor_micros(), Instant::now());
         ceilings.push(runtime.block_on(ceiling(directory.path().join("raw.db"), time)));
-        let appends = ceilings[round] * start.elapsed().as_secs_f64();
-        costs.push((processor_micros() - before) / appends);
         ports.push(runtime.block_on(port(directory.path().join("port.db"), time)));
         println!(
             "round {round}: engine {:.0}/s, port {:.0}/s",
@@ -76,15 +73,8 @@ fn main() {
     };
     let (ceiling, port) = (median(&mut ceilings), median(&mut ports));
     println!("engine_appends_per_second {ceiling:.0}");
-    println!("engine_processor_micros {:.2}", median(&mut costs));
     println!("port_appends_per_second {port:.0}");
     println!("ratio {:.2}", port / ceiling);
-}
-
-/// What this process has used of the processors until now.
-fn processor_micros() -> f64 {
-    let stat = procfs::process::Process::myself().unwrap().stat().unwrap();
-    (stat.utime + stat.stime) as f64 * 1e6 / procfs::ticks_per_second() as f64
 }
 
 /// A raw group-commit writer: as many tasks hand rows to one thread, which commits and syncs

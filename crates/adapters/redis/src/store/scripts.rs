@@ -43,8 +43,8 @@ return {1, id}";
 /// is acknowledged: nothing after it can be lost with the torn one. It notes between which ids the
 /// stream has no entry then. With the next restart there may be one, which came back; if nobody came
 /// to the topic meanwhile, it is the newest. It is removed, unless it is the one that the record of
-/// its idempotency key names. Ids of new entries are greater from then on, even if the server's clock
-/// goes back.
+/// its idempotency key names; a server that evicts may have evicted the record of the newest. Ids of
+/// new entries are greater from then on, even if the server's clock goes back.
 ///
 /// - `KEYS[1]` the stream, `KEYS[2]` the fence
 /// - `ARGV[1]` what the key of an idempotency record begins with, `ARGV[2]` the field of an entry
@@ -63,6 +63,11 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local removed = 0
+local function evicts()
+  local memory = redis.call('INFO', 'memory')
+  return not (string.find(memory, 'maxmemory:0\r', 1, true)
+    or string.find(memory, 'maxmemory_policy:noeviction', 1, true))
+end
 local function check(entry, fenced)
   for i = 1, #entry[2], 2 do
     if entry[2][i] == ARGV[2] then
@@ -72,7 +77,7 @@ local function check(entry, fenced)
       if record then
         torn = string.match(record, '^%S+') ~= entry[1]
       elseif key then
-        torn = fenced or now < tonumber(ends)
+        torn = fenced or now < tonumber(ends) and not evicts()
       end
       if torn then
         removed = removed + redis.call('XDEL', KEYS[1], entry[1])

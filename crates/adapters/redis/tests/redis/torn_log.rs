@@ -11,7 +11,7 @@ use posthorn_redis::{RedisStore, RedisStoreSettings};
 use posthorn_testkit::{RedisServer, eventually, samples};
 use secrecy::SecretString;
 
-use crate::support::{DAY, texts};
+use crate::support::{DAY, store, texts};
 
 /// What a transaction of a keyed append ends with: `EXEC` and its length.
 const EXEC: u64 = 14;
@@ -120,6 +120,30 @@ async fn what_is_acknowledged_after_a_torn_write_is_not_lost_with_it() {
         let found = store.get(&Topic::inbox(), id).await.unwrap();
         assert!(found.is_some(), "{cut}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_record_was_evicted_stays() {
+    let mut server = RedisServer::start_with(&[
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--maxmemory",
+        "100mb",
+        "--maxmemory-policy",
+        "volatile-lru",
+    ])
+    .await;
+    let connect = async |server: &RedisServer| store(&server.url()).await;
+    send(&*connect(&server).await, "kept").await;
+    let evict = ["DEL", "posthorn:{t:inbox}:key:kept"];
+    assert_eq!(server.command(&evict).await.unwrap(), "1");
+    crash(&mut server, 0).await;
+    assert_eq!(
+        texts(&*connect(&server).await, &Topic::inbox()).await,
+        ["kept"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod bare;
+mod framing;
 mod intake;
 mod patience;
 mod turns;
@@ -119,10 +120,34 @@ impl Connection {
                     // What came meanwhile was left where it was.
                     cx.waker().wake_by_ref();
                 }
+                // The library waits for the rest of a body without end.
+                if self.turns.body() == Body::Open && self.patience.poll(cx) {
+                    cx.waker().wake_by_ref();
+                }
             }
             Poll::Ready(Err(_)) => {}
         }
         outcome
+    }
+
+    /// Behind a request that is not answered: hears of the client's end, and keeps a little back.
+    fn poll_behind(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(mut kept) = self.intake.behind() {
+            match poll_read_buf(Pin::new(&mut self.io), cx, &mut kept) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(count)) if count > 0 => {}
+                Poll::Ready(outcome) => {
+                    self.gone.0.notify_one();
+                    outcome?;
+                    self.intake.end();
+                }
+            }
+        }
+        self.intake.wait(cx);
+        if self.patience.poll(cx) {
+            return self.poll_over(cx);
+        }
+        Poll::Pending
     }
 
     /// The client reads too little: it is cut off, and what it has not read is let go.
@@ -140,7 +165,7 @@ impl Connection {
         }
         if !self.is_over {
             self.is_over = true;
-            if self.patience.has_bytes() {
+            if self.patience.has_bytes() && self.turns.body() == Body::Ended {
                 self.replacement = Some(bare::too_slow(&self.state, self.peer));
             }
         }
@@ -174,15 +199,26 @@ impl AsyncRead for Connection {
         if self.is_over {
             return self.poll_over(cx);
         }
-        let room = self.intake.room(self.patience.is_stalled());
+        let is_stalled = self.patience.is_stalled();
+        if self.intake.is_behind(is_stalled) {
+            return self.poll_behind(cx);
+        }
+        if self.intake.hand_over(buf) {
+            self.patience.read();
+            return Poll::Ready(Ok(()));
+        }
+        if self.intake.has_ended() {
+            return Poll::Ready(Ok(()));
+        }
+        let room = self.intake.room(is_stalled);
+        let before = buf.filled().len();
         let has_space = buf.remaining() > 0;
         let outcome = if room > 0 {
-            poll_read_buf(Pin::new(&mut self.io), cx, &mut buf.limit(room))
+            poll_read_buf(Pin::new(&mut self.io), cx, &mut (&mut *buf).limit(room))
         } else {
             Poll::Pending
         };
         let Poll::Ready(outcome) = outcome else {
-            let is_stalled = self.patience.is_stalled();
             self.intake.rest(is_stalled, room, cx);
             if self.patience.poll(cx) {
                 return self.poll_over(cx);
@@ -194,7 +230,7 @@ impl AsyncRead for Connection {
         if outcome.is_err() || is_end {
             self.gone.0.notify_one();
         }
-        Poll::Ready(outcome.map(|count| self.intake.took(count)))
+        Poll::Ready(outcome.map(|_| self.intake.keep_back(buf, before)))
     }
 }
 

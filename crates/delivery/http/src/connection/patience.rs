@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::alarm::LazySleep;
-use super::turns::Turns;
+use super::turns::{Body, Turns};
 
 /// The slowest reading of an answer that is waited for, in bytes a second, once nothing more fits
 /// into the system's buffers.
@@ -93,7 +93,12 @@ impl Patience {
     /// Whether the client has had its time.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         let is_between = self.is_between();
-        let most = self.keep_alive + self.header_timeout;
+        let most = if is_between && self.turns.body() != Body::Ended {
+            // What is left of a body that has its answer.
+            self.header_timeout
+        } else {
+            self.keep_alive + self.header_timeout
+        };
         let deadline = match self.stalled_since {
             Some(since) if self.turns.is_busy() => since + most * STREAM_FACTOR,
             Some(since) => since + most,

@@ -274,17 +274,19 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "there may be no log to write to")]
+/// Tells a person something, on standard error.
+pub(crate) fn tell(text: &str) {
+    // `eprintln!` panics where standard error is full or has no reader any more. There is nowhere to
+    // say so, and it is no reason to stop.
+    let _ = writeln!(io::stderr(), "posthorn: {text}");
+}
+
 pub(crate) fn fail(error: &str) -> ExitCode {
-    eprintln!("posthorn: {error}");
+    tell(error);
     ExitCode::FAILURE
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "there is no log before there is a configuration"
-)]
 pub(crate) fn refuse(errors: &ConfigErrors, status: u8) -> ExitCode {
-    eprintln!("posthorn: bad configuration\n{errors}");
+    tell(&format!("bad configuration\n{errors}"));
     ExitCode::from(status)
 }

@@ -12,6 +12,7 @@ use super::backoff::Backoff;
 use super::event_stream::{Event, Parser};
 use super::notices::Notices;
 use super::{ClientError, Failure, Server, header, transport};
+use crate::run::tell;
 
 /// A stream that is silent for longer than this is dead: the server sends a comment every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -146,6 +147,8 @@ impl Reading<'_> {
                 .map_err(|error| ClientError::Local(error.to_string()))?;
             for event in &events {
                 if event.name == "bye" {
+                    // The chunk may also hold a frame that names a place and is no event.
+                    self.resume_after(&event.id);
                     return Ok(again("the server is stopping", &parser));
                 }
                 match self.take(event) {
@@ -189,7 +192,8 @@ impl Reading<'_> {
                 message,
                 processed_at,
             } = serde_json::from_str(&event.data)?;
-            writeln!(self.output, "{processed_at}  {id}  {message}")?;
+            let line = printable(&format!("{processed_at}  {id}  {message}"));
+            writeln!(self.output, "{line}")?;
         }
         self.output.flush()
     }
@@ -202,7 +206,75 @@ fn again(reason: &str, parser: &Parser) -> Ended {
     })
 }
 
-#[expect(clippy::print_stderr, reason = "standard output is for messages alone")]
 fn warn_of_gap(data: &str) {
-    eprintln!("posthorn: messages between were pruned and are not shown: {data}");
+    let data = printable(data);
+    tell(&format!(
+        "messages between were pruned and are not shown: {data}"
+    ));
+}
+
+/// The text with its control characters escaped. A line feed would let a sender forge a line of its
+/// own, and others command the terminal.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is printed of a message with this text.
+    fn printed(message: &str, json: bool) -> String {
+        let request = TailRequest {
+            topic: Topic::inbox(),
+            after: None,
+            json,
+        };
+        let data = serde_json::json!({ "id": "1", "message": message, "processed_at": "now" });
+        let event = Event {
+            name: "message".to_owned(),
+            data: data.to_string(),
+            id: "1".to_owned(),
+        };
+        let mut output = Vec::new();
+        let mut reading = Reading {
+            request: &request,
+            last_id: &mut None,
+            output: &mut output,
+            backoff: &mut Backoff::default(),
+        };
+        reading.take(&event).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn a_text_is_one_line_without_control_characters() {
+        for (text, shown) in [
+            ("a\nnow  2  forged", r"a\nnow  2  forged"),
+            ("a\r\tb", r"a\r\tb"),
+            (
+                "\u{1b}[2J\u{7}\u{7f}\u{9b}31m",
+                r"\u{1b}[2J\u{7}\u{7f}\u{9b}31m",
+            ),
+            ("привет, \"🦀\" C:\\", "привет, \"🦀\" C:\\"),
+        ] {
+            assert_eq!(printed(text, false), format!("now  1  {shown}\n"));
+        }
+    }
+
+    #[test]
+    fn json_is_printed_as_it_came() {
+        let printed = printed("a\nb\u{1b}", true);
+        let message: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(message["message"], "a\nb\u{1b}");
+        assert_eq!(printed.lines().count(), 1, "{printed}");
+    }
 }

@@ -1,5 +1,7 @@
 //! `posthorn send` and `posthorn tail` against a server that comes and goes.
 
+use std::fs::OpenOptions;
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use reqwest::StatusCode;
@@ -104,7 +106,7 @@ async fn send_gives_up_in_the_time_it_was_given() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tail_goes_on_after_the_server_was_killed_without_loss_or_repeat() {
     let directory = TempDir::new().unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port().to_string();
     drop(free);
     let mut server = Server::start(&directory, &[("PORT", &port)]).await;
@@ -205,5 +207,56 @@ async fn send_reads_standard_input_when_no_text_is_given() {
         let (status, said) = send(input).await;
         assert_eq!(status, Some(1));
         assert!(said.contains(complaint), "{complaint}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn send_goes_on_trying_where_standard_error_is_full() {
+    let directory = TempDir::new().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut command = posthorn(directory.path());
+    command
+        .args(["send", "hello", "--retry-for", "60s"])
+        .env("POSTHORN_URL", format!("http://{address}"))
+        .stdout(Stdio::piped())
+        .stderr(OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let send = command.spawn().unwrap();
+    // A first try without an answer, so that there is something to tell before there is a server.
+    let accepting = tokio::task::spawn_blocking(move || listener.accept().map(drop));
+    timeout(PATIENCE, accepting)
+        .await
+        .expect("it connects")
+        .unwrap()
+        .unwrap();
+    let port = address.port().to_string();
+    let server = Server::start(&directory, &[("PORT", &port)]).await;
+    let output = timeout(PATIENCE, send.wait_with_output());
+    let output = output.await.expect("it ends").unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let id = String::from_utf8(output.stdout).unwrap();
+    let path = format!("/api/v1/topics/inbox/messages/{}", id.trim());
+    assert_eq!(server.get_json(&path).await["message"], "hello");
+    assert_eq!(server.all_texts("inbox").await, ["hello"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_prints_a_text_of_many_lines_as_one() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let text = "one\n2026-01-01T00:00:00Z  0  forged\tend";
+    assert_eq!(server.post(text).await.status(), StatusCode::CREATED);
+    assert_eq!(server.post("two").await.status(), StatusCode::CREATED);
+    let mut command = posthorn(directory.path());
+    command
+        .args(["tail", "inbox", "--after", "00000000000000000000000000"])
+        .env("POSTHORN_URL", &server.url)
+        .stdout(Stdio::piped());
+    let mut tail = command.spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    for ending in [r"  one\n2026-01-01T00:00:00Z  0  forged\tend", "  two"] {
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("in time");
+        let line = line.unwrap().unwrap();
+        assert!(line.ends_with(ending), "{line:?}");
     }
 }

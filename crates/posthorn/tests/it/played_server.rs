@@ -247,3 +247,38 @@ async fn tail_ends_with_the_reader_of_its_output() {
     drop(lines);
     assert_eq!(ended(tail).await, (Some(0), String::new()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_resumes_after_the_place_that_came_together_with_the_farewell() {
+    let played = Played::new().await;
+    let _tail = played.tail(&[]).kill_on_drop(true).spawn().unwrap();
+    let (mut connection, resumed) = played.accept().await;
+    assert_eq!(resumed, None);
+    let answer = format!(
+        "{STREAM}retry: 1\nid: {:026}\n\nevent: bye\ndata: {{}}\n\n",
+        7
+    );
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    let (mut connection, resumed) = played.accept().await;
+    assert_eq!(resumed, Some(format!("{:026}", 7)));
+    // A farewell that names no place takes none away.
+    let answer = format!("{STREAM}retry: 1\n\nevent: bye\ndata: {{}}\n\n");
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    let (_connection, resumed) = played.accept().await;
+    assert_eq!(resumed, Some(format!("{:026}", 7)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_goes_on_when_nobody_reads_what_it_tells() {
+    let played = Played::new().await;
+    let mut tail = played.tail(&[]).spawn().unwrap();
+    let mut lines = lines(&mut tail);
+    drop(tail.stderr.take());
+    // It has to tell that the first try failed, that the second did not, and of a gap.
+    drop(played.accept().await);
+    let (mut connection, _) = played.accept().await;
+    let gap = format!("event: gap\ndata: {{\"first_id\":\"{:026}\"}}\n\n", 7);
+    let answer = format!("{STREAM}{gap}{}", frame(7));
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    assert_eq!(number(&mut lines).await, 7);
+}

@@ -1,9 +1,14 @@
 //! The start: configuration, refusals, the other commands.
 
+use std::fs::OpenOptions;
+use std::process::Stdio;
+
 use reqwest::StatusCode;
 use tempfile::TempDir;
 
-use crate::support::{Server, client, posthorn, run};
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Server, client, posthorn, run};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -74,6 +79,38 @@ async fn all_mistakes_are_reported_in_one_run() {
             stderr.contains(&format!("\n{name}")),
             "{name} is not in\n{stderr}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_standard_error_that_is_full_changes_no_exit_status() {
+    let directory = TempDir::new().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().port().to_string();
+    for (arguments, variable, expected) in [
+        (&["serve"][..], ("PORT", "nonsense"), 78),
+        (&["serve"], ("PORT", taken.as_str()), 1),
+        (&["config"], ("PORT", "nonsense"), 1),
+        (&["healthcheck"], ("PORT", "1"), 1),
+        (
+            &["token", "issue", "--sub", "a", "--scope", "messages:read"],
+            ("PORT", "0"),
+            78,
+        ),
+        (&["send", "x"], ("POSTHORN_URL", "nowhere"), 1),
+        (&["tail", "inbox"], ("POSTHORN_URL", "nowhere"), 1),
+        (&["send", "--jsno"], ("POSTHORN_URL", "nowhere"), 2),
+    ] {
+        let mut command = posthorn(directory.path());
+        command
+            .args(arguments)
+            .env("HOST", "127.0.0.1")
+            .env(variable.0, variable.1)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let status = timeout(PATIENCE, command.status()).await.expect("it ends");
+        assert_eq!(status.unwrap().code(), Some(expected), "{arguments:?}");
     }
 }
 

@@ -14,7 +14,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
 use posthorn_application::{Clock, Follow, FollowEvent, Shed, StoreError};
-use posthorn_domain::{Message, MessageId};
+use posthorn_domain::{Message, MessageId, Topic};
 use rand::RngExt;
 use tokio::sync::watch;
 
@@ -64,12 +64,12 @@ pub(crate) async fn stream(
         state.services.request_metrics.request_shed(Shed::Streams);
         ApiError::overloaded()
     })?;
-    let follow = state.services.messages.follow(topic, after).await?;
+    let follow = state.services.messages.follow(topic.clone(), after).await?;
     let gone = request.conn_data::<Gone>().cloned().unwrap_or_default();
     let turn = request.conn_data::<Turns>().map(Turns::begin);
     let stop = state.services.stop_streams.clone();
     let permit = Permit::new(access::grant(&request), &state);
-    let reader = Box::new(Reader::new(follow, open, stop, permit));
+    let reader = Box::new(Reader::new(topic, follow, open, stop, permit));
     Ok(answer.streaming(stream::unfold(
         (Some(reader), gone, turn),
         |(reader, gone, turn)| async move {
@@ -113,11 +113,14 @@ struct Open {
 
 /// The state of one stream between two chunks.
 struct Reader {
+    topic: Topic,
     follow: Follow,
     /// Read from the store and not yet sent: what a follower is handed at once.
     pending: VecDeque<Arc<Message>>,
     stop: watch::Receiver<bool>,
     failures: u32,
+    /// Whether the log was told of an error that will not pass by itself.
+    damage_told: bool,
     greeted: bool,
     said_bye: bool,
     open: Open,
@@ -125,13 +128,21 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(follow: Follow, open: Open, stop: watch::Receiver<bool>, permit: Permit) -> Self {
+    fn new(
+        topic: Topic,
+        follow: Follow,
+        open: Open,
+        stop: watch::Receiver<bool>,
+        permit: Permit,
+    ) -> Self {
         let pending = VecDeque::new();
         Self {
+            topic,
             follow,
             pending,
             stop,
             failures: 0,
+            damage_told: false,
             greeted: false,
             said_bye: false,
             open,
@@ -184,7 +195,14 @@ impl Reader {
 
     /// Waits before the store is asked again; the stream stays open and keeps its place.
     async fn back_off(&mut self, error: &StoreError) -> Bytes {
-        tracing::debug!(%error, "a stream waits for the store");
+        if error.is_transient() || self.damage_told {
+            tracing::debug!(%error, "a stream waits for the store");
+        } else {
+            // Once: every retry will fail like this one.
+            self.damage_told = true;
+            let (topic, after) = (&self.topic, self.follow.cursor());
+            tracing::error!(%error, %topic, %after, "a stream cannot read on");
+        }
         let bound = BACKOFF_BASE.saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
         self.failures = self.failures.saturating_add(1);
         let wait = bound

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use posthorn_application::AccessPolicy;
+use posthorn_application::{AccessPolicy, StoreError};
 use posthorn_testkit::samples;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -242,4 +243,55 @@ async fn no_event_above_debug_holds_a_messages_text() {
         let shown = format!("{fields:?}");
         assert!(!shown.contains("unspeakable-secret"), "{level} {shown}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_over_a_damaged_page_says_so_once_and_goes_on_trying() {
+    events();
+    let server = TestServer::start();
+    let mut connection = server.connect().await;
+    let path = "/api/v1/topics/t/stream";
+    connection.request("GET", path, &[], b"").await;
+    assert_eq!(connection.head().await.status, 200);
+    assert!(connection.chunk().await.unwrap().starts_with(b"retry: "));
+    let clock = Arc::clone(&server.clock);
+    let passing = tokio::spawn(async move {
+        loop {
+            clock.advance(Duration::from_secs(1));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    for (text, error, levels) in [
+        (
+            "first",
+            StoreError::Unavailable("away-for-a-while".to_owned()),
+            [Level::DEBUG; 3],
+        ),
+        (
+            "second",
+            StoreError::Corrupt("damaged-on-order".to_owned()),
+            [Level::ERROR, Level::DEBUG, Level::DEBUG],
+        ),
+    ] {
+        // The stream is woken, and meets the error before anyone else can.
+        server.store_behaves(Behaviour::Hang);
+        server.store_directly("t", text).await;
+        server.store.fail_next(levels.len(), error.clone());
+        server.store_behaves(Behaviour::PassOn);
+        let mut heard = String::new();
+        while !heard.contains(text) {
+            heard += std::str::from_utf8(&connection.chunk().await.unwrap()).unwrap();
+        }
+        let events = events().lock().unwrap();
+        let of_error = events
+            .iter()
+            .filter(|(_, fields)| fields.get("error") == Some(&error.to_string()));
+        let found: Vec<_> = of_error.clone().map(|(level, _)| *level).collect();
+        assert_eq!(found, levels);
+        for (_, fields) in of_error.filter(|(level, _)| *level == Level::ERROR) {
+            assert_eq!(fields["topic"], "t");
+            assert_eq!(fields["after"].len(), 26);
+        }
+    }
+    passing.abort();
 }

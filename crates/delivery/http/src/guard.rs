@@ -12,7 +12,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
-use posthorn_application::Shed;
+use posthorn_application::{Action, Shed};
 use tokio::time::{Instant, timeout};
 
 use crate::access;
@@ -54,7 +54,7 @@ pub(crate) async fn guard(
     if !route.is_probe() {
         let Some(place) = state.in_flight.enter(state.settings.max_in_flight) else {
             state.services.request_metrics.request_shed(Shed::InFlight);
-            return Ok(failed(ApiError::overloaded().into(), request_of));
+            return Ok(refused(route, &state, &request_of, ApiError::overloaded()));
         };
         context.place.replace(Some(place));
     }
@@ -71,7 +71,7 @@ async fn handle(
     next: Next<impl MessageBody + 'static>,
 ) -> ServiceResponse<BoxBody> {
     let request_of = request.request().clone();
-    let fail = |error: ApiError| failed(error.into(), request_of.clone());
+    let fail = |error: ApiError| refused(route, state, &request_of, error);
     let late = || {
         let metrics = &state.services.request_metrics;
         metrics.request_shed(Shed::RequestTimeout);
@@ -145,6 +145,20 @@ async fn drain(request: &mut ServiceRequest, most: usize) {
         // Who does not send it now, or sends too much, loses the connection.
         let _ = timeout(DRAIN_TIMEOUT, body::read(request.request(), payload, most)).await;
     }
+}
+
+/// The answer to a request that its handler did not answer; a message is counted as rejected.
+fn refused(
+    route: &'static Route,
+    state: &State,
+    request: &HttpRequest,
+    error: ApiError,
+) -> ServiceResponse<BoxBody> {
+    if route.action(request.method().as_str()) == Action::Write {
+        let metrics = &state.services.request_metrics;
+        metrics.message_rejected(error.code.as_str());
+    }
+    failed(error.into(), request.clone())
 }
 
 fn failed(error: Error, request: HttpRequest) -> ServiceResponse<BoxBody> {

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
-use posthorn_application::{Admission, Admitted, QuotaClass, QuotaDecision, QuotaWindow};
+use posthorn_application::{Admission, Admitted, QuotaDecision, QuotaWindow};
 use posthorn_domain::{Quota, Timestamp};
 
 use crate::caller;
@@ -58,7 +58,7 @@ pub(crate) async fn decide(
         None => None,
     };
     let decided = admit(route, state, request).await;
-    let full = decided.as_ref().and_then(|decided| refusal(decided, state));
+    let full = decided.as_ref().and_then(Decided::refusal);
     (decided, full.or(reason))
 }
 
@@ -77,18 +77,6 @@ async fn admit(route: &'static Route, state: &State, request: &HttpRequest) -> O
             None
         }
     }
-}
-
-/// Why the request is refused, if it is.
-fn refusal(decided: &Decided, state: &State) -> Option<ApiError> {
-    if decided.decision.allowed {
-        return None;
-    }
-    if decided.kind == QuotaClass::Message.as_str() {
-        let code = crate::problem::Code::RateLimited.as_str();
-        state.services.request_metrics.message_rejected(code);
-    }
-    Some(decided.error())
 }
 
 /// Says in the headers of an answer which limits its request has, and what is left of them.
@@ -180,11 +168,6 @@ impl Decided {
         &self.decision.windows
     }
 
-    /// When it was asked for.
-    pub(crate) fn at(&self) -> Timestamp {
-        self.at
-    }
-
     /// Whether this process counts alone although it should not.
     pub(crate) fn is_degraded(&self) -> bool {
         self.degraded
@@ -195,6 +178,17 @@ impl Decided {
     pub(crate) fn name(&self, window: &QuotaWindow) -> String {
         let mark = if self.degraded { "-degraded" } else { "" };
         format!("{}-{}{mark}", self.kind, window.quota.window_name())
+    }
+
+    /// Why the request is refused, if it is.
+    fn refusal(&self) -> Option<ApiError> {
+        (!self.decision.allowed).then(|| self.error())
+    }
+
+    /// When a limit has room again. A fixed window ends with a second, which two clocks that differ
+    /// by milliseconds have to agree on.
+    pub(crate) fn resets_at(&self, window: &QuotaWindow) -> Timestamp {
+        fields::resets_at(self.at, window.reset)
     }
 
     /// The error that tells which limits have no room.

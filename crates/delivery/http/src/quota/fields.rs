@@ -97,10 +97,26 @@ pub(crate) fn put(
         headers.insert(X_LIMIT.clone(), limit.clone());
         put_number(&mut texts, remaining.into());
         insert(headers, &X_REMAINING, texts.split().freeze());
-        let at = Duration::from_millis(now.as_millis()).saturating_add(reset);
+        let at = Duration::from_millis(resets_at(now, reset).as_millis());
         put_number(&mut texts, whole_seconds(at));
         insert(headers, &X_RESET, texts.freeze());
     }
+}
+
+/// How far the clocks of this process and of the counter may be apart, in milliseconds.
+const APART: u64 = 10;
+
+/// When a limit has room again: `reset` after `now`, at a whole second when it is next to one.
+pub(super) fn resets_at(now: Timestamp, reset: Duration) -> Timestamp {
+    let at = now.saturating_add(reset).as_millis();
+    let into_second = at % 1000;
+    Timestamp::from_millis(if into_second <= APART {
+        at - into_second
+    } else if into_second >= 1000 - APART {
+        at + 1000 - into_second
+    } else {
+        at
+    })
 }
 
 /// Rounded up: who waits that long is not too early.
@@ -122,6 +138,21 @@ fn insert(headers: &mut HeaderMap, name: &HeaderName, text: Bytes) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_window_is_the_same_for_clocks_that_differ_a_little() {
+        for (now, reset, expected) in [
+            (1_000_500, 11_500, 1_012_000),
+            (1_000_501, 11_500, 1_012_000),
+            (1_000_499, 11_500, 1_012_000),
+            (1_000_510, 11_500, 1_012_000),
+            (1_000_511, 11_500, 1_012_011),
+            (1_000_489, 11_500, 1_011_989),
+        ] {
+            let at = resets_at(Timestamp::from_millis(now), Duration::from_millis(reset));
+            assert_eq!(at.as_millis(), expected, "{now}");
+        }
+    }
 
     #[test]
     fn fields_are_lists_of_structured_strings_with_parameters() {

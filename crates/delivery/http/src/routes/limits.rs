@@ -120,7 +120,7 @@ fn rows(seen: &Decided, routes: &[String]) -> Vec<LimitAnswer> {
         used: window.used,
         remaining: window.remaining(),
         reset_seconds: quota::whole_seconds(window.reset),
-        resets_at: rfc3339(seen.at().saturating_add(window.reset)),
+        resets_at: rfc3339(seen.resets_at(window)),
     };
     seen.windows().iter().map(row).collect()
 }

@@ -174,6 +174,7 @@ async fn a_body_that_comes_byte_by_byte_is_cut_off() {
     let answer = connection.drip(b' ').await;
     answer.assert_problem(408, "request-timeout");
     assert_eq!(server.recorder.shed(), [Shed::RequestTimeout]);
+    assert_eq!(server.recorder.rejected(), ["request-timeout"]);
     eventually(SOON, async || server.recorder.connections() == 0).await;
 }
 

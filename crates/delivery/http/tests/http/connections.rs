@@ -5,7 +5,7 @@ use std::time::Duration;
 use posthorn_application::Shed;
 use posthorn_testkit::eventually;
 
-use crate::support::{Answer, Behaviour, Quotas, TestServer};
+use crate::support::{Answer, Quotas, TestServer};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -130,25 +130,6 @@ async fn half_a_head_right_behind_a_request_does_not_hold_the_connection() {
 }
 
 #[tokio::test]
-async fn what_is_pipelined_behind_a_slow_request_is_answered_in_its_turn() {
-    let server = TestServer::start();
-    server.store_behaves(Behaviour::Hang);
-    let mut connection = server.connect().await;
-    let mut requests = "GET /api/v1/topics HTTP/1.1\r\nHost: a\r\n\r\n".to_owned();
-    for n in 0..2000 {
-        requests += &format!("GET /nowhere/{n} HTTP/1.1\r\nHost: a\r\n\r\n");
-    }
-    connection.send(requests).await;
-    eventually(SOON, async || server.store_operations() == 1).await;
-    server.store_behaves(Behaviour::PassOn);
-    assert_eq!(connection.answer("GET").await.status, 200);
-    for n in 0..2000 {
-        let problem = connection.answer("GET").await.json();
-        assert_eq!(problem["instance"], format!("/nowhere/{n}"));
-    }
-}
-
-#[tokio::test]
 async fn a_body_behind_a_slow_check_is_read_once_it_is_wanted() {
     let server = TestServer::with_quotas(Quotas::default(), |settings| {
         settings.max_body_bytes = 1_000_000;
@@ -216,116 +197,6 @@ async fn a_client_may_close_its_sending_half_and_still_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn pipelined_requests_are_answered_in_their_order() {
-    let server = TestServer::start();
-    let mut connection = server.connect().await;
-    let mut requests = String::new();
-    for n in 0..50 {
-        requests += &format!("GET /nowhere/{n} HTTP/1.1\r\nHost: a\r\n\r\n");
-    }
-    connection.send(requests).await;
-    for n in 0..50 {
-        let problem = connection
-            .answer("GET")
-            .await
-            .assert_problem(404, "not-found");
-        assert_eq!(problem["instance"], format!("/nowhere/{n}"));
-    }
-}
-
-/// Sends `requests` at once, the store being late, and gives the answers to their `methods`.
-async fn answers_of_a_late_store(requests: &[&str], apart: bool) -> Vec<Answer> {
-    let server = TestServer::start();
-    server.store_behaves(Behaviour::Hang);
-    let mut connection = server.connect().await;
-    if apart {
-        for request in requests {
-            connection.send(request).await;
-            tokio::task::yield_now().await;
-        }
-    } else {
-        connection.send(requests.concat()).await;
-    }
-    eventually(SOON, async || server.store_operations() == 1).await;
-    server.store_behaves(Behaviour::PassOn);
-    let mut answers = Vec::new();
-    for request in requests {
-        let method = request.split(' ').next().unwrap();
-        answers.push(connection.answer(method).await);
-    }
-    answers
-}
-
-#[tokio::test]
-async fn an_answer_is_framed_by_its_own_request() {
-    let body = r#"{"message": "a"}"#;
-    let post = |more: &str| {
-        format!(
-            "POST /api/v1/topics/a/messages HTTP/1.1\r\nHost: a\r\n{more}Content-Type: \
-            application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
-    let chunked = format!(
-        "POST /api/v1/topics/a/messages HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
-        Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
-        body.len()
-    );
-    let plain = post("");
-    let last = post("Connection: close\r\n");
-    let get = "GET /api/v1/topics/a/messages HTTP/1.1\r\nHost: a\r\n\r\n";
-    let head = "HEAD /api/v1/topics/a/messages HTTP/1.1\r\nHost: a\r\n\r\n";
-    let old = "GET /api/v1/topics/a/messages HTTP/1.0\r\nHost: a\r\n\r\n";
-    for (requests, statuses) in [
-        (vec![plain.as_str(), head], vec![201, 200]),
-        (
-            vec![&chunked, head, &chunked, get],
-            vec![201, 200, 201, 200],
-        ),
-        (vec![head, &plain, get], vec![200, 201, 200]),
-        (vec![get, head, get], vec![200, 200, 200]),
-        (vec![&plain, &plain, &last], vec![201, 201, 201]),
-        (vec![&plain, old], vec![201, 200]),
-    ] {
-        for apart in [false, true] {
-            let answers = answers_of_a_late_store(&requests, apart).await;
-            let found: Vec<_> = answers.iter().map(|answer| answer.status).collect();
-            assert_eq!(found, statuses, "{requests:?}");
-            let closes: Vec<_> = answers
-                .iter()
-                .map(|answer| answer.header("connection") == Some("close"))
-                .collect();
-            let (ends, goes_on) = closes.split_last().unwrap();
-            assert!(!goes_on.contains(&true), "{requests:?}");
-            assert_eq!(
-                *ends,
-                requests.last() == Some(&last.as_str()),
-                "{requests:?}"
-            );
-            for (request, answer) in requests.iter().zip(&answers) {
-                assert_eq!(answer.text().is_empty(), request.starts_with("HEAD"));
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_client_that_ends_behind_a_slow_request_gets_all_its_answers() {
-    let server = TestServer::start();
-    server.store_behaves(Behaviour::Hang);
-    let mut connection = server.connect().await;
-    let get = "GET /api/v1/topics HTTP/1.1\r\nHost: a\r\n\r\n";
-    connection.send(get.repeat(3)).await;
-    connection.finish_sending().await;
-    eventually(SOON, async || server.store_operations() == 1).await;
-    server.store_behaves(Behaviour::PassOn);
-    for _ in 0..3 {
-        assert_eq!(connection.answer("GET").await.status, 200);
-    }
-    assert!(connection.closed().await.is_empty());
-}
-
-#[tokio::test]
 async fn a_body_that_never_comes_holds_no_connection_once_it_is_answered() {
     let server = TestServer::with(|settings| {
         // The library's own clock for the first head ticks each half a second.
@@ -356,20 +227,6 @@ async fn a_body_that_never_comes_holds_no_connection_once_it_is_answered() {
         assert!(connection.closed().await.is_empty(), "{line}");
     }
     eventually(SOON, async || server.recorder.connections() == 0).await;
-}
-
-#[tokio::test]
-async fn half_a_head_behind_a_request_has_the_time_of_a_head() {
-    let server = TestServer::with(|settings| {
-        settings.header_timeout = Duration::from_millis(200);
-        settings.keep_alive = Duration::from_mins(10);
-    });
-    let mut connection = server.connect().await;
-    connection
-        .send("GET /api/v1/ping HTTP/1.1\r\nHost: a\r\n\r\nGET /api/v1/ping HTTP/1.1\r\nX: ")
-        .await;
-    assert_eq!(connection.answer("GET").await.status, 200);
-    connection.closed().await;
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod logs;
 mod messages;
 mod original;
 mod pages;
+mod pipelining;
 mod platform;
 mod quota_clients;
 mod quotas;

@@ -15,9 +15,11 @@ use crate::pool::RedisPool;
 /// - `ARGV[1]` for how many milliseconds from now
 ///
 /// One script because the key's own end has to be compared and set in one step. `PTTL` is negative
-/// when there is no key.
+/// when there is no key. The end is set twice because two writes are a transaction in the append-only
+/// file: one alone could become part of a torn transaction before it, and be lost with that.
 const DENY: &str = r"if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
 end
 return 1";
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use posthorn_application::{Anchor, Page, PageRequest, StoreError};
 use posthorn_domain::{Message, MessageId, Topic};
-use redis::{Cmd, Pipeline, Value};
+use redis::{Pipeline, Value};
 
 use super::record::{self, Entry};
+use super::scripts::PAGE;
 use super::session::Session;
 use crate::keys;
 
@@ -40,12 +41,14 @@ pub(super) async fn delete(
     topic: &Topic,
     id: MessageId,
 ) -> Result<bool, StoreError> {
-    let mut pipeline = Pipeline::with_capacity(1);
+    let mut pipeline = Pipeline::with_capacity(2);
+    // A torn transaction before it could take it along with the next restart.
+    pipeline.add_command(record::fence_command(prefix, topic, false));
     pipeline
         .cmd("XDEL")
         .arg(keys::messages(prefix, topic))
         .arg(record::entry_id(id));
-    let [removed]: [bool; 1] = session
+    let (_, removed): (Value, bool) = session
         .query_once(keys::topic_slot(topic), &pipeline)
         .await?;
     Ok(removed)
@@ -53,33 +56,34 @@ pub(super) async fn delete(
 
 /// A page of `topic`.
 ///
-/// One transaction, so that the page, what lies on either side of it and how far retention went
-/// are of one moment. Each command looks at the end of a range, so the depth does not matter.
+/// Each command of [`PAGE`] looks at the end of a range, so the depth does not matter.
 pub(super) async fn page(
     session: &Session,
     prefix: &str,
     topic: &Topic,
     request: PageRequest,
 ) -> Result<Page, StoreError> {
-    let key = keys::messages(prefix, topic);
     let limit = request.limit.get();
-    let mut pipeline = Pipeline::with_capacity(3);
-    pipeline.atomic();
-    pipeline.add_command(run(&key, request.anchor, limit + 1));
-    if let Some(probe) = beyond(&key, request.anchor) {
-        pipeline.add_command(probe);
-    } else {
-        // Nothing can lie beyond an end; the answers keep their places.
-        pipeline.cmd("XRANGE").arg(&key).arg("+").arg("-");
+    let mut pipeline = Pipeline::with_capacity(1);
+    let command = pipeline
+        .cmd("EVAL")
+        .arg(PAGE)
+        .arg(2)
+        .arg(keys::messages(prefix, topic))
+        .arg(keys::pruned(prefix, topic))
+        .arg(&run(request.anchor))
+        .arg(limit + 1);
+    if let Some(range) = beyond(request.anchor) {
+        command.arg(&range).arg(1);
     }
-    pipeline.cmd("GET").arg(keys::pruned(prefix, topic));
-    let [run, beyond, pruned]: [Value; 3] =
-        session.query(keys::topic_slot(topic), &pipeline).await?;
+    let [answer]: [Value; 1] = session.query(keys::topic_slot(topic), &pipeline).await?;
 
-    let mut entries: Vec<Entry> = record::from_value(run)?;
+    let (mut entries, beyond, pruned): (Vec<Entry>, Vec<Entry>, Option<String>) =
+        record::from_value(answer)?;
     let more = entries.len() > limit;
     entries.truncate(limit);
-    let beyond = !record::from_value::<Vec<Entry>>(beyond)?.is_empty();
+    let beyond = !beyond.is_empty();
+    let pruned = pruned.map(|id| record::parse_id(&id)).transpose()?;
     let forwards = matches!(request.anchor, Anchor::Oldest | Anchor::After(_));
     if !forwards {
         entries.reverse();
@@ -96,44 +100,32 @@ pub(super) async fn page(
         messages: messages.collect::<Result<_, _>>()?,
         has_older,
         has_newer,
-        truncated: is_truncated(request.anchor, pruned)?,
+        truncated: is_truncated(request.anchor, pruned),
+        pruned,
     })
 }
 
 /// Whether retention removed a message after the anchor; what it removed last was the newest.
-fn is_truncated(anchor: Anchor, pruned: Value) -> Result<bool, StoreError> {
-    let Anchor::After(after) = anchor else {
-        return Ok(false);
-    };
-    let pruned: Option<String> = record::from_value(pruned)?;
-    Ok(pruned
-        .map(|id| record::parse_id(&id))
-        .transpose()?
-        .is_some_and(|newest| newest > after))
+fn is_truncated(anchor: Anchor, pruned: Option<MessageId>) -> bool {
+    matches!(anchor, Anchor::After(after) if pruned > Some(after))
 }
 
-/// The entries next to the anchor, nearest first.
-fn run(key: &str, anchor: Anchor, count: usize) -> Cmd {
+/// The command that reads the entries next to the anchor, nearest first, and from where to where.
+fn run(anchor: Anchor) -> [String; 3] {
     match anchor {
-        Anchor::Oldest => range("XRANGE", key, "-", "+", count),
-        Anchor::Newest => range("XREVRANGE", key, "+", "-", count),
-        Anchor::After(id) => range(
-            "XRANGE",
-            key,
-            &format!("({}", record::entry_id(id)),
-            "+",
-            count,
-        ),
-        Anchor::Before(id) => range("XREVRANGE", key, &before(id), "-", count),
+        Anchor::Oldest => range("XRANGE", "-", "+"),
+        Anchor::Newest => range("XREVRANGE", "+", "-"),
+        Anchor::After(id) => range("XRANGE", &format!("({}", record::entry_id(id)), "+"),
+        Anchor::Before(id) => range("XREVRANGE", &before(id), "-"),
     }
 }
 
-/// One entry on the other side of the anchor, whose own entry lies there, too, or is not skipped.
-fn beyond(key: &str, anchor: Anchor) -> Option<Cmd> {
+/// As [`run`], on the other side of the anchor, whose own entry lies there, too, or is not skipped.
+fn beyond(anchor: Anchor) -> Option<[String; 3]> {
     match anchor {
         Anchor::Oldest | Anchor::Newest => None,
-        Anchor::After(id) => Some(range("XREVRANGE", key, &record::entry_id(id), "-", 1)),
-        Anchor::Before(id) => Some(range("XRANGE", key, &record::entry_id(id), "+", 1)),
+        Anchor::After(id) => Some(range("XREVRANGE", &record::entry_id(id), "-")),
+        Anchor::Before(id) => Some(range("XRANGE", &record::entry_id(id), "+")),
     }
 }
 
@@ -148,8 +140,6 @@ fn before(id: MessageId) -> String {
     }
 }
 
-fn range(command: &str, key: &str, from: &str, to: &str, count: usize) -> Cmd {
-    let mut command = redis::cmd(command);
-    command.arg(key).arg(from).arg(to).arg("COUNT").arg(count);
-    command
+fn range(command: &str, from: &str, to: &str) -> [String; 3] {
+    [command, from, to].map(str::to_owned)
 }

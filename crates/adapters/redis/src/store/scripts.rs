@@ -41,10 +41,16 @@ return {1, id}";
 ///
 /// So the first to come to a topic after a restart writes a transaction of its own, before anything
 /// is acknowledged: nothing after it can be lost with the torn one. It notes between which ids the
-/// stream has no entry then. With the next restart there may be one, which came back; if nobody came
-/// to the topic meanwhile, it is the newest. It is removed, unless it is the one that the record of
-/// its idempotency key names; a server that evicts may have evicted the record of the newest. Ids of
-/// new entries are greater from then on, even if the server's clock goes back.
+/// stream has no entry then. With the next restart there may be one, which came back: it is removed
+/// unless the record of its idempotency key names it. If nobody came to the topic meanwhile, it is the
+/// newest. That is removed only if its record should be there and is not: a record that names another
+/// entry is of a key that was used again after its end, and a server that evicts may have evicted it.
+/// Ids of new entries are greater from then on, even if the server's clock goes back.
+///
+/// It may be torn itself, so each beginning of what it writes has to be harmless. No entry raises the
+/// last id, as that could come back without its removal. A stream that is not there is made by a
+/// consumer group; one that a torn fence left behind changes nothing. There are two `HSET`, so that it
+/// always writes a transaction.
 ///
 /// - `KEYS[1]` the stream, `KEYS[2]` the fence
 /// - `ARGV[1]` what the key of an idempotency record begins with, `ARGV[2]` the field of an entry
@@ -74,9 +80,9 @@ local function check(entry, fenced)
       local ends, key = string.match(entry[2][i + 1], '^(%d+) (.*)$')
       local record = key and redis.call('GET', ARGV[1] .. key)
       local torn
-      if record then
+      if fenced and record then
         torn = string.match(record, '^%S+') ~= entry[1]
-      elseif key then
+      elseif key and not record then
         torn = fenced or now < tonumber(ends) and not evicts()
       end
       if torn then
@@ -91,8 +97,9 @@ if exists then
     check(entry, false)
   end
   if fence[2] and fence[3] then
-    for _, entry in ipairs(redis.call('XRANGE', KEYS[1], fence[2], fence[3], 'COUNT', 100)) do
-      check(entry, entry[1] ~= fence[2])
+    local entries = redis.call('XRANGE', KEYS[1], '(' .. fence[2], '(' .. fence[3], 'COUNT', 100)
+    for _, entry in ipairs(entries) do
+      check(entry, true)
     end
   end
   local info = redis.call('XINFO', 'STREAM', KEYS[1])
@@ -101,12 +108,19 @@ if exists then
       after = info[i + 1]
     end
   end
+  -- It has no TTL. But a full server takes this as a script's first write, and any write after it:
+  -- else no message could be deleted there.
+  redis.call('PERSIST', KEYS[1])
+else
+  redis.pcall('XGROUP', 'CREATE', KEYS[1], 'fence', '$', 'MKSTREAM')
 end
 local before = after
 if now > tonumber(string.match(after, '^%d+')) then
   before = string.format('%.0f-0', now)
-  redis.call('XADD', KEYS[1], before, 'fence', '')
-  redis.call('XDEL', KEYS[1], before)
+  redis.call('XSETID', KEYS[1], before)
+end
+if not exists then
+  redis.call('XGROUP', 'DESTROY', KEYS[1], 'fence')
 end
 redis.call('HSET', KEYS[2], 'after', after, 'before', before)
 redis.call('HSET', KEYS[2], 'run', run)
@@ -146,8 +160,9 @@ pub(super) fn append_once(named: Named) -> Cmd {
 ///
 /// Answers `{removed, more, idle}`: how many messages went, `1` if more have to go, and `1` if the
 /// stream was empty and got its last message long ago: it is gone now, and its fence. The time is the
-/// server's. Trimming to a length removes exactly the oldest entries, those that `XRANGE` shows first.
-/// The mark is set before, so that no torn append-only file holds the one without the other.
+/// server's. Trimming to the first kept id removes the same entries when it is executed again, whatever
+/// came back between them. The mark is set before, so that no torn append-only file holds the one
+/// without the other.
 pub(super) const PRUNE: &str = r"local length = redis.call('XLEN', KEYS[1])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -185,6 +200,27 @@ for i, entry in ipairs(entries) do
   goes = i
 end
 local removed = math.min(goes, limit)
+-- It has no TTL. But a full server takes this as a script's first write, and any write after it: it
+-- refuses a SET that comes first, and could never be freed.
+redis.call('PERSIST', KEYS[1])
 redis.call('SET', KEYS[2], entries[removed][1])
-redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', length - removed)
+if entries[removed + 1] then
+  redis.call('XTRIM', KEYS[1], 'MINID', '=', entries[removed + 1][1])
+else
+  redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', 0)
+end
 return {removed, goes > limit and 1 or 0, 0}";
+
+/// Reads a page, what lies on the other side of its anchor, and how far retention went.
+///
+/// One script, so that all is of one moment; a full server takes no transaction.
+///
+/// - `KEYS[1]` the stream, `KEYS[2]` the mark of the newest removed id
+/// - `ARGV[1]` to `ARGV[4]` the command that reads the page, where it begins and ends, and how many
+///   entries; from `ARGV[5]` on the same for the other side, unless nothing can lie there
+///
+/// Answers `{page, beyond, mark}`.
+pub(super) const PAGE: &str = r"local function range(i)
+  return redis.call(ARGV[i], KEYS[1], ARGV[i + 1], ARGV[i + 2], 'COUNT', ARGV[i + 3])
+end
+return {range(1), ARGV[5] and range(5) or {}, redis.call('GET', KEYS[2])}";

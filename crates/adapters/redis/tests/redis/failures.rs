@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use posthorn_application::{
-    Anchor, AppendError, MessageStore, PageLimit, StoreError, TopicRequest,
+    Anchor, AppendError, MessageStore, PageLimit, RetentionPolicy, StoreError, TopicRequest,
 };
 use posthorn_domain::Topic;
 use posthorn_redis::RedisStore;
@@ -218,6 +218,50 @@ async fn a_full_server_is_full_and_recovers() {
         .await
         .unwrap();
     assert_eq!(texts(&store, &topic).await, ["before", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_server_is_read_and_freed() {
+    let server = RedisServer::start().await;
+    let (store, topic) = (store(&server.url()).await, Topic::inbox());
+    let limit = async |bytes| {
+        let limit = ["CONFIG", "SET", "maxmemory", bytes];
+        server.command(&limit).await.unwrap();
+    };
+    limit("4mb").await;
+    let text = "x".repeat(1_000);
+    let mut count = 0;
+    let full = loop {
+        match store.append(samples::append(&topic, &text)).await {
+            Ok(_) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(
+        matches!(full, AppendError::Store(StoreError::Full(_))),
+        "{full:?}"
+    );
+    // Less than what is held anyway, so that no buffer that comes and goes makes room.
+    limit("1").await;
+    let page = store.page(&topic, ALL).await.unwrap();
+    assert_eq!(page.messages.len(), ALL.limit.get());
+    let id = page.messages[0].id;
+    // Another run than the one that fenced the topic.
+    let fence = ["HSET", "posthorn:{t:inbox}:fence", "run", "other"];
+    limit("0").await;
+    server.command(&fence).await.unwrap();
+    limit("1").await;
+    assert_eq!(store.delete(&topic, id).await, Ok(true));
+    let policy = RetentionPolicy {
+        max_age: DAY,
+        max_count: 10,
+    };
+    let pruned = store.prune(&policy, 100_000).await.unwrap();
+    assert_eq!((pruned.removed, pruned.more), (count - 11, false));
+    limit("4mb").await;
+    let page = store.page(&topic, ALL).await.unwrap();
+    assert_eq!(page.messages.len(), 10);
+    store.append(samples::append(&topic, &text)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,15 +3,16 @@
 //! The server cuts off what is not whole, but leaves the beginning of the transaction in the file:
 //! with the next restart that comes back, and takes what follows it along.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{Appended, MessageStore};
-use posthorn_domain::{Durability, Topic};
-use posthorn_redis::{RedisStore, RedisStoreSettings};
-use posthorn_testkit::{RedisServer, eventually, samples};
+use posthorn_application::{Appended, Clock, DenyList, MessageStore, RetentionPolicy};
+use posthorn_domain::{Durability, TokenId, Topic};
+use posthorn_redis::{RedisDenyList, RedisStore, RedisStoreSettings};
+use posthorn_testkit::{FakeClock, RedisServer, eventually, samples};
 use secrecy::SecretString;
 
-use crate::support::{DAY, store, texts};
+use crate::support::{DAY, pool, store, texts};
 
 /// What a transaction of a keyed append ends with: `EXEC` and its length.
 const EXEC: u64 = 14;
@@ -28,6 +29,10 @@ async fn synced_store(server: &RedisServer) -> RedisStore {
 async fn send(store: &RedisStore, key: &str) -> Appended {
     let append = samples::keyed_append(&Topic::inbox(), key, key, DAY);
     store.append(append).await.unwrap()
+}
+
+async fn read(server: &RedisServer) -> Vec<String> {
+    texts(&synced_store(server).await, &Topic::inbox()).await
 }
 
 async fn crash(server: &mut RedisServer, torn: u64) {
@@ -159,4 +164,174 @@ async fn a_store_that_stays_connects_anew_and_finds_what_came_back() {
     }
     assert_eq!(texts(&reader, &Topic::inbox()).await, ["kept", "lost"]);
     assert!(send(&writer, "lost").await.replayed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_used_again_after_its_end_removes_no_message() {
+    let mut server = RedisServer::start_durable().await;
+    let topics = [samples::topic("one"), samples::topic("other")];
+    let store = synced_store(&server).await;
+    for topic in &topics {
+        let append = samples::keyed_append(topic, "first", "key", Duration::from_millis(50));
+        store.append(append).await.unwrap();
+    }
+    let ended = async || {
+        let records = topics
+            .each_ref()
+            .map(|topic| format!("posthorn:{{t:{topic}}}:key:key"));
+        let exist = ["EXISTS", &records[0], &records[1]];
+        server.command(&exist).await.unwrap() == "0"
+    };
+    eventually(Duration::from_secs(5), ended).await;
+    crash(&mut server, 0).await;
+    // A reader comes first, so that the fence begins at the first message.
+    let store = synced_store(&server).await;
+    for topic in &topics {
+        assert_eq!(texts(&store, topic).await, ["first"]);
+        let append = samples::keyed_append(topic, "second", "key", DAY);
+        let appended = store.append(append).await.unwrap();
+        assert!(!appended.replayed);
+        if topic == &topics[1] {
+            // The first message is the newest one then.
+            let deleted = store.delete(topic, appended.receipt.id).await;
+            assert_eq!(deleted, Ok(true));
+        }
+    }
+    for _ in 0..2 {
+        crash(&mut server, 0).await;
+        let store = synced_store(&server).await;
+        assert_eq!(texts(&store, &topics[0]).await, ["first", "second"]);
+        assert_eq!(texts(&store, &topics[1]).await, ["first"]);
+    }
+}
+
+/// Cuts within the transaction of a fence: `EXEC`, at its beginning, both `HSET` and `XSETID`.
+const FENCE_CUTS: [u64; 8] = [
+    1,
+    EXEC,
+    EXEC + 1,
+    EXEC + 90,
+    EXEC + 110,
+    EXEC + 200,
+    EXEC + 220,
+    EXEC + 280,
+];
+
+/// Cuts within what the fence of a new topic has before them: `XGROUP DESTROY`, `XSETID` and
+/// `XGROUP CREATE`.
+const NEW_FENCE_CUTS: [u64; 4] = [EXEC + 270, EXEC + 300, EXEC + 370, EXEC + 440];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_fence_does_no_harm() {
+    for (lost, expected) in [(0, &["kept", "lost"][..]), (EXEC + 1, &["kept"])] {
+        for cut in FENCE_CUTS {
+            let mut server = torn_server(lost).await;
+            // The reader writes nothing but the fence.
+            assert_eq!(read(&server).await, expected, "{lost} {cut}");
+            crash(&mut server, cut).await;
+            let other = samples::append(&samples::topic("other"), "text");
+            synced_store(&server).await.append(other).await.unwrap();
+            crash(&mut server, 0).await;
+            assert_eq!(read(&server).await, expected, "{lost} {cut}");
+            for _ in 0..2 {
+                let again = send(&synced_store(&server).await, "lost").await;
+                assert!(again.replayed || lost > 0, "{lost} {cut}");
+                assert_eq!(read(&server).await, ["kept", "lost"], "{lost} {cut}");
+                crash(&mut server, 0).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_fence_of_a_new_topic_does_no_harm() {
+    for cut in FENCE_CUTS.into_iter().chain(NEW_FENCE_CUTS) {
+        let mut server = RedisServer::start_durable().await;
+        let store = synced_store(&server).await;
+        // The fence is the last that is written.
+        let refuse = ["ACL", "SETUSER", "default", "-xadd"];
+        server.command(&refuse).await.unwrap();
+        let append = samples::append(&Topic::inbox(), "refused");
+        store.append(append).await.unwrap_err();
+        let stream = ["EXISTS", "posthorn:{t:inbox}:messages"];
+        assert_eq!(server.command(&stream).await.unwrap(), "1");
+        crash(&mut server, cut).await;
+        let other = samples::append(&samples::topic("other"), "text");
+        synced_store(&server).await.append(other).await.unwrap();
+        for _ in 0..2 {
+            crash(&mut server, 0).await;
+            let store = synced_store(&server).await;
+            assert!(texts(&store, &Topic::inbox()).await.len() < 2, "{cut}");
+            send(&store, "text").await;
+            assert_eq!(texts(&store, &Topic::inbox()).await, ["text"], "{cut}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_after_a_torn_write_stays() {
+    for cut in CUTS {
+        let mut server = RedisServer::start_durable().await;
+        let store = synced_store(&server).await;
+        send(&store, "kept").await;
+        let deleted = send(&store, "deleted").await.receipt.id;
+        send(&store, "lost").await;
+        drop(store);
+        crash(&mut server, cut).await;
+        let (store, inbox) = (synced_store(&server).await, Topic::inbox());
+        assert_eq!(store.delete(&inbox, deleted).await, Ok(true), "{cut}");
+        drop(store);
+        for _ in 0..2 {
+            crash(&mut server, 0).await;
+            let store = synced_store(&server).await;
+            assert_eq!(store.get(&inbox, deleted).await, Ok(None), "{cut}");
+            let mut found = texts(&store, &inbox).await;
+            // A transaction that lacks its end only may come back as a whole.
+            found.retain(|text| cut > EXEC || text != "lost");
+            assert_eq!(found, ["kept"], "{cut}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_after_a_torn_write_stays() {
+    for cut in CUTS {
+        let mut server = torn_server(cut).await;
+        let clock = Arc::new(FakeClock::new());
+        let until = clock.now().saturating_add(DAY);
+        let list = || RedisDenyList::new(pool(&server.url()), Arc::clone(&clock) as Arc<dyn Clock>);
+        let id = TokenId::parse("revoked").unwrap();
+        list().deny(&id, until).await.unwrap();
+        crash(&mut server, 0).await;
+        let list = RedisDenyList::new(pool(&server.url()), clock);
+        assert_eq!(list.is_denied(&id).await, Ok(true), "{cut}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning_after_a_torn_write_keeps_as_many_as_it_did() {
+    for cut in CUTS {
+        let mut server = RedisServer::start_durable().await;
+        let store = synced_store(&server).await;
+        for key in ["old", "kept", "lost"] {
+            send(&store, key).await;
+        }
+        drop(store);
+        crash(&mut server, cut).await;
+        let store = synced_store(&server).await;
+        for key in ["a", "b"] {
+            send(&store, key).await;
+        }
+        let policy = RetentionPolicy {
+            max_age: DAY,
+            max_count: 3,
+        };
+        assert_eq!(store.prune(&policy, 100).await.unwrap().removed, 1, "{cut}");
+        drop(store);
+        crash(&mut server, 0).await;
+        let mut found = read(&server).await;
+        // A transaction that lacks its end only comes back as a whole.
+        found.retain(|text| cut > EXEC || text != "lost");
+        assert_eq!(found, ["kept", "a", "b"], "{cut}");
+    }
 }

@@ -167,6 +167,53 @@ async fn a_follower_without_a_place_hears_of_what_comes_after_it_only() {
 }
 
 #[tokio::test]
+async fn a_follower_of_an_emptied_topic_comes_back_without_a_gap() {
+    let setup = setup();
+    // Retention leaves one, which a client deletes; then it leaves none.
+    let ids = setup.send_all(&["a", "b"]).await;
+    setup.prune_to(1).await;
+    setup.service.delete(&Topic::inbox(), ids[1]).await.unwrap();
+    comes_back_without_a_gap(&setup, ids[0], "c").await;
+    let ids = setup.send_all(&["d"]).await;
+    setup.clock.advance(Duration::from_hours(2));
+    setup.prune_to(10).await;
+    comes_back_without_a_gap(&setup, ids[0], "e").await;
+}
+
+/// A follower of the empty topic starts at `place`, and hears from there of `text` alone.
+async fn comes_back_without_a_gap(setup: &Setup, place: MessageId, text: &str) {
+    let mut from_now = setup.follow(None).await;
+    assert_eq!(from_now.cursor(), place);
+    let mut back = setup.follow(Some(from_now.cursor())).await;
+    let heard = back.next();
+    tokio::select! {
+        biased;
+        event = heard => panic!("there is nothing yet, but it heard {event:?}"),
+        () = std::future::ready(()) => {}
+    }
+    setup.send_all(&[text]).await;
+    assert_eq!(texts(&mut from_now).await, [text]);
+    assert_eq!(texts(&mut back).await, [text]);
+    // Also when it comes back only now.
+    assert_eq!(texts(&mut setup.follow(Some(place)).await).await, [text]);
+}
+
+#[tokio::test]
+async fn what_is_pruned_while_a_follower_from_now_is_away_is_a_gap() {
+    let setup = setup();
+    setup.send_all(&["a"]).await;
+    setup.clock.advance(Duration::from_hours(2));
+    setup.prune_to(10).await;
+    let place = setup.follow(None).await.cursor();
+    let ids = setup.send_all(&["b", "c"]).await;
+    setup.prune_to(1).await;
+    let mut back = setup.follow(Some(place)).await;
+    let first = Some(ids[1]);
+    assert_eq!(back.next().await, Ok(FollowEvent::Gap { first }));
+    assert_eq!(texts(&mut back).await, ["c"]);
+}
+
+#[tokio::test]
 async fn a_pruned_place_is_a_gap_told_once_before_what_is_held() {
     let setup = setup();
     let ids = setup.send_all(&["a", "b", "c", "d"]).await;

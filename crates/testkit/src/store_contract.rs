@@ -121,6 +121,8 @@ macro_rules! store_contract_tests {
             retention::a_page_is_truncated_where_retention_removed_messages,
             retention::a_page_is_not_truncated_by_a_delete,
             retention::an_emptied_topic_is_still_truncated,
+            retention::a_page_after_the_newest_pruned_message_is_not_truncated,
+            retention::a_topic_emptied_by_a_delete_names_what_retention_removed,
             lifecycle::an_open_store_is_healthy,
             lifecycle::a_closed_store_is_unavailable,
         }

@@ -131,6 +131,7 @@ impl StoreModel {
                 has_newer: newer.len() > limit.get(),
                 messages: newer.into_iter().take(limit.get()).collect(),
                 truncated,
+                pruned,
             },
             Anchor::Newest | Anchor::Before(_) => Page {
                 has_older: older.len() > limit.get(),
@@ -140,6 +141,7 @@ impl StoreModel {
                     older.into_iter().skip(first).collect()
                 },
                 truncated,
+                pruned,
             },
         }
     }

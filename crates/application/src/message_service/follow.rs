@@ -139,7 +139,11 @@ fn bytes_of(message: &Message) -> usize {
     message.content.as_str().len() + attributes
 }
 
-/// The newest id of `topic`, or the least one when it holds nothing.
+/// The newest message of `topic`, or when it holds none the newest that retention removed, or the
+/// least id when there was none either.
+///
+/// From a smaller id than what retention removed, a follower that comes back would be told of a gap
+/// although it missed nothing. Every message that comes after this look has a greater id.
 async fn newest(store: &dyn MessageStore, topic: &Topic) -> Result<MessageId, StoreError> {
     let limit = PageLimit::parse(1).unwrap_or(PageLimit::DEFAULT);
     let page = store
@@ -151,8 +155,6 @@ async fn newest(store: &dyn MessageStore, topic: &Topic) -> Result<MessageId, St
             },
         )
         .await?;
-    Ok(page
-        .messages
-        .last()
-        .map_or(MessageId::MIN, |message| message.id))
+    let held = page.messages.last().map(|message| message.id);
+    Ok(held.or(page.pruned).unwrap_or(MessageId::MIN))
 }

@@ -205,6 +205,12 @@ pub struct Page {
     /// For [`Anchor::After`]: whether retention removed a message after that id, so that the page
     /// does not join on to it. Messages that a client deleted do not count. `false` otherwise.
     pub truncated: bool,
+    /// Whatever the anchor: the newest message that retention removed from the topic, `None` when it
+    /// removed none. A page after this id is not `truncated` until retention removes a later one.
+    ///
+    /// A store that has forgotten how far retention went in a topic MAY name a later id instead.
+    /// Every message appended after this page MUST have a greater id than the one it names.
+    pub pruned: Option<MessageId>,
 }
 
 /// Which topics to list.

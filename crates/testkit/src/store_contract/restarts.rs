@@ -70,6 +70,7 @@ pub async fn truncation_survives_a_restart(mut harness: impl StoreHarness) {
     for (id, truncated) in [(given[0], true), (given[1], false), (given[2], false)] {
         let found = page(&*store, &topic, Anchor::After(id), PageLimit::MAX).await;
         assert_eq!(found.truncated, truncated, "{id}");
+        assert_eq!(found.pruned, Some(given[1]), "{id}");
     }
 }
 

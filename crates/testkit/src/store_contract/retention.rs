@@ -108,9 +108,11 @@ pub async fn a_page_is_truncated_where_retention_removed_messages(harness: impl 
     for anchor in [Anchor::Oldest, Anchor::Newest, Anchor::Before(given[3])] {
         let found = page(&*store, &pruned, anchor, PageLimit::MAX).await;
         assert!(!found.truncated, "{anchor:?}");
+        assert_eq!(found.pruned, Some(given[5]), "{anchor:?}");
     }
     for id in [MessageId::MIN, of_untouched[0]] {
-        assert!(!after(&*store, &untouched, id).await.truncated);
+        let found = after(&*store, &untouched, id).await;
+        assert_eq!((found.truncated, found.pruned), (false, None));
     }
 }
 
@@ -142,16 +144,62 @@ pub async fn an_emptied_topic_is_still_truncated(harness: impl StoreHarness) {
         found,
         Page {
             truncated: true,
+            pruned: Some(given[2]),
             ..Page::default()
         }
     );
-    assert_eq!(after(&*store, &topic, given[2]).await, Page::default());
+    assert!(!after(&*store, &topic, given[2]).await.truncated);
     let anew = append(&*store, &topic, "text").await.id;
     assert!(anew > given[2]);
     let found = after(&*store, &topic, given[1]).await;
     assert!(found.truncated);
     assert_eq!(ids(&found.messages), [anew]);
     assert!(!after(&*store, &topic, given[2]).await.truncated);
+}
+
+/// Who starts from the end of a topic that was pruned to nothing, or deleted to nothing after it was
+/// pruned, has missed nothing, and misses nothing that comes.
+pub async fn a_page_after_the_newest_pruned_message_is_not_truncated(harness: impl StoreHarness) {
+    let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
+    let given = append_many(&*store, &topic, 3).await;
+    assert_eq!(newest(&*other, &topic).await.pruned, None);
+    prune_everything(&harness).await;
+    follow_from_the_mark(&*store, &*other, &topic, given[2]).await;
+}
+
+/// As above, where a client deleted what retention had left: that leaves no mark.
+pub async fn a_topic_emptied_by_a_delete_names_what_retention_removed(harness: impl StoreHarness) {
+    let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
+    let given = append_many(&*store, &topic, 3).await;
+    assert_eq!(prune(&*store, keep_count(1)).await, 2);
+    assert_eq!(store.delete(&topic, given[2]).await, Ok(true));
+    follow_from_the_mark(&*store, &*other, &topic, given[1]).await;
+}
+
+/// The empty `topic` names `mark`; a page after it is whole, before and after an append.
+async fn follow_from_the_mark(
+    store: &dyn MessageStore,
+    other: &dyn MessageStore,
+    topic: &Topic,
+    mark: MessageId,
+) {
+    let nothing = Page {
+        pruned: Some(mark),
+        ..Page::default()
+    };
+    assert_eq!(newest(other, topic).await, nothing);
+    assert_eq!(after(other, topic, mark).await, nothing);
+    let anew = append(store, topic, "text").await.id;
+    assert!(anew > mark);
+    let found = after(other, topic, mark).await;
+    assert_eq!((ids(&found.messages), found.truncated), (vec![anew], false));
+    let found = newest(other, topic).await;
+    assert_eq!(ids(&found.messages), [anew]);
+    assert_eq!(found.pruned, Some(mark));
+}
+
+async fn newest(store: &dyn MessageStore, topic: &Topic) -> Page {
+    page(store, topic, Anchor::Newest, PageLimit::MAX).await
 }
 
 async fn after(store: &dyn MessageStore, topic: &Topic, id: MessageId) -> Page {

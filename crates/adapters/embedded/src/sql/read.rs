@@ -57,9 +57,11 @@ pub(crate) fn page(
         })
         .optional()?;
     let Some((topic_id, pruned)) = found else {
-        let truncated = is_truncated(request.anchor, forgotten(&snapshot)?);
+        // It may have been there before and forgotten since.
+        let pruned = forgotten(&snapshot)?;
         return Ok(Page {
-            truncated,
+            truncated: is_truncated(request.anchor, pruned),
+            pruned: newest_pruned(pruned),
             ..Page::default()
         });
     };
@@ -97,12 +99,18 @@ pub(crate) fn page(
         has_older,
         has_newer,
         truncated,
+        pruned: newest_pruned(pruned),
     })
 }
 
 /// Whether retention removed something after the anchor.
 fn is_truncated(anchor: Anchor, pruned: (i64, i64)) -> bool {
     matches!(anchor, Anchor::After(id) if columns(id) < pruned)
+}
+
+/// How far retention went, as an id; zeros when it removed nothing.
+fn newest_pruned((ms, seq): (i64, i64)) -> Option<MessageId> {
+    ((ms, seq) > (0, 0)).then(|| id(ms, seq))
 }
 
 /// The newest message that retention removed from a topic that was forgotten since.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{Clock, DenyList, MessageStore, RetentionPolicy};
-use posthorn_domain::{Durability, TokenId, Topic};
+use posthorn_application::{
+    Anchor, Clock, DenyList, MessageStore, Page, PageLimit, PageRequest, RetentionPolicy,
+};
+use posthorn_domain::{Durability, MessageId, Timestamp, TokenId, Topic};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_testkit::FakeClock;
 use posthorn_testkit::samples::{append, keyed_append, topic};
@@ -64,6 +66,40 @@ async fn one_round_forgets_every_empty_topic_beyond_those_that_are_remembered() 
     shell.execute(empty, []).unwrap();
     while store.prune(&POLICY, 1000).await.unwrap().more {}
     assert_eq!(count(&shell, "topics"), 10_000);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_not_known_names_what_went_from_those_that_were_forgotten() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = super::open(&settings).unwrap();
+    let shell = Connection::open(&settings.path).unwrap();
+    let never = topic("never");
+    let page = async |anchor| {
+        let limit = PageLimit::MAX;
+        let request = PageRequest { anchor, limit };
+        store.page(&never, request).await.unwrap()
+    };
+    assert_eq!(page(Anchor::Newest).await, Page::default());
+    let empty = "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL \
+                 SELECT n + 1 FROM numbers WHERE n < 10001) \
+                 INSERT INTO topics (name, last_ms, pruned_ms, pruned_seq) \
+                 SELECT 'topic-' || n, n, n, n FROM numbers";
+    shell.execute(empty, []).unwrap();
+    while store.prune(&POLICY, 1000).await.unwrap().more {}
+    let mark = MessageId::new(Timestamp::from_millis(1), 1);
+    let nothing = Page {
+        pruned: Some(mark),
+        ..Page::default()
+    };
+    assert_eq!(page(Anchor::Newest).await, nothing);
+    assert_eq!(page(Anchor::After(mark)).await, nothing);
+    assert!(page(Anchor::After(MessageId::MIN)).await.truncated);
+    let id = store.append(append(&never, "text")).await.unwrap();
+    let id = id.receipt.id;
+    assert!(id > mark);
+    let found = page(Anchor::After(mark)).await;
+    assert_eq!((found.messages[0].id, found.truncated), (id, false));
 }
 
 #[tokio::test]

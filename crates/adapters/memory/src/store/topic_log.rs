@@ -64,7 +64,7 @@ impl TopicLog {
 
     pub(super) fn page(&self, PageRequest { anchor, limit }: PageRequest) -> Page {
         let limit = limit.get();
-        match anchor {
+        let page = match anchor {
             Anchor::Oldest => self.page_from(Bound::Unbounded, limit),
             Anchor::Newest => self.page_to(Bound::Unbounded, limit),
             Anchor::Before(id) => Page {
@@ -76,6 +76,10 @@ impl TopicLog {
                 truncated: self.pruned > id,
                 ..self.page_from(Bound::Excluded(id), limit)
             },
+        };
+        Page {
+            pruned: (self.pruned > MessageId::MIN).then_some(self.pruned),
+            ..page
         }
     }
 

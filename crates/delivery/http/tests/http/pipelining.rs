@@ -136,17 +136,3 @@ async fn a_client_that_ends_behind_a_slow_request_gets_all_its_answers() {
     }
     assert!(connection.closed().await.is_empty());
 }
-
-#[tokio::test]
-async fn half_a_head_behind_a_request_has_the_time_of_a_head() {
-    let server = TestServer::with(|settings| {
-        settings.header_timeout = Duration::from_millis(200);
-        settings.keep_alive = Duration::from_mins(10);
-    });
-    let mut connection = server.connect().await;
-    connection
-        .send("GET /api/v1/ping HTTP/1.1\r\nHost: a\r\n\r\nGET /api/v1/ping HTTP/1.1\r\nX: ")
-        .await;
-    assert_eq!(connection.answer("GET").await.status, 200);
-    connection.closed().await;
-}

@@ -118,8 +118,26 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
     stores::run(root, options, processors.get(), bare)
 }
 
-/// One round: fresh servers, every case once, then the paced one. The cases go `backwards` in every
-/// other round, so that none gains from its place.
+/// Measures each of `what`, `backwards` in every other round, so that none gains from its place; the
+/// results are in the order of `what`.
+fn in_turns<T, R>(
+    what: &[T],
+    backwards: bool,
+    mut measure: impl FnMut(&T) -> Result<R, String>,
+) -> Result<Vec<R>, String> {
+    if !backwards {
+        return what.iter().map(measure).collect();
+    }
+    let mut results: Vec<R> = what
+        .iter()
+        .rev()
+        .map(&mut measure)
+        .collect::<Result<_, _>>()?;
+    results.reverse();
+    Ok(results)
+}
+
+/// One round: fresh servers, every case once, then the paced one.
 fn measure(
     root: &Path,
     options: Options,
@@ -132,12 +150,7 @@ fn measure(
     let bare = Server::start(root, Kind::Bare, workers, directory.path(), "memory:")?;
     let idle = posthorn.resident()?;
     let duration = Duration::from_secs(options.seconds);
-    let mut figures = Vec::new();
-    let mut order: Vec<_> = CASES.iter().collect();
-    if backwards {
-        order.reverse();
-    }
-    for case in order {
+    let mut figures = in_turns(&CASES, backwards, |case| {
         let server = match case.server {
             Kind::Posthorn => &posthorn,
             Kind::Unlimited => &unlimited,
@@ -148,11 +161,8 @@ fn measure(
             duration,
             directory: directory.path(),
         };
-        figures.push(server.measured(|| load.run(server.address, case.path, case.body))?);
-    }
-    if backwards {
-        figures.reverse();
-    }
+        server.measured(|| load.run(server.address, case.path, case.body))
+    })?;
     let highest = figures.get(MESSAGE).map_or(0.0, |message| message.rate);
     figures.push(posthorn.measured(|| {
         let pace = paced::Pace {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::server::{Kind, Server};
 use super::table::median;
 use super::wrk::{Answers, Load};
-use super::{MESSAGE_PATH, Options, TEXT, streams};
+use super::{MESSAGE_PATH, Options, TEXT, in_turns, streams};
 use crate::process::{self, Process};
 use crate::shell::{self, capture};
 
@@ -51,50 +51,36 @@ fn example(root: &Path, name: &str) -> Command {
 /// which does the least that any server on this store can do.
 fn embedded(root: &Path, options: Options, workers: usize, directory: &Path) -> Result<(), String> {
     let engine = engine(root, directory, options.seconds)?;
-    let mut turns = [Kind::Bare, Kind::BareSynced, Kind::Posthorn];
-    let (mut all, mut shares, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..options.rounds {
-        let (mut bare, mut bare_synced, mut synced) = (None, None, None);
-        for kind in turns {
+    let (mut bares, mut synced) = (Vec::new(), Vec::new());
+    let (mut shares, mut bounds, mut shares_of_bound) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 1..=options.rounds {
+        let kinds = [Kind::Bare, Kind::BareSynced, Kind::Posthorn];
+        let found = in_turns(&kinds, number % 2 == 0, |kind| {
             let directory = tempfile::tempdir_in(directory).map_err(|error| error.to_string())?;
-            let directory = directory.path();
-            let file = format!("file:{}", directory.join("accepts.db").display());
-            let answers = accepts(root, kind, options, workers, directory, &file)?;
-            match kind {
-                Kind::Bare => bare = Some(answers.rate),
-                Kind::BareSynced => bare_synced = Some(answers.rate),
-                Kind::Posthorn | Kind::Unlimited => synced = Some(answers),
-            }
-        }
-        turns.reverse();
-        if let (Some(bare), Some(bare_synced), Some(synced)) = (bare, bare_synced, synced) {
-            let lesser = engine.min(bare);
-            shares.push(synced.rate / lesser);
-            bounds.push((bare_synced / lesser, synced.rate / bare_synced));
-            all.push((bare, synced));
+            let file = format!("file:{}", directory.path().join("accepts.db").display());
+            accepts(root, *kind, options, workers, directory.path(), &file)
+        })?;
+        if let [bare, bound, ours] = found[..] {
+            let lesser = engine.min(bare.rate);
+            shares.push(ours.rate / lesser);
+            bounds.push(bound.rate / lesser);
+            shares_of_bound.push(ours.rate / bound.rate);
+            bares.push(bare.rate);
+            synced.push(ours);
         }
     }
-    let of = |figure: fn(&Answers) -> f64| median(all.iter().map(|(_, one)| figure(one)).collect());
-    let answers = Answers {
-        requests: of(|one| one.requests),
-        rate: of(|one| one.rate),
-        p50: of(|one| one.p50),
-        p99: of(|one| one.p99),
-        failed: all.iter().map(|(_, one)| one.failed).sum(),
-    };
-    let bare = median(all.iter().map(|(bare, _)| *bare).collect());
     print_share(
         "embedded, synced",
-        &answers,
-        (engine, bare),
+        &synced,
+        (engine, median(bares)),
         median(shares),
         LEAST_EMBEDDED,
     );
     println!(
         "{:24} the bare handler before the engine takes {:.0} % of the lesser; this is {:.0} % of it",
         "",
-        100.0 * median(bounds.iter().map(|(bound, _)| *bound).collect()),
-        100.0 * median(bounds.iter().map(|(_, share)| *share).collect()),
+        100.0 * median(bounds),
+        100.0 * median(shares_of_bound),
     );
     Ok(())
 }
@@ -129,13 +115,21 @@ fn accepts(
     load.run(server.address, MESSAGE_PATH, Some(TEXT))
 }
 
-fn print_share(name: &str, answers: &Answers, (engine, bare): (f64, f64), share: f64, least: f64) {
+/// Prints the medians of `answers`, and whether their `share` is what is asked.
+fn print_share(
+    name: &str,
+    answers: &[Answers],
+    (engine, bare): (f64, f64),
+    share: f64,
+    least: f64,
+) {
+    let of = |figure: fn(&Answers) -> f64| median(answers.iter().map(figure).collect());
     println!(
         "{name:24} {:>8.0} accepts/s, p99 {:.2} ms, {:.0} failed; engine {engine:.0}/s, bare \
          {bare:.0}/s: {:.0} % of the lesser, at least {:.0} %: {}",
-        answers.rate,
-        answers.p99,
-        answers.failed,
+        of(|one| one.rate),
+        of(|one| one.p99),
+        answers.iter().map(|one| one.failed).sum::<f64>(),
         share * 100.0,
         least * 100.0,
         if share >= least { "met" } else { "MISSED" }
@@ -170,7 +164,7 @@ fn redis(
     let share = accepts.rate / engine.min(bare);
     print_share(
         "Redis, in its memory",
-        &accepts,
+        &[accepts],
         (engine, bare),
         share,
         LEAST_REDIS,

@@ -132,7 +132,7 @@ impl Intake {
         }
     }
 
-    /// Whether requests may be queued in the library.
+    /// Whether nobody takes what is handed over: of a body that is not read, behind an answer.
     fn is_held(&self, is_stalled: bool) -> bool {
         self.turns.wanted().is_none() && (is_stalled || self.turns.is_busy())
     }

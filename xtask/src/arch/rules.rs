@@ -37,14 +37,15 @@ const fn member(name: &'static str, arrows: &'static [&'static str]) -> CrateRul
 const CORE: &[&str] = &["posthorn-application", "posthorn-domain"];
 
 /// Every crate, each after those it builds on.
-pub(super) const CRATES: [CrateRule; 12] = [
+pub(super) const CRATES: [CrateRule; 15] = [
     CrateRule {
-        third_party: Some(&["thiserror"]),
+        third_party: Some(&["ipnet", "thiserror", "ulid"]),
         ..member("posthorn-domain", &[])
     },
     CrateRule {
         third_party: Some(&[
             "async-trait",
+            "event-listener",
             "serde",
             "serde_json",
             "sha2",
@@ -59,14 +60,19 @@ pub(super) const CRATES: [CrateRule; 12] = [
     member("posthorn-jwt", CORE),
     member("posthorn-redis", CORE),
     member("posthorn-telemetry", CORE),
-    CrateRule {
-        licence: COPYLEFT,
-        ..member("posthorn-http", CORE)
-    },
+    member("posthorn-http1", &[]),
     CrateRule {
         licence: COPYLEFT,
         ..member(
-            "posthorn",
+            "posthorn-http",
+            &["posthorn-application", "posthorn-domain", "posthorn-http1"],
+        )
+    },
+    member("posthorn-client", &["posthorn-domain"]),
+    CrateRule {
+        licence: COPYLEFT,
+        ..member(
+            "posthorn-config",
             &[
                 "posthorn-application",
                 "posthorn-domain",
@@ -79,7 +85,25 @@ pub(super) const CRATES: [CrateRule; 12] = [
             ],
         )
     },
-    member("posthorn-yardstick", &[]),
+    CrateRule {
+        licence: COPYLEFT,
+        ..member(
+            "posthorn",
+            &[
+                "posthorn-application",
+                "posthorn-client",
+                "posthorn-config",
+                "posthorn-domain",
+                "posthorn-embedded",
+                "posthorn-http",
+                "posthorn-jwt",
+                "posthorn-memory",
+                "posthorn-redis",
+                "posthorn-telemetry",
+            ],
+        )
+    },
+    member("posthorn-bench-baseline", &[]),
     member("xtask", &[]),
 ];
 
@@ -92,18 +116,21 @@ pub(super) const FREE_IN_TESTS: [&str; 1] = ["tracing-subscriber"];
 
 /// Technologies with a home; all others are free. Tests keep to them too.
 pub(super) const HOMES: [Home; 16] = [
-    home("actix-*", &["posthorn-http", "posthorn-yardstick"]),
+    home(
+        "actix-*",
+        &["posthorn-http", "posthorn-http1", "posthorn-bench-baseline"],
+    ),
     home("clap", &["posthorn", "xtask"]),
     home("deadpool*", &["posthorn-redis"]),
-    home("figment", &["posthorn"]),
-    home("garde", &["posthorn-http"]),
+    home("figment", &["posthorn-config"]),
+    home("garde", &["posthorn-config", "posthorn-http"]),
     home("governor", &["posthorn-http"]),
     home("jsonwebtoken", &["posthorn-jwt"]),
     home("mini-moka", &["posthorn-memory"]),
     home("opentelemetry*", &["posthorn-telemetry"]),
     home("prometheus-client", &["posthorn-telemetry"]),
     home("redis", &["posthorn-redis"]),
-    home("rusqlite", &["posthorn-embedded", "posthorn-yardstick"]),
+    home("rusqlite", &["posthorn-embedded", "posthorn-bench-baseline"]),
     home("tracing-bunyan-formatter", &["posthorn-telemetry"]),
     home("tracing-opentelemetry", &["posthorn-telemetry"]),
     home("tracing-subscriber", &["posthorn-telemetry"]),

@@ -25,9 +25,9 @@ pub(super) enum Kind {
     Posthorn,
     /// Without quotas.
     Unlimited,
-    /// The yardstick, which stores nothing.
+    /// The bench-baseline, which stores nothing.
     Bare,
-    /// The yardstick with the engine of the embedded store.
+    /// The bench-baseline with the engine of the embedded store.
     BareSynced,
 }
 
@@ -58,8 +58,8 @@ impl Server {
         let (name, path) = match kind {
             Kind::Posthorn => ("posthorn", "target/release/posthorn"),
             Kind::Unlimited => ("unlimited", "target/release/posthorn"),
-            Kind::Bare => ("bare", "target/release/yardstick"),
-            Kind::BareSynced => ("bare-synced", "target/release/yardstick"),
+            Kind::Bare => ("bare", "target/release/bench-baseline"),
+            Kind::BareSynced => ("bare-synced", "target/release/bench-baseline"),
         };
         let counted = if kind == Kind::Posthorn {
             "true"

@@ -34,7 +34,7 @@ fn with(from: &str, kind: Kind, name: &str, path: Option<&str>) -> Vec<String> {
 }
 
 /// What the bench measures beside is made of what it measures.
-const YARDSTICK: &str = "posthorn-yardstick";
+const YARDSTICK: &str = "posthorn-bench-baseline";
 
 #[track_caller]
 fn check_arrow(from: &str, kind: Kind, to: &str, allowed: bool) {

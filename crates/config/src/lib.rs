@@ -1,0 +1,1 @@
+//! The configuration: sections, their sources, their rules and their documentation.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use posthorn_domain::{Scope, Timestamp, TokenId, Topic};
 
 use crate::{
-    Clock, DenyList, DenyListError, MAX_TOKEN_LIFETIME, QuotaDecision, TOKEN_LEEWAY, TokenError,
-    TokenVerifier,
+    Clock, MAX_TOKEN_LIFETIME, QuotaDecision, RevocationList, RevocationListError, TOKEN_LEEWAY,
+    TokenError, TokenVerifier,
 };
 pub use failures::FailureLimit;
 pub use grant::Grant;
@@ -79,14 +79,14 @@ pub enum Refusal {
     /// The client sent too many tokens that were refused: more than these limits take.
     Throttled(QuotaDecision),
     /// Whether the token was revoked cannot be found out.
-    Unavailable(DenyListError),
+    Unavailable(RevocationListError),
 }
 
 /// Decides about requests.
 pub struct AccessControl {
     policy: AccessPolicy,
     verifier: Arc<dyn TokenVerifier>,
-    denied: Arc<dyn DenyList>,
+    revocations: Arc<dyn RevocationList>,
     failures: FailureLimit,
     clock: Arc<dyn Clock>,
 }
@@ -152,19 +152,19 @@ impl Refusal {
 }
 
 impl AccessControl {
-    /// Decides by `policy`; tokens are checked by `verifier` and looked up in `denied`, and what
+    /// Decides by `policy`; tokens are checked by `verifier` and looked up in `revocations`, and what
     /// clients get wrong is counted in `failures`.
     pub fn new(
         policy: AccessPolicy,
         verifier: Arc<dyn TokenVerifier>,
-        denied: Arc<dyn DenyList>,
+        revocations: Arc<dyn RevocationList>,
         failures: FailureLimit,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             policy,
             verifier,
-            denied,
+            revocations,
             failures,
             clock,
         }
@@ -197,7 +197,7 @@ impl AccessControl {
             (_, Credentials::Bearer(token)) => self.verifier.verify(token),
         };
         let claims = match claims {
-            Ok(claims) if !self.is_denied(&claims.id).await? => claims,
+            Ok(claims) if !self.is_revoked(&claims.id).await? => claims,
             Ok(_) => return Err(self.failed(request.address, Refusal::Revoked).await),
             Err(error) => {
                 let refusal = Refusal::Invalid(error);
@@ -222,11 +222,11 @@ impl AccessControl {
         if self.clock.now() >= claims.taken_until() {
             return Err(Refusal::Invalid(TokenError::Expired));
         }
-        match self.denied.is_denied(&claims.id).await {
+        match self.revocations.is_revoked(&claims.id).await {
             Ok(true) => Err(Refusal::Revoked),
             Ok(false) => Ok(()),
             Err(error) => {
-                tracing::debug!(%error, "a stream goes on without a look at the deny list");
+                tracing::debug!(%error, "the revocation list is unavailable, keeping the stream open");
                 Ok(())
             }
         }
@@ -236,21 +236,23 @@ impl AccessControl {
     /// longest lifetime of a token when that is not known.
     ///
     /// # Errors
-    /// The deny list did not take it.
+    /// The revocation list failed.
     pub async fn revoke(
         &self,
         id: &TokenId,
         expires_at: Option<Timestamp>,
-    ) -> Result<(), DenyListError> {
+    ) -> Result<(), RevocationListError> {
         let latest = self.clock.now().saturating_add(MAX_TOKEN_LIFETIME);
         let end = expires_at.map_or(latest, |end| end.min(latest));
         // A token is taken a little after its end.
-        self.denied.deny(id, end.saturating_add(TOKEN_LEEWAY)).await
+        self.revocations
+            .revoke(id, end.saturating_add(TOKEN_LEEWAY))
+            .await
     }
 
-    async fn is_denied(&self, id: &TokenId) -> Result<bool, Refusal> {
-        let denied = self.denied.is_denied(id).await;
-        denied.map_err(Refusal::Unavailable)
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, Refusal> {
+        let revocations = self.revocations.is_revoked(id).await;
+        revocations.map_err(Refusal::Unavailable)
     }
 
     /// Counts a failure of the client; past its limit that is what it hears.

@@ -1,4 +1,4 @@
-//! A port with a stand-in: the primary while it is there, the stand-in while it is away.
+//! A port with a fallback: the primary while it is available, else the secondary.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,45 +11,46 @@ use crate::{
     Breaker, BreakerState, Cache, CacheError, QuotaCounter, QuotaDecision, QuotaError, QuotaKey,
 };
 
-/// Answers from `primary` while the breaker is closed, from `stand_in` while it is open or when a
-/// call to the primary failed for a transient reason. Errors that are not transient pass through:
-/// the primary refused, and hiding that would hide a mistake.
+/// Calls `primary` while the breaker is closed, and `secondary` while it is open or after a
+/// transient error of the primary. A permanent error of the primary is returned: to hide it would
+/// hide a mistake.
 pub struct Fallback<P: ?Sized> {
     primary: Arc<P>,
-    stand_in: Arc<P>,
+    secondary: Arc<P>,
     breaker: Arc<Breaker>,
-    /// How often the primary refused for good.
-    refusals: AtomicU64,
+    /// How many calls the primary rejected for good.
+    permanent_errors: AtomicU64,
 }
 
 impl<P: ?Sized> Fallback<P> {
-    /// A port over `primary` with `stand_in` behind `breaker`.
-    pub fn new(primary: Arc<P>, stand_in: Arc<P>, breaker: Arc<Breaker>) -> Self {
+    /// A port over `primary` and `secondary`, switched by `breaker`.
+    pub fn new(primary: Arc<P>, secondary: Arc<P>, breaker: Arc<Breaker>) -> Self {
         Self {
             primary,
-            stand_in,
+            secondary,
             breaker,
-            refusals: AtomicU64::new(0),
+            permanent_errors: AtomicU64::new(0),
         }
     }
 
-    /// Logs that the primary refused; of many times only some, so that they do not fill the log.
-    fn refused(&self, error: &dyn std::fmt::Display) {
-        let refusals = self
-            .refusals
+    /// Logs a permanent error of the primary: only the 1st, 2nd, 4th, 8th and so on, so that they
+    /// do not flood the log.
+    fn log_permanent_error(&self, error: &dyn std::fmt::Display) {
+        let permanent_errors = self
+            .permanent_errors
             .fetch_add(1, Ordering::Relaxed)
             .saturating_add(1);
-        if refusals.is_power_of_two() {
+        if permanent_errors.is_power_of_two() {
             tracing::warn!(
                 dependency = self.breaker.name(),
                 %error,
-                refusals,
+                refusals = permanent_errors,
                 "dependency refused a call, falling back"
             );
         }
     }
 
-    /// Runs `call` on the primary, and on the stand-in where the primary is not there.
+    /// Runs `call` on the primary, or on the secondary if the primary is unavailable.
     async fn run<'a, T, E, F>(
         &'a self,
         is_transient: fn(&E) -> bool,
@@ -60,12 +61,12 @@ impl<P: ?Sized> Fallback<P> {
         F: Future<Output = Result<T, E>>,
     {
         if self.breaker.state() == BreakerState::Open {
-            return call(&self.stand_in).await;
+            return call(&self.secondary).await;
         }
         match call(&self.primary).await {
             Err(error) if is_transient(&error) => {
                 self.breaker.failed(&error);
-                call(&self.stand_in).await
+                call(&self.secondary).await
             }
             outcome => {
                 self.breaker.succeeded();
@@ -89,30 +90,31 @@ impl Cache for Fallback<dyn Cache> {
 
     /// Deletes from both, so that an outage does not bring back a value deleted before it.
     async fn delete(&self, key: &str) -> Result<bool, CacheError> {
-        let stood_in = self.stand_in.delete(key).await?;
+        let was_in_secondary = self.secondary.delete(key).await?;
         self.run(CacheError::is_transient, |cache| cache.delete(key))
             .await
-            .map(|was| was || stood_in)
+            .map(|was| was || was_in_secondary)
     }
 
     /// Clears both, for the same reason.
     async fn clear(&self) -> Result<(), CacheError> {
-        self.stand_in.clear().await?;
+        self.secondary.clear().await?;
         self.run(CacheError::is_transient, Cache::clear).await
     }
 }
 
-/// A request has to be decided in any case, so the stand-in also answers what the primary refuses
-/// for good. Only a transient failure counts for the breaker: one client's key that is not a counter
-/// must not have all count alone, and what refuses every call the probe finds.
+/// Every request needs a decision, so the secondary also decides after a permanent error of the
+/// primary. Only a transient error counts for the breaker: one broken key of one client must not
+/// make this process count alone for all clients, and the probe finds a back end that rejects every
+/// call.
 #[async_trait]
 impl QuotaCounter for Fallback<dyn QuotaCounter> {
     async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
         let decided = self.run(QuotaError::is_transient, |counter| counter.hit(key, rule));
         match decided.await {
             Err(error) => {
-                self.refused(&error);
-                self.stand_in.hit(key, rule).await
+                self.log_permanent_error(&error);
+                self.secondary.hit(key, rule).await
             }
             decided => decided,
         }
@@ -122,8 +124,8 @@ impl QuotaCounter for Fallback<dyn QuotaCounter> {
         let seen = self.run(QuotaError::is_transient, |counter| counter.peek(key, rule));
         match seen.await {
             Err(error) => {
-                self.refused(&error);
-                self.stand_in.peek(key, rule).await
+                self.log_permanent_error(&error);
+                self.secondary.peek(key, rule).await
             }
             seen => seen,
         }

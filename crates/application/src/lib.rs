@@ -4,7 +4,6 @@
 //! binary chooses which. Nothing here knows a runtime, a transport or a storage engine.
 
 mod access;
-mod admission;
 mod breaker;
 mod fallback;
 mod health_service;
@@ -12,24 +11,23 @@ mod info_service;
 mod lifecycle;
 mod message_service;
 mod ports;
+mod rate_limiter;
 mod replica_share;
 mod retention;
 
 pub use access::{
     AccessControl, AccessPolicy, AccessRequest, Action, Credentials, FailureLimit, Grant, Refusal,
 };
-pub use admission::{Admission, AdmissionSettings, Admitted, Caller};
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
 pub use fallback::Fallback;
 pub use health_service::{CheckOutcome, HealthChecks, HealthReport, HealthService, HealthStatus};
 pub use info_service::{AppIdentity, InfoService, InfoSnapshot};
 pub use lifecycle::{Lifecycle, Phase};
 pub use message_service::{
-    Follow, FollowEvent, MessageService, SendError, SendMessage, TopicListing,
+    CursorEvent, MessageService, SendError, SendMessage, TopicCursor, TopicListing,
 };
 pub use ports::cache::{Cache, CacheError};
 pub use ports::clock::Clock;
-pub use ports::deny_list::{DenyList, DenyListError, MAX_DENIAL_DELAY};
 pub use ports::dependency::{Dependency, DependencyError, DependencyObserver};
 pub use ports::message_store::{
     Anchor, Append, AppendError, Appended, Idempotency, MessageStore, Page, PageLimit,
@@ -40,9 +38,11 @@ pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome, Shed
 pub use ports::quota_counter::{
     QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaScope, QuotaWindow,
 };
+pub use ports::revocation_list::{MAX_REVOCATION_DELAY, RevocationList, RevocationListError};
 pub use ports::token_verifier::{
     Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY, TokenError,
     TokenVerifier,
 };
+pub use rate_limiter::{Caller, RateLimitDecision, RateLimiter, RateLimiterSettings};
 pub use replica_share::ReplicaShare;
 pub use retention::{RetentionService, RetentionSettings};

@@ -2,8 +2,8 @@
 
 mod cached;
 mod fingerprint;
-mod follow;
 mod listing;
+mod topic_cursor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use posthorn_domain::{
 };
 
 use crate::message_service::cached::MessageCache;
-pub use crate::message_service::follow::{Follow, FollowEvent};
 pub use crate::message_service::listing::TopicListing;
+pub use crate::message_service::topic_cursor::{CursorEvent, TopicCursor};
 use crate::{
     Append, AppendError, Appended, Cache, Idempotency, MessageStore, Page, PageRequest, StoreError,
     TopicRequest,
@@ -157,7 +157,7 @@ impl MessageService {
         &self,
         topic: Topic,
         after: Option<MessageId>,
-    ) -> Result<Follow, StoreError> {
-        Follow::start(Arc::clone(&self.store), topic, after).await
+    ) -> Result<TopicCursor, StoreError> {
+        TopicCursor::start(Arc::clone(&self.store), topic, after).await
     }
 }

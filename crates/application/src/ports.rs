@@ -2,9 +2,9 @@
 
 pub(crate) mod cache;
 pub(crate) mod clock;
-pub(crate) mod deny_list;
 pub(crate) mod dependency;
 pub(crate) mod message_store;
 pub(crate) mod metrics;
 pub(crate) mod quota_counter;
+pub(crate) mod revocation_list;
 pub(crate) mod token_verifier;

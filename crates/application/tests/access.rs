@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AccessControl, AccessPolicy, AccessRequest, Action, Clock, Credentials, DenyListError,
-    FailureLimit, Grant, MAX_TOKEN_LIFETIME, Refusal, TOKEN_LEEWAY, TokenError,
+    AccessControl, AccessPolicy, AccessRequest, Action, Clock, Credentials, FailureLimit, Grant,
+    MAX_TOKEN_LIFETIME, Refusal, RevocationListError, TOKEN_LEEWAY, TokenError,
 };
 use posthorn_domain::{QuotaStrategy, Scope, TokenId};
 use posthorn_testkit::{
-    FakeClock, FakeDenyList, FakeQuotaCounter, FakeTokens, quota_contract, samples,
+    FakeClock, FakeQuotaCounter, FakeRevocationList, FakeTokens, quota_contract, samples,
 };
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -21,7 +21,7 @@ const ALL: AccessPolicy = AccessPolicy::protected(true);
 
 struct Fixture {
     clock: Arc<FakeClock>,
-    denied: Arc<FakeDenyList>,
+    revocations: Arc<FakeRevocationList>,
     access: AccessControl,
 }
 
@@ -33,19 +33,19 @@ fn fixture(policy: AccessPolicy) -> Fixture {
         Ok(samples::claims("reader", "messages:read", &["house.*"])),
     );
     tokens.set("old", Err(TokenError::Expired));
-    let denied = Arc::new(FakeDenyList::new(Arc::clone(&clock)));
+    let revocations = Arc::new(FakeRevocationList::new(Arc::clone(&clock)));
     let rule = quota_contract::rule("2/minute", QuotaStrategy::FixedWindow);
     let counter = Arc::new(FakeQuotaCounter::new(Arc::clone(&clock), false));
     let access = AccessControl::new(
         policy,
         tokens,
-        Arc::clone(&denied) as _,
+        Arc::clone(&revocations) as _,
         FailureLimit::new(counter, Some(rule)),
         Arc::clone(&clock) as _,
     );
     Fixture {
         clock,
-        denied,
+        revocations,
         access,
     }
 }
@@ -134,14 +134,14 @@ async fn a_revocation_lasts_to_the_end_of_its_token_at_most() {
         Err(Refusal::Revoked)
     );
     assert_eq!(
-        fixture.denied.end_of(&id),
+        fixture.revocations.end_of(&id),
         Some(end.saturating_add(TOKEN_LEEWAY))
     );
     let longest = now.saturating_add(MAX_TOKEN_LIFETIME + TOKEN_LEEWAY);
     let far = now.saturating_add(MAX_TOKEN_LIFETIME * 3);
     for end in [None, Some(far)] {
         fixture.access.revoke(&id, end).await.unwrap();
-        assert_eq!(fixture.denied.end_of(&id), Some(longest));
+        assert_eq!(fixture.revocations.end_of(&id), Some(longest));
     }
 }
 
@@ -167,11 +167,11 @@ async fn who_fails_too_often_waits_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn a_deny_list_that_is_away_refuses_requests_and_keeps_streams() {
+async fn a_revocation_list_that_is_away_refuses_requests_and_keeps_streams() {
     let fixture = fixture(ALL);
     let grant = fixture.decide(Action::Read, "reader").await.unwrap();
-    let away = DenyListError::Unavailable("as the test wants".to_owned());
-    fixture.denied.fail_next(2, away.clone());
+    let away = RevocationListError::Unavailable("as the test wants".to_owned());
+    fixture.revocations.fail_next(2, away.clone());
     let refused = fixture.decide(Action::Read, "reader").await;
     assert_eq!(refused, Err(Refusal::Unavailable(away)));
     assert_eq!(fixture.access.still_holds(&grant).await, Ok(()));

@@ -28,7 +28,7 @@ struct Setup {
     observed: Arc<Observed>,
     breaker: Arc<Breaker>,
     primary: Arc<FakeCache>,
-    stand_in: Arc<FakeCache>,
+    secondary: Arc<FakeCache>,
     cache: Fallback<dyn Cache>,
 }
 
@@ -38,10 +38,10 @@ fn setup() -> Setup {
     let told = Arc::clone(&observed) as Arc<dyn DependencyObserver>;
     let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), told));
     let primary = Arc::new(FakeCache::new(Arc::clone(&clock)));
-    let stand_in = Arc::new(FakeCache::new(Arc::clone(&clock)));
+    let secondary = Arc::new(FakeCache::new(Arc::clone(&clock)));
     let cache = Fallback::new(
         Arc::clone(&primary) as Arc<dyn Cache>,
-        Arc::clone(&stand_in) as Arc<dyn Cache>,
+        Arc::clone(&secondary) as Arc<dyn Cache>,
         Arc::clone(&breaker),
     );
     Setup {
@@ -49,7 +49,7 @@ fn setup() -> Setup {
         observed,
         breaker,
         primary,
-        stand_in,
+        secondary,
         cache,
     }
 }
@@ -88,7 +88,7 @@ async fn a_transient_failure_is_answered_by_the_stand_in() {
     setup.primary.fail_next(1, unavailable());
     setup.cache.set("k", b"v", TTL).await.unwrap();
     assert_eq!(
-        setup.stand_in.get("k").await.unwrap().as_deref(),
+        setup.secondary.get("k").await.unwrap().as_deref(),
         Some(&b"v"[..])
     );
     assert_eq!(
@@ -107,7 +107,7 @@ async fn a_refusal_passes_through_and_does_not_open_the_breaker() {
         assert_eq!(setup.cache.get("k").await, Err(refused.clone()));
     }
     assert_eq!(setup.breaker.state(), BreakerState::Closed);
-    assert!(setup.stand_in.calls().is_empty());
+    assert!(setup.secondary.calls().is_empty());
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn the_third_failure_in_a_row_opens_the_breaker_and_the_primary_is_left_al
         assert_eq!(setup.cache.get("k").await, Ok(None));
     }
     assert_eq!(setup.primary.calls().len(), 3);
-    assert_eq!(setup.stand_in.calls().len(), 10);
+    assert_eq!(setup.secondary.calls().len(), 10);
     assert_eq!(*setup.observed.0.lock().unwrap(), [true, false]);
 }
 
@@ -137,12 +137,12 @@ async fn successes_between_failures_keep_the_breaker_closed() {
 #[tokio::test]
 async fn deletes_and_clears_reach_the_stand_in_too() {
     let setup = setup();
-    setup.stand_in.set("k", b"old", TTL).await.unwrap();
+    setup.secondary.set("k", b"old", TTL).await.unwrap();
     assert!(setup.cache.delete("k").await.unwrap());
     setup.cache.clear().await.unwrap();
-    assert_eq!(setup.stand_in.get("k").await, Ok(None));
+    assert_eq!(setup.secondary.get("k").await, Ok(None));
     assert!(setup.primary.calls().contains(&CacheCall::Clear));
-    assert!(setup.stand_in.calls().contains(&CacheCall::Clear));
+    assert!(setup.secondary.calls().contains(&CacheCall::Clear));
 }
 
 #[tokio::test]

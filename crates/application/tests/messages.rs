@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    Anchor, AppendError, Appended, Follow, FollowEvent, MessageService, MessageStore, PageLimit,
+    Anchor, AppendError, Appended, CursorEvent, MessageService, MessageStore, PageLimit,
     PageRequest, RetentionPolicy, RetentionService, RetentionSettings, SendMessage, StoreError,
+    TopicCursor,
 };
 use posthorn_domain::{Attributes, IdempotencyKey, MessageContent, MessageId, Topic};
 use posthorn_testkit::{FakeClock, FakeStore, eventually};
@@ -60,18 +61,18 @@ impl Setup {
         self.store.prune(&policy, usize::MAX).await.unwrap();
     }
 
-    async fn follow(&self, after: Option<MessageId>) -> Follow {
+    async fn follow(&self, after: Option<MessageId>) -> TopicCursor {
         self.service.follow(Topic::inbox(), after).await.unwrap()
     }
 }
 
-async fn texts(follow: &mut Follow) -> Vec<String> {
+async fn texts(follow: &mut TopicCursor) -> Vec<String> {
     match follow.next().await.unwrap() {
-        FollowEvent::Messages(messages) => messages
+        CursorEvent::Messages(messages) => messages
             .iter()
             .map(|message| message.content.as_str().to_owned())
             .collect(),
-        FollowEvent::Gap { first } => panic!("a gap before {first:?}"),
+        CursorEvent::Gap { first } => panic!("a gap before {first:?}"),
     }
 }
 
@@ -209,7 +210,7 @@ async fn what_is_pruned_while_a_follower_from_now_is_away_is_a_gap() {
     setup.prune_to(1).await;
     let mut back = setup.follow(Some(place)).await;
     let first = Some(ids[1]);
-    assert_eq!(back.next().await, Ok(FollowEvent::Gap { first }));
+    assert_eq!(back.next().await, Ok(CursorEvent::Gap { first }));
     assert_eq!(texts(&mut back).await, ["c"]);
 }
 
@@ -221,7 +222,7 @@ async fn a_pruned_place_is_a_gap_told_once_before_what_is_held() {
     let mut follow = setup.follow(Some(ids[0])).await;
     assert_eq!(
         follow.next().await,
-        Ok(FollowEvent::Gap {
+        Ok(CursorEvent::Gap {
             first: Some(ids[2])
         })
     );
@@ -240,7 +241,7 @@ async fn a_topic_pruned_to_nothing_is_one_gap_and_then_live() {
     setup.clock.advance(Duration::from_hours(2));
     setup.prune_to(10).await;
     let mut follow = setup.follow(Some(ids[0])).await;
-    assert_eq!(follow.next().await, Ok(FollowEvent::Gap { first: None }));
+    assert_eq!(follow.next().await, Ok(CursorEvent::Gap { first: None }));
     setup.send_all(&["c"]).await;
     assert_eq!(texts(&mut follow).await, ["c"]);
     // Who starts from now has missed nothing.

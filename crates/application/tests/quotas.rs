@@ -1,4 +1,4 @@
-//! Admission, the fallback of quotas and the shares of processes, over fakes.
+//! The rate limiter, the fallback of quotas and the shares of processes, over fakes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use posthorn_application::{
-    Admission, AdmissionSettings, Breaker, BreakerSettings, BreakerState, Caller,
-    DependencyObserver, Fallback, QuotaClass, QuotaCounter, QuotaError, QuotaScope, ReplicaShare,
+    Breaker, BreakerSettings, BreakerState, Caller, DependencyObserver, Fallback, QuotaClass,
+    QuotaCounter, QuotaError, QuotaScope, RateLimiter, RateLimiterSettings, ReplicaShare,
 };
 use posthorn_domain::{Client, QuotaStrategy};
 use posthorn_testkit::quota_contract::{key, rule};
@@ -54,16 +54,16 @@ fn unavailable() -> QuotaError {
     QuotaError::Unavailable("as the test wants".to_owned())
 }
 
-fn admission(counter: Arc<dyn QuotaCounter>) -> Admission {
+fn rate_limiter(counter: Arc<dyn QuotaCounter>) -> RateLimiter {
     let rule = |text| rule(text, QuotaStrategy::FixedWindow);
-    let settings = AdmissionSettings {
+    let settings = RateLimiterSettings {
         message: rule("10 per minute"),
         read: rule("3 per minute"),
         default: rule("6 per hour"),
         exempt: vec!["10.0.0.0/8".parse().unwrap()],
         shared: true,
     };
-    Admission::new(counter, settings)
+    RateLimiter::new(counter, settings)
 }
 
 fn at(address: &str) -> Caller<'_> {
@@ -152,21 +152,18 @@ async fn refusals_are_warned_of_without_filling_the_log() {
 
 #[tokio::test]
 async fn each_class_has_its_own_rule_and_count() {
-    let admission = admission(setup().counter);
+    let rate_limiter = rate_limiter(setup().counter);
     for number in 1..=4 {
-        let admitted = admission
-            .admit(READ, at("192.0.2.1"))
+        let decided = rate_limiter
+            .check(READ, at("192.0.2.1"))
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(admitted.decision.allowed, number <= 3);
-        assert_eq!(
-            (admitted.class, admitted.degraded),
-            (QuotaClass::Read, false)
-        );
+        assert_eq!(decided.decision.allowed, number <= 3);
+        assert_eq!((decided.class, decided.degraded), (QuotaClass::Read, false));
     }
-    let seen = admission
-        .look(MESSAGE, at("192.0.2.1"))
+    let seen = rate_limiter
+        .peek(MESSAGE, at("192.0.2.1"))
         .await
         .unwrap()
         .unwrap();
@@ -176,26 +173,26 @@ async fn each_class_has_its_own_rule_and_count() {
 
 #[tokio::test]
 async fn who_is_exempt_is_not_counted_whatever_the_token() {
-    let admission = admission(setup().counter);
+    let rate_limiter = rate_limiter(setup().counter);
     let exempt = Caller {
         subject: Some("alice"),
         ..at("10.1.2.3")
     };
     for _ in 0..5 {
-        assert_eq!(admission.admit(READ, exempt).await, Ok(None));
-        assert_eq!(admission.look(READ, exempt).await, Ok(None));
+        assert_eq!(rate_limiter.check(READ, exempt).await, Ok(None));
+        assert_eq!(rate_limiter.peek(READ, exempt).await, Ok(None));
     }
     let elsewhere = Caller {
         subject: Some("alice"),
         ..at("192.0.2.1")
     };
-    let seen = admission.look(READ, elsewhere).await.unwrap().unwrap();
+    let seen = rate_limiter.peek(READ, elsewhere).await.unwrap().unwrap();
     assert_eq!(seen.decision.windows[0].used, 0);
 }
 
 #[tokio::test]
 async fn a_subject_is_one_client_wherever_it_calls_from() {
-    let admission = admission(setup().counter);
+    let rate_limiter = rate_limiter(setup().counter);
     let alice = |address| Caller {
         subject: Some("alice"),
         ..at(address)
@@ -205,15 +202,15 @@ async fn a_subject_is_one_client_wherever_it_calls_from() {
         .iter()
         .enumerate()
     {
-        let admitted = admission
-            .admit(READ, alice(address))
+        let decided = rate_limiter
+            .check(READ, alice(address))
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(admitted.decision.allowed, number < 3);
+        assert_eq!(decided.decision.allowed, number < 3);
     }
-    let same_address = admission
-        .admit(READ, at("192.0.2.1"))
+    let same_address = rate_limiter
+        .check(READ, at("192.0.2.1"))
         .await
         .unwrap()
         .unwrap();
@@ -228,19 +225,19 @@ async fn counting_alone_is_degraded_when_it_should_be_shared() {
     let Setup {
         primary, counter, ..
     } = setup();
-    let admission = admission(counter);
+    let rate_limiter = rate_limiter(counter);
     primary.fail_next(1, unavailable());
     assert!(
-        admission
-            .admit(READ, at("192.0.2.1"))
+        rate_limiter
+            .check(READ, at("192.0.2.1"))
             .await
             .unwrap()
             .unwrap()
             .degraded
     );
     assert!(
-        !admission
-            .admit(READ, at("192.0.2.1"))
+        !rate_limiter
+            .check(READ, at("192.0.2.1"))
             .await
             .unwrap()
             .unwrap()

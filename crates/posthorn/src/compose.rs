@@ -100,13 +100,13 @@ impl App {
         let mut supervisor = Supervisor::default();
         let shared = dependencies::connect(&settings, &clock, &metrics, &mut supervisor).await?;
         let redis = shared.pool.as_ref().zip(shared.breaker.as_ref());
-        let admission = settings
+        let rate_limiter = settings
             .quotas
             .as_ref()
-            .map(|section| quotas::admission(section, redis, &clock, &metrics));
+            .map(|section| quotas::rate_limiter(section, redis, &clock, &metrics));
         let store::Opened {
             messages: store,
-            denied,
+            revocations,
             is_cacheable,
         } = store::open(&settings, &clock).await?;
         let store: Arc<dyn MessageStore> = Arc::new(InstrumentedStore::new(store, &metrics));
@@ -132,7 +132,7 @@ impl App {
         }
         let (stop_streams, streams_stopped) = watch::channel(false);
         let services = Services {
-            access: Arc::new(access::control(&settings, denied, &clock)),
+            access: Arc::new(access::control(&settings, revocations, &clock)),
             messages: Arc::new(messages),
             health: Arc::new(HealthService::new(
                 Arc::clone(&store),
@@ -142,7 +142,7 @@ impl App {
                 Arc::clone(&clock),
             )),
             info: Arc::new(InfoService::new(identity, shared.cache, Arc::clone(&clock))),
-            admission: admission.map(Arc::new),
+            rate_limiter: rate_limiter.map(Arc::new),
             lifecycle: Arc::clone(&lifecycle),
             clock: Arc::clone(&clock),
             request_metrics: Arc::clone(&metrics) as _,

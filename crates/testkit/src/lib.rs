@@ -12,21 +12,20 @@
 )]
 
 pub mod cache_contract;
-pub mod deny_list_contract;
 mod eventually;
 mod fake_clock;
 mod fakes;
 pub mod quota_contract;
 mod redis;
+pub mod revocation_list_contract;
 pub mod samples;
 pub mod store_contract;
 mod store_model;
 
 pub use cache_contract::CacheHarness;
-pub use deny_list_contract::DenyListHarness;
 pub use eventually::eventually;
 pub use fake_clock::FakeClock;
-pub use fakes::access::{FakeDenyList, FakeTokens};
+pub use fakes::access::{FakeRevocationList, FakeTokens};
 pub use fakes::cache::{CacheCall, FakeCache};
 pub use fakes::dependency::FakeDependency;
 pub use fakes::quota_counter::FakeQuotaCounter;
@@ -35,5 +34,6 @@ pub use quota_contract::QuotaHarness;
 pub use redis::cluster::RedisCluster;
 pub use redis::sentinel::RedisSentinel;
 pub use redis::server::RedisServer;
+pub use revocation_list_contract::RevocationListHarness;
 pub use store_contract::{StoreHarness, run_case};
 pub use store_model::{Operation, Place, StoreModel, check_model, operations, run_model};

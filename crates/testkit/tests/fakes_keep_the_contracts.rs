@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppendError, Cache, CacheError, DenyList, Dependency, DependencyError, MessageStore,
-    QuotaCounter, QuotaError, StoreError,
+    AppendError, Cache, CacheError, Dependency, DependencyError, MessageStore, QuotaCounter,
+    QuotaError, RevocationList, StoreError,
 };
 use posthorn_testkit::{
-    CacheCall, CacheHarness, DenyListHarness, FakeCache, FakeClock, FakeDenyList, FakeDependency,
-    FakeQuotaCounter, FakeStore, QuotaHarness, StoreHarness, cache_contract_tests,
-    deny_list_contract_tests, quota_clock_tests, quota_contract, quota_contract_tests, samples,
-    store_clock_tests, store_contract_tests, store_model_tests,
+    CacheCall, CacheHarness, FakeCache, FakeClock, FakeDependency, FakeQuotaCounter,
+    FakeRevocationList, FakeStore, QuotaHarness, RevocationListHarness, StoreHarness,
+    cache_contract_tests, quota_clock_tests, quota_contract, quota_contract_tests,
+    revocation_list_contract_tests, samples, store_clock_tests, store_contract_tests,
+    store_model_tests,
 };
 
 struct Harness {
@@ -21,7 +22,7 @@ struct Harness {
     store: Arc<FakeStore>,
     cache: Arc<FakeCache>,
     quotas: Arc<FakeQuotaCounter>,
-    denied: Arc<FakeDenyList>,
+    revocations: Arc<FakeRevocationList>,
 }
 
 impl Harness {
@@ -30,13 +31,13 @@ impl Harness {
         let store = Arc::new(FakeStore::new(Arc::clone(&clock)));
         let cache = Arc::new(FakeCache::new(Arc::clone(&clock)));
         let quotas = Arc::new(FakeQuotaCounter::new(Arc::clone(&clock), false));
-        let denied = Arc::new(FakeDenyList::new(Arc::clone(&clock)));
+        let revocations = Arc::new(FakeRevocationList::new(Arc::clone(&clock)));
         Self {
             clock,
             store,
             cache,
             quotas,
-            denied,
+            revocations,
         }
     }
 }
@@ -71,9 +72,9 @@ impl QuotaHarness for Harness {
     }
 }
 
-impl DenyListHarness for Harness {
-    fn deny_list(&self) -> Arc<dyn DenyList> {
-        self.denied.clone()
+impl RevocationListHarness for Harness {
+    fn revocation_list(&self) -> Arc<dyn RevocationList> {
+        self.revocations.clone()
     }
 
     fn clock(&self) -> &FakeClock {
@@ -82,7 +83,7 @@ impl DenyListHarness for Harness {
 }
 
 store_contract_tests!(Harness::new());
-deny_list_contract_tests!(Harness::new());
+revocation_list_contract_tests!(Harness::new());
 store_clock_tests!(Harness::new());
 store_model_tests!(cases = 32, Harness::new());
 cache_contract_tests!(Harness::new());

@@ -1,9 +1,9 @@
 //! What is asked of SQLite: the statements, and rows to values and back.
 
 pub(crate) mod append;
-pub(crate) mod denied;
 pub(crate) mod prune;
 pub(crate) mod read;
+pub(crate) mod revocations;
 
 use std::sync::Arc;
 

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, DenyList, DenyListError, MessageStore, Page, PageRequest,
-    Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
+    RevocationList, RevocationListError, StoreError, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::fault::{closed, deny_list_error, timed_out};
+use crate::fault::{closed, revocation_list_error, timed_out};
 use crate::open::{OpenError, open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
-use crate::sql::{denied, read};
+use crate::sql::{read, revocations};
 use crate::wakers::{FileSubscription, Wakers};
 use crate::writer::{Command, Writer};
 
@@ -200,21 +200,21 @@ impl MessageStore for EmbeddedStore {
 
 /// Kept in the same file, so that a revocation is as safe as a message.
 #[async_trait]
-impl DenyList for EmbeddedStore {
-    async fn deny(&self, id: &TokenId, until: Timestamp) -> Result<(), DenyListError> {
+impl RevocationList for EmbeddedStore {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
         if until <= self.clock.now() {
             return Ok(());
         }
-        let denied: Result<(), StoreError> = self
-            .write(|reply| Command::Deny(id.clone(), until, reply))
+        let outcome: Result<(), StoreError> = self
+            .write(|reply| Command::Revoke(id.clone(), until, reply))
             .await;
-        denied.map_err(deny_list_error)
+        outcome.map_err(revocation_list_error)
     }
 
-    async fn is_denied(&self, id: &TokenId) -> Result<bool, DenyListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
         let (id, now) = (id.clone(), self.clock.now());
-        let denied = self.read(move |connection| denied::is_denied(connection, &id, now));
-        denied.await.map_err(deny_list_error)
+        let outcome = self.read(move |connection| revocations::is_revoked(connection, &id, now));
+        outcome.await.map_err(revocation_list_error)
     }
 }
 

@@ -17,8 +17,8 @@ use crate::identity::{self, FileIdentity};
 use crate::lock::FileLock;
 use crate::open::{self, Opened};
 use crate::sql::append::{Group, Memory};
-use crate::sql::denied;
 use crate::sql::prune::{self, Place};
+use crate::sql::revocations;
 use crate::wakers::Wakers;
 
 /// The most operations of one group.
@@ -35,7 +35,7 @@ pub(crate) enum Command {
         oneshot::Sender<Result<Pruned, StoreError>>,
     ),
     /// Denies a token until a moment.
-    Deny(TokenId, Timestamp, oneshot::Sender<Result<(), StoreError>>),
+    Revoke(TokenId, Timestamp, oneshot::Sender<Result<(), StoreError>>),
     /// Writes a little, to find out whether writing works.
     Probe(oneshot::Sender<Result<(), StoreError>>),
     /// Marks the file as closed in order and ends the thread.
@@ -49,7 +49,7 @@ impl Command {
             Self::Append(_, reply) => reply.is_closed(),
             Self::Delete(_, _, reply) => reply.is_closed(),
             Self::Prune(_, _, reply) => reply.is_closed(),
-            Self::Deny(_, _, reply) | Self::Probe(reply) => reply.is_closed(),
+            Self::Revoke(_, _, reply) | Self::Probe(reply) => reply.is_closed(),
             Self::Close(_) => false,
         }
     }
@@ -207,8 +207,8 @@ impl Writer {
                     let now = clock.now();
                     Outcome::Prune(prune::prune(&transaction, policy, *budget, now, place)?)
                 }
-                Command::Deny(id, until, _) => {
-                    denied::deny(&transaction, id, *until)?;
+                Command::Revoke(id, until, _) => {
+                    revocations::add(&transaction, id, *until)?;
                     Outcome::Done
                 }
                 Command::Probe(_) | Command::Close(_) => {
@@ -251,7 +251,7 @@ impl Writer {
                 (Command::Append(_, reply), Outcome::Append(outcome)) => drop(reply.send(outcome)),
                 (Command::Delete(_, _, reply), Outcome::Delete(was)) => drop(reply.send(Ok(was))),
                 (Command::Prune(_, _, reply), Outcome::Prune(done)) => drop(reply.send(Ok(done))),
-                (Command::Deny(_, _, reply) | Command::Probe(reply), Outcome::Done) => {
+                (Command::Revoke(_, _, reply) | Command::Probe(reply), Outcome::Done) => {
                     drop(reply.send(Ok(())));
                 }
                 _ => {}
@@ -269,7 +269,7 @@ impl Writer {
                 Command::Append(_, reply) => drop(reply.send(Err(error.clone().into()))),
                 Command::Delete(_, _, reply) => drop(reply.send(Err(error.clone()))),
                 Command::Prune(_, _, reply) => drop(reply.send(Err(error.clone()))),
-                Command::Deny(_, _, reply) | Command::Probe(reply) => {
+                Command::Revoke(_, _, reply) | Command::Probe(reply) => {
                     drop(reply.send(Err(error.clone())));
                 }
                 Command::Close(_) => {}

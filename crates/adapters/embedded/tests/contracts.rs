@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, DenyList, MessageStore};
+use posthorn_application::{Clock, MessageStore, RevocationList};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_testkit::{
-    DenyListHarness, FakeClock, StoreHarness, deny_list_contract_tests, store_clock_tests,
-    store_contract_tests, store_model_tests, store_restart_tests,
+    FakeClock, RevocationListHarness, StoreHarness, revocation_list_contract_tests,
+    store_clock_tests, store_contract_tests, store_model_tests, store_restart_tests,
 };
 use tempfile::TempDir;
 
@@ -57,9 +57,9 @@ impl StoreHarness for FileHarness {
 }
 
 #[async_trait]
-impl DenyListHarness for FileHarness {
-    fn deny_list(&self) -> Arc<dyn DenyList> {
-        Arc::clone(&self.store) as Arc<dyn DenyList>
+impl RevocationListHarness for FileHarness {
+    fn revocation_list(&self) -> Arc<dyn RevocationList> {
+        Arc::clone(&self.store) as Arc<dyn RevocationList>
     }
 
     fn clock(&self) -> &FakeClock {
@@ -75,4 +75,4 @@ store_contract_tests!(harness());
 store_clock_tests!(harness());
 store_restart_tests!(harness());
 store_model_tests!(cases = 128, harness());
-deny_list_contract_tests!(harness());
+revocation_list_contract_tests!(harness());

@@ -2,13 +2,13 @@
 //! list of revoked tokens, all bounded.
 
 mod cache;
-mod deny_list;
+mod cached_revocation_list;
 mod quota;
-mod remembered;
+mod revocation_list;
 mod store;
 
 pub use cache::{MemoryCache, MemoryCacheSettings};
-pub use deny_list::MemoryDenyList;
+pub use cached_revocation_list::CachedRevocationList;
 pub use quota::{MemoryQuotaCounter, MemoryQuotaSettings};
-pub use remembered::RememberedDenyList;
+pub use revocation_list::MemoryRevocationList;
 pub use store::{MemoryStore, MemoryStoreSettings};

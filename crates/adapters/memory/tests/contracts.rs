@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Cache, DenyList, MessageStore, QuotaCounter};
+use posthorn_application::{Cache, MessageStore, QuotaCounter, RevocationList};
 use posthorn_memory::{
-    MemoryCache, MemoryCacheSettings, MemoryDenyList, MemoryQuotaCounter, MemoryQuotaSettings,
-    MemoryStore, MemoryStoreSettings, RememberedDenyList,
+    CachedRevocationList, MemoryCache, MemoryCacheSettings, MemoryQuotaCounter,
+    MemoryQuotaSettings, MemoryRevocationList, MemoryStore, MemoryStoreSettings,
 };
 use posthorn_testkit::{
-    CacheHarness, DenyListHarness, FakeClock, QuotaHarness, StoreHarness, cache_contract_tests,
-    deny_list_contract_tests, quota_clock_tests, quota_contract_tests, store_clock_tests,
-    store_contract_tests, store_model_tests,
+    CacheHarness, FakeClock, QuotaHarness, RevocationListHarness, StoreHarness,
+    cache_contract_tests, quota_clock_tests, quota_contract_tests, revocation_list_contract_tests,
+    store_clock_tests, store_contract_tests, store_model_tests,
 };
 
 struct Harness {
@@ -76,25 +76,25 @@ quota_clock_tests!(cases = 512, Harness::new());
 
 struct Denials {
     clock: Arc<FakeClock>,
-    list: Arc<dyn DenyList>,
+    list: Arc<dyn RevocationList>,
 }
 
 impl Denials {
     fn in_memory() -> Self {
         let clock = Arc::new(FakeClock::new());
-        let list = Arc::new(MemoryDenyList::new(clock.clone()));
+        let list = Arc::new(MemoryRevocationList::new(clock.clone()));
         Self { clock, list }
     }
 
     fn remembered() -> Self {
         let Self { clock, list } = Self::in_memory();
-        let list = Arc::new(RememberedDenyList::new(list, clock.clone()));
+        let list = Arc::new(CachedRevocationList::new(list, clock.clone()));
         Self { clock, list }
     }
 }
 
-impl DenyListHarness for Denials {
-    fn deny_list(&self) -> Arc<dyn DenyList> {
+impl RevocationListHarness for Denials {
+    fn revocation_list(&self) -> Arc<dyn RevocationList> {
         self.list.clone()
     }
 
@@ -106,11 +106,11 @@ impl DenyListHarness for Denials {
 mod denials_in_memory {
     use super::*;
 
-    deny_list_contract_tests!(Denials::in_memory());
+    revocation_list_contract_tests!(Denials::in_memory());
 }
 
-mod remembered_denials {
+mod cached_revocations {
     use super::*;
 
-    deny_list_contract_tests!(Denials::remembered());
+    revocation_list_contract_tests!(Denials::remembered());
 }

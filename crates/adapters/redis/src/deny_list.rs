@@ -1,9 +1,9 @@
-//! The `DenyList` port on Redis strings, which Redis expires.
+//! The `RevocationList` port on Redis strings, which Redis expires.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, DenyList, DenyListError};
+use posthorn_application::{Clock, RevocationList, RevocationListError};
 use posthorn_domain::{Timestamp, TokenId};
 
 use crate::keys;
@@ -27,12 +27,12 @@ return 1";
 ///
 /// The bound of a call is the checkout's plus the command time-out. Redis keeps the time from then
 /// on: its clock counts how long, this one's when it began.
-pub struct RedisDenyList {
+pub struct RedisRevocationList {
     pool: RedisPool,
     clock: Arc<dyn Clock>,
 }
 
-impl RedisDenyList {
+impl RedisRevocationList {
     /// A list under the prefix of `pool`.
     pub fn new(pool: RedisPool, clock: Arc<dyn Clock>) -> Self {
         Self { pool, clock }
@@ -40,8 +40,8 @@ impl RedisDenyList {
 }
 
 #[async_trait]
-impl DenyList for RedisDenyList {
-    async fn deny(&self, id: &TokenId, until: Timestamp) -> Result<(), DenyListError> {
+impl RevocationList for RedisRevocationList {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
         let rest = until
             .as_millis()
             .saturating_sub(self.clock.now().as_millis());
@@ -58,7 +58,7 @@ impl DenyList for RedisDenyList {
         Ok(())
     }
 
-    async fn is_denied(&self, id: &TokenId) -> Result<bool, DenyListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
         let key = keys::denied(self.pool.prefix(), id);
         Ok(self.pool.query(redis::cmd("EXISTS").arg(key)).await?)
     }

@@ -1,7 +1,9 @@
 //! The one place that says which of Redis's errors may pass.
 
 use deadpool::managed::PoolError;
-use posthorn_application::{CacheError, DenyListError, DependencyError, QuotaError, StoreError};
+use posthorn_application::{
+    CacheError, DependencyError, QuotaError, RevocationListError, StoreError,
+};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::slots::NodeAddress;
@@ -155,7 +157,7 @@ impl From<Fault> for QuotaError {
     }
 }
 
-impl From<Fault> for DenyListError {
+impl From<Fault> for RevocationListError {
     fn from(fault: Fault) -> Self {
         match fault {
             // As for a store: a revocation that found no room is worth another try.

@@ -15,7 +15,7 @@ mod slots;
 mod store;
 
 pub use cache::RedisCache;
-pub use deny_list::RedisDenyList;
+pub use deny_list::RedisRevocationList;
 pub use dependency::RedisDependency;
 pub use pool::{PoolStatus, RedisPool};
 pub use quota::RedisQuotaCounter;

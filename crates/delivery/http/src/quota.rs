@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
-use posthorn_application::{Admission, Admitted, QuotaDecision, QuotaWindow};
+use posthorn_application::{QuotaDecision, QuotaWindow, RateLimitDecision, RateLimiter};
 use posthorn_domain::{Quota, Timestamp};
 
 use crate::caller;
@@ -64,12 +64,12 @@ pub(crate) async fn decide(
 
 /// What was decided about one request, if it has limits.
 async fn admit(route: &'static Route, state: &State, request: &HttpRequest) -> Option<Decided> {
-    let admission: &Admission = state.services.admission.as_deref()?;
+    let rate_limiter: &RateLimiter = state.services.rate_limiter.as_deref()?;
     let scope = route.quota_scope(request.method())?;
     let subject = caller::authenticated_subject(request);
     let caller = caller::of(request, subject.as_ref());
     let at = state.services.clock.now();
-    match admission.admit(scope, caller).await {
+    match rate_limiter.check(scope, caller).await {
         Ok(admitted) => admitted.map(|admitted| Decided::new(admitted, at)),
         Err(error) => {
             // To refuse everybody because nobody can be counted would help nobody.
@@ -144,7 +144,7 @@ impl From<ApiError> for Refused {
 
 impl Decided {
     /// The decision on a quota, which was asked for `at` this time.
-    pub(crate) fn new(admitted: Admitted, at: Timestamp) -> Self {
+    pub(crate) fn new(admitted: RateLimitDecision, at: Timestamp) -> Self {
         Self {
             kind: admitted.class.as_str(),
             degraded: admitted.degraded,

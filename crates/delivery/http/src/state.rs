@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use posthorn_application::{
-    AccessControl, Admission, Clock, HealthService, InfoService, Lifecycle, MessageService,
-    MetricsExposition, RequestMetrics,
+    AccessControl, Clock, HealthService, InfoService, Lifecycle, MessageService, MetricsExposition,
+    RateLimiter, RequestMetrics,
 };
 use posthorn_domain::Timestamp;
 use tokio::sync::watch;
@@ -23,7 +23,7 @@ pub struct Services {
     /// Says who answers.
     pub info: Arc<InfoService>,
     /// Decides whether requests are within their clients' quotas; `None` when nobody has any.
-    pub admission: Option<Arc<Admission>>,
+    pub rate_limiter: Option<Arc<RateLimiter>>,
     /// Says how it is.
     pub health: Arc<HealthService>,
     /// Where the process is in its life.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{AccessControl, AccessPolicy, Clock, DenyList, FailureLimit};
+use posthorn_application::{AccessControl, AccessPolicy, Clock, FailureLimit, RevocationList};
 use posthorn_jwt::JwtTokens;
-use posthorn_memory::{MemoryQuotaCounter, MemoryQuotaSettings, RememberedDenyList};
+use posthorn_memory::{CachedRevocationList, MemoryQuotaCounter, MemoryQuotaSettings};
 
 use crate::config::Settings;
 
@@ -14,7 +14,7 @@ const MAX_CLIENTS: usize = 10_000;
 /// The access control that the settings describe, over the store's own list of revoked tokens.
 pub(super) fn control(
     settings: &Settings,
-    denied: Arc<dyn DenyList>,
+    revocations: Arc<dyn RevocationList>,
     clock: &Arc<dyn Clock>,
 ) -> AccessControl {
     let access = &settings.access;
@@ -31,7 +31,7 @@ pub(super) fn control(
     AccessControl::new(
         policy,
         Arc::new(tokens(settings, clock)),
-        Arc::new(RememberedDenyList::new(denied, Arc::clone(clock))),
+        Arc::new(CachedRevocationList::new(revocations, Arc::clone(clock))),
         FailureLimit::new(counter, access.failures.clone()),
         Arc::clone(clock),
     )

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use posthorn_application::{
-    Admission, AdmissionSettings, Breaker, Clock, Fallback, QuotaCounter, ReplicaShare,
+    Breaker, Clock, Fallback, QuotaCounter, RateLimiter, RateLimiterSettings, ReplicaShare,
 };
 use posthorn_memory::{MemoryQuotaCounter, MemoryQuotaSettings};
 use posthorn_redis::{RedisPool, RedisQuotaCounter};
@@ -12,14 +12,14 @@ use posthorn_telemetry::{InstrumentedQuotaCounter, Metrics};
 
 use crate::config::QuotaSection;
 
-/// The admission of requests, with its counter in memory, or over Redis with the memory as its
+/// The rate limiter, with its counter in memory, or over Redis with the memory as its
 /// stand-in. Whenever this process counts alone, it takes its share of each limit.
-pub(super) fn admission(
+pub(super) fn rate_limiter(
     section: &QuotaSection,
     redis: Option<(&RedisPool, &Arc<Breaker>)>,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
-) -> Admission {
+) -> RateLimiter {
     let memory = MemoryQuotaCounter::new(Arc::clone(clock), MemoryQuotaSettings::default());
     let memory = InstrumentedQuotaCounter::new(Arc::new(memory), "memory", metrics);
     let memory: Arc<dyn QuotaCounter> = Arc::new(memory);
@@ -37,12 +37,12 @@ pub(super) fn admission(
             Arc::new(Fallback::new(shared, alone, Arc::clone(breaker)))
         }
     };
-    let settings = AdmissionSettings {
+    let settings = RateLimiterSettings {
         message: section.message.clone(),
         read: section.read.clone(),
         default: section.default.clone(),
         exempt: section.exempt.clone(),
         shared: redis.is_some(),
     };
-    Admission::new(counter, settings)
+    RateLimiter::new(counter, settings)
 }

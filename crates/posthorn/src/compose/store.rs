@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Clock, DenyList, MessageStore};
+use posthorn_application::{Clock, MessageStore, RevocationList};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
-use posthorn_memory::{MemoryDenyList, MemoryStore, MemoryStoreSettings};
+use posthorn_memory::{MemoryRevocationList, MemoryStore, MemoryStoreSettings};
 use posthorn_redis::{
-    RedisDenyList, RedisPool, RedisSettings, RedisSettingsError, RedisStore, RedisStoreError,
+    RedisPool, RedisRevocationList, RedisSettings, RedisSettingsError, RedisStore, RedisStoreError,
     RedisStoreSettings,
 };
 
@@ -18,7 +18,7 @@ use crate::config::{Settings, StoreUrl};
 /// The store, and the list of revoked tokens that is kept with the messages.
 pub(crate) struct Opened {
     pub(crate) messages: Arc<dyn MessageStore>,
-    pub(crate) denied: Arc<dyn DenyList>,
+    pub(crate) revocations: Arc<dyn RevocationList>,
     /// Whether a cache of messages in this process is right and of use: nobody else deletes from the
     /// store, and reading from it takes longer.
     pub(crate) is_cacheable: bool,
@@ -36,7 +36,7 @@ pub(crate) async fn open(
                 Arc::clone(clock),
                 MemoryStoreSettings::default(),
             )),
-            denied: Arc::new(MemoryDenyList::new(Arc::clone(clock))),
+            revocations: Arc::new(MemoryRevocationList::new(Arc::clone(clock))),
             is_cacheable: false,
         }),
         StoreUrl::File(path) => {
@@ -51,21 +51,21 @@ pub(crate) async fn open(
             let store = Arc::new(store);
             Ok(Opened {
                 messages: Arc::clone(&store) as _,
-                denied: store,
+                revocations: store,
                 is_cacheable: true,
             })
         }
         StoreUrl::Redis(url) => {
             let settings = RedisStoreSettings::new(url.clone());
             let place = settings.redis.masked_url();
-            let denied = deny_list(&settings.redis, clock);
-            let denied = denied.map_err(|error| refused(place.clone(), &error))?;
+            let revocations = revocation_list(&settings.redis, clock);
+            let revocations = revocations.map_err(|error| refused(place.clone(), &error))?;
             let store = connect(settings, section.durability, clock)
                 .await
                 .map_err(|error| refused(place, &error))?;
             Ok(Opened {
                 messages: Arc::new(store),
-                denied: Arc::new(denied),
+                revocations: Arc::new(revocations),
                 is_cacheable: false,
             })
         }
@@ -85,12 +85,12 @@ async fn open_file(
 }
 
 /// The list of revoked tokens in a Redis; it connects when it is asked.
-pub(crate) fn deny_list(
+pub(crate) fn revocation_list(
     settings: &RedisSettings,
     clock: &Arc<dyn Clock>,
-) -> Result<RedisDenyList, RedisSettingsError> {
+) -> Result<RedisRevocationList, RedisSettingsError> {
     let pool = RedisPool::new(settings)?;
-    Ok(RedisDenyList::new(pool, Arc::clone(clock)))
+    Ok(RedisRevocationList::new(pool, Arc::clone(clock)))
 }
 
 /// Connects to the Redis store, waiting for it until the deadline of the start.

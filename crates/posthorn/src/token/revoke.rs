@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{Clock, DenyList, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY};
+use posthorn_application::{Clock, MAX_TOKEN_LIFETIME, RevocationList, TOKEN_LEEWAY};
 use posthorn_domain::{Scope, Subject, Timestamp, TokenId};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
 use posthorn_redis::RedisSettings;
@@ -110,9 +110,9 @@ async fn in_store(
         }
         StoreUrl::Redis(url) => {
             let redis = RedisSettings::new(url.clone());
-            let list = store::deny_list(&redis, clock).map_err(|error| error.to_string())?;
-            let denied = list.deny(&target.id, until).await;
-            denied.map_err(|error| error.to_string())?;
+            let list = store::revocation_list(&redis, clock).map_err(|error| error.to_string())?;
+            let outcome = list.revoke(&target.id, until).await;
+            outcome.map_err(|error| error.to_string())?;
             redis.masked_url()
         }
     };
@@ -141,7 +141,7 @@ async fn in_file(
         }
         error => error.to_string(),
     })?;
-    let denied = store.deny(&target.id, until).await;
+    let outcome = store.revoke(&target.id, until).await;
     posthorn_application::MessageStore::close(&store).await;
-    denied.map_err(|error| error.to_string())
+    outcome.map_err(|error| error.to_string())
 }

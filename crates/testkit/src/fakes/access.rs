@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use posthorn_application::{Claims, Clock, DenyList, DenyListError, TokenError, TokenVerifier};
+use posthorn_application::{
+    Claims, Clock, RevocationList, RevocationListError, TokenError, TokenVerifier,
+};
 use posthorn_domain::{Timestamp, TokenId};
 
 use super::script::Script;
@@ -14,11 +16,11 @@ use crate::FakeClock;
 #[derive(Debug, Default)]
 pub struct FakeTokens(Mutex<HashMap<String, Result<Claims, TokenError>>>);
 
-/// A `DenyList` that fails on order.
-pub struct FakeDenyList {
+/// A `RevocationList` that fails on order.
+pub struct FakeRevocationList {
     clock: Arc<FakeClock>,
     ends: Mutex<HashMap<TokenId, Timestamp>>,
-    failures: Script<DenyListError>,
+    failures: Script<RevocationListError>,
 }
 
 impl FakeTokens {
@@ -39,7 +41,7 @@ impl TokenVerifier for FakeTokens {
     }
 }
 
-impl FakeDenyList {
+impl FakeRevocationList {
     /// An empty list that reads `clock`.
     pub fn new(clock: Arc<FakeClock>) -> Self {
         Self {
@@ -50,11 +52,11 @@ impl FakeDenyList {
     }
 
     /// Lets the next `count` calls fail with `error`.
-    pub fn fail_next(&self, count: usize, error: DenyListError) {
+    pub fn fail_next(&self, count: usize, error: RevocationListError) {
         self.failures.fail_next(count, error);
     }
 
-    /// Until when `id` is denied.
+    /// Until when `id` is revoked.
     pub fn end_of(&self, id: &TokenId) -> Option<Timestamp> {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.get(id).copied()
@@ -62,8 +64,8 @@ impl FakeDenyList {
 }
 
 #[async_trait]
-impl DenyList for FakeDenyList {
-    async fn deny(&self, id: &TokenId, until: Timestamp) -> Result<(), DenyListError> {
+impl RevocationList for FakeRevocationList {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
         self.failures.play()?;
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let end = ends.entry(id.clone()).or_default();
@@ -71,7 +73,7 @@ impl DenyList for FakeDenyList {
         Ok(())
     }
 
-    async fn is_denied(&self, id: &TokenId) -> Result<bool, DenyListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
         self.failures.play()?;
         Ok(self.end_of(id).is_some_and(|end| end > self.clock.now()))
     }

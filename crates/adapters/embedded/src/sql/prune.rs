@@ -4,7 +4,7 @@ use posthorn_application::{Pruned, RetentionPolicy};
 use posthorn_domain::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{TopicId, denied, read};
+use super::{TopicId, read, revocations};
 
 /// How many topics one step looks at.
 const TOPICS_PER_STEP: i64 = 256;
@@ -47,7 +47,7 @@ pub(crate) fn prune(
     };
     let budget = i64::try_from(budget.max(1)).unwrap_or(i64::MAX);
     let mut more = forget_keys(connection, now, budget)?;
-    more |= denied::forget(connection, now, budget)?;
+    more |= revocations::forget(connection, now, budget)?;
     more |= forget_topics(connection)?;
     let select = "SELECT topic_id, message_count FROM topics \
                   WHERE topic_id > ?1 AND message_count > 0 ORDER BY topic_id LIMIT ?2";

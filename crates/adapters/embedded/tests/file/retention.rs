@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    Anchor, Clock, DenyList, MessageStore, Page, PageLimit, PageRequest, RetentionPolicy,
+    Anchor, Clock, MessageStore, Page, PageLimit, PageRequest, RetentionPolicy, RevocationList,
 };
 use posthorn_domain::{Durability, MessageId, Timestamp, TokenId, Topic};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
@@ -39,7 +39,7 @@ async fn one_round_forgets_every_key_and_revocation_that_ended() {
             .unwrap();
         let id = TokenId::parse(&key).unwrap();
         let until = clock.now().saturating_add(minute);
-        store.deny(&id, until).await.unwrap();
+        store.revoke(&id, until).await.unwrap();
     }
     let shell = Connection::open(&settings.path).unwrap();
     clock.advance(minute);

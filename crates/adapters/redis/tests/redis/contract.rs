@@ -43,11 +43,11 @@ mod store_on_a_cluster {
 mod denials_on_a_server {
     use crate::support::DenialsOn;
 
-    posthorn_testkit::deny_list_contract_tests!(DenialsOn::server().await);
+    posthorn_testkit::revocation_list_contract_tests!(DenialsOn::server().await);
 }
 
 mod denials_on_a_cluster {
     use crate::support::DenialsOn;
 
-    posthorn_testkit::deny_list_contract_tests!(DenialsOn::cluster().await);
+    posthorn_testkit::revocation_list_contract_tests!(DenialsOn::cluster().await);
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Anchor, Cache, Clock, DenyList, MessageStore, PageLimit, PageRequest, QuotaCounter,
+    Anchor, Cache, Clock, MessageStore, PageLimit, PageRequest, QuotaCounter, RevocationList,
 };
 use posthorn_domain::{Durability, Message, Topic};
 use posthorn_redis::{
-    RedisCache, RedisDenyList, RedisPool, RedisQuotaCounter, RedisSettings, RedisStore,
+    RedisCache, RedisPool, RedisQuotaCounter, RedisRevocationList, RedisSettings, RedisStore,
     RedisStoreSettings,
 };
 use posthorn_testkit::{
-    CacheHarness, DenyListHarness, FakeClock, QuotaHarness, RedisCluster, RedisSentinel,
-    RedisServer, StoreHarness,
+    CacheHarness, FakeClock, QuotaHarness, RedisCluster, RedisSentinel, RedisServer,
+    RevocationListHarness, StoreHarness,
 };
 use secrecy::SecretString;
 
@@ -176,7 +176,7 @@ impl QuotaHarness for QuotasOn {
 pub(crate) struct DenialsOn {
     servers: Servers,
     clock: Arc<FakeClock>,
-    list: Arc<RedisDenyList>,
+    list: Arc<RedisRevocationList>,
 }
 
 impl DenialsOn {
@@ -199,22 +199,22 @@ impl DenialsOn {
     }
 }
 
-fn denials(servers: &Servers, clock: &Arc<FakeClock>) -> Arc<RedisDenyList> {
+fn denials(servers: &Servers, clock: &Arc<FakeClock>) -> Arc<RedisRevocationList> {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    Arc::new(RedisDenyList::new(pool(&servers.url()), clock))
+    Arc::new(RedisRevocationList::new(pool(&servers.url()), clock))
 }
 
 #[async_trait]
-impl DenyListHarness for DenialsOn {
-    fn deny_list(&self) -> Arc<dyn DenyList> {
-        Arc::clone(&self.list) as Arc<dyn DenyList>
+impl RevocationListHarness for DenialsOn {
+    fn revocation_list(&self) -> Arc<dyn RevocationList> {
+        Arc::clone(&self.list) as Arc<dyn RevocationList>
     }
 
     fn clock(&self) -> &FakeClock {
         &self.clock
     }
 
-    async fn other_process(&self) -> Arc<dyn DenyList> {
+    async fn other_process(&self) -> Arc<dyn RevocationList> {
         denials(&self.servers, &self.clock)
     }
 

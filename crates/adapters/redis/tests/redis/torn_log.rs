@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{Appended, Clock, DenyList, MessageStore, RetentionPolicy};
+use posthorn_application::{Appended, Clock, MessageStore, RetentionPolicy, RevocationList};
 use posthorn_domain::{Durability, TokenId, Topic};
-use posthorn_redis::{RedisDenyList, RedisStore, RedisStoreSettings};
+use posthorn_redis::{RedisRevocationList, RedisStore, RedisStoreSettings};
 use posthorn_testkit::{FakeClock, RedisServer, eventually, samples};
 use secrecy::SecretString;
 
@@ -299,12 +299,13 @@ async fn a_revocation_after_a_torn_write_stays() {
         let mut server = torn_server(cut).await;
         let clock = Arc::new(FakeClock::new());
         let until = clock.now().saturating_add(DAY);
-        let list = || RedisDenyList::new(pool(&server.url()), Arc::clone(&clock) as Arc<dyn Clock>);
+        let list =
+            || RedisRevocationList::new(pool(&server.url()), Arc::clone(&clock) as Arc<dyn Clock>);
         let id = TokenId::parse("revoked").unwrap();
-        list().deny(&id, until).await.unwrap();
+        list().revoke(&id, until).await.unwrap();
         crash(&mut server, 0).await;
-        let list = RedisDenyList::new(pool(&server.url()), clock);
-        assert_eq!(list.is_denied(&id).await, Ok(true), "{cut}");
+        let list = RedisRevocationList::new(pool(&server.url()), clock);
+        assert_eq!(list.is_revoked(&id).await, Ok(true), "{cut}");
     }
 }
 

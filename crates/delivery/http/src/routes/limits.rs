@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::try_join_all;
-use posthorn_application::{Admission, Caller, QuotaScope};
+use posthorn_application::{Caller, QuotaScope, RateLimiter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -69,27 +69,27 @@ pub(crate) async fn limits(
 ) -> Result<HttpResponse, ApiError> {
     let subject = caller::authenticated_subject(&request);
     let caller = caller::of(&request, subject.as_ref());
-    let admission = state.services.admission.as_deref();
+    let rate_limiter = state.services.rate_limiter.as_deref();
     let mut answer = LimitsAnswer {
-        enabled: admission.is_some(),
-        exempt: admission.is_some_and(|admission| admission.is_exempt(caller.address)),
+        enabled: rate_limiter.is_some(),
+        exempt: rate_limiter.is_some_and(|rate_limiter| rate_limiter.is_exempt(caller.address)),
         client: caller.client().to_string(),
         strategy: None,
         degraded: false,
         limits: Vec::new(),
     };
-    if let Some(admission) = admission {
+    if let Some(rate_limiter) = rate_limiter {
         let counted = routes::counted_together();
         // At once: with Redis each look is a round trip.
         let looks = counted
             .iter()
-            .map(|(scope, _)| look(admission, *scope, caller, &state));
+            .map(|(scope, _)| look(rate_limiter, *scope, caller, &state));
         let looks = try_join_all(looks).await?;
         for ((scope, routes), seen) in counted.iter().zip(looks) {
             let Some(seen) = seen else {
                 break;
             };
-            answer.strategy = Some(admission.rule(scope.class).strategy().as_str());
+            answer.strategy = Some(rate_limiter.rule(scope.class).strategy().as_str());
             answer.degraded |= seen.is_degraded();
             answer.limits.extend(rows(&seen, routes));
         }
@@ -98,13 +98,13 @@ pub(crate) async fn limits(
 }
 
 async fn look(
-    admission: &Admission,
+    rate_limiter: &RateLimiter,
     scope: QuotaScope,
     caller: Caller<'_>,
     state: &State,
 ) -> Result<Option<Decided>, ApiError> {
     let at = state.services.clock.now();
-    let seen = admission.look(scope, caller).await.map_err(|error| {
+    let seen = rate_limiter.peek(scope, caller).await.map_err(|error| {
         tracing::error!(%error, "limits cannot be looked at");
         ApiError::new(Code::Internal)
     })?;

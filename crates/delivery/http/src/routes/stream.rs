@@ -13,7 +13,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
-use posthorn_application::{Clock, Follow, FollowEvent, Shed, StoreError};
+use posthorn_application::{Clock, CursorEvent, Shed, StoreError, TopicCursor};
 use posthorn_domain::{Message, MessageId, Topic};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -114,7 +114,7 @@ struct Open {
 /// The state of one stream between two chunks.
 struct Reader {
     topic: Topic,
-    follow: Follow,
+    follow: TopicCursor,
     /// Read from the store and not yet sent: what a follower is handed at once.
     pending: VecDeque<Arc<Message>>,
     stop: watch::Receiver<bool>,
@@ -130,7 +130,7 @@ struct Reader {
 impl Reader {
     fn new(
         topic: Topic,
-        follow: Follow,
+        follow: TopicCursor,
         open: Open,
         stop: watch::Receiver<bool>,
         permit: Permit,
@@ -184,8 +184,8 @@ impl Reader {
                     self.said_bye = true;
                     return frames::bye();
                 }
-                Some(Ok(FollowEvent::Gap { first })) => return frames::gap(first),
-                Some(Ok(FollowEvent::Messages(messages))) => self.pending.extend(messages),
+                Some(Ok(CursorEvent::Gap { first })) => return frames::gap(first),
+                Some(Ok(CursorEvent::Messages(messages))) => self.pending.extend(messages),
                 Some(Err(error)) => return self.back_off(&error).await,
             }
             self.failures = 0;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_application::{AccessPolicy, DenyListError, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY};
+use posthorn_application::{AccessPolicy, MAX_TOKEN_LIFETIME, RevocationListError, TOKEN_LEEWAY};
 use posthorn_application::{Clock, TokenError};
 use posthorn_domain::{Timestamp, TokenId};
 use posthorn_testkit::{eventually, samples};
@@ -197,7 +197,7 @@ async fn a_revoked_token_is_refused_until_it_would_have_ended() {
     assert_eq!(call(&server, "GET", TOPIC, "admin").await.status, 200);
     let id = TokenId::parse("id-of-alice").unwrap();
     let expected = Timestamp::from_millis(end * 1000).saturating_add(TOKEN_LEEWAY);
-    assert_eq!(server.denied.end_of(&id), Some(expected));
+    assert_eq!(server.revocations.end_of(&id), Some(expected));
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn a_revocation_without_an_end_lasts_as_long_as_any_token() {
     let longest = server.clock.now().saturating_add(MAX_TOKEN_LIFETIME);
     let id = TokenId::parse("id-1").unwrap();
     let expected = longest.saturating_add(TOKEN_LEEWAY);
-    assert_eq!(server.denied.end_of(&id), Some(expected));
+    assert_eq!(server.revocations.end_of(&id), Some(expected));
     let path = "/api/v1/tokens/id-1?exp=soon";
     let problem = call(&server, "DELETE", path, "admin").await;
     let problem = problem.assert_problem(400, "validation-failed");
@@ -218,15 +218,15 @@ async fn a_revocation_without_an_end_lasts_as_long_as_any_token() {
 }
 
 #[tokio::test]
-async fn a_deny_list_that_does_not_answer_lets_nobody_through() {
+async fn a_revocation_list_that_does_not_answer_lets_nobody_through() {
     let server = protected();
-    let error = DenyListError::Unavailable("on order".to_owned());
-    server.denied.fail_next(1, error.clone());
+    let error = RevocationListError::Unavailable("on order".to_owned());
+    server.revocations.fail_next(1, error.clone());
     let answer = call(&server, "GET", TOPIC, "alice").await;
     answer.assert_problem(503, "store-unavailable");
     server
-        .denied
-        .fail_next(2, DenyListError::Failed("on order".to_owned()));
+        .revocations
+        .fail_next(2, RevocationListError::Failed("on order".to_owned()));
     let answer = call(&server, "GET", TOPIC, "alice").await;
     answer.assert_problem(500, "internal");
     assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 500);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Admission, AdmissionSettings};
+use posthorn_application::{RateLimiter, RateLimiterSettings};
 use posthorn_domain::QuotaStrategy;
 use posthorn_testkit::{FakeQuotaCounter, quota_contract};
 
@@ -32,16 +32,16 @@ impl Default for Quotas {
 }
 
 impl Quotas {
-    pub(crate) fn admission(self, counter: Arc<FakeQuotaCounter>) -> Admission {
+    pub(crate) fn rate_limiter(self, counter: Arc<FakeQuotaCounter>) -> RateLimiter {
         let rule = |text| quota_contract::rule(text, self.strategy);
         let exempt = self.exempt.iter().map(|range| range.parse().unwrap());
-        let settings = AdmissionSettings {
+        let settings = RateLimiterSettings {
             message: rule(self.message),
             read: rule(self.read),
             default: rule(self.default),
             exempt: exempt.collect(),
             shared: self.counts_alone,
         };
-        Admission::new(counter, settings)
+        RateLimiter::new(counter, settings)
     }
 }

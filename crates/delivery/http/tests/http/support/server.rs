@@ -12,7 +12,7 @@ use posthorn_application::{
 use posthorn_domain::{QuotaLimits, QuotaRule, QuotaStrategy};
 use posthorn_http::{HttpSettings, Running, Services, bind};
 use posthorn_testkit::{
-    FakeCache, FakeClock, FakeDenyList, FakeQuotaCounter, FakeStore, FakeTokens, samples,
+    FakeCache, FakeClock, FakeQuotaCounter, FakeRevocationList, FakeStore, FakeTokens, samples,
 };
 use tokio::sync::watch;
 
@@ -42,7 +42,7 @@ pub(crate) struct Parts {
     pub(crate) quotas: Arc<FakeQuotaCounter>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) tokens: Arc<FakeTokens>,
-    pub(crate) denied: Arc<FakeDenyList>,
+    pub(crate) revocations: Arc<FakeRevocationList>,
     policy: AccessPolicy,
     pub(crate) stop_streams: watch::Sender<bool>,
 }
@@ -79,7 +79,7 @@ impl TestServer {
         change: impl FnOnce(&mut HttpSettings),
     ) -> Self {
         let (mut services, parts) = Parts::new(policy);
-        services.admission = Some(Arc::new(quotas.admission(Arc::clone(&parts.quotas))));
+        services.rate_limiter = Some(Arc::new(quotas.rate_limiter(Arc::clone(&parts.quotas))));
         Self::bound(settings(change), services, parts)
     }
 
@@ -164,10 +164,10 @@ impl Parts {
         let lifecycle = Arc::new(Lifecycle::new());
         lifecycle.advance(Phase::Ready);
         let (stop_streams, stopped) = watch::channel(false);
-        let denied = FakeDenyList::new(Arc::clone(&clock));
+        let revocations = FakeRevocationList::new(Arc::clone(&clock));
         let parts = Self {
             tokens: Arc::new(FakeTokens::default()),
-            denied: Arc::new(denied),
+            revocations: Arc::new(revocations),
             policy,
             clock,
             store,
@@ -192,7 +192,7 @@ impl Parts {
             access: Arc::new(self.access()),
             messages: Arc::new(MessageService::new(store(), pod, ttl)),
             info: Arc::new(InfoService::new(identity(), cache(), clock())),
-            admission: None,
+            rate_limiter: None,
             health: Arc::new(health),
             lifecycle: Arc::clone(&self.lifecycle),
             clock: clock(),
@@ -209,7 +209,7 @@ impl Parts {
         AccessControl::new(
             self.policy,
             Arc::clone(&self.tokens) as _,
-            Arc::clone(&self.denied) as _,
+            Arc::clone(&self.revocations) as _,
             FailureLimit::new(counter, Some(rule)),
             Arc::clone(&self.clock) as _,
         )

@@ -6,11 +6,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::prune::is_used_up;
 
 /// Denies `id` until `until`, or for as long as it is denied already.
-pub(crate) fn deny(
-    connection: &Connection,
-    id: &TokenId,
-    until: Timestamp,
-) -> rusqlite::Result<()> {
+pub(crate) fn add(connection: &Connection, id: &TokenId, until: Timestamp) -> rusqlite::Result<()> {
     let insert = "INSERT INTO denied_tokens (jti, until_ms) VALUES (?1, ?2) \
                   ON CONFLICT (jti) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)";
     let row = (id.as_str(), millis(until));
@@ -18,7 +14,7 @@ pub(crate) fn deny(
 }
 
 /// Whether `id` is denied at `now`.
-pub(crate) fn is_denied(
+pub(crate) fn is_revoked(
     connection: &Connection,
     id: &TokenId,
     now: Timestamp,

@@ -13,7 +13,7 @@ const MAX_HELD_BYTES: usize = 64 * 1024;
 
 /// What a follower hears next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FollowEvent {
+pub enum CursorEvent {
     /// Retention removed messages after the follower's place; `first` is the oldest still held,
     /// `None` when none is. The messages still held come next.
     Gap {
@@ -29,7 +29,7 @@ pub enum FollowEvent {
 /// It is a cursor over the store plus a wake-up. Replay and live are the same loop, so nothing is
 /// lost or repeated between them; a slow follower reads on from the store at its own speed and
 /// holds 64 KiB at most, or one message that is longer.
-pub struct Follow {
+pub struct TopicCursor {
     store: Arc<dyn MessageStore>,
     topic: Topic,
     subscription: Box<dyn Subscription>,
@@ -43,7 +43,7 @@ pub struct Follow {
     pending: Option<Vec<Arc<Message>>>,
 }
 
-impl Follow {
+impl TopicCursor {
     pub(super) async fn start(
         store: Arc<dyn MessageStore>,
         topic: Topic,
@@ -78,7 +78,7 @@ impl Follow {
     ///
     /// # Errors
     /// After an error the follower keeps its place, and the call may be repeated.
-    pub async fn next(&mut self) -> Result<FollowEvent, StoreError> {
+    pub async fn next(&mut self) -> Result<CursorEvent, StoreError> {
         if let Some(messages) = self.pending.take() {
             return Ok(self.hand_out(messages));
         }
@@ -103,20 +103,20 @@ impl Follow {
         }
     }
 
-    fn tell_gap(&mut self, messages: Vec<Arc<Message>>) -> FollowEvent {
+    fn tell_gap(&mut self, messages: Vec<Arc<Message>>) -> CursorEvent {
         // Told once for a place: when nothing is held, the place does not move with it.
         self.gap_told = true;
         let first = messages.first().map(|message| message.id);
         self.pending = first.is_some().then_some(messages);
-        FollowEvent::Gap { first }
+        CursorEvent::Gap { first }
     }
 
-    fn hand_out(&mut self, messages: Vec<Arc<Message>>) -> FollowEvent {
+    fn hand_out(&mut self, messages: Vec<Arc<Message>>) -> CursorEvent {
         if let Some(last) = messages.last() {
             self.cursor = last.id;
             self.gap_told = false;
         }
-        FollowEvent::Messages(messages)
+        CursorEvent::Messages(messages)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether a request is within its client's quotas.
+//! The rate limiter: checks each request against the quotas of its client.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,49 +7,49 @@ use posthorn_domain::{AddressRange, Client, QuotaRule};
 
 use crate::{QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaScope};
 
-/// The limits of each class of requests, and who has none.
+/// The limits of each class of requests, and the clients without limits.
 #[derive(Clone, Debug)]
-pub struct AdmissionSettings {
-    /// On accepting messages.
+pub struct RateLimiterSettings {
+    /// Limits on sending messages.
     pub message: QuotaRule,
-    /// On reading topics, messages and streams.
+    /// Limits on reading topics, messages and streams.
     pub read: QuotaRule,
-    /// On each other route.
+    /// Limits on each other route.
     pub default: QuotaRule,
     /// Clients at these addresses have no limits.
     pub exempt: Vec<AddressRange>,
-    /// Whether the counter is meant to be shared by all processes.
+    /// True if all processes are configured to share one counter.
     pub shared: bool,
 }
 
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller<'a> {
-    /// The client's address, as far as proxies are trusted to tell it.
+    /// The client's address, after the trusted proxies.
     pub address: IpAddr,
-    /// The subject of the token, once its signature was checked.
+    /// The subject of the verified token.
     pub subject: Option<&'a str>,
 }
 
-/// What was decided about one request.
+/// The decision about one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admitted {
+pub struct RateLimitDecision {
     /// The limits and their use.
     pub decision: QuotaDecision,
-    /// Which limits.
+    /// The class of requests that the limits apply to.
     pub class: QuotaClass,
-    /// Whether this process counts alone although the processes are meant to count together.
+    /// True if this process counts alone although the processes are configured to count together.
     pub degraded: bool,
 }
 
-/// Decides whether requests are within their clients' quotas.
-pub struct Admission {
+/// Checks requests against the quotas of their clients.
+pub struct RateLimiter {
     counter: Arc<dyn QuotaCounter>,
-    settings: AdmissionSettings,
+    settings: RateLimiterSettings,
 }
 
 impl Caller<'_> {
-    /// As whom it is counted: its subject, else its network.
+    /// The client that the request counts for: the subject if there is one, else the network.
     pub fn client(&self) -> Client {
         match self.subject {
             Some(subject) => Client::of_subject(subject),
@@ -58,40 +58,36 @@ impl Caller<'_> {
     }
 }
 
-impl Admission {
-    /// Counts with `counter`.
-    pub fn new(counter: Arc<dyn QuotaCounter>, settings: AdmissionSettings) -> Self {
+impl RateLimiter {
+    /// A rate limiter that counts with `counter`.
+    pub fn new(counter: Arc<dyn QuotaCounter>, settings: RateLimiterSettings) -> Self {
         Self { counter, settings }
     }
 
     /// Counts one request in `scope`; `None` when the caller has no limits.
-    pub async fn admit(
+    pub async fn check(
         &self,
         scope: QuotaScope,
         caller: Caller<'_>,
-    ) -> Result<Option<Admitted>, QuotaError> {
-        if self.is_exempt(caller.address) {
+    ) -> Result<Option<RateLimitDecision>, QuotaError> {
+        let Some(key) = self.key(scope, caller) else {
             return Ok(None);
-        }
-        let client = caller.client();
-        let key = QuotaKey { client, scope };
+        };
         let decision = self.counter.hit(&key, self.rule(scope.class)).await?;
-        Ok(Some(self.admitted(scope, decision)))
+        Ok(Some(self.decision(scope, decision)))
     }
 
-    /// What the caller has left in `scope`; counts nothing. `None` when it has no limits.
-    pub async fn look(
+    /// The caller's remaining quota in `scope`, without counting; `None` when it has no limits.
+    pub async fn peek(
         &self,
         scope: QuotaScope,
         caller: Caller<'_>,
-    ) -> Result<Option<Admitted>, QuotaError> {
-        if self.is_exempt(caller.address) {
+    ) -> Result<Option<RateLimitDecision>, QuotaError> {
+        let Some(key) = self.key(scope, caller) else {
             return Ok(None);
-        }
-        let client = caller.client();
-        let key = QuotaKey { client, scope };
+        };
         let decision = self.counter.peek(&key, self.rule(scope.class)).await?;
-        Ok(Some(self.admitted(scope, decision)))
+        Ok(Some(self.decision(scope, decision)))
     }
 
     /// The limits of a class.
@@ -103,14 +99,19 @@ impl Admission {
         }
     }
 
-    /// Whether who calls from `address` has no limits.
+    /// True if clients at `address` have no limits.
     pub fn is_exempt(&self, address: IpAddr) -> bool {
         let mut ranges = self.settings.exempt.iter();
         ranges.any(|range| range.contains(address))
     }
 
-    fn admitted(&self, scope: QuotaScope, decision: QuotaDecision) -> Admitted {
-        Admitted {
+    fn key(&self, scope: QuotaScope, caller: Caller<'_>) -> Option<QuotaKey> {
+        let client = (!self.is_exempt(caller.address)).then(|| caller.client())?;
+        Some(QuotaKey { client, scope })
+    }
+
+    fn decision(&self, scope: QuotaScope, decision: QuotaDecision) -> RateLimitDecision {
+        RateLimitDecision {
             degraded: self.settings.shared && !decision.shared,
             class: scope.class,
             decision,

@@ -1,10 +1,10 @@
-//! The `DenyList` port in the memory of this process.
+//! The `RevocationList` port in the memory of this process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, DenyList, DenyListError};
+use posthorn_application::{Clock, RevocationList, RevocationListError};
 use posthorn_domain::{Timestamp, TokenId};
 
 /// The most ids that are remembered: some 10 MiB.
@@ -14,13 +14,13 @@ const MAX_IDS: usize = 100_000;
 ///
 /// What has ended is forgotten when there is no room for a new id; while there is still none, new
 /// ids are refused.
-pub struct MemoryDenyList {
+pub struct MemoryRevocationList {
     clock: Arc<dyn Clock>,
     max_ids: usize,
     ends: Mutex<HashMap<TokenId, Timestamp>>,
 }
 
-impl MemoryDenyList {
+impl MemoryRevocationList {
     /// An empty list of at most 100 000 ids.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self::with_room_for(MAX_IDS, clock)
@@ -37,8 +37,8 @@ impl MemoryDenyList {
 }
 
 #[async_trait]
-impl DenyList for MemoryDenyList {
-    async fn deny(&self, id: &TokenId, until: Timestamp) -> Result<(), DenyListError> {
+impl RevocationList for MemoryRevocationList {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
         let now = self.clock.now();
         if until <= now {
             return Ok(());
@@ -52,17 +52,14 @@ impl DenyList for MemoryDenyList {
             ends.retain(|_, end| *end > now);
         }
         if ends.len() >= self.max_ids {
-            let text = format!(
-                "{} ids are denied, and there is room for no more",
-                ends.len()
-            );
-            return Err(DenyListError::Failed(text));
+            let text = format!("the list is full: {} ids are revoked", ends.len());
+            return Err(RevocationListError::Failed(text));
         }
         ends.insert(id.clone(), until);
         Ok(())
     }
 
-    async fn is_denied(&self, id: &TokenId) -> Result<bool, DenyListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
         let now = self.clock.now();
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(ends.get(id).is_some_and(|end| *end > now))

@@ -1,0 +1,98 @@
+//! What is revoked, for how long, and to whom that is known.
+
+use std::sync::Arc;
+
+use posthorn_application::{Clock, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY};
+use posthorn_domain::Timestamp;
+
+use super::{RevocationListHarness, becomes_revoked, id, is_revoked, revoke};
+
+/// Ids that differ in little are told apart.
+pub async fn a_revoked_id_is_revoked_and_no_other(harness: impl RevocationListHarness) {
+    revoke(&harness, "id-1", harness.unit() * 60).await;
+    assert!(is_revoked(&harness, "id-1").await);
+    for other in ["id-2", "id-10", "ID-1", "id-", "id-1."] {
+        assert!(!is_revoked(&harness, other).await, "{other}");
+    }
+}
+
+/// It is forgotten after its end, not before.
+pub async fn a_revocation_ends_at_its_deadline(harness: impl RevocationListHarness) {
+    let unit = harness.unit();
+    revoke(&harness, "short", unit * 2).await;
+    revoke(&harness, "long", unit * 60).await;
+    harness.pass(unit).await;
+    assert!(is_revoked(&harness, "short").await);
+    harness.pass(unit + unit / 4).await;
+    assert!(!is_revoked(&harness, "short").await);
+    assert!(is_revoked(&harness, "long").await);
+}
+
+/// In either order.
+pub async fn revoking_again_keeps_the_later_end(harness: impl RevocationListHarness) {
+    let unit = harness.unit();
+    revoke(&harness, "first-long", unit * 60).await;
+    revoke(&harness, "first-long", unit).await;
+    revoke(&harness, "first-short", unit).await;
+    revoke(&harness, "first-short", unit * 60).await;
+    harness.pass(unit + unit / 4).await;
+    assert!(is_revoked(&harness, "first-long").await);
+    assert!(is_revoked(&harness, "first-short").await);
+}
+
+/// Neither by a little nor by a lot.
+pub async fn an_end_that_has_passed_revokes_nothing(harness: impl RevocationListHarness) {
+    let list = harness.revocation_list();
+    let now = harness.clock().now();
+    for (name, until) in [("now", now), ("never", Timestamp::default())] {
+        list.revoke(&id(name), until).await.unwrap();
+        assert!(!is_revoked(&harness, name).await, "{name}");
+    }
+    revoke(&harness, "kept", harness.unit() * 60).await;
+    list.revoke(&id("kept"), now).await.unwrap();
+    assert!(is_revoked(&harness, "kept").await);
+}
+
+/// Tokens may live for a year.
+pub async fn the_longest_revocation_is_no_error(harness: impl RevocationListHarness) {
+    revoke(&harness, "year", MAX_TOKEN_LIFETIME + TOKEN_LEEWAY).await;
+    assert!(is_revoked(&harness, "year").await);
+}
+
+/// Also one that has just said that the id is not revoked.
+pub async fn other_processes_see_it_in_time(harness: impl RevocationListHarness) {
+    let other = harness.other_process().await;
+    assert!(!other.is_revoked(&id("id-1")).await.unwrap());
+    revoke(&harness, "id-1", harness.unit() * 600).await;
+    becomes_revoked(&other, "id-1").await;
+}
+
+/// Where the list outlives the process.
+pub async fn a_revocation_survives_a_restart(mut harness: impl RevocationListHarness) {
+    revoke(&harness, "id-1", harness.unit() * 600).await;
+    if harness.reopen().await {
+        assert!(is_revoked(&harness, "id-1").await);
+        assert!(!is_revoked(&harness, "id-2").await);
+    }
+}
+
+/// None is lost among the others.
+pub async fn concurrent_revocations_are_all_kept(harness: impl RevocationListHarness) {
+    let until = harness.clock().now().saturating_add(harness.unit() * 600);
+    let mut tasks = Vec::new();
+    for number in 0..100 {
+        let list = Arc::clone(&harness.revocation_list());
+        tasks.push(tokio::spawn(async move {
+            list.revoke(&id(&format!("id-{number}")), until).await
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    for number in 0..100 {
+        assert!(
+            is_revoked(&harness, &format!("id-{number}")).await,
+            "{number}"
+        );
+    }
+}

@@ -4,24 +4,39 @@
 //! rules hold. Nothing here reads a clock, touches a network or knows a wire format.
 
 mod attributes;
+mod backoff_schedule;
 mod client;
+mod consumer;
 mod content;
 mod durability;
+mod failure_reason;
 mod idempotency;
+mod lease;
 mod message;
 mod message_id;
 mod quota;
 mod receipt;
 mod scope;
+mod seconds;
 mod timestamp;
 mod token;
 mod topic;
 
 pub use attributes::{AttributeError, Attributes};
+pub use backoff_schedule::{BackoffSchedule, BackoffScheduleError};
 pub use client::{AddressRange, AddressRangeError, Client};
+pub use consumer::{
+    ConsumerKey, ConsumerKind, ConsumerName, ConsumerNameError, ConsumerOptions, ConsumerPosition,
+    ConsumerSettings, ConsumerSettingsError, InFlightLimit, InFlightLimitError, PullLimit,
+    PullLimitError, PullWait, SettingsTag,
+};
 pub use content::{Charset, ContentError, ContentRules, MessageContent};
 pub use durability::{Durability, DurabilityError};
+pub use failure_reason::{FailureReason, FailureReasonError};
 pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
+pub use lease::{
+    Attempt, AttemptError, LeaseBatch, LeaseBatchError, LeaseDuration, LeaseNonce, LeaseToken,
+};
 pub use message::{Message, NewMessage};
 pub use message_id::{MessageId, MessageIdError};
 pub use quota::{
@@ -30,6 +45,7 @@ pub use quota::{
 };
 pub use receipt::Receipt;
 pub use scope::{Scope, ScopeError, Scopes, TopicPattern, TopicPatternError};
+pub use seconds::SecondsError;
 pub use timestamp::Timestamp;
 pub use token::{Subject, SubjectError, TokenId, TokenIdError};
 pub use topic::{Topic, TopicError};

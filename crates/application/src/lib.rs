@@ -28,6 +28,12 @@ pub use message_service::{
 };
 pub use ports::cache::{Cache, CacheError};
 pub use ports::clock::Clock;
+pub use ports::consumer_store::{
+    ConsumerCounts, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetter,
+    DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated,
+    MAX_CONSUMERS_PER_TOPIC, MAX_DEAD_LETTERS, Precondition, PullRequest, PulledLeases,
+    PutConsumer, Redrive, Redriven,
+};
 pub use ports::dependency::{Dependency, DependencyError, DependencyObserver};
 pub use ports::message_store::{
     Anchor, Append, AppendError, Appended, Idempotency, MessageStore, Page, PageLimit,
@@ -38,6 +44,7 @@ pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome, Shed
 pub use ports::quota_counter::{
     QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaScope, QuotaWindow,
 };
+pub use ports::random::RandomSource;
 pub use ports::revocation_list::{MAX_REVOCATION_DELAY, RevocationList, RevocationListError};
 pub use ports::token_verifier::{
     Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY, TokenError,

@@ -1,0 +1,66 @@
+//! Dead letters.
+
+use std::sync::Arc;
+
+use posthorn_domain::{Attempt, FailureReason, Message, MessageId, Timestamp};
+
+use crate::ports::message_store::PageLimit;
+
+/// The most dead letters and unsettled redriven messages of a consumer together.
+pub const MAX_DEAD_LETTERS: usize = 10_000;
+
+/// A message that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// A copy of the message.
+    pub message: Arc<Message>,
+    /// The number of the last attempt.
+    pub attempts: Attempt,
+    /// Why the last attempt failed.
+    pub reason: Option<FailureReason>,
+    /// When it was given up, by the store's clock.
+    pub died_at: Timestamp,
+}
+
+/// Which dead letters to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetterRequest {
+    /// Those after this id; from the first when `None`.
+    pub after: Option<MessageId>,
+    /// How many at most.
+    pub limit: PageLimit,
+}
+
+/// A run of dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadLetterPage {
+    /// The dead letters, in the order of ids.
+    pub letters: Vec<DeadLetter>,
+    /// Whether there are dead letters after the last one of the page.
+    pub has_more: bool,
+}
+
+/// Which dead letters to redrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redrive {
+    /// Those with the smallest ids, at most [`Redrive::MAX`].
+    All,
+    /// Those of these ids: at most [`Redrive::MAX`], none twice.
+    Ids(Vec<MessageId>),
+}
+
+/// The outcome of a redrive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redriven {
+    /// How many dead letters wait again.
+    pub redriven: u64,
+    /// How many dead letters are left.
+    pub remaining: u64,
+    /// The ids of the call that are no dead letters, in its order.
+    pub unknown: Vec<MessageId>,
+}
+
+impl Redrive {
+    /// The most dead letters of one call.
+    pub const MAX: usize = 200;
+}

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::io::poll_read_buf;
 
-use crate::context::Client;
+use crate::request::context::Client;
 use crate::state::State;
 use intake::Intake;
 use patience::Patience;

@@ -11,9 +11,10 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::flood::{self, FloodGuard};
+use crate::middleware::flood::{self, FloodGuard};
+use crate::settings::HttpSettings;
+use crate::state::Services;
 use crate::state::State;
-use crate::{HttpSettings, Services};
 use service::Surface;
 
 /// The most threads that actix-server takes.
@@ -60,13 +61,19 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
         addresses: settings.addresses.clone(),
         reason,
     })?;
-    let state = web::Data::new(State::new(settings, services, flood));
+    let state = web::Data::new(State::new(settings, services));
     let settings = &state.settings;
     let has_metrics_listener = !settings.metrics_addresses.is_empty();
     let metrics = if has_metrics_listener {
         let addresses = &settings.metrics_addresses;
         let most = settings.max_connections.min(MAX_PLATFORM_CONNECTIONS);
-        Some(open(&state, addresses, Surface::Metrics, (1, most))?)
+        Some(open(
+            &state,
+            &flood,
+            addresses,
+            Surface::Metrics,
+            (1, most),
+        )?)
     } else {
         None
     };
@@ -76,20 +83,27 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
     // Each worker takes its share of the connections: with one more than they, some would take none.
     let most = settings.max_connections.max(1);
     let workers = settings.workers.clamp(1, MAX_WORKERS).min(most);
-    let (server, addresses) = open(&state, &settings.addresses, surface, (workers, most))?;
+    let (server, addresses) = open(
+        &state,
+        &flood,
+        &settings.addresses,
+        surface,
+        (workers, most),
+    )?;
     let (metrics_server, metrics_addresses) = metrics.unzip();
     Ok(Bound {
         server,
         metrics_server,
         addresses,
         metrics_addresses: metrics_addresses.unwrap_or_default(),
-        flood: flood::is_on(settings).then(|| state.flood.clone()),
+        flood: flood::is_on(settings).then_some(flood),
     })
 }
 
 /// Opens every listener of one surface, for so many workers and at most so many connections.
 fn open(
     state: &web::Data<State>,
+    flood: &FloodGuard,
     addresses: &[SocketAddr],
     surface: Surface,
     (workers, connections): (usize, usize),
@@ -109,8 +123,9 @@ fn open(
         .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
         .disable_signals();
     for listener in listeners {
-        let (state, signal) = (state.clone(), builder.graceful_shutdown_signal());
-        let factory = move || service::service(&state, &signal, surface);
+        let signal = builder.graceful_shutdown_signal();
+        let (state, flood) = (state.clone(), flood.clone());
+        let factory = move || service::service(&state, &flood, &signal, surface);
         builder = builder.listen("http", listener, factory).map_err(refused)?;
     }
     Ok((builder.run(), bound))

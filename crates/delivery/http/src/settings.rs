@@ -1,11 +1,17 @@
 //! What the server is told by the configuration.
 
+mod cors_origins;
+mod locale;
+mod trusted_proxies;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use posthorn_domain::ContentRules;
 
-use crate::{CorsOrigins, Locale, TrustedProxies};
+pub use cors_origins::{CorsOrigins, CorsOriginsError};
+pub use locale::Locale;
+pub use trusted_proxies::{ProxyHeader, TrustedProxies};
 
 /// The settings of the HTTP server.
 #[derive(Clone, Debug)]

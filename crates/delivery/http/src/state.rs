@@ -10,8 +10,7 @@ use posthorn_application::{
 use posthorn_domain::Timestamp;
 use tokio::sync::watch;
 
-use crate::HttpSettings;
-use crate::flood::FloodGuard;
+use crate::settings::HttpSettings;
 
 /// The use cases and ports behind the routes.
 #[derive(Clone)]
@@ -48,8 +47,6 @@ pub(crate) struct State {
     pub(crate) waiting_bytes: Gauge,
     pub(crate) streams: Gauge,
     pub(crate) started_at: Timestamp,
-    /// Shared by all workers, so that they count together.
-    pub(crate) flood: FloodGuard,
 }
 
 /// A number of things that are under way, with a cap.
@@ -64,7 +61,7 @@ pub(crate) struct Place {
 }
 
 impl State {
-    pub(crate) fn new(settings: HttpSettings, services: Services, flood: FloodGuard) -> Self {
+    pub(crate) fn new(settings: HttpSettings, services: Services) -> Self {
         let started_at = services.clock.now();
         Self {
             services,
@@ -73,7 +70,6 @@ impl State {
             waiting_bytes: Gauge::default(),
             streams: Gauge::default(),
             started_at,
-            flood,
         }
     }
 }

@@ -10,9 +10,9 @@ use actix_web::http::header::HttpDate;
 use actix_web::web::{Bytes, BytesMut};
 use posthorn_application::Shed;
 
-use crate::observe;
-use crate::problem::{ApiError, Code, FieldCode};
+use crate::middleware::access_log;
 use crate::state::State;
+use crate::wire::problem::{ApiError, Code, FieldCode};
 
 /// A bare answer is no longer than this: a status line, three short headers.
 const MAX_LENGTH: usize = 160;
@@ -85,7 +85,7 @@ impl Bare<'_> {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(),
             _ => ApiError::new(Code::Internal),
         };
-        let response = observe::refuse(&error, state, peer);
+        let response = access_log::refuse(&error, state, peer);
         let mut bytes = BytesMut::from("HTTP/1.1 ");
         let status = response.status();
         bytes.extend_from_slice(status.as_str().as_bytes());

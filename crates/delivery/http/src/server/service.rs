@@ -14,10 +14,12 @@ use actix_web::{App, web};
 use tokio::net::TcpStream;
 
 use crate::connection::{Alarm, Connection};
-use crate::cors::preflight;
-use crate::observe::observe;
+use crate::middleware::access_log::observe;
+use crate::middleware::cors::{self, preflight};
+use crate::middleware::flood::{self, FloodGuard};
+use crate::router;
+use crate::settings::CorsOrigins;
 use crate::state::State;
-use crate::{CorsOrigins, flood, routes};
 
 /// How long a client may take to close after the server did.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,6 +36,7 @@ pub(super) enum Surface {
 /// The service of one listener on one worker.
 pub(super) fn service(
     state: &web::Data<State>,
+    flood: &FloodGuard,
     signal: &GracefulShutdownSignal,
     surface: Surface,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
@@ -41,19 +44,19 @@ pub(super) fn service(
     // What the requests of one worker hand to each other, other workers have no part in.
     let state = &web::Data::new(State::clone(state));
     let settings = &state.settings;
-    let cors = &settings.cors_origins;
+    let origins = &settings.cors_origins;
     let is_main = surface != Surface::Metrics;
-    let has_cors = is_main && *cors != CorsOrigins::None;
+    let has_cors = is_main && *origins != CorsOrigins::None;
     let has_flood_guard = is_main && flood::is_on(settings);
     let app = App::new()
         .app_data(state.clone())
         .configure(|config| match surface {
-            Surface::Main { with_metrics } => routes::configure(config, with_metrics),
-            Surface::Metrics => routes::configure_metrics(config),
+            Surface::Main { with_metrics } => router::configure(config, with_metrics),
+            Surface::Metrics => router::configure_metrics(config),
         })
         // The last one is the outermost.
-        .wrap(Condition::new(has_flood_guard, Governor::new(&state.flood)))
-        .wrap(Condition::new(has_cors, cors.middleware()))
+        .wrap(Condition::new(has_flood_guard, Governor::new(flood)))
+        .wrap(Condition::new(has_cors, cors::middleware(origins)))
         .wrap(Condition::new(has_cors, from_fn(preflight)))
         .wrap(from_fn(observe));
     let signal = signal.clone();

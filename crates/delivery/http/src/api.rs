@@ -1,0 +1,11 @@
+//! The API: one module per resource, with its handlers and their answers.
+
+pub(crate) mod health;
+pub(crate) mod info;
+pub(crate) mod limits;
+pub(crate) mod messages;
+pub(crate) mod metrics;
+pub(crate) mod openapi;
+pub(crate) mod stream;
+pub(crate) mod tokens;
+pub(crate) mod topics;

@@ -1,0 +1,5 @@
+//! Messages: accepting, reading, deleting.
+
+pub(crate) mod accept;
+mod links;
+pub(crate) mod read;

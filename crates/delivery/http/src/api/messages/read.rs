@@ -1,0 +1,170 @@
+//! Reading messages back: topics, pages, one message, and its deletion.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use posthorn_application::{Anchor, PageRequest};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::links::Links;
+use crate::middleware::audit::{Deed, Entry, Outcome};
+use crate::request::path::{id_of, topic_of};
+use crate::state::State;
+use crate::wire::links::insert_links;
+use crate::wire::message::stored::{MessageAnswer, message_answer};
+use crate::wire::problem::{ApiError, Code};
+use crate::wire::query::Query;
+use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
+
+/// A stored message never changes, so whoever holds it need not ask again.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+
+/// A page of messages.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PageAnswer<'a> {
+    /// The messages, in the order that was asked for.
+    messages: Vec<MessageAnswer<'a>>,
+    /// The page that follows in that order, as a relative URL; `null` after the last one.
+    next: Option<String>,
+    /// The page before in that order, as a relative URL; `null` before the first one.
+    prev: Option<String>,
+    /// Whether retention removed a message that came after `after`, so that the page does not join on.
+    truncated: bool,
+}
+
+/// Reads a page of a topic's messages.
+#[utoipa::path(get, path = "/api/v1/topics/{topic}/messages", tag = "messages",
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("after" = Option<String>, Query, description = "The messages right after this id; excludes `before`",
+            min_length = 26, max_length = 26),
+        ("before" = Option<String>, Query, description = "The messages right before this id",
+            min_length = 26, max_length = 26),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 when absent"),
+        ("order" = Option<String>, Query, pattern = "^(asc|desc)$",
+            description = "Oldest first (`asc`, the default) or newest first")),
+    responses((status = 200, body = PageAnswer<'static>), ReadFailures, AccessFailures, Failures))]
+pub(crate) async fn list_messages(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let topic = topic_of(&request)?;
+    let known = ["after", "before", "limit", "order"];
+    let mut query = Query::parse(request.query_string(), &known);
+    let (after, before) = (query.id("after"), query.id("before"));
+    let limit = query.limit();
+    let newest_first = query.newest_first();
+    query.exclude("after", "before");
+    query.finish()?;
+    let anchor = match (after, before) {
+        (Some(id), _) => Anchor::After(id),
+        (None, Some(id)) => Anchor::Before(id),
+        (None, None) if newest_first => Anchor::Newest,
+        (None, None) => Anchor::Oldest,
+    };
+    let page = state
+        .services
+        .messages
+        .list(&topic, PageRequest { anchor, limit })
+        .await?;
+    let links = Links {
+        topic: &topic,
+        limit,
+        newest_first,
+    };
+    let (next, prev) = links.of(&page, anchor);
+    let mut answer = HttpResponse::Ok();
+    insert_links(&mut answer, next.as_deref(), prev.as_deref());
+    let mut messages: Vec<_> = page
+        .messages
+        .iter()
+        .map(|message| message_answer(message))
+        .collect();
+    if newest_first {
+        messages.reverse();
+    }
+    Ok(answer.json(PageAnswer {
+        messages,
+        next,
+        prev,
+        truncated: page.truncated,
+    }))
+}
+
+/// Reads one message.
+#[utoipa::path(get, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("id" = String, Path, min_length = 26, max_length = 26),
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags the client holds")),
+    responses((status = 200, body = MessageAnswer<'static>, headers(("ETag" = String, description = "The id, quoted"))),
+        (status = 304, description = "The client holds it"), ReadFailures, AccessFailures, Failures))]
+pub(crate) async fn get_message(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let (topic, id) = (topic_of(&request)?, id_of(&request)?);
+    let message = state.services.messages.get(&topic, id).await?;
+    let message = message.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let tag = format!("\"{id}\"");
+    let is_held = matches_tag(request.headers(), &tag);
+    let mut answer = HttpResponse::Ok();
+    answer
+        .insert_header((header::ETAG, tag))
+        .insert_header((header::CACHE_CONTROL, IMMUTABLE));
+    if is_held {
+        return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
+    }
+    Ok(answer.json(message_answer(&message)))
+}
+
+/// Removes one message for good.
+#[utoipa::path(delete, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("id" = String, Path, min_length = 26, max_length = 26)),
+    responses((status = 204, description = "It is gone"), ReadFailures, AccessFailures, Failures))]
+pub(crate) async fn delete_message(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let (topic, id) = (topic_of(&request)?, id_of(&request)?);
+    let entry = Entry::begin(&request, Deed::DeleteMessage, format!("{topic}/{id}"));
+    if state.services.messages.delete(&topic, id).await? {
+        entry.end(Outcome::Done);
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        entry.end(Outcome::Absent);
+        Err(ApiError::new(Code::NotFound))
+    }
+}
+
+/// Whether `If-None-Match` (RFC 9110, 13.1.2) names `tag`; the comparison is the weak one.
+fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|item| item.trim().trim_start_matches("W/"))
+        .any(|item| item == tag || item == "*")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_compared_weakly_and_in_lists() {
+        let tag = "\"01\"";
+        for (value, expected) in [
+            ("\"01\"", true),
+            ("W/\"01\"", true),
+            ("\"00\", \"01\"", true),
+            ("*", true),
+            ("\"02\"", false),
+            ("01", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
+            assert_eq!(matches_tag(&headers, tag), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! `/metrics`.
+
+use actix_web::{HttpResponse, web};
+
+use crate::state::State;
+use crate::wire::problem::{ApiError, Code};
+
+/// Every metric, in the exposition format of its content type.
+pub(crate) async fn expose(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+    let exposition = &state.services.exposition;
+    match exposition.render() {
+        Ok(text) => Ok(HttpResponse::Ok()
+            .content_type(exposition.content_type())
+            .body(text)),
+        Err(error) => {
+            tracing::error!(error, "the metrics cannot be written");
+            Err(ApiError::new(Code::Internal))
+        }
+    }
+}

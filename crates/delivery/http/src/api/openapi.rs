@@ -1,0 +1,133 @@
+//! The OpenAPI document: what it says of every route alike, and its address.
+
+use actix_web::http::Method;
+use actix_web::{HttpResponse, web};
+use posthorn_application::Action;
+use posthorn_domain::Scope;
+use utoipa::Modify;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{OpenApi as Description, RefOr, Response};
+
+use crate::route::TABLE;
+
+/// The text of the document, shared by all requests.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenApiText(pub(crate) &'static str);
+
+/// The OpenAPI document.
+pub(crate) async fn openapi(text: web::Data<OpenApiText>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(text.0)
+}
+
+/// Describes the tokens, and what each route needs.
+pub(crate) struct Security;
+
+/// The name of the scheme.
+const BEARER: &str = "bearer";
+
+impl Modify for Security {
+    fn modify(&self, description: &mut Description) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some(
+                "A token of `posthorn token issue`. In production reading and deleting need one, \
+                 and sending too with `REQUIRE_WRITE_TOKEN=true`; elsewhere none is needed. One \
+                 that is sent has to be valid in any case.",
+            ))
+            .build();
+        description
+            .components
+            .get_or_insert_default()
+            .add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        for route in TABLE {
+            let Some(item) = description.paths.paths.get_mut(route.template) else {
+                continue;
+            };
+            for (method, operation) in [
+                (Method::GET, &mut item.get),
+                (Method::POST, &mut item.post),
+                (Method::DELETE, &mut item.delete),
+            ] {
+                if let Some(operation) = operation {
+                    operation.security = Some(requirements(route.action(&method)));
+                }
+            }
+        }
+    }
+}
+
+/// What an action needs; an empty alternative says that it may need nothing.
+fn requirements(action: Action) -> Vec<SecurityRequirement> {
+    let scopes: Vec<_> = action.scope().into_iter().map(Scope::as_str).collect();
+    let needed = SecurityRequirement::new(BEARER, scopes);
+    match action {
+        Action::Read | Action::Delete | Action::Revoke => vec![needed],
+        Action::Write | Action::Open | Action::Unchecked => {
+            vec![SecurityRequirement::default(), needed]
+        }
+    }
+}
+
+/// Describes the headers that answers have whatever the route.
+pub(crate) struct CommonHeaders;
+
+impl Modify for CommonHeaders {
+    fn modify(&self, description: &mut Description) {
+        for item in description.paths.paths.values_mut() {
+            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                describe_headers(operation);
+            }
+        }
+    }
+}
+
+/// The headers of answers to requests that are counted.
+const LIMIT_HEADERS: [(&str, &str); 2] = [
+    (
+        "RateLimit-Policy",
+        "The limits of a request that is counted",
+    ),
+    (
+        "RateLimit",
+        "What is left of them, and in how many seconds there is more",
+    ),
+];
+
+fn describe_headers(operation: &mut Operation) {
+    let id = header(
+        Type::String,
+        "The request's id: the client's own, or a UUID",
+    );
+    let wait = header(Type::Integer, "Seconds to wait before another try");
+    let challenge = header(Type::String, "What the token lacks (RFC 6750, 3)");
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(Response { headers, .. }) = response else {
+            continue;
+        };
+        headers.insert("X-Request-ID".to_owned(), id.clone());
+        for (name, description) in LIMIT_HEADERS {
+            headers.insert(name.to_owned(), header(Type::String, description));
+        }
+        if matches!(status.as_str(), "429" | "503") {
+            headers.insert("Retry-After".to_owned(), wait.clone());
+        }
+        if matches!(status.as_str(), "401" | "403") {
+            headers.insert("WWW-Authenticate".to_owned(), challenge.clone());
+        }
+    }
+}
+
+fn header(of: Type, description: &str) -> RefOr<Header> {
+    let schema = ObjectBuilder::new().schema_type(of);
+    let header = HeaderBuilder::new()
+        .schema(Some(schema))
+        .description(Some(description));
+    RefOr::T(header.build())
+}

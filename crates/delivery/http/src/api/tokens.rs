@@ -1,0 +1,34 @@
+//! Revoking tokens.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use posthorn_domain::TokenId;
+
+use crate::middleware::audit::{Deed, Entry, Outcome};
+use crate::state::State;
+use crate::wire::problem::{ApiError, Code};
+use crate::wire::query::Query;
+use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
+
+/// Revokes a token: every process refuses it within five seconds, until it would have ended by
+/// itself.
+#[utoipa::path(delete, path = "/api/v1/tokens/{jti}", tag = "tokens",
+    params(("jti" = String, Path, description = "The token's id", pattern = "^[A-Za-z0-9._-]{1,64}$"),
+        ("exp" = Option<u64>, Query, minimum = 0, maximum = 281_474_976_710_u64,
+            description = "The token's `exp`, in seconds since 1970; the revocation is remembered \
+                until then, and for the longest lifetime of a token when it is absent")),
+    responses((status = 204, description = "It is revoked; whether there ever was such a token is not known"),
+        ReadFailures, AccessFailures, Failures))]
+pub(crate) async fn revoke_token(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let id = request.match_info().query("jti");
+    let id = TokenId::parse(id).map_err(|_| ApiError::new(Code::NotFound))?;
+    let mut query = Query::parse(request.query_string(), &["exp"]);
+    let expires_at = query.moment("exp");
+    query.finish()?;
+    let entry = Entry::begin(&request, Deed::RevokeToken, id.to_string());
+    state.services.access.revoke(&id, expires_at).await?;
+    entry.end(Outcome::Done);
+    Ok(HttpResponse::NoContent().finish())
+}

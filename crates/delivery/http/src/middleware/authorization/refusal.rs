@@ -1,0 +1,83 @@
+//! A refusal as a problem document with the challenge of RFC 6750, 3.
+
+use posthorn_application::{Refusal, TokenError};
+use posthorn_domain::{Scope, Timestamp};
+
+use crate::middleware::rate_limit::{Decided, Refused};
+use crate::wire::problem::{ApiError, Code};
+
+const REALM: &str = "Bearer realm=\"posthorn\"";
+
+/// What is said of a refusal that was decided `now`.
+pub(super) fn refused(refusal: Refusal, now: Timestamp) -> Refused {
+    let error = match refusal {
+        Refusal::Missing(scope) => ApiError {
+            challenge: Some(format!("{REALM}, scope=\"{scope}\"")),
+            ..ApiError::new(Code::Unauthorized)
+        },
+        Refusal::Invalid(error) => invalid(russian(error).to_owned(), error.to_string()),
+        Refusal::Revoked => invalid(
+            "токен отозван".to_owned(),
+            "the token was revoked".to_owned(),
+        ),
+        Refusal::Scope(scope) => forbidden(
+            scope,
+            format!("В токене нет права {scope}."),
+            format!("The token lacks the scope {scope}."),
+        ),
+        Refusal::Topic(scope, topic) => forbidden(
+            scope,
+            format!("Токен не даёт права {scope} на тему {topic}."),
+            format!("The token does not permit {scope} on the topic {topic}."),
+        ),
+        Refusal::Throttled(decision) => {
+            return Refused::by(Decided::of_failures(decision, now));
+        }
+        Refusal::Unavailable(error) if error.is_transient() => {
+            tracing::debug!(%error, "a token was not looked up");
+            ApiError::new(Code::StoreUnavailable)
+        }
+        Refusal::Unavailable(error) => {
+            tracing::error!(%error, "a token was not looked up");
+            ApiError::new(Code::Internal)
+        }
+    };
+    error.into()
+}
+
+/// The token cannot be used at all; the reasons are without a full stop.
+fn invalid(russian: String, english: String) -> ApiError {
+    let challenge = format!("{REALM}, error=\"invalid_token\", error_description=\"{english}\"");
+    ApiError {
+        challenge: Some(challenge),
+        detail: Some(Box::new((
+            format!("Токен не принят: {russian}."),
+            format!("The token is refused: {english}."),
+        ))),
+        ..ApiError::new(Code::Unauthorized)
+    }
+}
+
+/// The token is fine, and not for this.
+fn forbidden(scope: Scope, russian: String, english: String) -> ApiError {
+    let challenge = format!("{REALM}, error=\"insufficient_scope\", scope=\"{scope}\"");
+    ApiError {
+        challenge: Some(challenge),
+        detail: Some(Box::new((russian, english))),
+        ..ApiError::new(Code::Forbidden)
+    }
+}
+
+fn russian(error: TokenError) -> &'static str {
+    match error {
+        TokenError::TooLong => "он слишком длинный",
+        TokenError::Malformed => "он повреждён",
+        TokenError::Algorithm => "он подписан не алгоритмом HS256",
+        TokenError::Signature => "подпись неверна",
+        TokenError::Expired => "срок действия истёк",
+        TokenError::NotYet => "срок действия ещё не начался",
+        TokenError::TooLongLived => "срок действия больше допустимого",
+        TokenError::Audience => "он выдан для другого сервиса",
+        TokenError::Claim(_) => "обязательное поле отсутствует или неверно",
+    }
+}

@@ -1,0 +1,7 @@
+//! HTML for people: the inbox page, the documentation, the pages of problem types, and their assets.
+
+pub(crate) mod assets;
+pub(crate) mod docs;
+pub(crate) mod inbox;
+mod layout;
+pub(crate) mod problems;

@@ -1,0 +1,66 @@
+//! What the pages load: a style and a script, from the binary.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
+
+use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::wire::problem::{ApiError, Code};
+
+/// One file.
+struct Asset {
+    name: &'static str,
+    content_type: &'static str,
+    text: &'static str,
+    tag: EntityTag,
+}
+
+static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
+    let css = "text/css; charset=utf-8";
+    let js = "text/javascript; charset=utf-8";
+    [
+        asset("page.css", css, include_str!("../../assets/page.css")),
+        asset("page.js", js, include_str!("../../assets/page.js")),
+    ]
+});
+
+fn asset(name: &'static str, content_type: &'static str, text: &'static str) -> Asset {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    let tag = EntityTag::new_strong(format!("{:016x}", hasher.finish()));
+    Asset {
+        name,
+        content_type,
+        text,
+        tag,
+    }
+}
+
+/// A file. Browsers keep it and ask each time whether it is still the same, so that a page never
+/// runs with another version's script.
+pub(crate) async fn file(
+    request: HttpRequest,
+    name: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let found = ASSETS.iter().find(|asset| asset.name == name.as_str());
+    let asset = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let is_known = match IfNoneMatch::parse(&request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&asset.tag)),
+        Err(_) => false,
+    };
+    let mut answer = if is_known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    answer
+        .insert_header(ETag(asset.tag.clone()))
+        .insert_header((header::CACHE_CONTROL, "no-cache"));
+    Ok(if is_known {
+        answer.finish()
+    } else {
+        answer.content_type(asset.content_type).body(asset.text)
+    })
+}

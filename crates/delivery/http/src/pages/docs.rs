@@ -1,0 +1,43 @@
+//! Swagger UI, from the binary.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, web};
+use utoipa_swagger_ui::Config;
+
+use crate::wire::problem::{ApiError, Code};
+
+static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    Arc::new(
+        Config::from("/api-docs/openapi.json")
+            .use_base_layout()
+            .validator_url("none"),
+    )
+});
+
+/// Swagger UI styles itself from scripts and draws its icons from data URLs.
+const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// A file of Swagger UI.
+pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, ApiError> {
+    let file = utoipa_swagger_ui::serve(&name, Arc::clone(&CONFIG)).map_err(|error| {
+        tracing::error!(%error, "a file of Swagger UI cannot be read");
+        ApiError::new(Code::Internal)
+    })?;
+    let file = file.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    Ok(HttpResponse::Ok()
+        .content_type(file.content_type)
+        .insert_header((header::CONTENT_SECURITY_POLICY, DOCS_POLICY))
+        .body(file.bytes.into_owned()))
+}
+
+/// The original's address of the documentation.
+pub(crate) async fn moved() -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((header::LOCATION, "/docs/"))
+        .finish()
+}

@@ -1,0 +1,11 @@
+//! Values of a request that middleware and handlers share, each parsed once.
+
+pub(crate) mod body;
+pub(crate) mod caller;
+pub(crate) mod client_address;
+pub(crate) mod context;
+pub(crate) mod credentials;
+pub(crate) mod grant;
+pub(crate) mod locale;
+pub(crate) mod path;
+pub(crate) mod trace;

@@ -1,0 +1,127 @@
+//! Path to handler: the only file that names handlers. The paths themselves are in `route`.
+
+mod document;
+
+use std::sync::LazyLock;
+
+use actix_web::guard as guards;
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource};
+
+use crate::api::messages::{accept, read};
+use crate::api::openapi::OpenApiText;
+use crate::api::{health, info, limits, metrics, openapi, stream, tokens, topics};
+use crate::middleware::load_shed;
+use crate::pages::{assets, docs, inbox, problems};
+use crate::route::{
+    ASSET, DOCS, HEALTH, INDEX, INFO, LEGACY_HEALTH, LEGACY_INFO, LEGACY_MESSAGE, LEGACY_PING,
+    LIMITS, LIVE, MESSAGE, METRICS, OLD_DOCS, OLD_OPENAPI, OPENAPI, PING, PROBLEM, READY, Route,
+    STARTUP, TOKEN, TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS,
+};
+use crate::wire::problem::{ApiError, Code};
+
+pub use document::openapi_json;
+
+/// Made at the first request: it takes milliseconds.
+static DOCUMENT: LazyLock<String> = LazyLock::new(openapi_json);
+
+/// The routes of the main listener; `/metrics` is among them unless it has a listener of its own.
+pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
+    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
+    let post = web::post;
+    register(config, &MESSAGE, |r| r.route(post().to(accept::accept)));
+    register(config, &TOPICS, |r| r.route(get().to(topics::list_topics)));
+    register(config, &TOPIC_MESSAGES, |r| {
+        r.route(get().to(read::list_messages))
+            .route(post().to(accept::accept_to_topic))
+    });
+    register(config, &TOPIC_MESSAGE, |r| {
+        r.route(get().to(read::get_message))
+            .route(web::delete().to(read::delete_message))
+    });
+    register(config, &TOPIC_STREAM, |r| r.route(get().to(stream::stream)));
+    register(config, &TOKEN, |r| {
+        r.route(web::delete().to(tokens::revoke_token))
+    });
+    register(config, &INFO, |r| r.route(get().to(info::info)));
+    register(config, &PING, |r| r.route(get().to(info::ping)));
+    register(config, &HEALTH, |r| r.route(get().to(health::health)));
+    register(config, &LIMITS, |r| r.route(get().to(limits::limits)));
+    register(config, &LEGACY_MESSAGE, |r| {
+        r.route(post().to(accept::accept))
+    });
+    register(config, &LEGACY_INFO, |r| r.route(get().to(info::info)));
+    register(config, &LEGACY_PING, |r| r.route(get().to(info::ping)));
+    register(config, &LEGACY_HEALTH, |r| {
+        r.route(get().to(health::health))
+    });
+    config.app_data(web::Data::new(OpenApiText(DOCUMENT.as_str())));
+    register(config, &OPENAPI, |r| r.route(get().to(openapi::openapi)));
+    register(config, &OLD_OPENAPI, |r| {
+        r.route(get().to(openapi::openapi))
+    });
+    register(config, &DOCS, |r| r.route(get().to(docs::file)));
+    register(config, &OLD_DOCS, |r| r.route(get().to(docs::moved)));
+    register(config, &PROBLEM, |r| r.route(get().to(problems::page)));
+    register(config, &ASSET, |r| r.route(get().to(assets::file)));
+    register(config, &INDEX, |r| r.route(get().to(inbox::index)));
+    probes(config);
+    if with_metrics {
+        metrics(config);
+    }
+    config.default_service(web::to(not_found));
+}
+
+/// The routes of a listener of its own for the platform.
+pub(crate) fn configure_metrics(config: &mut ServiceConfig) {
+    probes(config);
+    metrics(config);
+    config.default_service(web::to(not_found));
+}
+
+fn probes(config: &mut ServiceConfig) {
+    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
+    register(config, &LIVE, |r| r.route(get().to(health::live)));
+    register(config, &READY, |r| r.route(get().to(health::ready)));
+    register(config, &STARTUP, |r| r.route(get().to(health::startup)));
+}
+
+fn metrics(config: &mut ServiceConfig) {
+    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
+    register(config, &METRICS, |r| r.route(get().to(metrics::expose)));
+}
+
+/// One resource: its handlers, `OPTIONS` and 405 for what is left, and the guard around all.
+fn register(
+    config: &mut ServiceConfig,
+    route: &'static Route,
+    add: impl FnOnce(Resource) -> Resource,
+) {
+    let resource = add(web::resource(route.template).name(route.template))
+        .default_service(web::to(move |request: HttpRequest| {
+            other_method(route, request)
+        }))
+        .wrap(from_fn(move |request, next| {
+            load_shed::guard(route, request, next)
+        }));
+    config.service(resource);
+}
+
+#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
+async fn other_method(
+    route: &'static Route,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    if request.method() == Method::OPTIONS {
+        return Ok(HttpResponse::NoContent()
+            .insert_header(("Allow", route.allow()))
+            .finish());
+    }
+    Err(ApiError::method_not_allowed(route))
+}
+
+async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::new(Code::NotFound))
+}

@@ -1,0 +1,29 @@
+//! The languages of texts.
+
+/// A language that texts exist in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Locale {
+    /// Russian.
+    #[default]
+    Ru,
+    /// English.
+    En,
+}
+
+impl Locale {
+    /// The language tag (RFC 5646).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ru => "ru",
+            Self::En => "en",
+        }
+    }
+
+    /// One of two texts, or of what makes them.
+    pub(crate) fn pick<T>(self, ru: T, en: T) -> T {
+        match self {
+            Self::Ru => ru,
+            Self::En => en,
+        }
+    }
+}

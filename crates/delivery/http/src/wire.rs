@@ -1,0 +1,11 @@
+//! The wire types: JSON bodies, problem documents, query parameters, header fields and times. None of
+//! them leaves this crate.
+
+pub(crate) mod links;
+pub(crate) mod message;
+pub(crate) mod problem;
+pub(crate) mod query;
+pub(crate) mod rate_limit_fields;
+pub(crate) mod receipt;
+pub(crate) mod responses;
+pub(crate) mod time;

@@ -1,0 +1,331 @@
+//! From an error to `application/problem+json` (RFC 9457): the one place where that is done.
+
+mod code;
+mod field;
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use posthorn_application::{AppendError, RevocationListError, StoreError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+pub(crate) use code::Code;
+pub(crate) use field::{FieldCode, FieldProblem};
+
+use crate::route::Route;
+use crate::settings::Locale;
+
+/// The media type of a problem document.
+pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// The most failing fields that one answer lists: a request of 64 KiB can hold thousands.
+pub(crate) const MAX_FIELDS: usize = 100;
+
+/// Why a request failed, before anything is known about its client's language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    pub(crate) code: Code,
+    /// The failing fields of `validation-failed`.
+    pub(crate) fields: Vec<FieldProblem>,
+    /// Seconds for `Retry-After`; at least 1.
+    pub(crate) retry_after: Option<u64>,
+    /// The methods for `Allow`.
+    pub(crate) allow: Option<String>,
+    /// The limit that was hit, of `rate-limited`.
+    pub(crate) exceeded: Option<Box<Exceeded>>,
+    /// Another status than the code's own.
+    pub(crate) status: Option<StatusCode>,
+    /// The value of `WWW-Authenticate`.
+    pub(crate) challenge: Option<String>,
+    /// More than the code's own detail says, in Russian and in English.
+    pub(crate) detail: Option<Box<(String, String)>>,
+}
+
+/// What a client has reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exceeded {
+    /// The names of all limits that have no room, as in `RateLimit-Policy`.
+    pub(crate) violated: Vec<String>,
+    /// The name of the one that has to be waited for.
+    pub(crate) policy: String,
+    /// That limit, such as `10 per minute`.
+    pub(crate) limit: String,
+    /// In how many seconds a request is allowed again; at least 1.
+    pub(crate) seconds: u64,
+}
+
+/// A problem document (RFC 9457) with the members that Posthorn adds.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "/problems/validation-failed",
+    "title": "The request is not valid",
+    "status": 400,
+    "detail": "At least one field breaks its rule; `errors` lists all of them.",
+    "instance": "/api/v1/message",
+    "code": "validation-failed",
+    "request_id": "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6a7b",
+    "errors": [{"field": "message", "code": "required", "message": "The field message is required."}]
+}))]
+pub(crate) struct Problem {
+    /// A page that explains the code, relative to the server.
+    #[schema(format = "uri-reference")]
+    r#type: String,
+    /// The code in words.
+    title: &'static str,
+    /// The status code of the answer.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What went wrong, in the client's language.
+    detail: String,
+    /// The path that was asked for.
+    #[schema(format = "uri-reference")]
+    instance: String,
+    /// The stable code, for programs.
+    code: Code,
+    /// The id of the request, as in `X-Request-ID`.
+    request_id: String,
+    /// Every failing field of `validation-failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<FieldError>>,
+    /// The limits that `rate-limited` is about, by their names in `RateLimit-Policy`.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    violated_policies: Option<Vec<String>>,
+    /// On the unversioned paths only: the error as the original service wrote it, a text or, for
+    /// validation, lists of texts by field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    error: Option<Value>,
+}
+
+/// One failing field.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// The member, header or parameter; `attributes.NAME` inside the attributes.
+    field: String,
+    /// The stable code of the rule, for programs.
+    code: &'static str,
+    /// The rule in the client's language.
+    message: String,
+}
+
+impl ApiError {
+    pub(crate) const fn new(code: Code) -> Self {
+        Self {
+            code,
+            fields: Vec::new(),
+            retry_after: None,
+            allow: None,
+            exceeded: None,
+            status: None,
+            challenge: None,
+            detail: None,
+        }
+    }
+
+    /// Every failing field; at least one.
+    pub(crate) fn validation(fields: Vec<FieldProblem>) -> Self {
+        Self {
+            fields,
+            ..Self::new(Code::ValidationFailed)
+        }
+    }
+
+    /// One failing field.
+    pub(crate) fn field(field: &str, code: FieldCode) -> Self {
+        Self::validation(vec![FieldProblem::new(field, code)])
+    }
+
+    /// A limit of the client was reached.
+    pub(crate) fn rate_limited(exceeded: Exceeded) -> Self {
+        Self {
+            retry_after: Some(exceeded.seconds),
+            exceeded: Some(Box::new(exceeded)),
+            ..Self::new(Code::RateLimited)
+        }
+    }
+
+    pub(crate) fn method_not_allowed(route: &Route) -> Self {
+        Self {
+            allow: Some(route.allow()),
+            ..Self::new(Code::MethodNotAllowed)
+        }
+    }
+
+    /// The request line and the headers are more than the server takes (RFC 6585, 5).
+    pub(crate) const fn head_too_large() -> Self {
+        let mut error = Self::new(Code::PayloadTooLarge);
+        error.status = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        error
+    }
+
+    /// No room now; worth another try after a second.
+    pub(crate) fn overloaded() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(Code::Overloaded)
+        }
+    }
+
+    fn status(&self, legacy: bool) -> StatusCode {
+        // The original answered another media type with 400.
+        if legacy && self.code == Code::UnsupportedMediaType {
+            StatusCode::BAD_REQUEST
+        } else {
+            self.status.unwrap_or_else(|| self.code.status())
+        }
+    }
+
+    /// The problem document for the request of `context`; on a `legacy` path it is the original's as
+    /// well.
+    pub(crate) fn answer(
+        &self,
+        request_id: &str,
+        locale: Locale,
+        path: &str,
+        legacy: bool,
+    ) -> HttpResponse {
+        let status = self.status(legacy);
+        let mut response = HttpResponseBuilder::new(status);
+        response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE));
+        if let Some(seconds) = self.retry_after.or(self.code.retry_after()) {
+            response.insert_header((header::RETRY_AFTER, seconds.max(1)));
+        }
+        if let Some(allow) = &self.allow {
+            response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        if let Some(challenge) = &self.challenge {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
+        }
+        let problem = self.problem(request_id, locale, status, path, legacy);
+        // A problem is made of texts and numbers, which always serialise.
+        response.body(serde_json::to_vec(&problem).unwrap_or_default())
+    }
+
+    fn problem(
+        &self,
+        request_id: &str,
+        locale: Locale,
+        status: StatusCode,
+        path: &str,
+        legacy: bool,
+    ) -> Problem {
+        let errors = self
+            .fields
+            .iter()
+            .map(|FieldProblem { field, code }| FieldError {
+                field: field.clone(),
+                code: code.as_str(),
+                message: code.text(field, locale),
+            });
+        Problem {
+            r#type: format!("/problems/{}", self.code.as_str()),
+            title: self.code.title(locale),
+            status: status.as_u16(),
+            detail: match (&self.exceeded, self.detail.as_deref()) {
+                (Some(exceeded), _) => exceeded.text(locale),
+                (None, Some((russian, english))) => locale.pick(russian, english).clone(),
+                (None, None) => self.code.detail(locale).to_owned(),
+            },
+            instance: path.to_owned(),
+            code: self.code,
+            request_id: request_id.to_owned(),
+            errors: (self.code == Code::ValidationFailed).then(|| errors.collect()),
+            violated_policies: self
+                .exceeded
+                .as_ref()
+                .map(|exceeded| exceeded.violated.clone()),
+            error: legacy.then(|| self.original_error()),
+        }
+    }
+
+    /// The `error` member as the original service wrote it.
+    fn original_error(&self) -> Value {
+        if self.fields.is_empty() {
+            return Value::from(self.code.original());
+        }
+        let mut fields = Map::new();
+        for FieldProblem { field, code } in &self.fields {
+            let texts = fields
+                .entry(field.clone())
+                .or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(texts) = texts {
+                texts.push(Value::from(code.original(field)));
+            }
+        }
+        Value::Object(fields)
+    }
+}
+
+impl Exceeded {
+    /// Which limit it is and when to come again.
+    fn text(&self, locale: Locale) -> String {
+        let Self {
+            policy,
+            limit,
+            seconds,
+            ..
+        } = self;
+        match locale {
+            Locale::Ru => {
+                format!("Исчерпан предел «{limit}» ({policy}). Повторите через {seconds} с.")
+            }
+            Locale::En => {
+                format!("The limit of {limit} ({policy}) is reached. Try again in {seconds} s.")
+            }
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::debug!(%error, "the store failed");
+            Self::new(Code::StoreUnavailable)
+        } else {
+            tracing::error!(%error, "the store failed");
+            Self::new(Code::Internal)
+        }
+    }
+}
+
+impl From<RevocationListError> for ApiError {
+    fn from(error: RevocationListError) -> Self {
+        if error.is_transient() {
+            tracing::debug!(%error, "a token was not revoked");
+            Self::new(Code::StoreUnavailable)
+        } else {
+            tracing::error!(%error, "a token was not revoked");
+            Self::new(Code::Internal)
+        }
+    }
+}
+
+impl From<AppendError> for ApiError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            AppendError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.as_str())
+    }
+}
+
+/// The outermost middleware writes the document; this is only what carries the error there.
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.code.status())
+    }
+}

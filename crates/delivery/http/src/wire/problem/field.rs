@@ -1,0 +1,206 @@
+//! What is wrong with one field: the rule's code and its texts.
+
+use crate::settings::Locale;
+
+/// A field and the rule that it breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldProblem {
+    pub(crate) field: String,
+    pub(crate) code: FieldCode,
+}
+
+/// The rules that a field may break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FieldCode {
+    /// The field has to be there.
+    Required,
+    /// The field is `null`.
+    Null,
+    /// The field is not a string.
+    NotAString,
+    /// The field is not an object.
+    NotAnObject,
+    /// The body is not an object.
+    InvalidType,
+    /// There is no such field.
+    Unknown,
+    /// The field is there twice.
+    Duplicate,
+    /// The text is shorter or longer than this.
+    Length { min: usize, max: usize },
+    /// The text holds a control character.
+    ControlCharacter,
+    /// The text holds a character outside the configured set.
+    Charset,
+    /// The topic's name breaks its pattern.
+    TopicPattern,
+    /// The body's topic is not the path's.
+    TopicMismatch,
+    /// There are more entries than this.
+    TooMany { max: usize },
+    /// The attribute's key breaks its pattern.
+    KeyPattern,
+    /// The header is no idempotency key.
+    IdempotencyKey,
+    /// The text is no message id.
+    MessageId,
+    /// The number is not between these.
+    Range { min: usize, max: usize },
+    /// The text is none of these.
+    Choice(&'static str),
+    /// The parameter excludes another one.
+    Excludes(&'static str),
+    /// The request is not HTTP/1.1.
+    NotHttp,
+}
+
+impl FieldProblem {
+    pub(crate) fn new(field: &str, code: FieldCode) -> Self {
+        Self {
+            field: field.to_owned(),
+            code,
+        }
+    }
+}
+
+impl FieldCode {
+    /// The stable code of the rule, for programs.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Null => "null",
+            Self::NotAString => "not-a-string",
+            Self::NotAnObject => "not-an-object",
+            Self::InvalidType => "invalid-type",
+            Self::Unknown => "unknown-field",
+            Self::Duplicate => "duplicate-field",
+            Self::Length { .. } => "length",
+            Self::ControlCharacter => "control-character",
+            Self::Charset => "charset",
+            Self::TopicPattern | Self::KeyPattern => "pattern",
+            Self::TopicMismatch => "topic-mismatch",
+            Self::TooMany { .. } => "too-many",
+            Self::IdempotencyKey => "idempotency-key",
+            Self::MessageId => "message-id",
+            Self::Range { .. } => "range",
+            Self::Choice(_) => "choice",
+            Self::Excludes(_) => "excludes",
+            Self::NotHttp => "not-http",
+        }
+    }
+
+    /// The rule in the client's language.
+    pub(crate) fn text(&self, field: &str, locale: Locale) -> String {
+        match locale {
+            Locale::Ru => self.russian(field),
+            Locale::En => self.english(field),
+        }
+    }
+
+    fn russian(&self, field: &str) -> String {
+        match self {
+            Self::Required => format!("Поле {field} обязательно"),
+            Self::Null => "Поле не может быть null.".to_owned(),
+            Self::NotAString => "Значение должно быть строкой.".to_owned(),
+            Self::NotAnObject => "Значение должно быть объектом.".to_owned(),
+            Self::InvalidType => "Тело запроса должно быть объектом.".to_owned(),
+            Self::Unknown => "Неизвестное поле.".to_owned(),
+            Self::Duplicate => "Поле указано дважды.".to_owned(),
+            Self::Length { min, max } => format!("Длина должна быть от {min} до {max} символов."),
+            Self::ControlCharacter => {
+                "Управляющие символы, кроме перевода строки и табуляции, не допускаются.".to_owned()
+            }
+            Self::Charset => {
+                "Допускаются буквы, цифры, _, пробелы и знаки -.,!?;:().".to_owned()
+            }
+            Self::TopicPattern => {
+                "Имя темы: от 1 до 64 символов a-z, 0-9, '.', '_', '-'; первым идёт буква или цифра."
+                    .to_owned()
+            }
+            Self::TopicMismatch => "Тема в теле запроса не совпадает с темой в адресе.".to_owned(),
+            Self::TooMany { max } => format!("Допускается не больше {max} элементов."),
+            Self::KeyPattern => {
+                "Имя атрибута: от 1 до 64 символов a-z, 0-9, '.', '_', '-'.".to_owned()
+            }
+            Self::IdempotencyKey => {
+                "Один заголовок с ключом из 1–255 видимых символов ASCII.".to_owned()
+            }
+            Self::MessageId => "Идентификатор сообщения — ULID из 26 символов.".to_owned(),
+            Self::Range { min, max } => format!("Число должно быть от {min} до {max}."),
+            Self::Choice(choices) => format!("Одно из значений: {choices}."),
+            Self::Excludes(other) => format!("Не сочетается с параметром {other}."),
+            Self::NotHttp => "Запрос не соответствует HTTP/1.1.".to_owned(),
+        }
+    }
+
+    fn english(&self, field: &str) -> String {
+        match self {
+            Self::Required => format!("The field {field} is required."),
+            Self::Length { min, max } => format!("Length must be between {min} and {max}."),
+            Self::Null => "Field may not be null.".to_owned(),
+            Self::NotAString => "Not a valid string.".to_owned(),
+            Self::NotAnObject => "Not a valid mapping type.".to_owned(),
+            Self::InvalidType => "Invalid input type.".to_owned(),
+            Self::Unknown => "Unknown field.".to_owned(),
+            Self::Duplicate => "The field is there twice.".to_owned(),
+            Self::ControlCharacter => {
+                "Control characters other than line feed and tab are not allowed.".to_owned()
+            }
+            Self::Charset => {
+                "Letters, digits, _, white space and -.,!?;:() are allowed.".to_owned()
+            }
+            Self::TopicPattern => {
+                "A topic has 1 to 64 characters of a-z, 0-9, '.', '_', '-', a letter or a digit first."
+                    .to_owned()
+            }
+            Self::TopicMismatch => "The topic of the body is not the one of the path.".to_owned(),
+            Self::TooMany { max } => format!("At most {max} entries are allowed."),
+            Self::KeyPattern => {
+                "An attribute's key has 1 to 64 characters of a-z, 0-9, '.', '_', '-'.".to_owned()
+            }
+            Self::IdempotencyKey => {
+                "One header with a key of 1 to 255 visible ASCII characters.".to_owned()
+            }
+            Self::MessageId => "A message id is a ULID of 26 characters.".to_owned(),
+            Self::Range { min, max } => format!("The number must be between {min} and {max}."),
+            Self::Choice(choices) => format!("One of: {choices}."),
+            Self::Excludes(other) => format!("It excludes the parameter {other}."),
+            Self::NotHttp => "The request is not HTTP/1.1.".to_owned(),
+        }
+    }
+
+    /// What the original service said, whatever the client's language: English texts of its
+    /// validation library, and one Russian text of its own.
+    pub(crate) fn original(&self, field: &str) -> String {
+        match self {
+            Self::Required => self.russian(field),
+            _ => self.english(field),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_originals_words_are_kept() {
+        for (code, text) in [
+            (FieldCode::Required, "Поле message обязательно"),
+            (
+                FieldCode::Length { min: 1, max: 1000 },
+                "Length must be between 1 and 1000.",
+            ),
+            (FieldCode::NotAString, "Not a valid string."),
+            (FieldCode::Null, "Field may not be null."),
+            (FieldCode::Unknown, "Unknown field."),
+            (FieldCode::InvalidType, "Invalid input type."),
+        ] {
+            assert_eq!(code.original("message"), text);
+        }
+        assert_eq!(
+            FieldCode::Required.text("message", Locale::Ru),
+            "Поле message обязательно"
+        );
+    }
+}

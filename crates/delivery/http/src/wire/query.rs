@@ -1,0 +1,171 @@
+//! Query parameters: each read once, every mistake reported together.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use actix_web::web;
+use posthorn_application::PageLimit;
+use posthorn_domain::{MessageId, Timestamp, Topic};
+
+use crate::wire::problem::{ApiError, FieldCode, FieldProblem, MAX_FIELDS};
+
+/// The latest moment of a parameter: that of [`Timestamp::MAX`].
+const MAX_SECONDS: u64 = Timestamp::MAX.as_millis() / 1000;
+
+/// The parameters of one request and what is wrong with them.
+pub(crate) struct Query {
+    values: Vec<(String, String)>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Query {
+    /// Reads the parameters; one that is not `known`, or there twice, is a mistake.
+    pub(crate) fn parse(text: &str, known: &[&str]) -> Self {
+        // Any text is a form: what is not UTF-8 becomes U+FFFD, which no parameter takes.
+        let values =
+            web::Query::<Vec<(String, String)>>::from_query(text).map(web::Query::into_inner);
+        let mut query = Self {
+            values: values.unwrap_or_default(),
+            problems: Vec::new(),
+        };
+        let mut seen = BTreeSet::new();
+        for (name, _) in &query.values {
+            if query.problems.len() >= MAX_FIELDS {
+                break;
+            }
+            let problem = if !known.contains(&name.as_str()) {
+                FieldCode::Unknown
+            } else if !seen.insert(name) {
+                FieldCode::Duplicate
+            } else {
+                continue;
+            };
+            query.problems.push(FieldProblem::new(name, problem));
+        }
+        query
+    }
+
+    /// A message id.
+    pub(crate) fn id(&mut self, name: &str) -> Option<MessageId> {
+        self.read(name, |text| text.parse().map_err(|_| FieldCode::MessageId))
+    }
+
+    /// A moment in whole seconds since the Unix epoch.
+    pub(crate) fn moment(&mut self, name: &str) -> Option<Timestamp> {
+        self.read(name, |text| {
+            let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_SECONDS);
+            let refused = FieldCode::Range {
+                min: 0,
+                max: usize::try_from(MAX_SECONDS).unwrap_or(usize::MAX),
+            };
+            let seconds = seconds.ok_or(refused)?;
+            Ok(Timestamp::default().saturating_add(Duration::from_secs(seconds)))
+        })
+    }
+
+    /// A topic's name.
+    pub(crate) fn topic(&mut self, name: &str) -> Option<Topic> {
+        self.read(name, |text| {
+            text.parse().map_err(|_| FieldCode::TopicPattern)
+        })
+    }
+
+    /// The `limit`, or its default.
+    pub(crate) fn limit(&mut self) -> PageLimit {
+        let limit = self.read("limit", |text| {
+            let limit = text
+                .parse()
+                .ok()
+                .and_then(|limit| PageLimit::parse(limit).ok());
+            limit.ok_or(FieldCode::Range {
+                min: 1,
+                max: PageLimit::MAX.get(),
+            })
+        });
+        limit.unwrap_or(PageLimit::DEFAULT)
+    }
+
+    /// Whether `order` is `desc`.
+    pub(crate) fn newest_first(&mut self) -> bool {
+        let order = self.read("order", |text| match text {
+            "asc" => Ok(false),
+            "desc" => Ok(true),
+            _ => Err(FieldCode::Choice("asc, desc")),
+        });
+        order.unwrap_or(false)
+    }
+
+    /// Notes that `name` and `other` are not both allowed.
+    pub(crate) fn exclude(&mut self, name: &str, other: &'static str) {
+        let has = |wanted: &str| self.values.iter().any(|(name, _)| name == wanted);
+        if has(name) && has(other) {
+            self.problems
+                .push(FieldProblem::new(name, FieldCode::Excludes(other)));
+        }
+    }
+
+    /// Every mistake, if there is one.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::validation(self.problems))
+        }
+    }
+
+    fn read<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, FieldCode>) -> Option<T> {
+        let (_, text) = self.values.iter().find(|(given, _)| given == name)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(code) => {
+                self.problems.push(FieldProblem::new(name, code));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[(&str, &str)]) {
+        let mut query = Query::parse(text, &["after", "before", "limit", "order"]);
+        query.id("after");
+        query.id("before");
+        query.limit();
+        query.newest_first();
+        query.exclude("after", "before");
+        let problems = query
+            .finish()
+            .err()
+            .map_or_else(Vec::new, |error| error.fields);
+        let found: Vec<_> = problems
+            .iter()
+            .map(|p| (p.field.as_str(), p.code.as_str()))
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn every_mistake_is_reported() {
+        let id = "01KATQ2J00000000000000001F";
+        check("", &[]);
+        check(&format!("after={id}&limit=200&order=desc"), &[]);
+        check(
+            "limit=0&order=up&after=x&page=2",
+            &[
+                ("page", "unknown-field"),
+                ("after", "message-id"),
+                ("limit", "range"),
+                ("order", "choice"),
+            ],
+        );
+        check("limit=-1", &[("limit", "range")]);
+        check("limit=201", &[("limit", "range")]);
+        check("limit=1&limit=2", &[("limit", "duplicate-field")]);
+        check(&format!("after={id}&before={id}"), &[("after", "excludes")]);
+        check("limit=%FF", &[("limit", "range")]);
+    }
+}

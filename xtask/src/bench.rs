@@ -97,7 +97,12 @@ pub(crate) fn run(root: &Path, options: Options) -> Result<(), String> {
     setup::ensure_package("wrk", "wrk")?;
     let mut build = shell::cargo(root, ["build", "--release", "--locked"]);
     build.args(["--package", "posthorn", "--bin", "posthorn"]);
-    shell::run(build.args(["--package", "posthorn-bench-baseline", "--bin", "bench-baseline"]))?;
+    shell::run(build.args([
+        "--package",
+        "posthorn-bench-baseline",
+        "--bin",
+        "bench-baseline",
+    ]))?;
     let processors = std::thread::available_parallelism().map_err(|error| error.to_string())?;
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {

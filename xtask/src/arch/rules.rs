@@ -130,7 +130,10 @@ pub(super) const HOMES: [Home; 16] = [
     home("opentelemetry*", &["posthorn-telemetry"]),
     home("prometheus-client", &["posthorn-telemetry"]),
     home("redis", &["posthorn-redis"]),
-    home("rusqlite", &["posthorn-embedded", "posthorn-bench-baseline"]),
+    home(
+        "rusqlite",
+        &["posthorn-embedded", "posthorn-bench-baseline"],
+    ),
     home("tracing-bunyan-formatter", &["posthorn-telemetry"]),
     home("tracing-opentelemetry", &["posthorn-telemetry"]),
     home("tracing-subscriber", &["posthorn-telemetry"]),

@@ -1,4 +1,4 @@
-//! The cache port on Redis strings.
+//! The `Cache` port on Redis strings.
 
 mod sweep;
 
@@ -7,19 +7,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_application::{Cache, CacheError};
 
+use crate::deployment::pool::RedisPool;
 use crate::keys;
-use crate::pool::RedisPool;
 
-/// Holds each value in a string of its own, which Redis expires.
+/// Stores each value in a string of its own, which Redis expires.
 ///
-/// The bound of `get`, `set` and `delete` is the checkout's plus the command time-out; `clear` is
-/// bounded by [`RedisCache::CLEAR_BOUND`].
+/// `get`, `set` and `delete` are limited by the checkout time-out plus the command time-out, `clear`
+/// by [`RedisCache::CLEAR_BOUND`].
 pub struct RedisCache {
     pool: RedisPool,
 }
 
 impl RedisCache {
-    /// The most time that `clear` may take.
+    /// The time limit of `clear`.
     pub const CLEAR_BOUND: Duration = Duration::from_secs(10);
 
     /// A cache under the prefix of `pool`.
@@ -38,7 +38,7 @@ impl Cache for RedisCache {
     async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
         let millis = u64::try_from(ttl.as_millis()).unwrap_or(keys::MAX_TTL_MILLIS);
         if millis == 0 {
-            // Redis refuses a TTL of zero; by contract it removes what was there.
+            // Redis rejects a TTL of zero. By the contract it removes the value.
             return self.delete(key).await.map(|_| ());
         }
         let key = keys::cache(self.pool.prefix(), key);

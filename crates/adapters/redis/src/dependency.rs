@@ -1,4 +1,4 @@
-//! Redis as a dependency that is watched.
+//! The health check of Redis as a dependency.
 
 use std::sync::LazyLock;
 
@@ -6,20 +6,23 @@ use async_trait::async_trait;
 use posthorn_application::{Dependency, DependencyError};
 use redis::{Script, Value};
 
+use crate::deployment::pool::RedisPool;
 use crate::keys;
-use crate::pool::RedisPool;
 
-/// A write of what is not there, which changes nothing. `KEYS[1]` is never there.
-const PROBE: &str = "return redis.call('SET', KEYS[1], '', 'XX')";
-
-/// Has Redis run a script that tries a write, as quotas are counted: a server that answers pings
-/// may refuse either. On a cluster one node is asked.
+/// A write that stores nothing. `KEYS[1]` never exists; no `ARGV`.
 ///
-/// The bound of a check is twice the checkout's plus the command time-out.
+/// A script, because quotas and revocations are scripts: a server can reply to `PING` and reject
+/// scripts, or writes in scripts.
+static PROBE: LazyLock<Script> =
+    LazyLock::new(|| Script::new("return redis.call('SET', KEYS[1], '', 'XX')"));
+
+/// Checks that Redis executes a script with a write; on a cluster, that one node does.
+///
+/// The time limit of a check is the checkout time-out plus the command time-out.
 pub struct RedisDependency(RedisPool);
 
 impl RedisDependency {
-    /// Watches what `pool` connects to.
+    /// A check of the server of `pool`.
     pub fn new(pool: RedisPool) -> Self {
         Self(pool)
     }
@@ -28,16 +31,8 @@ impl RedisDependency {
 #[async_trait]
 impl Dependency for RedisDependency {
     async fn check(&self) -> Result<(), DependencyError> {
-        static HASH: LazyLock<String> = LazyLock::new(|| Script::new(PROBE).get_hash().to_owned());
-        // The text first: it teaches the script.
-        for (command, script) in [("EVAL", PROBE), ("EVALSHA", HASH.as_str())] {
-            let mut command = redis::cmd(command);
-            command
-                .arg(script)
-                .arg(1)
-                .arg(keys::probe(self.0.prefix(), 0));
-            self.0.query::<Value>(&command).await?;
-        }
+        let probe = keys::probe(self.0.prefix(), 0);
+        self.0.query::<Value>(&PROBE.key(probe)).await?;
         Ok(())
     }
 }

@@ -1,93 +1,93 @@
 //! Every key in Redis, its type and its TTL.
 //!
-//! `PREFIX` is the configured prefix, `posthorn` by default. What stands in braces is the hash tag
-//! (Redis Cluster specification, "Hash tags"), so that all keys of one topic share a slot, and
-//! so do all keys of one client. `CLIENT` is `sub:SUBJECT`, an IPv4 address or an IPv6 network; `SCOPE`
-//! is `message`, `read` or `default-ROUTE`.
+//! `PREFIX` is the configured prefix, `posthorn` by default. Braces enclose the hash tag (Redis Cluster
+//! specification, "Hash tags"): all keys of a topic share a slot, and so do all keys of a client.
+//! `CLIENT` is `sub:SUBJECT`, an IPv4 address or an IPv6 network; `SCOPE` is `message`, `read` or
+//! `default-ROUTE`.
 //!
-//! | key | type | TTL | holds |
+//! | key | type | TTL | value |
 //! | --- | --- | --- | --- |
 //! | `PREFIX:cache:KEY` | string | the caller's | a cached value |
-//! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the entry's id is the message's, its fields are `content`, `a:NAME` for each attribute, and `key`, if there was an idempotency key: `ENDS KEY`, with the time in milliseconds when its record ends |
+//! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the id of an entry is that of the message, its fields are `content`, `a:NAME` for each attribute and, with an idempotency key, `key`: `ENDS KEY`, where `ENDS` is the end of the key's record in milliseconds |
 //! | `PREFIX:{t:TOPIC}:pruned` | string | none; 30 days once the topic is idle | the id of the newest message that retention removed |
 //! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT POD` of the first append with that key |
-//! | `PREFIX:{t:TOPIC}:fence` | hash | none; goes with the stream | `run`, the server's `run_id`; `after` and `before`, the ids between which the stream had nothing when that run began |
-//! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that may hold messages |
-//! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, when it began and how many requests it holds |
+//! | `PREFIX:{t:TOPIC}:fence` | hash | none; deleted with the stream | `run`, the `run_id` of the server; `after` and `before`, the ids between which the stream had no entry when that run began |
+//! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that can hold messages |
+//! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, its beginning and its number of requests |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
-//! | `PREFIX:denied:JTI` | string | until the token would have ended | that the token of that id was revoked |
-//! | `PREFIX:{NUMBER}:probe` | – | – | nothing, ever: health tries writes that need the key to be there; `NUMBER` is 0, and on a cluster one for each primary |
-//! | `PREFIX:wake` | channel | – | the names of topics that just got messages, one a line |
+//! | `PREFIX:denied:JTI` | string | until the token expires | the token with this id is revoked |
+//! | `PREFIX:{NUMBER}:probe` | – | – | never exists: health checks attempt writes that require it; `NUMBER` is 0, and on a cluster one for each primary |
+//! | `PREFIX:wake` | channel | – | the names of topics with new messages, one per line |
 //!
-//! An emptied stream stays for a day, because it remembers the greatest id it ever gave; `XADD` goes
-//! on from there even when the server's clock went back. After a day without a new message pruning
-//! deletes it: the clock is far past its ids then. It is never given a TTL, which a new message would
-//! not end.
+//! An emptied stream is kept for a day, because it remembers the greatest id that it assigned: `XADD`
+//! continues from there even if the clock of the server goes back. After a day without a new message,
+//! when the clock is far beyond its ids, pruning deletes it. It has no TTL, which a new message would
+//! not cancel.
 
 use posthorn_application::QuotaKey;
 use posthorn_domain::{IdempotencyKey, TokenId, Topic};
 
-use crate::slots::slot_of;
+use crate::cluster::slots::slot_of;
 
-/// The longest TTL asked of Redis: 100 years in milliseconds, far from its overflow.
+/// The longest TTL: 100 years in milliseconds, far below the overflow in Redis.
 pub(crate) const MAX_TTL_MILLIS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
-/// The cached value called `key`.
+/// A cached value.
 pub(crate) fn cache(prefix: &str, key: &str) -> String {
     format!("{prefix}:cache:{key}")
 }
 
-/// The names of the topics.
+/// The index of topics.
 pub(crate) fn topics(prefix: &str) -> String {
     format!("{prefix}:topics")
 }
 
-/// Where appends are announced.
+/// The channel of announcements.
 pub(crate) fn wake(prefix: &str) -> String {
     format!("{prefix}:wake")
 }
 
-/// The messages of `topic`.
+/// The stream of messages of `topic`.
 pub(crate) fn messages(prefix: &str, topic: &Topic) -> String {
     format!("{prefix}:{{t:{topic}}}:messages")
 }
 
-/// How far retention went in `topic`.
+/// The mark of retention of `topic`.
 pub(crate) fn pruned(prefix: &str, topic: &Topic) -> String {
     format!("{prefix}:{{t:{topic}}}:pruned")
 }
 
-/// The first append to `topic` with `key`.
+/// The record of an idempotency key.
 pub(crate) fn idempotency(prefix: &str, topic: &Topic, key: &IdempotencyKey) -> String {
     idempotency_prefix(prefix, topic) + key.as_str()
 }
 
-/// What the key of an [`idempotency`] record begins with, up to the idempotency key.
+/// The beginning of every [`idempotency`] key of `topic`.
 pub(crate) fn idempotency_prefix(prefix: &str, topic: &Topic) -> String {
     format!("{prefix}:{{t:{topic}}}:key:")
 }
 
-/// What the last restart of the server may have brought back to `topic`.
+/// The fence of `topic` against a torn append-only file.
 pub(crate) fn fence(prefix: &str, topic: &Topic) -> String {
     format!("{prefix}:{{t:{topic}}}:fence")
 }
 
-/// The fixed windows of `key`.
+/// The fixed windows of a quota.
 pub(crate) fn quota_fixed(prefix: &str, key: &QuotaKey) -> String {
     format!("{prefix}:quota:{{{}}}:{}:fixed", key.client, key.scope)
 }
 
-/// The moving windows of `key`.
+/// The moving windows of a quota.
 pub(crate) fn quota_moving(prefix: &str, key: &QuotaKey) -> String {
     format!("{prefix}:quota:{{{}}}:{}:moving", key.client, key.scope)
 }
 
-/// That the token called `id` was revoked.
+/// The revocation of a token.
 pub(crate) fn denied(prefix: &str, id: &TokenId) -> String {
     format!("{prefix}:denied:{id}")
 }
 
-/// What a write is tried on; never there. The number is of the node, see [`probe_slot`].
+/// The key of probing writes, which never exists. `tag` selects the node, see [`probe_slot`].
 pub(crate) fn probe(prefix: &str, tag: u32) -> String {
     format!("{prefix}:{{{tag}}}:probe")
 }

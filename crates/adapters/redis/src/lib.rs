@@ -1,23 +1,24 @@
-//! The ports kept in Redis: one server, a primary found by Sentinel, or a cluster.
+//! The application's ports on Redis: one server, a primary found by Sentinel, or a cluster.
 //!
-//! Every key, its type and its TTL is listed in [`keys`]. Redis 6.2 or newer is needed.
+//! [`keys`] lists every key with its type and TTL. Redis 6.2 or newer is required.
 
 mod cache;
-mod connector;
-mod deny_list;
+mod cluster;
 mod dependency;
-mod fault;
+mod deployment;
+mod failure;
 pub mod keys;
-mod pool;
+mod mutex;
 mod quota;
-mod settings;
-mod slots;
+mod request;
+mod revocation_list;
 mod store;
 
 pub use cache::RedisCache;
-pub use deny_list::RedisRevocationList;
 pub use dependency::RedisDependency;
-pub use pool::{PoolStatus, RedisPool};
+pub use deployment::error::RedisSettingsError;
+pub use deployment::pool::{PoolStatus, RedisPool};
+pub use deployment::settings::RedisSettings;
 pub use quota::RedisQuotaCounter;
-pub use settings::{RedisSettings, RedisSettingsError};
+pub use revocation_list::RedisRevocationList;
 pub use store::{RedisStore, RedisStoreError, RedisStoreSettings};

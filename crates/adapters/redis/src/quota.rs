@@ -1,57 +1,58 @@
-//! The `QuotaCounter` port on Redis: one script, one round trip, one clock for all processes.
+//! The `QuotaCounter` port on Redis: one script and one round trip per decision.
 
-mod scripts;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaWindow};
 use posthorn_domain::{QuotaRule, QuotaStrategy};
-use redis::{Cmd, RedisError};
+use redis::{RedisError, Script, ScriptInvocation};
 use tokio::time::timeout;
 
-use crate::fault::{Fault, Redirect};
+use crate::deployment::pool::{RedisPool, SharedConnection};
+use crate::failure::{Redirect, RedisFailure};
 use crate::keys;
-use crate::pool::{RedisPool, SharedConnection};
-use scripts::{Named, QuotaScript};
+use crate::mutex::lock;
 
-/// Counts for all processes that use the same Redis and prefix, by the time of its server.
+static FIXED_WINDOW: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("quota/fixed_window.lua")));
+static MOVING_WINDOW: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("quota/moving_window.lua")));
+
+/// Counts for all processes with the same Redis and prefix, by the clock of the server.
 ///
-/// All calls share one connection, so a decision is one round trip. The bound of a call is the
-/// checkout's plus the command time-out, opening the connection anew included. A call on a
-/// connection that breaks is made once more and may then count twice, never not at all.
+/// All calls share one connection. The time limit of a call is the checkout time-out plus the command
+/// time-out, opening another connection included. A call over a connection that breaks is sent once
+/// more; the request may then count twice, but never not at all.
 ///
-/// A server that loses its memory, or a replica that is promoted before it got the latest counts,
-/// forgets what was counted.
+/// Counts are lost with a server that loses its memory, and with a primary whose replica is promoted
+/// before it has them.
 pub struct RedisQuotaCounter {
     pool: RedisPool,
-    open: Mutex<Open>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Open {
+struct State {
     connection: Option<SharedConnection>,
-    /// Grows with each connection that is opened.
+    /// The number of connections opened so far.
     generation: u64,
 }
 
-/// Why an attempt failed.
-enum Attempt {
-    /// It may be made again on another connection.
-    Again(Fault),
-    /// The server does not know the script; it was not executed.
-    NoScript(Fault),
-    /// It would fail again, or there is no time to find out.
-    Failed(Fault),
+/// The failure of an attempt.
+enum AttemptError {
+    /// Another connection may succeed.
+    Retry(RedisFailure),
+    /// A second attempt would fail as well, or there is no time for one.
+    Failed(RedisFailure),
 }
 
 impl RedisQuotaCounter {
-    /// A counter under the prefix of `pool`; connects with its first call.
+    /// A counter under the prefix of `pool`. It connects with its first call.
     pub fn new(pool: RedisPool) -> Self {
         Self {
             pool,
-            open: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
@@ -61,110 +62,95 @@ impl RedisQuotaCounter {
         rule: &QuotaRule,
         counts: bool,
     ) -> Result<QuotaDecision, QuotaError> {
-        timeout(self.pool.bound(), self.ask(key, rule, counts))
+        let call = invocation(self.pool.prefix(), key, rule, counts);
+        let reply = timeout(self.pool.bound(), self.invoke(&call))
             .await
-            .unwrap_or_else(|_| Err(Fault::timed_out("a decision on a quota")))
-            .map_err(QuotaError::from)
+            .unwrap_or_else(|_| Err(RedisFailure::timed_out("a decision on a quota")))?;
+        Ok(decision(rule, &reply)?)
     }
 
-    async fn ask(
-        &self,
-        key: &QuotaKey,
-        rule: &QuotaRule,
-        counts: bool,
-    ) -> Result<QuotaDecision, Fault> {
-        let mut named = Named::ByHash;
-        let mut again = true;
-        loop {
-            let command = command(named, self.pool.prefix(), key, rule, counts);
-            match self.attempt(&command).await {
-                Ok(answer) => return decision(rule, &answer),
-                Err(Attempt::NoScript(_)) if named == Named::ByHash => named = Named::ByText,
-                Err(Attempt::Again(_)) if again => again = false,
-                Err(Attempt::Again(fault) | Attempt::NoScript(fault) | Attempt::Failed(fault)) => {
-                    return Err(fault);
-                }
-            }
+    async fn invoke(&self, call: &ScriptInvocation<'_>) -> Result<Vec<i64>, RedisFailure> {
+        let mut outcome = self.attempt(call).await;
+        if let Err(AttemptError::Retry(_)) = outcome {
+            outcome = self.attempt(call).await;
         }
-    }
-
-    /// The script's answer over the shared connection.
-    async fn attempt(&self, command: &Cmd) -> Result<Vec<i64>, Attempt> {
-        let (mut connection, generation) = self.connection().await.map_err(Attempt::Failed)?;
-        let error = match self.pool.timed(command.query_async(&mut connection)).await {
-            Some(Ok(answer)) => return Ok(answer),
-            Some(Err(error)) => error,
-            None => {
-                self.discard(generation);
-                return Err(Attempt::Failed(Fault::timed_out("a command")));
-            }
-        };
-        let fault = Fault::of(&error);
-        if Redirect::of(&error) == Some(Redirect::NoScript) {
-            return Err(Attempt::NoScript(fault));
-        }
-        if !matches!(fault, Fault::Transient(_)) {
-            return Err(Attempt::Failed(fault));
-        }
-        self.discard(generation);
-        Err(if is_broken(&error) {
-            Attempt::Again(fault)
-        } else {
-            Attempt::Failed(fault)
+        outcome.map_err(|error| match error {
+            AttemptError::Retry(failure) | AttemptError::Failed(failure) => failure,
         })
     }
 
-    async fn connection(&self) -> Result<(SharedConnection, u64), Fault> {
+    async fn attempt(&self, call: &ScriptInvocation<'_>) -> Result<Vec<i64>, AttemptError> {
+        let (mut connection, generation) = self.connection().await.map_err(AttemptError::Failed)?;
+        let error = match self.pool.timed(call.invoke_async(&mut connection)).await {
+            Some(Ok(reply)) => return Ok(reply),
+            Some(Err(error)) => error,
+            None => {
+                self.discard(generation);
+                return Err(AttemptError::Failed(RedisFailure::timed_out("a command")));
+            }
+        };
+        let failure = RedisFailure::from_error(&error);
+        if !matches!(failure, RedisFailure::Transient(_)) {
+            return Err(AttemptError::Failed(failure));
+        }
+        self.discard(generation);
+        Err(if is_broken(&error) {
+            AttemptError::Retry(failure)
+        } else {
+            AttemptError::Failed(failure)
+        })
+    }
+
+    async fn connection(&self) -> Result<(SharedConnection, u64), RedisFailure> {
         {
-            let open = self.open();
-            if let Some(connection) = &open.connection {
-                return Ok((connection.clone(), open.generation));
+            let state = lock(&self.state);
+            if let Some(connection) = &state.connection {
+                return Ok((connection.clone(), state.generation));
             }
         }
         let connection = self.pool.checkout().await?.into_shared();
-        let mut open = self.open();
-        open.generation += 1;
-        open.connection = Some(connection.clone());
-        Ok((connection, open.generation))
+        let mut state = lock(&self.state);
+        state.generation += 1;
+        state.connection = Some(connection.clone());
+        Ok((connection, state.generation))
     }
 
-    /// Drops the connection, unless another one is there by now.
+    /// Drops the connection unless it is already replaced by one of a later generation.
     fn discard(&self, generation: u64) {
-        let mut open = self.open();
-        if open.generation == generation {
-            open.connection = None;
+        let mut state = lock(&self.state);
+        if state.generation == generation {
+            state.connection = None;
         }
     }
-
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Whether another connection may do better: this one broke, or leads to a server that is no
-/// primary any more.
+/// True if another connection may succeed: this one broke, or its server is no longer a primary.
 fn is_broken(error: &RedisError) -> bool {
     let is_lost = error.is_io_error() && !error.is_timeout();
-    is_lost || Redirect::of(error) == Some(Redirect::Elsewhere)
+    is_lost || Redirect::from_error(error) == Some(Redirect::WrongNode)
 }
 
-fn command(named: Named, prefix: &str, key: &QuotaKey, rule: &QuotaRule, counts: bool) -> Cmd {
-    let (script, key) = match rule.strategy() {
-        QuotaStrategy::FixedWindow => (QuotaScript::Fixed, keys::quota_fixed(prefix, key)),
-        QuotaStrategy::MovingWindow => (QuotaScript::Moving, keys::quota_moving(prefix, key)),
+fn invocation<'a>(
+    prefix: &str,
+    key: &QuotaKey,
+    rule: &QuotaRule,
+    counts: bool,
+) -> ScriptInvocation<'a> {
+    let mut call = match rule.strategy() {
+        QuotaStrategy::FixedWindow => FIXED_WINDOW.key(keys::quota_fixed(prefix, key)),
+        QuotaStrategy::MovingWindow => MOVING_WINDOW.key(keys::quota_moving(prefix, key)),
     };
-    let mut command = script.call(named);
-    command.arg(1).arg(key).arg(u8::from(counts));
+    call.arg(u8::from(counts));
     for quota in rule.limits() {
-        command.arg(quota.window_seconds()).arg(quota.count());
+        call.arg(quota.window_seconds()).arg(quota.count());
     }
-    command
+    call
 }
 
-/// The script's answer: whether it is allowed, then the use and the reset of each window.
-fn decision(rule: &QuotaRule, answer: &[i64]) -> Result<QuotaDecision, Fault> {
-    let unreadable = || Fault::Corrupt(format!("a script answered {answer:?}"));
-    let (allowed, windows) = answer.split_first().ok_or_else(unreadable)?;
+/// Parses the reply of a script: allowed or not, then the use and the reset of each window.
+fn decision(rule: &QuotaRule, reply: &[i64]) -> Result<QuotaDecision, RedisFailure> {
+    let unreadable = || RedisFailure::Corrupt(format!("unexpected reply of a script: {reply:?}"));
+    let (allowed, windows) = reply.split_first().ok_or_else(unreadable)?;
     if windows.len() != rule.limits().len() * 2 {
         return Err(unreadable());
     }

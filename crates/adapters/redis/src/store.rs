@@ -1,32 +1,21 @@
 //! The message store on Redis Streams.
 //!
-//! Appends of all callers share pipelines, one writing task per primary ([`writer`]); everything
-//! else shares one connection per primary ([`session`]); one connection per process hears of
-//! appends ([`listener`]).
+//! [`write`] pipelines the appends of all callers, one task per primary. Everything else shares one
+//! connection per primary ([`Sessions`]). One connection per process receives the announcements of
+//! appends ([`read`]).
 
-// On a cluster the store finds the owners of slots itself (`directory`): the client library's
-// cluster connection repeats commands after a lost connection, and a repeated `XADD` would store a
-// message twice.
-
-mod check;
-mod directory;
-mod fences;
+mod fence;
 mod followers;
-mod link;
-mod listener;
-mod pages;
-mod prune;
+mod read;
 mod record;
+mod retention;
 mod scripts;
-mod session;
 mod settings;
-mod synced;
-mod topics;
-mod writer;
-mod writers;
+mod startup;
+mod write;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -40,58 +29,68 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::connector::Connector;
-use crate::fault::Fault;
+use crate::cluster::directory::SlotDirectory;
+use crate::cluster::sessions::{ATTEMPTS, Sessions};
+use crate::deployment::connector::Connector;
+use crate::failure::RedisFailure;
 use crate::keys;
-use directory::Directory;
-use fences::Fences;
+use crate::mutex::lock;
+use fence::FencedTopics;
 use followers::Followers;
-use listener::Listener;
-use prune::Pruner;
-use session::{ATTEMPTS, Session};
+use read::listener::Listener;
+use read::pages;
+use read::topics::{Indexed, TopicIndex};
+use retention::Pruner;
 pub use settings::{RedisStoreError, RedisStoreSettings};
-use topics::{Added, TopicIndex};
-use writer::Work;
-use writers::Writers;
+use write::command::{Write, appended};
+use write::delete::delete;
+use write::writers::Writers;
 
-/// Messages in Redis: a stream per topic, whose entries' ids are the messages' ids.
+/// Messages in Redis: a stream per topic, whose entries have the ids of the messages.
 ///
-/// Every operation is bounded by [`RedisStore::bound`], but for `close`, which may take twice as
-/// long, and `prune`, which is bounded by [`RedisStore::PRUNE_BOUND`]. Dropping the store ends its
+/// Every operation is limited by [`RedisStore::bound`], except for `close`, which can take twice as
+/// long, and `prune`, which is limited by [`RedisStore::PRUNE_BOUND`]. Dropping the store ends its
 /// tasks and closes its connections.
 pub struct RedisStore {
     connector: Arc<Connector>,
-    session: Arc<Session>,
+    sessions: Arc<Sessions>,
     writers: Writers,
     index: TopicIndex,
-    fences: Fences,
+    fenced: FencedTopics,
     followers: Arc<Followers>,
     listening: Listening,
-    prune_place: Mutex<Option<Topic>>,
+    prune_cursor: Mutex<Option<Topic>>,
     prefix: Arc<str>,
     durability: Durability,
     bound: Duration,
     closed: AtomicBool,
 }
 
-/// The listening task, which the first subscription starts.
+/// The listener task, which the first subscription starts.
 struct Listening {
-    waiting: Mutex<Option<Listener>>,
+    not_started: Mutex<Option<Listener>>,
     task: Mutex<JoinSet<()>>,
-    hears: watch::Receiver<bool>,
+    connected: watch::Receiver<bool>,
 }
 
 impl RedisStore {
-    /// Connects to every primary and makes sure that the required durability can be reached.
+    /// The time limit of a round of pruning.
+    pub const PRUNE_BOUND: Duration = Duration::from_secs(30);
+
+    /// Connects to every primary and checks it.
+    ///
+    /// # Errors
+    /// If the settings are invalid, a primary cannot be used, or the required durability is not
+    /// reached.
     pub async fn connect(settings: RedisStoreSettings) -> Result<Self, RedisStoreError> {
         let bound = settings.redis.connect_timeout + settings.write_bound();
         let connector = Arc::new(Connector::new(&settings.redis, bound)?);
-        let directory = Arc::new(Directory::new(Arc::clone(&connector)));
-        let durability = check::check(&connector, &directory, &settings)
+        let directory = Arc::new(SlotDirectory::new(Arc::clone(&connector)));
+        let durability = startup::check(&connector, &directory, &settings)
             .boxed()
             .await?;
         let command_timeout = settings.redis.command_timeout;
-        let session = Arc::new(Session::new(
+        let sessions = Arc::new(Sessions::new(
             Arc::clone(&connector),
             Arc::clone(&directory),
             command_timeout,
@@ -99,29 +98,29 @@ impl RedisStore {
         ));
         let prefix: Arc<str> = Arc::from(settings.redis.prefix.as_str());
         let followers = Arc::new(Followers::default());
-        let (sender, hears) = watch::channel(false);
+        let (sender, connected) = watch::channel(false);
         let listener = Listener {
             connector: Arc::clone(&connector),
             directory: Arc::clone(&directory),
-            session: Arc::clone(&session),
+            sessions: Arc::clone(&sessions),
             followers: Arc::clone(&followers),
             prefix: Arc::clone(&prefix),
             command_timeout,
-            hears: sender,
+            connected: sender,
         };
         Ok(Self {
             index: TopicIndex::new(&prefix),
-            fences: Fences::default(),
+            fenced: FencedTopics::default(),
             writers: Writers::new(Arc::clone(&connector), directory, settings),
             connector,
             listening: Listening {
-                waiting: Mutex::new(Some(listener)),
+                not_started: Mutex::new(Some(listener)),
                 task: Mutex::default(),
-                hears,
+                connected,
             },
-            session,
+            sessions,
             followers,
-            prune_place: Mutex::default(),
+            prune_cursor: Mutex::default(),
             prefix,
             durability,
             bound,
@@ -129,11 +128,7 @@ impl RedisStore {
         })
     }
 
-    /// The most time that a round of pruning takes.
-    pub const PRUNE_BOUND: Duration = Duration::from_secs(30);
-
-    /// The most time that an operation takes: opening a connection, and a write with its
-    /// replication.
+    /// The time limit of an operation: opening a connection, and a write with its replication.
     pub fn bound(&self) -> Duration {
         self.bound
     }
@@ -150,45 +145,49 @@ impl RedisStore {
         operation: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         self.check_open()?;
-        timeout(self.bound, operation)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::from(Fault::timed_out("an operation")).into()))
+        timeout(self.bound, operation).await.unwrap_or_else(|_| {
+            Err(StoreError::from(RedisFailure::timed_out("an operation")).into())
+        })
     }
 
-    async fn append_now(&self, append: Append) -> Result<Appended, AppendError> {
+    /// Appends, and indexes the topic around the append unless it is known to be indexed.
+    async fn append_indexed(&self, append: Append) -> Result<Appended, AppendError> {
         let topic = append.message.topic.clone();
+        // Step 1: index the topic, so that no stored message is in an unlisted topic.
         let before = self.connector.replacements();
-        let known = self.index.is_known(&topic, before);
+        let known = self.index.is_indexed(&topic, before);
         if !known {
             self.index
-                .add(&self.session, &topic)
+                .add(&self.sessions, &topic)
                 .await
                 .map_err(StoreError::from)?;
         }
+        // Step 2: append.
         let appended = self.write(keys::topic_slot(&topic), append).await?;
-        let added = Added {
+        // Step 3: index the topic again. Pruning may have removed it as idle between the steps, or a
+        // server that restarted between them may have lost it. The message is stored either way: a
+        // failure leaves the topic to the next append.
+        let indexed = Indexed {
             at: Instant::now(),
             replacements: self.connector.replacements(),
         };
-        // The message is stored either way; what is not remembered is added with the next one.
-        if (!known || added.replacements != before)
-            && self.index.add(&self.session, &topic).await.is_ok()
+        if (!known || indexed.replacements != before)
+            && self.index.add(&self.sessions, &topic).await.is_ok()
         {
-            self.index.remember(topic, added);
+            self.index.remember(topic, indexed);
         }
         Ok(appended)
     }
 
-    async fn page_now(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
+    /// Fences the topic and reads a page.
+    async fn page_fenced(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
+        let (sessions, prefix) = (&self.sessions, &self.prefix);
         let mut attempts = 1;
         loop {
             let before = self.connector.replacements();
-            let fence = self
-                .fences
-                .fence(&self.session, &self.prefix, topic, before);
-            fence.await;
-            let page = pages::page(&self.session, &self.prefix, topic, request).await?;
-            // Over a connection that was opened after the fence the server may be another.
+            self.fenced.fence(sessions, prefix, topic, before).await;
+            let page = pages::page(sessions, prefix, topic, request).await?;
+            // The server of a connection opened after the fence may have restarted: fence it again.
             if self.connector.replacements() == before || attempts == ATTEMPTS {
                 return Ok(page);
             }
@@ -199,73 +198,73 @@ impl RedisStore {
     async fn write(&self, slot: u16, append: Append) -> Result<Appended, AppendError> {
         let written = self
             .writers
-            .write(slot, Work::Append(append))
+            .write(slot, Write::Append(append))
             .await
             .map_err(StoreError::from)?;
-        match written.work {
-            Work::Append(append) => record::appended(append, written.durability, written.answer),
-            Work::Probe(_) => Err(record::corrupt("a probe came back".to_owned()).into()),
+        match written.write {
+            Write::Append(append) => appended(append, written.durability, written.reply),
+            Write::Probe(_) => Err(record::corrupt("an append became a probe".to_owned()).into()),
         }
     }
 }
 
 impl Listening {
-    /// Starts the task if need be, and waits until it hears.
-    async fn hear(&self) -> Result<(), StoreError> {
-        if let Some(listener) = lock(&self.waiting).take() {
+    /// Starts the task if it is not running, and waits until it receives announcements.
+    async fn start(&self) -> Result<(), StoreError> {
+        if let Some(listener) = lock(&self.not_started).take() {
             lock(&self.task).spawn(listener.run());
         }
-        let gone = |_| StoreError::Unavailable("the store is closed".to_owned());
-        self.hears
+        let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
+        self.connected
             .clone()
-            .wait_for(|hears| *hears)
+            .wait_for(|connected| *connected)
             .await
             .map(drop)
-            .map_err(gone)
+            .map_err(closed)
     }
 }
 
 #[async_trait]
 impl MessageStore for RedisStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.bounded(self.append_now(append)).await
+        self.bounded(self.append_indexed(append)).await
     }
 
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
-        self.bounded(pages::get(&self.session, &self.prefix, topic, id))
+        self.bounded(pages::get(&self.sessions, &self.prefix, topic, id))
             .await
     }
 
     async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
-        self.bounded(self.page_now(topic, request)).await
+        self.bounded(self.page_fenced(topic, request)).await
     }
 
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
-        self.bounded(pages::delete(&self.session, &self.prefix, topic, id))
+        self.bounded(delete(&self.sessions, &self.prefix, topic, id))
             .await
     }
 
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
-        self.bounded(self.index.page(&self.session, &self.prefix, request))
+        self.bounded(self.index.page(&self.sessions, &self.prefix, request))
             .await
     }
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
-        self.bounded(self.listening.hear()).await?;
+        self.bounded(self.listening.start()).await?;
         Ok(Box::new(self.followers.follow(topic)))
     }
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
         self.check_open()?;
         let pruner = Pruner {
-            session: &self.session,
+            sessions: &self.sessions,
             index: &self.index,
             prefix: &self.prefix,
-            place: &self.prune_place,
+            cursor: &self.prune_cursor,
         };
         timeout(Self::PRUNE_BOUND, pruner.round(policy, budget))
             .await
-            .unwrap_or_else(|_| Err(Fault::timed_out("pruning").into()))
+            .unwrap_or_else(|_| Err(RedisFailure::timed_out("pruning").into()))
     }
 
     async fn health(&self) -> Result<(), StoreError> {
@@ -280,13 +279,9 @@ impl MessageStore for RedisStore {
     async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.writers.close(2 * self.bound).await;
-        lock(&self.listening.waiting).take();
+        lock(&self.listening.not_started).take();
         lock(&self.listening.task).abort_all();
-        self.session.close();
+        self.sessions.close();
         self.followers.wake_all();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,32 +1,31 @@
-//! Removing every key of the cache and no other.
+//! Removes every key of the cache and no other.
 
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult};
 
-use crate::fault::Fault;
+use crate::cluster::slots::{NodeAddress, Topology};
+use crate::deployment::pool::{RedisPool, SharedConnection};
+use crate::failure::RedisFailure;
 use crate::keys;
-use crate::pool::{PooledConnection, RedisPool};
-use crate::slots::{NodeAddress, Topology};
 
-/// How many keys a step looks at, about.
-const STEP: usize = 512;
+/// The approximate number of keys that one `SCAN` visits.
+const SCAN_COUNT: usize = 512;
 
-/// Removes every key of the cache, step by step, so that no step blocks the server for long.
+/// Removes every key of the cache in steps, so that no step blocks the server for long.
 ///
-/// `SCAN` returns every key that was there from its beginning to its end, at least once.
-pub(super) async fn sweep(pool: &RedisPool) -> Result<(), Fault> {
-    let mut connection = pool.checkout().await?;
-    for node in nodes(pool, &mut connection).await? {
+/// `SCAN` returns every key that exists from its start to its end at least once.
+pub(super) async fn sweep(pool: &RedisPool) -> Result<(), RedisFailure> {
+    let mut pooled = pool.checkout().await?;
+    let connection = &mut pooled.connection;
+    for node in nodes(pool, connection).await? {
         let mut cursor = 0;
         loop {
-            let step = scan(
-                &mut connection,
-                node.as_ref(),
-                scan_command(pool.prefix(), cursor),
-            );
-            let (next, keys) = pool.bounded(step).await?;
+            let command = scan_command(pool.prefix(), cursor);
+            let (next, keys) = pool
+                .bounded(scan(connection, node.as_ref(), command))
+                .await?;
             if !keys.is_empty() {
-                pool.bounded(unlink(&mut connection, node.as_ref(), &keys))
+                pool.bounded(unlink(connection, node.as_ref(), &keys))
                     .await?;
             }
             cursor = next;
@@ -38,51 +37,51 @@ pub(super) async fn sweep(pool: &RedisPool) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The nodes to sweep: every primary of a cluster, or the one server there is.
+/// The nodes to sweep: every primary of a cluster; `None` for the only server.
 async fn nodes(
     pool: &RedisPool,
-    connection: &mut PooledConnection,
-) -> Result<Vec<Option<NodeAddress>>, Fault> {
-    if !matches!(connection, PooledConnection::Cluster(_)) {
+    connection: &mut SharedConnection,
+) -> Result<Vec<Option<NodeAddress>>, RedisFailure> {
+    if !matches!(connection, SharedConnection::Cluster(_)) {
         return Ok(vec![None]);
     }
-    let answer = pool
+    let reply = pool
         .bounded(Topology::command().query_async(connection))
         .await?;
-    let topology = Topology::parse(&answer, None).map_err(|error| Fault::of(&error))?;
+    let topology =
+        Topology::parse(&reply, None).map_err(|error| RedisFailure::from_error(&error))?;
     Ok(topology.primaries().into_iter().map(Some).collect())
 }
 
 fn scan_command(prefix: &str, cursor: u64) -> Cmd {
     let mut command = redis::cmd("SCAN");
-    let pattern = keys::cache(prefix, "*");
     command
         .arg(cursor)
         .arg("MATCH")
-        .arg(pattern)
+        .arg(keys::cache(prefix, "*"))
         .arg("COUNT")
-        .arg(STEP);
+        .arg(SCAN_COUNT);
     command
 }
 
 async fn scan(
-    connection: &mut PooledConnection,
+    connection: &mut SharedConnection,
     node: Option<&NodeAddress>,
     command: Cmd,
 ) -> RedisResult<(u64, Vec<Vec<u8>>)> {
     match (connection, node) {
-        (PooledConnection::Cluster(connection), Some(node)) => {
+        (SharedConnection::Cluster(connection), Some(node)) => {
             let routing = RoutingInfo::SingleNode(address(node));
-            let answer = connection.route_command(command, routing).await?;
-            FromRedisValue::from_redis_value(answer).map_err(RedisError::from)
+            let reply = connection.route_command(command, routing).await?;
+            FromRedisValue::from_redis_value(reply).map_err(RedisError::from)
         }
         (connection, _) => command.query_async(connection).await,
     }
 }
 
-/// One command a key, because the keys of a step are in different slots on a cluster.
+/// One command per key: on a cluster the keys of a step are in different slots.
 async fn unlink(
-    connection: &mut PooledConnection,
+    connection: &mut SharedConnection,
     node: Option<&NodeAddress>,
     keys: &[Vec<u8>],
 ) -> RedisResult<()> {
@@ -91,7 +90,7 @@ async fn unlink(
         pipeline.cmd("UNLINK").arg(key).ignore();
     }
     match (connection, node) {
-        (PooledConnection::Cluster(connection), Some(node)) => connection
+        (SharedConnection::Cluster(connection), Some(node)) => connection
             .route_pipeline(pipeline, 0, keys.len(), address(node))
             .await
             .map(|_| ()),

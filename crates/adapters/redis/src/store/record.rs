@@ -1,141 +1,35 @@
-//! What is written into Redis, and how it is read back.
+//! The format of messages and idempotency records in Redis.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use posthorn_application::{Append, AppendError, Appended, StoreError};
+use posthorn_application::StoreError;
 use posthorn_domain::{
-    Attributes, Durability, Fingerprint, Message, MessageContent, MessageId, Receipt, Timestamp,
-    Topic,
+    Attributes, Durability, Fingerprint, Message, MessageContent, MessageId, Timestamp, Topic,
 };
-use redis::{Cmd, FromRedisValue, Value};
-
-use super::scripts::{FENCE, Named, append_once};
-use crate::keys;
+use redis::{FromRedisValue, Value};
 
 /// The field of the text.
-const CONTENT: &str = "content";
-/// What the field of an attribute starts with; the attribute's key follows.
-const ATTRIBUTE: &str = "a:";
+pub(super) const CONTENT: &str = "content";
+/// The beginning of the field of an attribute; its key follows.
+pub(super) const ATTRIBUTE: &str = "a:";
+/// The field of the end of the idempotency record, in milliseconds, and the idempotency key.
+pub(super) const KEY: &str = "key";
 
-/// The field of the idempotency key and of the time in milliseconds when its record ends.
-const KEY: &str = "key";
-
-/// An entry of a stream: its id, its fields and values in turn.
+/// An entry of a stream: its id, then fields and values in turn.
 pub(super) type Entry = (String, Vec<String>);
 
-/// The command that appends; `durability` goes into the record of the idempotency key.
-pub(super) fn append_command(
-    prefix: &str,
-    append: &Append,
-    durability: Durability,
-    script: Named,
-) -> Cmd {
-    let messages = keys::messages(prefix, &append.message.topic);
-    let mut command = if let Some(idempotency) = &append.idempotency {
-        let ttl = u64::try_from(idempotency.ttl.as_millis()).unwrap_or(keys::MAX_TTL_MILLIS);
-        let mut command = append_once(script);
-        command
-            .arg(2)
-            .arg(messages)
-            .arg(keys::idempotency(
-                prefix,
-                &append.message.topic,
-                &idempotency.key,
-            ))
-            .arg(ttl.clamp(1, keys::MAX_TTL_MILLIS))
-            .arg(record_tail(
-                durability,
-                &idempotency.fingerprint,
-                &append.pod,
-            ))
-            .arg(u8::from(durability == Durability::Replicated))
-            .arg(KEY)
-            .arg(idempotency.key.as_str());
-        command
-    } else {
-        let mut command = redis::cmd("XADD");
-        command.arg(messages).arg("*");
-        command
-    };
-    command.arg(CONTENT).arg(append.message.content.as_str());
-    for (key, value) in append.message.attributes.iter() {
-        command.arg(format!("{ATTRIBUTE}{key}")).arg(value);
-    }
-    command
+/// The first receipt of an idempotency key.
+#[derive(Debug)]
+pub(super) struct StoredReceipt<'a> {
+    pub(super) id: MessageId,
+    pub(super) durability: Durability,
+    /// In hexadecimal, see [`hex`].
+    pub(super) fingerprint: &'a str,
+    pub(super) pod: &'a str,
 }
 
-/// The command that fences `topic`, see [`FENCE`]; `appending` if the topic gets a message next.
-pub(super) fn fence_command(prefix: &str, topic: &Topic, appending: bool) -> Cmd {
-    let mut command = redis::cmd("EVAL");
-    command
-        .arg(FENCE)
-        .arg(2)
-        .arg(keys::messages(prefix, topic))
-        .arg(keys::fence(prefix, topic))
-        .arg(keys::idempotency_prefix(prefix, topic))
-        .arg(KEY)
-        .arg(u8::from(appending));
-    command
-}
-
-/// The command that would append if it were allowed to begin a stream: it needs and is refused what
-/// an append is, and stores nothing.
-pub(super) fn probe_command(prefix: &str, tag: u32) -> Cmd {
-    let mut command = redis::cmd("XADD");
-    command
-        .arg(keys::probe(prefix, tag))
-        .arg("NOMKSTREAM")
-        .arg("*")
-        .arg(CONTENT)
-        .arg("");
-    command
-}
-
-/// Reads the answer to [`append_command`].
-pub(super) fn appended(
-    append: Append,
-    durability: Durability,
-    answer: Value,
-) -> Result<Appended, AppendError> {
-    let Append {
-        message,
-        pod,
-        idempotency,
-    } = append;
-    let topic = message.topic;
-    let receipt = |id, topic, durability, pod| Receipt {
-        id,
-        topic,
-        durability,
-        pod,
-    };
-    let Some(idempotency) = idempotency else {
-        let id = parse_id(&from_value::<String>(answer)?)?;
-        return Ok(Appended {
-            receipt: receipt(id, topic, durability, pod),
-            replayed: false,
-        });
-    };
-    let (stored, text) = from_value::<(bool, String)>(answer)?;
-    if stored {
-        let receipt = receipt(parse_id(&text)?, topic, durability, pod);
-        return Ok(Appended {
-            receipt,
-            replayed: false,
-        });
-    }
-    let (id, durability, fingerprint, pod) = parse_record(&text)?;
-    if fingerprint != hex(&idempotency.fingerprint) {
-        return Err(AppendError::KeyReused);
-    }
-    Ok(Appended {
-        receipt: receipt(id, topic, durability, Arc::from(pod)),
-        replayed: true,
-    })
-}
-
-/// The message that `entry` of `topic` holds.
+/// Parses an entry of `topic`.
 pub(super) fn message(topic: &Topic, (id, fields): Entry) -> Result<Arc<Message>, StoreError> {
     let id = parse_id(&id)?;
     let mut content = None;
@@ -160,23 +54,24 @@ pub(super) fn message(topic: &Topic, (id, fields): Entry) -> Result<Arc<Message>
     }))
 }
 
-/// The id of a stream's entry.
+/// Parses the id of an entry.
 pub(super) fn parse_id(text: &str) -> Result<MessageId, StoreError> {
     let parts = text.split_once('-').and_then(|(millis, sequence)| {
         let millis: u64 = millis.parse().ok()?;
         let fits = millis <= Timestamp::MAX.as_millis();
         fits.then_some((Timestamp::from_millis(millis), sequence.parse().ok()?))
     });
-    let (timestamp, sequence) = parts.ok_or_else(|| corrupt(format!("no entry id: {text:.40}")))?;
+    let (timestamp, sequence) =
+        parts.ok_or_else(|| corrupt(format!("not the id of an entry: {text:.40}")))?;
     Ok(MessageId::new(timestamp, sequence))
 }
 
-/// The id of the stream's entry that holds message `id`.
+/// The id of the entry of message `id`.
 pub(super) fn entry_id(id: MessageId) -> String {
     format!("{}-{}", id.timestamp().as_millis(), id.sequence())
 }
 
-/// An answer of the server in the form that it has to have.
+/// Converts a reply; one of another type means that the store is corrupt.
 pub(super) fn from_value<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
     T::from_redis_value(value).map_err(|error| corrupt(error.to_string()))
 }
@@ -185,26 +80,34 @@ pub(super) fn corrupt(text: String) -> StoreError {
     StoreError::Corrupt(text)
 }
 
-fn record_tail(durability: Durability, fingerprint: &Fingerprint, pod: &str) -> String {
+/// The record of an idempotency key without the id, which the server prepends.
+pub(super) fn receipt_tail(durability: Durability, fingerprint: &Fingerprint, pod: &str) -> String {
     format!("{durability} {} {pod}", hex(fingerprint))
 }
 
-fn parse_record(record: &str) -> Result<(MessageId, Durability, &str, &str), StoreError> {
+/// Parses the record of an idempotency key.
+pub(super) fn parse_receipt(record: &str) -> Result<StoredReceipt<'_>, StoreError> {
+    // The pod comes last, because it may contain spaces.
     let mut parts = record.splitn(4, ' ');
     let (Some(id), Some(durability), Some(fingerprint), Some(pod)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err(corrupt(
-            "the record of an idempotency key has four parts".to_owned(),
+            "the record of an idempotency key must have four parts".to_owned(),
         ));
     };
-    let durability = durability
-        .parse()
-        .map_err(|_| corrupt("an unknown durability".to_owned()))?;
-    Ok((parse_id(id)?, durability, fingerprint, pod))
+    Ok(StoredReceipt {
+        id: parse_id(id)?,
+        durability: durability
+            .parse()
+            .map_err(|_| corrupt("an unknown durability".to_owned()))?,
+        fingerprint,
+        pod,
+    })
 }
 
-fn hex(fingerprint: &Fingerprint) -> String {
+/// `fingerprint` in hexadecimal.
+pub(super) fn hex(fingerprint: &Fingerprint) -> String {
     let mut text = String::with_capacity(2 * Fingerprint::LENGTH);
     for byte in fingerprint.as_bytes() {
         // Writing into a string cannot fail.
@@ -229,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_entry_of_ours_is_corrupt() {
+    fn an_entry_of_another_form_is_corrupt() {
         for id in [
             "",
             "1",
@@ -255,22 +158,16 @@ mod tests {
     }
 
     #[test]
-    fn a_record_keeps_a_pod_with_spaces() {
+    fn a_receipt_keeps_a_pod_with_spaces() {
         let fingerprint = Fingerprint::from_bytes([0xA5; 32]);
-        let record = format!(
-            "1-2 {}",
-            record_tail(Durability::Synced, &fingerprint, "a b")
-        );
-        let (id, durability, found, pod) = parse_record(&record).unwrap();
-        assert_eq!(
-            (id, durability),
-            (
-                MessageId::new(Timestamp::from_millis(1), 2),
-                Durability::Synced
-            )
-        );
-        assert_eq!((found, pod), (hex(&fingerprint).as_str(), "a b"));
-        assert!(parse_record("1-2 synced").is_err());
-        assert!(parse_record("1-2 other ff a").is_err());
+        let tail = receipt_tail(Durability::Synced, &fingerprint, "a b");
+        let record = format!("1-2 {tail}");
+        let receipt = parse_receipt(&record).unwrap();
+        assert_eq!(receipt.id, MessageId::new(Timestamp::from_millis(1), 2));
+        assert_eq!(receipt.durability, Durability::Synced);
+        assert_eq!(receipt.fingerprint, hex(&fingerprint));
+        assert_eq!(receipt.pod, "a b");
+        assert!(parse_receipt("1-2 synced").is_err());
+        assert!(parse_receipt("1-2 other ff a").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What the store is asked to guarantee, and why it may refuse to start.
+//! The settings of the store and the errors of its start.
 
 use std::time::Duration;
 
@@ -6,68 +6,71 @@ use posthorn_domain::Durability;
 use redis::Cmd;
 use secrecy::SecretString;
 
-use crate::settings::{RedisSettings, RedisSettingsError};
+use crate::deployment::error::RedisSettingsError;
+use crate::deployment::settings::RedisSettings;
 
-/// How the store reaches Redis and what it guarantees.
+/// The settings of the store: connections and durability.
 #[derive(Clone, Debug)]
 pub struct RedisStoreSettings {
-    /// How Redis is reached. The store opens a few connections of its own to each primary, so
-    /// the size of the pool and the checkout's time-out do not apply.
+    /// The settings of connections. The store opens a few connections of its own to each primary, so
+    /// the pool size and the checkout time-out do not apply.
     pub redis: RedisSettings,
-    /// What every append must reach; one that does not is answered as unavailable.
+    /// The durability of every append; an append that does not reach it fails as unavailable.
     ///
-    /// [`Durability::Synced`] needs `appendonly yes`, `appendfsync always` and
-    /// `no-appendfsync-on-rewrite no` on every primary, and is looked at with each write;
-    /// [`Durability::Replicated`] needs `min_replicas` that acknowledge in time.
+    /// [`Durability::Synced`] requires `appendonly yes`, `appendfsync always` and
+    /// `no-appendfsync-on-rewrite no` on every primary, and is checked with each write;
+    /// [`Durability::Replicated`] requires `min_replicas` that acknowledge in time.
     pub durability: Durability,
-    /// How many replicas have to acknowledge; 0 counts as 1. Used with [`Durability::Replicated`].
+    /// The number of replicas that must acknowledge; 0 counts as 1. Used with
+    /// [`Durability::Replicated`].
     pub min_replicas: u16,
-    /// The most time to wait for the replicas' acknowledgement.
+    /// The time limit for the acknowledgements of the replicas.
     pub replication_timeout: Duration,
 }
 
-/// Why the store does not start. The texts hold no secret.
+/// The reason why the store does not start. No text contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisStoreError {
-    /// The settings are wrong.
+    /// The settings are invalid.
     #[error(transparent)]
     Settings(#[from] RedisSettingsError),
-    /// Redis does not answer as it should.
+    /// Redis does not reply as required.
     #[error("Redis cannot be used: {0}")]
     Unreachable(String),
     /// The server lacks commands that the store uses.
     #[error("Redis 6.2 or newer is needed, not {0}")]
     TooOld(String),
-    /// The server only copies another one.
+    /// The server is a replica.
     #[error("the Redis server is a replica, which takes no writes")]
     Replica,
-    /// `synced` was asked for and the server does not sync every write.
+    /// [`Durability::Synced`] is required, and the server does not sync every write.
     #[error(
         "the durability `synced` needs `appendonly yes`, `appendfsync always` and \
          `no-appendfsync-on-rewrite no` on every Redis primary (and the right to `CONFIG GET` them)"
     )]
     NotSynced,
-    /// More than `memory` was asked for, and the server throws keys away when its memory is full.
+    /// More than [`Durability::Memory`] is required, and the server evicts keys when its memory is
+    /// full.
     #[error(
         "a Redis with a `maxmemory` needs `maxmemory-policy noeviction`, not `{0}`: it would evict \
          messages that were acknowledged"
     )]
     Evicts(String),
-    /// `replicated` was asked for and there are too few replicas.
+    /// [`Durability::Replicated`] is required, and too few replicas acknowledge.
     #[error(
         "the durability `replicated` needs {wanted} connected replicas of every Redis primary, not {found}"
     )]
     NotReplicated {
-        /// The configured number.
+        /// The required number.
         wanted: u16,
-        /// How many acknowledged.
+        /// The number that acknowledged.
         found: u64,
     },
 }
 
 impl RedisStoreSettings {
-    /// The settings for `url` with every other value at its default: `synced`, and a second for a
-    /// command, because a sync of the disk may take its time.
+    /// The settings for `url` with the defaults: [`Durability::Synced`], and a command time-out of
+    /// one second, because a sync to disk can be slow.
     pub fn new(url: SecretString) -> Self {
         let redis = RedisSettings {
             command_timeout: Duration::from_secs(1),
@@ -81,21 +84,23 @@ impl RedisStoreSettings {
         }
     }
 
-    /// How long one write to the server may take, its replication included.
+    /// The time limit of one write with its replication.
     pub(super) fn write_bound(&self) -> Duration {
         match self.durability {
             Durability::Replicated => self.redis.command_timeout + self.replication_timeout,
             Durability::Memory | Durability::Synced => self.redis.command_timeout,
         }
     }
+
+    /// The number of replicas that must acknowledge, at least 1.
     pub(super) fn replicas(&self) -> u16 {
         self.min_replicas.max(1)
     }
 
-    /// The command that waits for the replicas; it answers how many acknowledged.
+    /// The command that waits for the replicas and returns how many acknowledged.
     pub(super) fn wait_command(&self) -> Cmd {
         let mut command = redis::cmd("WAIT");
-        // A time-out of 0 would wait for ever.
+        // A time-out of 0 has no limit.
         command
             .arg(self.replicas())
             .arg(self.replication_timeout.as_millis().max(1).to_string());

@@ -1,4 +1,4 @@
-//! The one place that says which of Redis's errors may pass.
+//! Classification of errors of Redis and redis-rs, and their mapping to the errors of the ports.
 
 use deadpool::managed::PoolError;
 use posthorn_application::{
@@ -6,48 +6,49 @@ use posthorn_application::{
 };
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::slots::NodeAddress;
+use crate::cluster::slots::NodeAddress;
 
-/// A failure, sorted. The text is for logs and holds no secret.
+/// A classified failure. Its text is for logs and contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The same call may succeed later.
+pub(crate) enum RedisFailure {
+    /// The same call can succeed later.
     Transient(String),
-    /// There is no room on the server.
+    /// The memory or the disk of the server is full.
     Full(String),
-    /// What is under the key is not ours.
+    /// The key holds data of another type or form.
     Corrupt(String),
     /// The same call would fail again.
     Permanent(String),
 }
 
-/// What a server's error says about where the command belongs; such a command was not executed.
+/// A reply that asks the client to send the command elsewhere or in another form. The server has
+/// not executed the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Redirect {
-    /// Another node owns the slot, or this one is no primary any more.
-    Elsewhere,
-    /// The slot is being moved, and this key would be at the other node, see [`asked_node`].
+    /// Another node owns the slot, or this node is no longer a primary.
+    WrongNode,
+    /// The slot is migrating and the key, if it exists, is at the [`ask_target`].
     Ask,
-    /// The node does not know the script.
+    /// The node does not have the script.
     NoScript,
 }
 
-impl Fault {
-    /// Something did not end in time.
-    pub(crate) fn timed_out(what: &str) -> Self {
-        Self::Transient(format!("{what} timed out"))
+impl RedisFailure {
+    /// A transient failure: `operation` exceeded its time limit.
+    pub(crate) fn timed_out(operation: &str) -> Self {
+        Self::Transient(format!("{operation} timed out"))
     }
 
-    /// Sorts an error of the server or of the connection.
-    pub(crate) fn of(error: &RedisError) -> Self {
+    /// Classifies an error of the server or of the connection.
+    pub(crate) fn from_error(error: &RedisError) -> Self {
         let text = error.to_string();
         match error.kind() {
-            ErrorKind::Server(kind) => Self::of_known(kind, text),
+            ErrorKind::Server(kind) => Self::from_kind(kind, text),
             ErrorKind::Extension => {
-                // The error of a pipeline has no code of its own: that of the command counts.
+                // The error of a pipeline has no code; the error of its first failed command has.
                 let errors = error.clone().into_server_errors().unwrap_or_default();
                 let code = errors.first().map_or("", |(_, error)| error.code());
-                Self::of_code(code, text)
+                Self::from_code(code, text)
             }
             ErrorKind::Io
             | ErrorKind::MasterNameNotFoundBySentinel
@@ -57,10 +58,13 @@ impl Fault {
         }
     }
 
-    /// Sorts an error of a checkout; `sort` sorts what opening a connection failed of.
-    pub(crate) fn of_pool<E>(error: PoolError<E>, sort: impl FnOnce(E) -> Self) -> Self {
+    /// Classifies an error of a pool checkout; `classify` classifies an error of its manager.
+    pub(crate) fn from_pool_error<E>(
+        error: PoolError<E>,
+        classify: impl FnOnce(E) -> Self,
+    ) -> Self {
         match error {
-            PoolError::Backend(error) => sort(error),
+            PoolError::Backend(error) => classify(error),
             PoolError::Timeout(_) => Self::timed_out("the checkout of a connection"),
             PoolError::Closed => Self::Transient("the pool is closed".to_owned()),
             PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
@@ -69,8 +73,8 @@ impl Fault {
         }
     }
 
-    /// What happened, in words.
-    pub(crate) fn into_text(self) -> String {
+    /// The text without the class.
+    pub(crate) fn into_message(self) -> String {
         match self {
             Self::Transient(text)
             | Self::Full(text)
@@ -79,7 +83,7 @@ impl Fault {
         }
     }
 
-    fn of_known(kind: ServerErrorKind, text: String) -> Self {
+    fn from_kind(kind: ServerErrorKind, text: String) -> Self {
         match kind {
             ServerErrorKind::BusyLoading
             | ServerErrorKind::MasterDown
@@ -90,14 +94,14 @@ impl Fault {
             | ServerErrorKind::Ask
             | ServerErrorKind::NoScript
             | ServerErrorKind::ExecAbort => Self::Transient(text),
-            // Redis 6.2 wraps what goes wrong in a script.
+            // Redis 6.2 wraps the error of a command inside a script.
             ServerErrorKind::ResponseError if text.contains("WRONGTYPE") => Self::Corrupt(text),
             _ => Self::Permanent(text),
         }
     }
 
-    /// Codes that the client library has no kind for.
-    fn of_code(code: &str, text: String) -> Self {
+    /// Classifies error codes for which redis-rs has no [`ServerErrorKind`].
+    fn from_code(code: &str, text: String) -> Self {
         match code {
             "OOM" => Self::Full(text),
             "WRONGTYPE" => Self::Corrupt(text),
@@ -112,13 +116,13 @@ impl Fault {
 }
 
 impl Redirect {
-    /// What `error` says, if it is of that sort.
-    pub(crate) fn of(error: &RedisError) -> Option<Self> {
+    /// The redirect in `error`, if it is one.
+    pub(crate) fn from_error(error: &RedisError) -> Option<Self> {
         match error.kind() {
-            // The whole of an aborted transaction is: a queued command was refused with `MOVED`.
+            // A transaction is aborted (EXECABORT) if a queued command was rejected with MOVED.
             ErrorKind::Server(
                 ServerErrorKind::Moved | ServerErrorKind::ReadOnly | ServerErrorKind::ExecAbort,
-            ) => Some(Self::Elsewhere),
+            ) => Some(Self::WrongNode),
             ErrorKind::Server(ServerErrorKind::Ask) => Some(Self::Ask),
             ErrorKind::Server(ServerErrorKind::NoScript) => Some(Self::NoScript),
             _ => None,
@@ -126,8 +130,8 @@ impl Redirect {
     }
 }
 
-/// Where a key of a slot that is being moved would be, by the answer of the node it leaves.
-pub(crate) fn asked_node(error: &RedisError) -> Option<NodeAddress> {
+/// The importing node that an `ASK` or `MOVED` reply names; `None` if the reply has no host.
+pub(crate) fn ask_target(error: &RedisError) -> Option<NodeAddress> {
     let (address, _) = error.redirect_node()?;
     let (host, port) = address.rsplit_once(':')?;
     let known = !matches!(host, "" | "?");
@@ -137,51 +141,51 @@ pub(crate) fn asked_node(error: &RedisError) -> Option<NodeAddress> {
     })
 }
 
-impl From<Fault> for CacheError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            // A cache without room serves again once there is some.
-            Fault::Transient(text) | Fault::Full(text) => Self::Unavailable(text),
-            Fault::Corrupt(text) | Fault::Permanent(text) => Self::Failed(text),
+impl From<RedisFailure> for CacheError {
+    fn from(failure: RedisFailure) -> Self {
+        match failure {
+            // A full server recovers when memory is freed.
+            RedisFailure::Transient(text) | RedisFailure::Full(text) => Self::Unavailable(text),
+            RedisFailure::Corrupt(text) | RedisFailure::Permanent(text) => Self::Failed(text),
         }
     }
 }
 
-impl From<Fault> for QuotaError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            // As for a cache: without room nothing is counted, and with some it is again.
-            Fault::Transient(text) | Fault::Full(text) => Self::Unavailable(text),
-            Fault::Corrupt(text) | Fault::Permanent(text) => Self::Failed(text),
+impl From<RedisFailure> for QuotaError {
+    fn from(failure: RedisFailure) -> Self {
+        match failure {
+            RedisFailure::Transient(text) | RedisFailure::Full(text) => Self::Unavailable(text),
+            RedisFailure::Corrupt(text) | RedisFailure::Permanent(text) => Self::Failed(text),
         }
     }
 }
 
-impl From<Fault> for RevocationListError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            // As for a store: a revocation that found no room is worth another try.
-            Fault::Transient(text) | Fault::Full(text) => Self::Unavailable(text),
-            Fault::Corrupt(text) | Fault::Permanent(text) => Self::Failed(text),
+impl From<RedisFailure> for RevocationListError {
+    fn from(failure: RedisFailure) -> Self {
+        match failure {
+            RedisFailure::Transient(text) | RedisFailure::Full(text) => Self::Unavailable(text),
+            RedisFailure::Corrupt(text) | RedisFailure::Permanent(text) => Self::Failed(text),
         }
     }
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            // What a server refuses for good, such as a wrong password, is mended by its
-            // operator: no record is corrupt, and the store serves again afterwards.
-            Fault::Transient(text) | Fault::Permanent(text) => Self::Unavailable(text),
-            Fault::Full(text) => Self::Full(text),
-            Fault::Corrupt(text) => Self::Corrupt(text),
+impl From<RedisFailure> for StoreError {
+    fn from(failure: RedisFailure) -> Self {
+        match failure {
+            // A permanent rejection, such as a wrong password, does not mean that a record is
+            // corrupt: the store recovers when the operator has fixed the configuration.
+            RedisFailure::Transient(text) | RedisFailure::Permanent(text) => {
+                Self::Unavailable(text)
+            }
+            RedisFailure::Full(text) => Self::Full(text),
+            RedisFailure::Corrupt(text) => Self::Corrupt(text),
         }
     }
 }
 
-impl From<Fault> for DependencyError {
-    fn from(fault: Fault) -> Self {
-        Self(fault.into_text())
+impl From<RedisFailure> for DependencyError {
+    fn from(failure: RedisFailure) -> Self {
+        Self(failure.into_message())
     }
 }
 
@@ -192,12 +196,12 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(error: &RedisError, expected: fn(String) -> Fault) {
-        assert_eq!(Fault::of(error), expected(error.to_string()));
+    fn check(error: &RedisError, expected: fn(String) -> RedisFailure) {
+        assert_eq!(RedisFailure::from_error(error), expected(error.to_string()));
     }
 
     #[test]
-    fn what_passes_is_transient_and_what_stays_is_not() {
+    fn errors_that_can_pass_are_transient() {
         let known = |kind: ServerErrorKind| RedisError::from((kind.into(), "test"));
         for kind in [
             ServerErrorKind::BusyLoading,
@@ -206,30 +210,33 @@ mod tests {
             ServerErrorKind::TryAgain,
             ServerErrorKind::ReadOnly,
         ] {
-            check(&known(kind), Fault::Transient);
+            check(&known(kind), RedisFailure::Transient);
         }
-        check(&known(ServerErrorKind::NoPerm), Fault::Permanent);
-        check(&known(ServerErrorKind::ResponseError), Fault::Permanent);
+        check(&known(ServerErrorKind::NoPerm), RedisFailure::Permanent);
+        check(
+            &known(ServerErrorKind::ResponseError),
+            RedisFailure::Permanent,
+        );
         check(
             &(ErrorKind::MasterNameNotFoundBySentinel, "test").into(),
-            Fault::Transient,
+            RedisFailure::Transient,
         );
         check(
             &(ErrorKind::AuthenticationFailed, "test").into(),
-            Fault::Permanent,
+            RedisFailure::Permanent,
         );
         check(
             &std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into(),
-            Fault::Transient,
+            RedisFailure::Transient,
         );
     }
 
     #[test]
-    fn a_key_that_moves_is_asked_for_where_the_server_says() {
+    fn an_ask_reply_names_its_target() {
         let node = |text: &str| {
             let error = RedisError::from((ServerErrorKind::Ask.into(), "test", text.to_owned()));
-            assert_eq!(Redirect::of(&error), Some(Redirect::Ask));
-            asked_node(&error).map(|node| (node.host.to_string(), node.port))
+            assert_eq!(Redirect::from_error(&error), Some(Redirect::Ask));
+            ask_target(&error).map(|node| (node.host.to_string(), node.port))
         };
         assert_eq!(node("3999 h:6381"), Some(("h".to_owned(), 6381)));
         assert_eq!(node("3999 ::1:6381"), Some(("::1".to_owned(), 6381)));
@@ -239,31 +246,31 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_room_is_full() {
+    fn error_codes_are_classified() {
         let error = |code: &str, text: &str| make_extension_error(code.into(), Some(text.into()));
-        check(&error("OOM", "command not allowed"), Fault::Full);
+        check(&error("OOM", "command not allowed"), RedisFailure::Full);
         check(
             &error(
                 "MISCONF",
                 "writing to the AOF file: No space left on device",
             ),
-            Fault::Full,
+            RedisFailure::Full,
         );
         check(
             &error("MISCONF", "Redis is configured to save RDB snapshots"),
-            Fault::Transient,
+            RedisFailure::Transient,
         );
         check(
             &error("BUSY", "Redis is busy running a script"),
-            Fault::Transient,
+            RedisFailure::Transient,
         );
         check(
             &error("NOREPLICAS", "Not enough good replicas to write."),
-            Fault::Transient,
+            RedisFailure::Transient,
         );
         check(
             &error("WRONGTYPE", "Operation against a key"),
-            Fault::Corrupt,
+            RedisFailure::Corrupt,
         );
     }
 }

@@ -1,55 +1,34 @@
-//! How Redis is reached, and how long anything about it may take.
-
-mod deployment;
+//! The settings of connections to Redis.
 
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-pub(crate) use deployment::Deployment;
+use super::error::RedisSettingsError;
+use super::url::Deployment;
 
-/// How Redis is reached, and how long anything about it may take.
+/// The settings of connections to Redis: where it is, time limits, pool size and key prefix.
 #[derive(Clone, Debug)]
 pub struct RedisSettings {
-    /// Where Redis is; one of
+    /// The URL, in one of these forms:
     /// - `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS,
-    /// - `redis+sentinel://[user:password@]host[:port][,…]/service[/db]`; the credentials are
-    ///   those of the Redis servers, the Sentinels are asked without any,
-    /// - `redis+cluster://[user:password@]host[:port][,…]`; any of the cluster's nodes will do.
+    /// - `redis+sentinel://[user:password@]host[:port][,…]/service[/db]`; the credentials are those
+    ///   of the Redis servers, the Sentinels get none,
+    /// - `redis+cluster://[user:password@]host[:port][,…]`; any nodes of the cluster.
     ///
-    /// `rediss+sentinel` and `rediss+cluster` use TLS throughout. User and password are
+    /// `rediss+sentinel` and `rediss+cluster` use TLS for every connection. User and password are
     /// percent-encoded.
     pub url: SecretString,
-    /// The most time to open a connection, name resolution and authentication included.
+    /// The time limit for opening a connection, with name resolution and authentication.
     pub connect_timeout: Duration,
-    /// The most time to wait for a free connection of the pool.
+    /// The time limit for the wait for a free connection of the pool.
     pub checkout_timeout: Duration,
-    /// The most time from sending a command to its answer.
+    /// The time limit from sending a command to its reply.
     pub command_timeout: Duration,
-    /// The most connections of the pool; at least 1.
+    /// The largest number of connections in the pool; at least 1.
     pub pool_size: usize,
-    /// What every key starts with: 1 to 64 characters of `a-z`, `A-Z`, `0-9`, `.`, `_`, `-`, `:`.
+    /// The beginning of every key: 1 to 64 characters of `a-z`, `A-Z`, `0-9`, `.`, `_`, `-`, `:`.
     pub prefix: String,
-}
-
-/// Why Redis cannot be reached as configured. No text holds a part of the URL.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RedisSettingsError {
-    /// The scheme is none of those of [`RedisSettings::url`].
-    #[error("the Redis URL starts with redis://, rediss://, redis+sentinel:// or redis+cluster://")]
-    Scheme,
-    /// The URL has the right scheme but not its form.
-    #[error("the Redis URL is not of the form {0}")]
-    Form(&'static str),
-    /// A part of the URL was refused by the client library.
-    #[error("the Redis URL is refused: {0}")]
-    Refused(String),
-    /// The prefix is empty, too long or holds a character that keys give a meaning.
-    #[error("the key prefix has 1 to 64 characters of a-z, A-Z, 0-9, '.', '_', '-' and ':'")]
-    Prefix,
-    /// A pool of no connections.
-    #[error("the pool has at least 1 connection")]
-    PoolSize,
 }
 
 impl RedisSettings {
@@ -65,12 +44,15 @@ impl RedisSettings {
         }
     }
 
-    /// Says what is wrong with the settings, without connecting.
+    /// Checks the settings without connecting.
+    ///
+    /// # Errors
+    /// The first error found: prefix, pool size, then the URL.
     pub fn validate(&self) -> Result<(), RedisSettingsError> {
         self.deployment().map(|_| ())
     }
 
-    /// The URL without its password, its user's name aside; for people to read.
+    /// The URL for people to read: the user's name without the password and the query.
     pub fn masked_url(&self) -> String {
         masked(self.url.expose_secret())
     }
@@ -88,15 +70,16 @@ impl RedisSettings {
     }
 }
 
-/// Cuts out everything that may be a password, also of a text that is no URL.
+/// Removes everything that may be a password, also from a text that is not a URL.
 fn masked(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    // A query may hold a password, too; a raw `?` or `#` in a password ends before an `@`.
-    let (credentials, place) = match rest.rsplit_once('@') {
-        Some((credentials, place)) => (Some(credentials), place),
+    // Split at the last `@`: a password may contain `@`, `?` and `#`, a host may not.
+    let (credentials, hosts) = match rest.rsplit_once('@') {
+        Some((credentials, hosts)) => (Some(credentials), hosts),
         None => (None, rest),
     };
-    let place = place.split(['?', '#']).next().unwrap_or_default();
+    // A query may contain a password, too.
+    let hosts = hosts.split(['?', '#']).next().unwrap_or_default();
     let mut masked = String::from(scheme);
     if !scheme.is_empty() {
         masked.push_str("://");
@@ -108,7 +91,7 @@ fn masked(url: &str) -> String {
         }
         masked.push_str("***@");
     }
-    masked.push_str(place);
+    masked.push_str(hosts);
     masked
 }
 
@@ -139,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_could_break_a_hash_tag_or_a_pattern_is_refused() {
+    fn a_prefix_with_a_character_of_hash_tags_or_patterns_is_rejected() {
         for (prefix, allowed) in [
             ("a:B.c_d-9", true),
             ("", false),

@@ -1,27 +1,35 @@
-//! What is looked at before the store is used.
+//! The checks of every primary before the store starts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use posthorn_domain::Durability;
-use redis::Pipeline;
+use redis::{Cmd, FromRedisValue};
 use tokio::time::timeout;
 
-use super::directory::Directory;
-use super::link::Link;
 use super::settings::{RedisStoreError, RedisStoreSettings};
-use super::synced::durability;
-use crate::connector::{Connector, Node};
-use crate::fault::Fault;
+use super::write::durability::durability;
+use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
+use crate::cluster::directory::SlotDirectory;
+use crate::deployment::connector::{Connector, Node};
+use crate::failure::RedisFailure;
 
-/// The durability that every primary reaches; an error if that is not the one required.
+/// Checks every primary and returns the durability that all of them reach.
+///
+/// # Errors
+/// Also if a primary does not reach the required durability.
 pub(super) async fn check(
     connector: &Arc<Connector>,
-    directory: &Directory,
+    directory: &SlotDirectory,
     settings: &RedisStoreSettings,
 ) -> Result<Durability, RedisStoreError> {
     let bound = settings.redis.connect_timeout + settings.write_bound();
+    let nodes = timeout(bound, directory.all_nodes())
+        .await
+        .unwrap_or_else(|_| Err(RedisFailure::timed_out("connecting to Redis")))
+        .map_err(unreachable)?;
     let mut reached = Durability::Replicated;
-    for (node, _) in timed(bound, directory.all_nodes()).await? {
+    for (node, _) in nodes {
         reached = reached.min(check_node(connector, node, settings).await?);
     }
     Ok(reached)
@@ -33,16 +41,12 @@ async fn check_node(
     settings: &RedisStoreSettings,
 ) -> Result<Durability, RedisStoreError> {
     let bound = settings.write_bound();
-    let link = Link::new(Arc::clone(connector), node, settings.redis.command_timeout);
-    let mut lease = link.lease().await.map_err(unreachable)?;
-    let mut info = Pipeline::with_capacity(1);
-    info.cmd("INFO");
-    let call = link.call::<[String; 1]>(&mut lease, &info, bound);
-    let [info] = call
-        .await
-        .map_err(|error| unreachable(error.into_fault()))?;
+    let command_timeout = settings.redis.command_timeout;
+    let connection = ManagedConnection::new(Arc::clone(connector), node, command_timeout);
+    let mut lease = connection.lease().await.map_err(unreachable)?;
+    let info: String = query(&connection, &mut lease, &redis::cmd("INFO"), bound).await?;
     check_info(&info)?;
-    if let Some(policy) = evicts(&info) {
+    if let Some(policy) = eviction_policy(&info) {
         if settings.durability > Durability::Memory {
             return Err(RedisStoreError::Evicts(policy.to_owned()));
         }
@@ -52,18 +56,14 @@ async fn check_node(
              `maxmemory-policy noeviction`"
         );
     }
-    let call = durability(&link, &mut lease, settings.durability, bound);
-    let reached = call.await.map_err(unreachable)?;
+    let reached = durability(&connection, &mut lease, settings.durability, bound);
+    let reached = reached.await.map_err(unreachable)?;
     if reached < settings.durability {
         return Err(RedisStoreError::NotSynced);
     }
     if settings.durability == Durability::Replicated {
-        let mut pipeline = Pipeline::with_capacity(1);
-        pipeline.add_command(settings.wait_command());
-        let call = link.call::<[u64; 1]>(&mut lease, &pipeline, bound);
-        let [found] = call
-            .await
-            .map_err(|error| unreachable(error.into_fault()))?;
+        let wait = settings.wait_command();
+        let found: u64 = query(&connection, &mut lease, &wait, bound).await?;
         let wanted = settings.replicas();
         if found < u64::from(wanted) {
             return Err(RedisStoreError::NotReplicated { wanted, found });
@@ -72,7 +72,17 @@ async fn check_node(
     Ok(reached)
 }
 
-/// Whether the server, by what it says of itself, can be used.
+async fn query<T: FromRedisValue + Send>(
+    connection: &ManagedConnection,
+    lease: &mut ConnectionLease,
+    command: &Cmd,
+    bound: Duration,
+) -> Result<T, RedisStoreError> {
+    let reply = connection.call(lease, command, bound).await;
+    reply.map_err(|error| unreachable(CallError::into_failure(error)))
+}
+
+/// Checks version and role.
 fn check_info(info: &str) -> Result<(), RedisStoreError> {
     let version = field(info, "redis_version:").unwrap_or_default();
     let mut numbers = version
@@ -87,29 +97,19 @@ fn check_info(info: &str) -> Result<(), RedisStoreError> {
     Ok(())
 }
 
-/// By what policy the server evicts keys when its memory is full, if it does.
-fn evicts(info: &str) -> Option<&str> {
+/// The policy by which the server evicts keys when its memory is full; `None` if it does not.
+fn eviction_policy(info: &str) -> Option<&str> {
     let is_limited = field(info, "maxmemory:").is_some_and(|bytes| bytes != "0");
     field(info, "maxmemory_policy:").filter(|policy| is_limited && *policy != "noeviction")
 }
 
-/// What `INFO` says after `name`.
+/// The value of a field of `INFO`; `name` ends with a colon.
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name))
 }
 
-async fn timed<T>(
-    bound: std::time::Duration,
-    call: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, RedisStoreError> {
-    timeout(bound, call)
-        .await
-        .unwrap_or_else(|_| Err(Fault::timed_out("connecting to Redis")))
-        .map_err(unreachable)
-}
-
-fn unreachable(fault: Fault) -> RedisStoreError {
-    RedisStoreError::Unreachable(fault.into_text())
+fn unreachable(failure: RedisFailure) -> RedisStoreError {
+    RedisStoreError::Unreachable(failure.into_message())
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn old_servers_and_replicas_are_refused() {
+    fn old_servers_and_replicas_are_rejected() {
         let too_old = |version: &str| Err(RedisStoreError::TooOld(version.to_owned()));
         check("redis_version:6.2.0\r\nrole:master\r\n", Ok(()));
         check("redis_version:7.0.15\r\nrole:master\r\n", Ok(()));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_evicts_by_a_policy_and_within_a_limit_only() {
+    fn a_server_evicts_only_with_a_policy_and_a_limit() {
         for (info, expected) in [
             ("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", None),
             ("maxmemory:9\r\nmaxmemory_policy:noeviction\r\n", None),
@@ -147,7 +147,7 @@ mod tests {
             ),
             ("redis_version:7.0.15\r\n", None),
         ] {
-            assert_eq!(evicts(info), expected, "{info}");
+            assert_eq!(eviction_policy(info), expected, "{info}");
         }
     }
 }

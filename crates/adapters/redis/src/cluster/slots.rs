@@ -1,4 +1,4 @@
-//! Which node of a cluster owns which slot.
+//! The slots of a cluster and their owners.
 //!
 //! Source: Redis Cluster specification, "Key distribution model",
 //! <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>.
@@ -6,54 +6,58 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crc16::{State, XMODEM};
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 
-/// How many slots there are.
+/// The number of slots.
 const SLOTS: u16 = 16_384;
 
-/// The numbers up to this one are in every slot.
+/// The numbers up to this one, as hash tags, cover every slot.
 const MAX_TAG: u32 = 250_000;
 
-/// Where a node listens.
+/// The address of a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeAddress {
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
 }
 
-/// The primaries of a cluster with their slots, as one of its nodes saw them.
+/// The primaries of a cluster and their slots, as one of its nodes reports them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Topology {
-    ranges: Vec<Range>,
+    ranges: Vec<SlotRange>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Range {
+struct SlotRange {
     first: u16,
     last: u16,
     primary: NodeAddress,
 }
 
 impl Topology {
-    /// The command whose answer [`Topology::parse`] takes.
+    /// The command whose reply [`Topology::parse`] parses.
     pub(crate) fn command() -> Cmd {
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         command
     }
 
-    /// Reads the answer of `asked`, which stands in where a node does not know its own address.
-    pub(crate) fn parse(answer: &Value, asked: Option<&str>) -> RedisResult<Self> {
-        let Value::Array(ranges) = answer else {
+    /// Parses the reply of the node at `replying_host`, which replaces the host of a node that does
+    /// not know its own address.
+    pub(crate) fn parse(reply: &Value, replying_host: Option<&str>) -> RedisResult<Self> {
+        let Value::Array(ranges) = reply else {
             return Err(unexpected());
         };
-        let ranges = ranges.iter().map(|range| Range::parse(range, asked));
+        let ranges = ranges
+            .iter()
+            .map(|range| SlotRange::parse(range, replying_host));
         Ok(Self {
             ranges: ranges.collect::<RedisResult<_>>()?,
         })
     }
 
-    /// How many slots have an owner.
+    /// The number of slots with an owner.
     pub(crate) fn covered(&self) -> usize {
         let lengths = self
             .ranges
@@ -62,23 +66,23 @@ impl Topology {
         lengths.sum()
     }
 
-    /// Whether every slot has an owner.
+    /// True if every slot has an owner.
     pub(crate) fn is_complete(&self) -> bool {
         self.covered() >= usize::from(SLOTS)
     }
 
-    /// The primary that owns `slot`, if one does.
+    /// The primary that owns `slot`.
     pub(crate) fn owner(&self, slot: u16) -> Option<&NodeAddress> {
-        let owns = |range: &&Range| (range.first..=range.last).contains(&slot);
+        let owns = |range: &&SlotRange| (range.first..=range.last).contains(&slot);
         self.ranges.iter().find(owns).map(|range| &range.primary)
     }
 
-    /// For each primary a number whose slot it owns, when the number is a key's hash tag.
+    /// A number for each primary that, as a hash tag, is in a slot of that primary.
     pub(crate) fn tags(&self) -> BTreeMap<NodeAddress, u32> {
         let mut tags = BTreeMap::new();
         for range in &self.ranges {
             if !tags.contains_key(&range.primary) {
-                // Small numbers are in all slots, so the first few will do if the range is wide.
+                // The wider the range, the fewer numbers are tried.
                 let inside =
                     |tag: &u32| (range.first..=range.last).contains(&slot_of(&tag.to_string()));
                 let tag = (0..=MAX_TAG).find(inside).unwrap_or_default();
@@ -88,7 +92,7 @@ impl Topology {
         tags
     }
 
-    /// Every primary that owns a slot, once.
+    /// The primaries, each once.
     pub(crate) fn primaries(&self) -> BTreeSet<NodeAddress> {
         self.ranges
             .iter()
@@ -97,9 +101,9 @@ impl Topology {
     }
 }
 
-impl Range {
+impl SlotRange {
     /// `[first, last, [host, port, …], …]`; the first node is the primary.
-    fn parse(range: &Value, asked: Option<&str>) -> RedisResult<Self> {
+    fn parse(range: &Value, replying_host: Option<&str>) -> RedisResult<Self> {
         let Value::Array(members) = range else {
             return Err(unexpected());
         };
@@ -115,9 +119,9 @@ impl Range {
             Value::SimpleString(host) => host,
             _ => "",
         };
-        // A node that does not know its own address says `?`, nothing or nil.
+        // A node that does not know its own address reports `?`, an empty string or nil.
         let host = if matches!(host, "" | "?") {
-            asked.ok_or_else(unexpected)?
+            replying_host.ok_or_else(unexpected)?
         } else {
             host
         };
@@ -133,29 +137,22 @@ impl Range {
     }
 }
 
-/// The slot of `key`: CRC-16/XMODEM of its hash tag, or of all of it without one.
+/// The slot of `key`: the CRC of its hash tag, or of the whole key without one.
+///
+/// redis-rs computes it, too, but does not let its callers read the number.
 pub(crate) fn slot_of(key: &str) -> u16 {
     let tag = key
         .split_once('{')
         .and_then(|(_, rest)| rest.split_once('}'))
         .map(|(tag, _)| tag)
         .filter(|tag| !tag.is_empty());
-    let crc = tag.unwrap_or(key).bytes().fold(0_u16, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
-            if crc & 0x8000 == 0 {
-                crc << 1
-            } else {
-                (crc << 1) ^ 0x1021
-            }
-        })
-    });
-    crc % SLOTS
+    State::<XMODEM>::calculate(tag.unwrap_or(key).as_bytes()) % SLOTS
 }
 
 fn unexpected() -> RedisError {
     (
         ErrorKind::UnexpectedReturnType,
-        "CLUSTER SLOTS answered in an unknown form",
+        "the reply to CLUSTER SLOTS has an unknown form",
     )
         .into()
 }
@@ -177,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_what_the_client_library_computes() {
+    fn slots_equal_those_of_redis_rs() {
         for key in [
             "",
             "123456789",
@@ -204,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn every_slot_finds_its_owner() {
+    fn slots_have_owners() {
         let answer = Value::Array(vec![
             range(0, 5, "a", 1),
             range(6, 10, "", 2),
@@ -230,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn every_slot_has_a_small_number() {
+    fn small_numbers_cover_every_slot() {
         let found: BTreeSet<_> = (0..=MAX_TAG).map(|tag| slot_of(&tag.to_string())).collect();
         assert_eq!(found.len(), usize::from(SLOTS));
         let answer = Value::Array(vec![
@@ -247,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_form_is_an_error() {
+    fn a_reply_of_another_form_is_an_error() {
         for answer in [
             Value::Nil,
             Value::Array(vec![Value::Nil]),

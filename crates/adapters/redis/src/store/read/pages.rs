@@ -1,32 +1,31 @@
-//! Reading messages.
+//! Reading one message and pages of messages.
 
 use std::sync::Arc;
 
 use posthorn_application::{Anchor, Page, PageRequest, StoreError};
 use posthorn_domain::{Message, MessageId, Topic};
-use redis::{Pipeline, Value};
+use redis::Value;
 
-use super::record::{self, Entry};
-use super::scripts::PAGE;
-use super::session::Session;
+use crate::cluster::sessions::Sessions;
 use crate::keys;
+use crate::store::record::{self, Entry};
+use crate::store::scripts::PAGE;
 
-/// The message `id` of `topic`, if it is held.
-pub(super) async fn get(
-    session: &Session,
+/// The message `id` of `topic`; `None` if the topic does not hold it.
+pub(in crate::store) async fn get(
+    sessions: &Sessions,
     prefix: &str,
     topic: &Topic,
     id: MessageId,
 ) -> Result<Option<Arc<Message>>, StoreError> {
     let entry = record::entry_id(id);
-    let mut pipeline = Pipeline::with_capacity(1);
-    pipeline
-        .cmd("XRANGE")
+    let mut command = redis::cmd("XRANGE");
+    command
         .arg(keys::messages(prefix, topic))
         .arg(&entry)
         .arg(&entry);
-    let [answer]: [Value; 1] = session.query(keys::topic_slot(topic), &pipeline).await?;
-    let entries: Vec<Entry> = record::from_value(answer)?;
+    let reply: Value = sessions.query(keys::topic_slot(topic), &command).await?;
+    let entries: Vec<Entry> = record::from_value(reply)?;
     entries
         .into_iter()
         .next()
@@ -34,52 +33,29 @@ pub(super) async fn get(
         .transpose()
 }
 
-/// Removes the message `id` of `topic`; says whether it was held.
-pub(super) async fn delete(
-    session: &Session,
-    prefix: &str,
-    topic: &Topic,
-    id: MessageId,
-) -> Result<bool, StoreError> {
-    let mut pipeline = Pipeline::with_capacity(2);
-    // A torn transaction before it could take it along with the next restart.
-    pipeline.add_command(record::fence_command(prefix, topic, false));
-    pipeline
-        .cmd("XDEL")
-        .arg(keys::messages(prefix, topic))
-        .arg(record::entry_id(id));
-    let (_, removed): (Value, bool) = session
-        .query_once(keys::topic_slot(topic), &pipeline)
-        .await?;
-    Ok(removed)
-}
-
 /// A page of `topic`.
 ///
-/// Each command of [`PAGE`] looks at the end of a range, so the depth does not matter.
-pub(super) async fn page(
-    session: &Session,
+/// The commands of [`PAGE`] read the end of a range, so the cost does not depend on the position.
+pub(in crate::store) async fn page(
+    sessions: &Sessions,
     prefix: &str,
     topic: &Topic,
     request: PageRequest,
 ) -> Result<Page, StoreError> {
     let limit = request.limit.get();
-    let mut pipeline = Pipeline::with_capacity(1);
-    let command = pipeline
-        .cmd("EVAL")
-        .arg(PAGE)
-        .arg(2)
-        .arg(keys::messages(prefix, topic))
-        .arg(keys::pruned(prefix, topic))
-        .arg(&run(request.anchor))
+    let mut script = PAGE.key(keys::messages(prefix, topic));
+    script
+        .key(keys::pruned(prefix, topic))
+        .arg(&page_range(request.anchor))
+        // One more than the limit shows whether there are more.
         .arg(limit + 1);
-    if let Some(range) = beyond(request.anchor) {
-        command.arg(&range).arg(1);
+    if let Some(range) = range_beyond(request.anchor) {
+        script.arg(&range).arg(1);
     }
-    let [answer]: [Value; 1] = session.query(keys::topic_slot(topic), &pipeline).await?;
+    let reply: Value = sessions.query(keys::topic_slot(topic), &script).await?;
 
     let (mut entries, beyond, pruned): (Vec<Entry>, Vec<Entry>, Option<String>) =
-        record::from_value(answer)?;
+        record::from_value(reply)?;
     let more = entries.len() > limit;
     entries.truncate(limit);
     let beyond = !beyond.is_empty();
@@ -105,13 +81,13 @@ pub(super) async fn page(
     })
 }
 
-/// Whether retention removed a message after the anchor; what it removed last was the newest.
+/// True if retention removed a message after the anchor; `pruned` is the newest removed one.
 fn is_truncated(anchor: Anchor, pruned: Option<MessageId>) -> bool {
     matches!(anchor, Anchor::After(after) if pruned > Some(after))
 }
 
-/// The command that reads the entries next to the anchor, nearest first, and from where to where.
-fn run(anchor: Anchor) -> [String; 3] {
+/// The command, start and end of the range of the page, from the anchor outwards.
+fn page_range(anchor: Anchor) -> [String; 3] {
     match anchor {
         Anchor::Oldest => range("XRANGE", "-", "+"),
         Anchor::Newest => range("XREVRANGE", "+", "-"),
@@ -120,8 +96,8 @@ fn run(anchor: Anchor) -> [String; 3] {
     }
 }
 
-/// As [`run`], on the other side of the anchor, whose own entry lies there, too, or is not skipped.
-fn beyond(anchor: Anchor) -> Option<[String; 3]> {
+/// As [`page_range`] for the other side of the anchor, including its own entry.
+fn range_beyond(anchor: Anchor) -> Option<[String; 3]> {
     match anchor {
         Anchor::Oldest | Anchor::Newest => None,
         Anchor::After(id) => Some(range("XREVRANGE", &record::entry_id(id), "-")),
@@ -129,8 +105,8 @@ fn beyond(anchor: Anchor) -> Option<[String; 3]> {
     }
 }
 
-/// The end of a range that `id` is not in. Redis takes no range that ends before `0-0`, which no
-/// entry has.
+/// The end of a range before `id`. Redis rejects `(0-0`; no entry has the id `0-0`, so it can be
+/// included.
 fn before(id: MessageId) -> String {
     let entry = record::entry_id(id);
     if id == MessageId::MIN {

@@ -1,4 +1,4 @@
-//! Opening connections to the nodes of a deployment.
+//! Opens connections to the nodes of a deployment.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,30 +11,33 @@ use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServer
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisResult};
 use tokio::time::timeout;
 
-use crate::fault::Fault;
-use crate::settings::{Deployment, RedisSettings, RedisSettingsError};
-use crate::slots::NodeAddress;
+use super::error::RedisSettingsError;
+use super::settings::RedisSettings;
+use super::url::Deployment;
+use crate::cluster::slots::NodeAddress;
+use crate::failure::RedisFailure;
 
-/// A server that takes writes.
+/// A server that accepts writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Node {
-    /// The one server there is, or the primary that the Sentinels name at the time.
+    /// The single server, or the primary that the Sentinels name when a connection is opened.
     Primary,
     /// A node of a cluster.
-    At(NodeAddress),
+    Address(NodeAddress),
 }
 
-/// Opens connections; each attempt is bounded by the connect time-out.
+/// Opens connections, each within the connect time-out.
 pub(crate) struct Connector {
     deployment: Deployment,
     connect_timeout: Duration,
-    /// A second guard inside the connection; calls are bounded by who makes them.
+    /// The response time-out inside each connection. Callers have time limits of their own; this
+    /// one catches a call that has none.
     response_timeout: Duration,
-    replaced: AtomicU64,
+    replacements: AtomicU64,
 }
 
-/// Commands that may wait for their turn in a shared connection.
-const QUEUE: usize = 1024;
+/// The number of commands that a shared connection queues.
+const QUEUE_CAPACITY: usize = 1024;
 
 impl Connector {
     pub(crate) fn new(
@@ -46,28 +49,29 @@ impl Connector {
             deployment,
             connect_timeout: settings.connect_timeout,
             response_timeout,
-            replaced: AtomicU64::new(0),
+            replacements: AtomicU64::new(0),
         })
     }
 
-    /// Notes that a connection to a server was replaced: it may have lost what it held.
+    /// Counts a new connection. Its server may have restarted and lost data or scripts, so whatever
+    /// was remembered about the server is valid for the old count only.
     pub(crate) fn note_replacement(&self) {
-        self.replaced.fetch_add(1, Ordering::AcqRel);
+        self.replacements.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// How many connections were replaced so far.
+    /// The number of connections counted so far.
     pub(crate) fn replacements(&self) -> u64 {
-        self.replaced.load(Ordering::Acquire)
+        self.replacements.load(Ordering::Acquire)
     }
 
-    /// The nodes that the configuration names, if they are those of a cluster.
+    /// The configured nodes of a cluster; `None` for a single server and for Sentinel.
     pub(crate) fn seeds(&self) -> Option<Vec<Node>> {
         let Deployment::Cluster(seeds) = &self.deployment else {
             return None;
         };
         let node = |seed: &ConnectionInfo| match seed.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                Some(Node::At(NodeAddress {
+                Some(Node::Address(NodeAddress {
                     host: host.as_str().into(),
                     port: *port,
                 }))
@@ -77,12 +81,12 @@ impl Connector {
         Some(seeds.iter().filter_map(node).collect())
     }
 
-    /// A connection for commands, shared by its clones.
-    pub(crate) async fn open(&self, node: &Node) -> Result<MultiplexedConnection, Fault> {
+    /// Opens a connection for commands. Its clones share it.
+    pub(crate) async fn open(&self, node: &Node) -> Result<MultiplexedConnection, RedisFailure> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(Some(self.response_timeout))
-            .set_pipeline_buffer_size(QUEUE);
+            .set_pipeline_buffer_size(QUEUE_CAPACITY);
         let open = async {
             let client = self.client(node).await?;
             client
@@ -92,8 +96,8 @@ impl Connector {
         self.bounded(open).await
     }
 
-    /// A connection for subscriptions.
-    pub(crate) async fn open_pubsub(&self, node: &Node) -> Result<PubSub, Fault> {
+    /// Opens a connection for subscriptions.
+    pub(crate) async fn open_pubsub(&self, node: &Node) -> Result<PubSub, RedisFailure> {
         self.bounded(async { self.client(node).await?.get_async_pubsub().await })
             .await
     }
@@ -109,15 +113,17 @@ impl Connector {
                 },
                 _,
             ) => {
-                // All at once, because one that hangs must not use up the others' time.
-                let asked = sentinels
+                // Query all Sentinels at once: a hung one must not use up the time of the others.
+                let queries = sentinels
                     .iter()
                     .map(|sentinel| primary(sentinel, service, node).boxed());
-                Ok(select_ok(asked).await?.0)
+                Ok(select_ok(queries).await?.0)
             }
             (Deployment::Cluster(seeds), node) => match (seeds.first(), node) {
-                (Some(seed), Node::At(address)) => Client::open(moved(seed.clone(), address)),
-                _ => Err((redis::ErrorKind::Client, "a cluster has no single primary").into()),
+                (Some(seed), Node::Address(address)) => {
+                    Client::open(with_address(seed.clone(), address))
+                }
+                _ => Err((redis::ErrorKind::Client, "a cluster has several primaries").into()),
             },
         }
     }
@@ -125,21 +131,26 @@ impl Connector {
     async fn bounded<T>(
         &self,
         open: impl Future<Output = RedisResult<T>> + Send,
-    ) -> Result<T, Fault> {
-        // Boxed, because the library's future is large and the way here is frequent.
+    ) -> Result<T, RedisFailure> {
+        // Boxed: this future of redis-rs is large and would be part of every caller's.
         timeout(self.connect_timeout, open.boxed())
             .await
-            .map_err(|_| Fault::timed_out("connecting to Redis"))?
-            .map_err(|error| Fault::of(&error))
+            .map_err(|_| RedisFailure::timed_out("connecting to Redis"))?
+            .map_err(|error| RedisFailure::from_error(&error))
     }
 }
 
-/// Opens connections to the primary for a pool, and asks those that were idle for a pong.
+/// The pool manager for a single server and for Sentinel: new connections go to the current primary,
+/// idle ones must reply to `PING`.
+///
+/// The Sentinel manager of deadpool-redis queries the Sentinels in turn, behind a lock and without a
+/// time-out, so a hung Sentinel would block every checkout. This one manager replaces both that and
+/// its manager for a single server, which does the same as this one does.
 impl Manager for Connector {
     type Type = MultiplexedConnection;
-    type Error = Fault;
+    type Error = RedisFailure;
 
-    async fn create(&self) -> Result<MultiplexedConnection, Fault> {
+    async fn create(&self) -> Result<MultiplexedConnection, RedisFailure> {
         self.open(&Node::Primary).await
     }
 
@@ -147,13 +158,13 @@ impl Manager for Connector {
         &self,
         connection: &mut MultiplexedConnection,
         _: &Metrics,
-    ) -> RecycleResult<Fault> {
+    ) -> RecycleResult<RedisFailure> {
         let pong = redis::cmd("PING").exec_async(connection).await;
-        Ok(pong.map_err(|error| Fault::of(&error))?)
+        Ok(pong.map_err(|error| RedisFailure::from_error(&error))?)
     }
 }
 
-/// The primary that one Sentinel names, if it is one.
+/// A client of the primary that `sentinel` names.
 async fn primary(
     sentinel: &ConnectionInfo,
     service: &str,
@@ -166,8 +177,8 @@ async fn primary(
         .await
 }
 
-/// `seed`'s credentials and TLS at another address.
-fn moved(seed: ConnectionInfo, to: &NodeAddress) -> ConnectionInfo {
+/// `seed` with its credentials and TLS settings, but another address.
+fn with_address(seed: ConnectionInfo, to: &NodeAddress) -> ConnectionInfo {
     let host = to.host.to_string();
     let address = match seed.addr().clone() {
         ConnectionAddr::TcpTls {

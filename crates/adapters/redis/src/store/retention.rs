@@ -1,72 +1,70 @@
-//! Retention.
+//! Retention: rounds of pruning over all topics.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use posthorn_application::{Pruned, RetentionPolicy, StoreError};
 use posthorn_domain::Topic;
 use redis::Cmd;
 
+use super::read::topics::{IDLE, TopicIndex};
 use super::record;
 use super::scripts::PRUNE;
-use super::session::Session;
-use super::topics::{IDLE, TopicIndex};
-use crate::fault::Fault;
+use crate::cluster::sessions::Sessions;
+use crate::failure::RedisFailure;
 use crate::keys;
+use crate::mutex::lock;
 
-/// How many messages one run of the script removes at most: a few milliseconds of the server.
-const STEP: usize = 500;
-/// How many trips to the index a round makes at most.
-const TRIPS: usize = 40;
+/// The most messages that one call of the script removes: a few milliseconds of the server's time.
+const MAX_STEP: usize = 500;
+/// The most chunks of the index that a round reads.
+const MAX_CHUNKS: usize = 40;
+/// The TTL of the mark of an idle topic: the time for which a returning reader is told that it
+/// missed messages.
+const MARK_TTL: Duration = Duration::from_hours(30 * 24);
 
-/// How long it is known of a topic that got nothing new and holds nothing how far it was pruned: for
-/// so long a reader that comes back is told that it missed messages.
-const MARK_LIFE: Duration = Duration::from_hours(30 * 24);
-
-/// Prunes in rounds. A round begins after the topics that the last one looked at, so that a topic
-/// that fills as fast as it is pruned does not keep the others waiting.
+/// Prunes in rounds. A round starts behind the topics of the last one, so that a topic that fills as
+/// fast as it is pruned does not delay the others.
 pub(super) struct Pruner<'a> {
-    pub(super) session: &'a Session,
+    pub(super) sessions: &'a Sessions,
     pub(super) index: &'a TopicIndex,
     pub(super) prefix: &'a str,
-    /// After which topic to begin; where the next round begins when this one has ended.
-    pub(super) place: &'a Mutex<Option<Topic>>,
+    /// The topic behind which the next round starts; `None` for the first topic.
+    pub(super) cursor: &'a Mutex<Option<Topic>>,
 }
 
 impl Pruner<'_> {
-    /// Goes once around the topics, or until the budget is spent.
+    /// Prunes every topic once, or until about `budget` messages are removed.
     pub(super) async fn round(
         &self,
         policy: &RetentionPolicy,
         budget: usize,
     ) -> Result<Pruned, StoreError> {
-        let begin = self
-            .place
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let mut after = begin.clone();
-        let mut wrapped = begin.is_none();
+        let start = lock(self.cursor).clone();
+        let mut after = start.clone();
+        let mut wrapped = start.is_none();
         let mut removed = 0;
-        for _ in 0..TRIPS {
-            let (names, more_names) = self.index.names(self.session, after.as_ref()).await?;
+        for _ in 0..MAX_CHUNKS {
+            // Step 1: the next chunk of names; behind the last one the index starts over.
+            let (names, more_names) = self.index.names(self.sessions, after.as_ref()).await?;
             after = if more_names {
                 names.last().cloned()
             } else {
                 None
             };
+            // Step 2: prune the chunk.
             let (chunk_removed, unfinished) = self
-                .topics(names, policy, budget.saturating_sub(removed))
+                .prune_topics(names, policy, budget.saturating_sub(removed))
                 .await?;
             removed += chunk_removed;
-            self.place
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone_from(&after);
-            let around = wrapped && (after.is_none() || begin.is_some() && after > begin);
+            // Step 3: move the cursor after every chunk: a round that is cut off by its time limit
+            // must not leave the next one at the same topics.
+            lock(self.cursor).clone_from(&after);
+            // Step 4: stop behind the topic at which the round started.
+            let complete = wrapped && (after.is_none() || start.is_some() && after > start);
             wrapped |= after.is_none();
-            if unfinished || around {
+            if unfinished || complete {
                 return Ok(pruned(removed, unfinished));
             }
             if removed >= budget {
@@ -76,8 +74,8 @@ impl Pruner<'_> {
         Ok(pruned(removed, true))
     }
 
-    /// Prunes `topics`; says how many messages went and whether the budget ended it.
-    async fn topics(
+    /// Prunes `topics`. Returns the number of removed messages, and true if the budget was too small.
+    async fn prune_topics(
         &self,
         topics: Vec<Topic>,
         policy: &RetentionPolicy,
@@ -87,23 +85,24 @@ impl Pruner<'_> {
         let mut idle = Vec::new();
         let mut left = budget;
         while !waiting.is_empty() && left > 0 {
+            // Every topic gets an equal share; a topic with more to remove queues behind the others.
             let group: Vec<_> = waiting.drain(..left.min(waiting.len())).collect();
-            let share = (left / group.len()).clamp(1, STEP);
+            let share = (left / group.len()).clamp(1, MAX_STEP);
             let commands: Vec<_> = group
                 .iter()
                 .map(|topic| (keys::topic_slot(topic), self.command(topic, policy, share)))
                 .collect();
-            for (topic, answer) in group.into_iter().zip(self.session.each(&commands).await?) {
-                let answer = match answer.map_err(|error| Fault::of(&error)) {
-                    Ok(answer) => answer,
-                    Err(Fault::Corrupt(error)) => {
-                        // Something else has the name of its stream; the other topics go on.
+            for (topic, reply) in group.into_iter().zip(self.sessions.each(&commands).await?) {
+                let reply = match reply.map_err(|error| RedisFailure::from_error(&error)) {
+                    Ok(reply) => reply,
+                    Err(RedisFailure::Corrupt(error)) => {
+                        // The key of its stream has another type; it must not stop the other topics.
                         tracing::warn!(%topic, error, "cannot prune a topic that is no stream");
                         continue;
                     }
-                    Err(fault) => return Err(fault.into()),
+                    Err(failure) => return Err(failure.into()),
                 };
-                let (removed, more, empty): (usize, bool, bool) = record::from_value(answer)?;
+                let (removed, more, empty): (usize, bool, bool) = record::from_value(reply)?;
                 left = left.saturating_sub(removed);
                 if more {
                     waiting.push_back(topic);
@@ -114,7 +113,7 @@ impl Pruner<'_> {
         }
         if !idle.is_empty() {
             self.index
-                .remove_idle(self.session, self.prefix, &idle)
+                .remove_idle(self.sessions, self.prefix, &idle)
                 .await?;
         }
         Ok((budget - left, !waiting.is_empty()))
@@ -133,7 +132,7 @@ impl Pruner<'_> {
             .arg(policy.max_count)
             .arg(limit)
             .arg(millis(IDLE))
-            .arg(millis(MARK_LIFE));
+            .arg(millis(MARK_TTL));
         command
     }
 }

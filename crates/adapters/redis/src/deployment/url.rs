@@ -1,36 +1,36 @@
-//! The URL, taken apart into what the client library wants.
+//! The Redis URL and the deployment that it describes.
 
 use redis::sentinel::SentinelNodeConnectionInfo;
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsMode};
 
-use super::RedisSettingsError;
+use super::error::RedisSettingsError;
 
 const SENTINEL_FORM: &str = "redis+sentinel://[user:password@]host[:port][,…]/service[/db]";
 const CLUSTER_FORM: &str = "redis+cluster://[user:password@]host[:port][,…]";
-/// Where Sentinels listen when the URL names no port.
+/// The port of a Sentinel whose URL has none.
 const SENTINEL_PORT: u16 = 26_379;
 
-/// What kind of Redis there is and where to find it.
+/// The kind of deployment and the addresses of its servers.
 #[derive(Clone, Debug)]
 pub(crate) enum Deployment {
     /// One server.
     Single(ConnectionInfo),
-    /// The primary that the Sentinels name.
+    /// A primary that Sentinels find.
     Sentinel {
-        /// The Sentinels.
+        /// The addresses of the Sentinels.
         sentinels: Vec<ConnectionInfo>,
-        /// The name under which they watch the primary.
+        /// The name under which the Sentinels monitor the primary.
         service: String,
-        /// How the primary is talked to.
+        /// Credentials, database and TLS mode of connections to the primary.
         node: SentinelNodeConnectionInfo,
     },
-    /// Any nodes of a cluster.
+    /// Some nodes of a cluster.
     Cluster(Vec<ConnectionInfo>),
 }
 
-/// `[credentials@]hosts[/path]` of a URL with several hosts.
-struct Parts<'a> {
-    /// `user:password@`, or nothing.
+/// The parts of a URL with several hosts, behind its scheme.
+struct UrlParts<'a> {
+    /// `user:password@`, or empty.
     credentials: String,
     hosts: Vec<&'a str>,
     path: &'a str,
@@ -40,8 +40,8 @@ impl Deployment {
     pub(super) fn parse(url: &str) -> Result<Self, RedisSettingsError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisSettingsError::Scheme)?;
         if scheme.starts_with("rediss") {
-            // The client library brings no cryptography of its own, and panics without any. That
-            // the process has chosen some already is no error.
+            // redis-rs panics without a rustls crypto provider. The error is that the process has
+            // installed one already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         match scheme {
@@ -56,11 +56,11 @@ impl Deployment {
 
     fn sentinel(scheme: &str, rest: &str) -> Result<Self, RedisSettingsError> {
         let form = RedisSettingsError::Form(SENTINEL_FORM);
-        let Parts {
+        let UrlParts {
             credentials,
             hosts,
             path,
-        } = Parts::split(rest, &form)?;
+        } = UrlParts::split(rest, &form)?;
         let (service, db) = path.split_once('/').unwrap_or((path, ""));
         if service.is_empty() {
             return Err(form);
@@ -74,7 +74,7 @@ impl Deployment {
             connection_info(&format!("{scheme}://{host}{port}"))
         };
         let sentinels = hosts.iter().map(sentinel).collect::<Result<_, _>>()?;
-        // The host is a stand-in: the Sentinels name the real one.
+        // The host `primary` is a placeholder: the Sentinels return the real address.
         let primary = connection_info(&format!("{scheme}://{credentials}primary/{db}"))?;
         let node = SentinelNodeConnectionInfo::default()
             .set_redis_connection_info(primary.redis_settings().clone());
@@ -92,11 +92,11 @@ impl Deployment {
 
     fn cluster(scheme: &str, rest: &str) -> Result<Self, RedisSettingsError> {
         let form = RedisSettingsError::Form(CLUSTER_FORM);
-        let Parts {
+        let UrlParts {
             credentials,
             hosts,
             path,
-        } = Parts::split(rest, &form)?;
+        } = UrlParts::split(rest, &form)?;
         if !path.is_empty() {
             return Err(form);
         }
@@ -107,13 +107,13 @@ impl Deployment {
     }
 }
 
-impl<'a> Parts<'a> {
+impl<'a> UrlParts<'a> {
     fn split(rest: &'a str, form: &RedisSettingsError) -> Result<Self, RedisSettingsError> {
-        let (credentials, place) = match rest.rsplit_once('@') {
-            Some((credentials, place)) => (format!("{credentials}@"), place),
+        let (credentials, location) = match rest.rsplit_once('@') {
+            Some((credentials, location)) => (format!("{credentials}@"), location),
             None => (String::new(), rest),
         };
-        let (hosts, path) = place.split_once('/').unwrap_or((place, ""));
+        let (hosts, path) = location.split_once('/').unwrap_or((location, ""));
         let hosts: Vec<_> = hosts.split(',').collect();
         if hosts.iter().any(|host| host.is_empty()) || path.contains(['?', '#']) {
             return Err(form.clone());
@@ -126,20 +126,22 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Whether a port follows; an IPv6 address stands in brackets.
+/// True if `host` ends with a port. An IPv6 address is in brackets.
 fn has_port(host: &str) -> bool {
     host.rsplit_once(']')
         .map_or(host, |(_, after)| after)
         .contains(':')
 }
 
-/// The library's texts name the part that is wrong and never quote the URL; details of it, which
-/// could, are left out.
+/// Parses the URL of one server.
+///
+/// The error has only the category of the error of redis-rs, which names the wrong part and never
+/// quotes the URL. Its details could.
 fn connection_info(url: &str) -> Result<ConnectionInfo, RedisSettingsError> {
     let info = url
         .into_connection_info()
-        .map_err(|error| RedisSettingsError::Refused(error.category().to_owned()))?;
-    // Answers have other forms in RESP3, which a URL could ask for.
+        .map_err(|error| RedisSettingsError::Invalid(error.category().to_owned()))?;
+    // A URL can ask for RESP3, in which replies have other types than this crate parses.
     let redis = info
         .redis_settings()
         .clone()
@@ -154,7 +156,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_refused(url: &str, expected: &RedisSettingsError) {
+    fn check_rejected(url: &str, expected: &RedisSettingsError) {
         let error = Deployment::parse(url).expect_err(url);
         assert_eq!(&error, expected, "{url}");
         assert!(!error.to_string().contains("hunter"), "{error}");
@@ -165,22 +167,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_redis_url_is_refused_without_showing_it() {
-        check_refused("hunter2", &RedisSettingsError::Scheme);
-        check_refused("http://:hunter2@h", &RedisSettingsError::Scheme);
-        check_refused(
+    fn an_invalid_url_is_rejected_and_not_quoted() {
+        check_rejected("hunter2", &RedisSettingsError::Scheme);
+        check_rejected("http://:hunter2@h", &RedisSettingsError::Scheme);
+        check_rejected(
             "redis+sentinel://:hunter2@h",
             &RedisSettingsError::Form(SENTINEL_FORM),
         );
-        check_refused(
+        check_rejected(
             "redis+sentinel://:hunter2@/x",
             &RedisSettingsError::Form(SENTINEL_FORM),
         );
-        check_refused(
+        check_rejected(
             "redis+cluster://:hunter2@a,,b",
             &RedisSettingsError::Form(CLUSTER_FORM),
         );
-        check_refused(
+        check_rejected(
             "redis+cluster://:hunter2@a/1",
             &RedisSettingsError::Form(CLUSTER_FORM),
         );
@@ -190,7 +192,7 @@ mod tests {
             "redis://:hunter2@h/hunter",
         ] {
             let error = Deployment::parse(url).expect_err(url);
-            assert!(matches!(error, RedisSettingsError::Refused(_)), "{error:?}");
+            assert!(matches!(error, RedisSettingsError::Invalid(_)), "{error:?}");
             assert!(!error.to_string().contains("hunter"), "{error}");
         }
     }
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn sentinels_are_asked_without_the_credentials_of_the_primary() {
+    fn sentinels_get_no_credentials() {
         let url = "redis+sentinel://bob:pass@a:1,[::1],c/mymaster/2";
         let Deployment::Sentinel {
             sentinels, service, ..

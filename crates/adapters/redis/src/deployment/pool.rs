@@ -1,4 +1,4 @@
-//! One pool over the three kinds of deployment; nothing behind it cares which.
+//! A pool of connections to any kind of deployment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,27 +11,31 @@ use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ConnectionInfo, FromRedisValue, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::timeout;
 
-use crate::connector::Connector;
-use crate::fault::Fault;
-use crate::settings::{Deployment, RedisSettings, RedisSettingsError};
+use super::connector::Connector;
+use super::error::RedisSettingsError;
+use super::settings::RedisSettings;
+use super::url::Deployment;
+use crate::failure::RedisFailure;
+use crate::request::Request;
 
-/// Connections to Redis, opened when they are needed and replaced when they break. Cheap to clone.
+/// A pool of connections to Redis, which opens them on demand and replaces broken ones. Cheap to
+/// clone.
 ///
-/// Every wait is bounded: by the pool itself and once more around it, because recycling asks every
-/// idle connection in turn and the cluster's client has no time-outs of its own.
+/// The pool limits each wait, and each call is limited once more as a whole: recycling pings every
+/// idle connection in turn, and the cluster connection of redis-rs has no time-outs.
 #[derive(Clone)]
 pub struct RedisPool {
     inner: Arc<Inner>,
 }
 
-/// How many connections there are, for metrics.
+/// The number of connections, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// Connections that serve a call now.
+    /// Connections in use.
     pub in_use: usize,
-    /// Open connections that wait for one.
+    /// Open connections not in use.
     pub idle: usize,
-    /// The most connections there may be.
+    /// The largest number of connections.
     pub max: usize,
 }
 
@@ -43,19 +47,25 @@ struct Inner {
 }
 
 enum Pool {
-    /// To one server, or to the primary that the Sentinels name.
+    /// Connections to a single server, or to the primary that the Sentinels name.
     Primary(managed::Pool<Connector>),
     Cluster(cluster::Pool),
 }
 
-/// A connection on loan from the pool.
-pub(crate) enum PooledConnection {
+/// A connection taken from the pool; it returns there when dropped.
+pub(crate) struct PooledConnection {
+    /// The connection itself.
+    pub(crate) connection: SharedConnection,
+    object: PoolObject,
+}
+
+enum PoolObject {
     Primary(managed::Object<Connector>),
     Cluster(cluster::Connection),
 }
 
-/// A connection whose clones share it; their commands go out without waiting for each other's
-/// answers. It does not come back once it broke.
+/// A connection whose clones share it: commands are sent without waiting for earlier replies. A
+/// broken connection stays broken.
 #[derive(Clone)]
 pub(crate) enum SharedConnection {
     Node(MultiplexedConnection),
@@ -63,7 +73,10 @@ pub(crate) enum SharedConnection {
 }
 
 impl RedisPool {
-    /// A pool as `settings` says; connects to nothing yet.
+    /// Creates a pool without connecting.
+    ///
+    /// # Errors
+    /// As [`RedisSettings::validate`].
     pub fn new(settings: &RedisSettings) -> Result<Self, RedisSettingsError> {
         let pool = match settings.deployment()? {
             Deployment::Cluster(seeds) => Pool::cluster(seeds, settings),
@@ -79,7 +92,7 @@ impl RedisPool {
         })
     }
 
-    /// How many connections there are now.
+    /// The current number of connections.
     pub fn status(&self) -> PoolStatus {
         let status = match &self.inner.pool {
             Pool::Primary(pool) => pool.status(),
@@ -92,8 +105,8 @@ impl RedisPool {
         }
     }
 
-    /// Closes every connection that is idle, and the others after their call. Calls from then on
-    /// fail as unavailable.
+    /// Closes idle connections now and the others after their call. Later calls fail as
+    /// unavailable.
     pub fn close(&self) {
         match &self.inner.pool {
             Pool::Primary(pool) => pool.close(),
@@ -101,55 +114,57 @@ impl RedisPool {
         }
     }
 
-    /// What every key starts with.
+    /// The beginning of every key.
     pub(crate) fn prefix(&self) -> &str {
         &self.inner.prefix
     }
 
-    /// A connection that answered a ping just now, or is new.
-    pub(crate) async fn checkout(&self) -> Result<PooledConnection, Fault> {
+    /// Takes a connection that is new or has replied to a ping.
+    pub(crate) async fn checkout(&self) -> Result<PooledConnection, RedisFailure> {
         timeout(self.inner.checkout_bound, self.inner.pool.get())
             .await
-            .unwrap_or_else(|_| Err(Fault::timed_out("the checkout of a connection")))
+            .unwrap_or_else(|_| Err(RedisFailure::timed_out("the checkout of a connection")))
     }
 
-    /// The answer to one command.
-    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Fault> {
-        let mut connection = self.checkout().await?;
-        self.bounded(command.query_async(&mut connection)).await
+    /// Sends one request over a pooled connection.
+    pub(crate) async fn query<T: FromRedisValue + Send>(
+        &self,
+        request: &impl Request,
+    ) -> Result<T, RedisFailure> {
+        let mut pooled = self.checkout().await?;
+        self.bounded(request.send(&mut pooled.connection)).await
     }
 
-    /// The most time that a checkout and a command take together.
+    /// The time limit of a checkout and a command together.
     pub(crate) fn bound(&self) -> Duration {
         self.inner.checkout_bound + self.inner.command_timeout
     }
 
-    /// What became of `call`; `None` once the command time-out has passed.
+    /// Runs `call` within the command time-out; `None` when that is exceeded.
     pub(crate) async fn timed<T>(&self, call: impl Future<Output = T>) -> Option<T> {
         timeout(self.inner.command_timeout, call).await.ok()
     }
 
-    /// The outcome of `call`, which is cut off at the command time-out.
+    /// Runs `call` within the command time-out and classifies its error.
     pub(crate) async fn bounded<T>(
         &self,
         call: impl Future<Output = Result<T, RedisError>>,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, RedisFailure> {
         self.timed(call)
             .await
-            .ok_or_else(|| Fault::timed_out("a command"))?
-            .map_err(|error| Fault::of(&error))
+            .ok_or_else(|| RedisFailure::timed_out("a command"))?
+            .map_err(|error| RedisFailure::from_error(&error))
     }
 }
 
 impl PooledConnection {
-    /// The connection for many users at once; the pool opens another one in its place.
+    /// Takes the connection out of the pool for good; the pool can open another one instead.
     pub(crate) fn into_shared(self) -> SharedConnection {
-        match self {
-            Self::Primary(connection) => SharedConnection::Node(managed::Object::take(connection)),
-            Self::Cluster(connection) => {
-                SharedConnection::Cluster(cluster::Connection::take(connection))
-            }
+        match self.object {
+            PoolObject::Primary(object) => drop(managed::Object::take(object)),
+            PoolObject::Cluster(object) => drop(cluster::Connection::take(object)),
         }
+        self.connection
     }
 }
 
@@ -161,35 +176,46 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map(Self::Primary)
-            .map_err(not_built)
+            .map_err(build_error)
     }
 
     fn cluster(
         seeds: Vec<ConnectionInfo>,
         settings: &RedisSettings,
     ) -> Result<Self, RedisSettingsError> {
-        let manager = cluster::Manager::new(seeds, false).map_err(|error| refused(&error))?;
+        // The category alone: the details of an error of redis-rs can quote a part of the URL.
+        let manager = cluster::Manager::new(seeds, false)
+            .map_err(|error| RedisSettingsError::Invalid(error.category().to_owned()))?;
         cluster::Pool::builder(manager)
             .config(config(settings))
             .runtime(Runtime::Tokio1)
             .build()
             .map(Self::Cluster)
-            .map_err(not_built)
+            .map_err(build_error)
     }
 
-    async fn get(&self) -> Result<PooledConnection, Fault> {
-        match self {
-            Self::Primary(pool) => pool
-                .get()
-                .await
-                .map(PooledConnection::Primary)
-                .map_err(|error| Fault::of_pool(error, |fault| fault)),
-            Self::Cluster(pool) => pool
-                .get()
-                .await
-                .map(PooledConnection::Cluster)
-                .map_err(|error| Fault::of_pool(error, |error| Fault::of(&error))),
-        }
+    async fn get(&self) -> Result<PooledConnection, RedisFailure> {
+        let (connection, object) = match self {
+            Self::Primary(pool) => {
+                let object = pool.get().await;
+                let object = object.map_err(|error| RedisFailure::from_pool_error(error, |e| e))?;
+                (
+                    SharedConnection::Node((*object).clone()),
+                    PoolObject::Primary(object),
+                )
+            }
+            Self::Cluster(pool) => {
+                let classify = |error| RedisFailure::from_error(&error);
+                let object = pool.get().await;
+                let object =
+                    object.map_err(|error| RedisFailure::from_pool_error(error, classify))?;
+                (
+                    SharedConnection::Cluster((*object).clone()),
+                    PoolObject::Cluster(object),
+                )
+            }
+        };
+        Ok(PooledConnection { connection, object })
     }
 }
 
@@ -205,41 +231,8 @@ fn config(settings: &RedisSettings) -> PoolConfig {
     }
 }
 
-/// The category alone: the library's details may quote a part of the URL.
-fn refused(error: &RedisError) -> RedisSettingsError {
-    RedisSettingsError::Refused(error.category().to_owned())
-}
-
-fn not_built(error: BuildError) -> RedisSettingsError {
-    RedisSettingsError::Refused(error.to_string())
-}
-
-impl ConnectionLike for PooledConnection {
-    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Self::Primary(connection) => connection.req_packed_command(command),
-            Self::Cluster(connection) => connection.req_packed_command(command),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Primary(connection) => connection.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        match self {
-            Self::Primary(connection) => connection.get_db(),
-            Self::Cluster(connection) => connection.get_db(),
-        }
-    }
+fn build_error(error: BuildError) -> RedisSettingsError {
+    RedisSettingsError::Invalid(error.to_string())
 }
 
 impl ConnectionLike for SharedConnection {

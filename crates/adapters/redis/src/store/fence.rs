@@ -1,0 +1,69 @@
+//! The fence against a torn append-only file: its command, and the topics that readers have fenced.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use posthorn_domain::Topic;
+use redis::{Cmd, Value};
+
+use super::record;
+use super::scripts::FENCE;
+use crate::cluster::sessions::Sessions;
+use crate::failure::RedisFailure;
+use crate::keys;
+use crate::mutex::lock;
+
+/// The most topics to remember as fenced. Fencing a topic again changes nothing.
+pub(super) const MAX_FENCED: usize = 10_000;
+
+/// The command that fences `topic`; `appending` if an append follows, which may create the stream.
+pub(super) fn fence_command(prefix: &str, topic: &Topic, appending: bool) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command
+        .arg(FENCE)
+        .arg(2)
+        .arg(keys::messages(prefix, topic))
+        .arg(keys::fence(prefix, topic))
+        .arg(keys::idempotency_prefix(prefix, topic))
+        .arg(record::KEY)
+        .arg(u8::from(appending));
+    command
+}
+
+/// The topics that readers have fenced, each with the number of connections opened by then: a server
+/// can have restarted only if a connection was opened since.
+#[derive(Default)]
+pub(super) struct FencedTopics(Mutex<HashMap<Topic, u64>>);
+
+impl FencedTopics {
+    /// Fences `topic` unless that was done since the last of `replacements` connections was opened.
+    ///
+    /// A failure is only logged: reading is better than not reading while a server rejects writes.
+    pub(super) async fn fence(
+        &self,
+        sessions: &Sessions,
+        prefix: &str,
+        topic: &Topic,
+        replacements: u64,
+    ) {
+        if lock(&self.0).get(topic) == Some(&replacements) {
+            return;
+        }
+        let command = fence_command(prefix, topic, false);
+        let fenced: Result<Value, RedisFailure> =
+            sessions.query(keys::topic_slot(topic), &command).await;
+        match fenced {
+            Ok(_) => {
+                let mut fenced = lock(&self.0);
+                if fenced.len() >= MAX_FENCED {
+                    fenced.clear();
+                }
+                fenced.insert(topic.clone(), replacements);
+            }
+            Err(failure) => {
+                let error = failure.into_message();
+                tracing::debug!(%topic, error, "cannot fence the topic");
+            }
+        }
+    }
+}

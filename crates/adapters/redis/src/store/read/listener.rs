@@ -1,0 +1,170 @@
+//! The task that receives the announcements of appends and wakes the subscriptions of this process.
+//!
+//! Each write pipeline publishes the names of its topics on one channel. So a process needs one
+//! connection however many topics are followed, on a cluster, too: it forwards announcements to all
+//! its nodes.
+//!
+//! An announcement can be lost: the server dies between the append and the announcement, or a
+//! connection between nodes breaks. Therefore the newest ids of the followed topics are polled every
+//! second, and every subscription is woken when the connection is lost and when it is back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use posthorn_domain::Topic;
+use redis::Value;
+use redis::aio::PubSub;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::cluster::directory::SlotDirectory;
+use crate::cluster::sessions::Sessions;
+use crate::deployment::connector::Connector;
+use crate::failure::RedisFailure;
+use crate::keys;
+use crate::store::followers::Followers;
+
+/// The interval of polling the newest ids and of pinging the connection.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// The pauses between attempts to connect: doubled from the first to the last, each reduced at random
+/// by up to a half.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The state of the task.
+pub(in crate::store) struct Listener {
+    pub(in crate::store) connector: Arc<Connector>,
+    pub(in crate::store) directory: Arc<SlotDirectory>,
+    pub(in crate::store) sessions: Arc<Sessions>,
+    pub(in crate::store) followers: Arc<Followers>,
+    pub(in crate::store) prefix: Arc<str>,
+    pub(in crate::store) command_timeout: Duration,
+    /// True while announcements are received.
+    pub(in crate::store) connected: watch::Sender<bool>,
+}
+
+impl Listener {
+    /// Runs until it is dropped.
+    pub(in crate::store) async fn run(self) {
+        tokio::join!(self.listen(), self.poll());
+    }
+
+    async fn listen(&self) {
+        let mut attempt = 0_usize;
+        let mut warned = false;
+        loop {
+            match self.subscribe(attempt).await {
+                Ok(connection) => {
+                    (attempt, warned) = (0, false);
+                    self.connected.send_replace(true);
+                    // The announcements before the subscription were missed.
+                    self.followers.wake_all();
+                    self.receive(connection).await;
+                    self.connected.send_replace(false);
+                    self.followers.wake_all();
+                    tracing::warn!("lost the connection that wakes streams; connecting again");
+                }
+                Err(failure) => {
+                    self.directory.invalidate_if_stale().await;
+                    if !warned {
+                        tracing::warn!(?failure, "cannot connect to Redis to wake streams");
+                        warned = true;
+                    }
+                }
+            }
+            sleep(pause(attempt)).await;
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    /// Subscribes at one node, at another one with each attempt.
+    async fn subscribe(&self, attempt: usize) -> Result<PubSub, RedisFailure> {
+        let nodes = self.directory.nodes().await?;
+        let node = nodes
+            .get(attempt.checked_rem(nodes.len()).unwrap_or_default())
+            .ok_or_else(|| RedisFailure::Transient("the cluster has no nodes".to_owned()))?;
+        let mut connection = self.connector.open_pubsub(node).await?;
+        timeout(
+            self.command_timeout,
+            connection.subscribe(keys::wake(&self.prefix)),
+        )
+        .await
+        .map_err(|_| RedisFailure::timed_out("a subscription"))?
+        .map_err(|error| RedisFailure::from_error(&error))?;
+        Ok(connection)
+    }
+
+    /// Wakes subscriptions until the connection is lost.
+    async fn receive(&self, connection: PubSub) {
+        let (mut commands, mut messages) = connection.split();
+        let mut poll = interval(POLL_INTERVAL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                message = messages.next() => {
+                    let Some(message) = message else { return };
+                    if let Ok(names) = std::str::from_utf8(message.get_payload_bytes()) {
+                        names.lines().for_each(|name| self.followers.wake(name));
+                    }
+                }
+                // A dead connection may never report an error.
+                _ = poll.tick() => {
+                    let pong = timeout(self.command_timeout, commands.ping::<Value>()).await;
+                    if !matches!(pong, Ok(Ok(_))) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn poll(&self) {
+        let mut newest = HashMap::new();
+        loop {
+            sleep(POLL_INTERVAL).await;
+            match self.poll_once(&newest).await {
+                Ok(found) => newest = found,
+                // `listen` logs and handles the loss of the server.
+                Err(failure) => tracing::debug!(?failure, "cannot look at the newest ids"),
+            }
+        }
+    }
+
+    /// Wakes the subscriptions of topics whose newest entry differs from `previous`, and returns the
+    /// newest entries.
+    async fn poll_once(
+        &self,
+        previous: &HashMap<Topic, Value>,
+    ) -> Result<HashMap<Topic, Value>, RedisFailure> {
+        let topics = self.followers.topics();
+        let commands: Vec<_> = topics
+            .iter()
+            .map(|topic| {
+                let mut command = redis::cmd("XREVRANGE");
+                let key = keys::messages(&self.prefix, topic);
+                command.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+                (keys::topic_slot(topic), command)
+            })
+            .collect();
+        let replies = self.sessions.each(&commands).await?;
+        let mut found = HashMap::with_capacity(topics.len());
+        for (topic, newest) in topics.into_iter().zip(replies) {
+            let Ok(newest) = newest else { continue };
+            if previous.get(&topic) != Some(&newest) {
+                self.followers.wake(topic.as_str());
+            }
+            found.insert(topic, newest);
+        }
+        Ok(found)
+    }
+}
+
+fn pause(attempt: usize) -> Duration {
+    let doublings = u32::try_from(attempt.min(16)).unwrap_or(16);
+    let pause = FIRST_PAUSE
+        .saturating_mul(2_u32.saturating_pow(doublings))
+        .min(LAST_PAUSE);
+    pause.mul_f64(rand::random_range(0.5..=1.0))
+}

@@ -1,0 +1,227 @@
+//! The index of topics.
+//!
+//! The index is in another slot than the topics, so no step can change both. It can contain empty
+//! topics, which readers skip, but it never lacks a topic with messages: a process that has not
+//! indexed a topic within [`REINDEX_AFTER`], or since a connection was opened, indexes it before and
+//! after the append; and only a topic without a new message for [`IDLE`] is removed, which is longer
+//! than any process remembers that it indexed the topic.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use posthorn_application::{StoreError, TopicPage, TopicRequest, TopicSummary};
+use posthorn_domain::Topic;
+use redis::{Cmd, RedisResult, Value};
+use tokio::time::Instant;
+
+use crate::cluster::sessions::Sessions;
+use crate::cluster::slots::slot_of;
+use crate::failure::RedisFailure;
+use crate::keys;
+use crate::mutex::lock;
+use crate::store::record;
+
+/// The time after which a process indexes a topic again: the longest time that the list can lack a
+/// topic after the index was lost without a lost connection.
+const REINDEX_AFTER: Duration = Duration::from_mins(1);
+/// The time without a new message after which a topic is removed.
+pub(in crate::store) const IDLE: Duration = Duration::from_hours(24);
+/// The most topics to remember as indexed.
+const MAX_REMEMBERED: usize = 10_000;
+/// The number of names read in one round trip.
+const CHUNK: usize = 256;
+
+/// The index, and the topics that this process knows to be in it.
+pub(in crate::store) struct TopicIndex {
+    key: String,
+    slot: u16,
+    indexed: Mutex<HashMap<Topic, Indexed>>,
+}
+
+/// The time at which a topic was indexed.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Indexed {
+    /// The time.
+    pub(in crate::store) at: Instant,
+    /// The number of connections opened by then.
+    pub(in crate::store) replacements: u64,
+}
+
+impl TopicIndex {
+    /// The index under `prefix`.
+    pub(in crate::store) fn new(prefix: &str) -> Self {
+        let key = keys::topics(prefix);
+        Self {
+            slot: slot_of(&key),
+            key,
+            indexed: Mutex::default(),
+        }
+    }
+
+    /// True if this process knows that `topic` is in the index.
+    pub(in crate::store) fn is_indexed(&self, topic: &Topic, replacements: u64) -> bool {
+        lock(&self.indexed).get(topic).is_some_and(|indexed| {
+            indexed.replacements == replacements && indexed.at.elapsed() < REINDEX_AFTER
+        })
+    }
+
+    /// Remembers that `topic` was indexed.
+    pub(in crate::store) fn remember(&self, topic: Topic, time: Indexed) {
+        let mut indexed = lock(&self.indexed);
+        if indexed.len() >= MAX_REMEMBERED {
+            indexed.retain(|_, time| time.at.elapsed() < REINDEX_AFTER);
+        }
+        if indexed.len() >= MAX_REMEMBERED {
+            indexed.clear();
+        }
+        indexed.insert(topic, time);
+    }
+
+    /// Adds `topic`.
+    pub(in crate::store) async fn add(
+        &self,
+        sessions: &Sessions,
+        topic: &Topic,
+    ) -> Result<(), RedisFailure> {
+        let mut command = redis::cmd("ZADD");
+        command.arg(&self.key).arg(0).arg(topic.as_str());
+        sessions.query(self.slot, &command).await
+    }
+
+    /// Removes idle `topics`, and adds those again that got messages meanwhile.
+    pub(in crate::store) async fn remove_idle(
+        &self,
+        sessions: &Sessions,
+        prefix: &str,
+        topics: &[Topic],
+    ) -> Result<(), RedisFailure> {
+        let names: Vec<_> = topics.iter().map(Topic::as_str).collect();
+        let mut command = redis::cmd("ZREM");
+        command.arg(&self.key).arg(names);
+        sessions.query::<()>(self.slot, &command).await?;
+        let lengths: Vec<_> = topics
+            .iter()
+            .map(|topic| {
+                let mut command = redis::cmd("XLEN");
+                command.arg(keys::messages(prefix, topic));
+                (keys::topic_slot(topic), command)
+            })
+            .collect();
+        for (topic, length) in topics.iter().zip(sessions.each(&lengths).await?) {
+            // A topic whose length is unknown may hold messages.
+            if !matches!(length, Ok(Value::Int(0))) {
+                self.add(sessions, topic).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to [`CHUNK`] names after `after`, and true if there are more.
+    pub(in crate::store) async fn names(
+        &self,
+        sessions: &Sessions,
+        after: Option<&Topic>,
+    ) -> Result<(Vec<Topic>, bool), StoreError> {
+        let from = after.map_or_else(|| "-".to_owned(), |topic| format!("({topic}"));
+        let mut command = redis::cmd("ZRANGEBYLEX");
+        command.arg(&self.key).arg(from).arg("+");
+        command.arg("LIMIT").arg(0).arg(CHUNK + 1);
+        let reply: Value = sessions.query(self.slot, &command).await?;
+        let mut names: Vec<String> = record::from_value(reply)?;
+        let more = names.len() > CHUNK;
+        names.truncate(CHUNK);
+        let parse = |name: String| {
+            Topic::parse(&name).map_err(|error| record::corrupt(format!("the index: {error}")))
+        };
+        Ok((
+            names.into_iter().map(parse).collect::<Result<_, _>>()?,
+            more,
+        ))
+    }
+
+    /// A page of the topics that hold messages.
+    pub(in crate::store) async fn page(
+        &self,
+        sessions: &Sessions,
+        prefix: &str,
+        request: TopicRequest,
+    ) -> Result<TopicPage, StoreError> {
+        let limit = request.limit.get();
+        let mut topics = Vec::new();
+        let mut after = request.after;
+        loop {
+            let (names, more) = self.names(sessions, after.as_ref()).await?;
+            let infos: Vec<_> = names
+                .iter()
+                .map(|topic| (keys::topic_slot(topic), info_command(prefix, topic)))
+                .collect();
+            after = names.last().cloned();
+            for (topic, info) in names.into_iter().zip(sessions.each(&infos).await?) {
+                topics.extend(summary(topic, info)?);
+            }
+            if topics.len() > limit || !more {
+                let has_more = topics.len() > limit;
+                topics.truncate(limit);
+                return Ok(TopicPage { topics, has_more });
+            }
+        }
+    }
+}
+
+fn info_command(prefix: &str, topic: &Topic) -> Cmd {
+    let mut command = redis::cmd("XINFO");
+    command.arg("STREAM").arg(keys::messages(prefix, topic));
+    command
+}
+
+/// Parses the reply to `XINFO STREAM`, names and values in turn; `None` for a stream that is empty or
+/// does not exist.
+fn summary(topic: Topic, info: RedisResult<Value>) -> Result<Option<TopicSummary>, StoreError> {
+    let info = match info {
+        Ok(Value::Array(info)) => info,
+        Err(error)
+            if error
+                .detail()
+                .is_some_and(|text| text.contains("no such key")) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => match RedisFailure::from_error(&error) {
+            RedisFailure::Corrupt(text) => {
+                // Its readers and writers get the error; it must not hide the other topics.
+                tracing::debug!(%topic, error = text, "skipping a topic that is no stream");
+                return Ok(None);
+            }
+            failure => return Err(failure.into()),
+        },
+        Ok(_) => {
+            return Err(record::corrupt(
+                "the reply to XINFO has an unknown form".to_owned(),
+            ));
+        }
+    };
+    let (mut count, mut first, mut last) = (0, None, None);
+    let mut info = info.into_iter();
+    while let (Some(name), Some(value)) = (info.next(), info.next()) {
+        match record::from_value::<String>(name)?.as_str() {
+            "length" => count = record::from_value(value)?,
+            "first-entry" => first = entry_id(value)?,
+            "last-entry" => last = entry_id(value)?,
+            _ => {}
+        }
+    }
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(None);
+    };
+    Ok(Some(TopicSummary {
+        topic,
+        count,
+        first: record::parse_id(&first)?,
+        last: record::parse_id(&last)?,
+    }))
+}
+
+fn entry_id(value: Value) -> Result<Option<String>, StoreError> {
+    Ok(record::from_value::<Option<record::Entry>>(value)?.map(|(id, _)| id))
+}

@@ -1,0 +1,128 @@
+//! The commands of the write path and the reply to an append.
+
+use std::sync::Arc;
+
+use posthorn_application::{Append, AppendError, Appended};
+use posthorn_domain::{Durability, Receipt, Topic};
+use redis::{Cmd, Value};
+
+use crate::keys;
+use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY};
+use crate::store::scripts::{ScriptCall, append_once};
+
+/// A write of one caller.
+pub(in crate::store) enum Write {
+    /// A message.
+    Append(Append),
+    /// A write that stores nothing, at the node of that number; see [`keys::probe`].
+    Probe(u32),
+}
+
+impl Write {
+    /// The topic that receives a message.
+    pub(in crate::store) fn topic(&self) -> Option<&Topic> {
+        match self {
+            Self::Append(append) => Some(&append.message.topic),
+            Self::Probe(_) => None,
+        }
+    }
+
+    /// The command; an append stores `durability` in the record of its idempotency key.
+    pub(in crate::store) fn command(
+        &self,
+        prefix: &str,
+        durability: Durability,
+        call: ScriptCall,
+    ) -> Cmd {
+        match self {
+            Self::Append(append) => append_command(prefix, append, durability, call),
+            Self::Probe(tag) => probe_command(prefix, *tag),
+        }
+    }
+}
+
+fn append_command(prefix: &str, append: &Append, durability: Durability, call: ScriptCall) -> Cmd {
+    let topic = &append.message.topic;
+    let mut command = if let Some(idempotency) = &append.idempotency {
+        let ttl = u64::try_from(idempotency.ttl.as_millis()).unwrap_or(keys::MAX_TTL_MILLIS);
+        let mut command = append_once(call);
+        command
+            .arg(2)
+            .arg(keys::messages(prefix, topic))
+            .arg(keys::idempotency(prefix, topic, &idempotency.key))
+            .arg(ttl.clamp(1, keys::MAX_TTL_MILLIS))
+            .arg(record::receipt_tail(
+                durability,
+                &idempotency.fingerprint,
+                &append.pod,
+            ))
+            .arg(u8::from(durability == Durability::Replicated))
+            .arg(KEY)
+            .arg(idempotency.key.as_str());
+        command
+    } else {
+        let mut command = redis::cmd("XADD");
+        command.arg(keys::messages(prefix, topic)).arg("*");
+        command
+    };
+    command.arg(CONTENT).arg(append.message.content.as_str());
+    for (key, value) in append.message.attributes.iter() {
+        command.arg(format!("{ATTRIBUTE}{key}")).arg(value);
+    }
+    command
+}
+
+/// An append to a stream that never exists and that it must not create: the server checks and rejects
+/// it as it does an append, and stores nothing.
+fn probe_command(prefix: &str, tag: u32) -> Cmd {
+    let mut command = redis::cmd("XADD");
+    command
+        .arg(keys::probe(prefix, tag))
+        .arg("NOMKSTREAM")
+        .arg("*")
+        .arg(CONTENT)
+        .arg("");
+    command
+}
+
+/// Parses the reply to `append`, which reached `durability`.
+pub(in crate::store) fn appended(
+    append: Append,
+    durability: Durability,
+    reply: Value,
+) -> Result<Appended, AppendError> {
+    let Append {
+        message,
+        pod,
+        idempotency,
+    } = append;
+    let topic = message.topic;
+    let receipt = |id, durability, pod| Receipt {
+        id,
+        topic,
+        durability,
+        pod,
+    };
+    let Some(idempotency) = idempotency else {
+        let id = record::parse_id(&record::from_value::<String>(reply)?)?;
+        return Ok(Appended {
+            receipt: receipt(id, durability, pod),
+            replayed: false,
+        });
+    };
+    let (stored, text) = record::from_value::<(bool, String)>(reply)?;
+    if stored {
+        return Ok(Appended {
+            receipt: receipt(record::parse_id(&text)?, durability, pod),
+            replayed: false,
+        });
+    }
+    let first = record::parse_receipt(&text)?;
+    if first.fingerprint != record::hex(&idempotency.fingerprint) {
+        return Err(AppendError::KeyReused);
+    }
+    Ok(Appended {
+        receipt: receipt(first.id, first.durability, Arc::from(first.pod)),
+        replayed: true,
+    })
+}

@@ -1,0 +1,336 @@
+//! The task that writes to one node: it sends everything that waits as one pipeline.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use posthorn_domain::{Durability, Topic};
+use redis::{Pipeline, RedisResult, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use super::command::Write;
+use super::durability::{SYNCED_SETTINGS, add_synced_check, durability, is_synced};
+use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
+use crate::cluster::slots::NodeAddress;
+use crate::failure::{Redirect, RedisFailure, ask_target};
+use crate::keys;
+use crate::store::fence::{MAX_FENCED, fence_command};
+use crate::store::scripts::ScriptCall;
+use crate::store::settings::RedisStoreSettings;
+
+/// The most writes in one pipeline.
+const MAX_PIPELINE: usize = 256;
+
+/// A write and the channel of its outcome.
+pub(in crate::store) struct Job {
+    pub(in crate::store) write: Write,
+    /// True if the node is importing the slot, so the command needs `ASKING`.
+    pub(in crate::store) asking: bool,
+    pub(in crate::store) reply: oneshot::Sender<Result<Written, WriteError>>,
+}
+
+/// A write that reached the required durability.
+pub(in crate::store) struct Written {
+    pub(in crate::store) write: Write,
+    pub(in crate::store) reply: Value,
+    pub(in crate::store) durability: Durability,
+}
+
+/// The failure of a write.
+pub(in crate::store) enum WriteError {
+    /// The server may have executed the write.
+    Failed(RedisFailure),
+    /// The write was not executed; another node owns the slot.
+    WrongNode(Write, RedisFailure),
+    /// The write was not executed; this node is importing the slot.
+    Ask(Write, NodeAddress, RedisFailure),
+}
+
+/// The state of the task.
+pub(in crate::store) struct Writer {
+    connection: ManagedConnection,
+    settings: RedisStoreSettings,
+    bound: Duration,
+    /// The durability of the server, and the generation of the connection over which it was checked.
+    checked: Option<(u64, Durability)>,
+    /// The generation of a connection, and the topics that were fenced over it.
+    fenced: (u64, HashSet<Topic>),
+}
+
+/// The replies to one pipeline.
+struct Replies {
+    writes: Vec<RedisResult<Value>>,
+    durability: Durability,
+    /// The reason why the writes did not reach the required durability.
+    shortfall: Option<RedisFailure>,
+    generation: u64,
+}
+
+/// The rejections in one pipeline.
+#[derive(Default)]
+struct Rejections {
+    /// The jobs whose script the server does not have.
+    no_script: Vec<Job>,
+    /// True if the server is not the owner of some slot.
+    wrong_node: bool,
+}
+
+impl Writer {
+    /// A task that writes over `connection`.
+    pub(in crate::store) fn new(
+        connection: ManagedConnection,
+        settings: &RedisStoreSettings,
+    ) -> Self {
+        Self {
+            connection,
+            bound: settings.write_bound(),
+            settings: settings.clone(),
+            checked: None,
+            fenced: (0, HashSet::new()),
+        }
+    }
+
+    /// Writes until every sender is dropped and the queue is empty.
+    pub(in crate::store) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut batch = Vec::with_capacity(MAX_PIPELINE);
+        while jobs.recv_many(&mut batch, MAX_PIPELINE).await > 0 {
+            // A caller that dropped its receiver was told of a failure: its write is not due any more.
+            batch.retain(|job| !job.reply.is_closed());
+            let no_script = self
+                .write(std::mem::take(&mut batch), ScriptCall::EvalSha)
+                .await;
+            self.write(no_script, ScriptCall::Eval).await;
+        }
+    }
+
+    /// Writes `jobs` and sends their outcomes. Returns the jobs whose script the server does not
+    /// have.
+    async fn write(&mut self, jobs: Vec<Job>, call: ScriptCall) -> Vec<Job> {
+        if jobs.is_empty() {
+            return jobs;
+        }
+        match self.send(&jobs, call).await {
+            Ok(replies) => {
+                let generation = replies.generation;
+                let rejections = send_outcomes(jobs, replies);
+                if rejections.wrong_node {
+                    // A demoted primary keeps its connections open; a new one leads to its successor.
+                    self.connection.discard(generation).await;
+                }
+                rejections.no_script
+            }
+            Err(failure) => {
+                for job in jobs {
+                    // An error means that the caller has dropped its receiver.
+                    let _ = job.reply.send(Err(WriteError::Failed(failure.clone())));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Sends one pipeline and checks the durability of its writes.
+    async fn send(&mut self, jobs: &[Job], call: ScriptCall) -> Result<Replies, RedisFailure> {
+        // Step 1: a live connection to a server of the required durability. The second attempt is for
+        // a connection that broke unnoticed; nothing was written over it yet.
+        let (mut lease, durability) = match self.ready().await {
+            Ok(ready) => ready,
+            Err(_) => self.ready().await?,
+        };
+
+        // Step 2: one round trip. It is never repeated: a lost connection does not reveal whether the
+        // server executed the appends.
+        let unfenced = self.unfenced(jobs, lease.generation);
+        let pipeline = self.pipeline(&unfenced, jobs, durability, call);
+        let replies = self.connection.call(&mut lease, &pipeline, self.bound);
+        let mut fences: Vec<RedisResult<Value>> = replies.await.map_err(CallError::into_failure)?;
+
+        // Step 3: split the replies in the order of the pipeline: fences, writes, durability.
+        let mut writes = fences.split_off(unfenced.len().min(fences.len()));
+        let after = writes.split_off(jobs.len().min(writes.len()));
+        self.remember_fenced(unfenced, fences);
+
+        // Step 4: check the durability after the writes. Before them it proves nothing: replicas can
+        // disconnect, and `CONFIG SET` can disable the sync.
+        let mut replies = Replies {
+            writes,
+            durability,
+            shortfall: None,
+            generation: lease.generation,
+        };
+        match durability {
+            Durability::Replicated => replies.shortfall = self.missing_replicas(after),
+            Durability::Synced if !is_synced(&after) => {
+                self.checked = None;
+                replies.durability = Durability::Memory;
+                replies.shortfall = self.insufficient(replies.durability);
+            }
+            Durability::Synced | Durability::Memory => {}
+        }
+        Ok(replies)
+    }
+
+    /// Leases the connection and returns the durability of its server, checked once per connection.
+    ///
+    /// # Errors
+    /// Also if the durability is less than the required one.
+    async fn ready(&mut self) -> Result<(ConnectionLease, Durability), RedisFailure> {
+        let mut lease = self.connection.lease().await?;
+        if let Some((generation, durability)) = self.checked
+            && generation == lease.generation
+        {
+            return Ok((lease, durability));
+        }
+        let required = self.settings.durability;
+        let durability = durability(&self.connection, &mut lease, required, self.bound).await?;
+        if let Some(failure) = self.insufficient(durability) {
+            return Err(failure);
+        }
+        self.checked = Some((lease.generation, durability));
+        Ok((lease, durability))
+    }
+
+    /// The failure if `durability` is less than the required one.
+    fn insufficient(&self, durability: Durability) -> Option<RedisFailure> {
+        (durability < self.settings.durability).then(|| {
+            RedisFailure::Transient(format!("Redis reaches the durability {durability} only"))
+        })
+    }
+
+    /// The topics of `jobs` that were not fenced over the connection of this generation.
+    fn unfenced(&mut self, jobs: &[Job], generation: u64) -> Vec<Topic> {
+        if self.fenced.0 != generation || self.fenced.1.len() >= MAX_FENCED {
+            self.fenced = (generation, HashSet::new());
+        }
+        let mut topics: Vec<_> = jobs
+            .iter()
+            // A node that is importing the slot does not have all keys of the topic yet.
+            .filter(|job| !job.asking)
+            .filter_map(|job| job.write.topic())
+            .filter(|topic| !self.fenced.1.contains(*topic))
+            .cloned()
+            .collect();
+        topics.sort_unstable();
+        topics.dedup();
+        topics
+    }
+
+    fn remember_fenced(&mut self, topics: Vec<Topic>, replies: Vec<RedisResult<Value>>) {
+        for (topic, reply) in topics.into_iter().zip(replies) {
+            match reply {
+                Ok(_) => {
+                    self.fenced.1.insert(topic);
+                }
+                // The appends to the topic fail for the same reason; the next one fences it again.
+                Err(error) => tracing::debug!(%topic, %error, "cannot fence the topic"),
+            }
+        }
+    }
+
+    /// The pipeline, in this order:
+    /// 1. fences: a torn transaction must be closed before anything that is acknowledged;
+    /// 2. writes, in the order of the queue;
+    /// 3. the announcement to subscribers, behind the writes that they will look for;
+    /// 4. the check of `durability`, which covers everything before it.
+    fn pipeline(
+        &self,
+        unfenced: &[Topic],
+        jobs: &[Job],
+        durability: Durability,
+        call: ScriptCall,
+    ) -> Pipeline {
+        let prefix = &self.settings.redis.prefix;
+        let commands = unfenced.len() + jobs.len() + 1 + SYNCED_SETTINGS.len();
+        let mut pipeline = Pipeline::with_capacity(commands);
+        for topic in unfenced {
+            pipeline.add_command(fence_command(prefix, topic, true));
+        }
+        for job in jobs {
+            if job.asking {
+                pipeline.cmd("ASKING").ignore();
+            }
+            pipeline.add_command(job.write.command(prefix, durability, call));
+        }
+        let mut topics: Vec<_> = jobs
+            .iter()
+            .filter_map(|job| job.write.topic().map(Topic::as_str))
+            .collect();
+        topics.sort_unstable();
+        topics.dedup();
+        if !topics.is_empty() {
+            let announcement = pipeline.cmd("PUBLISH").arg(keys::wake(prefix));
+            announcement.arg(topics.join("\n")).ignore();
+        }
+        match durability {
+            Durability::Replicated => {
+                pipeline.add_command(self.settings.wait_command());
+            }
+            Durability::Synced => add_synced_check(&mut pipeline),
+            Durability::Memory => {}
+        }
+        // An error of one command must not hide the replies to the others.
+        pipeline.ignore_errors();
+        pipeline
+    }
+
+    /// The failure if the reply to `WAIT` counts fewer replicas than required.
+    fn missing_replicas(&self, replies: Vec<RedisResult<Value>>) -> Option<RedisFailure> {
+        let required = self.settings.replicas();
+        let reply = replies.into_iter().next().unwrap_or(Ok(Value::Nil));
+        match reply.and_then(|reply| Ok(redis::from_redis_value::<u64>(reply)?)) {
+            Ok(replicas) if replicas >= u64::from(required) => None,
+            Ok(replicas) => Some(RedisFailure::Transient(format!(
+                "{replicas} of {required} replicas acknowledged in time"
+            ))),
+            Err(error) => Some(RedisFailure::from_error(&error)),
+        }
+    }
+}
+
+/// Sends each caller its outcome, except for jobs whose script the server does not have.
+fn send_outcomes(jobs: Vec<Job>, replies: Replies) -> Rejections {
+    let Replies {
+        writes,
+        durability,
+        shortfall,
+        ..
+    } = replies;
+    let mut rejections = Rejections::default();
+    for (job, result) in jobs.into_iter().zip(writes) {
+        let Job {
+            write,
+            asking,
+            reply,
+        } = job;
+        let outcome = match (result, &shortfall) {
+            (Ok(_), Some(failure)) => Err(WriteError::Failed(failure.clone())),
+            (Ok(value), None) => Ok(Written {
+                write,
+                reply: value,
+                durability,
+            }),
+            (Err(error), _) => match (Redirect::from_error(&error), ask_target(&error)) {
+                (Some(Redirect::NoScript), _) => {
+                    rejections.no_script.push(Job {
+                        write,
+                        asking,
+                        reply,
+                    });
+                    continue;
+                }
+                (Some(Redirect::WrongNode), _) => {
+                    rejections.wrong_node = true;
+                    let failure = RedisFailure::from_error(&error);
+                    Err(WriteError::WrongNode(write, failure))
+                }
+                (_, Some(node)) => {
+                    let failure = RedisFailure::from_error(&error);
+                    Err(WriteError::Ask(write, node, failure))
+                }
+                (_, None) => Err(WriteError::Failed(RedisFailure::from_error(&error))),
+            },
+        };
+        // An error means that the caller has dropped its receiver.
+        let _ = reply.send(outcome);
+    }
+    rejections
+}

@@ -1,0 +1,181 @@
+//! The writer tasks, one per node, each started with its first write.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::command::Write;
+use super::writer::{Job, WriteError, Writer, Written};
+use crate::cluster::connection::ManagedConnection;
+use crate::cluster::directory::SlotDirectory;
+use crate::cluster::sessions::{ATTEMPTS, MAX_NODES};
+use crate::deployment::connector::{Connector, Node};
+use crate::failure::RedisFailure;
+use crate::keys;
+use crate::mutex::lock;
+use crate::store::settings::RedisStoreSettings;
+
+/// The most queued writes of one node. Further callers wait in `send`, within their time limit.
+const QUEUE_CAPACITY: usize = 1024;
+
+/// Routes each write to the task of the node that owns its slot.
+pub(in crate::store) struct Writers {
+    connector: Arc<Connector>,
+    directory: Arc<SlotDirectory>,
+    settings: RedisStoreSettings,
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    queues: HashMap<Node, mpsc::Sender<Job>>,
+    tasks: JoinSet<()>,
+    closed: bool,
+}
+
+impl Writers {
+    /// No task runs yet.
+    pub(in crate::store) fn new(
+        connector: Arc<Connector>,
+        directory: Arc<SlotDirectory>,
+        settings: RedisStoreSettings,
+    ) -> Self {
+        Self {
+            connector,
+            directory,
+            settings,
+            running: Mutex::default(),
+        }
+    }
+
+    /// Writes to the owner of `slot`, and follows the slot if it moves. The caller sets a time limit
+    /// and may drop the future.
+    pub(in crate::store) async fn write(
+        &self,
+        slot: u16,
+        mut write: Write,
+    ) -> Result<Written, RedisFailure> {
+        let mut last = RedisFailure::Transient("the slot keeps moving".to_owned());
+        let mut ask_node = None;
+        for _ in 0..ATTEMPTS {
+            let asking = ask_node.is_some();
+            let node = match ask_node.take() {
+                Some(node) => node,
+                None => self.directory.node(slot).await?,
+            };
+            // Only a write that was certainly not executed is attempted again.
+            match self.write_to(&node, write, asking).await {
+                Ok(written) => return Ok(written),
+                Err(WriteError::Failed(failure)) => return Err(failure),
+                Err(WriteError::WrongNode(returned, failure)) => {
+                    self.directory.invalidate().await;
+                    (write, last) = (returned, failure);
+                }
+                Err(WriteError::Ask(returned, node, failure)) => {
+                    ask_node = Some(Node::Address(node));
+                    (write, last) = (returned, failure);
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// Checks that every node accepts writes, without storing anything.
+    pub(in crate::store) async fn probe(&self) -> Result<(), RedisFailure> {
+        for (_, tag) in self.directory.all_nodes().await? {
+            let written = self.write(keys::probe_slot(tag), Write::Probe(tag));
+            written.await?;
+        }
+        Ok(())
+    }
+
+    /// Rejects further writes and waits, at most for `bound`, for the queued ones.
+    pub(in crate::store) async fn close(&self, bound: Duration) {
+        let mut tasks = {
+            let mut running = lock(&self.running);
+            running.closed = true;
+            running.queues.clear();
+            std::mem::take(&mut running.tasks)
+        };
+        let drain = async { while tasks.join_next().await.is_some() {} };
+        if timeout(bound, drain).await.is_err() {
+            tracing::warn!(
+                "abandoned writes that Redis did not acknowledge before the store closed"
+            );
+        }
+    }
+
+    async fn write_to(
+        &self,
+        node: &Node,
+        write: Write,
+        asking: bool,
+    ) -> Result<Written, WriteError> {
+        let closed =
+            || WriteError::Failed(RedisFailure::Transient("the store is closed".to_owned()));
+        let queue = self.queue(node).ok_or_else(closed)?;
+        let (reply, outcome) = oneshot::channel();
+        let job = Job {
+            write,
+            asking,
+            reply,
+        };
+        queue.send(job).await.map_err(|_| closed())?;
+        // The task ends when every sender is dropped: a waiting caller must not keep one.
+        drop(queue);
+        let outcome = outcome.await.map_err(|_| closed())?;
+        if let Err(WriteError::Failed(RedisFailure::Transient(_))) = &outcome {
+            self.directory.invalidate_if_stale().await;
+        }
+        outcome
+    }
+
+    fn queue(&self, node: &Node) -> Option<mpsc::Sender<Job>> {
+        let mut running = lock(&self.running);
+        if running.closed {
+            return None;
+        }
+        // A closed queue is of a task that panicked: another one replaces it.
+        if let Some(queue) = running.queues.get(node)
+            && !queue.is_closed()
+        {
+            return Some(queue.clone());
+        }
+        // Some of the nodes must be gone. The tasks of the others restart with their next write.
+        if running.queues.len() >= MAX_NODES {
+            running.queues.clear();
+        }
+        while running.tasks.try_join_next().is_some() {}
+        let connector = Arc::clone(&self.connector);
+        let command_timeout = self.settings.redis.command_timeout;
+        let connection = ManagedConnection::new(connector, node.clone(), command_timeout);
+        let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
+        running
+            .tasks
+            .spawn(Writer::new(connection, &self.settings).run(jobs));
+        running.queues.insert(node.clone(), queue.clone());
+        Some(queue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_writer_task_that_panicked_is_replaced() {
+        let settings = RedisStoreSettings::new(SecretString::from("redis://127.0.0.1:1"));
+        let connector = Arc::new(Connector::new(&settings.redis, Duration::ZERO).unwrap());
+        let directory = Arc::new(SlotDirectory::new(Arc::clone(&connector)));
+        let writers = Writers::new(connector, directory, settings);
+        let (dead, _) = mpsc::channel(1);
+        lock(&writers.running).queues.insert(Node::Primary, dead);
+        assert!(!writers.queue(&Node::Primary).unwrap().is_closed());
+    }
+}

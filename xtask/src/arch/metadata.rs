@@ -13,6 +13,9 @@ pub(super) struct Metadata {
 pub(super) struct Package {
     pub(super) name: String,
     pub(super) license: Option<String>,
+    /// The path of its `Cargo.toml`.
+    #[serde(default)]
+    pub(super) manifest_path: String,
     pub(super) dependencies: Vec<Dependency>,
 }
 

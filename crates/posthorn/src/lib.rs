@@ -1,16 +1,18 @@
-//! The composition of Posthorn: the only place that knows every adapter.
+//! The binary as a library: command line, composition, signals, supervision. The only crate that
+//! names two adapters.
 
 pub mod cli;
-mod client;
+mod commands;
 pub mod compose;
 pub mod config;
-mod healthcheck;
+mod exit;
+mod local_url;
 mod open_files;
-mod run;
+mod runtime;
 mod signals;
 mod supervisor;
 mod system_clock;
-mod token;
+mod telemetry;
 
-pub use run::main;
+pub use commands::main;
 pub use system_clock::SystemClock;

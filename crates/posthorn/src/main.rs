@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// A request allocates some forty times, and much of that is freed by another worker: retention lets
-/// go of what any of them has stored.
+/// A request makes some forty allocations. Many of them are freed by another thread, because
+/// retention removes messages that any thread has stored.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

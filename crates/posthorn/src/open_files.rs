@@ -1,18 +1,18 @@
-//! The system's limit on open files: each connection is one, and so is much else.
+//! The system's limit on open files, which bounds the number of connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is left for all but clients' connections: the platform's ones, the store, Redis, the log.
+/// The files that are not connections of clients: probes, the store, Redis, the log.
 const RESERVE: usize = 512;
 
-/// Raises the limit as far as the process may, and gives it; `None` when there is none.
+/// Raises the limit as far as permitted, and returns it; `None` if there is no limit.
 pub(crate) fn raise() -> Option<usize> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: maximum,
         maximum,
     };
-    // Where that is not allowed, what there was still holds.
+    // If raising is not permitted, the present limit still holds.
     let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
         Err(_) => current,
@@ -20,26 +20,26 @@ pub(crate) fn raise() -> Option<usize> {
     limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// How many connections may be open at once: `wanted`, unless the limit on open files is too low for
-/// so many, which is said.
-pub(crate) fn connections(wanted: usize, limit: Option<usize>) -> usize {
+/// The most connections at once: `wanted`, or fewer with a warning if the limit on open files is too
+/// low.
+pub(crate) fn max_connections(wanted: usize, limit: Option<usize>) -> usize {
     let most = most_within(limit);
     if most < wanted {
         tracing::warn!(
             open_files = limit,
             max_connections = wanted,
             "the limit on open files, {}, is too low for MAX_CONNECTIONS, {wanted}: \
-             no more than {most} are taken at once (ulimit -n)",
+             no more than {most} are accepted at once (ulimit -n)",
             limit.unwrap_or_default()
         );
     }
     wanted.min(most)
 }
 
-/// How many connections fit into the limit; at least one.
+/// The connections that fit into the limit; at least one.
 fn most_within(limit: Option<usize>) -> usize {
     limit.map_or(usize::MAX, |limit| {
-        // A low one is shared by halves.
+        // Half of a low limit is reserved.
         let reserve = RESERVE.min(limit / 2);
         limit.saturating_sub(reserve).max(1)
     })
@@ -61,7 +61,11 @@ mod tests {
             (5, Some(256), 5),
             (5, Some(0), 1),
         ] {
-            assert_eq!(connections(wanted, limit), expected, "{wanted} {limit:?}");
+            assert_eq!(
+                max_connections(wanted, limit),
+                expected,
+                "{wanted} {limit:?}"
+            );
         }
     }
 }

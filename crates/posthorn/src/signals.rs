@@ -1,14 +1,13 @@
-//! SIGTERM and SIGINT: the first one drains, the second one ends the process at once. SIGXFSZ ends
-//! nothing.
+//! SIGTERM and SIGINT: the first drains, the second ends the process at once. SIGXFSZ ends nothing.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a write beyond `ulimit -f` raises; the number is the same wherever this runs.
+/// The number of SIGXFSZ, which a write beyond `ulimit -f` raises, on every supported platform.
 const FILE_SIZE_LIMIT: i32 = 25;
 
-/// Listens for the signals that ask the process to stop.
+/// A listener for the signals that stop the process.
 #[derive(Debug)]
 pub(crate) struct StopSignals {
     terminate: Signal,
@@ -16,7 +15,7 @@ pub(crate) struct StopSignals {
     _file_size_limit: Signal,
 }
 
-/// A signal that asks the process to stop.
+/// A signal that stops the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopSignal {
     /// SIGTERM, as from Kubernetes.
@@ -26,17 +25,17 @@ pub(crate) enum StopSignal {
 }
 
 impl StopSignals {
-    /// Starts to listen; from here on the signals no longer end the process by themselves.
+    /// Starts to listen. From here on the signals no longer end the process by themselves.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            // With somebody who listens the write fails, as it does on a full disk.
+            // With a listener the write fails instead, as it does on a full disk.
             _file_size_limit: signal(SignalKind::from_raw(FILE_SIZE_LIMIT))?,
         })
     }
 
-    /// The next signal.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.terminate.recv() => StopSignal::Terminate,
@@ -46,11 +45,20 @@ impl StopSignals {
 }
 
 impl StopSignal {
-    /// The status of a process that this signal ends: 128 and the signal's number.
+    /// The exit code of a process that this signal ended: 128 and the number of the signal.
     pub(crate) const fn exit_code(self) -> u8 {
         match self {
             Self::Terminate => 143,
             Self::Interrupt => 130,
         }
+    }
+
+    /// Ends the process without cleaning up, as a second signal requests.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the operator requested the stop twice"
+    )]
+    pub(crate) fn exit_now(self) {
+        std::process::exit(i32::from(self.exit_code()));
     }
 }

@@ -1,15 +1,15 @@
-//! Background tasks whose handles are kept: one that ends on its own stops the process.
+//! Background tasks whose handles are kept: the process stops if one of them ends.
 
 use tokio::task::JoinSet;
 
-/// The background tasks of one application; they end when it is dropped.
+/// The background tasks of one application. They are cancelled when it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Supervisor {
     tasks: JoinSet<&'static str>,
 }
 
 impl Supervisor {
-    /// Runs `task`, which is meant to go on for ever, under `name`.
+    /// Runs a task that is meant to run until the process stops.
     pub(crate) fn run(
         &mut self,
         name: &'static str,
@@ -21,8 +21,7 @@ impl Supervisor {
         });
     }
 
-    /// Waits until a task ends, which none should; says what happened. Never returns while there
-    /// is no task.
+    /// Waits until a task ends, which is a failure, and describes it. Never returns without a task.
     pub(crate) async fn failed(&mut self) -> String {
         match self.tasks.join_next().await {
             Some(Ok(name)) => format!("the background task `{name}` ended"),
@@ -31,7 +30,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends all tasks and waits for them.
+    /// Cancels all tasks and waits for them.
     pub(crate) async fn stop(&mut self) {
         self.tasks.shutdown().await;
     }

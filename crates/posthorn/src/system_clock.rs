@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use posthorn_application::Clock;
 use posthorn_domain::Timestamp;
 
-/// The real time.
+/// The time of the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     origin: Instant,

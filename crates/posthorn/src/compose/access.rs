@@ -1,4 +1,4 @@
-//! Who may do what: keys, revoked tokens, and the policy of the environment.
+//! Access control: keys, revoked tokens, and the policy of the environment.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use posthorn_memory::{CachedRevocationList, MemoryQuotaCounter, MemoryQuotaSetti
 
 use crate::config::Settings;
 
-/// Of this many clients failures are counted at once.
+/// The most clients whose failures are counted at once.
 const MAX_CLIENTS: usize = 10_000;
 
-/// The access control that the settings describe, over the store's own list of revoked tokens.
+/// Builds the access control over the store's list of revoked tokens.
 pub(super) fn control(
     settings: &Settings,
     revocations: Arc<dyn RevocationList>,
@@ -37,23 +37,8 @@ pub(super) fn control(
     )
 }
 
-/// Issues and checks tokens with the configured keys.
+/// Builds the issuer and verifier of tokens with the configured keys.
 pub(crate) fn tokens(settings: &Settings, clock: &Arc<dyn Clock>) -> JwtTokens {
     let secret = &settings.secret;
     JwtTokens::new(&secret.key, secret.previous.as_ref(), Arc::clone(clock))
-}
-
-/// Says once what everybody may do.
-pub(super) fn warn_of_open_access(settings: &Settings) {
-    if !settings.environment.is_open() {
-        return;
-    }
-    tracing::warn!(
-        environment = settings.environment.as_str(),
-        "access is open: everybody who reaches this server may send, read and delete messages; \
-         ENVIRONMENT=production asks for tokens"
-    );
-    if settings.access.require_write_token {
-        tracing::warn!("REQUIRE_WRITE_TOKEN=true has no effect outside production");
-    }
 }

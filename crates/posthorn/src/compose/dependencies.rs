@@ -1,4 +1,4 @@
-//! The cache, and the shared Redis behind it when there is one.
+//! The cache: in memory, or in a shared Redis where one is configured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use posthorn_memory::{MemoryCache, MemoryCacheSettings};
 use posthorn_redis::{RedisCache, RedisDependency, RedisPool, RedisSettings};
 use posthorn_telemetry::{InstrumentedCache, Metrics};
 
-use super::StartError;
+use super::error::StartError;
 use crate::config::{RedisSection, Settings};
 use crate::supervisor::Supervisor;
 
-/// How long the start waits for a Redis that must be there.
+/// How long the start waits for a required Redis.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(5);
-/// The pause between two looks for it.
+/// The pause between two checks of a required Redis.
 pub(super) const START_PAUSE: Duration = Duration::from_millis(200);
 
-/// What the use cases get of it.
+/// The cache and its dependency.
 pub(super) struct Shared {
     pub(super) cache: Arc<dyn Cache>,
     pub(super) breaker: Option<Arc<Breaker>>,
-    /// Closed when the process stops.
+    /// Closed when the application stops.
     pub(super) pool: Option<RedisPool>,
 }
 
-/// The cache in memory, or over Redis with the memory as its stand-in.
+/// Builds the cache in memory, or in Redis with the memory as the fallback.
 pub(super) async fn connect(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
@@ -44,18 +44,18 @@ pub(super) async fn connect(
         });
     };
     let redis = RedisSettings::new(section.url.clone());
-    let refused = |reason: String| StartError::Dependency {
+    let unusable = |reason: String| StartError::Dependency {
         setting: "REDIS_URL",
-        place: redis.masked_url(),
+        target: redis.masked_url(),
         reason,
     };
-    let pool = RedisPool::new(&redis).map_err(|error| refused(error.to_string()))?;
+    let pool = RedisPool::new(&redis).map_err(|error| unusable(error.to_string()))?;
     let dependency = RedisDependency::new(pool.clone());
     let observer = Arc::clone(metrics) as Arc<dyn DependencyObserver>;
     let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), observer));
-    if let Err(DependencyError(reason)) = look(section, &dependency, clock).await {
+    if let Err(DependencyError(reason)) = check_at_start(section, &dependency, clock).await {
         if section.required {
-            return Err(refused(format!(
+            return Err(unusable(format!(
                 "{reason}; start Redis, correct REDIS_URL, or set REDIS_REQUIRED=false"
             )));
         }
@@ -87,14 +87,14 @@ pub(super) async fn connect(
     })
 }
 
-/// A cache of this process alone.
+/// Builds a cache that only this process uses.
 pub(super) fn memory_cache(clock: &Arc<dyn Clock>, metrics: &Metrics) -> Arc<dyn Cache> {
     let memory = MemoryCache::new(Arc::clone(clock), MemoryCacheSettings::default());
     Arc::new(InstrumentedCache::new(Arc::new(memory), "memory", metrics))
 }
 
-/// Looks for Redis: once, or until the deadline when it must be there.
-async fn look(
+/// Checks Redis: once, or until the deadline if it is required.
+async fn check_at_start(
     section: &RedisSection,
     dependency: &dyn Dependency,
     clock: &Arc<dyn Clock>,

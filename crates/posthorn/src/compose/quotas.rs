@@ -1,4 +1,4 @@
-//! Who decides on quotas: this process, or all of them together over Redis.
+//! Quotas: counted in this process, or in Redis for all processes together.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use posthorn_telemetry::{InstrumentedQuotaCounter, Metrics};
 
 use crate::config::QuotaSection;
 
-/// The rate limiter, with its counter in memory, or over Redis with the memory as its
-/// stand-in. Whenever this process counts alone, it takes its share of each limit.
+/// Builds the rate limiter, with its counter in memory, or in Redis with the memory as the fallback.
+/// While this process counts alone, it allows its share of each limit.
 pub(super) fn rate_limiter(
     section: &QuotaSection,
     redis: Option<(&RedisPool, &Arc<Breaker>)>,

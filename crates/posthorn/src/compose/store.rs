@@ -1,4 +1,4 @@
-//! The store that the settings name: of messages, and of revoked tokens.
+//! The store that the settings name, for messages and for revoked tokens.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use posthorn_redis::{
     RedisStoreSettings,
 };
 
-use super::StartError;
 use super::dependencies::{START_DEADLINE, START_PAUSE};
+use super::error::StartError;
 use crate::config::{Settings, StoreUrl};
 
-/// The store, and the list of revoked tokens that is kept with the messages.
+/// The store, and the list of revoked tokens beside the messages.
 pub(crate) struct Opened {
     pub(crate) messages: Arc<dyn MessageStore>,
     pub(crate) revocations: Arc<dyn RevocationList>,
-    /// Whether a cache of messages in this process is right and of use: nobody else deletes from the
-    /// store, and reading from it takes longer.
+    /// True if a cache of messages in this process is correct and useful: no other process deletes
+    /// from the store, and reading from the store is slower.
     pub(crate) is_cacheable: bool,
 }
 
@@ -44,10 +44,10 @@ pub(crate) async fn open(
                 durability: section.durability.unwrap_or(Durability::Synced),
                 ..EmbeddedStoreSettings::new(path.clone())
             };
-            let place = path.display().to_string();
+            let target = path.display().to_string();
             let store = open_file(settings, Arc::clone(clock))
                 .await
-                .map_err(|reason| refused(place, &reason))?;
+                .map_err(|reason| unusable(target, &reason))?;
             let store = Arc::new(store);
             Ok(Opened {
                 messages: Arc::clone(&store) as _,
@@ -57,12 +57,12 @@ pub(crate) async fn open(
         }
         StoreUrl::Redis(url) => {
             let settings = RedisStoreSettings::new(url.clone());
-            let place = settings.redis.masked_url();
+            let target = settings.redis.masked_url();
             let revocations = revocation_list(&settings.redis, clock);
-            let revocations = revocations.map_err(|error| refused(place.clone(), &error))?;
+            let revocations = revocations.map_err(|error| unusable(target.clone(), &error))?;
             let store = connect(settings, section.durability, clock)
                 .await
-                .map_err(|error| refused(place, &error))?;
+                .map_err(|error| unusable(target, &error))?;
             Ok(Opened {
                 messages: Arc::new(store),
                 revocations: Arc::new(revocations),
@@ -72,8 +72,8 @@ pub(crate) async fn open(
     }
 }
 
-/// Opens the file on a thread of its own: after a crash all of it is read first, and a signal has to
-/// be heard in the meantime.
+/// Opens the file on a thread of its own: after a crash the whole file is read, and signals are
+/// handled meanwhile.
 async fn open_file(
     settings: EmbeddedStoreSettings,
     clock: Arc<dyn Clock>,
@@ -84,7 +84,7 @@ async fn open_file(
         .unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// The list of revoked tokens in a Redis; it connects when it is asked.
+/// Builds the list of revoked tokens in Redis. It connects with its first call.
 pub(crate) fn revocation_list(
     settings: &RedisSettings,
     clock: &Arc<dyn Clock>,
@@ -93,10 +93,10 @@ pub(crate) fn revocation_list(
     Ok(RedisRevocationList::new(pool, Arc::clone(clock)))
 }
 
-/// Connects to the Redis store, waiting for it until the deadline of the start.
+/// Connects to the Redis store, with retries until the deadline of the start.
 ///
-/// When nothing was said about durability, a server that does not sync every write or evicts keys is
-/// taken as it is, with a warning: the receipts name what was reached.
+/// If no durability is configured, a Redis that does not sync every write, or evicts keys, is
+/// accepted with a warning: the receipts name the durability that was reached.
 async fn connect(
     mut settings: RedisStoreSettings,
     durability: Option<Durability>,
@@ -114,7 +114,7 @@ async fn connect(
                 );
                 settings.durability = Durability::Memory;
             }
-            // The store warns of it when it takes the server as it is.
+            // `RedisStore` logs the warning when it accepts this Redis.
             Err(RedisStoreError::Evicts(_)) if durability.is_none() => {
                 settings.durability = Durability::Memory;
             }
@@ -127,10 +127,10 @@ async fn connect(
     }
 }
 
-fn refused(place: String, reason: &dyn std::fmt::Display) -> StartError {
+fn unusable(target: String, reason: &dyn std::fmt::Display) -> StartError {
     StartError::Dependency {
         setting: "STORE_URL",
-        place,
+        target,
         reason: reason.to_string(),
     }
 }

@@ -9,18 +9,20 @@
     reason = "tests"
 )]
 
-mod client_commands;
 mod crash;
 mod dependencies;
 mod file_store;
 mod overload;
-mod played_server;
 mod quotas;
 mod revocation;
 mod rotation;
+mod send;
 mod shutdown;
 mod starting;
 mod streams;
+mod stub_server;
 mod support;
+mod tail;
+mod tail_reconnect;
 mod tokens;
 mod traces;

@@ -256,7 +256,7 @@ async fn the_limit_on_open_files_is_raised_or_lowers_the_most_connections() {
     let server = Server::start_by(command, &[memory]).await;
     assert_eq!(server.metric("process_max_fds").await, Some(1000.0));
     let warning = "the limit on open files, 1000, is too low for MAX_CONNECTIONS, 25000: \
-        no more than 500 are taken at once";
+        no more than 500 are accepted at once";
     assert_eq!(server.logged(warning), 1, "{:?}", server.log);
 }
 

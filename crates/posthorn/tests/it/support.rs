@@ -80,6 +80,16 @@ pub(crate) async fn run(
     (output.status, text(output.stdout), text(output.stderr))
 }
 
+/// Waits for the end of a client command; returns its exit code and standard error.
+pub(crate) async fn output_of(child: Child) -> (Option<i32>, String) {
+    let output = timeout(PATIENCE, child.wait_with_output());
+    let output = output.await.expect("it ends").unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
 impl Server {
     /// Starts a server on a free port and waits until it says that it is ready.
     pub(crate) async fn start(directory: &TempDir, environment: &[(&str, &str)]) -> Self {

@@ -1,35 +1,37 @@
-//! `posthorn token revoke`: through a server, or in the store when there is none.
+//! `posthorn token revoke`: through a server, or in the store if no server is reachable.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{Clock, MAX_TOKEN_LIFETIME, RevocationList, TOKEN_LEEWAY};
+use posthorn_application::{Clock, MAX_TOKEN_LIFETIME, MessageStore, RevocationList, TOKEN_LEEWAY};
+use posthorn_client::{ApiClient, ClientError, RetryableError, without_password};
 use posthorn_domain::{Scope, Subject, Timestamp, TokenId};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
 use posthorn_redis::RedisSettings;
 
-use crate::client::{self, ClientError, Server};
+use super::issue::issue;
 use crate::compose::{access, store};
 use crate::config::{Settings, StoreUrl};
-use crate::healthcheck;
-use crate::run::{runtime, start_telemetry};
+use crate::local_url::local_url;
+use crate::{runtime, telemetry};
 
-/// As whom the server is asked.
+/// The subject of the token that authorizes the request.
 const SUBJECT: &str = "posthorn-token-revoke";
-/// For how long it may be asked with the token made for that.
-const ASK_FOR: Duration = Duration::from_mins(1);
+/// The lifetime of that token.
+const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 
-/// What to revoke.
+/// The token to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     id: TokenId,
-    /// When the token ends, if that is known.
+    /// When the token expires, if that is known.
     expires_at: Option<Timestamp>,
 }
 
 impl Target {
-    /// An id, remembered for `ttl` if that was said, or a whole token, which knows its end.
+    /// Parses a token, which contains its expiry, or an id. The revocation of an id is stored for
+    /// `ttl`, if there is one.
     pub(super) fn parse(
         text: &str,
         ttl: Option<Duration>,
@@ -48,64 +50,69 @@ impl Target {
     }
 }
 
-/// Revokes a token; gives what to say about it.
+/// Revokes a token; returns the text to print.
 pub(super) fn revoke(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     url: Option<String>,
     target: &Target,
 ) -> Result<String, String> {
-    let runtime = runtime().map_err(|error| error.to_string())?;
+    let runtime = runtime::build().map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let url = url.unwrap_or_else(|| healthcheck::base_url(settings));
-        let asked = ask(settings, clock, &url, target).await;
-        let url = client::shown(&url);
-        match asked {
-            Ok(()) => Ok(format!("revoked {} at {url}", target.id)),
-            Err(ClientError::Unreachable(..)) => {
-                let place = in_store(settings, clock, target).await;
-                let place =
-                    place.map_err(|reason| format!("no server answers at {url}, and {reason}"))?;
-                Ok(format!(
-                    "revoked {} in {place}: no server answers at {url}",
-                    target.id
-                ))
-            }
+        let url = url.unwrap_or_else(|| local_url(settings));
+        let outcome = revoke_at_server(settings, clock, &url, target).await;
+        let (url, id) = (without_password(&url), &target.id);
+        match outcome {
+            Ok(()) => Ok(format!("revoked {id} at {url}")),
+            Err(ClientError::Retryable(RetryableError {
+                is_unreachable: true,
+                ..
+            })) => match revoke_in_store(settings, clock, target).await {
+                Ok(store) => Ok(format!(
+                    "revoked {id} in {store}: no server responds at {url}"
+                )),
+                Err(reason) => Err(format!("no server responds at {url}, and {reason}")),
+            },
             Err(error) => Err(format!("{url}: {error}")),
         }
     })
 }
 
-/// Asks the server at `url`, with a token made for that.
-async fn ask(
+/// Sends the request to the server at `url`, with a token issued for it.
+async fn revoke_at_server(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     url: &str,
     target: &Target,
 ) -> Result<(), ClientError> {
-    let local = |error: &dyn std::fmt::Display| ClientError::Local(error.to_string());
-    let subject = Subject::parse(SUBJECT).map_err(|error| local(&error))?;
+    let subject = Subject::parse(SUBJECT).map_err(|error| ClientError::Local(error.to_string()))?;
     let tokens = access::tokens(settings, clock);
-    let token = super::issue(&tokens, subject, [Scope::Revoke], Vec::new(), ASK_FOR);
-    let server = Server::new(url, Some(token.map_err(|error| local(&error))?))?;
-    client::revoke(&server, &target.id, target.expires_at).await
+    let token = issue(
+        &tokens,
+        subject,
+        [Scope::Revoke],
+        Vec::new(),
+        TOKEN_LIFETIME,
+    );
+    let client = ApiClient::new(url, Some(token.map_err(ClientError::Local)?))?;
+    client.revoke_token(&target.id, target.expires_at).await
 }
 
-/// Writes into the store, which no server has open; says where.
-async fn in_store(
+/// Writes to the store, which no server has open; returns its name.
+async fn revoke_in_store(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
     target: &Target,
 ) -> Result<String, String> {
-    // The event of the audit trail has no server to write it.
-    let _telemetry = start_telemetry(settings)?;
+    // No server writes the audit event, so that this process does.
+    let _telemetry = telemetry::start(settings)?;
     let latest = clock.now().saturating_add(MAX_TOKEN_LIFETIME);
     let end = target.expires_at.map_or(latest, |end| end.min(latest));
     let until = end.saturating_add(TOKEN_LEEWAY);
-    let place = match &settings.store.url {
+    let store = match &settings.store.url {
         StoreUrl::Memory => return Err("the store `memory:` ends with its process".to_owned()),
         StoreUrl::File(path) => {
-            in_file(path, clock, target, until).await?;
+            revoke_in_file(path, clock, target, until).await?;
             path.display().to_string()
         }
         StoreUrl::Redis(url) => {
@@ -122,10 +129,10 @@ async fn in_store(
         request_id, client = "local", subject = SUBJECT, token = "", deed = "revoke-token", object,
         outcome = "done", "audit"
     );
-    Ok(place)
+    Ok(store)
 }
 
-async fn in_file(
+async fn revoke_in_file(
     path: &Path,
     clock: &Arc<dyn Clock>,
     target: &Target,
@@ -137,11 +144,11 @@ async fn in_file(
     let settings = EmbeddedStoreSettings::new(path.to_path_buf());
     let store = EmbeddedStore::open(&settings, Arc::clone(clock)).map_err(|error| match error {
         OpenError::Locked(_) => {
-            format!("{error}: name the server that uses it by --url or POSTHORN_URL")
+            format!("{error}: set --url or POSTHORN_URL to the server that uses it")
         }
         error => error.to_string(),
     })?;
     let outcome = store.revoke(&target.id, until).await;
-    posthorn_application::MessageStore::close(&store).await;
+    store.close().await;
     outcome.map_err(|error| error.to_string())
 }

@@ -1,15 +1,15 @@
-//! `posthorn send` and `posthorn tail` against a server that comes and goes.
+//! `posthorn send`: against a server that is absent, present, or written byte by byte.
 
 use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::process::Stdio;
 
-use reqwest::StatusCode;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Server, posthorn, run};
+use crate::stub_server::StubServer;
+use crate::support::{PATIENCE, Server, output_of, posthorn, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn send_prints_the_id_and_the_message_is_there() {
@@ -55,13 +55,13 @@ async fn send_prints_the_id_and_the_message_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_message_says_why_and_is_not_tried_again() {
+async fn a_rejected_message_prints_the_reason_and_is_not_retried() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[]).await;
     let environment = [("POSTHORN_URL", server.url.as_str())];
     let (status, _, stderr) = run(directory.path(), &["send", "   "], &environment).await;
     assert_eq!(status.code(), Some(1));
-    let said = "posthorn: the server refused: 400 validation-failed: message: Length";
+    let said = "posthorn: the server rejected the request: 400 validation-failed: message: Length";
     assert!(stderr.starts_with(said), "{stderr}");
     let arguments = ["send", "x", "--idempotency-key", "a\nb"];
     let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
@@ -70,7 +70,7 @@ async fn a_refused_message_says_why_and_is_not_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_is_wrong_is_told_without_its_password() {
+async fn an_invalid_address_is_printed_without_its_password() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[]).await;
     let there = server.url.trim_start_matches("http://");
@@ -94,7 +94,7 @@ async fn an_address_that_is_wrong_is_told_without_its_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn send_gives_up_in_the_time_it_was_given() {
+async fn send_gives_up_after_its_time_limit() {
     let directory = TempDir::new().unwrap();
     let environment = [("POSTHORN_URL", "http://127.0.0.1:1")];
     let arguments = ["send", "x", "--retry-for", "300ms"];
@@ -104,59 +104,7 @@ async fn send_gives_up_in_the_time_it_was_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_goes_on_after_the_server_was_killed_without_loss_or_repeat() {
-    let directory = TempDir::new().unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
-    let mut server = Server::start(&directory, &[("PORT", &port)]).await;
-    let mut command = posthorn(directory.path());
-    command.args([
-        "tail",
-        "inbox",
-        "--json",
-        "--after",
-        "00000000000000000000000000",
-    ]);
-    command
-        .env("POSTHORN_URL", &server.url)
-        .stdout(Stdio::piped());
-    let mut tail = command.spawn().unwrap();
-    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
-    for round in 0..4 {
-        for number in 0..25 {
-            let text = format!("{round}-{number}");
-            assert_eq!(server.post(&text).await.status(), StatusCode::CREATED);
-            let line = timeout(PATIENCE, lines.next_line())
-                .await
-                .expect("in time")
-                .unwrap()
-                .unwrap();
-            let message: serde_json::Value = serde_json::from_str(&line).unwrap();
-            assert_eq!(message["message"], text.as_str());
-        }
-        server.signal("KILL").await;
-        server.ended().await;
-        server = Server::start(&directory, &[("PORT", &port)]).await;
-    }
-}
-
-#[tokio::test]
-async fn a_topic_that_cannot_be_is_a_usage_mistake() {
-    let directory = TempDir::new().unwrap();
-    for arguments in [
-        &["tail", "No-Topic"][..],
-        &["tail", "../message"],
-        &["send", "x", "--topic", "No-Topic"],
-    ] {
-        let (status, _, stderr) = run(directory.path(), arguments, &[]).await;
-        assert_eq!(status.code(), Some(2));
-        assert!(stderr.contains("a-z"), "{stderr}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_text_may_begin_with_a_hyphen_and_a_mistyped_option_is_none() {
+async fn a_text_may_begin_with_a_hyphen_and_a_mistyped_option_is_rejected() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[]).await;
     let environment = [("POSTHORN_URL", server.url.as_str())];
@@ -211,7 +159,7 @@ async fn send_reads_standard_input_when_no_text_is_given() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn send_goes_on_trying_where_standard_error_is_full() {
+async fn send_retries_while_standard_error_is_full() {
     let directory = TempDir::new().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -241,22 +189,33 @@ async fn send_goes_on_trying_where_standard_error_is_full() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_prints_a_text_of_many_lines_as_one() {
+async fn send_follows_only_redirects_that_keep_the_method() {
+    let stub = StubServer::new().await;
+    let send = stub.command(&["send", "x"]).spawn().unwrap();
+    let (mut connection, _) = stub.accept().await;
+    let answer = "HTTP/1.1 308 Permanent Redirect\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    drop(connection);
+    let (mut connection, _) = stub.accept().await;
+    let answer =
+        "HTTP/1.1 301 Moved Permanently\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n";
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    let (status, stderr) = output_of(send).await;
+    assert_eq!(status, Some(1));
+    let said = "posthorn: the server rejected the request: 301 Moved Permanently to /elsewhere\n";
+    assert_eq!(stderr, said);
+}
+
+#[tokio::test]
+async fn an_invalid_topic_is_a_usage_error() {
     let directory = TempDir::new().unwrap();
-    let server = Server::start(&directory, &[]).await;
-    let text = "one\n2026-01-01T00:00:00Z  0  forged\tend";
-    assert_eq!(server.post(text).await.status(), StatusCode::CREATED);
-    assert_eq!(server.post("two").await.status(), StatusCode::CREATED);
-    let mut command = posthorn(directory.path());
-    command
-        .args(["tail", "inbox", "--after", "00000000000000000000000000"])
-        .env("POSTHORN_URL", &server.url)
-        .stdout(Stdio::piped());
-    let mut tail = command.spawn().unwrap();
-    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
-    for ending in [r"  one\n2026-01-01T00:00:00Z  0  forged\tend", "  two"] {
-        let line = timeout(PATIENCE, lines.next_line()).await.expect("in time");
-        let line = line.unwrap().unwrap();
-        assert!(line.ends_with(ending), "{line:?}");
+    for arguments in [
+        &["tail", "No-Topic"][..],
+        &["tail", "../message"],
+        &["send", "x", "--topic", "No-Topic"],
+    ] {
+        let (status, _, stderr) = run(directory.path(), arguments, &[]).await;
+        assert_eq!(status.code(), Some(2));
+        assert!(stderr.contains("a-z"), "{stderr}");
     }
 }

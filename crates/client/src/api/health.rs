@@ -1,0 +1,31 @@
+//! The health command of a container: requests a probe once.
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+
+use crate::transport::describe_error;
+
+/// The time limit of the whole request.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Requests `url` once, without a proxy, a redirect or a token.
+///
+/// # Errors
+/// A text for people if the status is not 2xx, or if there was no response.
+pub async fn check_health(url: &str) -> Result<(), String> {
+    let client = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .redirect(Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|error| error.to_string())?;
+    // The texts of reqwest contain the URL without its password.
+    let response = client.get(url).send().await;
+    let response = response.map_err(|error| describe_error(&error))?;
+    if response.status().is_success() {
+        Ok(())
+    } else {
+        Err(format!("{}: {}", response.url(), response.status()))
+    }
+}

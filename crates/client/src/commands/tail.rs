@@ -1,0 +1,188 @@
+//! `posthorn tail`: follows a topic, through every disconnect.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use posthorn_domain::Topic;
+use serde::Deserialize;
+
+use crate::api::ApiClient;
+use crate::console::{escape_control, print_error};
+use crate::error::ClientError;
+use crate::retry::Retry;
+use crate::sse::{FrameStream, ServerEvent};
+
+/// What to follow.
+#[derive(Clone, Debug)]
+pub struct TailRequest {
+    /// The topic.
+    pub topic: Topic,
+    /// Starts right after this message; with the next accepted message if `None`.
+    pub after: Option<String>,
+    /// Prints each message as the JSON that the server sent.
+    pub json: bool,
+}
+
+/// The members of a message that a line for people shows.
+#[derive(Debug, Deserialize)]
+struct MessageLine {
+    id: String,
+    message: String,
+    processed_at: String,
+}
+
+/// Why the client stopped reading a stream.
+enum StreamEnd {
+    /// The stream ended; the server may have set the delay before the next.
+    Reconnect(Option<Duration>),
+    /// The reader of standard output is gone.
+    OutputClosed,
+}
+
+/// Follows a topic until the output is closed or the server rejects the request. Every message is
+/// printed once, in order: a new connection resumes right after the last printed message.
+pub async fn tail(
+    client: &ApiClient,
+    request: &TailRequest,
+    output: &mut (dyn Write + Send),
+) -> Result<(), ClientError> {
+    let mut retry = Retry::unlimited();
+    let mut last_id = request.after.clone();
+    loop {
+        let stream = match client.open_stream(&request.topic, last_id.as_deref()).await {
+            Ok(stream) => stream,
+            Err(ClientError::Retryable(error)) => {
+                retry.wait_after(&error).await?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        retry.connected();
+        let mut printer = StreamPrinter {
+            json: request.json,
+            last_id: &mut last_id,
+            output: &mut *output,
+            retry: &mut retry,
+        };
+        match printer.run(stream).await? {
+            StreamEnd::OutputClosed => return Ok(()),
+            StreamEnd::Reconnect(delay) => retry.wait_to_reconnect(delay).await,
+        }
+    }
+}
+
+/// Prints the messages of one open stream.
+struct StreamPrinter<'a> {
+    json: bool,
+    last_id: &'a mut Option<String>,
+    output: &'a mut (dyn Write + Send),
+    retry: &'a mut Retry,
+}
+
+impl StreamPrinter<'_> {
+    async fn run(&mut self, mut stream: FrameStream) -> Result<StreamEnd, ClientError> {
+        let mut delay = None;
+        loop {
+            let frame = match stream.next().await {
+                Ok(frame) => frame,
+                Err(ClientError::Retryable(_)) => return Ok(StreamEnd::Reconnect(delay)),
+                Err(error) => return Err(error),
+            };
+            delay = frame.retry.or(delay);
+            let is_last = frame
+                .event
+                .as_ref()
+                .is_some_and(|event| event.name == "bye");
+            if let Some(event) = frame.event.filter(|_| !is_last) {
+                match self.handle(&event) {
+                    Ok(()) => self.retry.reset(),
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                        return Ok(StreamEnd::OutputClosed);
+                    }
+                    Err(error) => return Err(ClientError::local(error)),
+                }
+            }
+            // Only after the message is printed, so that a failure repeats it. A frame without an
+            // event has an id, too: the position where a stream of new messages begins.
+            if !frame.id.is_empty() {
+                *self.last_id = Some(frame.id);
+            }
+            if is_last {
+                return Ok(StreamEnd::Reconnect(delay));
+            }
+        }
+    }
+
+    fn handle(&mut self, event: &ServerEvent) -> io::Result<()> {
+        match event.name.as_str() {
+            "message" => self.print(&event.data),
+            "gap" => {
+                let data = escape_control(&event.data);
+                print_error(&format!("a gap: pruned messages are not shown: {data}"));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn print(&mut self, data: &str) -> io::Result<()> {
+        if self.json {
+            writeln!(self.output, "{data}")?;
+        } else {
+            let MessageLine {
+                id,
+                message,
+                processed_at,
+            } = serde_json::from_str(data)?;
+            let line = escape_control(&format!("{processed_at}  {id}  {message}"));
+            writeln!(self.output, "{line}")?;
+        }
+        self.output.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The output for a message with this text.
+    fn printed(message: &str, json: bool) -> String {
+        let data = serde_json::json!({ "id": "1", "message": message, "processed_at": "now" });
+        let event = ServerEvent {
+            name: "message".to_owned(),
+            data: data.to_string(),
+        };
+        let mut output = Vec::new();
+        let mut printer = StreamPrinter {
+            json,
+            last_id: &mut None,
+            output: &mut output,
+            retry: &mut Retry::unlimited(),
+        };
+        printer.handle(&event).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
+    #[test]
+    fn a_text_is_one_line_without_control_characters() {
+        for (text, shown) in [
+            ("a\nnow  2  forged", r"a\nnow  2  forged"),
+            ("a\r\tb", r"a\r\tb"),
+            (
+                "\u{1b}[2J\u{7}\u{7f}\u{9b}31m",
+                r"\u{1b}[2J\u{7}\u{7f}\u{9b}31m",
+            ),
+            ("привет, \"🦀\" C:\\", "привет, \"🦀\" C:\\"),
+        ] {
+            assert_eq!(printed(text, false), format!("now  1  {shown}\n"));
+        }
+    }
+
+    #[test]
+    fn json_is_printed_as_it_was_received() {
+        let printed = printed("a\nb\u{1b}", true);
+        let message: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(message["message"], "a\nb\u{1b}");
+        assert_eq!(printed.lines().count(), 1, "{printed}");
+    }
+}

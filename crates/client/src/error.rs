@@ -1,0 +1,85 @@
+//! Why a call or a command failed. The texts are for people.
+
+use std::time::Duration;
+
+/// Why a call failed. Only [`ClientError::Retryable`] is worth another try.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address of the server is invalid.
+    #[error("POSTHORN_URL: `{address}` is not a server address: {reason}")]
+    Address {
+        /// The address without its password.
+        address: String,
+        /// The rule that it breaks.
+        reason: String,
+    },
+    /// The value of this option cannot be sent as a header.
+    #[error("{0}: only visible ASCII characters are allowed")]
+    Header(&'static str),
+    /// The token cannot be sent as a header. The text does not repeat it.
+    #[error("POSTHORN_TOKEN: only visible ASCII characters are allowed")]
+    Token,
+    /// The server rejected the request and would reject it again.
+    #[error("the server rejected the request: {text}")]
+    Rejected {
+        /// The HTTP status.
+        status: u16,
+        /// The status, the problem's code and its detail.
+        text: String,
+    },
+    /// The response is not from a Posthorn server.
+    #[error(
+        "the server responded with {found} instead of {expected}: is POSTHORN_URL its address?"
+    )]
+    UnexpectedResponse {
+        /// What the route returns.
+        expected: &'static str,
+        /// What was received.
+        found: String,
+    },
+    /// The call failed, but may succeed later.
+    #[error(transparent)]
+    Retryable(#[from] RetryableError),
+    /// No try succeeded within the time limit.
+    #[error("gave up after {limit:?}: {reason}")]
+    GaveUp {
+        /// The time limit.
+        limit: Duration,
+        /// Why the last try failed.
+        reason: String,
+    },
+    /// The client cannot be set up, a limit of the client was exceeded, or standard input or output
+    /// failed.
+    #[error("{0}")]
+    Local(String),
+}
+
+/// Why a call failed that may succeed later.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct RetryableError {
+    /// Why it failed.
+    pub reason: String,
+    /// The shortest wait before the next try, as the server requested it.
+    pub retry_after: Option<Duration>,
+    /// True if no connection was opened, so that the server never saw the request.
+    pub is_unreachable: bool,
+}
+
+impl RetryableError {
+    /// A failure after the connection was opened, without a requested wait.
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            retry_after: None,
+            is_unreachable: false,
+        }
+    }
+}
+
+impl ClientError {
+    /// Maps an error of standard input or output, or of the setup.
+    pub(crate) fn local(error: impl ToString) -> Self {
+        Self::Local(error.to_string())
+    }
+}

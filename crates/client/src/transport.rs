@@ -1,0 +1,76 @@
+//! The reqwest client: time limits, redirects, default headers, error texts.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::{Client, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::error::{ClientError, RetryableError};
+
+/// The time limit for opening a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit between two reads. A stream carries a comment every 15 s, so that a silent one is
+/// dead.
+const READ_TIMEOUT: Duration = Duration::from_secs(45);
+const MAX_REDIRECTS: usize = 5;
+const USER_AGENT: &str = concat!("posthorn/", env!("CARGO_PKG_VERSION"));
+
+/// Builds a client that sends `token`, if there is one, with each request.
+pub(crate) fn build(token: Option<&SecretString>) -> Result<Client, ClientError> {
+    // Error texts of the server are printed among English ones.
+    let mut headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, HeaderValue::from_static("en"))]);
+    if let Some(token) = token {
+        let bearer = format!("Bearer {}", token.expose_secret());
+        let mut value = HeaderValue::from_str(&bearer).map_err(|_| ClientError::Token)?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Client::builder()
+        .redirect(Policy::custom(redirect))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .default_headers(headers)
+        .user_agent(USER_AGENT)
+        .build()
+        .map_err(ClientError::local)
+}
+
+/// Follows only redirects that keep the method: after the others a POST would become a GET.
+fn redirect(attempt: Attempt<'_>) -> Action {
+    let keeps_method = matches!(
+        attempt.status(),
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+    );
+    if !keeps_method {
+        attempt.stop()
+    } else if attempt.previous().len() > MAX_REDIRECTS {
+        attempt.error("too many redirects")
+    } else {
+        attempt.follow()
+    }
+}
+
+/// Converts an error of reqwest. Only a request that could not be built will fail again.
+pub(crate) fn convert_error(error: &reqwest::Error) -> ClientError {
+    let reason = describe_error(error);
+    if error.is_builder() {
+        return ClientError::Local(reason);
+    }
+    ClientError::Retryable(RetryableError {
+        is_unreachable: error.is_connect(),
+        ..RetryableError::new(reason)
+    })
+}
+
+/// The text of an error with all its causes: the outermost alone is too general.
+pub(crate) fn describe_error(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,78 @@
+//! The arguments of `posthorn token`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Subcommand;
+use posthorn_domain::{Scope, ScopeError, Subject, TopicPattern};
+
+/// A token command. Tokens are signed with the `SECRET_KEY` of the configuration.
+#[derive(Subcommand)]
+pub enum TokenCommand {
+    /// Print a new token.
+    Issue {
+        /// The subject that the token identifies.
+        #[arg(long, value_name = "SUBJECT")]
+        sub: Subject,
+        /// The permitted actions: messages:read, messages:write, messages:delete, tokens:revoke.
+        /// Separate several by commas or spaces, or repeat the option.
+        #[arg(long, value_name = "SCOPE", required = true)]
+        scope: Vec<ScopeList>,
+        /// The permitted topics; `*` matches any characters. Several as for scopes.
+        #[arg(long, value_name = "PATTERN", default_value = "*", value_delimiter = ',', value_parser = TopicPattern::parse)]
+        topics: Vec<TopicPattern>,
+        /// The lifetime, at most 365d.
+        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+        ttl: Duration,
+    },
+    /// Print the claims of a token, and whether it is valid.
+    Inspect {
+        /// The token; `-` reads it from standard input. An argument is visible to every user of the
+        /// machine.
+        #[arg(env = "POSTHORN_TOKEN", hide_env_values = true)]
+        token: String,
+    },
+    /// Revoke a token. Every server rejects it within 5 seconds.
+    Revoke {
+        /// The token's id (`jti`), or the token; `-` reads it from standard input.
+        #[arg(value_name = "JTI")]
+        token: String,
+        /// How long the revocation of an id is stored, if less than 365d suffice.
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        ttl: Option<Duration>,
+        /// The address of the server; by default the server configured here. If no server is
+        /// reachable, the revocation is written to the store.
+        #[arg(long, env = "POSTHORN_URL", hide_env_values = true)]
+        url: Option<String>,
+    },
+}
+
+/// Shows no token.
+impl fmt::Debug for TokenCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issue { .. } => "Issue",
+            Self::Inspect { .. } => "Inspect",
+            Self::Revoke { .. } => "Revoke",
+        })
+    }
+}
+
+/// The scopes in one argument.
+#[derive(Clone, Debug)]
+pub struct ScopeList(pub Vec<Scope>);
+
+impl FromStr for ScopeList {
+    type Err = ScopeError;
+
+    /// A text without a name is rejected as an empty name is.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let names = text.split([',', ' ']).filter(|name| !name.is_empty());
+        let scopes: Vec<_> = names.map(str::parse).collect::<Result<_, _>>()?;
+        if scopes.is_empty() {
+            return "".parse().map(|scope| Self(vec![scope]));
+        }
+        Ok(Self(scopes))
+    }
+}

@@ -1,0 +1,24 @@
+//! `posthorn healthcheck`: the health command of a container.
+
+use std::process::ExitCode;
+
+use crate::config::{self, Sources};
+use crate::exit::{fail, fail_configuration};
+use crate::local_url::local_url;
+use crate::runtime;
+
+/// Requests the probe at `url`, by default the readiness of the server configured here.
+pub(super) fn run(sources: &Sources, url: Option<String>) -> ExitCode {
+    let url = match url {
+        Some(url) => url,
+        None => match config::load(sources) {
+            Ok(loaded) => format!("{}/health/ready", local_url(&loaded.settings)),
+            Err(errors) => return fail_configuration(&errors, 1),
+        },
+    };
+    let outcome = match runtime::build() {
+        Ok(runtime) => runtime.block_on(posthorn_client::check_health(&url)),
+        Err(error) => Err(error.to_string()),
+    };
+    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,72 @@
+//! `posthorn token`: issues, inspects and revokes bearer tokens.
+
+mod inspect;
+mod issue;
+mod revoke;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use posthorn_application::{Clock, MAX_TOKEN_BYTES};
+
+use crate::cli::TokenCommand;
+use crate::compose::access;
+use crate::config::{self, Sources};
+use crate::exit::{BAD_CONFIGURATION, fail, fail_configuration, print};
+use crate::system_clock::SystemClock;
+
+/// The error of the commands that need a key.
+const NO_KEY: &str = "SECRET_KEY is not set: tokens are signed with the server's key. A server \
+    without SECRET_KEY generates a random key that is not available here. Set the same SECRET_KEY \
+    (or SECRET_KEY_FILE) for the server and here";
+
+/// Runs a token command.
+pub(super) fn run(sources: &Sources, command: TokenCommand) -> ExitCode {
+    let settings = match config::load(sources) {
+        Ok(loaded) => loaded.settings,
+        Err(errors) => return fail_configuration(&errors, BAD_CONFIGURATION),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let outcome = match command {
+        TokenCommand::Inspect { token } => {
+            return token_argument(token).map_or_else(
+                |error| fail(&error),
+                |token| inspect::run(&settings, &clock, &token),
+            );
+        }
+        _ if settings.secret.key_is_random => {
+            fail(&NO_KEY);
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+        TokenCommand::Issue {
+            sub,
+            scope,
+            topics,
+            ttl,
+        } => {
+            let scopes = scope.into_iter().flat_map(|list| list.0);
+            issue::issue(&access::tokens(&settings, &clock), sub, scopes, topics, ttl)
+        }
+        TokenCommand::Revoke { token, ttl, url } => token_argument(token)
+            .and_then(|text| revoke::Target::parse(&text, ttl, &*clock))
+            .and_then(|target| revoke::revoke(&settings, &clock, url, &target)),
+    };
+    match outcome {
+        Ok(text) => print(&format!("{text}\n")),
+        Err(error) => fail(&error),
+    }
+}
+
+/// The argument, or standard input for `-`.
+fn token_argument(argument: String) -> Result<String, String> {
+    let text = if argument == "-" {
+        posthorn_client::read_input()?
+    } else {
+        argument
+    };
+    let text = text.trim();
+    if text.len() > MAX_TOKEN_BYTES {
+        return Err(format!("a token has at most {MAX_TOKEN_BYTES} bytes"));
+    }
+    Ok(text.to_owned())
+}

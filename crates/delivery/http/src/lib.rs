@@ -2,7 +2,6 @@
 //! run one way: `server → router → api, pages → middleware → request → wire → route, state, settings`.
 
 mod api;
-mod connection;
 mod middleware;
 mod pages;
 mod request;

@@ -1,6 +1,6 @@
 //! Binding listeners and running the server on them.
 
-mod listener;
+mod connection_hooks;
 mod service;
 
 use std::io;
@@ -112,7 +112,7 @@ fn open(
         addresses: addresses.to_vec(),
         reason,
     };
-    let listeners = listener::open_all(addresses).map_err(refused)?;
+    let listeners = posthorn_http1::listen_all(addresses).map_err(refused)?;
     let bound: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
     let bound = bound.map_err(refused)?;
     let settings = &state.settings;

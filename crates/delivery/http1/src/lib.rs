@@ -1,1 +1,25 @@
-//! The HTTP/1 connection under actix-web: time limits for slow clients and complete error responses.
+//! The HTTP/1 connection under actix-web: time limits for slow clients, one request at a time, and complete
+//! responses in place of the bare ones that actix-http writes itself.
+//!
+//! The crate knows no route, no state and no error format: the application passes [`ConnectionHooks`]. Each file
+//! names the gap of actix-http that it closes and the test that fails without it.
+
+mod client_disconnected;
+mod connection;
+mod deadline;
+mod default_error;
+mod framing;
+mod hooks;
+mod listener;
+mod read_throttle;
+mod requests;
+mod service;
+mod timeouts;
+
+pub use client_disconnected::ClientDisconnected;
+pub use deadline::SharedDeadline;
+pub use hooks::ConnectionHooks;
+pub use listener::listen_all;
+pub use requests::{BodyDemand, BodyState, InFlightGuard, RequestTracker};
+pub use service::{connection_service, tcp_service};
+pub use timeouts::ConnectionSettings;

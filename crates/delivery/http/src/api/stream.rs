@@ -15,11 +15,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
 use posthorn_application::{Clock, CursorEvent, Shed, StoreError, TopicCursor};
 use posthorn_domain::{Message, MessageId, Topic};
+use posthorn_http1::{ClientDisconnected, RequestTracker};
 use rand::RngExt;
 use tokio::sync::watch;
 
 use self::permit::Permit;
-use crate::connection::{Gone, Turns};
 use crate::request::grant;
 use crate::request::path::topic_of;
 use crate::state::{Place, State};
@@ -66,22 +66,22 @@ pub(crate) async fn stream(
         ApiError::overloaded()
     })?;
     let follow = state.services.messages.follow(topic.clone(), after).await?;
-    let gone = request.conn_data::<Gone>().cloned().unwrap_or_default();
-    let turn = request.conn_data::<Turns>().map(Turns::begin);
+    let disconnected: ClientDisconnected = request.conn_data().cloned().unwrap_or_default();
+    let guard = request.conn_data().map(RequestTracker::start);
     let stop = state.services.stop_streams.clone();
     let permit = Permit::new(grant::of(&request), &state);
     let reader = Box::new(Reader::new(topic, follow, open, stop, permit));
     Ok(answer.streaming(stream::unfold(
-        (Some(reader), gone, turn),
-        |(reader, gone, turn)| async move {
+        (Some(reader), disconnected, guard),
+        |(reader, disconnected, guard)| async move {
             let mut reader = reader?;
             let chunk = tokio::select! {
                 chunk = reader.chunk() => chunk,
                 // Without this an idle stream would be kept until a heartbeat fails.
-                () = gone.wait() => return None,
+                () = disconnected.wait() => return None,
             };
             let rest = (!reader.said_bye).then_some(reader);
-            Some((Ok::<_, Infallible>(chunk), (rest, gone, turn)))
+            Some((Ok::<_, Infallible>(chunk), (rest, disconnected, guard)))
         },
     )))
 }

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use actix_http::ConnectionType;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use posthorn_application::{Phase, RequestMetrics, RequestOutcome, Shed};
+use posthorn_http1::{BodyState, RequestTracker};
 use tracing::{Instrument, Span, field};
 use uuid::{NoContext, Uuid};
 
-use crate::connection::{Body, Turns};
 use crate::middleware::flood;
 use crate::middleware::headers;
 use crate::request::client_address;
@@ -49,17 +49,13 @@ struct Finished {
 
 /// Runs one request.
 pub(crate) async fn observe(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
         tracing::error!("the state of the server is missing");
         return Err(ApiError::new(Code::Internal).into());
     };
-    let has_body = !matches!(request.parts_mut().1, Payload::None);
-    let turns = request.conn_data::<Turns>().cloned().unwrap_or_default();
-    let _turn = turns.begin();
-    turns.set_body(if has_body { Body::Open } else { Body::Ended });
     let began = state.services.clock.monotonic();
     let mut counted = Counted::start(&*state.services.request_metrics);
     let context = Rc::new(context(&request, &state));
@@ -68,7 +64,7 @@ pub(crate) async fn observe(
     let response = next.call(request).instrument(span.clone()).await?;
     let response = present(response.map_into_boxed_body(), &context, &state);
     let response = headers::add(response, &context, &state.settings);
-    let response = close_when_needed(response, &state, &turns);
+    let response = close_when_needed(response, &state);
     let finished = finished(
         &response,
         &context,
@@ -219,22 +215,21 @@ fn is_own_answer(response: &ServiceResponse) -> bool {
 /// Announces the close: once the process was told to stop, clients take their next request elsewhere;
 /// after a body without an end nothing can follow; and what the client offers to go on with is not
 /// what it goes on with.
-fn close_when_needed(
-    mut response: ServiceResponse,
-    state: &State,
-    turns: &Turns,
-) -> ServiceResponse {
+fn close_when_needed(mut response: ServiceResponse, state: &State) -> ServiceResponse {
     let is_draining = state.services.lifecycle.phase() >= Phase::Draining;
     let request = response.request();
+    let requests = request.conn_data::<RequestTracker>();
+    let is_body_broken =
+        requests.is_some_and(|requests| requests.body_state() == BodyState::Broken);
     let offers_other = request.head().connection_type() == ConnectionType::Upgrade;
     let ends_by_close = response.response().body().size() == BodySize::Stream
         && (request.version() < Version::HTTP_11
             || request.headers().contains_key(header::UPGRADE));
-    if is_draining || turns.body() == Body::Broken || offers_other || ends_by_close {
+    if is_draining || is_body_broken || offers_other || ends_by_close {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
         if ends_by_close {
-            // HTTP/1.0 knows no chunks, and the library makes none after an offer of another protocol.
+            // HTTP/1.0 knows no chunks, and actix-http makes none after an offer of another protocol.
             head.no_chunking(true);
         }
     }

@@ -13,9 +13,9 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
 use posthorn_application::{Action, Shed};
+use posthorn_http1::SharedDeadline;
 use tokio::time::{Instant, timeout};
 
-use crate::connection::Alarm;
 use crate::middleware::authorization;
 use crate::middleware::rate_limit;
 use crate::request::body;
@@ -32,7 +32,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 struct Deadline {
     timeout: Duration,
     at: Cell<Option<Instant>>,
-    alarm: Alarm,
+    timer: SharedDeadline,
 }
 
 /// The request has had its time.
@@ -113,7 +113,7 @@ impl Deadline {
         Self {
             timeout,
             at: Cell::new(None),
-            alarm: request.conn_data().cloned().unwrap_or_default(),
+            timer: request.conn_data().cloned().unwrap_or_default(),
         }
     }
 
@@ -133,7 +133,7 @@ impl Deadline {
             self.at.set(Some(at));
             at
         });
-        self.alarm.poll(at, cx).map(|()| Elapsed)
+        self.timer.poll(at, cx).map(|()| Elapsed)
     }
 }
 

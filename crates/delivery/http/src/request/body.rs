@@ -7,8 +7,8 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::{FutureExt, StreamExt};
+use posthorn_http1::{BodyState, RequestTracker};
 
-use crate::connection::{Body, Turns};
 use crate::wire::problem::{ApiError, Code};
 use waiting::Waiting;
 
@@ -30,18 +30,18 @@ pub(crate) async fn read(
     }
     let left = |body: &BytesMut| announced.map(|announced| announced.saturating_sub(body.len()));
     let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(MAX_AHEAD));
-    let turns = request.conn_data::<Turns>();
-    let demand = turns.map(|turns| turns.want(left(&body).unwrap_or(0)));
+    let requests = request.conn_data::<RequestTracker>();
+    let demand = requests.map(|requests| requests.demand_body(left(&body).unwrap_or(0)));
     let mut waiting = None;
-    // The library gives whatever follows for a body when the client offers another protocol.
+    // actix-http gives whatever follows for a body when the client offers another protocol.
     while left(&body) != Some(0) {
         let next = next_chunk(&mut payload, &mut waiting, request, body.len()).await?;
         let Some(chunk) = next else {
             break;
         };
         let mut chunk = chunk.map_err(|_| {
-            if let Some(turns) = turns {
-                turns.set_body(Body::Broken);
+            if let Some(requests) = requests {
+                requests.set_body_state(BodyState::Broken);
             }
             ApiError::new(Code::MalformedJson)
         })?;
@@ -54,11 +54,11 @@ pub(crate) async fn read(
         }
         body.extend_from_slice(&chunk);
         if let Some(demand) = &demand {
-            demand.now(left(&body).unwrap_or(0));
+            demand.set_remaining(left(&body).unwrap_or(0));
         }
     }
-    if let Some(turns) = turns {
-        turns.set_body(Body::Ended);
+    if let Some(requests) = requests {
+        requests.set_body_state(BodyState::Complete);
     }
     waiting.map_or(Ok(()), Waiting::end)?;
     Ok(body.freeze())

@@ -1,5 +1,7 @@
-//! Timers that are moved seldom. To set and clear a timer for each request costs a lock and a place
-//! in the timer's lists; these are set once, and again only when they have run out too early.
+//! Timers for deadlines that mostly move later.
+//!
+//! Gap: actix-http has one timer for each of its own states and none to share. A tokio timer that each request sets
+//! and drops takes the lock of the timer wheel twice; these are set once and again only after they fired too early.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -8,21 +10,23 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer for deadlines that mostly get later. The task that polled it last may be woken for a
-/// deadline that does not hold any more.
+/// A timer for a deadline that mostly moves later. The task that polled last may be woken for a deadline that no
+/// longer holds.
 #[derive(Debug, Default)]
-pub(super) struct LazySleep(Option<Pin<Box<Sleep>>>);
+pub(crate) struct DeadlineTimer(Option<Pin<Box<Sleep>>>);
 
-/// The timer that the requests of one connection share: it handles one after the other.
+/// The timer that the requests of a connection share, as they run one after the other. Every request has it as
+/// `conn_data`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Alarm(Rc<RefCell<LazySleep>>);
+pub struct SharedDeadline(Rc<RefCell<DeadlineTimer>>);
 
-impl LazySleep {
+impl DeadlineTimer {
     /// Ready once `deadline` has passed; until then the task of `cx` is woken no later than that.
-    pub(super) fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self
             .0
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        // An earlier deadline must be set at once, or the task would be woken too late.
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);
         }
@@ -33,15 +37,15 @@ impl LazySleep {
             if sleep.deadline() >= deadline {
                 return Poll::Ready(());
             }
-            // It was set for an earlier deadline.
+            // The timer fired for an earlier deadline: set it for this one, and poll again to register the waker.
             sleep.as_mut().reset(deadline);
         }
     }
 }
 
-impl Alarm {
+impl SharedDeadline {
     /// Ready once `deadline` has passed; until then the task of `cx` is woken no later than that.
-    pub(crate) fn poll(&self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll(&self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         self.0.borrow_mut().poll(deadline, cx)
     }
 }
@@ -55,16 +59,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn any_deadline_is_kept_whichever_came_before() {
-        let alarm = Alarm::default();
+        let shared = SharedDeadline::default();
         for (before, deadline) in [(60, 10), (10, 60), (10, 10), (60, 60)] {
             let start = Instant::now();
             let at = |seconds| start + Duration::from_secs(seconds);
             poll_fn(|cx| {
-                assert!(alarm.poll(at(before), cx).is_pending());
+                assert!(shared.poll(at(before), cx).is_pending());
                 Poll::Ready(())
             })
             .await;
-            poll_fn(|cx| alarm.poll(at(deadline), cx)).await;
+            poll_fn(|cx| shared.poll(at(deadline), cx)).await;
             assert_eq!(start.elapsed().as_secs(), deadline, "{before} before");
         }
     }

@@ -1,0 +1,72 @@
+//! What the server does on the events of its connections: metrics, and problem documents in place of bare responses.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use actix_http::{Extensions, Response};
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{DATE, HttpDate, TryIntoHeaderValue};
+use actix_web::web;
+use posthorn_application::Shed;
+use posthorn_http1::ConnectionHooks;
+
+use crate::middleware::access_log;
+use crate::request::context::Client;
+use crate::state::State;
+use crate::wire::problem::{ApiError, Code, FieldCode};
+
+/// The hooks of the connections of one worker.
+pub(super) struct ServerHooks {
+    state: web::Data<State>,
+}
+
+impl ServerHooks {
+    pub(super) fn new(state: web::Data<State>) -> Self {
+        Self { state }
+    }
+}
+
+impl ConnectionHooks for ServerHooks {
+    fn opened(&self) {
+        let metrics = &self.state.services.request_metrics;
+        metrics.connection_changed(true);
+    }
+
+    fn closed(&self) {
+        let metrics = &self.state.services.request_metrics;
+        metrics.connection_changed(false);
+    }
+
+    fn slow_reader_cut_off(&self) {
+        let metrics = &self.state.services.request_metrics;
+        metrics.request_shed(Shed::SlowReader);
+    }
+
+    fn add_connection_data(&self, peer: Option<SocketAddr>, data: &mut Extensions) {
+        if let Some(peer) = peer {
+            data.insert(Client::from(peer.ip().to_canonical()));
+        }
+    }
+
+    /// The response as a problem document, counted and logged as that of a request.
+    fn error_response(&self, status: StatusCode, peer: Option<SocketAddr>) -> Response<BoxBody> {
+        let services = &self.state.services;
+        let error = match status {
+            StatusCode::BAD_REQUEST => ApiError::field("request", FieldCode::NotHttp),
+            StatusCode::REQUEST_TIMEOUT => {
+                services.request_metrics.request_shed(Shed::HeaderTimeout);
+                ApiError::new(Code::RequestTimeout)
+            }
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(),
+            _ => ApiError::new(Code::Internal),
+        };
+        let mut response = access_log::refuse(&error, &self.state, peer);
+        let now = Duration::from_millis(services.clock.now().as_millis());
+        let date = HttpDate::from(SystemTime::UNIX_EPOCH + now);
+        if let Ok(date) = date.try_into_value() {
+            response.headers_mut().insert(DATE, date);
+        }
+        response.into()
+    }
+}

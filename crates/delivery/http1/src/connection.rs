@@ -1,0 +1,106 @@
+//! The byte stream under actix-http: it applies the read throttle, the time limits and the complete error responses.
+//!
+//! Gap: actix-http has no hook between its dispatcher and the socket, so all of them are applied where it reads and
+//! writes. The parts name their gaps.
+
+mod read;
+mod write;
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_http::{Extensions, StatusCode};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::client_disconnected::ClientDisconnected;
+use crate::deadline::SharedDeadline;
+use crate::default_error;
+use crate::hooks::ConnectionHooks;
+use crate::read_throttle::ReadThrottle;
+use crate::requests::{BodyState, RequestTracker};
+use crate::timeouts::{ConnectionSettings, ConnectionTimeouts};
+
+/// A client's connection, as actix-http reads and writes it.
+pub(crate) struct Connection<Io> {
+    io: Io,
+    peer: Option<SocketAddr>,
+    hooks: Rc<dyn ConnectionHooks>,
+    requests: RequestTracker,
+    disconnected: ClientDisconnected,
+    throttle: ReadThrottle,
+    timeouts: ConnectionTimeouts,
+    /// True once the client has used up its time between two requests.
+    is_expired: bool,
+    /// What remains to be written of a complete error response. Nothing is written after it.
+    error_response: Option<Bytes>,
+}
+
+impl<Io> Connection<Io> {
+    pub(crate) fn new(
+        io: Io,
+        peer: Option<SocketAddr>,
+        settings: ConnectionSettings,
+        hooks: Rc<dyn ConnectionHooks>,
+    ) -> Self {
+        hooks.opened();
+        let requests = RequestTracker::default();
+        Self {
+            io,
+            peer,
+            hooks,
+            disconnected: ClientDisconnected::default(),
+            throttle: ReadThrottle::new(requests.clone()),
+            timeouts: ConnectionTimeouts::new(requests.clone(), settings),
+            requests,
+            is_expired: false,
+            error_response: None,
+        }
+    }
+
+    /// Adds what its requests use of the connection.
+    pub(crate) fn add_data(&self, data: &mut Extensions) {
+        data.insert(self.requests.clone());
+        data.insert(self.disconnected.clone());
+        data.insert(SharedDeadline::default());
+        self.hooks.add_connection_data(self.peer, data);
+    }
+
+    /// The complete error response of `status`.
+    fn render_error(&self, status: StatusCode) -> Bytes {
+        default_error::encode(self.hooks.error_response(status, self.peer))
+    }
+
+    /// The error for a client that reads too slowly. What it has not read is discarded.
+    fn slow_reader_error(&self) -> io::Error {
+        self.hooks.slow_reader_cut_off();
+        io::ErrorKind::TimedOut.into()
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
+    /// Ends the connection of a client that has used up its time. Ready without bytes means the end of the input to
+    /// actix-http, which then closes.
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.timeouts.is_write_blocked() {
+            return Poll::Ready(Err(self.slow_reader_error()));
+        }
+        if !self.is_expired {
+            self.is_expired = true;
+            // A partial head gets a response, unless the rest of a body may still precede it.
+            if self.timeouts.has_partial_head() && self.requests.body_state() == BodyState::Complete
+            {
+                self.error_response = Some(self.render_error(StatusCode::REQUEST_TIMEOUT));
+            }
+        }
+        self.poll_write_error_response(cx)
+    }
+}
+
+impl<Io> Drop for Connection<Io> {
+    fn drop(&mut self) {
+        self.hooks.closed();
+    }
+}

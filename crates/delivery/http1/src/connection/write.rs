@@ -1,0 +1,105 @@
+//! The writing half of a connection: it replaces bare error responses and limits the time for reading a response.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Connection;
+use crate::default_error::detect_default_error;
+use crate::requests::BodyState;
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
+    /// Writes what remains of the complete error response.
+    pub(super) fn poll_write_error_response(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while let Some(mut rest) = self.error_response.take() {
+            if rest.is_empty() {
+                break;
+            }
+            let outcome = self.poll_write_io(cx, &rest);
+            if let Poll::Ready(Ok(count)) = outcome {
+                rest.advance(count);
+            }
+            // Put back before any early return, so that a later call continues here.
+            self.error_response = Some(rest);
+            if ready!(outcome)? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes `buf` unchanged. Fails once the client has read too little for too long: actix-http may have stopped
+    /// reading by then, so nothing but the write can find that out.
+    fn poll_write_io(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write(cx, buf);
+        match &outcome {
+            Poll::Pending => {
+                // The timer must run now, as the socket wakes the task only when the client reads.
+                self.timeouts.write_blocked();
+                if self.timeouts.poll_expired(cx) {
+                    return Poll::Ready(Err(self.slow_reader_error()));
+                }
+            }
+            Poll::Ready(Ok(count)) => {
+                let was_blocked = self.timeouts.is_write_blocked();
+                self.timeouts.bytes_written(*count, *count == buf.len());
+                if was_blocked && !self.timeouts.is_write_blocked() {
+                    // Requests that came meanwhile were held back, and the socket wakes nobody for them.
+                    cx.waker().wake_by_ref();
+                }
+                // actix-http waits for the rest of a chunked body without a limit: start the time for it here, as it
+                // may not read again before the next byte.
+                if self.requests.body_state() == BodyState::Incomplete
+                    && self.timeouts.poll_expired(cx)
+                {
+                    cx.waker().wake_by_ref();
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+        }
+        outcome
+    }
+}
+
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.error_response.is_none() {
+            let Some(found) = detect_default_error(buf) else {
+                return this.poll_write_io(cx, buf);
+            };
+            // First what stands before the bare response. actix-http then writes the rest, which is found again.
+            if !found.before.is_empty() {
+                return this.poll_write_io(cx, found.before);
+            }
+            this.error_response = Some(if this.requests.body_state() == BodyState::Complete {
+                this.render_error(found.status)
+            } else {
+                // It is about the body of a request that has its response, and a request has no two.
+                Bytes::new()
+            });
+        }
+        // actix-http writes the same bytes again until they are reported as written. A bare response is always the
+        // last of its connection, so `buf` ends with it.
+        ready!(this.poll_write_error_response(cx))?;
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

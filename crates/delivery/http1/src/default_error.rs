@@ -1,0 +1,118 @@
+//! Finds the bare error responses that actix-http writes itself, and writes complete ones in their place.
+//!
+//! Gap: a malformed, large or late head never reaches a service or middleware, so its response has no body and no
+//! header of the application (they came with actix-web issues 512 and 523; no public issue on replacing them found).
+//! Red without it: `default_errors::*`.
+
+use actix_http::body::{BoxBody, MessageBody};
+use actix_http::{Response, StatusCode};
+use bytes::{Bytes, BytesMut};
+
+/// A bare response is no longer than this, in bytes: a status line and three short fields.
+const MAX_LENGTH: usize = 160;
+
+/// A bare error response at the end of what actix-http writes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DefaultErrorResponse<'a> {
+    /// What is written before it.
+    pub(crate) before: &'a [u8],
+    pub(crate) status: StatusCode,
+}
+
+/// Finds the bare error response that `written` ends with. Every response of an application must have a field more.
+pub(crate) fn detect_default_error(written: &[u8]) -> Option<DefaultErrorResponse<'_>> {
+    // Almost every write ends with a body, so this check is all that it costs.
+    if !written.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    // Only the end is searched: a body may contain anything, and a head cannot be longer.
+    let window = written.len().saturating_sub(MAX_LENGTH);
+    let start = written
+        .get(window..)?
+        .windows(b"HTTP/1.".len())
+        .rposition(|part| part == b"HTTP/1.")?;
+    let (before, head) = written.split_at_checked(window + start)?;
+    let head = std::str::from_utf8(head).ok()?;
+    let mut lines = head.strip_suffix("\r\n\r\n")?.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?;
+    let status = StatusCode::from_bytes(status.as_bytes()).ok()?;
+    let mut is_empty = false;
+    for line in lines {
+        match line.split_once(": ")? {
+            ("content-length", "0") => is_empty = true,
+            ("connection" | "date", _) => {}
+            // An application wrote this response.
+            _ => return None,
+        }
+    }
+    let is_error = status.is_client_error() || status.is_server_error();
+    (is_empty && is_error).then_some(DefaultErrorResponse { before, status })
+}
+
+/// Encodes the last response of a connection.
+pub(crate) fn encode(response: Response<BoxBody>) -> Bytes {
+    let status = response.status();
+    let mut bytes = BytesMut::from("HTTP/1.1 ");
+    bytes.extend_from_slice(status.as_str().as_bytes());
+    bytes.extend_from_slice(b" ");
+    bytes.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    for (name, value) in response.headers() {
+        field(&mut bytes, name.as_str(), value.as_bytes());
+    }
+    // The contract of `ConnectionHooks` has the body in memory, so it is here whole.
+    let body = response.into_body().try_into_bytes().unwrap_or_default();
+    let length = body.len().to_string();
+    field(&mut bytes, "content-length", length.as_bytes());
+    field(&mut bytes, "connection", b"close");
+    bytes.extend_from_slice(b"\r\n\r\n");
+    bytes.extend_from_slice(&body);
+    bytes.freeze()
+}
+
+fn field(bytes: &mut BytesMut, name: &str, value: &[u8]) {
+    for part in [b"\r\n", name.as_bytes(), b": ", value] {
+        bytes.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BARE: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\
+        date: Mon, 23 Nov 2026 17:33:23 GMT\r\n\r\n";
+
+    #[track_caller]
+    fn check(written: &str, expected: Option<(&str, u16)>) {
+        let found = detect_default_error(written.as_bytes());
+        let found = found.as_ref().map(|response| {
+            (
+                std::str::from_utf8(response.before).unwrap(),
+                response.status.as_u16(),
+            )
+        });
+        assert_eq!(found, expected, "{written}");
+    }
+
+    #[test]
+    fn a_bare_response_is_found_at_the_end_and_nothing_else_is() {
+        check(BARE, Some(("", 400)));
+        check(
+            &BARE.replace("400 Bad Request", "408 Request Timeout"),
+            Some(("", 408)),
+        );
+        check(&BARE.replace("connection: close\r\n", ""), Some(("", 400)));
+        check(&BARE.replace("HTTP/1.1", "HTTP/1.0"), Some(("", 400)));
+        let body = "{\"pong\":true}".repeat(100);
+        check(&format!("{body}{BARE}"), Some((&body, 400)));
+        check(&format!("{BARE}x"), None);
+        check("", None);
+        check("\r\n\r\n", None);
+        check(&BARE.replace("date", "x-request-id: 1\r\ndate"), None);
+        check(&BARE.replace("length: 0", "length: 5"), None);
+        check(&BARE.replace("400 Bad Request", "204 No Content"), None);
+        check(&BARE.replace("400", "x"), None);
+        check("HTTP/1.1 404 Not Found\r\nx-request-id: 1\r\n\r\n", None);
+        check(&format!("HTTP/1.1 {}", "x".repeat(MAX_LENGTH)), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! What an application does on the events of its connections.
+
+use std::net::SocketAddr;
+
+use actix_http::body::BoxBody;
+use actix_http::{Extensions, Response, StatusCode};
+
+/// Callbacks of an application; one instance serves all connections of a worker thread.
+pub trait ConnectionHooks {
+    /// A connection was opened.
+    fn opened(&self);
+
+    /// A connection was closed, for whatever reason.
+    fn closed(&self);
+
+    /// A connection is cut off because its client reads the response too slowly.
+    fn slow_reader_cut_off(&self);
+
+    /// Adds data of a connection, which every request on it gets as `conn_data`.
+    fn add_connection_data(&self, peer: Option<SocketAddr>, data: &mut Extensions);
+
+    /// Returns the response to send in place of actix-http's bare one: 400 for a malformed head, 408 for a late one,
+    /// 431 for a large one, 500 for a defect. The body is in memory. The response has a `Date`; the connection adds
+    /// `Content-Length` and `Connection: close`.
+    fn error_response(&self, status: StatusCode, peer: Option<SocketAddr>) -> Response<BoxBody>;
+}

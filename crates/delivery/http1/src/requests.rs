@@ -1,0 +1,122 @@
+//! The state of a connection's requests, shared by the connection and the application.
+//!
+//! Gap: actix-http tells the byte stream under it nothing about requests, but the limits of this crate depend on
+//! whether a request is in flight and whether its body is read. No public issue found.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+
+/// The requests of one connection. Every request has it as `conn_data`.
+#[derive(Clone, Debug, Default)]
+pub struct RequestTracker(Rc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    started: Cell<u64>,
+    in_flight: Cell<usize>,
+    demand: Cell<Option<usize>>,
+    body: Cell<BodyState>,
+    /// The connection's task, while it waits for the end of a request or for a demand.
+    waker: RefCell<Option<Waker>>,
+}
+
+/// How far the body of the newest request was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyState {
+    /// To its end, or the request has no body.
+    #[default]
+    Complete,
+    /// Not to its end.
+    Incomplete,
+    /// The body has no end: its framing is invalid, or the client disconnected.
+    Broken,
+}
+
+/// A request in flight, or a response body that is still sent; it ends when this is dropped.
+#[derive(Debug)]
+pub struct InFlightGuard(RequestTracker);
+
+/// A body that the application reads now; the demand ends when this is dropped.
+#[derive(Debug)]
+pub struct BodyDemand(RequestTracker);
+
+impl RequestTracker {
+    /// Counts a request as in flight. A handler that returns a stream moves a second guard into it.
+    pub fn start(&self) -> InFlightGuard {
+        self.0.started.set(self.0.started.get().wrapping_add(1));
+        self.0
+            .in_flight
+            .set(self.0.in_flight.get().saturating_add(1));
+        InFlightGuard(self.clone())
+    }
+
+    /// How far the body of the newest request was read.
+    pub fn body_state(&self) -> BodyState {
+        self.0.body.get()
+    }
+
+    /// Sets how far the body of the newest request was read.
+    pub fn set_body_state(&self, body: BodyState) {
+        self.0.body.set(body);
+    }
+
+    /// Asks for the body of the current request, of which at least `remaining` bytes are to come.
+    pub fn demand_body(&self, remaining: usize) -> BodyDemand {
+        let demand = BodyDemand(self.clone());
+        demand.set_remaining(remaining);
+        self.0.wake();
+        demand
+    }
+
+    /// How many requests have started.
+    pub(crate) fn started(&self) -> u64 {
+        self.0.started.get()
+    }
+
+    /// True while a request is in flight or a response body is sent.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.in_flight.get() > 0
+    }
+
+    /// How many bytes of the demanded body are known to be missing; `None` without a demand.
+    pub(crate) fn demand(&self) -> Option<usize> {
+        self.0.demand.get()
+    }
+
+    /// Registers the task to wake at the end of a request or at a demand.
+    pub(crate) fn wake_on_change(&self, waker: &Waker) {
+        *self.0.waker.borrow_mut() = Some(waker.clone());
+    }
+}
+
+impl BodyDemand {
+    /// Sets how many bytes of the body are known to be missing.
+    pub fn set_remaining(&self, remaining: usize) {
+        self.0.0.demand.set(Some(remaining));
+    }
+}
+
+impl Shared {
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        let shared = &*self.0.0;
+        shared
+            .in_flight
+            .set(shared.in_flight.get().saturating_sub(1));
+        shared.wake();
+    }
+}
+
+impl Drop for BodyDemand {
+    fn drop(&mut self) {
+        self.0.0.demand.set(None);
+    }
+}

@@ -1,0 +1,120 @@
+//! Runs actix-http's HTTP/1 service over this crate's connections.
+
+use std::fmt::Debug;
+use std::future::ready;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_http::body::{BoxBody, MessageBody};
+use actix_http::error::DispatchError;
+use actix_http::{Extensions, HttpService, Payload, Request, Response};
+use actix_server::GracefulShutdownSignal;
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::connection::Connection;
+use crate::hooks::ConnectionHooks;
+use crate::requests::{BodyState, InFlightGuard, RequestTracker};
+use crate::timeouts::ConnectionSettings;
+
+/// How long a client may take to close the connection after the server did.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Serves `app` on TCP connections: the service of one listener on one worker thread. It stops keeping connections
+/// alive once `signal` is notified.
+pub fn tcp_service<S, B>(
+    settings: ConnectionSettings,
+    signal: GracefulShutdownSignal,
+    hooks: Rc<dyn ConnectionHooks>,
+    app: impl IntoServiceFactory<S, Request>,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    S: ServiceFactory<Request, Config = ()> + 'static,
+    S::Future: 'static,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::Response: Into<Response<B>> + 'static,
+    S::InitError: Debug,
+    B: MessageBody + 'static,
+{
+    let shutdown = move || {
+        let signal = signal.clone();
+        async move { signal.notified().await }
+    };
+    fn_service(|io: TcpStream| {
+        // Responses are written whole, so waiting for more would only delay them. A socket that does not accept the
+        // option works all the same.
+        let _ = io.set_nodelay(true);
+        let peer = io.peer_addr().ok();
+        ready(Ok((io, peer)))
+    })
+    .and_then(connection_service(settings, shutdown, hooks, app))
+}
+
+/// Serves `app` on byte streams of any kind, each with the address of its client. The connections stop being kept
+/// alive once a future of `shutdown` is ready.
+pub fn connection_service<Io, S, B, Shutdown>(
+    settings: ConnectionSettings,
+    shutdown: impl Fn() -> Shutdown + 'static,
+    hooks: Rc<dyn ConnectionHooks>,
+    app: impl IntoServiceFactory<S, Request>,
+) -> impl ServiceFactory<
+    (Io, Option<SocketAddr>),
+    Config = (),
+    Response = (),
+    Error = DispatchError,
+    InitError = (),
+>
+where
+    Io: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: ServiceFactory<Request, Config = ()> + 'static,
+    S::Future: 'static,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::Response: Into<Response<B>> + 'static,
+    S::InitError: Debug,
+    B: MessageBody + 'static,
+    Shutdown: Future<Output = ()> + 'static,
+{
+    // Outside of every middleware: the request is in flight until its response is there.
+    let app = apply_fn_factory(app, |mut request: Request, service: &S::Service| {
+        let guard = start(&mut request);
+        let response = service.call(request);
+        async move {
+            let _guard = guard;
+            response.await
+        }
+    });
+    let http = HttpService::build()
+        .graceful_shutdown_signal(shutdown)
+        .keep_alive(settings.keep_alive)
+        .client_request_timeout(settings.header_timeout)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .on_connect_ext(|connection: &Connection<Io>, data: &mut Extensions| {
+            connection.add_data(data);
+        })
+        .h1(app);
+    fn_service(move |(io, peer)| {
+        let connection = Connection::new(io, peer, settings, hooks.clone());
+        ready(Ok((connection, peer)))
+    })
+    .and_then(http)
+}
+
+/// Counts a request as in flight, with its body not read.
+fn start(request: &mut Request) -> Option<InFlightGuard> {
+    let has_body = !matches!(request.payload(), Payload::None);
+    let requests = request.conn_data::<RequestTracker>()?;
+    requests.set_body_state(if has_body {
+        BodyState::Incomplete
+    } else {
+        BodyState::Complete
+    });
+    Some(requests.start())
+}

@@ -1,0 +1,51 @@
+//! Clients that keep the server waiting.
+
+use tokio::time::Instant;
+
+use crate::support::{Client, HEADER_TIMEOUT, KEEP_ALIVE, run};
+
+#[tokio::test(start_paused = true)]
+async fn half_a_head_on_a_used_connection_has_the_time_of_a_head() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.head().await;
+        client.body(5).await;
+        let start = Instant::now();
+        client.send("GET / HTTP/1.1\r\nHo").await;
+        let response = client.rest().await;
+        assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+        assert!(response.ends_with("an error"), "{response}");
+        assert!(start.elapsed().abs_diff(HEADER_TIMEOUT).as_secs() < 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_chunked_body_that_nobody_reads_has_the_time_of_a_head() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        client.send(format!("{head}5\r\nab")).await;
+        assert!(client.head().await.starts_with("HTTP/1.1 200 OK"));
+        client.body(5).await;
+        let start = Instant::now();
+        assert_eq!(client.rest().await, "");
+        assert!(start.elapsed().abs_diff(HEADER_TIMEOUT).as_secs() < 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_cut_off() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        let start = Instant::now();
+        client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.given_up().await;
+        let limit = HEADER_TIMEOUT + KEEP_ALIVE;
+        assert!(start.elapsed().abs_diff(limit).as_secs() < 1);
+        assert_eq!(client.recorder.slow_readers.get(), 1);
+    })
+    .await;
+}

@@ -1,0 +1,61 @@
+//! Bytes that come before the request ahead of them has its response.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{Client, run};
+
+#[tokio::test(start_paused = true)]
+async fn a_pipelined_request_does_not_change_the_response_before_it() {
+    run(async {
+        for next in [
+            "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        ] {
+            let mut client = Client::connect(4096).await;
+            client
+                .send(format!("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n{next}"))
+                .await;
+            // Both have come before the first responds.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            client.recorder.release.notify_one();
+            let head = client.head().await;
+            assert!(head.starts_with("HTTP/1.1 200 OK"), "{next}: {head}");
+            assert!(!head.contains("connection: close"), "{next}: {head}");
+            assert_eq!(client.body(5).await, "hello", "{next}");
+            assert!(client.head().await.contains(" 200 OK"), "{next}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn little_is_read_ahead() {
+    run(async {
+        for (head, following) in [
+            (
+                "POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+                "x".to_owned(),
+            ),
+            (
+                "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            ),
+        ] {
+            let mut client = Client::connect(64).await;
+            client.send(head).await;
+            let sent = following.repeat(1_000_000 / following.len());
+            let mut count = 0;
+            let write = async {
+                while let Ok(written) = client.stream.write(&sent.as_bytes()[count..]).await {
+                    count += written;
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(1), write).await;
+            assert!((500..1000).contains(&count), "{head}: {count}");
+        }
+    })
+    .await;
+}

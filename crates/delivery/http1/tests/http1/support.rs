@@ -1,0 +1,153 @@
+//! A client of an application that the crate serves over an in-memory byte stream.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_http::body::{BodyStream, BoxBody};
+use actix_http::error::DispatchError;
+use actix_http::{Extensions, Request, Response, StatusCode};
+use actix_service::{Service, ServiceFactory, fn_service};
+use futures_util::stream;
+use posthorn_http1::{
+    ClientDisconnected, ConnectionHooks, ConnectionSettings, RequestTracker, connection_service,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+
+pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// What the connection reported to its application.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    pub(crate) open: Cell<i32>,
+    pub(crate) slow_readers: Cell<u32>,
+    pub(crate) errors: RefCell<Vec<u16>>,
+    /// Lets the handlers of `/slow` respond.
+    pub(crate) release: Notify,
+}
+
+impl ConnectionHooks for Recorder {
+    fn opened(&self) {
+        self.open.set(self.open.get() + 1);
+    }
+
+    fn closed(&self) {
+        self.open.set(self.open.get() - 1);
+    }
+
+    fn slow_reader_cut_off(&self) {
+        self.slow_readers.set(self.slow_readers.get() + 1);
+    }
+
+    fn add_connection_data(&self, peer: Option<SocketAddr>, data: &mut Extensions) {
+        data.insert(peer);
+    }
+
+    fn error_response(&self, status: StatusCode, _peer: Option<SocketAddr>) -> Response<BoxBody> {
+        self.errors.borrow_mut().push(status.as_u16());
+        Response::build(status)
+            .insert_header(("x-complete", "yes"))
+            .body("an error")
+            .map_into_boxed_body()
+    }
+}
+
+/// A client with a connection of its own.
+pub(crate) struct Client {
+    pub(crate) stream: DuplexStream,
+    pub(crate) recorder: Rc<Recorder>,
+    server: JoinHandle<Result<(), DispatchError>>,
+}
+
+/// Runs a test on this thread; it fails after a day of the paused clock instead of hanging.
+pub(crate) async fn run(test: impl Future<Output = ()>) {
+    let limited = tokio::time::timeout(Duration::from_hours(24), test);
+    LocalSet::new().run_until(limited).await.expect("in time");
+}
+
+impl Client {
+    /// Connects over a stream that holds `buffer` bytes in each direction.
+    pub(crate) async fn connect(buffer: usize) -> Self {
+        let settings = ConnectionSettings {
+            header_timeout: HEADER_TIMEOUT,
+            keep_alive: KEEP_ALIVE,
+        };
+        let recorder = Rc::new(Recorder::default());
+        let handlers = Rc::clone(&recorder);
+        let app = fn_service(move |request| handle(request, Rc::clone(&handlers)));
+        let shutdown = std::future::pending::<()>;
+        let factory = connection_service(settings, shutdown, recorder.clone(), app);
+        let service = factory.new_service(()).await.unwrap();
+        let (stream, server) = tokio::io::duplex(buffer);
+        let server = spawn_local(async move { service.call((server, None)).await });
+        Self {
+            stream,
+            recorder,
+            server,
+        }
+    }
+
+    pub(crate) async fn send(&mut self, text: impl AsRef<str>) {
+        let bytes = text.as_ref().as_bytes();
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Reads up to the end of a head.
+    pub(crate) async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.stream.read_u8().await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Reads `length` bytes.
+    pub(crate) async fn body(&mut self, length: usize) -> String {
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).await.unwrap();
+        String::from_utf8(body).unwrap()
+    }
+
+    /// Reads until the server closes.
+    pub(crate) async fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        self.stream.read_to_string(&mut rest).await.unwrap();
+        rest
+    }
+
+    /// Waits until the server has given the connection up, without reading.
+    pub(crate) async fn given_up(&mut self) {
+        let _ = (&mut self.server).await.unwrap();
+        assert_eq!(self.recorder.open.get(), 0);
+    }
+}
+
+async fn handle(
+    request: Request,
+    recorder: Rc<Recorder>,
+) -> Result<Response<BoxBody>, Response<BoxBody>> {
+    let mut response = Response::build(StatusCode::OK);
+    response.insert_header(("x-request-id", "1"));
+    Ok(match request.path() {
+        "/slow" => {
+            recorder.release.notified().await;
+            response.body("hello").map_into_boxed_body()
+        }
+        "/large" => response.body("x".repeat(1_000_000)).map_into_boxed_body(),
+        "/stream" => {
+            let disconnected: ClientDisconnected = request.conn_data().cloned().unwrap();
+            let guard = request.conn_data().map(RequestTracker::start);
+            let events = stream::once(async move {
+                disconnected.wait().await;
+                drop(guard);
+                Err(std::io::Error::other("the client disconnected"))
+            });
+            response.body(BodyStream::new(events)).map_into_boxed_body()
+        }
+        _ => response.body("hello").map_into_boxed_body(),
+    })
+}

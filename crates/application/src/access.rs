@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use posthorn_domain::{Scope, Timestamp, TokenId, Topic};
 
-use crate::{
-    Clock, MAX_TOKEN_LIFETIME, QuotaDecision, RevocationList, RevocationListError, TOKEN_LEEWAY,
-    TokenError, TokenVerifier,
-};
+use crate::ports::backend_error::BackendError;
+use crate::ports::clock::Clock;
+use crate::ports::quota_counter::QuotaDecision;
+use crate::ports::revocation_list::RevocationList;
+use crate::ports::token_verifier::{MAX_TOKEN_LIFETIME, TOKEN_LEEWAY, TokenError, TokenVerifier};
 pub use failures::FailureLimit;
 pub use grant::Grant;
 
@@ -79,7 +80,7 @@ pub enum Refusal {
     /// The client sent too many tokens that were refused: more than these limits take.
     Throttled(QuotaDecision),
     /// Whether the token was revoked cannot be found out.
-    Unavailable(RevocationListError),
+    Unavailable(BackendError),
 }
 
 /// Decides about requests.
@@ -241,7 +242,7 @@ impl AccessControl {
         &self,
         id: &TokenId,
         expires_at: Option<Timestamp>,
-    ) -> Result<(), RevocationListError> {
+    ) -> Result<(), BackendError> {
         let latest = self.clock.now().saturating_add(MAX_TOKEN_LIFETIME);
         let end = expires_at.map_or(latest, |end| end.min(latest));
         // A token is taken a little after its end.

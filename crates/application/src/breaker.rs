@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::{Clock, Dependency, DependencyError, DependencyObserver};
+use posthorn_domain::Backoff;
+
+use crate::ports::clock::Clock;
+use crate::ports::dependency::{Dependency, DependencyError, DependencyObserver};
 
 /// When the breaker opens and how it probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,38 +124,44 @@ impl Breaker {
         }
     }
 
-    /// Watches `dependency` for ever, off the path of requests: opens the breaker when a look
-    /// fails, closes it when a probe succeeds. The binary runs one for each breaker.
+    /// Checks `dependency` for ever, beside the requests: opens the breaker when a check fails, and
+    /// closes it when one succeeds. The binary runs one task for each breaker.
     ///
-    /// While open the waits grow from `backoff_base` to `backoff_max`, each drawn at random from
-    /// the upper half of its range, so that many processes do not probe in step. They go on growing
-    /// when the breaker opens again soon after it closed: the probe then finds well what is not.
+    /// While the breaker is open, the waits grow from `backoff_base` to `backoff_max` with jitter.
+    /// They keep growing if it opens again soon after it closed: the check then succeeds while the
+    /// calls fail.
     pub async fn watch(&self, dependency: &dyn Dependency, clock: &dyn Clock) {
-        let mut jitter = Jitter::seeded(clock);
-        let mut attempt: u32 = 0;
+        let BreakerSettings {
+            watch_interval,
+            backoff_base,
+            backoff_max,
+            ..
+        } = self.settings;
+        let mut backoff = Backoff::new(backoff_base, backoff_max);
         let mut closed_at = clock.monotonic();
         loop {
-            let was = self.state();
-            let wait = match was {
-                BreakerState::Closed => self.settings.watch_interval,
-                BreakerState::Open => {
-                    attempt = attempt.saturating_add(1);
-                    jitter.upper_half(self.backoff(attempt))
-                }
+            let before = self.state();
+            let wait = match before {
+                BreakerState::Closed => watch_interval,
+                BreakerState::Open => backoff.next_wait(),
             };
             self.wait(wait, clock).await;
-            let lost = was == BreakerState::Closed && self.state() == BreakerState::Open;
+            let opened = before == BreakerState::Closed && self.state() == BreakerState::Open;
             let settled = clock.monotonic().saturating_sub(closed_at) >= SETTLED;
-            if lost && !settled && attempt > 0 {
+            // A breaker that opened again too soon waits before its next check.
+            if opened && !settled && backoff.attempts() > 0 {
                 continue;
             }
             match dependency.check().await {
                 Ok(()) if self.state() == BreakerState::Open => {
-                    attempt = attempt.max(1);
+                    // Counts as an attempt even without a wait, so that the next opening waits.
+                    if backoff.attempts() == 0 {
+                        let _ = backoff.next_wait();
+                    }
                     closed_at = clock.monotonic();
                     self.close();
                 }
-                Ok(()) if settled => attempt = 0,
+                Ok(()) if settled => backoff.reset(),
                 Ok(()) => {}
                 Err(DependencyError(reason)) => self.open(&reason),
             }
@@ -169,50 +178,5 @@ impl Breaker {
             clock.sleep(step).await;
             rest = rest.saturating_sub(step);
         }
-    }
-
-    fn backoff(&self, attempt: u32) -> Duration {
-        let factor = 2_u32.saturating_pow(attempt.saturating_sub(1).min(16));
-        self.settings
-            .backoff_base
-            .saturating_mul(factor)
-            .min(self.settings.backoff_max)
-    }
-}
-
-/// A small generator for jitter (`SplitMix64`, G. Steele et al., OOPSLA 2014); not for secrets.
-struct Jitter(u64);
-
-impl Jitter {
-    fn seeded(clock: &dyn Clock) -> Self {
-        let nanos = u64::try_from(clock.monotonic().as_nanos()).unwrap_or(u64::MAX);
-        Self(clock.now().as_millis().rotate_left(32) ^ nanos)
-    }
-
-    /// A duration between half of `duration` and all of it.
-    fn upper_half(&mut self, duration: Duration) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        let thousandths = u32::try_from(500 + mixed % 501).unwrap_or(1000);
-        duration.saturating_mul(thousandths) / 1000
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jitter_stays_in_the_upper_half() {
-        let mut jitter = Jitter(7);
-        let drawn: Vec<_> = (0..1000)
-            .map(|_| jitter.upper_half(Duration::from_secs(1)))
-            .collect();
-        assert!(drawn.iter().all(|d| (500..=1000).contains(&d.as_millis())));
-        assert!(drawn.iter().any(|d| d.as_millis() < 600));
-        assert!(drawn.iter().any(|d| d.as_millis() > 900));
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_domain::QuotaRule;
 
-use crate::{
-    Breaker, BreakerState, Cache, CacheError, QuotaCounter, QuotaDecision, QuotaError, QuotaKey,
-};
+use crate::breaker::{Breaker, BreakerState};
+use crate::ports::backend_error::BackendError;
+use crate::ports::cache::Cache;
+use crate::ports::quota_counter::{QuotaCounter, QuotaDecision, QuotaKey};
 
 /// Calls `primary` while the breaker is closed, and `secondary` while it is open or after a
 /// transient error of the primary. A permanent error of the primary is returned: to hide it would
@@ -35,7 +36,7 @@ impl<P: ?Sized> Fallback<P> {
 
     /// Logs a permanent error of the primary: only the 1st, 2nd, 4th, 8th and so on, so that they
     /// do not flood the log.
-    fn log_permanent_error(&self, error: &dyn std::fmt::Display) {
+    fn log_permanent_error(&self, error: &BackendError) {
         let permanent_errors = self
             .permanent_errors
             .fetch_add(1, Ordering::Relaxed)
@@ -51,20 +52,15 @@ impl<P: ?Sized> Fallback<P> {
     }
 
     /// Runs `call` on the primary, or on the secondary if the primary is unavailable.
-    async fn run<'a, T, E, F>(
-        &'a self,
-        is_transient: fn(&E) -> bool,
-        call: impl Fn(&'a P) -> F,
-    ) -> Result<T, E>
+    async fn run<'a, T, F>(&'a self, call: impl Fn(&'a P) -> F) -> Result<T, BackendError>
     where
-        E: std::fmt::Display,
-        F: Future<Output = Result<T, E>>,
+        F: Future<Output = Result<T, BackendError>>,
     {
         if self.breaker.state() == BreakerState::Open {
             return call(&self.secondary).await;
         }
         match call(&self.primary).await {
-            Err(error) if is_transient(&error) => {
+            Err(error) if error.is_transient() => {
                 self.breaker.failed(&error);
                 call(&self.secondary).await
             }
@@ -78,28 +74,26 @@ impl<P: ?Sized> Fallback<P> {
 
 #[async_trait]
 impl Cache for Fallback<dyn Cache> {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
-        self.run(CacheError::is_transient, |cache| cache.get(key))
-            .await
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+        self.run(|cache| cache.get(key)).await
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
-        self.run(CacheError::is_transient, |cache| cache.set(key, value, ttl))
-            .await
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
+        self.run(|cache| cache.set(key, value, ttl)).await
     }
 
     /// Deletes from both, so that an outage does not bring back a value deleted before it.
-    async fn delete(&self, key: &str) -> Result<bool, CacheError> {
+    async fn delete(&self, key: &str) -> Result<bool, BackendError> {
         let was_in_secondary = self.secondary.delete(key).await?;
-        self.run(CacheError::is_transient, |cache| cache.delete(key))
+        self.run(|cache| cache.delete(key))
             .await
             .map(|was| was || was_in_secondary)
     }
 
     /// Clears both, for the same reason.
-    async fn clear(&self) -> Result<(), CacheError> {
+    async fn clear(&self) -> Result<(), BackendError> {
         self.secondary.clear().await?;
-        self.run(CacheError::is_transient, Cache::clear).await
+        self.run(Cache::clear).await
     }
 }
 
@@ -109,8 +103,8 @@ impl Cache for Fallback<dyn Cache> {
 /// call.
 #[async_trait]
 impl QuotaCounter for Fallback<dyn QuotaCounter> {
-    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
-        let decided = self.run(QuotaError::is_transient, |counter| counter.hit(key, rule));
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
+        let decided = self.run(|counter| counter.hit(key, rule));
         match decided.await {
             Err(error) => {
                 self.log_permanent_error(&error);
@@ -120,8 +114,8 @@ impl QuotaCounter for Fallback<dyn QuotaCounter> {
         }
     }
 
-    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
-        let seen = self.run(QuotaError::is_transient, |counter| counter.peek(key, rule));
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
+        let seen = self.run(|counter| counter.peek(key, rule));
         match seen.await {
             Err(error) => {
                 self.log_permanent_error(&error);

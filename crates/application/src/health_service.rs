@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use posthorn_domain::Timestamp;
 
-use crate::{Breaker, BreakerState, Cache, CacheError, Clock, Lifecycle, MessageStore, Phase};
+use crate::breaker::{Breaker, BreakerState};
+use crate::lifecycle::{Lifecycle, Phase};
+use crate::ports::backend_error::BackendError;
+use crate::ports::cache::Cache;
+use crate::ports::clock::Clock;
+use crate::ports::message_store::MessageStore;
 
 /// The key that the cache check writes and reads back.
 const PROBE_KEY: &str = "health-probe";
@@ -139,7 +144,7 @@ impl HealthService {
     }
 
     /// Writes a value and reads it back.
-    async fn probe_cache(&self) -> Result<bool, CacheError> {
+    async fn probe_cache(&self) -> Result<bool, BackendError> {
         self.cache.set(PROBE_KEY, b"ok", PROBE_TTL).await?;
         Ok(self.cache.get(PROBE_KEY).await?.as_deref() == Some(b"ok"))
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use posthorn_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Cache, Clock};
+use crate::ports::cache::Cache;
+use crate::ports::clock::Clock;
 
 /// How long an answer is served from the cache.
 const TTL: Duration = Duration::from_mins(5);
@@ -121,7 +122,7 @@ impl InfoService {
 }
 
 /// A cache that is away is reported once, by its breaker; everything else is a mistake to show.
-fn warn_unless_transient(operation: &'static str, error: &crate::CacheError) {
+fn warn_unless_transient(operation: &'static str, error: &crate::BackendError) {
     if !error.is_transient() {
         tracing::warn!(operation, %error, "the cache failed");
     }

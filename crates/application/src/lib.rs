@@ -14,6 +14,7 @@ mod ports;
 mod rate_limiter;
 mod replica_share;
 mod retention;
+mod topic_notifier;
 
 pub use access::{
     AccessControl, AccessPolicy, AccessRequest, Action, Credentials, FailureLimit, Grant, Refusal,
@@ -26,7 +27,8 @@ pub use lifecycle::{Lifecycle, Phase};
 pub use message_service::{
     CursorEvent, MessageService, SendError, SendMessage, TopicCursor, TopicListing,
 };
-pub use ports::cache::{Cache, CacheError};
+pub use ports::backend_error::BackendError;
+pub use ports::cache::Cache;
 pub use ports::clock::Clock;
 pub use ports::consumer_store::{
     ConsumerCounts, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetter,
@@ -42,10 +44,10 @@ pub use ports::message_store::{
 };
 pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
 pub use ports::quota_counter::{
-    QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaScope, QuotaWindow,
+    QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope, QuotaWindow,
 };
 pub use ports::random::RandomSource;
-pub use ports::revocation_list::{MAX_REVOCATION_DELAY, RevocationList, RevocationListError};
+pub use ports::revocation_list::{MAX_REVOCATION_DELAY, RevocationList};
 pub use ports::token_verifier::{
     Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY, TokenError,
     TokenVerifier,
@@ -53,3 +55,4 @@ pub use ports::token_verifier::{
 pub use rate_limiter::{Caller, RateLimitDecision, RateLimiter, RateLimiterSettings};
 pub use replica_share::ReplicaShare;
 pub use retention::{RetentionService, RetentionSettings};
+pub use topic_notifier::{TopicNotifier, TopicSubscription};

@@ -15,8 +15,9 @@ use posthorn_domain::{
 use crate::message_service::cached::MessageCache;
 pub use crate::message_service::listing::TopicListing;
 pub use crate::message_service::topic_cursor::{CursorEvent, TopicCursor};
-use crate::{
-    Append, AppendError, Appended, Cache, Idempotency, MessageStore, Page, PageRequest, StoreError,
+use crate::ports::cache::Cache;
+use crate::ports::message_store::{
+    Append, AppendError, Appended, Idempotency, MessageStore, Page, PageRequest, StoreError,
     TopicRequest,
 };
 

@@ -1,5 +1,6 @@
 //! The ports: what the use cases need from the outside.
 
+pub(crate) mod backend_error;
 pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod consumer_store;

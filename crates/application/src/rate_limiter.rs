@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use posthorn_domain::{AddressRange, Client, QuotaRule};
 
-use crate::{QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaScope};
+use crate::ports::backend_error::BackendError;
+use crate::ports::quota_counter::{QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope};
 
 /// The limits of each class of requests, and the clients without limits.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ impl RateLimiter {
         &self,
         scope: QuotaScope,
         caller: Caller<'_>,
-    ) -> Result<Option<RateLimitDecision>, QuotaError> {
+    ) -> Result<Option<RateLimitDecision>, BackendError> {
         let Some(key) = self.key(scope, caller) else {
             return Ok(None);
         };
@@ -82,7 +83,7 @@ impl RateLimiter {
         &self,
         scope: QuotaScope,
         caller: Caller<'_>,
-    ) -> Result<Option<RateLimitDecision>, QuotaError> {
+    ) -> Result<Option<RateLimitDecision>, BackendError> {
         let Some(key) = self.key(scope, caller) else {
             return Ok(None);
         };

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use posthorn_domain::QuotaRule;
 
-use crate::{QuotaCounter, QuotaDecision, QuotaError, QuotaKey};
+use crate::ports::backend_error::BackendError;
+use crate::ports::quota_counter::{QuotaCounter, QuotaDecision, QuotaKey};
 
 /// Gives each of `replicas` processes an equal share of every limit, so that all of them together
 /// stay within it although each counts alone.
@@ -24,11 +25,11 @@ impl ReplicaShare {
 
 #[async_trait]
 impl QuotaCounter for ReplicaShare {
-    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         self.inner.hit(key, &rule.share(self.replicas)).await
     }
 
-    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         self.inner.peek(key, &rule.share(self.replicas)).await
     }
 }

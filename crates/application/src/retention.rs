@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Clock, MessageStore, RetentionPolicy, StoreError};
+use crate::ports::clock::Clock;
+use crate::ports::message_store::{MessageStore, RetentionPolicy, StoreError};
 
 /// What is kept, and how the work is cut up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

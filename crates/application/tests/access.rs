@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AccessControl, AccessPolicy, AccessRequest, Action, Clock, Credentials, FailureLimit, Grant,
-    MAX_TOKEN_LIFETIME, Refusal, RevocationListError, TOKEN_LEEWAY, TokenError,
+    AccessControl, AccessPolicy, AccessRequest, Action, BackendError, Clock, Credentials,
+    FailureLimit, Grant, MAX_TOKEN_LIFETIME, Refusal, TOKEN_LEEWAY, TokenError,
 };
 use posthorn_domain::{QuotaStrategy, Scope, TokenId};
 use posthorn_testkit::{
@@ -170,7 +170,7 @@ async fn who_fails_too_often_waits_and_nobody_else_does() {
 async fn a_revocation_list_that_is_away_refuses_requests_and_keeps_streams() {
     let fixture = fixture(ALL);
     let grant = fixture.decide(Action::Read, "reader").await.unwrap();
-    let away = RevocationListError::Unavailable("as the test wants".to_owned());
+    let away = BackendError::Unavailable("as the test wants".to_owned());
     fixture.revocations.fail_next(2, away.clone());
     let refused = fixture.decide(Action::Read, "reader").await;
     assert_eq!(refused, Err(Refusal::Unavailable(away)));

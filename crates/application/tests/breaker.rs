@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use posthorn_application::{
-    Breaker, BreakerSettings, BreakerState, Cache, CacheError, DependencyObserver, Fallback,
+    BackendError, Breaker, BreakerSettings, BreakerState, Cache, DependencyObserver, Fallback,
 };
 use posthorn_testkit::{CacheCall, FakeCache, FakeClock, FakeDependency, eventually};
 
@@ -54,8 +54,8 @@ fn setup() -> Setup {
     }
 }
 
-fn unavailable() -> CacheError {
-    CacheError::Unavailable("as the test wants".to_owned())
+fn unavailable() -> BackendError {
+    BackendError::Unavailable("as the test wants".to_owned())
 }
 
 /// Moves the clock on in small steps until `state` is reached; gives the time that took.
@@ -101,7 +101,7 @@ async fn a_transient_failure_is_answered_by_the_stand_in() {
 #[tokio::test]
 async fn a_refusal_passes_through_and_does_not_open_the_breaker() {
     let setup = setup();
-    let refused = CacheError::Failed("wrong type".to_owned());
+    let refused = BackendError::Failed("wrong type".to_owned());
     for _ in 0..10 {
         setup.primary.fail_next(1, refused.clone());
         assert_eq!(setup.cache.get("k").await, Err(refused.clone()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, Breaker, BreakerSettings, Cache, CacheError, CheckOutcome, DependencyObserver,
+    AppIdentity, BackendError, Breaker, BreakerSettings, Cache, CheckOutcome, DependencyObserver,
     HealthService, HealthStatus, InfoService, Lifecycle, MessageStore, Phase, StoreError,
 };
 use posthorn_testkit::{CacheCall, FakeCache, FakeClock, FakeStore};
@@ -103,8 +103,8 @@ async fn info_is_answered_without_a_cache() {
     let setup = Info::new();
     let service = setup.service(identity("testing"));
     for error in [
-        CacheError::Unavailable(String::new()),
-        CacheError::Failed(String::new()),
+        BackendError::Unavailable(String::new()),
+        BackendError::Failed(String::new()),
     ] {
         setup.cache.fail_next(usize::MAX, error);
         assert_eq!(&*service.info().await.identity.name, "posthorn");
@@ -185,7 +185,7 @@ async fn a_cache_that_fails_degrades() {
     let setup = health(false);
     setup
         .cache
-        .fail_next(usize::MAX, CacheError::Failed(String::new()));
+        .fail_next(usize::MAX, BackendError::Failed(String::new()));
     let report = setup.service.report().await;
     assert_eq!(
         (report.status, report.checks.cache),

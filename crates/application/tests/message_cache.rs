@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Cache, CacheError, MessageService, MessageStore, RetentionPolicy, StoreError,
+    BackendError, Cache, MessageService, MessageStore, RetentionPolicy, StoreError,
 };
 use posthorn_domain::{Attributes, MessageId, Topic};
 use posthorn_testkit::samples::append;
@@ -128,8 +128,8 @@ async fn a_cache_that_fails_or_holds_nonsense_costs_work_alone() {
     let setup = setup();
     let id = setup.store("text").await;
     for error in [
-        CacheError::Unavailable("away".to_owned()),
-        CacheError::Failed("broken".to_owned()),
+        BackendError::Unavailable("away".to_owned()),
+        BackendError::Failed("broken".to_owned()),
     ] {
         setup.cache.fail_next(2, error);
         assert_eq!(setup.text(id).await, Ok(Some("text".to_owned())));
@@ -155,21 +155,21 @@ struct SlowCache {
 
 #[async_trait]
 impl Cache for SlowCache {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
         self.inner.get(key).await
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
         self.arrived.add_permits(1);
         self.may_go.acquire().await.unwrap().forget();
         self.inner.set(key, value, ttl).await
     }
 
-    async fn delete(&self, key: &str) -> Result<bool, CacheError> {
+    async fn delete(&self, key: &str) -> Result<bool, BackendError> {
         self.inner.delete(key).await
     }
 
-    async fn clear(&self) -> Result<(), CacheError> {
+    async fn clear(&self) -> Result<(), BackendError> {
         self.inner.clear().await
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use posthorn_application::{
-    Breaker, BreakerSettings, BreakerState, Caller, DependencyObserver, Fallback, QuotaClass,
-    QuotaCounter, QuotaError, QuotaScope, RateLimiter, RateLimiterSettings, ReplicaShare,
+    BackendError, Breaker, BreakerSettings, BreakerState, Caller, DependencyObserver, Fallback,
+    QuotaClass, QuotaCounter, QuotaScope, RateLimiter, RateLimiterSettings, ReplicaShare,
 };
 use posthorn_domain::{Client, QuotaStrategy};
 use posthorn_testkit::quota_contract::{key, rule};
@@ -50,8 +50,8 @@ fn setup() -> Setup {
     }
 }
 
-fn unavailable() -> QuotaError {
-    QuotaError::Unavailable("as the test wants".to_owned())
+fn unavailable() -> BackendError {
+    BackendError::Unavailable("as the test wants".to_owned())
 }
 
 fn rate_limiter(counter: Arc<dyn QuotaCounter>) -> RateLimiter {
@@ -110,7 +110,10 @@ async fn a_counter_that_refuses_for_good_is_stood_in_for_and_leaves_the_breaker_
         breaker,
         counter,
     } = setup();
-    primary.fail_next(usize::MAX, QuotaError::Failed("no such command".to_owned()));
+    primary.fail_next(
+        usize::MAX,
+        BackendError::Failed("no such command".to_owned()),
+    );
     let (key, rule) = (key("k"), rule("10 per day", QuotaStrategy::FixedWindow));
     for _ in 0..10 {
         assert!(!counter.hit(&key, &rule).await.unwrap().shared);
@@ -140,7 +143,10 @@ async fn refusals_are_warned_of_without_filling_the_log() {
     let Setup {
         primary, counter, ..
     } = setup();
-    primary.fail_next(usize::MAX, QuotaError::Failed("no such command".to_owned()));
+    primary.fail_next(
+        usize::MAX,
+        BackendError::Failed("no such command".to_owned()),
+    );
     let (key, rule) = (key("k"), rule("10 per day", QuotaStrategy::FixedWindow));
     for (calls, expected) in [(1, 1), (999, 10)] {
         for _ in 0..calls {

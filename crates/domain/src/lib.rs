@@ -4,6 +4,7 @@
 //! rules hold. Nothing here reads a clock, touches a network or knows a wire format.
 
 mod attributes;
+mod backoff;
 mod backoff_schedule;
 mod client;
 mod consumer;
@@ -23,6 +24,7 @@ mod token;
 mod topic;
 
 pub use attributes::{AttributeError, Attributes};
+pub use backoff::Backoff;
 pub use backoff_schedule::{BackoffSchedule, BackoffScheduleError};
 pub use client::{AddressRange, AddressRangeError, Client};
 pub use consumer::{

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppendError, Cache, CacheError, Dependency, DependencyError, MessageStore, QuotaCounter,
-    QuotaError, RevocationList, StoreError,
+    AppendError, BackendError, Cache, Dependency, DependencyError, MessageStore, QuotaCounter,
+    RevocationList, StoreError,
 };
 use posthorn_testkit::{
     CacheCall, CacheHarness, FakeCache, FakeClock, FakeDependency, FakeQuotaCounter,
@@ -98,7 +98,7 @@ async fn a_quota_counter_fails_as_often_as_it_was_told_and_counts_nothing_then()
         quota_contract::key("k"),
         quota_contract::rule("1/day", strategy),
     );
-    let error = QuotaError::Unavailable("as the test wants".to_owned());
+    let error = BackendError::Unavailable("as the test wants".to_owned());
     counter.fail_next(1, error.clone());
     assert_eq!(counter.hit(&key, &rule).await, Err(error));
     assert!(counter.hit(&key, &rule).await.unwrap().allowed);
@@ -107,7 +107,7 @@ async fn a_quota_counter_fails_as_often_as_it_was_told_and_counts_nothing_then()
 #[tokio::test]
 async fn a_cache_fails_as_often_as_it_was_told() {
     let cache = FakeCache::default();
-    let down = CacheError::Unavailable("down".to_owned());
+    let down = BackendError::Unavailable("down".to_owned());
     cache.fail_next(1, down.clone());
     assert_eq!(
         cache.set("key", b"value", Duration::from_secs(1)).await,

@@ -1,6 +1,6 @@
 //! From SQLite's errors to the port's: the one place that decides what is transient.
 
-use posthorn_application::{RevocationListError, StoreError};
+use posthorn_application::{BackendError, StoreError};
 use rusqlite::ErrorCode;
 
 /// What an error of SQLite means to a caller.
@@ -27,10 +27,10 @@ pub(crate) fn timed_out() -> StoreError {
 }
 
 /// The same for the list of revoked tokens, which is kept in the same file.
-pub(crate) fn revocation_list_error(error: StoreError) -> RevocationListError {
+pub(crate) fn backend_error(error: StoreError) -> BackendError {
     if error.is_transient() {
-        RevocationListError::Unavailable(error.to_string())
+        BackendError::Unavailable(error.to_string())
     } else {
-        RevocationListError::Failed(error.to_string())
+        BackendError::Failed(error.to_string())
     }
 }

@@ -13,7 +13,6 @@ pub mod schema;
 mod settings;
 mod sql;
 mod store;
-mod wakers;
 mod writer;
 
 pub use open::OpenError;

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    RevocationList, RevocationListError, StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendError, Appended, BackendError, Clock, MessageStore, Page, PageRequest, Pruned,
+    RetentionPolicy, RevocationList, StoreError, Subscription, TopicNotifier, TopicPage,
+    TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::fault::{closed, revocation_list_error, timed_out};
+use crate::fault::{backend_error, closed, timed_out};
 use crate::open::{OpenError, open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
 use crate::sql::{read, revocations};
-use crate::wakers::{FileSubscription, Wakers};
 use crate::writer::{Command, Writer};
 
 /// Messages in one SQLite file, owned by this process.
@@ -28,7 +28,7 @@ use crate::writer::{Command, Writer};
 pub struct EmbeddedStore {
     commands: mpsc::Sender<Command>,
     readers: Readers,
-    wakers: Arc<Wakers>,
+    notifier: Arc<TopicNotifier>,
     clock: Arc<dyn Clock>,
     durability: Durability,
     timeout: Duration,
@@ -49,11 +49,11 @@ impl EmbeddedStore {
         let opened = open_writer(settings)?;
         let connections = (0..settings.readers.max(1)).map(|_| open_reader(&opened.path));
         let connections = connections.collect::<Result<_, _>>()?;
-        let wakers = Arc::new(Wakers::default());
+        let notifier = Arc::new(TopicNotifier::default());
         let failing = Arc::new(AtomicBool::new(false));
         let durability = settings.durability;
         let (commands, waiting) = mpsc::channel(settings.queue.max(1));
-        let shared = (Arc::clone(&wakers), Arc::clone(&failing));
+        let shared = (Arc::clone(&notifier), Arc::clone(&failing));
         let writer = Writer::new(opened, durability, Arc::clone(&clock), shared.0, shared.1)
             .map_err(|reason| OpenError::Sqlite {
                 path: settings.path.clone(),
@@ -65,7 +65,7 @@ impl EmbeddedStore {
         Ok(Self {
             commands,
             readers,
-            wakers,
+            notifier,
             clock,
             durability,
             timeout: settings.timeout,
@@ -157,7 +157,7 @@ impl MessageStore for EmbeddedStore {
     }
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
-        let subscription = FileSubscription::new(topic.clone(), Arc::clone(&self.wakers));
+        let subscription = self.notifier.subscribe(topic);
         // After the subscription: a store that closes in between has cleared it or is seen here.
         self.check_open()?;
         Ok(Box::new(subscription))
@@ -201,20 +201,20 @@ impl MessageStore for EmbeddedStore {
 /// Kept in the same file, so that a revocation is as safe as a message.
 #[async_trait]
 impl RevocationList for EmbeddedStore {
-    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
         if until <= self.clock.now() {
             return Ok(());
         }
         let outcome: Result<(), StoreError> = self
             .write(|reply| Command::Revoke(id.clone(), until, reply))
             .await;
-        outcome.map_err(revocation_list_error)
+        outcome.map_err(backend_error)
     }
 
-    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
         let (id, now) = (id.clone(), self.clock.now());
         let outcome = self.read(move |connection| revocations::is_revoked(connection, &id, now));
-        outcome.await.map_err(revocation_list_error)
+        outcome.await.map_err(backend_error)
     }
 }
 

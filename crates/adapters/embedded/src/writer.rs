@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, Pruned, RetentionPolicy, StoreError,
+    Append, AppendError, Appended, Clock, Pruned, RetentionPolicy, StoreError, TopicNotifier,
 };
 use posthorn_domain::{Durability, MessageId, Timestamp, TokenId, Topic};
 use rusqlite::{Connection, TransactionBehavior};
@@ -19,7 +19,6 @@ use crate::open::{self, Opened};
 use crate::sql::append::{Group, Memory};
 use crate::sql::prune::{self, Place};
 use crate::sql::revocations;
-use crate::wakers::Wakers;
 
 /// The most operations of one group.
 const GROUP: usize = 1024;
@@ -69,7 +68,7 @@ pub(crate) struct Writer {
     identity: FileIdentity,
     durability: Durability,
     clock: Arc<dyn Clock>,
-    wakers: Arc<Wakers>,
+    notifier: Arc<TopicNotifier>,
     memory: Memory,
     place: Place,
     failing: Arc<AtomicBool>,
@@ -83,7 +82,7 @@ impl Writer {
         opened: Opened,
         durability: Durability,
         clock: Arc<dyn Clock>,
-        wakers: Arc<Wakers>,
+        notifier: Arc<TopicNotifier>,
         failing: Arc<AtomicBool>,
     ) -> rusqlite::Result<Self> {
         let Opened {
@@ -99,7 +98,7 @@ impl Writer {
             identity,
             durability,
             clock,
-            wakers,
+            notifier,
             memory,
             place,
             failing,
@@ -131,7 +130,7 @@ impl Writer {
         }
         // What came too late finds its channel closed.
         drop(commands);
-        self.wakers.clear();
+        self.notifier.close();
         if let Err(error) = self.finish() {
             tracing::warn!(%error, "the store was not closed in order, the next start checks it");
         }
@@ -239,12 +238,12 @@ impl Writer {
                 (Command::Append(append, _), Outcome::Append(Ok(appended)))
                     if !appended.replayed =>
                 {
-                    Some(&append.message.topic)
+                    Some(append.message.topic.as_str())
                 }
                 _ => None,
             });
         // Before the answers, so that who sees one finds its followers woken.
-        self.wakers.wake(stored);
+        self.notifier.notify(stored);
         for pair in commands.into_iter().zip(outcomes) {
             // Whoever asked may have gone.
             match pair {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mini_moka::sync::Cache as Moka;
-use posthorn_application::{Cache, CacheError, Clock};
+use posthorn_application::{BackendError, Cache, Clock};
 
 /// What an entry takes besides its key and value: the map's slot, the queues' nodes and the
 /// reference counts. An estimate.
@@ -72,11 +72,11 @@ impl MemoryCache {
 
 #[async_trait]
 impl Cache for MemoryCache {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
         Ok(self.live(&key.to_owned()).map(|entry| entry.value.to_vec()))
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
         let key = key.to_owned();
         // What does not fit is not held for a moment either: the map evicts with a delay.
         if ttl.is_zero() || weight(&key, value) > self.max_bytes {
@@ -94,14 +94,14 @@ impl Cache for MemoryCache {
         Ok(())
     }
 
-    async fn delete(&self, key: &str) -> Result<bool, CacheError> {
+    async fn delete(&self, key: &str) -> Result<bool, BackendError> {
         let key = key.to_owned();
         let held = self.live(&key).is_some();
         self.entries.invalidate(&key);
         Ok(held)
     }
 
-    async fn clear(&self) -> Result<(), CacheError> {
+    async fn clear(&self) -> Result<(), BackendError> {
         self.entries.invalidate_all();
         Ok(())
     }

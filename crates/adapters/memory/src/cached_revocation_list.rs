@@ -1,61 +1,64 @@
-//! A `RevocationList` whose answers are remembered for a moment, so that not every request asks the back
-//! end.
+//! A cache in front of another `RevocationList`, so that few requests reach the back end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mini_moka::sync::Cache as Moka;
-use posthorn_application::{Clock, RevocationList, RevocationListError};
+use posthorn_application::{BackendError, Clock, RevocationList};
 use posthorn_domain::{Timestamp, TokenId};
 
-/// How long an answer is good for: well within the delay that the port allows.
-const FRESH: Duration = Duration::from_secs(1);
-/// The most answers that are remembered.
-const MAX_ANSWERS: u64 = 10_000;
+/// How long a result is cached: well within the delay that the port allows.
+const TTL: Duration = Duration::from_secs(1);
+/// The most cached results.
+const MAX_RESULTS: u64 = 10_000;
 
-/// Remembers the answers of another list for one second, the most used ones first when there are
-/// many. What is denied here is known here at once.
+/// Caches the results of another list for one second. A revocation through this list is visible
+/// here at once.
 pub struct CachedRevocationList {
     inner: Arc<dyn RevocationList>,
     clock: Arc<dyn Clock>,
-    answers: Moka<TokenId, Answer>,
+    results: Moka<TokenId, CachedResult>,
 }
 
 #[derive(Clone, Copy)]
-struct Answer {
+struct CachedResult {
     is_revoked: bool,
     /// On the scale of [`Clock::monotonic`].
-    end: Duration,
+    expires: Duration,
 }
 
 impl CachedRevocationList {
-    /// Remembers the answers of `inner`.
+    /// Caches the results of `inner`.
     pub fn new(inner: Arc<dyn RevocationList>, clock: Arc<dyn Clock>) -> Self {
         Self {
             inner,
             clock,
-            answers: Moka::new(MAX_ANSWERS),
+            results: Moka::new(MAX_RESULTS),
         }
     }
 }
 
 #[async_trait]
 impl RevocationList for CachedRevocationList {
-    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
         self.inner.revoke(id, until).await?;
-        self.answers.invalidate(id);
+        self.results.invalidate(id);
         Ok(())
     }
 
-    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
         let now = self.clock.monotonic();
-        if let Some(answer) = self.answers.get(id).filter(|answer| now < answer.end) {
-            return Ok(answer.is_revoked);
+        if let Some(cached) = self.results.get(id).filter(|cached| now < cached.expires) {
+            return Ok(cached.is_revoked);
         }
         let is_revoked = self.inner.is_revoked(id).await?;
-        let end = now.saturating_add(FRESH);
-        self.answers.insert(id.clone(), Answer { is_revoked, end });
+        let expires = now.saturating_add(TTL);
+        let cached = CachedResult {
+            is_revoked,
+            expires,
+        };
+        self.results.insert(id.clone(), cached);
         Ok(is_revoked)
     }
 }

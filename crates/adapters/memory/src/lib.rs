@@ -1,14 +1,14 @@
-//! Ports kept in the memory of the process: a store of messages, a cache, a counter of quotas and a
-//! list of revoked tokens, all bounded.
+//! Ports in the memory of the process, all bounded: a message store, a cache, a quota counter and a
+//! revocation list.
 
 mod cache;
 mod cached_revocation_list;
-mod quota;
+mod quota_counter;
 mod revocation_list;
 mod store;
 
 pub use cache::{MemoryCache, MemoryCacheSettings};
 pub use cached_revocation_list::CachedRevocationList;
-pub use quota::{MemoryQuotaCounter, MemoryQuotaSettings};
+pub use quota_counter::{MemoryQuotaCounter, MemoryQuotaSettings};
 pub use revocation_list::MemoryRevocationList;
 pub use store::{MemoryStore, MemoryStoreSettings};

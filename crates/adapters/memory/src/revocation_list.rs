@@ -4,16 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, RevocationList, RevocationListError};
+use posthorn_application::{BackendError, Clock, RevocationList};
 use posthorn_domain::{Timestamp, TokenId};
 
-/// The most ids that are remembered: some 10 MiB.
+/// The most ids: some 10 MiB.
 const MAX_IDS: usize = 100_000;
 
-/// Remembers ids until the process ends; no operation waits.
+/// Stores revoked ids until the process ends; no operation waits.
 ///
-/// What has ended is forgotten when there is no room for a new id; while there is still none, new
-/// ids are refused.
+/// Expired ids are removed when the list is full. A list full of current ids rejects new ones.
 pub struct MemoryRevocationList {
     clock: Arc<dyn Clock>,
     max_ids: usize,
@@ -21,13 +20,13 @@ pub struct MemoryRevocationList {
 }
 
 impl MemoryRevocationList {
-    /// An empty list of at most 100 000 ids.
+    /// An empty list of at most 100,000 ids.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self::with_room_for(MAX_IDS, clock)
+        Self::with_max_ids(MAX_IDS, clock)
     }
 
     /// An empty list of at most `max_ids` ids.
-    pub fn with_room_for(max_ids: usize, clock: Arc<dyn Clock>) -> Self {
+    pub fn with_max_ids(max_ids: usize, clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
             max_ids,
@@ -38,7 +37,7 @@ impl MemoryRevocationList {
 
 #[async_trait]
 impl RevocationList for MemoryRevocationList {
-    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
         let now = self.clock.now();
         if until <= now {
             return Ok(());
@@ -52,14 +51,14 @@ impl RevocationList for MemoryRevocationList {
             ends.retain(|_, end| *end > now);
         }
         if ends.len() >= self.max_ids {
-            let text = format!("the list is full: {} ids are revoked", ends.len());
-            return Err(RevocationListError::Failed(text));
+            let text = format!("the revocation list is full: it holds {} ids", ends.len());
+            return Err(BackendError::Failed(text));
         }
         ends.insert(id.clone(), until);
         Ok(())
     }
 
-    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
         let now = self.clock.now();
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(ends.get(id).is_some_and(|end| *end > now))

@@ -1,10 +1,10 @@
-//! The `MessageStore` port in memory: fast, bounded, and gone with the process.
+//! The `MessageStore` port in memory: fast, bounded, and lost with the process.
 
-mod keys;
-mod marks;
+mod idempotency_keys;
+mod prune_watermarks;
+mod settings;
 mod state;
 mod topic_log;
-mod wakers;
 mod weight;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,48 +12,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use posthorn_application::{
     Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    StoreError, Subscription, TopicPage, TopicRequest,
+    StoreError, Subscription, TopicNotifier, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 
-use state::State;
-use wakers::{MemorySubscription, Wakers};
+pub use settings::MemoryStoreSettings;
+use state::StoreState;
 
-/// The bounds of a [`MemoryStore`]. Each of them is kept at every moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryStoreSettings {
-    /// The most messages in all topics together. 100,000 by default.
-    pub max_messages: usize,
-    /// About how many bytes the messages of all topics take at most, bookkeeping included. 64 MiB
-    /// by default.
-    pub max_bytes: usize,
-    /// The most idempotency keys that are remembered. 100,000 by default; each takes about half a
-    /// kilobyte, and up to 255 bytes more for a long key.
-    pub max_idempotency_keys: usize,
-}
-
-impl Default for MemoryStoreSettings {
-    fn default() -> Self {
-        Self {
-            max_messages: 100_000,
-            max_bytes: 64 << 20,
-            max_idempotency_keys: 100_000,
-        }
-    }
-}
-
-/// Keeps messages in the memory of this process.
+/// Stores messages in the memory of this process.
 ///
-/// - When a bound is reached, the oldest message of all topics makes room for the new one. That is
+/// - When a bound is reached, the oldest message of all topics is removed for the new one. That is
 ///   retention: pages that miss it are `truncated`. A message that is larger than the whole store
-///   is refused as [`StoreError::Full`].
-/// - Idempotency keys are forgotten after their TTL, and the oldest one before that when there are
-///   as many as the bound allows: a retry of that old a request is then stored again.
-/// - One short lock guards everything, so an append takes about a microsecond and nothing waits.
+///   is rejected with [`StoreError::Full`].
+/// - Idempotency keys expire after their TTL. The oldest key is removed earlier when there are as
+///   many as the bound allows: a retry of that old a request is then stored again.
+/// - One short lock guards everything: an append takes about a microsecond and nothing waits.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    wakers: Arc<Wakers>,
+    state: Mutex<StoreState>,
+    notifier: Arc<TopicNotifier>,
 }
 
 impl MemoryStore {
@@ -61,23 +38,22 @@ impl MemoryStore {
     pub fn new(clock: Arc<dyn Clock>, settings: MemoryStoreSettings) -> Self {
         Self {
             clock,
-            state: Mutex::new(State::new(settings)),
-            wakers: Arc::default(),
+            state: Mutex::new(StoreState::new(settings)),
+            notifier: Arc::default(),
         }
     }
 
-    /// The state of an open store. No lock is held over an await.
-    fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+    /// The state of an open store. Callers never hold the lock over an await.
+    fn open(&self) -> Result<MutexGuard<'_, StoreState>, StoreError> {
         let state = self.lock();
         if state.is_closed() {
-            Err(closed())
-        } else {
-            Ok(state)
+            return Err(StoreError::Unavailable("the store is closed".to_owned()));
         }
+        Ok(state)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that runs under the lock panics; if it did, most of the state would be right.
+    fn lock(&self) -> MutexGuard<'_, StoreState> {
+        // No code under the lock panics; after a panic most of the state would still be right.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,7 +64,7 @@ impl MessageStore for MemoryStore {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let appended = self.open()?.append(append, now, monotonic)?;
         if !appended.replayed {
-            self.wakers.wake(&appended.receipt.topic);
+            self.notifier.notify([appended.receipt.topic.as_str()]);
         }
         Ok(appended)
     }
@@ -110,25 +86,27 @@ impl MessageStore for MemoryStore {
     }
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
-        let subscription = MemorySubscription::new(topic.clone(), Arc::clone(&self.wakers));
-        // Looked at afterwards, so that `close` either ends this subscription or is seen here.
+        let subscription = self.notifier.subscribe(topic);
+        // Check after subscribing: `close` either wakes this subscription or is visible here.
         drop(self.open()?);
         Ok(Box::new(subscription))
     }
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
         let now = self.clock.now();
-        let more_keys = self.open()?.forget_keys(self.clock.monotonic(), budget);
-        let (mut pruned, mut from, mut budget) = (Pruned::default(), None, budget);
+        let more_keys = self
+            .open()?
+            .remove_expired_keys(self.clock.monotonic(), budget);
+        let (mut pruned, mut after, mut budget) = (Pruned::default(), None, budget);
         loop {
-            let step = self.open()?.prune_some(policy, now, from.as_ref(), budget);
+            // One step per lock, so that appends run in between.
+            let step = self.open()?.prune_step(policy, now, after.as_ref(), budget);
             budget = budget.saturating_sub(step.removed);
-            pruned.removed = pruned
-                .removed
-                .saturating_add(u64::try_from(step.removed).unwrap_or(u64::MAX));
+            let removed = u64::try_from(step.removed).unwrap_or(u64::MAX);
+            pruned.removed = pruned.removed.saturating_add(removed);
             pruned.more = step.more;
-            from = step.next;
-            if pruned.more || from.is_none() {
+            after = step.next;
+            if pruned.more || after.is_none() {
                 pruned.more |= more_keys;
                 return Ok(pruned);
             }
@@ -146,10 +124,6 @@ impl MessageStore for MemoryStore {
 
     async fn close(&self) {
         self.lock().close();
-        self.wakers.clear();
+        self.notifier.close();
     }
-}
-
-fn closed() -> StoreError {
-    StoreError::Unavailable("the store is closed".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Neither the store nor the cache grows beyond its settings.
+//! The store and the cache stay within their settings.
 
 #![allow(
     missing_docs,
@@ -47,7 +47,7 @@ async fn is_truncated(store: &MemoryStore, topic: &Topic, after: MessageId) -> b
 }
 
 #[tokio::test]
-async fn the_oldest_message_of_all_topics_makes_room() {
+async fn the_oldest_message_of_all_topics_is_evicted() {
     let store = store(MemoryStoreSettings {
         max_messages: 4,
         ..Default::default()
@@ -66,7 +66,7 @@ async fn the_oldest_message_of_all_topics_makes_room() {
 }
 
 #[tokio::test]
-async fn a_deleted_message_leaves_its_room_to_others() {
+async fn a_deleted_message_frees_its_space() {
     let store = store(MemoryStoreSettings {
         max_messages: 2,
         ..Default::default()
@@ -80,7 +80,7 @@ async fn a_deleted_message_leaves_its_room_to_others() {
 }
 
 #[tokio::test]
-async fn a_large_message_makes_room_for_itself_by_its_bytes() {
+async fn a_large_message_evicts_as_many_bytes_as_it_needs() {
     let store = store(MemoryStoreSettings {
         max_bytes: 4_000,
         ..Default::default()
@@ -98,7 +98,7 @@ async fn a_large_message_makes_room_for_itself_by_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_message_larger_than_the_store_is_refused_and_nothing_is_lost() {
+async fn a_message_larger_than_the_store_is_rejected_and_evicts_nothing() {
     let settings = MemoryStoreSettings {
         max_bytes: 1_000,
         ..Default::default()
@@ -113,17 +113,17 @@ async fn a_message_larger_than_the_store_is_refused_and_nothing_is_lost() {
         let store = store(settings);
         let a = topic("a");
         let small = store.append(append(&a, "x")).await.is_ok();
-        let refused = store.append(append(&a, &"x".repeat(1_000))).await;
+        let rejected = store.append(append(&a, &"x".repeat(1_000))).await;
         assert!(
-            matches!(refused, Err(AppendError::Store(StoreError::Full(_)))),
-            "{refused:?}"
+            matches!(rejected, Err(AppendError::Store(StoreError::Full(_)))),
+            "{rejected:?}"
         );
         assert_eq!(held(&store, &a).await.len(), usize::from(small));
     }
 }
 
 #[tokio::test]
-async fn topics_that_come_and_go_leave_a_full_store_full() {
+async fn a_full_store_of_short_lived_topics_stays_full() {
     let store = store(MemoryStoreSettings {
         max_messages: 10,
         ..Default::default()
@@ -146,7 +146,7 @@ async fn topics_that_come_and_go_leave_a_full_store_full() {
 }
 
 #[tokio::test]
-async fn the_oldest_key_is_forgotten_when_there_are_too_many() {
+async fn the_oldest_key_is_removed_when_there_are_too_many() {
     let store = store(MemoryStoreSettings {
         max_idempotency_keys: 2,
         ..Default::default()
@@ -171,7 +171,7 @@ async fn the_oldest_key_is_forgotten_when_there_are_too_many() {
 }
 
 #[tokio::test]
-async fn a_step_of_pruning_says_that_more_keys_have_ended_than_it_forgot() {
+async fn a_step_of_pruning_reports_more_expired_keys() {
     let clock = Arc::new(FakeClock::new());
     let store = MemoryStore::new(Arc::clone(&clock) as _, MemoryStoreSettings::default());
     for number in 0..25 {
@@ -208,7 +208,7 @@ async fn a_cache_stays_within_its_bytes() {
             .map_or(0, |value| value.len());
     }
     assert!(bytes > 0);
-    // What was set last waits for the housekeeping of the map: 384 entries at most.
+    // The map evicts with a delay: at most 384 entries wait for it.
     assert!(
         bytes <= (1 << 20) + 384 * value.len(),
         "{bytes} bytes are held"
@@ -216,7 +216,7 @@ async fn a_cache_stays_within_its_bytes() {
 }
 
 #[tokio::test]
-async fn a_value_larger_than_the_cache_is_not_held_and_neither_is_what_it_replaces() {
+async fn a_value_larger_than_the_cache_is_not_stored_and_removes_its_predecessor() {
     let settings = MemoryCacheSettings { max_bytes: 10_000 };
     let cache = MemoryCache::new(Arc::new(FakeClock::new()), settings);
     assert_eq!(cache.set("key", b"small", TTL).await, Ok(()));

@@ -74,26 +74,26 @@ cache_contract_tests!(Harness::new());
 quota_contract_tests!(Harness::new());
 quota_clock_tests!(cases = 512, Harness::new());
 
-struct Denials {
+struct Revocations {
     clock: Arc<FakeClock>,
     list: Arc<dyn RevocationList>,
 }
 
-impl Denials {
+impl Revocations {
     fn in_memory() -> Self {
         let clock = Arc::new(FakeClock::new());
         let list = Arc::new(MemoryRevocationList::new(clock.clone()));
         Self { clock, list }
     }
 
-    fn remembered() -> Self {
+    fn cached() -> Self {
         let Self { clock, list } = Self::in_memory();
         let list = Arc::new(CachedRevocationList::new(list, clock.clone()));
         Self { clock, list }
     }
 }
 
-impl RevocationListHarness for Denials {
+impl RevocationListHarness for Revocations {
     fn revocation_list(&self) -> Arc<dyn RevocationList> {
         self.list.clone()
     }
@@ -103,14 +103,14 @@ impl RevocationListHarness for Denials {
     }
 }
 
-mod denials_in_memory {
+mod revocations_in_memory {
     use super::*;
 
-    revocation_list_contract_tests!(Denials::in_memory());
+    revocation_list_contract_tests!(Revocations::in_memory());
 }
 
 mod cached_revocations {
     use super::*;
 
-    revocation_list_contract_tests!(Denials::remembered());
+    revocation_list_contract_tests!(Revocations::cached());
 }

@@ -1,4 +1,4 @@
-//! The quota counter does not grow beyond its settings, and forgets what cannot matter any more.
+//! The quota counter stays within its settings and removes expired windows.
 
 #![allow(
     missing_docs,
@@ -29,28 +29,28 @@ fn with_keys(max_keys: usize) -> MemoryQuotaSettings {
 }
 
 #[tokio::test]
-async fn a_flood_of_clients_stays_within_the_bound_and_refuses_nobody_new() {
+async fn a_flood_of_clients_stays_within_the_bound_and_rejects_no_new_client() {
     for strategy in [FixedWindow, MovingWindow] {
         let (counter, _) = counter(with_keys(1600));
         let rule = rule("2 per day", strategy);
         for number in 0..20_000 {
             let key = key(&number.to_string());
             assert!(counter.hit(&key, &rule).await.unwrap().allowed);
-            assert!(counter.tracked() <= 1600);
+            assert!(counter.keys() <= 1600);
         }
-        assert!(counter.tracked() > 1000, "{}", counter.tracked());
+        assert!(counter.keys() > 1000, "{}", counter.keys());
     }
 }
 
 #[tokio::test]
-async fn what_ends_first_makes_room_first() {
+async fn the_key_that_ends_first_is_evicted_first() {
     let (counter, clock) = counter(with_keys(3200));
     let (day, second) = (
         rule("1 per day", FixedWindow),
         rule("1 per minute", FixedWindow),
     );
     for number in 0..20_000 {
-        // Few of the keys in a row are kept ones: of those that are looked at one has to go.
+        // Few adjacent keys are kept ones: one of the candidates has to be evicted.
         if number % 32 == 0 && number < 3200 {
             let key = key(&format!("kept {}", number / 32));
             assert!(counter.hit(&key, &day).await.unwrap().allowed);
@@ -68,25 +68,25 @@ async fn what_ends_first_makes_room_first() {
 }
 
 #[tokio::test]
-async fn ended_windows_are_forgotten_as_new_clients_come() {
+async fn new_clients_remove_expired_windows() {
     for strategy in [FixedWindow, MovingWindow] {
         let (counter, clock) = counter(MemoryQuotaSettings::default());
         let rule = rule("5 per minute", strategy);
         for number in 0..5_000 {
             counter.hit(&key(&number.to_string()), &rule).await.unwrap();
         }
-        assert_eq!(counter.tracked(), 5_000);
+        assert_eq!(counter.keys(), 5_000);
         clock.advance(Duration::from_mins(2));
         for number in 0..1_500 {
             let key = key(&format!("new {number}"));
             counter.hit(&key, &rule).await.unwrap();
         }
-        assert!(counter.tracked() <= 2_000, "{}", counter.tracked());
+        assert!(counter.keys() <= 2_000, "{}", counter.keys());
     }
 }
 
 #[tokio::test]
-async fn looking_tracks_nobody() {
+async fn peeking_creates_no_key() {
     let (counter, _) = counter(MemoryQuotaSettings::default());
     for strategy in [FixedWindow, MovingWindow] {
         counter
@@ -94,19 +94,19 @@ async fn looking_tracks_nobody() {
             .await
             .unwrap();
     }
-    assert_eq!(counter.tracked(), 0);
+    assert_eq!(counter.keys(), 0);
 }
 
 #[tokio::test]
-async fn moving_windows_together_remember_a_bounded_number_of_requests() {
+async fn the_logs_of_all_moving_windows_are_bounded() {
     let (counter, _) = counter(MemoryQuotaSettings {
-        max_remembered: 16 * 1000,
+        max_logged: 16 * 1000,
         ..MemoryQuotaSettings::default()
     });
     let rule = rule("500 per day", MovingWindow);
     for number in 0..200 {
         let key = key(&number.to_string());
-        // The last one is never the one that is forgotten.
+        // The key of the request is never evicted.
         for used in 1..=500 {
             let decision = counter.hit(&key, &rule).await.unwrap();
             assert_eq!((decision.allowed, decision.windows[0].used), (true, used));
@@ -114,9 +114,5 @@ async fn moving_windows_together_remember_a_bounded_number_of_requests() {
         assert!(!counter.hit(&key, &rule).await.unwrap().allowed);
     }
     // 500 requests of each: two fit into each sixteenth.
-    assert!(
-        (16..=32).contains(&counter.tracked()),
-        "{}",
-        counter.tracked()
-    );
+    assert!((16..=32).contains(&counter.keys()), "{}", counter.keys());
 }

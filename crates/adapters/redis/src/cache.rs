@@ -5,7 +5,7 @@ mod sweep;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use posthorn_application::{Cache, CacheError};
+use posthorn_application::{BackendError, Cache};
 
 use crate::deployment::pool::RedisPool;
 use crate::keys;
@@ -30,12 +30,12 @@ impl RedisCache {
 
 #[async_trait]
 impl Cache for RedisCache {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
         let key = keys::cache(self.pool.prefix(), key);
         Ok(self.pool.query(redis::cmd("GET").arg(key)).await?)
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
         let millis = u64::try_from(ttl.as_millis()).unwrap_or(keys::MAX_TTL_MILLIS);
         if millis == 0 {
             // Redis rejects a TTL of zero. By the contract it removes the value.
@@ -51,15 +51,15 @@ impl Cache for RedisCache {
         Ok(self.pool.query(&command).await?)
     }
 
-    async fn delete(&self, key: &str) -> Result<bool, CacheError> {
+    async fn delete(&self, key: &str) -> Result<bool, BackendError> {
         let key = keys::cache(self.pool.prefix(), key);
         Ok(self.pool.query(redis::cmd("UNLINK").arg(key)).await?)
     }
 
-    async fn clear(&self) -> Result<(), CacheError> {
+    async fn clear(&self) -> Result<(), BackendError> {
         tokio::time::timeout(Self::CLEAR_BOUND, sweep::sweep(&self.pool))
             .await
-            .map_err(|_| CacheError::Unavailable("clearing the cache timed out".to_owned()))?
-            .map_err(CacheError::from)
+            .map_err(|_| BackendError::Unavailable("clearing the cache timed out".to_owned()))?
+            .map_err(BackendError::from)
     }
 }

@@ -1,9 +1,7 @@
 //! Classification of errors of Redis and redis-rs, and their mapping to the errors of the ports.
 
 use deadpool::managed::PoolError;
-use posthorn_application::{
-    CacheError, DependencyError, QuotaError, RevocationListError, StoreError,
-};
+use posthorn_application::{BackendError, DependencyError, StoreError};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::cluster::slots::NodeAddress;
@@ -141,28 +139,10 @@ pub(crate) fn ask_target(error: &RedisError) -> Option<NodeAddress> {
     })
 }
 
-impl From<RedisFailure> for CacheError {
+impl From<RedisFailure> for BackendError {
     fn from(failure: RedisFailure) -> Self {
         match failure {
             // A full server recovers when memory is freed.
-            RedisFailure::Transient(text) | RedisFailure::Full(text) => Self::Unavailable(text),
-            RedisFailure::Corrupt(text) | RedisFailure::Permanent(text) => Self::Failed(text),
-        }
-    }
-}
-
-impl From<RedisFailure> for QuotaError {
-    fn from(failure: RedisFailure) -> Self {
-        match failure {
-            RedisFailure::Transient(text) | RedisFailure::Full(text) => Self::Unavailable(text),
-            RedisFailure::Corrupt(text) | RedisFailure::Permanent(text) => Self::Failed(text),
-        }
-    }
-}
-
-impl From<RedisFailure> for RevocationListError {
-    fn from(failure: RedisFailure) -> Self {
-        match failure {
             RedisFailure::Transient(text) | RedisFailure::Full(text) => Self::Unavailable(text),
             RedisFailure::Corrupt(text) | RedisFailure::Permanent(text) => Self::Failed(text),
         }

@@ -4,7 +4,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use posthorn_application::{QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaWindow};
+use posthorn_application::{BackendError, QuotaCounter, QuotaDecision, QuotaKey, QuotaWindow};
 use posthorn_domain::{QuotaRule, QuotaStrategy};
 use redis::{RedisError, Script, ScriptInvocation};
 use tokio::time::timeout;
@@ -61,7 +61,7 @@ impl RedisQuotaCounter {
         key: &QuotaKey,
         rule: &QuotaRule,
         counts: bool,
-    ) -> Result<QuotaDecision, QuotaError> {
+    ) -> Result<QuotaDecision, BackendError> {
         let call = invocation(self.pool.prefix(), key, rule, counts);
         let reply = timeout(self.pool.bound(), self.invoke(&call))
             .await
@@ -172,11 +172,11 @@ fn decision(rule: &QuotaRule, reply: &[i64]) -> Result<QuotaDecision, RedisFailu
 
 #[async_trait]
 impl QuotaCounter for RedisQuotaCounter {
-    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         self.decide(key, rule, true).await
     }
 
-    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         self.decide(key, rule, false).await
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, RevocationList, RevocationListError};
+use posthorn_application::{BackendError, Clock, RevocationList};
 use posthorn_domain::{Timestamp, TokenId};
 use redis::Script;
 
@@ -46,7 +46,7 @@ impl RedisRevocationList {
 
 #[async_trait]
 impl RevocationList for RedisRevocationList {
-    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
         let ttl = until
             .as_millis()
             .saturating_sub(self.clock.now().as_millis());
@@ -59,7 +59,7 @@ impl RevocationList for RedisRevocationList {
         Ok(())
     }
 
-    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
         let key = keys::denied(self.pool.prefix(), id);
         Ok(self.pool.query(redis::cmd("EXISTS").arg(key)).await?)
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use posthorn_application::{Cache, CacheError};
+use posthorn_application::{BackendError, Cache};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use tracing::{Instrument, Span, field};
@@ -39,7 +39,7 @@ impl InstrumentedCache {
 
 #[async_trait]
 impl Cache for InstrumentedCache {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
         let span = self.get.span();
         let call = self.inner.get(key);
         let result = call.instrument(span.clone()).await;
@@ -53,7 +53,7 @@ impl Cache for InstrumentedCache {
         result
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
         let span = self.set.span();
         let call = self.inner.set(key, value, ttl);
         let result = call.instrument(span.clone()).await;
@@ -61,7 +61,7 @@ impl Cache for InstrumentedCache {
         result
     }
 
-    async fn delete(&self, key: &str) -> Result<bool, CacheError> {
+    async fn delete(&self, key: &str) -> Result<bool, BackendError> {
         let span = self.delete.span();
         let call = self.inner.delete(key);
         let result = call.instrument(span.clone()).await;
@@ -69,7 +69,7 @@ impl Cache for InstrumentedCache {
         result
     }
 
-    async fn clear(&self) -> Result<(), CacheError> {
+    async fn clear(&self) -> Result<(), BackendError> {
         let span = self.clear.span();
         let call = self.inner.clear();
         let result = call.instrument(span.clone()).await;
@@ -94,11 +94,11 @@ enum Outcome {
     Failed,
 }
 
-fn outcome<T>(result: &Result<T, CacheError>, of_value: impl Fn(&T) -> Outcome) -> Outcome {
+fn outcome<T>(result: &Result<T, BackendError>, of_value: impl Fn(&T) -> Outcome) -> Outcome {
     match result {
         Ok(value) => of_value(value),
-        Err(CacheError::Unavailable(_)) => Outcome::Unavailable,
-        Err(CacheError::Failed(_)) => Outcome::Failed,
+        Err(BackendError::Unavailable(_)) => Outcome::Unavailable,
+        Err(BackendError::Failed(_)) => Outcome::Failed,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use posthorn_application::{QuotaClass, QuotaCounter, QuotaDecision, QuotaError, QuotaKey};
+use posthorn_application::{BackendError, QuotaClass, QuotaCounter, QuotaDecision, QuotaKey};
 use posthorn_domain::QuotaRule;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -56,7 +56,7 @@ impl InstrumentedQuotaCounter {
         )
     }
 
-    fn count(&self, class: QuotaClass, result: &Result<QuotaDecision, QuotaError>, span: &Span) {
+    fn count(&self, class: QuotaClass, result: &Result<QuotaDecision, BackendError>, span: &Span) {
         let outcomes = match class {
             QuotaClass::Message => &self.message,
             QuotaClass::Read => &self.read,
@@ -65,8 +65,8 @@ impl InstrumentedQuotaCounter {
         let (counter, outcome) = match result {
             Ok(QuotaDecision { allowed: true, .. }) => (&outcomes.allowed, "allowed"),
             Ok(_) => (&outcomes.denied, "denied"),
-            Err(QuotaError::Unavailable(_)) => (&outcomes.unavailable, "unavailable"),
-            Err(QuotaError::Failed(_)) => (&outcomes.failed, "failed"),
+            Err(BackendError::Unavailable(_)) => (&outcomes.unavailable, "unavailable"),
+            Err(BackendError::Failed(_)) => (&outcomes.failed, "failed"),
         };
         span.record("outcome", outcome);
         let create = || {
@@ -82,7 +82,7 @@ impl InstrumentedQuotaCounter {
 
 #[async_trait]
 impl QuotaCounter for InstrumentedQuotaCounter {
-    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         let span = self.span("hit");
         let call = self.inner.hit(key, rule);
         let result = call.instrument(span.clone()).await;
@@ -90,7 +90,7 @@ impl QuotaCounter for InstrumentedQuotaCounter {
         result
     }
 
-    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         let call = self.inner.peek(key, rule);
         call.instrument(self.span("peek")).await
     }

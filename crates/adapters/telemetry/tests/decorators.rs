@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Anchor, AppIdentity, AppendError, Cache, CacheError, Clock, MessageStore, MetricsExposition,
+    Anchor, AppIdentity, AppendError, BackendError, Cache, Clock, MessageStore, MetricsExposition,
     PageLimit, PageRequest, RetentionPolicy, StoreError, TopicRequest,
 };
 use posthorn_domain::Timestamp;
@@ -192,8 +192,8 @@ async fn a_cache_counts_hits_misses_and_failures() {
     assert!(cache.delete("a").await.unwrap());
     cache.clear().await.unwrap();
     for (error, outcome) in [
-        (CacheError::Unavailable("why".to_owned()), "unavailable"),
-        (CacheError::Failed("why".to_owned()), "failed"),
+        (BackendError::Unavailable("why".to_owned()), "unavailable"),
+        (BackendError::Failed("why".to_owned()), "failed"),
     ] {
         inner.fail_next(4, error.clone());
         assert_eq!(cache.get("a").await, Err(error.clone()));

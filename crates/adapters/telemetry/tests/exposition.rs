@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, Cache, DependencyObserver, MessageStore, MetricsExposition, QuotaCounter,
-    QuotaError, RequestMetrics, RequestOutcome, Shed,
+    AppIdentity, BackendError, Cache, DependencyObserver, MessageStore, MetricsExposition,
+    QuotaCounter, RequestMetrics, RequestOutcome, Shed,
 };
 use posthorn_telemetry::{
     InstrumentedCache, InstrumentedQuotaCounter, InstrumentedStore, Metrics, PoolCounts,
@@ -288,9 +288,9 @@ async fn decisions_on_quotas_are_counted_by_class_outcome_and_back_end() {
         quotas.hit(&key, &rule).await.unwrap();
         quotas.peek(&key, &rule).await.unwrap();
     }
-    inner.fail_next(1, QuotaError::Unavailable("as the test wants".to_owned()));
+    inner.fail_next(1, BackendError::Unavailable("as the test wants".to_owned()));
     quotas.hit(&key, &rule).await.unwrap_err();
-    inner.fail_next(1, QuotaError::Failed("as the test wants".to_owned()));
+    inner.fail_next(1, BackendError::Failed("as the test wants".to_owned()));
     quotas.hit(&key, &rule).await.unwrap_err();
     for (outcome, count) in [
         ("allowed", 2.0),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use posthorn_domain::{Client, QuotaRule};
 
-use crate::{QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope};
+use crate::ports::quota_counter::{QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope};
 
 /// What failures are counted as.
 const SCOPE: QuotaScope = QuotaScope {

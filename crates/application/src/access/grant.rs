@@ -5,7 +5,7 @@ use std::sync::Arc;
 use posthorn_domain::{Scope, Topic};
 
 use super::Refusal;
-use crate::Claims;
+use crate::ports::token_verifier::Claims;
 
 /// Permission to go on, by a token or without one. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]

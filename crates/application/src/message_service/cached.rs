@@ -13,7 +13,8 @@ use std::time::Duration;
 use posthorn_domain::{Attributes, Message, MessageContent, MessageId, Topic};
 use serde::{Deserialize, Serialize};
 
-use crate::{Cache, CacheError};
+use crate::ports::backend_error::BackendError;
+use crate::ports::cache::Cache;
 
 /// How long a message is served from the cache, and so outlives its pruning at most.
 const TTL: Duration = Duration::from_secs(5);
@@ -117,7 +118,7 @@ fn read(bytes: &[u8], topic: &Topic, id: MessageId) -> Option<(u64, Message)> {
 }
 
 /// A cache that is away costs work alone; everything else is a mistake to show.
-fn warn_unless_transient(error: &CacheError) {
+fn warn_unless_transient(error: &BackendError) {
     if !error.is_transient() {
         tracing::warn!(%error, "the cache of messages failed");
     }

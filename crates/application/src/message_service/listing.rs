@@ -2,7 +2,9 @@
 
 use posthorn_domain::Topic;
 
-use crate::{MessageStore, PageLimit, StoreError, TopicRequest, TopicSummary};
+use crate::ports::message_store::{
+    MessageStore, PageLimit, StoreError, TopicRequest, TopicSummary,
+};
 
 /// How many pages of the store are looked through for one list: some 5000 topics.
 const MAX_PAGES: usize = 25;

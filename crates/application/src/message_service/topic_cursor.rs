@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use posthorn_domain::{Message, MessageId, Topic};
 
-use crate::{Anchor, MessageStore, PageLimit, PageRequest, StoreError, Subscription};
+use crate::ports::message_store::{
+    Anchor, MessageStore, PageLimit, PageRequest, StoreError, Subscription,
+};
 
 /// How many messages a follower reads at once: few, as it keeps only as much of them as it may hold.
 const PAGE: usize = 16;

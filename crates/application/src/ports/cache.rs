@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::backend_error::BackendError;
+
 /// Holds values for a limited time; losing them costs work, never correctness.
 ///
 /// # Contract
@@ -17,36 +19,18 @@ use async_trait::async_trait;
 ///
 /// # Errors
 /// Every operation MUST report an unreachable, slow or restarting back end as
-/// [`CacheError::Unavailable`] and everything that would fail again as [`CacheError::Failed`].
+/// [`BackendError::Unavailable`] and everything that would fail again as [`BackendError::Failed`].
 #[async_trait]
 pub trait Cache: Send + Sync {
     /// The value under `key`, if one is held.
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError>;
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError>;
 
     /// Holds `value` under `key` for `ttl`.
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError>;
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError>;
 
     /// Drops the value under `key`; says whether there was one.
-    async fn delete(&self, key: &str) -> Result<bool, CacheError>;
+    async fn delete(&self, key: &str) -> Result<bool, BackendError>;
 
     /// Drops every value of this application.
-    async fn clear(&self) -> Result<(), CacheError>;
-}
-
-/// Why a cache operation failed. The texts are for logs; they hold no secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CacheError {
-    /// The back end cannot be asked now: the same call may succeed later.
-    #[error("the cache is unavailable: {0}")]
-    Unavailable(String),
-    /// The back end refuses this call and would refuse it again.
-    #[error("the cache refused: {0}")]
-    Failed(String),
-}
-
-impl CacheError {
-    /// Whether the same call may succeed later.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
+    async fn clear(&self) -> Result<(), BackendError>;
 }

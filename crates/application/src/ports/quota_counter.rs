@@ -6,6 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_domain::{Client, Quota, QuotaRule};
 
+use super::backend_error::BackendError;
+
 /// Counts requests of clients against limits, and decides.
 ///
 /// # Contract
@@ -25,14 +27,14 @@ use posthorn_domain::{Client, Quota, QuotaRule};
 ///
 /// # Errors
 /// Every operation MUST report an unreachable, slow or restarting back end as
-/// [`QuotaError::Unavailable`] and everything that would fail again as [`QuotaError::Failed`].
+/// [`BackendError::Unavailable`] and everything that would fail again as [`BackendError::Failed`].
 #[async_trait]
 pub trait QuotaCounter: Send + Sync {
     /// Counts one request of `key` if it is within `rule`.
-    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError>;
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError>;
 
     /// What `hit` would find, without counting; `allowed` says whether it would be allowed.
-    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError>;
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError>;
 }
 
 /// Which kind of request is counted.
@@ -89,17 +91,6 @@ pub struct QuotaDecision {
     pub shared: bool,
 }
 
-/// Why a decision failed. The texts are for logs; they hold no secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QuotaError {
-    /// The back end cannot be asked now: the same call may succeed later.
-    #[error("the quota counter is unavailable: {0}")]
-    Unavailable(String),
-    /// The back end refuses this call and would refuse it again.
-    #[error("the quota counter refused: {0}")]
-    Failed(String),
-}
-
 impl QuotaClass {
     /// Every class.
     pub const ALL: [Self; 3] = [Self::Message, Self::Read, Self::Default];
@@ -145,12 +136,5 @@ impl QuotaDecision {
     pub fn retry_after(&self) -> Duration {
         let full = self.windows.iter().filter(|window| window.remaining() == 0);
         full.map(|window| window.reset).max().unwrap_or_default()
-    }
-}
-
-impl QuotaError {
-    /// Whether the same call may succeed later.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_domain::{Timestamp, TokenId};
 
+use super::backend_error::BackendError;
+
 /// The longest time until every other process sees a revocation.
 pub const MAX_REVOCATION_DELAY: Duration = Duration::from_secs(5);
 
@@ -23,30 +25,12 @@ pub const MAX_REVOCATION_DELAY: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// Every operation MUST report an unreachable, slow or restarting back end as
-/// [`RevocationListError::Unavailable`] and a permanent error as [`RevocationListError::Failed`].
+/// [`BackendError::Unavailable`] and a permanent error as [`BackendError::Failed`].
 #[async_trait]
 pub trait RevocationList: Send + Sync {
     /// Revokes the token with this id until `until`.
-    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError>;
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError>;
 
     /// True if the token with this id is revoked now.
-    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError>;
-}
-
-/// Why an operation of the list failed. The texts are for logs; they contain no secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RevocationListError {
-    /// The back end is unreachable: the same call may succeed later.
-    #[error("the revocation list is unavailable: {0}")]
-    Unavailable(String),
-    /// The back end rejects this call and would reject it again.
-    #[error("the revocation list failed: {0}")]
-    Failed(String),
-}
-
-impl RevocationListError {
-    /// True if the same call may succeed later.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
-    }
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError>;
 }

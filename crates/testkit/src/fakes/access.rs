@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Claims, Clock, RevocationList, RevocationListError, TokenError, TokenVerifier,
+    BackendError, Claims, Clock, RevocationList, TokenError, TokenVerifier,
 };
 use posthorn_domain::{Timestamp, TokenId};
 
@@ -20,7 +20,7 @@ pub struct FakeTokens(Mutex<HashMap<String, Result<Claims, TokenError>>>);
 pub struct FakeRevocationList {
     clock: Arc<FakeClock>,
     ends: Mutex<HashMap<TokenId, Timestamp>>,
-    failures: Script<RevocationListError>,
+    failures: Script<BackendError>,
 }
 
 impl FakeTokens {
@@ -52,7 +52,7 @@ impl FakeRevocationList {
     }
 
     /// Lets the next `count` calls fail with `error`.
-    pub fn fail_next(&self, count: usize, error: RevocationListError) {
+    pub fn fail_next(&self, count: usize, error: BackendError) {
         self.failures.fail_next(count, error);
     }
 
@@ -65,7 +65,7 @@ impl FakeRevocationList {
 
 #[async_trait]
 impl RevocationList for FakeRevocationList {
-    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), RevocationListError> {
+    async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
         self.failures.play()?;
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let end = ends.entry(id.clone()).or_default();
@@ -73,7 +73,7 @@ impl RevocationList for FakeRevocationList {
         Ok(())
     }
 
-    async fn is_revoked(&self, id: &TokenId) -> Result<bool, RevocationListError> {
+    async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
         self.failures.play()?;
         Ok(self.end_of(id).is_some_and(|end| end > self.clock.now()))
     }

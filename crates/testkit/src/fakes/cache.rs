@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use posthorn_application::{Cache, CacheError, Clock};
+use posthorn_application::{BackendError, Cache, Clock};
 
 use super::script::Script;
 use crate::FakeClock;
@@ -14,7 +14,7 @@ use crate::FakeClock;
 #[derive(Debug, Default)]
 pub struct FakeCache {
     clock: Arc<FakeClock>,
-    script: Script<CacheError>,
+    script: Script<BackendError>,
     state: Mutex<State>,
 }
 
@@ -48,7 +48,7 @@ impl FakeCache {
     }
 
     /// Lets the next `count` calls fail with `error`; `usize::MAX` for all, 0 for none.
-    pub fn fail_next(&self, count: usize, error: CacheError) {
+    pub fn fail_next(&self, count: usize, error: BackendError) {
         self.script.fail_next(count, error);
     }
 
@@ -57,7 +57,7 @@ impl FakeCache {
         self.state().calls.clone()
     }
 
-    fn call(&self, call: CacheCall) -> Result<MutexGuard<'_, State>, CacheError> {
+    fn call(&self, call: CacheCall) -> Result<MutexGuard<'_, State>, BackendError> {
         let mut state = self.state();
         state.calls.push(call);
         self.script.play()?;
@@ -73,24 +73,24 @@ impl FakeCache {
 
 #[async_trait]
 impl Cache for FakeCache {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, CacheError> {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
         let state = self.call(CacheCall::Get(key.to_owned()))?;
         Ok(state.values.get(key).map(|(value, _)| value.clone()))
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), CacheError> {
+    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
         let mut state = self.call(CacheCall::Set(key.to_owned(), ttl))?;
         let end = self.clock.monotonic().saturating_add(ttl);
         state.values.insert(key.to_owned(), (value.to_vec(), end));
         Ok(())
     }
 
-    async fn delete(&self, key: &str) -> Result<bool, CacheError> {
+    async fn delete(&self, key: &str) -> Result<bool, BackendError> {
         let mut state = self.call(CacheCall::Delete(key.to_owned()))?;
         Ok(state.values.remove(key).is_some())
     }
 
-    async fn clear(&self) -> Result<(), CacheError> {
+    async fn clear(&self) -> Result<(), BackendError> {
         self.call(CacheCall::Clear)?.values.clear();
         Ok(())
     }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, QuotaCounter, QuotaDecision, QuotaError, QuotaKey, QuotaWindow};
+use posthorn_application::{
+    BackendError, Clock, QuotaCounter, QuotaDecision, QuotaKey, QuotaWindow,
+};
 use posthorn_domain::{Quota, QuotaRule, QuotaStrategy};
 
 use super::script::Script;
@@ -16,7 +18,7 @@ use crate::FakeClock;
 #[derive(Debug, Default)]
 pub struct FakeQuotaCounter {
     clock: Arc<FakeClock>,
-    script: Script<QuotaError>,
+    script: Script<BackendError>,
     shared: bool,
     /// When each allowed request of a key was, since the Unix epoch; the oldest first.
     allowed: Mutex<HashMap<(QuotaKey, QuotaStrategy), Vec<Duration>>>,
@@ -36,7 +38,7 @@ impl FakeQuotaCounter {
     }
 
     /// Lets the next `count` calls fail with `error`; `usize::MAX` for all, 0 for none.
-    pub fn fail_next(&self, count: usize, error: QuotaError) {
+    pub fn fail_next(&self, count: usize, error: BackendError) {
         self.script.fail_next(count, error);
     }
 
@@ -50,7 +52,7 @@ impl FakeQuotaCounter {
         key: &QuotaKey,
         rule: &QuotaRule,
         counts: bool,
-    ) -> Result<QuotaDecision, QuotaError> {
+    ) -> Result<QuotaDecision, BackendError> {
         self.script.play()?;
         let start = Duration::from_millis(FakeClock::START.as_millis());
         let now = start + self.clock.monotonic();
@@ -105,11 +107,11 @@ fn window(quota: Quota, strategy: QuotaStrategy, times: &[Duration], now: Durati
 
 #[async_trait]
 impl QuotaCounter for FakeQuotaCounter {
-    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+    async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         self.decide(key, rule, true)
     }
 
-    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, QuotaError> {
+    async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_looks.fetch_max(looks, Ordering::SeqCst);
         // Whoever wants to look as well comes before this one is done.

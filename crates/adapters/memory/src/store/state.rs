@@ -1,4 +1,4 @@
-//! All topics, their bounds and their order, behind the store's lock.
+//! The topics of the memory store, their order and their bounds, behind the store's lock.
 
 mod retention;
 
@@ -13,35 +13,35 @@ use posthorn_application::{
 };
 use posthorn_domain::{Durability, Message, MessageId, NewMessage, Receipt, Timestamp, Topic};
 
-use super::MemoryStoreSettings;
-use super::keys::{Keys, Remembered, ScopedKey};
-use super::marks::Marks;
+use super::idempotency_keys::{IdempotencyKeys, ScopedKey, StoredReceipt};
+use super::prune_watermarks::PruneWatermarks;
+use super::settings::MemoryStoreSettings;
 use super::topic_log::TopicLog;
 use super::weight::weight;
 
-pub(super) struct State {
+pub(super) struct StoreState {
     settings: MemoryStoreSettings,
-    /// The topics that hold a message.
+    /// The topics with a message.
     topics: BTreeMap<Topic, TopicLog>,
-    /// Each of these topics by the id of its oldest message: the first one is the oldest of all.
+    /// These topics by the id of their oldest message: the first entry is the oldest message of all.
     oldest: BTreeMap<MessageId, Topic>,
-    /// What is left of topics that hold none.
-    marks: Marks,
-    keys: Keys,
+    /// The topics without a message.
+    watermarks: PruneWatermarks,
+    keys: IdempotencyKeys,
     messages: usize,
     bytes: usize,
     last: MessageId,
     closed: bool,
 }
 
-impl State {
+impl StoreState {
     pub(super) fn new(settings: MemoryStoreSettings) -> Self {
         Self {
             settings,
             topics: BTreeMap::new(),
             oldest: BTreeMap::new(),
-            marks: Marks::default(),
-            keys: Keys::new(settings.max_idempotency_keys),
+            watermarks: PruneWatermarks::default(),
+            keys: IdempotencyKeys::new(settings.max_idempotency_keys),
             messages: 0,
             bytes: 0,
             last: MessageId::MIN,
@@ -53,7 +53,7 @@ impl State {
         self.closed
     }
 
-    /// Gives up everything.
+    /// Drops everything.
     pub(super) fn close(&mut self) {
         *self = Self {
             closed: true,
@@ -61,53 +61,49 @@ impl State {
         };
     }
 
-    /// Stores a message at `now`, unless its key says that this was done before.
+    /// Stores a message at `now`, or returns the receipt of the first request under its key.
     pub(super) fn append(
         &mut self,
-        Append {
-            message,
-            pod,
-            idempotency,
-        }: Append,
+        append: Append,
         now: Timestamp,
         monotonic: Duration,
     ) -> Result<Appended, AppendError> {
-        let topic = message.topic.clone();
+        let Append {
+            message,
+            pod,
+            idempotency,
+        } = append;
+        let stored = |receipt| Appended {
+            receipt,
+            replayed: false,
+        };
         let Some(Idempotency {
             key,
             fingerprint,
             ttl,
         }) = idempotency
         else {
-            let receipt = self.store(message, pod, now)?;
-            return Ok(Appended {
-                receipt,
-                replayed: false,
-            });
+            return Ok(stored(self.store(message, pod, now)?));
         };
+        let topic = message.topic.clone();
         let key = ScopedKey { topic, key };
-        match self.keys.get(&key, monotonic) {
-            Some(known) if known.fingerprint == fingerprint => {
-                return Ok(Appended {
-                    receipt: known.receipt.clone(),
-                    replayed: true,
-                });
+        if let Some(first) = self.keys.get(&key, monotonic) {
+            if first.fingerprint != fingerprint {
+                return Err(AppendError::KeyReused);
             }
-            Some(_) => return Err(AppendError::KeyReused),
-            None => {}
+            return Ok(Appended {
+                receipt: first.receipt.clone(),
+                replayed: true,
+            });
         }
         let receipt = self.store(message, pod, now)?;
-        let end = monotonic.saturating_add(ttl);
-        let remembered = Remembered {
+        let first = StoredReceipt {
             fingerprint,
             receipt: receipt.clone(),
-            end,
+            expires: monotonic.saturating_add(ttl),
         };
-        self.keys.put(key, remembered, monotonic);
-        Ok(Appended {
-            receipt,
-            replayed: false,
-        })
+        self.keys.insert(key, first, monotonic);
+        Ok(stored(receipt))
     }
 
     pub(super) fn get(&self, topic: &Topic, id: MessageId) -> Option<Arc<Message>> {
@@ -117,7 +113,7 @@ impl State {
     pub(super) fn page(&self, topic: &Topic, request: PageRequest) -> Page {
         match self.topics.get(topic) {
             Some(log) => log.page(request),
-            None => TopicLog::new(self.marks.get(topic)).page(request),
+            None => TopicLog::new(self.watermarks.get(topic)).page(request),
         }
     }
 
@@ -131,7 +127,7 @@ impl State {
         };
         self.messages -= 1;
         self.bytes -= weight(&message.content, &message.attributes);
-        self.first_changed(topic, first);
+        self.update_order(topic, first);
         true
     }
 
@@ -153,10 +149,9 @@ impl State {
         }
     }
 
-    /// Clears away idempotency keys that have ended, at most `budget` of them; says whether it were
-    /// as many.
-    pub(super) fn forget_keys(&mut self, monotonic: Duration, budget: usize) -> bool {
-        self.keys.forget_ended(monotonic, budget)
+    /// Removes at most `budget` expired idempotency keys; returns true if it removed as many.
+    pub(super) fn remove_expired_keys(&mut self, monotonic: Duration, budget: usize) -> bool {
+        self.keys.remove_expired(monotonic, budget)
     }
 
     /// Stores a message at the end of its topic.
@@ -167,7 +162,7 @@ impl State {
         now: Timestamp,
     ) -> Result<Receipt, StoreError> {
         let weight = weight(&message.content, &message.attributes);
-        self.make_room(weight)?;
+        self.evict_for(weight)?;
         let timestamp = now.max(self.last.timestamp());
         let id = MessageId::new(timestamp, self.last.sequence().saturating_add(1));
         self.last = id;
@@ -178,7 +173,7 @@ impl State {
         if let Some(log) = self.topics.get_mut(&topic) {
             log.insert(message);
         } else {
-            let mut log = TopicLog::new(self.marks.take(&topic));
+            let mut log = TopicLog::new(self.watermarks.take(&topic));
             log.insert(message);
             self.topics.insert(topic.clone(), log);
             self.oldest.insert(id, topic.clone());
@@ -191,9 +186,8 @@ impl State {
         })
     }
 
-    /// Brings the order of topics up to date after removals from `topic`, which had begun with
-    /// `before`.
-    fn first_changed(&mut self, topic: &Topic, before: Option<MessageId>) {
+    /// Updates the order of topics after removals from `topic`, whose oldest message was `before`.
+    fn update_order(&mut self, topic: &Topic, before: Option<MessageId>) {
         let Some(log) = self.topics.get(topic) else {
             return;
         };
@@ -208,13 +202,13 @@ impl State {
             self.oldest.insert(first, topic.clone());
         } else {
             self.topics.remove(topic);
-            self.marks.put(topic.clone(), pruned);
+            self.watermarks.insert(topic.clone(), pruned);
         }
     }
 
     fn topics_after(&self, after: Option<&Topic>) -> impl Iterator<Item = (&Topic, &TopicLog)> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.topics.range((start, Bound::Unbounded))
+        self.topics.range::<Topic, _>((start, Bound::Unbounded))
     }
 }
 

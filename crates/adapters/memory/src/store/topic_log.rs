@@ -7,10 +7,10 @@ use std::sync::Arc;
 use posthorn_application::{Anchor, Page, PageRequest};
 use posthorn_domain::{Message, MessageId, Timestamp};
 
-/// Messages by id. Every operation costs the logarithm of their number, and a page its length.
+/// Messages by id. Every operation is O(log n), plus the length of a page.
 pub(super) struct TopicLog {
     messages: BTreeMap<MessageId, Arc<Message>>,
-    /// The greatest id that retention removed; the least id when it removed none.
+    /// The greatest id that retention removed; the least id if it removed none.
     pub(super) pruned: MessageId,
 }
 
@@ -54,7 +54,7 @@ impl TopicLog {
         Some(message)
     }
 
-    /// How many messages were accepted before `moment`, but at most `limit`.
+    /// The number of messages accepted before `moment`, at most `limit`.
     pub(super) fn count_before(&self, moment: Timestamp, limit: usize) -> usize {
         self.messages
             .range(..MessageId::new(moment, 0))

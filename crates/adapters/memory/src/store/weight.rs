@@ -1,23 +1,25 @@
-//! What a message takes of the store's room.
+//! The estimated memory of a message.
 
 use posthorn_domain::{Attributes, MessageContent};
 
-/// What a message takes besides its text: itself and its place in the order. This and the next two
-/// are somewhat above what was measured as resident memory on 64-bit Linux: 197 bytes a message,
-/// 448 more with one attribute, 2,272 more with sixteen.
+// The three overheads are somewhat above the resident memory measured on 64-bit Linux: 197 bytes per
+// message, 448 more with one attribute, 2,272 more with sixteen.
+
+/// Bytes of a message besides its text: the value itself and its entry in the topic.
 const MESSAGE_OVERHEAD: usize = 256;
-/// What attributes take as soon as there is one.
+/// Bytes of a non-empty map of attributes.
 const ATTRIBUTES_OVERHEAD: usize = 400;
-/// What each attribute takes besides its key and value.
+/// Bytes of each attribute besides its key and value.
 const ATTRIBUTE_OVERHEAD: usize = 120;
-/// About how many bytes a message takes.
+
+/// The bytes of a message in memory, an estimate.
 pub(super) fn weight(content: &MessageContent, attributes: &Attributes) -> usize {
     let of_each = |(key, value): (&str, &str)| key.len() + value.len() + ATTRIBUTE_OVERHEAD;
-    let of_any = if attributes.is_empty() {
+    let of_map = if attributes.is_empty() {
         0
     } else {
         ATTRIBUTES_OVERHEAD
     };
     let attributes: usize = attributes.iter().map(of_each).sum();
-    MESSAGE_OVERHEAD + content.as_str().len() + of_any + attributes
+    MESSAGE_OVERHEAD + content.as_str().len() + of_map + attributes
 }

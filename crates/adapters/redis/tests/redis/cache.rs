@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{cluster_url, pool, sentinel_url};
-use posthorn_application::{Cache, CacheError, Dependency};
+use posthorn_application::{BackendError, Cache, Dependency};
 use posthorn_redis::{RedisCache, RedisDependency};
 use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually};
 
@@ -17,7 +17,7 @@ async fn check_unavailable(cache: &RedisCache) {
     let begin = Instant::now();
     let outcome = cache.get("k").await;
     assert!(
-        matches!(outcome, Err(CacheError::Unavailable(_))),
+        matches!(outcome, Err(BackendError::Unavailable(_))),
         "{outcome:?}"
     );
     assert!(begin.elapsed() < BOUND, "{:?}", begin.elapsed());
@@ -194,7 +194,10 @@ async fn what_would_fail_again_is_said_to_fail() {
         .await
         .unwrap();
     let outcome = RedisCache::new(pool(&server.url())).get("list").await;
-    assert!(matches!(outcome, Err(CacheError::Failed(_))), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(BackendError::Failed(_))),
+        "{outcome:?}"
+    );
 
     let protected = RedisServer::start().await;
     protected
@@ -204,7 +207,7 @@ async fn what_would_fail_again_is_said_to_fail() {
     let outcome = RedisCache::new(pool(&protected.url().replace("//", "//:hunter2@")))
         .get("k")
         .await;
-    assert!(matches!(&outcome, Err(CacheError::Failed(text)) if !text.contains("hunter2")));
+    assert!(matches!(&outcome, Err(BackendError::Failed(text)) if !text.contains("hunter2")));
 }
 
 #[tokio::test]
@@ -215,7 +218,7 @@ async fn a_server_without_memory_is_unavailable() {
         .set("k", b"v", MINUTE)
         .await;
     assert!(
-        matches!(outcome, Err(CacheError::Unavailable(_))),
+        matches!(outcome, Err(BackendError::Unavailable(_))),
         "{outcome:?}"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use posthorn_application::{QuotaCounter, QuotaError};
+use posthorn_application::{BackendError, QuotaCounter};
 use posthorn_domain::QuotaStrategy::{FixedWindow, MovingWindow};
 use posthorn_redis::RedisQuotaCounter;
 use posthorn_testkit::quota_contract::{STRATEGIES, key, rule};
@@ -20,7 +20,7 @@ async fn check_unavailable(counter: &RedisQuotaCounter) {
         .hit(&key("k"), &rule("9 per day", FixedWindow))
         .await;
     assert!(
-        matches!(outcome, Err(QuotaError::Unavailable(_))),
+        matches!(outcome, Err(BackendError::Unavailable(_))),
         "{outcome:?}"
     );
     // The checkout and the command, which the counter bounds together.
@@ -205,7 +205,10 @@ async fn what_would_fail_again_is_said_to_fail() {
     let outcome = counter(&server.url())
         .hit(&key("k"), &rule("9 per day", FixedWindow))
         .await;
-    assert!(matches!(outcome, Err(QuotaError::Failed(_))), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(BackendError::Failed(_))),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -216,7 +219,7 @@ async fn a_server_without_memory_is_unavailable() {
         .hit(&key("k"), &rule("9 per day", FixedWindow))
         .await;
     assert!(
-        matches!(outcome, Err(QuotaError::Unavailable(_))),
+        matches!(outcome, Err(BackendError::Unavailable(_))),
         "{outcome:?}"
     );
 }

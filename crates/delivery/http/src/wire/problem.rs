@@ -8,7 +8,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use posthorn_application::{AppendError, RevocationListError, StoreError};
+use posthorn_application::{AppendError, BackendError, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -292,8 +292,8 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<RevocationListError> for ApiError {
-    fn from(error: RevocationListError) -> Self {
+impl From<BackendError> for ApiError {
+    fn from(error: BackendError) -> Self {
         if error.is_transient() {
             tracing::debug!(%error, "a token was not revoked");
             Self::new(Code::StoreUnavailable)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_application::{AccessPolicy, MAX_TOKEN_LIFETIME, RevocationListError, TOKEN_LEEWAY};
+use posthorn_application::{AccessPolicy, BackendError, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY};
 use posthorn_application::{Clock, TokenError};
 use posthorn_domain::{Timestamp, TokenId};
 use posthorn_testkit::{eventually, samples};
@@ -220,13 +220,13 @@ async fn a_revocation_without_an_end_lasts_as_long_as_any_token() {
 #[tokio::test]
 async fn a_revocation_list_that_does_not_answer_lets_nobody_through() {
     let server = protected();
-    let error = RevocationListError::Unavailable("on order".to_owned());
+    let error = BackendError::Unavailable("on order".to_owned());
     server.revocations.fail_next(1, error.clone());
     let answer = call(&server, "GET", TOPIC, "alice").await;
     answer.assert_problem(503, "store-unavailable");
     server
         .revocations
-        .fail_next(2, RevocationListError::Failed("on order".to_owned()));
+        .fail_next(2, BackendError::Failed("on order".to_owned()));
     let answer = call(&server, "GET", TOPIC, "alice").await;
     answer.assert_problem(500, "internal");
     assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 500);

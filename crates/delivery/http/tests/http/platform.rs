@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use posthorn_application::{CacheError, Phase, StoreError};
+use posthorn_application::{BackendError, Phase, StoreError};
 use serde_json::json;
 
 use crate::support::{Connection, TestServer};
@@ -13,7 +13,7 @@ async fn health_is_503_when_a_configured_part_fails() {
     let now = "2026-11-23T00:00:00.000Z";
     server
         .cache
-        .fail_next(usize::MAX, CacheError::Unavailable("away".to_owned()));
+        .fail_next(usize::MAX, BackendError::Unavailable("away".to_owned()));
     let answer = server.get("/api/v1/health").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -25,7 +25,7 @@ async fn health_is_503_when_a_configured_part_fails() {
     );
     server
         .cache
-        .fail_next(0, CacheError::Unavailable(String::new()));
+        .fail_next(0, BackendError::Unavailable(String::new()));
     server
         .store
         .fail_next(usize::MAX, StoreError::Unavailable("away".to_owned()));

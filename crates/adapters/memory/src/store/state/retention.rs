@@ -3,29 +3,29 @@
 use posthorn_application::{RetentionPolicy, StoreError};
 use posthorn_domain::{Timestamp, Topic};
 
-use super::super::MemoryStoreSettings;
-use super::super::weight::weight;
-use super::State;
+use super::StoreState;
+use crate::store::settings::MemoryStoreSettings;
+use crate::store::weight::weight;
 
-/// How many topics one step of pruning looks at.
-const TOPICS_AT_ONCE: usize = 256;
+/// The most topics of one step of pruning.
+const TOPICS_PER_STEP: usize = 256;
 
-/// What a step of pruning did.
+/// The outcome of one step of pruning.
 pub(crate) struct PruneStep {
     pub(crate) removed: usize,
-    /// Whether the budget ended it.
+    /// True if the budget ended the step.
     pub(crate) more: bool,
-    /// Where the next step goes on, after this topic; `None` at the end.
+    /// The next step starts after this topic; `None` at the end.
     pub(crate) next: Option<Topic>,
 }
 
-impl State {
-    /// Removes at most `budget` messages from some topics after `from`.
-    pub(crate) fn prune_some(
+impl StoreState {
+    /// Removes at most `budget` messages from some topics after `after`.
+    pub(crate) fn prune_step(
         &mut self,
         policy: &RetentionPolicy,
         now: Timestamp,
-        from: Option<&Topic>,
+        after: Option<&Topic>,
         budget: usize,
     ) -> PruneStep {
         let oldest_kept = now.saturating_sub(policy.max_age);
@@ -33,9 +33,9 @@ impl State {
         let mut step = PruneStep {
             removed: 0,
             more: false,
-            next: from.cloned(),
+            next: after.cloned(),
         };
-        for _ in 0..TOPICS_AT_ONCE {
+        for _ in 0..TOPICS_PER_STEP {
             let Some((topic, log)) = self.topics_after(step.next.as_ref()).next() else {
                 step.next = None;
                 return step;
@@ -54,8 +54,8 @@ impl State {
         step
     }
 
-    /// Drops the oldest messages of all topics until one more of `weight` bytes fits.
-    pub(super) fn make_room(&mut self, weight: usize) -> Result<(), StoreError> {
+    /// Removes the oldest messages of all topics until one more of `weight` bytes fits.
+    pub(super) fn evict_for(&mut self, weight: usize) -> Result<(), StoreError> {
         let MemoryStoreSettings {
             max_messages,
             max_bytes,
@@ -75,7 +75,7 @@ impl State {
         Ok(())
     }
 
-    /// Removes the `count` oldest messages of `topic` as retention does; says how many it were.
+    /// Removes the `count` oldest messages of `topic` as retention does; returns how many.
     fn prune_oldest(&mut self, topic: &Topic, count: usize) -> usize {
         let Some(log) = self.topics.get_mut(topic) else {
             return 0;
@@ -89,7 +89,7 @@ impl State {
             self.bytes -= weight(&message.content, &message.attributes);
         }
         self.messages -= removed;
-        self.first_changed(topic, first);
+        self.update_order(topic, first);
         removed
     }
 }

@@ -1,13 +1,13 @@
-//! The state keeps its books in order.
+//! The counters and the order match the messages.
 
 use posthorn_application::RetentionPolicy;
 use posthorn_testkit::samples;
 
 use super::*;
 
-/// Counts everything anew.
+/// Compares the counters and the order with a new count.
 #[track_caller]
-fn check(state: &State) {
+fn check(state: &StoreState) {
     let all: Vec<_> = state.topics.values().flat_map(TopicLog::messages).collect();
     let bytes: usize = all.iter().map(|m| weight(&m.content, &m.attributes)).sum();
     assert_eq!((state.messages, state.bytes), (all.len(), bytes));
@@ -20,13 +20,13 @@ fn check(state: &State) {
 }
 
 #[test]
-fn the_books_balance_whatever_happens() {
+fn counters_and_order_match_the_messages() {
     let settings = MemoryStoreSettings {
         max_messages: 20,
         max_bytes: 9_000,
         ..Default::default()
     };
-    let mut state = State::new(settings);
+    let mut state = StoreState::new(settings);
     let mut sent = Vec::new();
     let pod: Arc<str> = Arc::from("pod");
     for number in 0..2_000_usize {
@@ -50,8 +50,8 @@ fn the_books_balance_whatever_happens() {
                 );
             }
             6..=8 => {
-                let place = number * 17 % sent.len().max(1);
-                let recent = sent.iter().rev().nth(place % 25);
+                let nth = number * 17 % sent.len().max(1);
+                let recent = sent.iter().rev().nth(nth % 25);
                 recent.map(|id| state.delete(&topic, *id));
             }
             _ => {
@@ -60,7 +60,7 @@ fn the_books_balance_whatever_happens() {
                     max_age: Duration::from_hours(1),
                     max_count,
                 };
-                state.prune_some(&policy, Timestamp::from_millis(1_000), None, 3);
+                state.prune_step(&policy, Timestamp::from_millis(1_000), None, 3);
             }
         }
         check(&state);

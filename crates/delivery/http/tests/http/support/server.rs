@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AccessControl, AccessPolicy, AppIdentity, FailureLimit, HealthService, InfoService, Lifecycle,
-    MessageService, MessageStore, Phase, QuotaError, RetentionPolicy,
+    AccessControl, AccessPolicy, AppIdentity, BackendError, FailureLimit, HealthService,
+    InfoService, Lifecycle, MessageService, MessageStore, Phase, RetentionPolicy,
 };
 use posthorn_domain::{QuotaLimits, QuotaRule, QuotaStrategy};
 use posthorn_http::{HttpSettings, Running, Services, bind};
@@ -221,7 +221,7 @@ impl Parts {
 
     /// Lets every decision on a quota fail.
     pub(crate) fn fail_quotas(&self) {
-        let error = QuotaError::Failed("as the test wants".to_owned());
+        let error = BackendError::Failed("as the test wants".to_owned());
         self.quotas.fail_next(usize::MAX, error);
     }
 

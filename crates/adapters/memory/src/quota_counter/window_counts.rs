@@ -1,4 +1,4 @@
-//! What one key has used of its windows. Times are in nanoseconds since the Unix epoch.
+//! The counts of one key in its windows. Times are in nanoseconds since the Unix epoch.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,32 +6,30 @@ use std::time::Duration;
 use posthorn_application::{QuotaDecision, QuotaWindow};
 use posthorn_domain::{Quota, QuotaRule, QuotaStrategy};
 
-/// The room for remembered requests is this many times what is needed at most.
-const MOST_SPARE: usize = 4;
-/// For so few the room does not matter.
-const FEW: usize = 8;
+/// The capacity of a log is at most this many times its length.
+const MAX_SPARE: usize = 4;
+/// A log of this length or less keeps its capacity.
+const MIN_CAPACITY: usize = 8;
 
-/// What one key has used.
+/// The counts of one key.
 #[derive(Debug)]
-pub(super) enum Counted {
-    /// Of each fixed window the one that was used last.
-    Fixed(Vec<Fixed>),
-    /// When each request was allowed that the longest window still holds, the oldest first.
+pub(super) enum WindowCounts {
+    /// The last used window of each length.
+    Fixed(Vec<FixedWindow>),
+    /// The times of the allowed requests within the longest window, oldest first.
     Moving(VecDeque<u64>),
 }
 
-/// The use of one fixed window.
+/// The count of one fixed window.
 #[derive(Debug)]
-pub(super) struct Fixed {
-    /// Its length.
+pub(super) struct FixedWindow {
     length: u64,
-    /// When it began.
     begin: u64,
     used: u32,
 }
 
-impl Counted {
-    /// Nothing yet.
+impl WindowCounts {
+    /// No requests yet.
     pub(super) fn new(rule: &QuotaRule) -> Self {
         match rule.strategy() {
             QuotaStrategy::FixedWindow => Self::Fixed(Vec::with_capacity(rule.limits().len())),
@@ -39,24 +37,29 @@ impl Counted {
         }
     }
 
-    /// Whether it counts as `rule` says.
-    pub(super) fn suits(&self, rule: &QuotaRule) -> bool {
+    /// True if these counts are of the strategy of `rule`.
+    pub(super) fn matches(&self, rule: &QuotaRule) -> bool {
         match self {
             Self::Fixed(_) => rule.strategy() == QuotaStrategy::FixedWindow,
             Self::Moving(_) => rule.strategy() == QuotaStrategy::MovingWindow,
         }
     }
 
-    /// The state of the windows at `now`; nothing changes.
-    pub(super) fn look(&self, rule: &QuotaRule, now: u64) -> QuotaDecision {
+    /// The decision on a request at `now`, without counting it.
+    pub(super) fn decide(&self, rule: &QuotaRule, now: u64) -> QuotaDecision {
         let window = |quota: &Quota| match self {
             Self::Fixed(windows) => fixed(windows, *quota, now),
             Self::Moving(log) => moving(log, *quota, now),
         };
-        decision(rule.limits().iter().map(window).collect())
+        let windows: Vec<_> = rule.limits().iter().map(window).collect();
+        QuotaDecision {
+            allowed: windows.iter().all(|window| window.remaining() > 0),
+            windows,
+            shared: false,
+        }
     }
 
-    /// Counts a request at `now` that is allowed, and brings `decision` up to date.
+    /// Counts an allowed request at `now` and updates its `decision`.
     pub(super) fn count(&mut self, decision: &mut QuotaDecision, now: u64) {
         match self {
             Self::Fixed(windows) => {
@@ -70,15 +73,15 @@ impl Counted {
                 let left = left(log, longest.unwrap_or_default(), now);
                 log.drain(..left);
                 log.push_back(now);
-                // What a busy time needed is given back, or what is remembered would say little
-                // of the memory in use. Not at once: it costs a copy.
-                if log.capacity() > MOST_SPARE * log.len().max(FEW) {
+                // Frees the capacity of a past burst, so that the bound on logged requests bounds
+                // the memory. Only at a quarter of use: shrinking copies the log.
+                if log.capacity() > MAX_SPARE * log.len().max(MIN_CAPACITY) {
                     log.shrink_to(2 * log.len());
                 }
             }
         }
         for window in &mut decision.windows {
-            // Nothing was in the window, so it has more room again when this one leaves.
+            // The window was empty: it has more room again when this request leaves it.
             if window.reset.is_zero() {
                 window.reset = window.quota.window();
             }
@@ -86,7 +89,7 @@ impl Counted {
         }
     }
 
-    /// When it will not influence any decision any more.
+    /// The time from which these counts affect no decision.
     pub(super) fn end(&self, rule: &QuotaRule) -> u64 {
         match self {
             Self::Fixed(windows) => {
@@ -103,8 +106,8 @@ impl Counted {
         }
     }
 
-    /// How many requests it remembers one by one.
-    pub(super) fn remembered(&self) -> usize {
+    /// The length of the log of requests.
+    pub(super) fn logged(&self) -> usize {
         match self {
             Self::Fixed(_) => 0,
             Self::Moving(log) => log.len(),
@@ -112,23 +115,10 @@ impl Counted {
     }
 }
 
-/// What a key has that nothing is known of.
-pub(super) fn unused(rule: &QuotaRule, now: u64) -> QuotaDecision {
-    Counted::new(rule).look(rule, now)
-}
-
-fn decision(windows: Vec<QuotaWindow>) -> QuotaDecision {
-    QuotaDecision {
-        allowed: windows.iter().all(|window| window.remaining() > 0),
-        windows,
-        shared: false,
-    }
-}
-
-fn fixed(windows: &[Fixed], quota: Quota, now: u64) -> QuotaWindow {
+fn fixed(windows: &[FixedWindow], quota: Quota, now: u64) -> QuotaWindow {
     let length = length(quota);
     let begin = now - now % length;
-    let current = |window: &&Fixed| window.length == length && window.begin == begin;
+    let current = |window: &&FixedWindow| window.length == length && window.begin == begin;
     QuotaWindow {
         quota,
         used: windows.iter().find(current).map_or(0, |window| window.used),
@@ -136,9 +126,9 @@ fn fixed(windows: &[Fixed], quota: Quota, now: u64) -> QuotaWindow {
     }
 }
 
-fn count_fixed(windows: &mut Vec<Fixed>, decided: &QuotaWindow, now: u64) {
+fn count_fixed(windows: &mut Vec<FixedWindow>, decided: &QuotaWindow, now: u64) {
     let length = length(decided.quota);
-    let current = Fixed {
+    let current = FixedWindow {
         length,
         begin: now - now % length,
         used: decided.used.saturating_add(1),
@@ -154,7 +144,7 @@ fn moving(log: &VecDeque<u64>, quota: Quota, now: u64) -> QuotaWindow {
     let left = left(log, length, now);
     let used = log.len() - left;
     let count = usize::try_from(quota.count()).unwrap_or(usize::MAX);
-    // With fewer requests than the limit the oldest leaves next; else all but `count - 1` have to.
+    // Below the limit, the oldest request leaves next. Above it, all but `count - 1` have to leave.
     let next = left + used.saturating_sub(count);
     let reset = match log.get(next) {
         Some(at) => at.saturating_add(length).saturating_sub(now),
@@ -167,7 +157,7 @@ fn moving(log: &VecDeque<u64>, quota: Quota, now: u64) -> QuotaWindow {
     }
 }
 
-/// How many requests have left a window of `length`: those that are as old as that.
+/// The number of requests that have left a window of `length`: they are as old as that.
 fn left(log: &VecDeque<u64>, length: u64, now: u64) -> usize {
     log.partition_point(|at| at.saturating_add(length) <= now)
 }
@@ -184,27 +174,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_room_for_requests_shrinks_with_their_number() {
+    fn the_capacity_of_the_log_shrinks_with_its_length() {
         let rule = rule("1000 per minute", QuotaStrategy::MovingWindow);
         let minute = length(rule.limits()[0]);
-        let mut counted = Counted::new(&rule);
+        let mut counts = WindowCounts::new(&rule);
         let mut hit = |now: u64| {
-            let mut decision = counted.look(&rule, now);
-            counted.count(&mut decision, now);
-            let Counted::Moving(log) = &counted else {
-                panic!("{counted:?}");
+            let mut decision = counts.decide(&rule, now);
+            counts.count(&mut decision, now);
+            let WindowCounts::Moving(log) = &counts else {
+                panic!("{counts:?}");
             };
             (log.len(), log.capacity())
         };
         for now in 0..1000 {
-            let (len, room) = hit(now);
-            assert!(room <= MOST_SPARE * len.max(FEW), "{len} in {room}");
+            let (len, capacity) = hit(now);
+            assert!(
+                capacity <= MAX_SPARE * len.max(MIN_CAPACITY),
+                "{len} in {capacity}"
+            );
         }
         // A few go at first, then nearly all.
         for (now, left) in [(100, 900), (800, 201), (998, 4), (5_000, 1)] {
-            let (len, room) = hit(minute + now);
+            let (len, capacity) = hit(minute + now);
             assert!(len.abs_diff(left) <= 3, "{len} at {now}");
-            assert!(room <= MOST_SPARE * len.max(FEW), "{len} in {room}");
+            assert!(
+                capacity <= MAX_SPARE * len.max(MIN_CAPACITY),
+                "{len} in {capacity}"
+            );
         }
     }
 }

@@ -42,7 +42,6 @@ pub use ports::message_store::{
     PageLimitError, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage,
     TopicRequest, TopicSummary,
 };
-pub use ports::metrics::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
 pub use ports::quota_counter::{
     QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope, QuotaWindow,
 };

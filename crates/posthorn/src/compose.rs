@@ -4,6 +4,7 @@ pub(crate) mod access;
 mod announcement;
 mod dependencies;
 mod error;
+mod http_metrics;
 mod listeners;
 mod quotas;
 pub(crate) mod store;
@@ -16,11 +17,12 @@ use posthorn_application::{
     AppIdentity, Clock, HealthService, InfoService, Lifecycle, MessageService, MessageStore, Phase,
     RetentionService, RetentionSettings,
 };
-use posthorn_http::{Bound, Services};
+use posthorn_http::{Bound, Services, Shed};
 use posthorn_redis::RedisPool;
 use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
 
+use crate::compose::http_metrics::HttpMetrics;
 use crate::config::Settings;
 use crate::supervisor::Supervisor;
 use crate::system_clock::SystemClock;
@@ -62,7 +64,8 @@ impl App {
             environment: settings.environment.as_str().into(),
             pod: settings.pod.as_str().into(),
         };
-        let metrics = Arc::new(Metrics::new(&identity, Arc::clone(&clock)));
+        let metrics = Metrics::new(&identity, Arc::clone(&clock));
+        let metrics = Arc::new(metrics.with_shed_reasons(Shed::ALL.map(Shed::as_str)));
         let mut supervisor = Supervisor::default();
         let shared = dependencies::connect(&settings, &clock, &metrics, &mut supervisor).await?;
         let redis = shared.pool.as_ref().zip(shared.breaker.as_ref());
@@ -111,8 +114,8 @@ impl App {
             rate_limiter: rate_limiter.map(Arc::new),
             lifecycle: Arc::clone(&lifecycle),
             clock: Arc::clone(&clock),
-            request_metrics: Arc::clone(&metrics) as _,
-            exposition: metrics as _,
+            request_metrics: Arc::new(HttpMetrics(Arc::clone(&metrics))),
+            exposition: Arc::new(HttpMetrics(metrics)),
             stop_streams: streams_stopped,
         };
         let http = posthorn_http::bind(listeners::http_settings(&settings)?, services)?;

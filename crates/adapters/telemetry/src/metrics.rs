@@ -9,10 +9,9 @@ mod scraped;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use posthorn_application::{
-    AppIdentity, Clock, DependencyObserver, MetricsExposition, RequestMetrics, RequestOutcome, Shed,
-};
+use posthorn_application::{AppIdentity, Clock, DependencyObserver};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -98,6 +97,14 @@ impl Metrics {
         }
     }
 
+    /// Shows each of `reasons` of shed requests at 0 from the start, so that the first one counts as
+    /// an increase.
+    #[must_use]
+    pub fn with_shed_reasons(self, reasons: impl IntoIterator<Item = &'static str>) -> Self {
+        self.requests.add_shed_reasons(reasons);
+        self
+    }
+
     /// Asks `source` at each exposition how many connections a pool has. The counts of all pools
     /// are added up. `source` must not block.
     pub fn register_pool(&self, source: PoolSource) {
@@ -140,43 +147,66 @@ fn duration_histogram() -> Histogram {
     Histogram::new(BUCKETS)
 }
 
-impl RequestMetrics for Metrics {
-    fn request_started(&self) {
+/// What the delivery layer counts. Every label has a bounded set of values.
+impl Metrics {
+    /// The handling of a request started.
+    pub fn request_started(&self) {
         self.requests.started();
     }
 
-    fn request_finished(&self, outcome: Option<RequestOutcome>) {
-        self.requests.finished(outcome);
+    /// The handling of a request ended with a response: its method, the template of its route, its
+    /// status, and the time until its response was ready.
+    pub fn request_finished(
+        &self,
+        method: &'static str,
+        endpoint: &'static str,
+        status: u16,
+        latency: Duration,
+    ) {
+        self.requests.finished(method, endpoint, status, latency);
     }
 
-    fn message_rejected(&self, code: &'static str) {
+    /// The handling of a request ended without a response: its client disconnected.
+    pub fn request_abandoned(&self) {
+        self.requests.abandoned();
+    }
+
+    /// A message was rejected; `code` is the stable code of the error.
+    pub fn message_rejected(&self, code: &'static str) {
         self.messages.rejected(code);
     }
 
-    fn access_refused(&self, reason: &'static str) {
+    /// Access was refused; `reason` is from a fixed set.
+    pub fn access_refused(&self, reason: &'static str) {
         let labels = ReasonLabels { reason };
         self.auth_failures.get_or_create(&labels).inc();
     }
 
-    fn stream_changed(&self, opened: bool) {
+    /// A stream was opened (`true`) or ended (`false`).
+    pub fn stream_changed(&self, opened: bool) {
         self.requests.stream_changed(opened);
     }
 
-    fn connection_changed(&self, opened: bool) {
+    /// A connection was accepted (`true`) or closed (`false`).
+    pub fn connection_changed(&self, opened: bool) {
         self.requests.connection_changed(opened);
     }
 
-    fn request_shed(&self, reason: Shed) {
+    /// A request was rejected or abandoned to protect the server.
+    pub fn request_shed(&self, reason: &'static str) {
         self.requests.shed(reason);
     }
-}
 
-impl MetricsExposition for Metrics {
-    fn content_type(&self) -> &'static str {
+    /// The media type of [`Metrics::render`].
+    pub fn content_type(&self) -> &'static str {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     }
 
-    fn render(&self) -> Result<String, String> {
+    /// Every metric as OpenMetrics text.
+    ///
+    /// # Errors
+    /// A text for the log.
+    pub fn render(&self) -> Result<String, String> {
         let mut text = String::with_capacity(self.last_length.load(Ordering::Relaxed) + 512);
         text::encode(&mut text, &self.registry)
             .map_err(|_| "a metric could not be written as text".to_owned())?;

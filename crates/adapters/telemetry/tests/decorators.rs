@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Anchor, AppIdentity, AppendError, BackendError, Cache, Clock, MessageStore, MetricsExposition,
-    PageLimit, PageRequest, RetentionPolicy, StoreError, TopicRequest,
+    Anchor, AppIdentity, AppendError, BackendError, Cache, Clock, MessageStore, PageLimit,
+    PageRequest, RetentionPolicy, StoreError, TopicRequest,
 };
 use posthorn_domain::Timestamp;
 use posthorn_telemetry::{InstrumentedCache, InstrumentedStore, Metrics};

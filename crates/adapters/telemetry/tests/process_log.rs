@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use posthorn_application::{AppIdentity, MetricsExposition};
+use posthorn_application::AppIdentity;
 use posthorn_telemetry::{InitError, LogFormat, LogSettings, Metrics, init};
 use posthorn_testkit::{FakeClock, eventually};
 use serde_json::Value;

@@ -20,3 +20,4 @@ pub use settings::{
     CorsOrigins, CorsOriginsError, HttpSettings, Locale, ProxyHeader, TrustedProxies,
 };
 pub use state::Services;
+pub use state::metrics::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};

@@ -1,11 +1,13 @@
 //! What every handler may use, shared by all workers.
 
+pub(crate) mod metrics;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use metrics::{MetricsExposition, RequestMetrics};
 use posthorn_application::{
-    AccessControl, Clock, HealthService, InfoService, Lifecycle, MessageService, MetricsExposition,
-    RateLimiter, RequestMetrics,
+    AccessControl, Clock, HealthService, InfoService, Lifecycle, MessageService, RateLimiter,
 };
 use posthorn_domain::Timestamp;
 use tokio::sync::watch;

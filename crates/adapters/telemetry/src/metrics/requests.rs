@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use posthorn_application::{RequestOutcome, Shed};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -57,10 +57,6 @@ impl RequestSeries {
         let shed = Family::default();
         let help = "Requests that were refused or given up to protect the server, by the reason";
         registry.register("app_requests_shed", help, shed.clone());
-        for reason in Shed::ALL {
-            // There from the start, so that the first one is an increase.
-            let _ = shed.get_or_create(&ShedLabels::of(reason));
-        }
         Self {
             registry: REGISTRIES.fetch_add(1, Ordering::Relaxed),
             total,
@@ -76,17 +72,18 @@ impl RequestSeries {
         self.in_flight.inc();
     }
 
-    pub(super) fn finished(&self, outcome: Option<RequestOutcome>) {
+    pub(super) fn abandoned(&self) {
         self.in_flight.dec();
-        let Some(RequestOutcome {
-            method,
-            endpoint,
-            status,
-            latency,
-        }) = outcome
-        else {
-            return;
-        };
+    }
+
+    pub(super) fn finished(
+        &self,
+        method: &'static str,
+        endpoint: &'static str,
+        status: u16,
+        latency: Duration,
+    ) {
+        self.in_flight.dec();
         let labels = RequestLabels {
             method,
             endpoint,
@@ -111,16 +108,14 @@ impl RequestSeries {
         change(&self.connections, opened);
     }
 
-    pub(super) fn shed(&self, reason: Shed) {
-        self.shed.get_or_create(&ShedLabels::of(reason)).inc();
-    }
-}
-
-impl ShedLabels {
-    fn of(reason: Shed) -> Self {
-        Self {
-            reason: reason.as_str(),
+    pub(super) fn add_shed_reasons(&self, reasons: impl IntoIterator<Item = &'static str>) {
+        for reason in reasons {
+            let _ = self.shed.get_or_create(&ShedLabels { reason });
         }
+    }
+
+    pub(super) fn shed(&self, reason: &'static str) {
+        self.shed.get_or_create(&ShedLabels { reason }).inc();
     }
 }
 

@@ -8,12 +8,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::state::metrics::Shed;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
-use posthorn_application::{Clock, CursorEvent, Shed, StoreError, TopicCursor};
+use posthorn_application::{Clock, CursorEvent, StoreError, TopicCursor};
 use posthorn_domain::{Message, MessageId, Topic};
 use posthorn_http1::{ClientDisconnected, RequestTracker};
 use rand::RngExt;

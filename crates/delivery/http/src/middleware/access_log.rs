@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::state::metrics::{RequestMetrics, RequestOutcome, Shed};
 use actix_http::ConnectionType;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -11,7 +12,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
-use posthorn_application::{Phase, RequestMetrics, RequestOutcome, Shed};
+use posthorn_application::Phase;
 use posthorn_http1::{BodyState, RequestTracker};
 use tracing::{Instrument, Span, field};
 use uuid::{NoContext, Uuid};

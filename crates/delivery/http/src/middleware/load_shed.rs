@@ -7,12 +7,13 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::state::metrics::Shed;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
-use posthorn_application::{Action, Shed};
+use posthorn_application::Action;
 use posthorn_http1::SharedDeadline;
 use tokio::time::{Instant, timeout};
 

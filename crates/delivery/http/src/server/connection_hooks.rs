@@ -8,12 +8,12 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{DATE, HttpDate, TryIntoHeaderValue};
 use actix_web::web;
-use posthorn_application::Shed;
 use posthorn_http1::ConnectionHooks;
 
 use crate::middleware::access_log;
 use crate::request::context::Client;
 use crate::state::State;
+use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, Code, FieldCode};
 
 /// The hooks of the connections of one worker.

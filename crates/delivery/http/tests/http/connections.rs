@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_application::Shed;
+use posthorn_http::Shed;
 use posthorn_testkit::eventually;
 
 use crate::support::{Answer, Quotas, TestServer};

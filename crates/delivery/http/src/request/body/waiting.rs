@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
+use crate::state::metrics::Shed;
 use actix_web::{HttpRequest, web};
-use posthorn_application::Shed;
 
 use crate::request::context::{self, RequestContext};
 use crate::state::{Place, State};

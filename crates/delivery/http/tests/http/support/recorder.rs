@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use posthorn_application::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
+use posthorn_http::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
 
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {

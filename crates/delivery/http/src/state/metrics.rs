@@ -1,34 +1,34 @@
-//! Where the delivery layer reports requests to, and where the exposition comes from, as ports.
+//! The ports that this crate counts requests through and reads the metrics page from.
 
 use std::time::Duration;
 
-/// One finished request, as metrics see it. Every label is bounded.
+/// One finished request, as metrics count it. Every label has a bounded set of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestOutcome {
-    /// The method, or `OTHER` for one that no route knows.
+    /// The method, or `OTHER` for a method without a route.
     pub method: &'static str,
-    /// The route's template, never the path; `unmatched` for a path that no route knows.
+    /// The route's template, never the path; `unmatched` for a path without a route.
     pub endpoint: &'static str,
-    /// The status code of the answer.
+    /// The status code of the response.
     pub status: u16,
-    /// From the request's head being read to its answer being ready.
+    /// The time from the request's head being read to its response being ready.
     pub latency: Duration,
 }
 
-/// Why the server protected itself from a request.
+/// Why the server rejected or abandoned a request to protect itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shed {
-    /// As many requests as may be were being handled.
+    /// The limit on requests in flight was reached.
     InFlight,
-    /// As many streams as may be were open.
+    /// The limit on open streams was reached.
     Streams,
-    /// Its client asked too fast.
+    /// The client exceeded the flood guard's rate.
     Flood,
-    /// Its head did not come in time.
+    /// The head did not arrive in time.
     HeaderTimeout,
-    /// Its body did not come in time, or the answer was not ready.
+    /// The body did not arrive in time, or the response was not ready in time.
     RequestTimeout,
-    /// Its client did not read the answer in time.
+    /// The client did not read the response in time.
     SlowReader,
 }
 
@@ -61,30 +61,30 @@ impl Shed {
 /// # Contract
 /// Called on the hot path: MUST NOT block, and MUST keep a bounded number of series.
 pub trait RequestMetrics: Send + Sync {
-    /// A request's handling began.
+    /// The handling of a request started.
     fn request_started(&self);
 
-    /// A request's handling ended; called once for each `request_started`, whatever became of the
-    /// request; `None` when its client went away before there was an answer.
+    /// The handling of a request ended. Called exactly once for each `request_started`, with `None`
+    /// if the client disconnected before there was a response.
     fn request_finished(&self, outcome: Option<RequestOutcome>);
 
-    /// A message was refused; `code` is the stable code of the error.
+    /// A message was rejected; `code` is the stable code of the error.
     fn message_rejected(&self, code: &'static str);
 
-    /// A request was refused for what its token is or lacks; `reason` is one of a fixed few.
+    /// Access was refused; `reason` is from a fixed set.
     fn access_refused(&self, reason: &'static str);
 
     /// A stream was opened (`true`) or ended (`false`).
     fn stream_changed(&self, opened: bool);
 
-    /// A connection was accepted (`true`) or ended (`false`).
+    /// A connection was accepted (`true`) or closed (`false`).
     fn connection_changed(&self, opened: bool);
 
-    /// A request was refused or given up for the sake of the others.
+    /// A request was rejected or abandoned to protect the server.
     fn request_shed(&self, reason: Shed);
 }
 
-/// Writes what was counted.
+/// Renders the metrics page.
 pub trait MetricsExposition: Send + Sync {
     /// The media type of [`MetricsExposition::render`].
     fn content_type(&self) -> &'static str;
@@ -92,6 +92,6 @@ pub trait MetricsExposition: Send + Sync {
     /// Every metric in the exposition format that `content_type` names.
     ///
     /// # Errors
-    /// The text is for logs.
+    /// A text for the log.
     fn render(&self) -> Result<String, String>;
 }

@@ -1,6 +1,7 @@
 //! The text of a message.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// The text of a message: trimmed, not empty, within the configured length, and free of control
 /// characters other than `\n` and `\t`.
@@ -17,6 +18,11 @@ pub enum Charset {
     /// expression `^[\w\s\-.,!?;:()]+$` takes, less the control characters.
     Strict,
 }
+
+/// The text is none of `text`, `strict`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("one of: text, strict")]
+pub struct CharsetError;
 
 /// The configured limits on the text of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +53,18 @@ pub enum ContentError {
     /// A character outside the strict set.
     #[error("a message holds letters, digits, '_', white space and -.,!?;:() only, not {0:?}")]
     OutsideCharset(char),
+}
+
+impl FromStr for Charset {
+    type Err = CharsetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "strict" => Ok(Self::Strict),
+            _ => Err(CharsetError),
+        }
+    }
 }
 
 impl Default for ContentRules {

@@ -10,6 +10,7 @@ mod client;
 mod consumer;
 mod content;
 mod durability;
+mod environment;
 mod failure_reason;
 mod idempotency;
 mod lease;
@@ -32,8 +33,9 @@ pub use consumer::{
     ConsumerSettings, ConsumerSettingsError, InFlightLimit, InFlightLimitError, PullLimit,
     PullLimitError, PullWait, SettingsTag,
 };
-pub use content::{Charset, ContentError, ContentRules, MessageContent};
+pub use content::{Charset, CharsetError, ContentError, ContentRules, MessageContent};
 pub use durability::{Durability, DurabilityError};
+pub use environment::{Environment, EnvironmentError};
 pub use failure_reason::{FailureReason, FailureReasonError};
 pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
 pub use lease::{

@@ -18,7 +18,7 @@ pub use catalogue::{CATALOGUE, Setting};
 pub use reader::{ConfigError, ConfigErrors, Effective};
 pub use reference::reference_markdown;
 pub use settings::{
-    AccessSection, Environment, HttpSection, ListenSection, LogSection, QuotaSection, RedisSection,
+    AccessSection, HttpSection, ListenSection, LogSection, QuotaSection, RedisSection,
     SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl, TraceSection,
 };
 pub use source::{SourceError, Sources};

@@ -8,7 +8,7 @@ mod request;
 mod route;
 mod router;
 mod server;
-mod settings;
+pub mod settings;
 mod state;
 mod wire;
 

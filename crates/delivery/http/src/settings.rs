@@ -1,81 +1,163 @@
-//! What the server is told by the configuration.
+//! The settings of the HTTP server. Each field has its documentation, its default and its rule; the
+//! configuration reads this struct as one of its sections.
 
 mod cors_origins;
 mod locale;
+mod text;
 mod trusted_proxies;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use posthorn_domain::ContentRules;
+use garde::Validate;
+use posthorn_domain::{Charset, ContentRules, Environment};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 pub use cors_origins::{CorsOrigins, CorsOriginsError};
 pub use locale::Locale;
+pub use text::{DurationText, PositiveDurationText, parsed};
 pub use trusted_proxies::{ProxyHeader, TrustedProxies};
 
-/// The settings of the HTTP server.
-#[derive(Clone, Debug)]
+/// The settings of the HTTP server. A field without `serde(skip)` is a setting of the same name.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Validate)]
+#[garde(allow_unvalidated)]
+#[garde(context(Environment))]
 pub struct HttpSettings {
-    /// Where it listens; port 0 takes a free one.
+    /// The listener's addresses; port 0 takes a free port.
+    #[serde(skip)]
     pub addresses: Vec<SocketAddr>,
-    /// Where `/metrics` is served, and the probes too; on the main listener when empty.
+    /// The addresses of `/metrics` and the probes; empty serves `/metrics` on the main listener.
+    #[serde(skip)]
     pub metrics_addresses: Vec<SocketAddr>,
-    /// How many threads handle requests; at least 1, and no more than connections.
-    pub workers: usize,
-    /// The largest request body, in bytes.
-    pub max_body_bytes: usize,
-    /// The limits on a message's text.
-    pub content_rules: ContentRules,
-    /// The language when the client names none that is known.
-    pub default_locale: Locale,
-    /// Whether browsers are told to use TLS only (`Strict-Transport-Security`, RFC 6797).
+    /// Whether browsers must use TLS only (`Strict-Transport-Security`, RFC 6797).
+    #[serde(skip)]
     pub is_production: bool,
-    /// Which other origins' pages may call.
-    pub cors_origins: CorsOrigins,
-    /// The bound on reading a body and making an answer.
-    pub request_timeout: Duration,
-    /// The bound on reading a request's head.
-    pub header_timeout: Duration,
-    /// How long an idle connection is kept open.
-    pub keep_alive: Duration,
-    /// The most connections open at once; each worker has its share, rounded down.
-    pub max_connections: usize,
-    /// The most requests handled at once; probes and metrics do not count.
-    pub max_in_flight: usize,
-    /// The most streams open at once.
-    pub max_streams: usize,
-    /// How many requests a second one client may make to this process; 0 switches the guard off.
-    pub flood_per_second: u32,
-    /// How many requests one client may make at once before that rate counts; at least 1.
-    pub flood_burst: u32,
-    /// The proxies that are ours.
-    pub trusted_proxies: TrustedProxies,
-    /// How long requests in flight may take to finish once the server stops accepting; whole
-    /// seconds, rounded up.
+    /// The time for requests in flight to finish once the server stops accepting; rounded up to
+    /// whole seconds.
+    #[serde(skip)]
     pub shutdown_timeout: Duration,
+
+    /// The most Unicode scalar values of a message, after trimming.
+    #[schemars(extend("default" = 1000))]
+    #[garde(range(min = 1, max = 1_000_000))]
+    pub max_message_length: usize,
+    /// The largest request body, in bytes.
+    #[schemars(extend("default" = 65_536))]
+    #[garde(range(min = 1, max = 16_777_216))]
+    pub max_body_bytes: usize,
+    /// The characters of a message. `strict` allows letters, digits, `_`, white space and
+    /// `-.,!?;:()` only.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "String", extend("default" = "text", "enum" = ["text", "strict"]))]
+    pub message_charset: Charset,
+    /// The language of texts when `Accept-Language` names no known language.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "String", extend("default" = "ru", "enum" = ["ru", "en"]))]
+    pub default_locale: Locale,
+    /// The origins whose pages may call the API. `*` is refused in production.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "String", extend(
+        "default" = "", "type" = ["string", "array"],
+        "x-takes" = "a comma list of origins such as `https://app.example`, or `*`"
+    ))]
+    #[garde(custom(named_in_production))]
+    pub cors_origins: CorsOrigins,
+    /// The number of entries of the header of `TRUSTED_PROXY_HEADER`, from the right, that trusted
+    /// proxies added. With 0 the header is ignored.
+    #[schemars(extend("default" = 0))]
+    #[garde(range(min = 0, max = 16))]
+    pub trusted_proxy_hops: usize,
+    /// The header in which trusted proxies name the client (`forwarded` is RFC 7239); the other
+    /// header is ignored.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "String", extend(
+        "default" = "x-forwarded-for", "enum" = ["x-forwarded-for", "forwarded"]
+    ))]
+    pub trusted_proxy_header: ProxyHeader,
+    /// The most requests per second of one client to this process, probes exempt. 0 switches the
+    /// flood guard off.
+    #[schemars(extend("default" = 0))]
+    pub flood_per_second: u32,
+    /// The most requests of one client at once before `FLOOD_PER_SECOND` counts.
+    #[schemars(extend("default" = 100))]
+    #[garde(range(min = 1))]
+    pub flood_burst: u32,
+    /// The time to read a request's body and respond. A stream is exempt once it runs.
+    #[serde(with = "PositiveDurationText")]
+    #[schemars(extend("default" = "10s"))]
+    pub request_timeout: Duration,
+    /// The time to read a request's head.
+    #[serde(with = "PositiveDurationText")]
+    #[schemars(extend("default" = "5s"))]
+    pub header_timeout: Duration,
+    /// The time that an idle connection is kept open.
+    #[serde(with = "PositiveDurationText")]
+    #[schemars(extend("default" = "75s"))]
+    pub keep_alive: Duration,
+    /// The most connections open at once, as far as the limit on open files allows; shared evenly by
+    /// `WORKERS`, rounded down.
+    #[schemars(extend("default" = 25_000))]
+    #[garde(range(min = 1))]
+    pub max_connections: usize,
+    /// The most requests handled at once; more are rejected with 503 `overloaded`, probes exempt.
+    #[schemars(extend("default" = 1024))]
+    #[garde(range(min = 1))]
+    pub max_in_flight: usize,
+    /// The most streams open at once; more are rejected with 503 `overloaded`.
+    #[schemars(extend("default" = 10_000))]
+    pub max_streams: usize,
+    /// The number of threads that handle requests.
+    #[schemars(extend("x-default" = "one for each processor"))]
+    #[garde(range(min = 1, max = 512))]
+    pub workers: usize,
 }
 
-impl Default for HttpSettings {
-    fn default() -> Self {
-        Self {
-            addresses: vec![SocketAddr::from(([127, 0, 0, 1], 5000))],
-            metrics_addresses: Vec::new(),
-            workers: 1,
-            max_body_bytes: 65_536,
-            content_rules: ContentRules::default(),
-            default_locale: Locale::Ru,
-            is_production: false,
-            cors_origins: CorsOrigins::None,
-            request_timeout: Duration::from_secs(10),
-            header_timeout: Duration::from_secs(5),
-            keep_alive: Duration::from_secs(75),
-            max_connections: 25_000,
-            max_in_flight: 1024,
-            max_streams: 10_000,
-            flood_per_second: 0,
-            flood_burst: 100,
-            trusted_proxies: TrustedProxies::default(),
-            shutdown_timeout: Duration::from_secs(25),
+impl HttpSettings {
+    /// The default of each setting, and one worker.
+    ///
+    /// # Errors
+    /// A default is not a value of its field.
+    pub fn defaults() -> Result<Self, serde_json::Error> {
+        let schema = schemars::schema_for!(Self);
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let mut defaults: Map<String, Value> = properties
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
+            .collect();
+        defaults.insert("workers".to_owned(), 1.into());
+        serde_json::from_value(Value::Object(defaults))
+    }
+
+    /// The limits on a message's text.
+    pub const fn content_rules(&self) -> ContentRules {
+        ContentRules {
+            max_length: self.max_message_length,
+            charset: self.message_charset,
         }
     }
+
+    /// The proxies whose header names the client.
+    pub const fn trusted_proxies(&self) -> TrustedProxies {
+        TrustedProxies {
+            hops: self.trusted_proxy_hops,
+            header: self.trusted_proxy_header,
+        }
+    }
+}
+
+/// Refuses `*` in production: any page could read what its visitor may read.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "garde passes its context by reference"
+)]
+fn named_in_production(origins: &CorsOrigins, environment: &Environment) -> garde::Result {
+    if environment.is_production() && *origins == CorsOrigins::Any {
+        return Err(garde::Error::new(
+            "`*` is refused in production: name the origins",
+        ));
+    }
+    Ok(())
 }

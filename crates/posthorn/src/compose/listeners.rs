@@ -20,7 +20,8 @@ pub(super) fn http_settings(settings: &Settings) -> Result<HttpSettings, StartEr
         metrics_addresses,
         workers: http.workers,
         max_body_bytes: http.max_body_bytes,
-        content_rules: http.content_rules,
+        max_message_length: http.content_rules.max_length,
+        message_charset: http.content_rules.charset,
         default_locale: http.default_locale,
         is_production: settings.environment.is_production(),
         cors_origins: http.cors_origins.clone(),
@@ -32,7 +33,8 @@ pub(super) fn http_settings(settings: &Settings) -> Result<HttpSettings, StartEr
         max_streams: http.max_streams,
         flood_per_second: http.flood_per_second,
         flood_burst: http.flood_burst,
-        trusted_proxies: http.trusted_proxies,
+        trusted_proxy_hops: http.trusted_proxies.hops,
+        trusted_proxy_header: http.trusted_proxies.header,
         shutdown_timeout: settings.shutdown.timeout,
     })
 }

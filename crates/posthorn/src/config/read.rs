@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use posthorn_application::RetentionPolicy;
-use posthorn_domain::{Charset, ContentRules, Durability, QuotaLimits, QuotaRule, QuotaStrategy};
+use posthorn_domain::{
+    Charset, ContentRules, Durability, Environment, QuotaLimits, QuotaRule, QuotaStrategy,
+};
 use posthorn_http::{CorsOrigins, Locale, ProxyHeader, TrustedProxies};
 use posthorn_redis::RedisSettings;
 use posthorn_telemetry::LogFormat;
@@ -12,8 +14,8 @@ use secrecy::SecretString;
 use super::catalogue as names;
 use super::reader::{ConfigError, ConfigErrors, Reader};
 use super::settings::{
-    AccessSection, Environment, HttpSection, ListenSection, LogSection, RedisSection,
-    SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl,
+    AccessSection, HttpSection, ListenSection, LogSection, RedisSection, SecretSection, Settings,
+    ShutdownSection, StoreSection, StoreUrl,
 };
 use super::{Loaded, Sources, parse, quotas, secret, traces};
 

@@ -5,22 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use posthorn_application::RetentionPolicy;
-use posthorn_domain::{AddressRange, ContentRules, Durability, QuotaRule};
+use posthorn_domain::{AddressRange, ContentRules, Durability, Environment, QuotaRule};
 use posthorn_http::{CorsOrigins, Locale, TrustedProxies};
 use posthorn_telemetry::{LogFormat, TraceSampler};
 use secrecy::SecretString;
-
-/// Where the process runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Environment {
-    /// A contributor's machine.
-    #[default]
-    Development,
-    /// An automated test.
-    Testing,
-    /// Real traffic: unsafe settings are refused.
-    Production,
-}
 
 /// Everything the binary needs to know.
 #[derive(Debug)]
@@ -196,25 +184,4 @@ pub struct ShutdownSection {
     pub drain_delay: Duration,
     /// How long requests in flight may take to finish.
     pub timeout: Duration,
-}
-
-impl Environment {
-    /// The name as in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Development => "development",
-            Self::Testing => "testing",
-            Self::Production => "production",
-        }
-    }
-
-    /// Whether reading and deleting need no token.
-    pub fn is_open(self) -> bool {
-        !self.is_production()
-    }
-
-    /// Whether unsafe settings are refused.
-    pub fn is_production(self) -> bool {
-        self == Self::Production
-    }
 }

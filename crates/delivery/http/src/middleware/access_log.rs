@@ -86,7 +86,7 @@ pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) 
         request_id(&no_headers),
         Trace::new(),
         settings.default_locale,
-        client_address::of(peer, &no_headers, settings.trusted_proxies).into(),
+        client_address::of(peer, &no_headers, settings.trusted_proxies()).into(),
     );
     // Its path is not known; the root stands for it.
     let mut response = error.answer(&context.id, context.locale, "/", false);
@@ -112,7 +112,7 @@ pub(crate) fn refuse(error: &ApiError, state: &State, peer: Option<SocketAddr>) 
 fn context(request: &ServiceRequest, state: &State) -> RequestContext {
     let settings = &state.settings;
     let headers = request.headers();
-    let client = client_address::of(request.peer_addr(), headers, settings.trusted_proxies);
+    let client = client_address::of(request.peer_addr(), headers, settings.trusted_proxies());
     let peer = request.conn_data::<Client>();
     let peer = peer.filter(|peer| peer.address == client).cloned();
     let locale = locale::negotiate(headers, settings.default_locale);

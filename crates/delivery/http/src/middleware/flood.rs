@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_guard_is_off_unless_it_is_asked_for() {
-        let mut settings = HttpSettings::default();
+        let mut settings = HttpSettings::defaults().unwrap();
         for rate in [0, 1, u32::MAX] {
             (settings.flood_per_second, settings.flood_burst) = (rate, 0);
             assert!(guard(&settings).is_ok());
@@ -166,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn clients_that_have_been_quiet_are_forgotten() {
-        let mut settings = HttpSettings::default();
+        let mut settings = HttpSettings::defaults().unwrap();
         // Each has its burst back after a microsecond of the library's own time.
         (settings.flood_per_second, settings.flood_burst) = (1_000_000, 1);
         let guard = guard(&settings).unwrap();

@@ -77,7 +77,7 @@ pub(crate) async fn index(request: HttpRequest, state: web::Data<State>) -> Http
     .concat();
     let data = format!(
         " data-max-length=\"{}\" data-open=\"{is_open}\"",
-        state.settings.content_rules.max_length
+        state.settings.max_message_length
     );
     document(locale, &name, &data, &body, true)
 }

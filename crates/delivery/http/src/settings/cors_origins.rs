@@ -21,6 +21,14 @@ pub enum CorsOrigins {
 #[error("`{0}` is not an origin: a scheme, a host and perhaps a port, such as https://app.example")]
 pub struct CorsOriginsError(String);
 
+impl FromStr for CorsOrigins {
+    type Err = CorsOriginsError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
 impl CorsOrigins {
     /// Reads a comma list of origins, or `*`; nothing is none.
     pub fn parse(text: &str) -> Result<Self, CorsOriginsError> {

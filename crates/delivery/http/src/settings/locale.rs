@@ -1,5 +1,7 @@
 //! The languages of texts.
 
+use std::str::FromStr;
+
 /// A language that texts exist in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Locale {
@@ -9,6 +11,11 @@ pub enum Locale {
     /// English.
     En,
 }
+
+/// The text is none of `ru`, `en`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("one of: ru, en")]
+pub struct LocaleError;
 
 impl Locale {
     /// The language tag (RFC 5646).
@@ -25,5 +32,16 @@ impl Locale {
             Self::Ru => ru,
             Self::En => en,
         }
+    }
+}
+
+impl FromStr for Locale {
+    type Err = LocaleError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let locale = [Self::Ru, Self::En]
+            .into_iter()
+            .find(|locale| locale.as_str() == text);
+        locale.ok_or(LocaleError)
     }
 }

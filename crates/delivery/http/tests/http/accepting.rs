@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use posthorn_application::StoreError;
-use posthorn_domain::{Charset, ContentRules};
+use posthorn_domain::Charset;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer};
@@ -232,10 +232,8 @@ async fn a_retry_gets_the_first_receipt_and_another_body_422() {
 #[tokio::test]
 async fn the_configured_limits_are_honoured_and_named() {
     let server = TestServer::with(|settings| {
-        settings.content_rules = ContentRules {
-            max_length: 3,
-            charset: Charset::Strict,
-        };
+        settings.max_message_length = 3;
+        settings.message_charset = Charset::Strict;
     });
     assert_eq!(
         server.post(MESSAGE, r#"{"message": "жжж"}"#).await.status,

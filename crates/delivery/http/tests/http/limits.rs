@@ -231,7 +231,7 @@ async fn an_answer_lists_a_bounded_number_of_mistakes() {
 async fn a_client_that_asks_too_fast_is_refused_and_probes_are_not() {
     let server = TestServer::with(|settings| {
         (settings.flood_per_second, settings.flood_burst) = (1, 3);
-        settings.trusted_proxies.hops = 1;
+        settings.trusted_proxy_hops = 1;
     });
     let ask = async |path: &str, client: &str| {
         let headers = [("X-Forwarded-For", client)];

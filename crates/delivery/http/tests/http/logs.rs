@@ -115,7 +115,7 @@ async fn the_trace_is_the_one_that_the_client_names() {
 #[tokio::test]
 async fn the_client_is_the_one_that_our_own_proxies_name() {
     events();
-    let server = TestServer::with(|settings| settings.trusted_proxies.hops = 2);
+    let server = TestServer::with(|settings| settings.trusted_proxy_hops = 2);
     let forwarded = ("X-Forwarded-For", "6.6.6.6, 203.0.113.9, 10.0.0.1");
     let headers = [("X-Request-ID", "log-client"), forwarded];
     server.call("GET", "/api/v1/ping", &headers, "").await;

@@ -1,7 +1,7 @@
 //! For whom requests are counted, and for whom they are not.
 
 use posthorn_application::AccessPolicy;
-use posthorn_http::{ProxyHeader, TrustedProxies};
+use posthorn_http::ProxyHeader;
 use posthorn_testkit::samples;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 const BODY: &str = r#"{"message":"a"}"#;
 
 fn server(quotas: Quotas) -> TestServer {
-    TestServer::with_quotas(quotas, |settings| settings.trusted_proxies.hops = 1)
+    TestServer::with_quotas(quotas, |settings| settings.trusted_proxy_hops = 1)
 }
 
 async fn post_from(server: &TestServer, path: &str, client: &str) -> Answer {
@@ -75,10 +75,8 @@ async fn forwarded_counts_when_it_is_configured_and_alone() {
         ..Quotas::default()
     };
     let server = TestServer::with_quotas(quotas, |settings| {
-        settings.trusted_proxies = TrustedProxies {
-            hops: 1,
-            header: ProxyHeader::Forwarded,
-        };
+        settings.trusted_proxy_hops = 1;
+        settings.trusted_proxy_header = ProxyHeader::Forwarded;
     });
     for (forwarded, status) in [
         ("for=192.0.2.1", 201),

@@ -13,7 +13,7 @@ const BODY: &str = r#"{"message":"a"}"#;
 
 fn server(quotas: Quotas) -> TestServer {
     TestServer::with_quotas(quotas, |settings: &mut HttpSettings| {
-        settings.trusted_proxies.hops = 1;
+        settings.trusted_proxy_hops = 1;
     })
 }
 

@@ -109,8 +109,8 @@ fn parse(
         }
         topic.ok()
     });
-    let rules = &state.settings.content_rules;
-    let body = MessageBody::parse(bytes, rules, path_topic.as_ref(), problems)?;
+    let rules = state.settings.content_rules();
+    let body = MessageBody::parse(bytes, &rules, path_topic.as_ref(), problems)?;
     Ok(SendMessage {
         topic: path_topic.or(body.topic).unwrap_or_else(Topic::inbox),
         content: body.content,

@@ -250,7 +250,7 @@ fn settings(change: impl FnOnce(&mut HttpSettings)) -> HttpSettings {
     let mut settings = HttpSettings {
         addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         shutdown_timeout: Duration::from_secs(5),
-        ..HttpSettings::default()
+        ..HttpSettings::defaults().unwrap()
     };
     change(&mut settings);
     settings

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use crate::generated::{self, Generated};
 use crate::{arch, coverage, deny, doc, fmt, layers, lint, manifests, rollout, setup, test, tidy};
 
-type Step = (&'static str, fn(&Path) -> Result<(), String>);
+type CiStep = (&'static str, fn(&Path) -> Result<(), String>);
 
 /// The quick ones first. Coverage runs the tests, so that they run once.
-const STEPS: [Step; 13] = [
+const STEPS: [CiStep; 13] = [
     ("fmt", |root| fmt::run(root, true)),
     ("tidy", tidy::run),
     ("arch", arch::run),
@@ -27,7 +27,7 @@ const STEPS: [Step; 13] = [
         generated::run(root, Generated::Configuration, true)
     }),
     ("manifests", |root| {
-        manifests::check(root, manifests::Options::default())
+        manifests::check(root, manifests::ManifestsOptions::default())
     }),
     ("rollout", rollout::rehearse),
 ];

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::setup;
+use crate::programs;
 use crate::shell::{cargo, run as run_command};
 
 /// Runs cargo-deny. Advisories are left out: they need the network.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
-    setup::ensure_cargo_tool(&setup::CARGO_DENY)?;
+    programs::ensure_cargo_tool(&programs::CARGO_DENY)?;
     // It reads the crates of every platform; a build downloads those of this one alone.
     run_command(&mut cargo(root, ["fetch", "--locked"]))?;
     let mut command = cargo(

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::manifests::binary;
+use crate::binary;
 use crate::shell::capture;
 
 /// A file that is generated from the code.
@@ -42,7 +42,7 @@ impl Generated {
 
 /// Writes the file; with `check` it only says whether it is out of date.
 pub(crate) fn run(root: &Path, file: Generated, check: bool) -> Result<(), String> {
-    let binary = binary(root)?;
+    let binary = binary::debug(root)?;
     let mut text = capture(Command::new(binary).env_clear().args(file.arguments()))?;
     if !text.ends_with('\n') {
         text.push('\n');

@@ -12,7 +12,7 @@ const MAX_BODY_BYTES: u64 = 64 << 20;
 
 /// A connection to one server.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct HttpClient {
     address: SocketAddr,
     stream: Option<BufReader<TcpStream>>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Response {
     pub(crate) body: String,
 }
 
-impl Connection {
+impl HttpClient {
     /// Connects at the first request.
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self {

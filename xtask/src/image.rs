@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::manifests::run;
+use crate::shell::output;
 
 /// The image is a binary and its libraries; more than this means that something else got in.
 const MAX_BYTES: u64 = 40 << 20;
@@ -12,7 +12,7 @@ const ENGINES: [&str; 3] = ["docker", "podman", "buildah"];
 
 /// How to build.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct ImageOptions {
     /// The image's name.
     #[arg(long, default_value = "posthorn:local")]
     tag: String,
@@ -22,12 +22,12 @@ pub(crate) struct Options {
 }
 
 /// Builds the image.
-pub(crate) fn build(root: &Path, options: &Options) -> Result<(), String> {
+pub(crate) fn build(root: &Path, options: &ImageOptions) -> Result<(), String> {
     let engine = ENGINES
         .into_iter()
         .find(|engine| works(engine))
         .ok_or_else(|| format!("none of {} works here", ENGINES.join(", ")))?;
-    let git = |arguments: &[&str]| run(Command::new("git").current_dir(root).args(arguments));
+    let git = |arguments: &[&str]| output(Command::new("git").current_dir(root).args(arguments));
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
     let epoch = git(&["log", "-1", "--format=%ct"])?;
     let created = git(&["log", "-1", "--format=%cI"])?;
@@ -103,21 +103,23 @@ fn works(engine: &str) -> bool {
 fn size(engine: &str, tag: &str) -> Result<u64, String> {
     if engine != "buildah" {
         let text =
-            run(Command::new(engine).args(["image", "inspect", "--format", "{{.Size}}", tag]))?;
+            output(Command::new(engine).args(["image", "inspect", "--format", "{{.Size}}", tag]))?;
         return text
             .trim()
             .parse()
             .map_err(|_| format!("{engine} says the size is {text}"));
     }
     let buildah = |arguments: &[&str]| {
-        run(Command::new(engine)
-            .args(["--storage-driver", "vfs"])
-            .args(arguments))
+        output(
+            Command::new(engine)
+                .args(["--storage-driver", "vfs"])
+                .args(arguments),
+        )
     };
     let container = buildah(&["from", "--pull-never", tag])?;
     let container = container.trim();
     let sizes = buildah(&["mount", container])
-        .and_then(|directory| run(Command::new("du").args(["-sb", directory.trim()])));
+        .and_then(|directory| output(Command::new("du").args(["-sb", directory.trim()])));
     buildah(&["rm", container])?;
     let sizes = sizes?;
     let bytes = sizes

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::setup;
+use crate::programs;
 use crate::shell::{capture, succeeds};
 
 /// Debian's package: LLVM of the version that the toolchain was built with.
@@ -23,7 +23,7 @@ pub(crate) fn ensure() -> Result<Llvm, String> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    let by_apt = setup::install_package(PACKAGE);
+    let by_apt = programs::install_package(PACKAGE);
     if by_apt.is_err() {
         let mut rustup = Command::new("rustup");
         if !succeeds(rustup.args(["component", "add", "llvm-tools"])) {

@@ -7,12 +7,14 @@
 
 mod arch;
 mod bench;
+mod binary;
 mod ci;
 mod coverage;
 mod deny;
 mod doc;
 mod fmt;
 mod generated;
+mod hooks;
 mod http_client;
 mod image;
 mod layers;
@@ -20,6 +22,7 @@ mod lint;
 mod llvm;
 mod manifests;
 mod process;
+mod programs;
 mod rollout;
 mod setup;
 mod shell;
@@ -35,16 +38,16 @@ use generated::Generated;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "Contributor commands")]
-struct Cli {
+struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    task: Task,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Task {
     /// Run every check and test.
     Ci,
-    /// Install the programs that the other commands use, or name those that cannot be installed.
+    /// Install the programs that the other commands use, or name the packages to install.
     Setup,
     /// Format the code.
     Fmt {
@@ -56,7 +59,7 @@ enum Command {
     Lint,
     /// Check the layout of the sources and the links of the documentation.
     Tidy,
-    /// Check which crate may depend on which.
+    /// Check the imports between crates, folders and files.
     Arch,
     /// Check licences, banned crates and sources of the dependencies.
     Deny,
@@ -64,6 +67,8 @@ enum Command {
     Layers,
     /// Build the documentation; a warning is an error.
     Doc,
+    /// Install a git hook that runs fmt, tidy and arch before each commit.
+    Hooks,
     /// Run all tests.
     Test,
     /// Run all tests and measure which lines they reach.
@@ -81,35 +86,36 @@ enum Command {
         check: bool,
     },
     /// Check everything in deploy/ without a cluster.
-    Manifests(manifests::Options),
+    Manifests(manifests::ManifestsOptions),
     /// Build the container image.
-    Image(image::Options),
+    Image(image::ImageOptions),
     /// Measure the server beside a bare handler.
-    Bench(bench::Options),
+    Bench(bench::BenchOptions),
     /// Rehearse a rolling restart under load.
     Rollout,
 }
 
 fn main() -> ExitCode {
     let root = root();
-    let outcome = match Cli::parse().command {
-        Command::Ci => ci::run(&root),
-        Command::Setup => setup::run(),
-        Command::Fmt { check } => fmt::run(&root, check),
-        Command::Lint => lint::run(&root),
-        Command::Tidy => tidy::run(&root),
-        Command::Arch => arch::run(&root),
-        Command::Deny => deny::run(&root),
-        Command::Layers => layers::run(&root),
-        Command::Doc => doc::run(&root),
-        Command::Test => test::run(&root),
-        Command::Coverage => coverage::run(&root),
-        Command::Openapi { check } => generated::run(&root, Generated::Openapi, check),
-        Command::ConfigDocs { check } => generated::run(&root, Generated::Configuration, check),
-        Command::Manifests(options) => manifests::check(&root, options),
-        Command::Image(options) => image::build(&root, &options),
-        Command::Bench(options) => bench::run(&root, options),
-        Command::Rollout => rollout::rehearse(&root),
+    let outcome = match Arguments::parse().task {
+        Task::Ci => ci::run(&root),
+        Task::Setup => setup::run(),
+        Task::Fmt { check } => fmt::run(&root, check),
+        Task::Lint => lint::run(&root),
+        Task::Tidy => tidy::run(&root),
+        Task::Arch => arch::run(&root),
+        Task::Deny => deny::run(&root),
+        Task::Layers => layers::run(&root),
+        Task::Doc => doc::run(&root),
+        Task::Hooks => hooks::install(&root),
+        Task::Test => test::run(&root),
+        Task::Coverage => coverage::run(&root),
+        Task::Openapi { check } => generated::run(&root, Generated::Openapi, check),
+        Task::ConfigDocs { check } => generated::run(&root, Generated::Configuration, check),
+        Task::Manifests(options) => manifests::check(&root, options),
+        Task::Image(options) => image::build(&root, &options),
+        Task::Bench(options) => bench::run(&root, &options),
+        Task::Rollout => rollout::rehearse(&root),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,12 +18,13 @@ mod runbook;
 mod settings;
 mod tools;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::shell::cargo;
+use crate::binary;
+use crate::shell::output;
 use tools::Tools;
 
 /// The versions of Kubernetes whose schemas the objects must match: those that were supported when
@@ -52,14 +53,14 @@ const BAD_VALUES: [&str; 7] = [
 
 /// What to do.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct ManifestsOptions {
     /// Writes the copies of the rules anew instead of reporting those that differ.
     #[arg(long)]
     fix: bool,
 }
 
 /// Runs every check and reports all that is wrong.
-pub(crate) fn check(root: &Path, options: Options) -> Result<(), String> {
+pub(crate) fn check(root: &Path, options: ManifestsOptions) -> Result<(), String> {
     let mut report = Report::default();
     report.add("copies", copies::check(root, options.fix));
     let tools = Tools::ensure(root)?;
@@ -106,7 +107,7 @@ pub(crate) fn check(root: &Path, options: Options) -> Result<(), String> {
         "workflows",
         Command::new(tools.bin("actionlint")).current_dir(root),
     );
-    match binary(root) {
+    match binary::debug(root) {
         Err(error) => report.found.push(error),
         Ok(binary) => {
             report.add(
@@ -147,7 +148,7 @@ impl Report {
     /// Adds the output of a tool that failed.
     fn tool(&mut self, check: &str, command: &mut Command) {
         self.checks += 1;
-        if let Err(error) = run(command) {
+        if let Err(error) = output(command) {
             self.found.push(format!("{check}: {error}"));
         }
     }
@@ -159,24 +160,6 @@ impl Report {
         }
         Err(self.found.join("\n"))
     }
-}
-
-/// Runs `command` to its end; its standard output, or what it said when it failed.
-pub(crate) fn run(command: &mut Command) -> Result<String, String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(format!(
-        "{program}: {}\n{}\n{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    ))
 }
 
 /// Objects that the schema of a version of Kubernetes refuses.
@@ -194,7 +177,7 @@ fn schemas(tools: &Tools, objects: &[Value]) -> Result<Vec<String>, String> {
         command
             .args(["--strict", "--quiet", "--kubernetes-version", version])
             .arg(file.path());
-        if let Err(error) = run(&mut command) {
+        if let Err(error) = output(&mut command) {
             found.push(format!("{version}: {error}"));
         }
     }
@@ -203,25 +186,15 @@ fn schemas(tools: &Tools, objects: &[Value]) -> Result<Vec<String>, String> {
 
 /// Whether the chart lints, and its schema refuses what it should.
 fn values(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
-    run(Command::new(&tools.helm)
-        .args(["lint", "--strict", "--quiet"])
-        .arg(chart))?;
+    output(
+        Command::new(&tools.helm)
+            .args(["lint", "--strict", "--quiet"])
+            .arg(chart),
+    )?;
     let bad = BAD_VALUES
         .iter()
         .filter(|value| render::helm(tools, chart, &[value]).is_ok());
     Ok(bad
         .map(|value| format!("the schema takes {value}"))
         .collect())
-}
-
-/// The binary, built as it is now.
-pub(crate) fn binary(root: &Path) -> Result<PathBuf, String> {
-    let mut cargo = cargo(
-        root,
-        ["build", "--quiet", "--locked", "--package", "posthorn"],
-    );
-    run(&mut cargo)?;
-    let target = std::env::var_os("CARGO_TARGET_DIR");
-    let target = target.map_or_else(|| root.join("target"), |directory| root.join(directory));
-    Ok(target.join("debug/posthorn"))
 }

@@ -1,12 +1,12 @@
-//! Servers that a check starts, waits for and stops; none outlives its check.
+//! Servers that a check starts, waits for and stops. Each is killed when its `Process` is dropped.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// The longest that a server may take to start or to stop.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The longest time for a server to start or to stop.
+const TIMEOUT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running server; it is killed when dropped.
@@ -34,12 +34,15 @@ impl Process {
         })
     }
 
-    /// Its number at the system.
+    /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits until `is_up` says so; fails when the process ends before.
+    /// Waits until `is_up` returns true.
+    ///
+    /// # Errors
+    /// The process has ended, or a minute has passed.
     pub(crate) fn wait_for(&mut self, mut is_up: impl FnMut() -> bool) -> Result<(), String> {
         let child = &mut self.child;
         let mut ended = false;
@@ -54,11 +57,11 @@ impl Process {
         }
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM and returns the exit status.
     pub(crate) fn terminate(mut self) -> Result<ExitStatus, String> {
         // The shell's own `kill`: the program of that name is not everywhere.
         let kill = format!("kill -TERM {}", self.child.id());
-        crate::manifests::run(Command::new("sh").args(["-c", &kill]))?;
+        crate::shell::output(Command::new("sh").args(["-c", &kill]))?;
         let mut status = None;
         poll(|| {
             status = self.child.try_wait().ok().flatten();
@@ -70,7 +73,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Nothing is to be done about a process that has already gone.
+        // Both fail only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -82,32 +85,33 @@ pub(crate) fn free_address() -> Result<SocketAddr, String> {
     listener.local_addr().map_err(|error| error.to_string())
 }
 
-/// Starts a Redis that keeps every write on disk, below `directory`.
+/// Starts a Redis that syncs every write to a file below `directory`.
 pub(crate) fn redis(address: SocketAddr, directory: &Path) -> Result<Process, String> {
+    let synced = ["--appendonly", "yes", "--appendfsync", "always"];
+    start_redis(address, directory, &synced)
+}
+
+/// Starts a Redis that keeps its data in memory, with its log below `directory`.
+pub(crate) fn redis_in_memory(address: SocketAddr, directory: &Path) -> Result<Process, String> {
+    start_redis(address, directory, &["--appendonly", "no"])
+}
+
+fn start_redis(
+    address: SocketAddr,
+    directory: &Path,
+    durability: &[&str],
+) -> Result<Process, String> {
     let mut command = Command::new("redis-server");
-    command
-        .arg("--port")
-        .arg(address.port().to_string())
-        .args(["--bind", "127.0.0.1"]);
-    command.args([
-        "--save",
-        "",
-        "--appendonly",
-        "yes",
-        "--appendfsync",
-        "always",
-        "--dir",
-    ]);
-    let mut redis = Process::start(
-        "redis",
-        command.arg(directory),
-        &directory.join("redis.log"),
-    )?;
+    command.args(["--bind", "127.0.0.1", "--save", "", "--port"]);
+    command.arg(address.port().to_string());
+    command.args(durability).arg("--dir").arg(directory);
+    let log = directory.join("redis.log");
+    let mut redis = Process::start("redis", &mut command, &log)?;
     redis.wait_for(|| std::net::TcpStream::connect(address).is_ok())?;
     Ok(redis)
 }
 
-/// Asks until `done` or until patience ends; says which.
+/// Polls until `done` returns true. False if it has not within a minute.
 #[expect(clippy::disallowed_methods, reason = "real servers run on real time")]
 pub(crate) fn poll(mut done: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
@@ -115,7 +119,7 @@ pub(crate) fn poll(mut done: impl FnMut() -> bool) -> bool {
         if done() {
             return true;
         }
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > TIMEOUT {
             return false;
         }
         std::thread::sleep(POLL);

@@ -13,9 +13,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::http_client::Connection;
+use crate::http_client::HttpClient;
 use crate::process::{self, Process};
-use load::{Load, Tally};
+use load::{RolloutLoad, Tally};
 use proxy::Proxy;
 
 const SERVERS: usize = 3;
@@ -25,9 +25,9 @@ const BETWEEN_STEPS: usize = 1000;
 
 /// Runs the rehearsal and prints its figures.
 pub(crate) fn rehearse(root: &Path) -> Result<(), String> {
-    crate::setup::ensure_package("haproxy", "haproxy")?;
-    crate::setup::ensure_package("redis-server", "redis-server")?;
-    let binary = crate::manifests::binary(root)?;
+    crate::programs::ensure_package("haproxy", "haproxy")?;
+    crate::programs::ensure_package("redis-server", "redis-server")?;
+    let binary = crate::binary::debug(root)?;
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let redis_address = process::free_address()?;
     let _redis = process::redis(redis_address, directory.path())?;
@@ -44,7 +44,7 @@ pub(crate) fn rehearse(root: &Path) -> Result<(), String> {
     }
     let addresses: Vec<SocketAddr> = pods.iter().map(|(pod, _)| pod.address).collect();
     let proxy = Proxy::start(&addresses, directory.path())?;
-    let load = Load::start(proxy.entrance, TOPIC);
+    let load = RolloutLoad::start(proxy.entrance, TOPIC);
     let mut replaced = Vec::new();
     for (index, (pod, server)) in pods.into_iter().enumerate() {
         load.wait_for(BETWEEN_STEPS)?;
@@ -87,7 +87,7 @@ impl Pod {
         ]);
         let mut server = Process::start("posthorn", &mut command, &directory.join("posthorn.log"))?;
         let ready = || {
-            let answer = Connection::new(self.address).get("/health/ready");
+            let answer = HttpClient::new(self.address).get("/health/ready");
             answer.is_ok_and(|answer| answer.status == 200)
         };
         server.wait_for(ready)?;
@@ -97,7 +97,7 @@ impl Pod {
 
 /// Every message of the topic, by its id.
 fn stored(entrance: SocketAddr) -> Result<BTreeMap<String, String>, String> {
-    let mut client = Connection::new(entrance);
+    let mut client = HttpClient::new(entrance);
     let mut messages = BTreeMap::new();
     let mut next = Some(format!(
         "/api/v1/topics/{TOPIC}/messages?limit=200&order=asc"

@@ -1,4 +1,4 @@
-//! Running other programs: their output goes to the terminal, and a failure says which it was.
+//! Runs other programs. An error names the command that failed.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,28 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|error| format!("{}: {error}", shown(command)))
 }
 
-/// As [`capture`], but nothing is shown: for asking whether a program is there.
+/// Runs `command` to its end and returns its standard output.
+///
+/// # Errors
+/// The status and all output of a command that fails; nothing of it is shown otherwise.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(format!(
+        "{program}: {}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    ))
+}
+
+/// As [`capture`], but standard error is not shown and the status does not matter: for `--version`.
 pub(crate) fn capture_quietly(command: &mut Command) -> Result<String, String> {
     let output = command
         .stdin(Stdio::null())
@@ -48,7 +69,7 @@ pub(crate) fn capture_quietly(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether `command` can be run and succeeds; what it prints is not shown.
+/// True if `command` can be run and succeeds. Its output is not shown.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let command = command
         .stdin(Stdio::null())
@@ -57,14 +78,14 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// Whether a program of that name is on the `PATH`, or where servers are and only root looks.
+/// True if a program of that name is on the `PATH` or in `/usr/sbin`.
 pub(crate) fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut directories = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
     directories.any(|directory| directory.join(name).is_file())
 }
 
-/// The command as one would type it, programs by their name alone.
+/// The command as a person would type it, without the program's directory.
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let program = program.file_name().unwrap_or(program.as_os_str());
@@ -80,13 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_says_what_was_run() {
+    fn an_error_names_the_command() {
         let error = run(&mut Command::new("false")).unwrap_err();
         assert!(error.starts_with("false: "), "{error}");
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_named() {
+    fn an_absent_program_is_named() {
         let error = capture(&mut Command::new("no-such-program-here")).unwrap_err();
         assert!(error.starts_with("no-such-program-here: "), "{error}");
         assert!(!has_program("no-such-program-here"));

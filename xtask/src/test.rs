@@ -7,7 +7,13 @@ use crate::tidy::sources;
 
 /// Runs every test, and builds the examples.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
-    run_command(&mut cargo(root, ["test", "--locked", "--workspace"]))
+    let mut command = cargo(root, ["test", "--locked", "--workspace"]);
+    // A snapshot that differs fails its test; `cargo insta` or `INSTA_UPDATE` rewrites it.
+    command.env(
+        "INSTA_UPDATE",
+        std::env::var_os("INSTA_UPDATE").unwrap_or("no".into()),
+    );
+    run_command(&mut command)
 }
 
 /// Runs the examples in doc comments, which coverage leaves out. Without any of them nothing is

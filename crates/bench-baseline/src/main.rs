@@ -21,12 +21,12 @@ const GROUP: usize = 1024;
 type Row = (String, oneshot::Sender<i64>);
 
 #[derive(Deserialize)]
-struct Body {
+struct BareMessage {
     message: String,
 }
 
 #[derive(Serialize)]
-struct Receipt<'a> {
+struct BareReceipt<'a> {
     success: bool,
     message: String,
     processed_at: &'a str,
@@ -61,7 +61,7 @@ fn number(name: &str) -> Option<u16> {
 
 async fn accept(
     rows: web::Data<Option<mpsc::Sender<Row>>>,
-    body: web::Json<Body>,
+    body: web::Json<BareMessage>,
 ) -> actix_web::Result<HttpResponse> {
     let message = ["Message received: ", &body.message].concat();
     let mut number = 0;
@@ -71,7 +71,7 @@ async fn accept(
         rows.send(row).await.map_err(ErrorServiceUnavailable)?;
         number = committed.await.map_err(ErrorServiceUnavailable)?;
     }
-    Ok(HttpResponse::Created().json(Receipt {
+    Ok(HttpResponse::Created().json(BareReceipt {
         success: true,
         message,
         processed_at: "2026-01-01T00:00:00.000Z",

@@ -16,24 +16,24 @@ pub(super) struct Package {
     /// The path of its `Cargo.toml`.
     #[serde(default)]
     pub(super) manifest_path: String,
-    pub(super) dependencies: Vec<Dependency>,
+    pub(super) dependencies: Vec<DeclaredDependency>,
 }
 
 /// A dependency that a member declares, whatever target or feature it is for.
 #[derive(Debug, Deserialize)]
-pub(super) struct Dependency {
+pub(super) struct DeclaredDependency {
     /// Its package's name, also where the member calls it otherwise.
     pub(super) name: String,
     #[serde(default)]
-    pub(super) kind: Kind,
+    pub(super) kind: DependencyKind,
     /// Where it lies, if it is of this workspace.
     pub(super) path: Option<String>,
 }
 
 /// What a dependency is for; `null` in JSON is normal.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(from = "Option<KindName>")]
-pub(super) enum Kind {
+#[serde(from = "Option<KindInJson>")]
+pub(super) enum DependencyKind {
     #[default]
     Normal,
     Build,
@@ -42,17 +42,17 @@ pub(super) enum Kind {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum KindName {
+enum KindInJson {
     Build,
     Dev,
 }
 
-impl From<Option<KindName>> for Kind {
-    fn from(name: Option<KindName>) -> Self {
+impl From<Option<KindInJson>> for DependencyKind {
+    fn from(name: Option<KindInJson>) -> Self {
         match name {
             None => Self::Normal,
-            Some(KindName::Build) => Self::Build,
-            Some(KindName::Dev) => Self::Dev,
+            Some(KindInJson::Build) => Self::Build,
+            Some(KindInJson::Dev) => Self::Dev,
         }
     }
 }

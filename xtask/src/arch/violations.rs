@@ -1,6 +1,6 @@
 //! The check itself: from what the crates declare to what is wrong with it, and nothing else.
 
-use super::metadata::{Dependency, Kind, Package};
+use super::metadata::{DeclaredDependency, DependencyKind, Package};
 use super::rules::{CRATES, CrateRule, FREE_IN_TESTS, HOMES, TESTKIT};
 
 /// Everything that the architecture does not allow, one line each.
@@ -37,9 +37,9 @@ fn check_package(package: &Package, rule: &CrateRule, found: &mut Vec<String>) {
         };
         if let Err(reason) = allowed {
             let kind = match dependency.kind {
-                Kind::Normal => "depends on",
-                Kind::Build => "builds with",
-                Kind::Dev => "tests with",
+                DependencyKind::Normal => "depends on",
+                DependencyKind::Build => "builds with",
+                DependencyKind::Dev => "tests with",
             };
             found.push(format!("{name}: {kind} {}, {reason}", dependency.name));
         }
@@ -47,9 +47,9 @@ fn check_package(package: &Package, rule: &CrateRule, found: &mut Vec<String>) {
 }
 
 /// Whether a crate may depend on another one of the workspace.
-fn arrow(dependency: &Dependency, rule: &CrateRule) -> Result<(), String> {
+fn arrow(dependency: &DeclaredDependency, rule: &CrateRule) -> Result<(), String> {
     let target = dependency.name.as_str();
-    let for_tests = dependency.kind == Kind::Dev;
+    let for_tests = dependency.kind == DependencyKind::Dev;
     match (for_tests, target == TESTKIT) {
         (true, true) => Ok(()),
         (false, true) => Err("which is for tests only".to_owned()),
@@ -59,9 +59,9 @@ fn arrow(dependency: &Dependency, rule: &CrateRule) -> Result<(), String> {
 }
 
 /// Whether a crate may depend on a third party's.
-fn third_party(dependency: &Dependency, rule: &CrateRule) -> Result<(), String> {
+fn third_party(dependency: &DeclaredDependency, rule: &CrateRule) -> Result<(), String> {
     let target = dependency.name.as_str();
-    if dependency.kind == Kind::Dev && FREE_IN_TESTS.contains(&target) {
+    if dependency.kind == DependencyKind::Dev && FREE_IN_TESTS.contains(&target) {
         return Ok(());
     }
     let mut homes = HOMES.iter().filter(|home| home.is_of(target));
@@ -72,7 +72,7 @@ fn third_party(dependency: &Dependency, rule: &CrateRule) -> Result<(), String> 
         ));
     }
     match rule.third_party {
-        Some(list) if dependency.kind != Kind::Dev && !list.contains(&target) => {
+        Some(list) if dependency.kind != DependencyKind::Dev && !list.contains(&target) => {
             Err(format!("and may only have {}", list.join(", ")))
         }
         _ => Ok(()),

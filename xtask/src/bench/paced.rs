@@ -31,7 +31,7 @@ pub(super) struct Pace {
 
 /// One connection: it has one request at a time under way.
 #[derive(Debug)]
-struct Connection {
+struct PacedConnection {
     stream: TcpStream,
     /// When the request that is under way was due, or the next one is.
     due: Instant,
@@ -41,11 +41,11 @@ struct Connection {
 
 /// All connections, and what they saw.
 #[derive(Debug)]
-struct Load {
+struct PacedLoad {
     request: Vec<u8>,
     epoll: OwnedFd,
     /// By the number under which each is known to `epoll`; those that failed are gone.
-    connections: Vec<Option<Connection>>,
+    connections: Vec<Option<PacedConnection>>,
     /// When the next request of each connection is due that has none under way.
     waiting: BinaryHeap<Reverse<(Instant, usize)>>,
     under_way: usize,
@@ -73,13 +73,13 @@ pub(super) fn run(
         body.len()
     );
     let failed = |error: io::Error| format!("the paced load: {error}");
-    let mut load = Load::connect(address, request, pace).map_err(failed)?;
+    let mut load = PacedLoad::connect(address, request, pace).map_err(failed)?;
     let start = Instant::now();
     load.run(start, pace).map_err(failed)?;
     Ok(load.summed(start.elapsed()))
 }
 
-impl Load {
+impl PacedLoad {
     fn connect(address: SocketAddr, request: String, pace: Pace) -> io::Result<Self> {
         let mut load = Self {
             request: request.into_bytes(),
@@ -91,7 +91,7 @@ impl Load {
             failed: 0,
         };
         for number in 0..u64::from(pace.connections) {
-            match Connection::open(address) {
+            match PacedConnection::open(address) {
                 Ok(connection) => {
                     let data = epoll::EventData::new_u64(number);
                     epoll::add(&load.epoll, &connection.stream, data, epoll::EventFlags::IN)?;
@@ -208,7 +208,7 @@ impl Load {
     }
 }
 
-impl Connection {
+impl PacedConnection {
     #[expect(
         clippy::disallowed_methods,
         reason = "it is real time that is measured"

@@ -1,92 +1,121 @@
-//! A server under measurement.
+//! The measured servers.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::figures::Figures;
 use super::resources;
-use super::table::Figures;
 use super::wrk::Answers;
-use crate::http_client::Connection;
+use crate::binary;
+use crate::http_client::HttpClient;
 use crate::process::{self, Process};
 
-/// The longest that a start may take.
+/// The longest time to readiness.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Limits that no load reaches, with as many windows as the defaults have.
+/// Limits that no load reaches, with as many windows as the defaults.
 const NEVER_REACHED: &str = "1000000000 per minute";
 const NEVER_REACHED_TWICE: &str = "1000000000 per day;1000000000 per hour";
 const POLL: Duration = Duration::from_millis(1);
 
-/// Which server.
+/// The servers that the bench starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// With quotas that are never reached.
+pub(super) enum ServerKind {
+    /// Posthorn with quotas that are never reached.
     Posthorn,
-    /// Without quotas.
+    /// Posthorn without quotas.
     Unlimited,
-    /// The bench-baseline, which stores nothing.
+    /// `bench-baseline`, which stores nothing.
     Bare,
-    /// The bench-baseline with the engine of the embedded store.
+    /// `bench-baseline` with the engine of the embedded store.
     BareSynced,
+}
+
+/// The paths of the measured binaries.
+#[derive(Debug)]
+pub(super) struct Binaries {
+    pub(super) posthorn: PathBuf,
+    pub(super) baseline: PathBuf,
+}
+
+impl Binaries {
+    /// Builds both in the profile of images.
+    pub(super) fn build(root: &Path) -> Result<Self, String> {
+        let built = |package, name| {
+            let directory = binary::dist(root, package, ["--bin", name])?;
+            Ok::<_, String>(directory.join(name))
+        };
+        Ok(Self {
+            posthorn: built("posthorn", "posthorn")?,
+            baseline: built("posthorn-bench-baseline", "bench-baseline")?,
+        })
+    }
+
+    /// The binary of a kind of server.
+    pub(super) fn of(&self, kind: ServerKind) -> &Path {
+        match kind {
+            ServerKind::Posthorn | ServerKind::Unlimited => &self.posthorn,
+            ServerKind::Bare | ServerKind::BareSynced => &self.baseline,
+        }
+    }
+}
+
+/// How a server is started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ServerLaunch<'a> {
+    pub(super) binary: &'a Path,
+    pub(super) workers: usize,
+    /// The directory of its log and its embedded store.
+    pub(super) directory: &'a Path,
+    /// Its `STORE_URL`.
+    pub(super) store: &'a str,
 }
 
 /// A running server.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct BenchServer {
     pub(super) address: SocketAddr,
-    /// From its execution to the first answer that says it is ready.
+    /// The time from its start to the first response that reports it as ready.
     pub(super) ready: Duration,
     process: Process,
     log: PathBuf,
 }
 
-impl Server {
-    /// Starts it on `store` with its log in `directory`, and asks each millisecond whether it is ready.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it is real time that is measured"
-    )]
-    pub(super) fn start(
-        root: &Path,
-        kind: Kind,
-        workers: usize,
-        directory: &Path,
-        store: &str,
-    ) -> Result<Self, String> {
+impl BenchServer {
+    /// Starts a server, and polls its readiness each millisecond.
+    #[expect(clippy::disallowed_methods, reason = "the bench measures real time")]
+    pub(super) fn start(kind: ServerKind, launch: &ServerLaunch<'_>) -> Result<Self, String> {
         let address = process::free_address()?;
-        let (name, path) = match kind {
-            Kind::Posthorn => ("posthorn", "target/release/posthorn"),
-            Kind::Unlimited => ("unlimited", "target/release/posthorn"),
-            Kind::Bare => ("bare", "target/release/bench-baseline"),
-            Kind::BareSynced => ("bare-synced", "target/release/bench-baseline"),
+        let (name, counted) = match kind {
+            ServerKind::Posthorn => ("posthorn", "true"),
+            ServerKind::Unlimited => ("unlimited", "false"),
+            ServerKind::Bare => ("bare", "false"),
+            ServerKind::BareSynced => ("bare-synced", "false"),
         };
-        let counted = if kind == Kind::Posthorn {
-            "true"
-        } else {
-            "false"
-        };
-        let mut command = Command::new(root.join(path));
-        command.env_clear().current_dir(directory).envs([
+        let mut command = Command::new(launch.binary);
+        command.env_clear().current_dir(launch.directory).envs([
             ("PORT", address.port().to_string().as_str()),
-            ("WORKERS", &workers.to_string()),
-            ("STORE_URL", store),
+            ("WORKERS", &launch.workers.to_string()),
+            ("STORE_URL", launch.store),
             ("LOG_FORMAT", "bunyan"),
             ("LOG_LEVEL", "info"),
-            // The load comes from one address: it is counted, and never held back.
+            // The load comes from one address: it is counted, and never limited.
             ("RATE_LIMIT_ENABLED", counted),
             ("RATE_LIMIT_MESSAGE", NEVER_REACHED),
             ("RATE_LIMIT_READ", NEVER_REACHED),
             ("RATE_LIMIT_DEFAULT", NEVER_REACHED_TWICE),
             ("FLOOD_PER_SECOND", "0"),
         ]);
-        if kind == Kind::BareSynced {
-            command.env("DATABASE", directory.join("bare.db"));
+        if kind == ServerKind::BareSynced {
+            command.env("DATABASE", launch.directory.join("bare.db"));
         }
         let start = Instant::now();
-        let log = directory.join(name);
+        let log = launch
+            .directory
+            .join(format!("{name}-{}.log", address.port()));
         let process = Process::start(name, &mut command, &log)?;
-        while !Connection::new(address)
+        while !HttpClient::new(address)
             .get("/health/ready")
             .is_ok_and(|a| a.status == 200)
         {
@@ -108,8 +137,8 @@ impl Server {
         resources::resident_mib(self.process.id())
     }
 
-    /// Runs `load`, and adds what it cost the server. Its log is emptied then: what the system would
-    /// still have to bring to the disk would fall on the next case.
+    /// Runs `load`, and adds the CPU time that the server spent on it. The log is truncated afterwards,
+    /// since its write-back to the disk would fall into the next case.
     pub(super) fn measured(
         &self,
         load: impl FnOnce() -> Result<Answers, String>,

@@ -2,13 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::MESSAGE_PATH;
-use super::server::{Kind, Server};
-use crate::http_client::Connection;
+use super::cases::MESSAGE_PATH;
+use super::server::{BenchServer, ServerKind, ServerLaunch};
+use crate::http_client::HttpClient;
 
 /// How many idle streams one process holds, and the memory that they may take, in MiB.
 const IDLE: usize = 10_000;
@@ -22,13 +21,13 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const STACK_BYTES: usize = 128 * 1024;
 
 /// Measures and prints both.
-pub(super) fn run(root: &Path, workers: usize, directory: &Path) -> Result<(), String> {
-    let start = || Server::start(root, Kind::Posthorn, workers, directory, "memory:");
+pub(super) fn run(launch: &ServerLaunch<'_>) -> Result<(), String> {
+    let start = || BenchServer::start(ServerKind::Posthorn, launch);
     idle(&start()?)?;
     fan_out(&start()?)
 }
 
-fn idle(server: &Server) -> Result<(), String> {
+fn idle(server: &BenchServer) -> Result<(), String> {
     let before = server.resident()?;
     let mut open = Vec::with_capacity(IDLE);
     for number in 0..IDLE {
@@ -53,7 +52,7 @@ fn idle(server: &Server) -> Result<(), String> {
     clippy::disallowed_methods,
     reason = "it is real time that is measured"
 )]
-fn fan_out(server: &Server) -> Result<(), String> {
+fn fan_out(server: &BenchServer) -> Result<(), String> {
     let address = server.address;
     let streams: Result<Vec<_>, _> = (0..READERS).map(|_| stream(address)).collect();
     let streams = streams.map_err(|error| error.to_string())?;
@@ -65,7 +64,7 @@ fn fan_out(server: &Server) -> Result<(), String> {
             .map_err(|error| error.to_string())
     };
     let readers: Vec<_> = streams.into_iter().map(reader).collect::<Result<_, _>>()?;
-    let mut writer = Connection::new(address);
+    let mut writer = HttpClient::new(address);
     for number in 0..MESSAGES {
         let body = format!("{{\"message\":\"fan-out {number}\"}}");
         let answer = writer

@@ -1,41 +1,18 @@
-//! Medians of the rounds, as a table, and beside what is asked of them.
+//! Prints the medians of the rounds as a table, and beside their targets.
 
-use std::time::Duration;
+use super::cases::{BARE, MESSAGE, UNLIMITED};
+use super::figures::{Figures, Round, Start, median};
 
-use super::{BARE, MESSAGE, Round, UNLIMITED};
-
-/// What is asked: the share of the bare handler's throughput, milliseconds, MiB and milliseconds.
+/// The target: the least share of the bare handler's throughput.
 const LEAST_SHARE: f64 = 0.60;
-/// The share of the throughput without quotas.
+/// The least share of the throughput without quotas.
 const LEAST_LIMITED: f64 = 0.95;
+/// Milliseconds at half of the load.
 const MOST_P99: f64 = 3.0;
+/// MiB.
 const MOST_IDLE: f64 = 20.0;
+/// Milliseconds.
 const MOST_READY: f64 = 100.0;
-
-/// What one case found in one round.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Figures {
-    /// Requests a second.
-    pub(super) rate: f64,
-    /// Milliseconds.
-    pub(super) p50: f64,
-    /// Milliseconds.
-    pub(super) p99: f64,
-    /// The server's processor time for each request, in microseconds.
-    pub(super) processor_micros: f64,
-    /// Requests without a good answer.
-    pub(super) failed: f64,
-}
-
-/// How the server started, and what it held.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Start {
-    pub(super) ready: Duration,
-    /// MiB resident before the first request.
-    pub(super) idle: f64,
-    /// MiB resident after the load.
-    pub(super) loaded: f64,
-}
 
 /// Prints everything; fails if a request failed.
 pub(super) fn print(names: &[&str], rounds: &[Round]) -> Result<(), String> {
@@ -84,14 +61,11 @@ fn print_targets(names: &[&str], rounds: &[Round]) {
         LEAST_LIMITED * 100.0,
         mark(limited >= LEAST_LIMITED)
     );
-    let dearer = rounds.iter().filter_map(|round| {
+    let cpu = rounds.iter().filter_map(|round| {
         let bare = round.figures.get(BARE)?.processor_micros;
         Some(round.figures.get(MESSAGE)?.processor_micros / bare)
     });
-    println!(
-        "processor time beside bare {:>4.1} times",
-        median(dearer.collect())
-    );
+    println!("CPU time beside bare {:>10.1} times", median(cpu.collect()));
     let half = median_of(rounds, names.len() - 1, |figures| figures.p99);
     let starts = |figure: fn(&Start) -> f64| {
         median(rounds.iter().map(|round| figure(&round.start)).collect())
@@ -132,19 +106,10 @@ fn median_of(rounds: &[Round], case: usize, figure: fn(&Figures) -> f64) -> f64 
     median(each(rounds, case, figure).collect())
 }
 
-/// The middle value, of an even number the mean of the two; not a number when there is none.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = values.get(middle).copied().unwrap_or(f64::NAN);
-    match values.get(middle.wrapping_sub(1)) {
-        Some(lower) if values.len().is_multiple_of(2) => lower.midpoint(upper),
-        _ => upper,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn round(failed: f64) -> Round {
@@ -174,19 +139,5 @@ mod tests {
             print(&names, &[round(0.0), round(2.0)]),
             Err("12 requests failed".to_owned())
         );
-    }
-
-    #[test]
-    fn the_median_is_the_middle() {
-        let check = |values: &[f64], expected: f64| {
-            assert!(
-                (median(values.to_vec()) - expected).abs() < 1e-9,
-                "{values:?}"
-            );
-        };
-        check(&[3.0, 1.0, 2.0], 2.0);
-        check(&[4.0, 1.0, 3.0, 2.0], 2.5);
-        check(&[7.0], 7.0);
-        assert!(median(Vec::new()).is_nan());
     }
 }

@@ -9,7 +9,7 @@ use crate::shell::capture;
 
 /// How much load.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load<'a> {
+pub(super) struct WrkLoad<'a> {
     pub(super) connections: u16,
     pub(super) duration: Duration,
     /// Where the script is put.
@@ -30,7 +30,7 @@ pub(super) struct Answers {
     pub(super) failed: f64,
 }
 
-impl Load<'_> {
+impl WrkLoad<'_> {
     /// Sends GETs, or POSTs of the JSON `body`.
     pub(super) fn run(
         &self,

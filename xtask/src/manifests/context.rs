@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::run;
+use crate::shell::output;
 
 /// What is wrong with the build's context, one line each.
 pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
@@ -13,7 +13,7 @@ pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
     let mut git = Command::new("git");
     git.current_dir(root)
         .args(["ls-files", "--cached", "--others", "--exclude-standard"]);
-    let files = run(&mut git)?;
+    let files = output(&mut git)?;
     // A file may be deleted and still be in the index.
     let files = files.lines().filter(|file| root.join(file).exists());
     let context: BTreeSet<&str> = files.filter(|file| !is_ignored(&ignore, file)).collect();
@@ -70,7 +70,7 @@ fn reads_as_a_workspace(root: &Path, context: &BTreeSet<&str>) -> Result<(), Str
         "--format-version",
         "1",
     ]);
-    run(&mut cargo).map(drop)
+    output(&mut cargo).map(drop)
 }
 
 /// The image must be built by the toolchain that everything else is built with.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::run;
+use crate::shell::output;
 
 /// The queries of the panels.
 pub(super) fn queries(root: &Path) -> Result<Vec<String>, String> {
@@ -37,9 +37,11 @@ pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
     // JSON is YAML.
     let group = json!({"groups": [{"name": "dashboard", "rules": rules}]});
     fs::write(&file, group.to_string()).map_err(|error| error.to_string())?;
-    let checked = run(Command::new("promtool")
-        .args(["check", "rules"])
-        .arg(file.path()));
+    let checked = output(
+        Command::new("promtool")
+            .args(["check", "rules"])
+            .arg(file.path()),
+    );
     Ok(checked.err().into_iter().collect())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use crate::http_client::Connection;
+use crate::http_client::HttpClient;
 use crate::process::{self, Process};
 
 /// More messages than the quota of one client allows.
@@ -30,11 +30,11 @@ pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
     let log = directory.path().join("posthorn.log");
     let mut server = Process::start("posthorn", &mut command, &log)?;
     let ready = || {
-        let answer = Connection::new(address).get("/health/ready");
+        let answer = HttpClient::new(address).get("/health/ready");
         answer.is_ok_and(|answer| answer.status == 200)
     };
     server.wait_for(ready)?;
-    let mut client = Connection::new(address);
+    let mut client = HttpClient::new(address);
     for path in [
         "/api/v1/info",
         "/api/v1/health",
@@ -60,11 +60,11 @@ pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
     Ok(samples)
 }
 
-fn send(client: &mut Connection, body: &str) -> Result<String, String> {
+fn send(client: &mut HttpClient, body: &str) -> Result<String, String> {
     ask(client, "/api/v1/message", Some(body))
 }
 
-fn ask(client: &mut Connection, path: &str, body: Option<&str>) -> Result<String, String> {
+fn ask(client: &mut HttpClient, path: &str, body: Option<&str>) -> Result<String, String> {
     let answer = match body {
         Some(body) => client.post(path, "", body),
         None => client.get(path),

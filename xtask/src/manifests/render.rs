@@ -6,12 +6,12 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::run;
 use super::tools::Tools;
+use crate::shell::output;
 
 /// The objects of a kustomize overlay.
 pub(super) fn kustomize(tools: &Tools, directory: &Path) -> Result<Vec<Value>, String> {
-    let yaml = run(Command::new(&tools.kubectl).arg("kustomize").arg(directory))?;
+    let yaml = output(Command::new(&tools.kubectl).arg("kustomize").arg(directory))?;
     objects(tools, &yaml)
 }
 
@@ -25,7 +25,7 @@ pub(super) fn helm(tools: &Tools, chart: &Path, values: &[&str]) -> Result<Vec<V
     for value in values {
         command.args(["--set", value]);
     }
-    objects(tools, &run(&mut command)?)
+    objects(tools, &output(&mut command)?)
 }
 
 /// The documents of a YAML stream, without empty ones.

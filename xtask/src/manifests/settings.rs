@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::{consistency, run};
+use super::consistency;
+use crate::shell::output;
 
 /// Settings in the manifests that the binary does not take as they are.
 pub(super) fn refused(objects: &[Value], binary: &Path) -> Result<Vec<String>, String> {
@@ -42,7 +43,7 @@ pub(super) fn unknown(
     binary: &Path,
 ) -> Result<Vec<String>, String> {
     let mut command = Command::new(binary);
-    let shown = run(command.env_clear().arg("config").envs(environment))?;
+    let shown = output(command.env_clear().arg("config").envs(environment))?;
     let taken = |name: &str| {
         shown
             .lines()

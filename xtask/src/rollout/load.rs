@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 
-use crate::http_client::{Connection, Response};
+use crate::http_client::{HttpClient, Response};
 use crate::process;
 
 /// Clients that keep their connection.
@@ -20,8 +20,8 @@ const RETRY_EVERY: usize = 10;
 
 /// Clients at work.
 #[derive(Debug)]
-pub(super) struct Load {
-    shared: Arc<Shared>,
+pub(super) struct RolloutLoad {
+    shared: Arc<LoadState>,
     clients: Vec<JoinHandle<Tally>>,
 }
 
@@ -38,15 +38,15 @@ pub(super) struct Tally {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct LoadState {
     stop: AtomicBool,
     requests: AtomicUsize,
 }
 
-impl Load {
+impl RolloutLoad {
     /// Starts the clients of the server at `address`.
     pub(super) fn start(address: SocketAddr, topic: &'static str) -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(LoadState::default());
         let writers = (0..WRITERS).map(|number| {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || write(address, topic, number, &shared))
@@ -85,8 +85,8 @@ impl Load {
     }
 }
 
-fn write(address: SocketAddr, topic: &str, number: usize, shared: &Shared) -> Tally {
-    let mut client = Connection::new(address);
+fn write(address: SocketAddr, topic: &str, number: usize, shared: &LoadState) -> Tally {
+    let mut client = HttpClient::new(address);
     let mut tally = Tally::default();
     let path = format!("/api/v1/topics/{topic}/messages");
     let mut count = 0;
@@ -115,10 +115,10 @@ fn write(address: SocketAddr, topic: &str, number: usize, shared: &Shared) -> Ta
     tally
 }
 
-fn call(address: SocketAddr, shared: &Shared) -> Tally {
+fn call(address: SocketAddr, shared: &LoadState) -> Tally {
     let mut tally = Tally::default();
     while !shared.stop.load(Ordering::Relaxed) {
-        let answer = Connection::new(address).get("/api/v1/ping");
+        let answer = HttpClient::new(address).get("/api/v1/ping");
         tally.requests += 1;
         shared.requests.fetch_add(1, Ordering::Relaxed);
         match answer {

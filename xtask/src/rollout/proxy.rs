@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use crate::http_client::Connection;
+use crate::http_client::HttpClient;
 use crate::process::{self, Process};
 
 /// A running `HAProxy`.
@@ -48,7 +48,7 @@ impl Proxy {
     pub(super) fn wait_until_up(&self, index: usize) -> Result<(), String> {
         let row = format!("posthorn,pod-{index},");
         let up = process::poll(|| {
-            let statistics = Connection::new(self.statistics).get("/;csv");
+            let statistics = HttpClient::new(self.statistics).get("/;csv");
             statistics.is_ok_and(|answer| {
                 let mut rows = answer.body.lines().filter(|line| line.starts_with(&row));
                 rows.any(|line| line.split(',').any(|field| field == "UP"))

@@ -5,9 +5,9 @@ use crate::arch::metadata::Metadata;
 
 /// The workspace as it should be: every crate with its licence and all of its arrows.
 fn sound() -> Vec<Package> {
-    let dependency = |name: &&str| Dependency {
+    let dependency = |name: &&str| DeclaredDependency {
         name: (*name).to_owned(),
-        kind: Kind::Normal,
+        kind: DependencyKind::Normal,
         path: Some("here".to_owned()),
     };
     let package = |rule: &CrateRule| Package {
@@ -20,13 +20,13 @@ fn sound() -> Vec<Package> {
 }
 
 /// What is reported once the crate `from` has one more dependency.
-fn with(from: &str, kind: Kind, name: &str, path: Option<&str>) -> Vec<String> {
+fn with(from: &str, kind: DependencyKind, name: &str, path: Option<&str>) -> Vec<String> {
     let mut packages = sound();
     let package = packages
         .iter_mut()
         .find(|package| package.name == from)
         .unwrap();
-    package.dependencies.push(Dependency {
+    package.dependencies.push(DeclaredDependency {
         name: name.to_owned(),
         kind,
         path: path.map(str::to_owned),
@@ -38,12 +38,12 @@ fn with(from: &str, kind: Kind, name: &str, path: Option<&str>) -> Vec<String> {
 const BASELINE: &str = "posthorn-bench-baseline";
 
 #[track_caller]
-fn check_arrow(from: &str, kind: Kind, to: &str, allowed: bool) {
+fn check_arrow(from: &str, kind: DependencyKind, to: &str, allowed: bool) {
     check(from, to, allowed, &with(from, kind, to, Some("here")));
 }
 
 #[track_caller]
-fn check_third_party(from: &str, kind: Kind, name: &str, allowed: bool) {
+fn check_third_party(from: &str, kind: DependencyKind, name: &str, allowed: bool) {
     check(from, name, allowed, &with(from, kind, name, None));
 }
 
@@ -71,24 +71,29 @@ fn a_sound_workspace_has_no_violation() {
 fn an_arrow_out_of_the_middle_is_reported() {
     check_arrow(
         "posthorn-domain",
-        Kind::Normal,
+        DependencyKind::Normal,
         "posthorn-application",
         false,
     );
     check_arrow(
         "posthorn-domain",
-        Kind::Build,
+        DependencyKind::Build,
         "posthorn-application",
         false,
     );
     check_arrow(
         "posthorn-application",
-        Kind::Normal,
+        DependencyKind::Normal,
         "posthorn-redis",
         false,
     );
-    check_arrow("posthorn-application", Kind::Dev, "posthorn-memory", false);
-    check_arrow("xtask", Kind::Normal, "posthorn", false);
+    check_arrow(
+        "posthorn-application",
+        DependencyKind::Dev,
+        "posthorn-memory",
+        false,
+    );
+    check_arrow("xtask", DependencyKind::Normal, "posthorn", false);
 }
 
 #[test]
@@ -101,21 +106,21 @@ fn an_arrow_between_two_edges_is_reported() {
     ];
     for from in edges {
         for to in edges.into_iter().filter(|to| *to != from) {
-            check_arrow(from, Kind::Normal, to, false);
-            check_arrow(from, Kind::Dev, to, false);
+            check_arrow(from, DependencyKind::Normal, to, false);
+            check_arrow(from, DependencyKind::Dev, to, false);
         }
-        check_arrow("posthorn-http", Kind::Normal, from, false);
-        check_arrow(from, Kind::Normal, "posthorn-http", false);
-        check_arrow(from, Kind::Normal, "posthorn", false);
+        check_arrow("posthorn-http", DependencyKind::Normal, from, false);
+        check_arrow(from, DependencyKind::Normal, "posthorn-http", false);
+        check_arrow(from, DependencyKind::Normal, "posthorn", false);
     }
 }
 
 #[test]
 fn the_testkit_is_for_tests_only() {
     for CrateRule { name, .. } in CRATES {
-        check_arrow(name, Kind::Dev, TESTKIT, true);
-        check_arrow(name, Kind::Normal, TESTKIT, false);
-        check_arrow(name, Kind::Build, TESTKIT, false);
+        check_arrow(name, DependencyKind::Dev, TESTKIT, true);
+        check_arrow(name, DependencyKind::Normal, TESTKIT, false);
+        check_arrow(name, DependencyKind::Build, TESTKIT, false);
     }
 }
 
@@ -141,28 +146,38 @@ fn a_technology_outside_its_home_is_reported() {
         let others = CRATES.iter().filter(|rule| rule.name != BASELINE);
         for CrateRule { name, .. } in others {
             let at_home = homes.contains(name);
-            check_third_party(name, Kind::Normal, dependency, at_home);
+            check_third_party(name, DependencyKind::Normal, dependency, at_home);
             let in_tests = at_home || FREE_IN_TESTS.contains(&dependency);
-            check_third_party(name, Kind::Dev, dependency, in_tests);
+            check_third_party(name, DependencyKind::Dev, dependency, in_tests);
         }
     }
-    check_third_party(BASELINE, Kind::Normal, "actix-web", true);
-    check_third_party(BASELINE, Kind::Normal, "rusqlite", true);
-    check_third_party(BASELINE, Kind::Normal, "redis", false);
-    check_third_party("xtask", Kind::Normal, "clap", true);
-    check_third_party("posthorn", Kind::Normal, "clap", true);
-    check_third_party("posthorn-http", Kind::Normal, "clap", false);
+    check_third_party(BASELINE, DependencyKind::Normal, "actix-web", true);
+    check_third_party(BASELINE, DependencyKind::Normal, "rusqlite", true);
+    check_third_party(BASELINE, DependencyKind::Normal, "redis", false);
+    check_third_party("xtask", DependencyKind::Normal, "clap", true);
+    check_third_party("posthorn", DependencyKind::Normal, "clap", true);
+    check_third_party("posthorn-http", DependencyKind::Normal, "clap", false);
 }
 
 #[test]
 fn the_middle_has_a_closed_list_of_dependencies_and_free_tests() {
-    check_third_party("posthorn-domain", Kind::Normal, "thiserror", true);
-    check_third_party("posthorn-domain", Kind::Normal, "serde", false);
-    check_third_party("posthorn-domain", Kind::Build, "cc", false);
-    check_third_party("posthorn-domain", Kind::Dev, "proptest", true);
-    check_third_party("posthorn-application", Kind::Normal, "serde", true);
-    check_third_party("posthorn-application", Kind::Normal, "tokio", false);
-    check_third_party("posthorn-application", Kind::Dev, "tokio", true);
+    check_third_party("posthorn-domain", DependencyKind::Normal, "thiserror", true);
+    check_third_party("posthorn-domain", DependencyKind::Normal, "serde", false);
+    check_third_party("posthorn-domain", DependencyKind::Build, "cc", false);
+    check_third_party("posthorn-domain", DependencyKind::Dev, "proptest", true);
+    check_third_party(
+        "posthorn-application",
+        DependencyKind::Normal,
+        "serde",
+        true,
+    );
+    check_third_party(
+        "posthorn-application",
+        DependencyKind::Normal,
+        "tokio",
+        false,
+    );
+    check_third_party("posthorn-application", DependencyKind::Dev, "tokio", true);
 }
 
 #[test]
@@ -209,9 +224,9 @@ fn the_output_of_cargo_is_understood() {
         .iter()
         .map(|d| (d.kind, d.path.is_some()));
     let expected = [
-        (Kind::Normal, true),
-        (Kind::Dev, false),
-        (Kind::Build, false),
+        (DependencyKind::Normal, true),
+        (DependencyKind::Dev, false),
+        (DependencyKind::Build, false),
     ];
     assert_eq!(read.collect::<Vec<_>>(), expected);
 }

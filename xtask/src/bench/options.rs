@@ -1,0 +1,18 @@
+//! The options of `cargo xtask bench`.
+
+/// How long and how often the bench measures.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct BenchOptions {
+    /// Seconds of load for each case in each round.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(super) seconds: u64,
+    /// Rounds; the figures are their medians. Every other one goes through the cases backwards.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(super) rounds: u64,
+    /// Connections that send at once.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) connections: u16,
+    /// Compare with this other binary of the server and measure nothing else.
+    #[arg(long, value_name = "BINARY")]
+    pub(super) against: Option<std::path::PathBuf>,
+}

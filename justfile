@@ -3,7 +3,7 @@
 default:
     @just --list
 
-# Every check and test
+# Run every check and test
 ci:
     cargo xtask ci
 
@@ -11,39 +11,43 @@ ci:
 setup:
     cargo xtask setup
 
+# Install a git hook that runs fmt, tidy and arch
+hooks:
+    cargo xtask hooks
+
 # Format the code
 fmt *ARGS:
     cargo xtask fmt {{ARGS}}
 
-# Clippy; a warning is an error
+# Run clippy; a warning is an error
 lint:
     cargo xtask lint
 
-# The layout of the sources and the links of the documentation
+# Check the layout of the sources and the links of the documentation
 tidy:
     cargo xtask tidy
 
-# Which crate may depend on which
+# Imports between crates, folders and files
 arch:
     cargo xtask arch
 
-# Licences, banned crates and sources of the dependencies
+# Check licences, banned crates and sources of the dependencies
 deny:
     cargo xtask deny
 
-# Each crate on its own
+# Compile each crate alone
 layers:
     cargo xtask layers
 
-# The documentation; a warning is an error
+# Build the documentation; a warning is an error
 doc:
     cargo xtask doc
 
-# All tests
+# Run all tests
 test:
     cargo xtask test
 
-# All tests, and which lines they reach
+# Run all tests and measure the lines that they execute
 coverage:
     cargo xtask coverage
 
@@ -67,6 +71,6 @@ image *ARGS:
 rollout:
     cargo xtask rollout
 
-# Measure the server beside a bare handler
+# Measure the server beside a bare handler, or beside another binary with --against
 bench *ARGS:
     cargo xtask bench {{ARGS}}

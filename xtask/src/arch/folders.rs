@@ -10,9 +10,9 @@ pub(super) struct Direction {
     /// From the outermost to the innermost: a folder imports from later layers only. Folders in one
     /// layer do not import each other.
     pub(super) layers: &'static [&'static [&'static str]],
-    /// Folders whose files stand beside each other: none imports from another, unless that is its
-    /// own parent or child.
-    pub(super) separate: &'static [&'static str],
+    /// Folders whose files do not import each other, each with the files that are excepted, because
+    /// all others share them.
+    pub(super) separate: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// The crates with a direction. Every module below the root of such a crate has a layer.
@@ -29,7 +29,7 @@ pub(super) const DIRECTIONS: [Direction; 1] = [Direction {
         &["route"],
         &["settings"],
     ],
-    separate: &["api", "pages"],
+    separate: &[("api", &[]), ("pages", &["layout"])],
 }];
 
 impl Direction {
@@ -74,8 +74,12 @@ impl Direction {
         if from != to && from_layer >= to_layer {
             return Some(format!("leads from {from} to {to}, against the direction"));
         }
+        let is_separate = self
+            .separate
+            .iter()
+            .any(|(folder, shared)| *folder == from && !shared.contains(&to_file));
         let siblings = from == to && !from_file.is_empty() && !to_file.is_empty();
-        (siblings && from_file != to_file && self.separate.contains(&from))
+        (siblings && from_file != to_file && is_separate)
             .then(|| format!("leads from {from}/{from_file} to its sibling {to_file}"))
     }
 
@@ -101,7 +105,7 @@ mod tests {
     const DIRECTION: Direction = Direction {
         package: "made-up",
         layers: &[&["server"], &["api", "pages"], &["wire"]],
-        separate: &["api"],
+        separate: &[("api", &["shared"])],
     };
 
     /// A sound crate in which `file` has the additional line `planted`.
@@ -116,7 +120,11 @@ mod tests {
                 "server",
                 "use crate::api; use crate::wire::W; pub fn run(_: W) { api::list() }",
             ),
-            ("api", "mod info; mod topics; pub use topics::list;"),
+            (
+                "api",
+                "mod info; mod shared; mod topics; pub use topics::list;",
+            ),
+            ("api/shared", "pub struct Shared;"),
             (
                 "api/info",
                 "use crate::wire::W; mod parts; use parts::Part;",
@@ -146,6 +154,7 @@ mod tests {
         check("wire", "", &[]);
         check("server", "use crate::pages::page;", &[]);
         check("lib", "use wire::W;", &[]);
+        check("api/info", "use super::shared::Shared;", &[]);
     }
 
     #[test]

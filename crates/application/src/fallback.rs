@@ -73,27 +73,26 @@ impl<P: ?Sized> Fallback<P> {
 }
 
 #[async_trait]
-impl Cache for Fallback<dyn Cache> {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+impl<V: Send + Sync> Cache<V> for Fallback<dyn Cache<V>> {
+    async fn get(&self, key: &str) -> Result<Option<V>, BackendError> {
         self.run(|cache| cache.get(key)).await
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
+    async fn set(&self, key: &str, value: &V, ttl: Duration) -> Result<(), BackendError> {
         self.run(|cache| cache.set(key, value, ttl)).await
     }
 
-    /// Deletes from both, so that an outage does not bring back a value deleted before it.
+    /// Deletes from both: a value that was deleted before an outage must not return during it.
     async fn delete(&self, key: &str) -> Result<bool, BackendError> {
         let was_in_secondary = self.secondary.delete(key).await?;
-        self.run(|cache| cache.delete(key))
-            .await
-            .map(|was| was || was_in_secondary)
+        let was_in_primary = self.run(|cache| cache.delete(key)).await?;
+        Ok(was_in_primary || was_in_secondary)
     }
 
     /// Clears both, for the same reason.
     async fn clear(&self) -> Result<(), BackendError> {
         self.secondary.clear().await?;
-        self.run(Cache::clear).await
+        self.run(|cache| cache.clear()).await
     }
 }
 

@@ -1,109 +1,99 @@
-//! Whether the process and what it depends on are well.
+//! The health of the process and of its dependencies.
+
+mod dependencies;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use posthorn_domain::Timestamp;
 
-use crate::breaker::{Breaker, BreakerState};
 use crate::lifecycle::{Lifecycle, Phase};
-use crate::ports::backend_error::BackendError;
-use crate::ports::cache::Cache;
 use crate::ports::clock::Clock;
-use crate::ports::message_store::MessageStore;
+use crate::ports::dependency::{Dependency, DependencyError};
+pub use dependencies::{CacheDependency, StoreDependency};
 
-/// The key that the cache check writes and reads back.
-const PROBE_KEY: &str = "health-probe";
-/// How long the value of the cache check lives.
-const PROBE_TTL: Duration = Duration::from_secs(10);
+/// A dependency to check.
+pub struct HealthCheck {
+    /// The name in reports.
+    pub name: &'static str,
+    /// True if no message can be accepted without the dependency.
+    pub required: bool,
+    /// The dependency.
+    pub dependency: Arc<dyn Dependency>,
+}
 
-/// How one part is.
+/// The outcome of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
-    /// It works.
+    /// The dependency works.
     Ok,
-    /// It is not part of this configuration.
-    NotConfigured,
-    /// It does not work.
+    /// The dependency does not work.
     Error,
 }
 
-/// How the whole is.
+/// The health of the whole process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HealthStatus {
-    /// Everything configured works.
+    /// Every dependency works.
     Healthy,
-    /// Something does not work, and messages are accepted all the same.
+    /// A dependency does not work; messages are accepted all the same.
     Degraded,
     /// Messages cannot be accepted.
     Unhealthy,
 }
 
-/// How each part is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HealthChecks {
-    /// Redis, as shared cache and counter.
-    pub redis: CheckOutcome,
-    /// The cache as requests see it, fallback included.
-    pub cache: CheckOutcome,
-    /// The message store.
-    pub store: CheckOutcome,
-}
-
-/// The outcome of a look at everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The outcome of all checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthReport {
-    /// How the whole is.
+    /// The health of the whole process.
     pub status: HealthStatus,
-    /// When the look was taken.
+    /// The time after the checks.
     pub timestamp: Timestamp,
-    /// How each part is.
-    pub checks: HealthChecks,
+    /// The outcome of each check, by name.
+    pub checks: Vec<(&'static str, CheckOutcome)>,
 }
 
-/// Looks at what the process depends on.
+/// Checks the dependencies of the process.
 pub struct HealthService {
-    store: Arc<dyn MessageStore>,
-    cache: Arc<dyn Cache>,
-    redis: Option<Arc<Breaker>>,
+    checks: Vec<HealthCheck>,
     lifecycle: Arc<Lifecycle>,
     clock: Arc<dyn Clock>,
 }
 
+impl HealthReport {
+    /// The outcome of the check called `name`; `None` if this process has no such check.
+    pub fn check(&self, name: &str) -> Option<CheckOutcome> {
+        let mut checks = self.checks.iter();
+        let (_, outcome) = checks.find(|(checked, _)| *checked == name)?;
+        Some(*outcome)
+    }
+}
+
 impl HealthService {
-    /// Looks at `store`, `cache` and, when Redis is configured, its breaker: the breaker is
-    /// watched off the path of requests, so a health check never waits for a dead Redis.
-    pub fn new(
-        store: Arc<dyn MessageStore>,
-        cache: Arc<dyn Cache>,
-        redis: Option<Arc<Breaker>>,
-        lifecycle: Arc<Lifecycle>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// Runs `checks`, one after the other.
+    pub fn new(checks: Vec<HealthCheck>, lifecycle: Arc<Lifecycle>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            store,
-            cache,
-            redis,
+            checks,
             lifecycle,
             clock,
         }
     }
 
-    /// Looks at everything once.
+    /// Runs every check once.
     pub async fn report(&self) -> HealthReport {
-        let checks = HealthChecks {
-            redis: self.check_redis(),
-            cache: self.check_cache().await,
-            store: self.check_store().await,
-        };
-        let error = CheckOutcome::Error;
-        let status = if checks.store == error {
-            HealthStatus::Unhealthy
-        } else if checks.redis == error || checks.cache == error {
-            HealthStatus::Degraded
-        } else {
-            HealthStatus::Healthy
-        };
+        let mut checks = Vec::with_capacity(self.checks.len());
+        let mut status = HealthStatus::Healthy;
+        for check in &self.checks {
+            let outcome = check.run().await;
+            if outcome == CheckOutcome::Error {
+                let is_unhealthy = check.required || status == HealthStatus::Unhealthy;
+                status = if is_unhealthy {
+                    HealthStatus::Unhealthy
+                } else {
+                    HealthStatus::Degraded
+                };
+            }
+            checks.push((check.name, outcome));
+        }
         HealthReport {
             status,
             timestamp: self.clock.now(),
@@ -111,49 +101,32 @@ impl HealthService {
         }
     }
 
-    /// Whether traffic should come here: started, not draining, and able to store.
+    /// True if the process should receive traffic: it has started, does not drain, and its required
+    /// dependencies work.
     pub async fn is_ready(&self) -> bool {
-        self.lifecycle.phase() == Phase::Ready && self.check_store().await == CheckOutcome::Ok
+        if self.lifecycle.phase() != Phase::Ready {
+            return false;
+        }
+        for check in self.checks.iter().filter(|check| check.required) {
+            if check.run().await == CheckOutcome::Error {
+                return false;
+            }
+        }
+        true
     }
 
-    /// Whether the start is over.
+    /// True once the process has started.
     pub fn is_started(&self) -> bool {
         self.lifecycle.phase() != Phase::Starting
     }
+}
 
-    fn check_redis(&self) -> CheckOutcome {
-        match self.redis.as_deref().map(Breaker::state) {
-            None => CheckOutcome::NotConfigured,
-            Some(BreakerState::Closed) => CheckOutcome::Ok,
-            Some(BreakerState::Open) => CheckOutcome::Error,
-        }
-    }
-
-    async fn check_cache(&self) -> CheckOutcome {
-        match self.probe_cache().await {
-            Ok(true) => CheckOutcome::Ok,
-            Ok(false) => {
-                tracing::warn!("the cache did not give back what it was given");
-                CheckOutcome::Error
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the cache check failed");
-                CheckOutcome::Error
-            }
-        }
-    }
-
-    /// Writes a value and reads it back.
-    async fn probe_cache(&self) -> Result<bool, BackendError> {
-        self.cache.set(PROBE_KEY, b"ok", PROBE_TTL).await?;
-        Ok(self.cache.get(PROBE_KEY).await?.as_deref() == Some(b"ok"))
-    }
-
-    async fn check_store(&self) -> CheckOutcome {
-        match self.store.health().await {
+impl HealthCheck {
+    async fn run(&self) -> CheckOutcome {
+        match self.dependency.check().await {
             Ok(()) => CheckOutcome::Ok,
-            Err(error) => {
-                tracing::debug!(%error, "the store check failed");
+            Err(DependencyError(error)) => {
+                tracing::debug!(check = self.name, error, "a health check failed");
                 CheckOutcome::Error
             }
         }

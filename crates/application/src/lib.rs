@@ -21,11 +21,14 @@ pub use access::{
 };
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
 pub use fallback::Fallback;
-pub use health_service::{CheckOutcome, HealthChecks, HealthReport, HealthService, HealthStatus};
+pub use health_service::{
+    CacheDependency, CheckOutcome, HealthCheck, HealthReport, HealthService, HealthStatus,
+    StoreDependency,
+};
 pub use info_service::{AppIdentity, InfoService, InfoSnapshot};
 pub use lifecycle::{Lifecycle, Phase};
 pub use message_service::{
-    CursorEvent, MessageService, SendError, SendMessage, TopicCursor, TopicListing,
+    CachedMessage, CursorEvent, MessageService, SendError, SendMessage, TopicCursor, TopicListing,
 };
 pub use ports::backend_error::BackendError;
 pub use ports::cache::Cache;

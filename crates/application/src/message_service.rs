@@ -1,8 +1,8 @@
-//! Accepting messages and handing them back.
+//! The use cases on messages: send, read, delete, follow.
 
-mod cached;
 mod fingerprint;
 mod listing;
+mod message_cache;
 mod topic_cursor;
 
 use std::sync::Arc;
@@ -12,62 +12,68 @@ use posthorn_domain::{
     Attributes, IdempotencyKey, Message, MessageContent, MessageId, NewMessage, Topic,
 };
 
-use crate::message_service::cached::MessageCache;
-pub use crate::message_service::listing::TopicListing;
-pub use crate::message_service::topic_cursor::{CursorEvent, TopicCursor};
 use crate::ports::cache::Cache;
 use crate::ports::message_store::{
     Append, AppendError, Appended, Idempotency, MessageStore, Page, PageRequest, StoreError,
     TopicRequest,
 };
+pub use listing::TopicListing;
+pub use message_cache::CachedMessage;
+use message_cache::MessageCache;
+pub use topic_cursor::{CursorEvent, TopicCursor};
 
 /// Why a message was not accepted.
 pub type SendError = AppendError;
 
-/// A message to accept, every value already valid.
+/// A message to accept; every value is valid already.
 #[derive(Clone, Debug)]
 pub struct SendMessage {
-    /// Where it goes.
+    /// The topic.
     pub topic: Topic,
-    /// Its text.
+    /// The text.
     pub content: MessageContent,
-    /// What else the sender said about it.
+    /// The sender's attributes.
     pub attributes: Attributes,
-    /// The client's key, if it wants retries to be recognised.
+    /// The client's key, by which its retries are recognised.
     pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// The use cases on messages, over a store.
 pub struct MessageService {
     store: Arc<dyn MessageStore>,
-    pod: Arc<str>,
+    instance: Arc<str>,
     idempotency_ttl: Duration,
     cache: Option<MessageCache>,
 }
 
 impl MessageService {
-    /// Keeps messages in `store`; receipts name `pod`; keys are remembered for `idempotency_ttl`.
-    pub fn new(store: Arc<dyn MessageStore>, pod: Arc<str>, idempotency_ttl: Duration) -> Self {
+    /// Stores messages in `store`. Receipts name `instance`; idempotency keys expire after
+    /// `idempotency_ttl`.
+    pub fn new(
+        store: Arc<dyn MessageStore>,
+        instance: Arc<str>,
+        idempotency_ttl: Duration,
+    ) -> Self {
         Self {
             store,
-            pod,
+            instance,
             idempotency_ttl,
             cache: None,
         }
     }
 
-    /// Reads single messages through `cache`, which must be this process's own, as deleting from
-    /// the store must be: a message that was deleted here is never shown again, one that the store
-    /// dropped by itself for up to five seconds.
+    /// Reads single messages through `cache`. Only this process may use the cache and delete from
+    /// the store: then a deleted message is never returned again, and a pruned one for at most five
+    /// seconds.
     #[must_use]
-    pub fn with_cache(self, cache: Arc<dyn Cache>) -> Self {
+    pub fn with_cache(self, cache: Arc<dyn Cache<CachedMessage>>) -> Self {
         Self {
             cache: Some(MessageCache::new(cache)),
             ..self
         }
     }
 
-    /// Stores a message, or finds that it was stored before.
+    /// Stores a message, or returns the receipt of the first attempt.
     ///
     /// # Errors
     /// As [`MessageStore::append`]: after an error other than a reused key the message may or may
@@ -92,13 +98,13 @@ impl MessageService {
         self.store
             .append(Append {
                 message,
-                pod: Arc::clone(&self.pod),
+                instance: Arc::clone(&self.instance),
                 idempotency,
             })
             .await
     }
 
-    /// The message `id` of `topic`, if it is held.
+    /// The message `id` of `topic`, if the store has it.
     pub async fn get(
         &self,
         topic: &Topic,
@@ -123,17 +129,17 @@ impl MessageService {
         self.store.page(topic, request).await
     }
 
-    /// Removes the message `id` of `topic`; says whether it was held.
+    /// Removes the message `id` of `topic`; returns true if the store had it.
     pub async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
         let deleted = self.store.delete(topic, id).await;
         if let Some(cache) = &self.cache {
-            // Also after a failure, which may have deleted it.
+            // Also after an error: the store may have deleted it.
             cache.deleted(id);
         }
         deleted
     }
 
-    /// The topics that hold messages.
+    /// The topics with a message.
     pub async fn topics(&self, request: TopicRequest) -> Result<TopicListing, StoreError> {
         let page = self.store.topics(request).await?;
         let last = page.topics.last().filter(|_| page.has_more);
@@ -142,9 +148,9 @@ impl MessageService {
         Ok(TopicListing { topics, next })
     }
 
-    /// As [`MessageService::topics`], of the topics that `is_visible` lets through alone: the list is
-    /// as full as without, and names nothing of what lies between. Where thousands of others lie
-    /// between, it ends early and may be empty; `next` says where to go on.
+    /// As [`MessageService::topics`], for the topics that satisfy `is_visible` only. The list is
+    /// as long as without the filter and reveals no other topic. Behind thousands of invisible
+    /// topics it ends early and may be empty; `next` is the name to continue after.
     pub async fn visible_topics(
         &self,
         request: TopicRequest,
@@ -153,7 +159,7 @@ impl MessageService {
         listing::visible(&*self.store, request, is_visible).await
     }
 
-    /// Follows `topic` from right after `after`, or from now on when `None`.
+    /// A cursor over `topic` right after the id `after`, or from now on if `None`.
     pub async fn follow(
         &self,
         topic: Topic,

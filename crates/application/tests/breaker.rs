@@ -27,9 +27,9 @@ struct Setup {
     clock: Arc<FakeClock>,
     observed: Arc<Observed>,
     breaker: Arc<Breaker>,
-    primary: Arc<FakeCache>,
-    secondary: Arc<FakeCache>,
-    cache: Fallback<dyn Cache>,
+    primary: Arc<FakeCache<Vec<u8>>>,
+    secondary: Arc<FakeCache<Vec<u8>>>,
+    cache: Fallback<dyn Cache<Vec<u8>>>,
 }
 
 fn setup() -> Setup {
@@ -40,8 +40,8 @@ fn setup() -> Setup {
     let primary = Arc::new(FakeCache::new(Arc::clone(&clock)));
     let secondary = Arc::new(FakeCache::new(Arc::clone(&clock)));
     let cache = Fallback::new(
-        Arc::clone(&primary) as Arc<dyn Cache>,
-        Arc::clone(&secondary) as Arc<dyn Cache>,
+        Arc::clone(&primary) as Arc<dyn Cache<Vec<u8>>>,
+        Arc::clone(&secondary) as Arc<dyn Cache<Vec<u8>>>,
         Arc::clone(&breaker),
     );
     Setup {
@@ -86,7 +86,7 @@ fn watch(setup: &Setup, dependency: &Arc<FakeDependency>) -> tokio::task::JoinHa
 async fn a_transient_failure_is_answered_by_the_stand_in() {
     let setup = setup();
     setup.primary.fail_next(1, unavailable());
-    setup.cache.set("k", b"v", TTL).await.unwrap();
+    setup.cache.set("k", &b"v".to_vec(), TTL).await.unwrap();
     assert_eq!(
         setup.secondary.get("k").await.unwrap().as_deref(),
         Some(&b"v"[..])
@@ -137,7 +137,11 @@ async fn successes_between_failures_keep_the_breaker_closed() {
 #[tokio::test]
 async fn deletes_and_clears_reach_the_stand_in_too() {
     let setup = setup();
-    setup.secondary.set("k", b"old", TTL).await.unwrap();
+    setup
+        .secondary
+        .set("k", &b"old".to_vec(), TTL)
+        .await
+        .unwrap();
     assert!(setup.cache.delete("k").await.unwrap());
     setup.cache.clear().await.unwrap();
     assert_eq!(setup.secondary.get("k").await, Ok(None));

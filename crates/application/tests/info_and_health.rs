@@ -4,23 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, BackendError, Breaker, BreakerSettings, Cache, CheckOutcome, DependencyObserver,
-    HealthService, HealthStatus, InfoService, Lifecycle, MessageStore, Phase, StoreError,
+    AppIdentity, BackendError, Breaker, BreakerSettings, CacheDependency, CheckOutcome, Dependency,
+    DependencyObserver, HealthCheck, HealthService, HealthStatus, InfoService, Lifecycle,
+    MessageStore, Phase, StoreDependency, StoreError,
 };
-use posthorn_testkit::{CacheCall, FakeCache, FakeClock, FakeStore};
+use posthorn_domain::Timestamp;
+use posthorn_testkit::{FakeCache, FakeClock, FakeStore};
 
 fn identity(environment: &str) -> AppIdentity {
     AppIdentity {
         name: "posthorn".into(),
         version: "1".into(),
         environment: environment.into(),
-        pod: "pod".into(),
+        instance: "pod".into(),
     }
 }
 
 struct Info {
     clock: Arc<FakeClock>,
-    cache: Arc<FakeCache>,
+    cache: Arc<FakeCache<Timestamp>>,
 }
 
 impl Info {
@@ -67,39 +69,28 @@ async fn two_environments_on_one_cache_do_not_show_each_others_answer() {
 }
 
 #[tokio::test]
-async fn a_corrupt_cached_value_is_a_miss() {
+async fn an_unreadable_cached_value_is_a_miss() {
     let setup = Info::new();
     let service = setup.service(identity("testing"));
     service.info().await;
-    let key = setup.cache.calls().into_iter().find_map(|call| match call {
-        CacheCall::Set(key, _) => Some(key),
-        _ => None,
-    });
     setup.clock.advance(Duration::from_secs(1));
-    setup
-        .cache
-        .set(
-            &key.unwrap(),
-            b"{\"timestamp_ms\":\"yesterday\"}",
-            Duration::from_mins(1),
-        )
-        .await
-        .unwrap();
-    let made_anew = service.info().await;
+    let unreadable = BackendError::Failed("a cached value cannot be read".to_owned());
+    setup.cache.fail_next(1, unreadable);
+    let renewed = service.info().await;
     assert_eq!(
-        made_anew.timestamp,
+        renewed.timestamp,
         posthorn_application::Clock::now(&*setup.clock)
     );
     setup.clock.advance(Duration::from_secs(1));
     assert_eq!(
         service.info().await,
-        made_anew,
-        "the corrupt value was replaced"
+        renewed,
+        "the unreadable value was replaced"
     );
 }
 
 #[tokio::test]
-async fn info_is_answered_without_a_cache() {
+async fn info_needs_no_cache() {
     let setup = Info::new();
     let service = setup.service(identity("testing"));
     for error in [
@@ -118,7 +109,7 @@ impl DependencyObserver for Quiet {
 }
 
 struct Health {
-    cache: Arc<FakeCache>,
+    cache: Arc<FakeCache<Timestamp>>,
     store: Arc<FakeStore>,
     breaker: Arc<Breaker>,
     lifecycle: Arc<Lifecycle>,
@@ -135,13 +126,21 @@ fn health(with_redis: bool) -> Health {
         Arc::new(Quiet),
     ));
     let lifecycle = Arc::new(Lifecycle::new());
-    let service = HealthService::new(
-        Arc::clone(&store) as _,
-        Arc::clone(&cache) as _,
-        with_redis.then(|| Arc::clone(&breaker)),
-        Arc::clone(&lifecycle),
-        clock,
-    );
+    let check = |name, required, dependency| HealthCheck {
+        name,
+        required,
+        dependency,
+    };
+    let stored = Arc::new(StoreDependency(Arc::clone(&store) as _));
+    let cached = Arc::new(CacheDependency(Arc::clone(&cache) as _));
+    let mut checks = vec![
+        check("cache", false, cached as Arc<dyn Dependency>),
+        check("store", true, stored),
+    ];
+    if with_redis {
+        checks.push(check("redis", false, Arc::clone(&breaker) as _));
+    }
+    let service = HealthService::new(checks, Arc::clone(&lifecycle), clock);
     Health {
         cache,
         store,
@@ -152,12 +151,12 @@ fn health(with_redis: bool) -> Health {
 }
 
 #[tokio::test]
-async fn all_is_healthy_and_redis_need_not_be_configured() {
+async fn all_is_healthy_and_a_check_may_be_absent() {
     let report = health(false).service.report().await;
     assert_eq!(report.status, HealthStatus::Healthy);
-    assert_eq!(report.checks.redis, CheckOutcome::NotConfigured);
-    assert_eq!(report.checks.cache, CheckOutcome::Ok);
-    assert_eq!(report.checks.store, CheckOutcome::Ok);
+    assert_eq!(report.check("redis"), None);
+    assert_eq!(report.check("cache"), Some(CheckOutcome::Ok));
+    assert_eq!(report.check("store"), Some(CheckOutcome::Ok));
 }
 
 #[tokio::test]
@@ -167,16 +166,16 @@ async fn a_lost_redis_degrades_and_a_lost_store_is_unhealthy() {
     setup.breaker.open(&"as the test wants");
     let report = setup.service.report().await;
     assert_eq!(
-        (report.status, report.checks.redis),
-        (HealthStatus::Degraded, CheckOutcome::Error)
+        (report.status, report.check("redis")),
+        (HealthStatus::Degraded, Some(CheckOutcome::Error))
     );
     setup
         .store
         .fail_next(usize::MAX, StoreError::Unavailable(String::new()));
     let report = setup.service.report().await;
     assert_eq!(
-        (report.status, report.checks.store),
-        (HealthStatus::Unhealthy, CheckOutcome::Error)
+        (report.status, report.check("store")),
+        (HealthStatus::Unhealthy, Some(CheckOutcome::Error))
     );
 }
 
@@ -188,8 +187,8 @@ async fn a_cache_that_fails_degrades() {
         .fail_next(usize::MAX, BackendError::Failed(String::new()));
     let report = setup.service.report().await;
     assert_eq!(
-        (report.status, report.checks.cache),
-        (HealthStatus::Degraded, CheckOutcome::Error)
+        (report.status, report.check("cache")),
+        (HealthStatus::Degraded, Some(CheckOutcome::Error))
     );
 }
 

@@ -81,7 +81,7 @@ async fn a_retry_gets_the_first_receipt_and_another_message_is_refused() {
     let setup = setup();
     let first = setup.send("text", Some("key")).await.unwrap();
     assert!(!first.replayed);
-    assert_eq!(&*first.receipt.pod, "pod");
+    assert_eq!(&*first.receipt.instance, "pod");
     setup.clock.advance(Duration::from_hours(23));
     let again = setup.send("text", Some("key")).await.unwrap();
     assert_eq!((again.receipt, again.replayed), (first.receipt, true));

@@ -1,25 +1,25 @@
-//! What a store hands out for a message it accepted.
+//! The receipt of a stored message.
 
 use std::sync::Arc;
 
 use crate::{Durability, MessageId, Timestamp, Topic};
 
-/// The acknowledgement of one stored message. A retry with the same idempotency key gets the
-/// first receipt again, member for member.
+/// The acknowledgement of one stored message. A retry with the same idempotency key gets the first
+/// receipt again, field for field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The id the store gave the message.
+    /// The id of the message.
     pub id: MessageId,
-    /// Where the message is.
+    /// The topic of the message.
     pub topic: Topic,
-    /// What the store had reached when it acknowledged the message.
+    /// The durability at the time of the acknowledgement.
     pub durability: Durability,
-    /// The name of the process that accepted it.
-    pub pod: Arc<str>,
+    /// The name of the instance that accepted it.
+    pub instance: Arc<str>,
 }
 
 impl Receipt {
-    /// When the store accepted the message, by the store's clock.
+    /// The time of acceptance, by the store's clock.
     pub fn processed_at(&self) -> Timestamp {
         self.id.timestamp()
     }

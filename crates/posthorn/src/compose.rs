@@ -62,7 +62,7 @@ impl App {
             name: settings.app_name.as_str().into(),
             version: settings.app_version.as_str().into(),
             environment: settings.environment.as_str().into(),
-            pod: settings.pod.as_str().into(),
+            instance: settings.pod.as_str().into(),
         };
         let metrics = Metrics::new(&identity, Arc::clone(&clock));
         let metrics = Arc::new(metrics.with_shed_reasons(Shed::ALL.map(Shed::as_str)));
@@ -92,7 +92,7 @@ impl App {
         supervisor.run("retention", async move { retention.run().await });
         let mut messages = MessageService::new(
             Arc::clone(&store),
-            Arc::clone(&identity.pod),
+            Arc::clone(&identity.instance),
             settings.store.idempotency_ttl,
         );
         if is_cacheable {
@@ -104,9 +104,7 @@ impl App {
             access: Arc::new(access::control(&settings, revocations, &clock)),
             messages: Arc::new(messages),
             health: Arc::new(HealthService::new(
-                Arc::clone(&store),
-                Arc::clone(&shared.cache),
-                shared.breaker,
+                dependencies::health_checks(&store, &shared),
                 Arc::clone(&lifecycle),
                 Arc::clone(&clock),
             )),

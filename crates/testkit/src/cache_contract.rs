@@ -21,11 +21,11 @@ const LONG: Duration = Duration::from_hours(24);
 #[async_trait]
 pub trait CacheHarness: Send + Sync {
     /// The cache.
-    fn cache(&self) -> Arc<dyn Cache>;
+    fn cache(&self) -> Arc<dyn Cache<Vec<u8>>>;
 
     /// A handle on the same data such as another process would have; the same handle where
     /// processes share nothing.
-    async fn other_process(&self) -> Arc<dyn Cache> {
+    async fn other_process(&self) -> Arc<dyn Cache<Vec<u8>>> {
         self.cache()
     }
 

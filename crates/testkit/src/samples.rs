@@ -11,8 +11,8 @@ use posthorn_domain::{
 
 use crate::FakeClock;
 
-/// The name of the process in sample appends.
-pub const POD: &str = "test-pod";
+/// The name of the instance in sample appends.
+pub const INSTANCE: &str = "test-pod";
 
 /// The topic `name`.
 ///
@@ -41,7 +41,7 @@ pub fn message(topic: &Topic, text: &str) -> NewMessage {
 pub fn append(topic: &Topic, text: &str) -> Append {
     Append {
         message: message(topic, text),
-        pod: Arc::from(POD),
+        instance: Arc::from(INSTANCE),
         idempotency: None,
     }
 }

@@ -20,7 +20,7 @@ use posthorn_testkit::{
 struct Harness {
     clock: Arc<FakeClock>,
     store: Arc<FakeStore>,
-    cache: Arc<FakeCache>,
+    cache: Arc<FakeCache<Vec<u8>>>,
     quotas: Arc<FakeQuotaCounter>,
     revocations: Arc<FakeRevocationList>,
 }
@@ -53,7 +53,7 @@ impl StoreHarness for Harness {
 }
 
 impl CacheHarness for Harness {
-    fn cache(&self) -> Arc<dyn Cache> {
+    fn cache(&self) -> Arc<dyn Cache<Vec<u8>>> {
         self.cache.clone()
     }
 
@@ -110,7 +110,9 @@ async fn a_cache_fails_as_often_as_it_was_told() {
     let down = BackendError::Unavailable("down".to_owned());
     cache.fail_next(1, down.clone());
     assert_eq!(
-        cache.set("key", b"value", Duration::from_secs(1)).await,
+        cache
+            .set("key", &b"value".to_vec(), Duration::from_secs(1))
+            .await,
         Err(down)
     );
     assert_eq!(cache.get("key").await, Ok(None));

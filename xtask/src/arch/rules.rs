@@ -46,8 +46,6 @@ pub(super) const CRATES: [CrateRule; 15] = [
         third_party: Some(&[
             "async-trait",
             "event-listener",
-            "serde",
-            "serde_json",
             "sha2",
             "thiserror",
             "tracing",

@@ -155,7 +155,7 @@ async fn port(path: PathBuf, time: Duration) -> f64 {
             };
             let append = Append {
                 message,
-                pod: "bench".into(),
+                instance: "bench".into(),
                 idempotency: None,
             };
             tokio::spawn(async move {

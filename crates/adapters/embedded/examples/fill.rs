@@ -55,7 +55,7 @@ async fn main() {
             content: MessageContent::from_store("The quick brown fox jumps over the lazy dog"),
             attributes: Attributes::default(),
         },
-        pod: "fill".into(),
+        instance: "fill".into(),
         idempotency: None,
     };
     let (mut stored, mut middle) = (0, None);

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mini_moka::sync::Cache as Moka;
-use posthorn_application::{BackendError, Cache, Clock};
+use posthorn_application::{BackendError, Cache, CachedMessage, Clock};
+use posthorn_domain::Timestamp;
 
-/// What an entry takes besides its key and value: the map's slot, the queues' nodes and the
-/// reference counts. An estimate.
+use crate::weight::weight;
+
+/// The bytes of an entry besides its key and value, an estimate: the map's slot, the nodes of the
+/// queues and the reference counts.
 const ENTRY_OVERHEAD: usize = 256;
 
 /// The bounds of a [`MemoryCache`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryCacheSettings {
-    /// About how many bytes the entries take at most, keys and bookkeeping included. 16 MiB by
-    /// default.
+    /// The most bytes of all entries, about, keys and bookkeeping included. 16 MiB by default.
     pub max_bytes: u64,
 }
 
@@ -27,33 +29,37 @@ impl Default for MemoryCacheSettings {
     }
 }
 
+/// A value whose memory a [`MemoryCache`] can estimate.
+pub trait Weigh: Clone + Send + Sync + 'static {
+    /// The bytes of the value, an estimate.
+    fn weigh(&self) -> usize;
+}
+
 /// A cache in the memory of this process.
 ///
-/// Once it is full, which entries stay is decided by how recently and how often they are used
-/// (`TinyLFU`, <https://arxiv.org/abs/1512.00727>); a new one may be turned away at once. An entry
-/// that has outlived its TTL is never returned, and gives its room back when it is replaced or
-/// evicted. No operation waits or fails.
-pub struct MemoryCache {
+/// A full cache evicts by recency and frequency of use (`TinyLFU`,
+/// <https://arxiv.org/abs/1512.00727>) and may reject a new entry at once. An expired entry is never
+/// returned; its memory is freed when it is replaced or evicted. No operation waits or fails.
+pub struct MemoryCache<V> {
     clock: Arc<dyn Clock>,
     max_bytes: u64,
-    // The map's own time-outs are one for all entries and by a clock of its own, so each value
-    // has its end beside it.
-    entries: Moka<String, Arc<Entry>>,
+    // The map has one TTL for all entries and a clock of its own, so each value carries its expiry.
+    entries: Moka<String, Arc<Entry<V>>>,
 }
 
-struct Entry {
-    value: Box<[u8]>,
+struct Entry<V> {
+    value: V,
     /// On the scale of [`Clock::monotonic`].
-    end: Duration,
+    expires: Duration,
 }
 
-impl MemoryCache {
+impl<V: Weigh> MemoryCache<V> {
     /// An empty cache.
     pub fn new(clock: Arc<dyn Clock>, settings: MemoryCacheSettings) -> Self {
         let entries = Moka::builder()
             .max_capacity(settings.max_bytes)
-            .weigher(|key: &String, entry: &Arc<Entry>| {
-                u32::try_from(weight(key, &entry.value)).unwrap_or(u32::MAX)
+            .weigher(|key: &String, entry: &Arc<Entry<V>>| {
+                u32::try_from(entry_weight(key, &entry.value)).unwrap_or(u32::MAX)
             })
             .build();
         Self {
@@ -63,42 +69,38 @@ impl MemoryCache {
         }
     }
 
-    fn live(&self, key: &String) -> Option<Arc<Entry>> {
-        self.entries
-            .get(key)
-            .filter(|entry| self.clock.monotonic() < entry.end)
+    fn live(&self, key: &String) -> Option<Arc<Entry<V>>> {
+        let entry = self.entries.get(key);
+        entry.filter(|entry| self.clock.monotonic() < entry.expires)
     }
 }
 
 #[async_trait]
-impl Cache for MemoryCache {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
-        Ok(self.live(&key.to_owned()).map(|entry| entry.value.to_vec()))
+impl<V: Weigh> Cache<V> for MemoryCache<V> {
+    async fn get(&self, key: &str) -> Result<Option<V>, BackendError> {
+        Ok(self.live(&key.to_owned()).map(|entry| entry.value.clone()))
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
+    async fn set(&self, key: &str, value: &V, ttl: Duration) -> Result<(), BackendError> {
         let key = key.to_owned();
-        // What does not fit is not held for a moment either: the map evicts with a delay.
-        if ttl.is_zero() || weight(&key, value) > self.max_bytes {
+        // A value larger than the cache never enters the map, which evicts with a delay.
+        if ttl.is_zero() || entry_weight(&key, value) > self.max_bytes {
             self.entries.invalidate(&key);
         } else {
-            let end = self.clock.monotonic().saturating_add(ttl);
-            self.entries.insert(
-                key,
-                Arc::new(Entry {
-                    value: value.into(),
-                    end,
-                }),
-            );
+            let entry = Entry {
+                value: value.clone(),
+                expires: self.clock.monotonic().saturating_add(ttl),
+            };
+            self.entries.insert(key, Arc::new(entry));
         }
         Ok(())
     }
 
     async fn delete(&self, key: &str) -> Result<bool, BackendError> {
         let key = key.to_owned();
-        let held = self.live(&key).is_some();
+        let existed = self.live(&key).is_some();
         self.entries.invalidate(&key);
-        Ok(held)
+        Ok(existed)
     }
 
     async fn clear(&self) -> Result<(), BackendError> {
@@ -107,10 +109,28 @@ impl Cache for MemoryCache {
     }
 }
 
-fn weight(key: &str, value: &[u8]) -> u64 {
+fn entry_weight(key: &str, value: &impl Weigh) -> u64 {
     let bytes = key
         .len()
-        .saturating_add(value.len())
+        .saturating_add(value.weigh())
         .saturating_add(ENTRY_OVERHEAD);
     u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+impl Weigh for Vec<u8> {
+    fn weigh(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Weigh for Timestamp {
+    fn weigh(&self) -> usize {
+        size_of::<Self>()
+    }
+}
+
+impl Weigh for CachedMessage {
+    fn weigh(&self) -> usize {
+        weight(&self.message.content, &self.message.attributes)
+    }
 }

@@ -6,8 +6,9 @@ mod cached_revocation_list;
 mod quota_counter;
 mod revocation_list;
 mod store;
+mod weight;
 
-pub use cache::{MemoryCache, MemoryCacheSettings};
+pub use cache::{MemoryCache, MemoryCacheSettings, Weigh};
 pub use cached_revocation_list::CachedRevocationList;
 pub use quota_counter::{MemoryQuotaCounter, MemoryQuotaSettings};
 pub use revocation_list::MemoryRevocationList;

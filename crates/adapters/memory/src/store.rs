@@ -5,7 +5,6 @@ mod prune_watermarks;
 mod settings;
 mod state;
 mod topic_log;
-mod weight;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

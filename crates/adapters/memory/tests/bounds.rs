@@ -219,7 +219,7 @@ async fn a_cache_stays_within_its_bytes() {
 async fn a_value_larger_than_the_cache_is_not_stored_and_removes_its_predecessor() {
     let settings = MemoryCacheSettings { max_bytes: 10_000 };
     let cache = MemoryCache::new(Arc::new(FakeClock::new()), settings);
-    assert_eq!(cache.set("key", b"small", TTL).await, Ok(()));
-    assert_eq!(cache.set("key", &[1; 10_000], TTL).await, Ok(()));
+    assert_eq!(cache.set("key", &b"small".to_vec(), TTL).await, Ok(()));
+    assert_eq!(cache.set("key", &vec![1; 10_000], TTL).await, Ok(()));
     assert_eq!(cache.get("key").await, Ok(None));
 }

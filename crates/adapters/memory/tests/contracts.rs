@@ -18,7 +18,7 @@ use posthorn_testkit::{
 struct Harness {
     clock: Arc<FakeClock>,
     store: Arc<MemoryStore>,
-    cache: Arc<MemoryCache>,
+    cache: Arc<MemoryCache<Vec<u8>>>,
     quotas: Arc<MemoryQuotaCounter>,
 }
 
@@ -48,7 +48,7 @@ impl StoreHarness for Harness {
 }
 
 impl CacheHarness for Harness {
-    fn cache(&self) -> Arc<dyn Cache> {
+    fn cache(&self) -> Arc<dyn Cache<Vec<u8>>> {
         self.cache.clone()
     }
 

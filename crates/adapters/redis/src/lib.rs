@@ -14,7 +14,7 @@ mod request;
 mod revocation_list;
 mod store;
 
-pub use cache::RedisCache;
+pub use cache::{CacheValue, RedisCache};
 pub use dependency::RedisDependency;
 pub use deployment::error::RedisSettingsError;
 pub use deployment::pool::{PoolStatus, RedisPool};

@@ -27,7 +27,7 @@ fn main() {
         name: "posthorn".into(),
         version: "0".into(),
         environment: "testing".into(),
-        pod: "pod".into(),
+        instance: "pod".into(),
     };
     let clock: Arc<dyn Clock> = Arc::new(FakeClock::new());
     let metrics = Metrics::new(&identity, clock);

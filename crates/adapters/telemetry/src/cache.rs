@@ -15,17 +15,17 @@ use crate::metrics::CacheLabels;
 
 /// A [`Cache`] around another one that feeds `app_cache_requests_total`, and puts a span around
 /// each operation.
-pub struct InstrumentedCache {
-    inner: Arc<dyn Cache>,
+pub struct InstrumentedCache<V> {
+    inner: Arc<dyn Cache<V>>,
     get: Operation,
     set: Operation,
     delete: Operation,
     clear: Operation,
 }
 
-impl InstrumentedCache {
+impl<V> InstrumentedCache<V> {
     /// Counts what `inner` is asked, under the name `backend`.
-    pub fn new(inner: Arc<dyn Cache>, backend: &'static str, metrics: &Metrics) -> Self {
+    pub fn new(inner: Arc<dyn Cache<V>>, backend: &'static str, metrics: &Metrics) -> Self {
         let operation = |name| Operation::new(backend, name, metrics);
         Self {
             inner,
@@ -38,8 +38,8 @@ impl InstrumentedCache {
 }
 
 #[async_trait]
-impl Cache for InstrumentedCache {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+impl<V: Send + Sync + 'static> Cache<V> for InstrumentedCache<V> {
+    async fn get(&self, key: &str) -> Result<Option<V>, BackendError> {
         let span = self.get.span();
         let call = self.inner.get(key);
         let result = call.instrument(span.clone()).await;
@@ -53,7 +53,7 @@ impl Cache for InstrumentedCache {
         result
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
+    async fn set(&self, key: &str, value: &V, ttl: Duration) -> Result<(), BackendError> {
         let span = self.set.span();
         let call = self.inner.set(key, value, ttl);
         let result = call.instrument(span.clone()).await;
@@ -78,7 +78,7 @@ impl Cache for InstrumentedCache {
     }
 }
 
-impl fmt::Debug for InstrumentedCache {
+impl<V> fmt::Debug for InstrumentedCache<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InstrumentedCache").finish_non_exhaustive()
     }

@@ -37,7 +37,7 @@ fn metrics() -> Metrics {
         name: "posthorn".into(),
         version: "1.2.3".into(),
         environment: "testing".into(),
-        pod: "pod-7".into(),
+        instance: "pod-7".into(),
     };
     Metrics::new(&identity, Arc::new(TickingClock::default()))
 }
@@ -186,7 +186,7 @@ async fn a_cache_counts_hits_misses_and_failures() {
     let cache = InstrumentedCache::new(Arc::clone(&inner) as _, "redis", &metrics);
     let minute = Duration::from_mins(1);
     assert_eq!(cache.get("a").await.unwrap(), None);
-    cache.set("a", b"1", minute).await.unwrap();
+    cache.set("a", &b"1".to_vec(), minute).await.unwrap();
     assert_eq!(cache.get("a").await.unwrap(), Some(b"1".to_vec()));
     assert_eq!(cache.get("a").await.unwrap(), Some(b"1".to_vec()));
     assert!(cache.delete("a").await.unwrap());
@@ -197,7 +197,10 @@ async fn a_cache_counts_hits_misses_and_failures() {
     ] {
         inner.fail_next(4, error.clone());
         assert_eq!(cache.get("a").await, Err(error.clone()));
-        assert_eq!(cache.set("a", b"1", minute).await, Err(error.clone()));
+        assert_eq!(
+            cache.set("a", &b"1".to_vec(), minute).await,
+            Err(error.clone())
+        );
         assert_eq!(cache.delete("a").await, Err(error.clone()));
         assert_eq!(cache.clear().await, Err(error));
         for operation in ["get", "set", "delete", "clear"] {
@@ -222,7 +225,7 @@ fn check_cache(metrics: &Metrics, operation: &str, outcome: &str, count: u32) {
 async fn two_decorators_of_one_back_end_share_their_series() {
     let metrics = metrics();
     for _ in 0..2 {
-        let inner = Arc::new(FakeCache::default());
+        let inner = Arc::new(FakeCache::<Vec<u8>>::default());
         let cache = InstrumentedCache::new(inner, "redis", &metrics);
         cache.clear().await.unwrap();
     }

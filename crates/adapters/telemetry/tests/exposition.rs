@@ -30,7 +30,7 @@ fn identity() -> AppIdentity {
         name: "posthorn".into(),
         version: "1.2.3".into(),
         environment: "testing".into(),
-        pod: "pod \"7\"".into(),
+        instance: "pod \"7\"".into(),
     }
 }
 
@@ -77,7 +77,11 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
     metrics.register_pool(Box::new(PoolCounts::default));
     let store = InstrumentedStore::new(Arc::new(FakeStore::default()), &metrics);
     store.health().await.unwrap();
-    let cache = InstrumentedCache::new(Arc::new(FakeCache::default()), "memory", &metrics);
+    let cache = InstrumentedCache::new(
+        Arc::new(FakeCache::<Vec<u8>>::default()),
+        "memory",
+        &metrics,
+    );
     cache.clear().await.unwrap();
     let quotas = FakeQuotaCounter::default();
     let quotas = InstrumentedQuotaCounter::new(Arc::new(quotas), "memory", &metrics);

@@ -65,7 +65,7 @@ fn scenario() {
                 name: "a-name".into(),
                 version: "0".into(),
                 environment: "testing".into(),
-                pod: "pod".into(),
+                instance: "pod".into(),
             };
             let text = Metrics::new(&identity, Arc::new(FakeClock::new())).render();
             tracing::info!(text = text.unwrap(), "exposition");

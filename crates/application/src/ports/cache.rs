@@ -1,4 +1,4 @@
-//! A cache of small values, as a port.
+//! The port for caches.
 
 use std::time::Duration;
 
@@ -6,31 +6,33 @@ use async_trait::async_trait;
 
 use super::backend_error::BackendError;
 
-/// Holds values for a limited time; losing them costs work, never correctness.
+/// Stores values of type `V` for a limited time. Losing them costs work, never correctness. How a
+/// value becomes bytes, if it does, is the adapter's concern.
 ///
 /// # Contract
-/// - A value that was set is returned until its TTL has passed, it is deleted or cleared, or the
-///   adapter evicts it to stay within its bounds. After its TTL it MUST NOT be returned.
+/// - A stored value is returned until its TTL has passed, it is deleted or cleared, or the adapter
+///   evicts it to stay within its bounds. After its TTL it MUST NOT be returned.
 /// - Setting a key again replaces its value and its TTL. A TTL of zero stores nothing and removes
-///   what was there.
-/// - `clear` removes every key of this application and MUST leave keys of others alone.
+///   the old value.
+/// - `clear` removes every key of this application and MUST NOT remove keys of others.
 /// - Every operation MUST end within a bound that the adapter's configuration names.
 /// - An operation MUST be safe to drop at any await.
 ///
 /// # Errors
 /// Every operation MUST report an unreachable, slow or restarting back end as
-/// [`BackendError::Unavailable`] and everything that would fail again as [`BackendError::Failed`].
+/// [`BackendError::Unavailable`], and a permanent error or an unreadable value as
+/// [`BackendError::Failed`].
 #[async_trait]
-pub trait Cache: Send + Sync {
-    /// The value under `key`, if one is held.
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError>;
+pub trait Cache<V>: Send + Sync {
+    /// The value under `key`, if there is one.
+    async fn get(&self, key: &str) -> Result<Option<V>, BackendError>;
 
-    /// Holds `value` under `key` for `ttl`.
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError>;
+    /// Stores `value` under `key` for `ttl`.
+    async fn set(&self, key: &str, value: &V, ttl: Duration) -> Result<(), BackendError>;
 
-    /// Drops the value under `key`; says whether there was one.
+    /// Removes the value under `key`; returns true if there was one.
     async fn delete(&self, key: &str) -> Result<bool, BackendError>;
 
-    /// Drops every value of this application.
+    /// Removes every value of this application.
     async fn clear(&self) -> Result<(), BackendError>;
 }

@@ -1,24 +1,24 @@
-//! A thing outside the process whose presence is watched, as a port.
+//! The port for dependencies whose health is checked.
 
 use async_trait::async_trait;
 
-/// Can be asked whether it is there.
+/// A dependency of this process, such as a store or a server.
 ///
 /// # Contract
 /// `check` MUST end within a bound that the adapter's configuration names, MUST NOT change
 /// anything that a user can see, and MUST be safe to drop at any await.
 #[async_trait]
 pub trait Dependency: Send + Sync {
-    /// Asks once.
+    /// Checks once that the dependency works.
     async fn check(&self) -> Result<(), DependencyError>;
 }
 
-/// The dependency did not answer, or not as it should. The text is for logs; it holds no secret.
+/// Why a dependency does not work. The text is for logs; it contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DependencyError(pub String);
 
-/// Hears of a dependency that went away or came back; metrics hang on it.
+/// Observes dependencies that become unavailable or available; metrics implement it.
 ///
 /// # Contract
 /// MUST NOT block and MUST NOT call back into the caller.

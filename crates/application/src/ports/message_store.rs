@@ -83,8 +83,8 @@ pub trait Subscription: Send {
 pub struct Append {
     /// The message.
     pub message: NewMessage,
-    /// The name of this process, for the receipt.
-    pub pod: Arc<str>,
+    /// The name of this instance, for the receipt.
+    pub instance: Arc<str>,
     /// How a retry is recognised, if the client wants that.
     pub idempotency: Option<Idempotency>,
 }

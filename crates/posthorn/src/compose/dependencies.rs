@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    Breaker, BreakerSettings, Cache, Clock, Dependency, DependencyError, DependencyObserver,
-    Fallback,
+    Breaker, BreakerSettings, Cache, CacheDependency, Clock, Dependency, DependencyError,
+    DependencyObserver, Fallback, HealthCheck, MessageStore, StoreDependency,
 };
-use posthorn_memory::{MemoryCache, MemoryCacheSettings};
+use posthorn_domain::Timestamp;
+use posthorn_memory::{MemoryCache, MemoryCacheSettings, Weigh};
 use posthorn_redis::{RedisCache, RedisDependency, RedisPool, RedisSettings};
 use posthorn_telemetry::{InstrumentedCache, Metrics};
 
@@ -22,7 +23,7 @@ pub(super) const START_PAUSE: Duration = Duration::from_millis(200);
 
 /// The cache and its dependency.
 pub(super) struct Shared {
-    pub(super) cache: Arc<dyn Cache>,
+    pub(super) cache: Arc<dyn Cache<Timestamp>>,
     pub(super) breaker: Option<Arc<Breaker>>,
     /// Closed when the application stops.
     pub(super) pool: Option<RedisPool>,
@@ -69,7 +70,7 @@ pub(super) async fn connect(
             idle: status.idle,
         }
     }));
-    let primary: Arc<dyn Cache> = Arc::new(InstrumentedCache::new(
+    let primary: Arc<dyn Cache<Timestamp>> = Arc::new(InstrumentedCache::new(
         Arc::new(RedisCache::new(pool.clone())),
         "redis",
         metrics,
@@ -87,8 +88,26 @@ pub(super) async fn connect(
     })
 }
 
+/// The dependencies in the health report, under their names on the wire.
+pub(super) fn health_checks(store: &Arc<dyn MessageStore>, shared: &Shared) -> Vec<HealthCheck> {
+    let check = |name, required, dependency| HealthCheck {
+        name,
+        required,
+        dependency,
+    };
+    let cache: Arc<dyn Dependency> = Arc::new(CacheDependency(Arc::clone(&shared.cache)));
+    let store = Arc::new(StoreDependency(Arc::clone(store)));
+    let redis = shared.breaker.as_ref();
+    let redis = redis.map(|breaker| check("redis", false, Arc::clone(breaker) as _));
+    let others = [check("cache", false, cache), check("store", true, store)];
+    redis.into_iter().chain(others).collect()
+}
+
 /// Builds a cache that only this process uses.
-pub(super) fn memory_cache(clock: &Arc<dyn Clock>, metrics: &Metrics) -> Arc<dyn Cache> {
+pub(super) fn memory_cache<V: Weigh>(
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+) -> Arc<dyn Cache<V>> {
     let memory = MemoryCache::new(Arc::clone(clock), MemoryCacheSettings::default());
     Arc::new(InstrumentedCache::new(Arc::new(memory), "memory", metrics))
 }

@@ -10,10 +10,10 @@ use super::{CacheHarness, LONG};
 pub async fn a_value_comes_back_as_it_was_set(harness: impl CacheHarness) {
     let (cache, other) = (harness.cache(), harness.other_process().await);
     let all_bytes: Vec<u8> = (0..=255).collect();
-    for value in [b"value".as_slice(), b"", b"\0", &all_bytes] {
-        assert_eq!(cache.set("key", value, LONG).await, Ok(()));
-        assert_eq!(cache.get("key").await, Ok(Some(value.to_vec())));
-        assert_eq!(other.get("key").await, Ok(Some(value.to_vec())));
+    for value in [b"value".to_vec(), Vec::new(), vec![0], all_bytes] {
+        assert_eq!(cache.set("key", &value, LONG).await, Ok(()));
+        assert_eq!(cache.get("key").await, Ok(Some(value.clone())));
+        assert_eq!(other.get("key").await, Ok(Some(value.clone())));
     }
 }
 
@@ -29,7 +29,10 @@ pub async fn what_was_not_set_is_not_held(harness: impl CacheHarness) {
 pub async fn a_value_is_replaced(harness: impl CacheHarness) {
     let cache = harness.cache();
     for value in ["first", "a much longer second value", "", "x"] {
-        assert_eq!(cache.set("key", value.as_bytes(), LONG).await, Ok(()));
+        assert_eq!(
+            cache.set("key", &value.as_bytes().to_vec(), LONG).await,
+            Ok(())
+        );
         assert_eq!(cache.get("key").await, Ok(Some(value.as_bytes().to_vec())));
     }
     assert_eq!(cache.delete("key").await, Ok(true));
@@ -39,8 +42,8 @@ pub async fn a_value_is_replaced(harness: impl CacheHarness) {
 /// A delete says whether there was a value, and leaves the others.
 pub async fn a_deleted_value_is_gone(harness: impl CacheHarness) {
     let (cache, other) = (harness.cache(), harness.other_process().await);
-    assert_eq!(cache.set("gone", b"1", LONG).await, Ok(()));
-    assert_eq!(cache.set("kept", b"2", LONG).await, Ok(()));
+    assert_eq!(cache.set("gone", &b"1".to_vec(), LONG).await, Ok(()));
+    assert_eq!(cache.set("kept", &b"2".to_vec(), LONG).await, Ok(()));
     assert_eq!(other.delete("gone").await, Ok(true));
     assert_eq!(cache.delete("gone").await, Ok(false));
     assert_eq!(cache.get("gone").await, Ok(None));
@@ -52,7 +55,7 @@ pub async fn clearing_drops_everything_and_the_cache_goes_on(harness: impl Cache
     let (cache, other) = (harness.cache(), harness.other_process().await);
     for round in 0..3 {
         for number in 0..1_500 {
-            let value = [round, 1];
+            let value = vec![round, 1];
             assert_eq!(
                 cache.set(&format!("key-{number}"), &value, LONG).await,
                 Ok(())
@@ -62,7 +65,7 @@ pub async fn clearing_drops_everything_and_the_cache_goes_on(harness: impl Cache
         for number in 0..1_500 {
             assert_eq!(other.get(&format!("key-{number}")).await, Ok(None));
         }
-        assert_eq!(cache.set("after", &[round], LONG).await, Ok(()));
+        assert_eq!(cache.set("after", &vec![round], LONG).await, Ok(()));
         assert_eq!(other.get("after").await, Ok(Some(vec![round])));
     }
 }
@@ -78,7 +81,7 @@ pub async fn odd_keys_are_told_apart(harness: impl CacheHarness) {
     ];
     for key in keys {
         assert_eq!(
-            cache.set(key, key.as_bytes(), LONG).await,
+            cache.set(key, &key.as_bytes().to_vec(), LONG).await,
             Ok(()),
             "{key:?}"
         );
@@ -109,13 +112,13 @@ pub async fn a_large_value_is_held(harness: impl CacheHarness) {
 /// Concurrent sets of one key: a reader sees one of the values, never a mixture.
 pub async fn many_users_at_once_see_whole_values(harness: impl CacheHarness) {
     let (cache, other) = (harness.cache(), harness.other_process().await);
-    assert_eq!(cache.set("key", &[0; 100], LONG).await, Ok(()));
+    assert_eq!(cache.set("key", &vec![0; 100], LONG).await, Ok(()));
     let mut tasks = JoinSet::new();
     for byte in 0..8 {
         let asked = Arc::clone(if byte % 2 == 0 { &cache } else { &other });
         tasks.spawn(async move {
             for _ in 0..50 {
-                assert_eq!(asked.set("key", &[byte; 100], LONG).await, Ok(()));
+                assert_eq!(asked.set("key", &vec![byte; 100], LONG).await, Ok(()));
                 let value = asked.get("key").await.expect("asked").expect("held");
                 assert!(value.len() == 100 && value.iter().all(|other| *other == value[0]));
             }

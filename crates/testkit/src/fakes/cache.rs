@@ -1,4 +1,4 @@
-//! A cache that fails on order.
+//! A cache that fails on request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,42 +8,47 @@ use async_trait::async_trait;
 use posthorn_application::{BackendError, Cache, Clock};
 
 use super::script::Script;
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
-/// A `Cache` in a map that fails when told to and remembers what it was asked.
-#[derive(Debug, Default)]
-pub struct FakeCache {
+/// A `Cache` in a map that fails on request and records its calls.
+#[derive(Debug)]
+pub struct FakeCache<V> {
     clock: Arc<FakeClock>,
     script: Script<BackendError>,
-    state: Mutex<State>,
+    state: Mutex<CacheState<V>>,
 }
 
-/// What a cache was asked.
+/// A call to a [`FakeCache`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CacheCall {
-    /// The value under a key.
+    /// `get` of a key.
     Get(String),
-    /// To hold a value under a key for a TTL.
+    /// `set` of a key with a TTL.
     Set(String, Duration),
-    /// To drop the value under a key.
+    /// `delete` of a key.
     Delete(String),
-    /// To drop everything.
+    /// `clear`.
     Clear,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    /// Values with the monotonic time at which they end.
-    values: HashMap<String, (Vec<u8>, Duration)>,
+#[derive(Debug)]
+struct CacheState<V> {
+    /// Values with their expiry in monotonic time.
+    values: HashMap<String, (V, Duration)>,
     calls: Vec<CacheCall>,
 }
 
-impl FakeCache {
-    /// An empty cache whose values end by `clock`.
+impl<V> FakeCache<V> {
+    /// An empty cache whose values expire by `clock`.
     pub fn new(clock: Arc<FakeClock>) -> Self {
+        let state = CacheState {
+            values: HashMap::new(),
+            calls: Vec::new(),
+        };
         Self {
             clock,
-            ..Self::default()
+            script: Script::default(),
+            state: Mutex::new(state),
         }
     }
 
@@ -52,36 +57,44 @@ impl FakeCache {
         self.script.fail_next(count, error);
     }
 
-    /// Everything it was asked so far, also what failed.
+    /// All calls so far, failed ones included.
     pub fn calls(&self) -> Vec<CacheCall> {
         self.state().calls.clone()
     }
 
-    fn call(&self, call: CacheCall) -> Result<MutexGuard<'_, State>, BackendError> {
+    fn call(&self, call: CacheCall) -> Result<MutexGuard<'_, CacheState<V>>, BackendError> {
         let mut state = self.state();
         state.calls.push(call);
         self.script.play()?;
         let now = self.clock.monotonic();
-        state.values.retain(|_, (_, end)| now < *end);
+        state.values.retain(|_, (_, expires)| now < *expires);
         Ok(state)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, CacheState<V>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl<V> Default for FakeCache<V> {
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
+}
+
 #[async_trait]
-impl Cache for FakeCache {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BackendError> {
+impl<V: Clone + Send + Sync> Cache<V> for FakeCache<V> {
+    async fn get(&self, key: &str) -> Result<Option<V>, BackendError> {
         let state = self.call(CacheCall::Get(key.to_owned()))?;
         Ok(state.values.get(key).map(|(value, _)| value.clone()))
     }
 
-    async fn set(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), BackendError> {
+    async fn set(&self, key: &str, value: &V, ttl: Duration) -> Result<(), BackendError> {
         let mut state = self.call(CacheCall::Set(key.to_owned(), ttl))?;
-        let end = self.clock.monotonic().saturating_add(ttl);
-        state.values.insert(key.to_owned(), (value.to_vec(), end));
+        let expires = self.clock.monotonic().saturating_add(ttl);
+        state
+            .values
+            .insert(key.to_owned(), (value.clone(), expires));
         Ok(())
     }
 

@@ -84,7 +84,7 @@ impl State {
     fn append(&mut self, append: Append, clock: &FakeClock) -> Result<Appended, AppendError> {
         let Append {
             message,
-            pod,
+            instance,
             idempotency,
         } = append;
         let monotonic = clock.monotonic();
@@ -104,7 +104,7 @@ impl State {
             id,
             topic,
             durability: Durability::Memory,
-            pod,
+            instance,
         };
         self.model.record(
             Arc::new(message.accepted(id)),

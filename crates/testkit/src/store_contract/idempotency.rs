@@ -19,7 +19,7 @@ pub async fn a_retry_gets_the_first_receipt_and_stores_nothing(harness: impl Sto
     append(&*store, &topic, "another").await;
     for asked in [&store, &other] {
         let retry = Append {
-            pod: Arc::from("other-pod"),
+            instance: Arc::from("other-pod"),
             ..keyed_append(&topic, "text", "key", LONG)
         };
         let again = appended(&**asked, retry).await;

@@ -42,7 +42,7 @@ pub async fn a_receipt_names_what_was_stored(harness: impl StoreHarness) {
     let outcome = appended(&*store, samples::append(&topic, "text")).await;
     assert!(!outcome.replayed);
     assert_eq!(outcome.receipt.topic, topic);
-    assert_eq!(&*outcome.receipt.pod, samples::POD);
+    assert_eq!(&*outcome.receipt.instance, samples::INSTANCE);
     assert_eq!(outcome.receipt.durability, store.durability());
     let held = store
         .get(&topic, outcome.receipt.id)

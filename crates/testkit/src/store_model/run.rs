@@ -140,8 +140,8 @@ impl<H: StoreHarness> Run<H> {
         };
         assert!(!appended.replayed, "{context}");
         assert_eq!(
-            (&appended.receipt.topic, &appended.receipt.pod),
-            (&topic, &append.pod)
+            (&appended.receipt.topic, &appended.receipt.instance),
+            (&topic, &append.instance)
         );
         if let Some(clock) = self.harness.clock() {
             assert_eq!(appended.receipt.processed_at(), clock.now(), "{context}");

@@ -97,7 +97,7 @@ impl<'a> Group<'a> {
     ) -> rusqlite::Result<Result<Appended, AppendError>> {
         let Append {
             message,
-            pod,
+            instance,
             idempotency,
         } = append;
         let topic_id = self.topic_id(&message.topic)?;
@@ -124,13 +124,13 @@ impl<'a> Group<'a> {
         let change = self.changes.entry(topic_id).or_default();
         *change = (change.0 + 1, ms);
         if let Some(idempotency) = idempotency {
-            self.remember(topic_id, idempotency, (ms, seq), pod, now)?;
+            self.remember(topic_id, idempotency, (ms, seq), instance, now)?;
         }
         let receipt = Receipt {
             id: id(ms, seq),
             topic: message.topic.clone(),
             durability: self.durability,
-            pod: Arc::clone(pod),
+            instance: Arc::clone(instance),
         };
         Ok(Ok(Appended {
             receipt,
@@ -250,7 +250,7 @@ impl<'a> Group<'a> {
                 id: id(row.get(1)?, row.get(2)?),
                 topic: topic.clone(),
                 durability,
-                pod: Arc::from(row.get_ref(4)?.as_str()?),
+                instance: Arc::from(row.get_ref(4)?.as_str()?),
             };
             Ok((row.get(0)?, receipt))
         });
@@ -262,7 +262,7 @@ impl<'a> Group<'a> {
         topic_id: TopicId,
         idempotency: &Idempotency,
         (ms, seq): (i64, i64),
-        pod: &str,
+        instance: &str,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
         // A key whose time is over gives way to the new one.
@@ -276,7 +276,7 @@ impl<'a> Group<'a> {
             ms,
             seq,
             self.durability.as_str(),
-            pod,
+            instance,
             i64::try_from(expires).unwrap_or(i64::MAX),
         ];
         self.connection

@@ -12,7 +12,7 @@ const REMOVED_PER_INSERT: usize = 16;
 /// Receipts by key. A key is removed after its TTL or, when there are too many, as the oldest.
 pub(super) struct IdempotencyKeys {
     max: usize,
-    receipts: HashMap<Arc<ScopedKey>, StoredReceipt>,
+    receipts: HashMap<Arc<ScopedKey>, KeyedReceipt>,
     /// In the order of the inserts, each with the id of its receipt. An entry is stale if its key
     /// has another receipt by now; it counts until it is removed.
     order: VecDeque<(Arc<ScopedKey>, MessageId)>,
@@ -26,7 +26,7 @@ pub(super) struct ScopedKey {
 }
 
 /// The first request under a key.
-pub(super) struct StoredReceipt {
+pub(super) struct KeyedReceipt {
     pub(super) fingerprint: Fingerprint,
     pub(super) receipt: Receipt,
     /// On the scale of `Clock::monotonic`.
@@ -44,13 +44,13 @@ impl IdempotencyKeys {
     }
 
     /// The first request under `key`, unless it has expired at `now`.
-    pub(super) fn get(&self, key: &ScopedKey, now: Duration) -> Option<&StoredReceipt> {
+    pub(super) fn get(&self, key: &ScopedKey, now: Duration) -> Option<&KeyedReceipt> {
         let stored = self.receipts.get(key);
         stored.filter(|stored| now < stored.expires)
     }
 
     /// Stores the first request under `key`, at `now`.
-    pub(super) fn insert(&mut self, key: ScopedKey, stored: StoredReceipt, now: Duration) {
+    pub(super) fn insert(&mut self, key: ScopedKey, stored: KeyedReceipt, now: Duration) {
         if self.max == 0 {
             return;
         }
@@ -112,10 +112,10 @@ mod tests {
             id: MessageId::new(Timestamp::from_millis(1), sequence),
             topic: Topic::inbox(),
             durability: Durability::Memory,
-            pod: Arc::from("pod"),
+            instance: Arc::from("pod"),
         };
         let fingerprint = Fingerprint::from_bytes([0; Fingerprint::LENGTH]);
-        let stored = StoredReceipt {
+        let stored = KeyedReceipt {
             fingerprint,
             receipt,
             expires: Duration::from_secs(end),

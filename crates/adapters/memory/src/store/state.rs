@@ -13,11 +13,11 @@ use posthorn_application::{
 };
 use posthorn_domain::{Durability, Message, MessageId, NewMessage, Receipt, Timestamp, Topic};
 
-use super::idempotency_keys::{IdempotencyKeys, ScopedKey, StoredReceipt};
+use super::idempotency_keys::{IdempotencyKeys, KeyedReceipt, ScopedKey};
 use super::prune_watermarks::PruneWatermarks;
 use super::settings::MemoryStoreSettings;
 use super::topic_log::TopicLog;
-use super::weight::weight;
+use crate::weight::weight;
 
 pub(super) struct StoreState {
     settings: MemoryStoreSettings,
@@ -70,7 +70,7 @@ impl StoreState {
     ) -> Result<Appended, AppendError> {
         let Append {
             message,
-            pod,
+            instance,
             idempotency,
         } = append;
         let stored = |receipt| Appended {
@@ -83,7 +83,7 @@ impl StoreState {
             ttl,
         }) = idempotency
         else {
-            return Ok(stored(self.store(message, pod, now)?));
+            return Ok(stored(self.store(message, instance, now)?));
         };
         let topic = message.topic.clone();
         let key = ScopedKey { topic, key };
@@ -96,8 +96,8 @@ impl StoreState {
                 replayed: true,
             });
         }
-        let receipt = self.store(message, pod, now)?;
-        let first = StoredReceipt {
+        let receipt = self.store(message, instance, now)?;
+        let first = KeyedReceipt {
             fingerprint,
             receipt: receipt.clone(),
             expires: monotonic.saturating_add(ttl),
@@ -158,7 +158,7 @@ impl StoreState {
     fn store(
         &mut self,
         message: NewMessage,
-        pod: Arc<str>,
+        instance: Arc<str>,
         now: Timestamp,
     ) -> Result<Receipt, StoreError> {
         let weight = weight(&message.content, &message.attributes);
@@ -182,7 +182,7 @@ impl StoreState {
             id,
             topic,
             durability: Durability::Memory,
-            pod,
+            instance,
         })
     }
 

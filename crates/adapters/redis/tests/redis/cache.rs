@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{cluster_url, pool, sentinel_url};
 use posthorn_application::{BackendError, Cache, Dependency};
+use posthorn_domain::Timestamp;
 use posthorn_redis::{RedisCache, RedisDependency};
 use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually};
 
@@ -12,8 +13,10 @@ use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually};
 const BOUND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
+type ByteCache = RedisCache<Vec<u8>>;
+
 /// The operation fails as unavailable and in time.
-async fn check_unavailable(cache: &RedisCache) {
+async fn check_unavailable(cache: &ByteCache) {
     let begin = Instant::now();
     let outcome = cache.get("k").await;
     assert!(
@@ -32,10 +35,10 @@ async fn clear_removes_all_of_ours_on_every_node_and_nothing_else() {
         (cluster_url(&cluster), cluster.nodes()),
     ] {
         let pool = pool(&url);
-        let cache = RedisCache::new(pool);
+        let cache = ByteCache::new(pool);
         for number in 0..1_500 {
             cache
-                .set(&format!("key{number}"), b"v", MINUTE)
+                .set(&format!("key{number}"), &b"v".to_vec(), MINUTE)
                 .await
                 .unwrap();
         }
@@ -61,11 +64,12 @@ async fn a_dead_server_is_unavailable_in_time_and_serves_on_the_first_call_once_
     let mut server = RedisServer::start().await;
     let pool = pool(&server.url());
     let (cache, dependency) = (
-        RedisCache::new(pool.clone()),
+        ByteCache::new(pool.clone()),
         RedisDependency::new(pool.clone()),
     );
     // Several connections, so that several are broken afterwards.
-    let calls = (0..8).map(|_| cache.set("k", b"v", MINUTE));
+    let value = b"v".to_vec();
+    let calls = (0..8).map(|_| cache.set("k", &value, MINUTE));
     futures_util::future::try_join_all(calls).await.unwrap();
     assert!(pool.status().idle > 1, "{:?}", pool.status());
 
@@ -120,8 +124,9 @@ async fn a_server_that_answers_but_takes_no_writes_is_not_there() {
 #[tokio::test]
 async fn a_hung_server_is_unavailable_in_time_whatever_the_number_of_connections() {
     let server = RedisServer::start().await;
-    let cache = RedisCache::new(pool(&server.url()));
-    let calls = (0..8).map(|_| cache.set("k", b"v", MINUTE));
+    let cache = ByteCache::new(pool(&server.url()));
+    let value = b"v".to_vec();
+    let calls = (0..8).map(|_| cache.set("k", &value, MINUTE));
     futures_util::future::try_join_all(calls).await.unwrap();
 
     server.pause();
@@ -133,8 +138,8 @@ async fn a_hung_server_is_unavailable_in_time_whatever_the_number_of_connections
 #[tokio::test]
 async fn a_hung_or_dead_node_of_a_cluster_costs_no_more_than_the_bound() {
     let mut cluster = RedisCluster::start().await;
-    let cache = RedisCache::new(pool(&cluster_url(&cluster)));
-    cache.set("k", b"v", MINUTE).await.unwrap();
+    let cache = ByteCache::new(pool(&cluster_url(&cluster)));
+    cache.set("k", &b"v".to_vec(), MINUTE).await.unwrap();
 
     cluster.nodes().iter().for_each(RedisServer::pause);
     check_unavailable(&cache).await;
@@ -153,11 +158,11 @@ async fn a_hung_or_dead_node_of_a_cluster_costs_no_more_than_the_bound() {
 #[tokio::test]
 async fn a_fail_over_is_survived_without_building_anything_anew() {
     let mut sentinel = RedisSentinel::start(3).await;
-    let cache = RedisCache::new(pool(&sentinel_url(&sentinel)));
-    cache.set("k", b"v", MINUTE).await.unwrap();
+    let cache = ByteCache::new(pool(&sentinel_url(&sentinel)));
+    cache.set("k", &b"v".to_vec(), MINUTE).await.unwrap();
     sentinel.fail_over().await;
     eventually(Duration::from_secs(10), async || {
-        cache.set("k", b"w", MINUTE).await.is_ok()
+        cache.set("k", &b"w".to_vec(), MINUTE).await.is_ok()
     })
     .await;
     assert_eq!(cache.get("k").await, Ok(Some(b"w".to_vec())));
@@ -171,7 +176,7 @@ async fn a_server_that_speaks_no_tls_is_unavailable_over_tls() {
         format!("rediss+cluster://{}", server.address()),
         format!("rediss+sentinel://{}/name", server.address()),
     ] {
-        check_unavailable(&RedisCache::new(pool(&url))).await;
+        check_unavailable(&ByteCache::new(pool(&url))).await;
     }
 }
 
@@ -179,8 +184,8 @@ async fn a_server_that_speaks_no_tls_is_unavailable_over_tls() {
 async fn a_closed_pool_is_unavailable() {
     let server = RedisServer::start().await;
     let pool = pool(&server.url());
-    let cache = RedisCache::new(pool.clone());
-    cache.set("k", b"v", MINUTE).await.unwrap();
+    let cache = ByteCache::new(pool.clone());
+    cache.set("k", &b"v".to_vec(), MINUTE).await.unwrap();
     pool.close();
     check_unavailable(&cache).await;
     assert_eq!(pool.status().idle, 0);
@@ -193,7 +198,7 @@ async fn what_would_fail_again_is_said_to_fail() {
         .command(&["LPUSH", "posthorn:cache:list", "x"])
         .await
         .unwrap();
-    let outcome = RedisCache::new(pool(&server.url())).get("list").await;
+    let outcome = ByteCache::new(pool(&server.url())).get("list").await;
     assert!(
         matches!(outcome, Err(BackendError::Failed(_))),
         "{outcome:?}"
@@ -204,7 +209,7 @@ async fn what_would_fail_again_is_said_to_fail() {
         .command(&["CONFIG", "SET", "requirepass", "correct"])
         .await
         .unwrap();
-    let outcome = RedisCache::new(pool(&protected.url().replace("//", "//:hunter2@")))
+    let outcome = ByteCache::new(pool(&protected.url().replace("//", "//:hunter2@")))
         .get("k")
         .await;
     assert!(matches!(&outcome, Err(BackendError::Failed(text)) if !text.contains("hunter2")));
@@ -214,11 +219,32 @@ async fn what_would_fail_again_is_said_to_fail() {
 async fn a_server_without_memory_is_unavailable() {
     let server =
         RedisServer::start_with(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]).await;
-    let outcome = RedisCache::new(pool(&server.url()))
-        .set("k", b"v", MINUTE)
+    let outcome = ByteCache::new(pool(&server.url()))
+        .set("k", &b"v".to_vec(), MINUTE)
         .await;
     assert!(
         matches!(outcome, Err(BackendError::Unavailable(_))),
         "{outcome:?}"
     );
+}
+
+#[tokio::test]
+async fn a_timestamp_comes_back_and_an_unreadable_one_fails() {
+    let server = RedisServer::start().await;
+    let cache = RedisCache::<Timestamp>::new(pool(&server.url()));
+    for timestamp in [0, 1_795_392_000_123, u64::MAX].map(Timestamp::from_millis) {
+        cache.set("k", &timestamp, MINUTE).await.unwrap();
+        assert_eq!(cache.get("k").await, Ok(Some(timestamp)));
+    }
+    for unreadable in ["", "-1", "yesterday", "{\"timestamp_ms\":1}"] {
+        server
+            .command(&["SET", "posthorn:cache:k", unreadable])
+            .await
+            .unwrap();
+        let outcome = cache.get("k").await;
+        assert!(
+            matches!(outcome, Err(BackendError::Failed(_))),
+            "{unreadable}: {outcome:?}"
+        );
+    }
 }

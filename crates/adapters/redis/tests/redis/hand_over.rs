@@ -42,7 +42,7 @@ async fn a_hung_sentinel_holds_nobody_up() {
     sentinel.sentinels()[0].pause();
     let url = sentinel_url(&sentinel);
     let cache = RedisCache::new(pool(&url));
-    cache.set("k", b"v", DAY).await.unwrap();
+    cache.set("k", &b"v".to_vec(), DAY).await.unwrap();
     let (store, topic) = (store(&url).await, Topic::inbox());
     store
         .append(samples::append(&topic, "before"))
@@ -51,7 +51,7 @@ async fn a_hung_sentinel_holds_nobody_up() {
     sentinel.fail_over().await;
     let recovered = async || {
         store.append(samples::append(&topic, "after")).await.is_ok()
-            && cache.set("k", b"w", DAY).await.is_ok()
+            && cache.set("k", &b"w".to_vec(), DAY).await.is_ok()
     };
     eventually(Duration::from_secs(10), recovered).await;
 }

@@ -113,7 +113,7 @@ impl StoreHarness for StoreOn {
 
 pub(crate) struct CacheOn {
     servers: Servers,
-    cache: Arc<RedisCache>,
+    cache: Arc<RedisCache<Vec<u8>>>,
 }
 
 impl CacheOn {
@@ -133,11 +133,11 @@ impl CacheOn {
 
 #[async_trait]
 impl CacheHarness for CacheOn {
-    fn cache(&self) -> Arc<dyn Cache> {
-        Arc::clone(&self.cache) as Arc<dyn Cache>
+    fn cache(&self) -> Arc<dyn Cache<Vec<u8>>> {
+        Arc::clone(&self.cache) as Arc<dyn Cache<Vec<u8>>>
     }
 
-    async fn other_process(&self) -> Arc<dyn Cache> {
+    async fn other_process(&self) -> Arc<dyn Cache<Vec<u8>>> {
         Arc::new(RedisCache::new(pool(&self.servers.url())))
     }
 }

@@ -16,7 +16,7 @@ impl From<&AppIdentity> for InfoLabels {
         Self {
             version: identity.version.to_string(),
             environment: identity.environment.to_string(),
-            pod: identity.pod.to_string(),
+            pod: identity.instance.to_string(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use posthorn_application::{CheckOutcome, HealthChecks, HealthStatus};
+use posthorn_application::{CheckOutcome, HealthReport, HealthStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,7 +62,7 @@ enum Check {
     HealthFailures))]
 pub(crate) async fn health(state: web::Data<State>) -> HttpResponse {
     let report = state.services.health.report().await;
-    let checks = Checks::from(report.checks);
+    let checks = Checks::from(&report);
     let failing = [checks.redis, checks.cache, checks.store].contains(&Check::Error);
     let status = if failing {
         StatusCode::SERVICE_UNAVAILABLE
@@ -114,22 +114,17 @@ fn probe() -> HttpResponse {
         .body(r#"{"status":"ok"}"#)
 }
 
-impl From<HealthChecks> for Checks {
-    fn from(checks: HealthChecks) -> Self {
+impl From<&HealthReport> for Checks {
+    fn from(report: &HealthReport) -> Self {
+        let check = |name| match report.check(name) {
+            Some(CheckOutcome::Ok) => Check::Ok,
+            Some(CheckOutcome::Error) => Check::Error,
+            None => Check::NotConfigured,
+        };
         Self {
-            redis: checks.redis.into(),
-            cache: checks.cache.into(),
-            store: checks.store.into(),
-        }
-    }
-}
-
-impl From<CheckOutcome> for Check {
-    fn from(outcome: CheckOutcome) -> Self {
-        match outcome {
-            CheckOutcome::Ok => Self::Ok,
-            CheckOutcome::NotConfigured => Self::NotConfigured,
-            CheckOutcome::Error => Self::Error,
+            redis: check("redis"),
+            cache: check("cache"),
+            store: check("store"),
         }
     }
 }

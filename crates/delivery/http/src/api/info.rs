@@ -48,7 +48,7 @@ pub(crate) async fn info(state: web::Data<State>) -> HttpResponse {
         name: identity.name.to_string(),
         version: identity.version.to_string(),
         environment: identity.environment.to_string(),
-        pod_name: identity.pod.to_string(),
+        pod_name: identity.instance.to_string(),
         timestamp: rfc3339(timestamp),
     })
 }

@@ -103,7 +103,7 @@ fn service(locale: Locale, state: &State) -> String {
             locale.pick("Окружение", "Environment"),
             identity.environment.to_string(),
         ),
-        (locale.pick("Под", "Pod"), identity.pod.to_string()),
+        (locale.pick("Под", "Pod"), identity.instance.to_string()),
         (locale.pick("Запущен", "Started"), rfc3339(state.started_at)),
         (
             locale.pick("Сейчас", "Now"),

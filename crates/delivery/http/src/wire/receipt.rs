@@ -46,7 +46,7 @@ pub(crate) fn receipt_answer<'a>(
         success: true,
         message: [sentence, text].concat(),
         processed_at: rfc3339(receipt.processed_at()),
-        pod: &receipt.pod,
+        pod: &receipt.instance,
         id,
         topic: receipt.topic.as_str(),
         durability: receipt.durability.as_str(),

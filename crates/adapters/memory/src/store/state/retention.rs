@@ -5,7 +5,7 @@ use posthorn_domain::{Timestamp, Topic};
 
 use super::StoreState;
 use crate::store::settings::MemoryStoreSettings;
-use crate::store::weight::weight;
+use crate::weight::weight;
 
 /// The most topics of one step of pruning.
 const TOPICS_PER_STEP: usize = 256;

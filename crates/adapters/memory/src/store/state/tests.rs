@@ -28,16 +28,16 @@ fn counters_and_order_match_the_messages() {
     };
     let mut state = StoreState::new(settings);
     let mut sent = Vec::new();
-    let pod: Arc<str> = Arc::from("pod");
+    let instance: Arc<str> = Arc::from("pod");
     for number in 0..2_000_usize {
         let topic = samples::topic(["a", "b", "c"][number * 7 % 11 % 3]);
         match number * 13 % 10 {
             0..=5 => {
                 let message = samples::message(&topic, &"x".repeat(1 + number * 31 % 900));
-                let pod = Arc::clone(&pod);
+                let instance = Arc::clone(&instance);
                 let append = Append {
                     message,
-                    pod,
+                    instance,
                     idempotency: None,
                 };
                 let now = Timestamp::from_millis(1_000);

@@ -54,7 +54,7 @@ fn append_command(prefix: &str, append: &Append, durability: Durability, call: S
             .arg(record::receipt_tail(
                 durability,
                 &idempotency.fingerprint,
-                &append.pod,
+                &append.instance,
             ))
             .arg(u8::from(durability == Durability::Replicated))
             .arg(KEY)
@@ -93,27 +93,27 @@ pub(in crate::store) fn appended(
 ) -> Result<Appended, AppendError> {
     let Append {
         message,
-        pod,
+        instance,
         idempotency,
     } = append;
     let topic = message.topic;
-    let receipt = |id, durability, pod| Receipt {
+    let receipt = |id, durability, instance| Receipt {
         id,
         topic,
         durability,
-        pod,
+        instance,
     };
     let Some(idempotency) = idempotency else {
         let id = record::parse_id(&record::from_value::<String>(reply)?)?;
         return Ok(Appended {
-            receipt: receipt(id, durability, pod),
+            receipt: receipt(id, durability, instance),
             replayed: false,
         });
     };
     let (stored, text) = record::from_value::<(bool, String)>(reply)?;
     if stored {
         return Ok(Appended {
-            receipt: receipt(record::parse_id(&text)?, durability, pod),
+            receipt: receipt(record::parse_id(&text)?, durability, instance),
             replayed: false,
         });
     }

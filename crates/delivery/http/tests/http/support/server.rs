@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AccessControl, AccessPolicy, AppIdentity, BackendError, FailureLimit, HealthService,
-    InfoService, Lifecycle, MessageService, MessageStore, Phase, RetentionPolicy,
+    AccessControl, AccessPolicy, AppIdentity, BackendError, CacheDependency, Dependency,
+    FailureLimit, HealthCheck, HealthService, InfoService, Lifecycle, MessageService, MessageStore,
+    Phase, RetentionPolicy, StoreDependency,
 };
-use posthorn_domain::{QuotaLimits, QuotaRule, QuotaStrategy};
+use posthorn_domain::{QuotaLimits, QuotaRule, QuotaStrategy, Timestamp};
 use posthorn_http::{HttpSettings, Running, Services, bind};
 use posthorn_testkit::{
     FakeCache, FakeClock, FakeQuotaCounter, FakeRevocationList, FakeStore, FakeTokens, samples,
@@ -37,7 +38,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) store: Arc<FakeStore>,
     pub(crate) hooks: Arc<TestStore>,
-    pub(crate) cache: Arc<FakeCache>,
+    pub(crate) cache: Arc<FakeCache<Timestamp>>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) quotas: Arc<FakeQuotaCounter>,
     pub(crate) recorder: Arc<Recorder>,
@@ -185,12 +186,19 @@ impl Parts {
         let clock = || Arc::clone(&self.clock) as _;
         let store = || Arc::clone(&self.hooks) as _;
         let cache = || Arc::clone(&self.cache) as _;
-        let (pod, ttl) = (identity().pod, Duration::from_hours(24));
-        let health =
-            HealthService::new(store(), cache(), None, Arc::clone(&self.lifecycle), clock());
+        let (instance, ttl) = (identity().instance, Duration::from_hours(24));
+        let check = |name, required, dependency| HealthCheck {
+            name,
+            required,
+            dependency,
+        };
+        let cached: Arc<dyn Dependency> = Arc::new(CacheDependency(cache()));
+        let stored = Arc::new(StoreDependency(store()));
+        let checks = vec![check("cache", false, cached), check("store", true, stored)];
+        let health = HealthService::new(checks, Arc::clone(&self.lifecycle), clock());
         Services {
             access: Arc::new(self.access()),
-            messages: Arc::new(MessageService::new(store(), pod, ttl)),
+            messages: Arc::new(MessageService::new(store(), instance, ttl)),
             info: Arc::new(InfoService::new(identity(), cache(), clock())),
             rate_limiter: None,
             health: Arc::new(health),
@@ -261,6 +269,6 @@ fn identity() -> AppIdentity {
         name: "posthorn".into(),
         version: "1.2.3".into(),
         environment: "testing".into(),
-        pod: "pod-7".into(),
+        instance: "pod-7".into(),
     }
 }

@@ -13,7 +13,7 @@ const ATTRIBUTES_OVERHEAD: usize = 400;
 const ATTRIBUTE_OVERHEAD: usize = 120;
 
 /// The bytes of a message in memory, an estimate.
-pub(super) fn weight(content: &MessageContent, attributes: &Attributes) -> usize {
+pub(crate) fn weight(content: &MessageContent, attributes: &Attributes) -> usize {
     let of_each = |(key, value): (&str, &str)| key.len() + value.len() + ATTRIBUTE_OVERHEAD;
     let of_map = if attributes.is_empty() {
         0

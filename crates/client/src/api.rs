@@ -1,88 +1,15 @@
 //! The typed client: one method per route.
 
+mod client;
+mod consumers;
 mod health;
+mod leases;
 mod messages;
 mod stream;
 mod tokens;
 
-use std::time::Duration;
-
-use reqwest::header::HeaderValue;
-use reqwest::{RequestBuilder, Response, Url};
-use secrecy::SecretString;
-use serde::de::DeserializeOwned;
-
-use crate::address;
-use crate::error::ClientError;
-use crate::problem::convert_response;
-use crate::response::read_body;
-use crate::transport::{self, convert_error};
-
+pub use client::ApiClient;
+pub use consumers::{ConsumerDraft, ConsumerRef, ConsumerResource, RedriveResult, WriteCondition};
 pub use health::check_health;
+pub use leases::{PulledMessage, SettleResult};
 pub use messages::MessageDraft;
-
-/// The time limit of one call, from the connection to the end of the body.
-const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// A client of one server. Its methods try once; [`Retry`](crate::Retry) repeats them.
-#[derive(Clone, Debug)]
-pub struct ApiClient {
-    base: Url,
-    http: reqwest::Client,
-}
-
-impl ApiClient {
-    /// A client of the server at `address`, with a bearer token if it is not empty.
-    ///
-    /// # Errors
-    /// The address or the token is invalid.
-    pub fn new(address: &str, token: Option<String>) -> Result<Self, ClientError> {
-        let token = token
-            .filter(|token| !token.is_empty())
-            .map(SecretString::from);
-        Ok(Self {
-            base: address::parse(address)?,
-            http: transport::build(token.as_ref())?,
-        })
-    }
-
-    /// The URL of a path below `/api/v1`.
-    fn url(&self, path: &str) -> Result<Url, ClientError> {
-        self.base
-            .join(&format!("api/v1/{path}"))
-            .map_err(ClientError::local)
-    }
-}
-
-/// Sends a request within the time limit of a call; a response that is not a success is an error.
-async fn call(request: RequestBuilder) -> Result<Response, ClientError> {
-    send(request.timeout(CALL_TIMEOUT)).await
-}
-
-/// Sends a request; a response that is not a success is an error.
-async fn send(request: RequestBuilder) -> Result<Response, ClientError> {
-    let response = request.send().await.map_err(|e| convert_error(&e))?;
-    if response.status().is_success() {
-        Ok(response)
-    } else {
-        Err(convert_response(response).await)
-    }
-}
-
-/// Reads a JSON body of the type that the route returns, which `expected` names.
-async fn read_json<T: DeserializeOwned>(
-    response: Response,
-    expected: &'static str,
-) -> Result<T, ClientError> {
-    let status = response.status();
-    let body = read_body(response).await?;
-    serde_json::from_slice(&body).map_err(|error| ClientError::UnexpectedResponse {
-        expected,
-        found: format!("{status} and a body of another kind ({error})"),
-    })
-}
-
-/// Converts the value of a header that `option` on the command line gives.
-fn header(option: &'static str, text: &str) -> Result<HeaderValue, ClientError> {
-    HeaderValue::from_str(text).map_err(|_| ClientError::Header(option))
-}

@@ -16,9 +16,16 @@ mod sse;
 mod transport;
 
 pub use address::without_password;
-pub use api::{ApiClient, MessageDraft, check_health};
+pub use api::{
+    ApiClient, ConsumerDraft, ConsumerRef, ConsumerResource, MessageDraft, PulledMessage,
+    RedriveResult, SettleResult, WriteCondition, check_health,
+};
+pub use commands::consumer::{
+    describe_consumer, describe_consumers, describe_dead_letters, describe_redrive, redrive_all,
+};
 pub use commands::send::{SendRequest, send};
 pub use commands::tail::{TailRequest, tail};
+pub use commands::work::{WorkRequest, work};
 pub use console::{print_error, read_input, wait_until_output_closes};
 pub use error::{ClientError, RetryableError};
 pub use retry::Retry;

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::{ClientError, RetryableError};
 use delay::RetryDelay;
-use reporter::RetryReporter;
+
+pub(crate) use reporter::RetryReporter;
 
 /// The tries of one call, or of a series of calls to one server.
 #[derive(Debug)]
@@ -38,6 +39,12 @@ impl Retry {
             limit: deadline.map(|deadline| (limit, deadline)),
             ..Self::unlimited()
         }
+    }
+
+    /// Reports failures together with those of other calls to the same server.
+    pub(crate) fn with_reporter(self, reporter: &RetryReporter) -> Self {
+        let reporter = reporter.clone();
+        Self { reporter, ..self }
     }
 
     /// Calls until a try succeeds.

@@ -1,14 +1,18 @@
 //! The command line, as clap parses it.
 
 mod client;
+mod consumer;
 mod token;
+mod work;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
 pub use client::{SendArguments, ServerArguments, TailArguments};
+pub use consumer::{ConsumerArguments, ConsumerCommand};
 pub use token::{ScopeList, TokenCommand};
+pub use work::WorkArguments;
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -26,18 +30,18 @@ const TOKEN_HELP: &str = "If the server requires a token, set POSTHORN_TOKEN. Th
 /// Posthorn, an HTTP message inbox.
 #[derive(Debug, Parser)]
 #[command(name = "posthorn", version = VERSION, about, propagate_version = true)]
-pub struct Cli {
+pub struct CommandLine {
     /// The TOML file with settings.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The command; `serve` by default.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<PosthornCommand>,
 }
 
 /// A command.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum PosthornCommand {
     /// Run the server.
     Serve,
     /// Print the effective configuration, secrets masked, and where each value comes from.
@@ -66,6 +70,12 @@ pub enum Command {
     /// Follow a topic: print each message once, in order, through every disconnect.
     #[command(after_help = TOKEN_HELP)]
     Tail(TailArguments),
+    /// Run a command for each message of a consumer.
+    #[command(after_help = work::HELP)]
+    Work(WorkArguments),
+    /// Manage the consumers of a topic.
+    #[command(after_help = TOKEN_HELP)]
+    Consumer(ConsumerArguments),
 }
 
 #[cfg(test)]
@@ -75,6 +85,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 }

@@ -2,32 +2,36 @@
 
 mod client;
 mod config;
+mod consumer;
 mod healthcheck;
 mod serve;
 mod token;
+mod work;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{CommandLine, PosthornCommand};
 use crate::config::{Sources, reference_markdown};
 use crate::exit::print;
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = CommandLine::parse();
     install_tls_provider();
     let sources = Sources::of_process(cli.config.as_deref());
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(&sources),
-        Command::Config { reference: true } => print(&reference_markdown()),
-        Command::Config { reference: false } => config::run(&sources),
-        Command::Healthcheck { url } => healthcheck::run(&sources, url),
-        Command::Openapi => print(&posthorn_http::openapi_json()),
-        Command::Token { command } => token::run(&sources, command),
-        Command::Send(arguments) => client::send(&arguments),
-        Command::Tail(arguments) => client::tail(&arguments),
+    match cli.command.unwrap_or(PosthornCommand::Serve) {
+        PosthornCommand::Serve => serve::run(&sources),
+        PosthornCommand::Config { reference: true } => print(&reference_markdown()),
+        PosthornCommand::Config { reference: false } => config::run(&sources),
+        PosthornCommand::Healthcheck { url } => healthcheck::run(&sources, url),
+        PosthornCommand::Openapi => print(&posthorn_http::openapi_json()),
+        PosthornCommand::Token { command } => token::run(&sources, command),
+        PosthornCommand::Send(arguments) => client::send(&arguments),
+        PosthornCommand::Tail(arguments) => client::tail(&arguments),
+        PosthornCommand::Work(arguments) => work::run(&arguments),
+        PosthornCommand::Consumer(arguments) => consumer::run(arguments),
     }
 }
 

@@ -73,7 +73,7 @@ impl App {
             .quotas
             .as_ref()
             .map(|section| quotas::rate_limiter(section, redis, &clock, &metrics));
-        let store::Opened {
+        let store::OpenedStore {
             messages: store,
             revocations,
             is_cacheable,

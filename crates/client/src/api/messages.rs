@@ -6,7 +6,7 @@ use posthorn_domain::Topic;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ApiClient, call, header, read_json};
+use super::client::{ApiClient, call, header, read_json};
 use crate::error::ClientError;
 
 /// A message to send. The server checks it.
@@ -21,7 +21,7 @@ pub struct MessageDraft {
 }
 
 #[derive(Serialize)]
-struct MessageBody<'a> {
+struct SendBody<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<&'a str>,
@@ -38,7 +38,7 @@ impl ApiClient {
         idempotency_key: &str,
     ) -> Result<Value, ClientError> {
         let key = header("--idempotency-key", idempotency_key)?;
-        let body = MessageBody {
+        let body = SendBody {
             message: &draft.text,
             topic: draft.topic.as_ref().map(Topic::as_str),
             attributes: &draft.attributes,

@@ -4,7 +4,7 @@ use posthorn_domain::Topic;
 use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
-use super::{ApiClient, header, send};
+use super::client::{ApiClient, header, send};
 use crate::error::ClientError;
 use crate::sse::FrameStream;
 

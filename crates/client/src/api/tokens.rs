@@ -2,7 +2,7 @@
 
 use posthorn_domain::{Timestamp, TokenId};
 
-use super::{ApiClient, call};
+use super::client::{ApiClient, call};
 use crate::error::ClientError;
 
 impl ApiClient {

@@ -13,13 +13,20 @@ pub struct ServerArguments {
     /// The address of the server.
     #[arg(
         long,
+        global = true,
         env = "POSTHORN_URL",
         hide_env_values = true,
         default_value = "http://127.0.0.1:5000"
     )]
     pub url: String,
     /// A bearer token. As an argument it is visible to every user of the machine.
-    #[arg(long, env = "POSTHORN_TOKEN", hide = true, hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "POSTHORN_TOKEN",
+        hide = true,
+        hide_env_values = true
+    )]
     pub token: Option<String>,
 }
 

@@ -45,7 +45,7 @@ pub(super) fn tail(arguments: &TailArguments) -> ExitCode {
 }
 
 /// Runs a command with a client of the server.
-fn run<T>(
+pub(super) fn run<T>(
     server: &ServerArguments,
     command: impl AsyncFnOnce(ApiClient) -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {

@@ -22,7 +22,7 @@ pub(super) const START_DEADLINE: Duration = Duration::from_secs(5);
 pub(super) const START_PAUSE: Duration = Duration::from_millis(200);
 
 /// The cache and its dependency.
-pub(super) struct Shared {
+pub(super) struct ConnectedCache {
     pub(super) cache: Arc<dyn Cache<Timestamp>>,
     pub(super) breaker: Option<Arc<Breaker>>,
     /// Closed when the application stops.
@@ -35,10 +35,10 @@ pub(super) async fn connect(
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
     supervisor: &mut Supervisor,
-) -> Result<Shared, StartError> {
+) -> Result<ConnectedCache, StartError> {
     let memory = memory_cache(clock, metrics);
     let Some(section) = &settings.redis else {
-        return Ok(Shared {
+        return Ok(ConnectedCache {
             cache: memory,
             breaker: None,
             pool: None,
@@ -81,7 +81,7 @@ pub(super) async fn connect(
         watched.watch(&dependency, &*watch_clock).await;
     });
     let cache = Arc::new(Fallback::new(primary, memory, Arc::clone(&breaker)));
-    Ok(Shared {
+    Ok(ConnectedCache {
         cache,
         breaker: Some(breaker),
         pool: Some(pool),
@@ -89,7 +89,10 @@ pub(super) async fn connect(
 }
 
 /// The dependencies in the health report, under their names on the wire.
-pub(super) fn health_checks(store: &Arc<dyn MessageStore>, shared: &Shared) -> Vec<HealthCheck> {
+pub(super) fn health_checks(
+    store: &Arc<dyn MessageStore>,
+    shared: &ConnectedCache,
+) -> Vec<HealthCheck> {
     let check = |name, required, dependency| HealthCheck {
         name,
         required,

@@ -16,7 +16,7 @@ use super::error::StartError;
 use crate::config::{Settings, StoreUrl};
 
 /// The store, and the list of revoked tokens beside the messages.
-pub(crate) struct Opened {
+pub(crate) struct OpenedStore {
     pub(crate) messages: Arc<dyn MessageStore>,
     pub(crate) revocations: Arc<dyn RevocationList>,
     /// True if a cache of messages in this process is correct and useful: no other process deletes
@@ -28,10 +28,10 @@ pub(crate) struct Opened {
 pub(crate) async fn open(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
-) -> Result<Opened, StartError> {
+) -> Result<OpenedStore, StartError> {
     let section = &settings.store;
     match &section.url {
-        StoreUrl::Memory => Ok(Opened {
+        StoreUrl::Memory => Ok(OpenedStore {
             messages: Arc::new(MemoryStore::new(
                 Arc::clone(clock),
                 MemoryStoreSettings::default(),
@@ -49,7 +49,7 @@ pub(crate) async fn open(
                 .await
                 .map_err(|reason| unusable(target, &reason))?;
             let store = Arc::new(store);
-            Ok(Opened {
+            Ok(OpenedStore {
                 messages: Arc::clone(&store) as _,
                 revocations: store,
                 is_cacheable: true,
@@ -63,7 +63,7 @@ pub(crate) async fn open(
             let store = connect(settings, section.durability, clock)
                 .await
                 .map_err(|error| unusable(target, &error))?;
-            Ok(Opened {
+            Ok(OpenedStore {
                 messages: Arc::new(store),
                 revocations: Arc::new(revocations),
                 is_cacheable: false,

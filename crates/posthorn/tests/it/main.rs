@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod consumer_commands;
 mod crash;
 mod dependencies;
 mod file_store;
@@ -20,9 +21,11 @@ mod send;
 mod shutdown;
 mod starting;
 mod streams;
+mod stub_consumer;
 mod stub_server;
 mod support;
 mod tail;
 mod tail_reconnect;
 mod tokens;
 mod traces;
+mod work;

@@ -1,0 +1,191 @@
+//! `/api/v1/topics/{topic}/consumers`: the consumers of a topic, their settings and dead letters.
+
+use posthorn_domain::{ConsumerName, Topic};
+use reqwest::header::{ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use reqwest::{Response, Url};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::client::{ApiClient, call, header, read_json};
+use crate::error::ClientError;
+
+/// The consumer that a call concerns.
+#[derive(Clone, Debug)]
+pub struct ConsumerRef {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its name.
+    pub name: ConsumerName,
+}
+
+/// The settings of a consumer to create or to replace. The server checks them; it applies its
+/// defaults for what is absent.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ConsumerDraft {
+    /// Where a new consumer starts: `oldest`, `newest`, a message id or an RFC 3339 time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// The length of a lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_seconds: Option<f64>,
+    /// The attempts before a message is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// The delays before the attempts 2, 3, …; the last one repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_seconds: Option<Vec<f64>>,
+    /// The most valid leases at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u32>,
+}
+
+/// The condition under which settings are written.
+#[derive(Clone, Debug)]
+pub enum WriteCondition {
+    /// The consumer does not exist.
+    Absent,
+    /// The settings have this entity tag.
+    Tag(String),
+}
+
+/// A consumer as the server describes it.
+#[derive(Clone, Debug)]
+pub struct ConsumerResource {
+    /// Its settings and counts.
+    pub json: Value,
+    /// The entity tag of its settings.
+    pub tag: Option<String>,
+}
+
+/// The result of a redrive.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RedriveResult {
+    /// How many dead letters wait again.
+    pub redriven: u64,
+    /// How many dead letters are left.
+    pub remaining: u64,
+    /// The requested ids that are not dead letters.
+    #[serde(default)]
+    pub unknown: Vec<String>,
+}
+
+impl ConsumerRef {
+    /// The path below `/api/v1`, followed by `rest`.
+    pub(super) fn path(&self, rest: &str) -> String {
+        format!("topics/{}/consumers/{}{rest}", self.topic, self.name)
+    }
+}
+
+impl ApiClient {
+    /// Creates a consumer, or replaces the settings of an existing one.
+    pub async fn put_consumer(
+        &self,
+        consumer: &ConsumerRef,
+        draft: &ConsumerDraft,
+        condition: Option<&WriteCondition>,
+    ) -> Result<ConsumerResource, ClientError> {
+        let mut request = self.http.put(self.url(&consumer.path(""))?).json(draft);
+        match condition {
+            Some(WriteCondition::Absent) => {
+                request = request.header(IF_NONE_MATCH, HeaderValue::from_static("*"));
+            }
+            Some(WriteCondition::Tag(tag)) => {
+                request = request.header(IF_MATCH, header("--if-match", tag)?);
+            }
+            None => {}
+        }
+        read_consumer(call(request).await?).await
+    }
+
+    /// Returns a consumer with its counts.
+    pub async fn get_consumer(
+        &self,
+        consumer: &ConsumerRef,
+    ) -> Result<ConsumerResource, ClientError> {
+        let request = self.http.get(self.url(&consumer.path(""))?);
+        read_consumer(call(request).await?).await
+    }
+
+    /// Returns the consumers of a topic: an object with the list `consumers`.
+    pub async fn list_consumers(&self, topic: &Topic) -> Result<Value, ClientError> {
+        let url = self.url(&format!("topics/{topic}/consumers"))?;
+        read_json(call(self.http.get(url)).await?, "a list of consumers").await
+    }
+
+    /// Deletes a consumer. Its leases become stale.
+    pub async fn delete_consumer(&self, consumer: &ConsumerRef) -> Result<(), ClientError> {
+        let url = self.url(&consumer.path(""))?;
+        call(self.http.delete(url)).await.map(drop)
+    }
+
+    /// Moves a consumer to a position: `oldest`, `newest`, a message id or an RFC 3339 time.
+    pub async fn seek_consumer(
+        &self,
+        consumer: &ConsumerRef,
+        to: &str,
+    ) -> Result<ConsumerResource, ClientError> {
+        let url = self.url(&consumer.path("/seek"))?;
+        let body = serde_json::json!({ "to": to });
+        read_consumer(call(self.http.post(url).json(&body)).await?).await
+    }
+
+    /// Returns a page of dead letters, oldest first: an object with the list `messages` and `next`.
+    pub async fn dead_letters(
+        &self,
+        consumer: &ConsumerRef,
+        after: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<Value, ClientError> {
+        let mut url = self.url(&consumer.path("/dead"))?;
+        add_query(&mut url, "after", after);
+        add_query(
+            &mut url,
+            "limit",
+            limit.map(|limit| limit.to_string()).as_deref(),
+        );
+        read_json(call(self.http.get(url)).await?, "a page of dead letters").await
+    }
+
+    /// Returns dead letters to waiting: those with these ids, or the oldest 200 if `ids` is empty.
+    pub async fn redrive(
+        &self,
+        consumer: &ConsumerRef,
+        ids: &[String],
+    ) -> Result<RedriveResult, ClientError> {
+        let url = self.url(&consumer.path("/dead/redrive"))?;
+        let body = if ids.is_empty() {
+            serde_json::json!({})
+        } else {
+            serde_json::json!({ "ids": ids })
+        };
+        let response = call(self.http.post(url).json(&body)).await?;
+        read_json(response, "the result of a redrive").await
+    }
+
+    /// Deletes a dead letter.
+    pub async fn delete_dead_letter(
+        &self,
+        consumer: &ConsumerRef,
+        id: &str,
+    ) -> Result<(), ClientError> {
+        let mut url = self.url(&consumer.path("/dead/"))?;
+        // The id comes from the command line: as a path segment it is escaped.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(id);
+        }
+        call(self.http.delete(url)).await.map(drop)
+    }
+}
+
+fn add_query(url: &mut Url, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        url.query_pairs_mut().append_pair(name, value);
+    }
+}
+
+async fn read_consumer(response: Response) -> Result<ConsumerResource, ClientError> {
+    let tag = response.headers().get(ETAG);
+    let tag = tag.and_then(|tag| tag.to_str().ok()).map(ToOwned::to_owned);
+    let json = read_json(response, "a consumer").await?;
+    Ok(ConsumerResource { json, tag })
+}

@@ -1,0 +1,36 @@
+//! Extends the leases of the messages whose commands run.
+
+use tokio::time::sleep;
+
+use super::worker::Worker;
+use crate::error::ClientError;
+use crate::retry::Retry;
+
+impl Worker<'_> {
+    /// Extends all held leases three times per length of a lease, so that two calls may fail.
+    ///
+    /// A stale lease is no longer extended. Its command continues: whether the effect of the command
+    /// is complete is unknown, and only its end tells.
+    ///
+    /// Returns the error with which the server rejects the calls.
+    pub(super) async fn extend_held_leases(&self) -> ClientError {
+        let mut retry = Retry::unlimited().with_reporter(&self.reporter);
+        loop {
+            sleep(self.lease.get() / 3).await;
+            // The tokens are read again for each try: during an outage some jobs end.
+            let extend = async || {
+                let tokens = self.held.tokens();
+                if tokens.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let consumer = &self.request.consumer;
+                let result = self.client.extend(consumer, &tokens, self.lease).await?;
+                Ok(result.stale)
+            };
+            match retry.run(extend).await {
+                Ok(stale) => stale.iter().for_each(|lease| self.held.remove(lease)),
+                Err(error) => return error,
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! One message: runs the command, then acknowledges the message or gives it up.
+
+use posthorn_domain::FailureReason;
+
+use super::process::run_command;
+use super::worker::Worker;
+use crate::api::PulledMessage;
+use crate::console::{escape_control, print_error};
+use crate::error::ClientError;
+use crate::retry::Retry;
+
+impl Worker<'_> {
+    /// Handles a message to its end.
+    ///
+    /// # Errors
+    /// The command cannot be started, or the server rejected the call. Both concern all messages.
+    pub(super) async fn run_job(&self, message: PulledMessage) -> Result<(), ClientError> {
+        let (command, json) = (&self.request.command, self.request.json);
+        let outcome = run_command(command, &message, json).await;
+        let (reason, error) = match outcome {
+            Ok(None) => (None, None),
+            Ok(Some(reason)) => {
+                report(&message, &reason);
+                (Some(reason), None)
+            }
+            Err(error) => {
+                let text = format!("the command cannot be started: {error}");
+                (Some(text.clone()), Some(ClientError::Local(text)))
+            }
+        };
+        self.settle(&message, reason.as_deref()).await?;
+        error.map_or(Ok(()), Err)
+    }
+
+    /// Acknowledges a message, or gives it up with a reason.
+    async fn settle(
+        &self,
+        message: &PulledMessage,
+        reason: Option<&str>,
+    ) -> Result<(), ClientError> {
+        // The lease was extended at most a third of its length ago. When the tries of a whole
+        // length have failed, it has expired, and another worker may hold the message.
+        let mut retry = Retry::within(self.lease.get()).with_reporter(&self.reporter);
+        let (consumer, leases) = (&self.request.consumer, [message.lease.clone()]);
+        let reason = reason.map(valid_reason);
+        let settle = async || match &reason {
+            None => self.client.ack(consumer, &leases).await,
+            Some(reason) => self.client.nack(consumer, &leases, reason).await,
+        };
+        let result = retry.run(settle).await;
+        // Until here the lease is extended: the tries may take longer than what is left of it.
+        self.held.remove(&message.lease);
+        match result {
+            Ok(result) if result.stale.is_empty() => Ok(()),
+            Ok(_) => {
+                report(message, "its lease had ended; the server delivers it again");
+                Ok(())
+            }
+            Err(ClientError::GaveUp { reason, .. }) => {
+                let text = format!("not settled, the server delivers it again: {reason}");
+                report(message, &text);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The reason within the limits of the server.
+fn valid_reason(text: &str) -> String {
+    let text = escape_control(text);
+    text.chars().take(FailureReason::MAX_LENGTH).collect()
+}
+
+fn report(message: &PulledMessage, text: &str) {
+    let id = escape_control(&message.id);
+    print_error(&format!(
+        "message {id}, attempt {}: {text}",
+        message.attempt
+    ));
+}

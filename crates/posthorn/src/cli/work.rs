@@ -1,0 +1,75 @@
+//! The arguments of `posthorn work`.
+
+use std::ffi::OsString;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use posthorn_client::{ConsumerRef, WorkRequest};
+use posthorn_domain::{ConsumerName, LeaseDuration, Topic};
+
+use super::client::ServerArguments;
+
+/// Printed with the help of the command.
+pub(super) const HELP: &str = "\
+The command gets the text of the message on standard input, and these variables:
+  POSTHORN_ID, POSTHORN_TOPIC, POSTHORN_ATTEMPT
+  POSTHORN_ATTRIBUTES       all attributes as a JSON object
+  POSTHORN_ATTRIBUTE_<KEY>  one attribute; the key in upper case, with _ for . and -
+Exit code 0 acknowledges the message. After any other the server delivers the message again
+according to the consumer's backoff, or keeps it as a dead letter after the last attempt.
+
+SIGTERM and SIGINT let the running commands finish; a second signal kills them.
+If the server requires a token, set POSTHORN_TOKEN.";
+
+/// The arguments of `posthorn work`.
+#[derive(Clone, Debug, Args)]
+pub struct WorkArguments {
+    /// The topic.
+    #[arg(value_parser = Topic::parse)]
+    topic: Topic,
+    /// The consumer.
+    #[arg(long, value_name = "NAME")]
+    consumer: ConsumerName,
+    /// The most commands at once, 1 to 200.
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = RangedU64ValueParser::<u8>::new().range(1..=200))]
+    concurrency: u8,
+    /// The length of a lease, which is extended while the command runs; by default as the consumer
+    /// is set.
+    #[arg(long, value_name = "DURATION", value_parser = lease)]
+    lease: Option<LeaseDuration>,
+    /// Create the consumer with the default settings if it does not exist.
+    #[arg(long)]
+    create: bool,
+    /// Pass the whole message as JSON on standard input.
+    #[arg(long)]
+    json: bool,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+    /// The command and its arguments.
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+impl WorkArguments {
+    /// The request.
+    pub fn request(&self) -> WorkRequest {
+        WorkRequest {
+            consumer: ConsumerRef {
+                topic: self.topic.clone(),
+                name: self.consumer.clone(),
+            },
+            command: self.command.clone(),
+            concurrency: self.concurrency.into(),
+            lease: self.lease,
+            create: self.create,
+            json: self.json,
+        }
+    }
+}
+
+/// Parses a length such as `30s`.
+fn lease(text: &str) -> Result<LeaseDuration, String> {
+    let length = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    LeaseDuration::parse(length.as_secs_f64()).map_err(|error| error.to_string())
+}

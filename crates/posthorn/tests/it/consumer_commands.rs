@@ -1,0 +1,195 @@
+//! `posthorn consumer` against a stub of a consumer.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::stub_consumer::StubConsumer;
+use crate::support::run;
+
+const PATH: &str = "/api/v1/topics/jobs/consumers/worker";
+
+/// Runs `posthorn consumer` with these arguments; returns its output and its only request.
+async fn call(
+    stub: &StubConsumer,
+    arguments: &[&str],
+) -> (String, (String, String, Option<String>, Value)) {
+    let directory = TempDir::new().unwrap();
+    let arguments = [&["consumer"], arguments].concat();
+    let environment = [("POSTHORN_URL", stub.url.as_str())];
+    let (status, stdout, stderr) = run(directory.path(), &arguments, &environment).await;
+    assert_eq!(
+        (status.code(), stderr.as_str()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
+    let mut requests = std::mem::take(&mut stub.state().requests);
+    assert_eq!(requests.len(), 1, "{arguments:?}");
+    (stdout, requests.remove(0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_is_one_request() {
+    let stub = StubConsumer::start().await;
+    let tag = || Some("\"tag\"".to_owned());
+    let settings = json!({
+        "start": "newest", "lease_seconds": 90.0, "max_attempts": 3,
+        "backoff_seconds": [0.0, 1.5], "max_in_flight": 7,
+    });
+    let target = ["jobs", "worker"];
+    for (command, options, method, path, condition, body) in [
+        ("put", &[][..], "PUT", "", None, json!({})),
+        (
+            "put",
+            &[
+                "--start",
+                "newest",
+                "--lease",
+                "90s",
+                "--max-attempts",
+                "3",
+                "--backoff",
+                "0s,1s 500ms",
+                "--max-in-flight",
+                "7",
+                "--if-match",
+                "\"tag\"",
+            ],
+            "PUT",
+            "",
+            tag(),
+            settings,
+        ),
+        (
+            "put",
+            &["--if-absent"],
+            "PUT",
+            "",
+            Some("*".to_owned()),
+            json!({}),
+        ),
+        ("get", &[], "GET", "", None, Value::Null),
+        ("delete", &[], "DELETE", "", None, Value::Null),
+        (
+            "seek",
+            &["oldest"],
+            "POST",
+            "/seek",
+            None,
+            json!({ "to": "oldest" }),
+        ),
+        ("dead", &[], "GET", "/dead", None, Value::Null),
+        (
+            "dead",
+            &["--after", "a&b", "--limit", "5"],
+            "GET",
+            "/dead?after=a%26b&limit=5",
+            None,
+            Value::Null,
+        ),
+        ("redrive", &[], "POST", "/dead/redrive", None, json!({})),
+        (
+            "redrive",
+            &["1", "2"],
+            "POST",
+            "/dead/redrive",
+            None,
+            json!({ "ids": ["1", "2"] }),
+        ),
+        (
+            "dead-delete",
+            &["../1"],
+            "DELETE",
+            "/dead/..%2F1",
+            None,
+            Value::Null,
+        ),
+    ] {
+        stub.state().exists = condition.as_deref() != Some("*");
+        stub.state().response = json!({ "redriven": 2, "remaining": 0, "messages": [] });
+        let arguments = [&[command], &target[..], options].concat();
+        let (_, request) = call(&stub, &arguments).await;
+        let expected = (method.to_owned(), format!("{PATH}{path}"), condition, body);
+        assert_eq!(request, expected, "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_printed_for_people_or_as_json() {
+    let stub = StubConsumer::start().await;
+    let (stdout, _) = call(&stub, &["get", "jobs", "worker"]).await;
+    let words: Vec<_> = stdout.split_whitespace().collect();
+    assert!(
+        words
+            .windows(2)
+            .any(|pair| pair == ["lease_seconds", "2.5"]),
+        "{stdout}"
+    );
+    assert!(
+        words.windows(2).any(|pair| pair == ["etag", "\"tag\""]),
+        "{stdout}"
+    );
+    let (stdout, _) = call(&stub, &["get", "jobs", "worker", "--json"]).await;
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(json["lease_seconds"], 2.5);
+
+    let consumers = json!({ "consumers": [{ "name": "worker", "waiting": 5 }] });
+    stub.state().response = consumers.clone();
+    let (stdout, request) = call(&stub, &["list", "jobs"]).await;
+    assert_eq!(request.1, "/api/v1/topics/jobs/consumers");
+    assert_eq!(stdout.lines().count(), 2, "{stdout}");
+    let (stdout, _) = call(&stub, &["--json", "list", "jobs"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), consumers);
+
+    stub.state().response = json!({ "redriven": 2, "remaining": 0, "unknown": ["9"] });
+    let (stdout, _) = call(&stub, &["redrive", "jobs", "worker", "1", "2", "9"]).await;
+    assert_eq!(stdout, "redriven 2, remaining 0, not dead letters: 9\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_command_exits_with_1_and_a_mistyped_one_with_2() {
+    let stub = StubConsumer::start().await;
+    stub.state().exists = false;
+    let directory = TempDir::new().unwrap();
+    let environment = [("POSTHORN_URL", stub.url.as_str())];
+    for (arguments, code, text) in [
+        (
+            &["consumer", "get", "jobs", "worker"][..],
+            1,
+            "404 not-found",
+        ),
+        (&["consumer", "get", "jobs", "No-Name"], 2, "a-z"),
+        (&["work", "jobs", "--consumer", "worker"], 2, "COMMAND"),
+        (
+            &[
+                "work",
+                "jobs",
+                "--consumer",
+                "w",
+                "--lease",
+                "0s",
+                "--",
+                "a",
+            ],
+            2,
+            "43200",
+        ),
+        (
+            &[
+                "work",
+                "jobs",
+                "--consumer",
+                "w",
+                "--concurrency",
+                "201",
+                "--",
+                "a",
+            ],
+            2,
+            "200",
+        ),
+    ] {
+        let (status, _, stderr) = run(directory.path(), arguments, &environment).await;
+        assert_eq!(status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(text), "{stderr}");
+    }
+}

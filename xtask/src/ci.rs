@@ -1,5 +1,5 @@
-//! `cargo xtask ci`: every check and test, one after the other, with the time each took. A failure
-//! does not hide the others: all steps run, and the summary names those that failed.
+//! `cargo xtask ci`: every check and test in turn, each with its time. All steps run after a failure
+//! too, and the summary names those that failed.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::{arch, coverage, deny, doc, fmt, layers, lint, manifests, rollout, se
 
 type CiStep = (&'static str, fn(&Path) -> Result<(), String>);
 
-/// The quick ones first. Coverage runs the tests, so that they run once.
+/// Quick steps come first. Coverage runs the tests, so no other step does.
 const STEPS: [CiStep; 13] = [
     ("fmt", |root| fmt::run(root, true)),
     ("tidy", tidy::run),
@@ -32,7 +32,7 @@ const STEPS: [CiStep; 13] = [
     ("rollout", rollout::rehearse),
 ];
 
-/// Runs every step. Without the programs of `setup` none can be trusted, so those come first.
+/// Runs every step. `setup` comes first, because the other steps need its programs.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     setup::run()?;
     let mut done = Vec::new();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::shell::{cargo, run as run_command};
 
-/// Formats every crate; with `check` it only says what would change.
+/// Formats every crate; with `check` it changes nothing and fails if something would change.
 pub(crate) fn run(root: &Path, check: bool) -> Result<(), String> {
     let check = if check {
         ["--", "--check"].as_slice()

@@ -1,13 +1,13 @@
 //! A small HTTP/1.1 client over one connection that is kept open, with a bound on every wait.
-//! It never repeats a request: a check that counts failures must see each of them.
+//! It never repeats a request: a check that counts failures has to see each of them.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// The longest wait for anything.
+/// The longest wait for a connection, a write or a read.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// More than any answer that the checks ask for.
+/// Longer than any response that the checks request.
 const MAX_BODY_BYTES: u64 = 64 << 20;
 
 /// A connection to one server.
@@ -17,7 +17,7 @@ pub(crate) struct HttpClient {
     stream: Option<BufReader<TcpStream>>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Response {
     /// Its status.
@@ -78,7 +78,7 @@ fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
     Ok(BufReader::new(stream))
 }
 
-/// An answer, and whether the server keeps the connection.
+/// Reads a response. The second value is true if the server keeps the connection.
 fn read_response(stream: &mut BufReader<TcpStream>) -> io::Result<(Response, bool)> {
     let status = line(stream)?;
     let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -143,6 +143,6 @@ fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
 fn malformed(what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        format!("malformed answer: {what}"),
+        format!("malformed response: {what}"),
     )
 }

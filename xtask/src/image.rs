@@ -1,16 +1,16 @@
-//! `cargo xtask image`: builds the container image with docker, podman or buildah, whichever is
-//! there, and prints its size.
+//! `cargo xtask image`: builds the container image with docker, podman or buildah, the first that
+//! works, and prints its size.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::shell::output;
 
-/// The image is a binary and its libraries; more than this means that something else got in.
+/// The image is a binary and its libraries. A larger one contains something else.
 const MAX_BYTES: u64 = 40 << 20;
 const ENGINES: [&str; 3] = ["docker", "podman", "buildah"];
 
-/// How to build.
+/// The options of the build.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ImageOptions {
     /// The image's name.
@@ -86,7 +86,7 @@ pub(crate) fn build(root: &Path, options: &ImageOptions) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether an engine is there; a docker client without its server is not.
+/// True if an engine works; a docker client without its server does not.
 fn works(engine: &str) -> bool {
     let mut command = Command::new(engine);
     command
@@ -107,7 +107,7 @@ fn size(engine: &str, tag: &str) -> Result<u64, String> {
         return text
             .trim()
             .parse()
-            .map_err(|_| format!("{engine} says the size is {text}"));
+            .map_err(|_| format!("{engine} printed the size {text}"));
     }
     let buildah = |arguments: &[&str]| {
         output(
@@ -126,5 +126,5 @@ fn size(engine: &str, tag: &str) -> Result<u64, String> {
         .split_whitespace()
         .next()
         .and_then(|bytes| bytes.parse().ok());
-    bytes.ok_or_else(|| format!("du says {sizes}"))
+    bytes.ok_or_else(|| format!("du printed {sizes}"))
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask layers`: compiles each crate on its own, so that none lives on features or
-//! dependencies that only another one asks for.
+//! `cargo xtask layers`: compiles each crate alone, so that none needs a feature that only another
+//! crate enables.
 
 use std::path::Path;
 

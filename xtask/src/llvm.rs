@@ -1,4 +1,4 @@
-//! LLVM's coverage tools, of a version that can read what this toolchain writes.
+//! LLVM's coverage tools, in a version that reads this toolchain's profiles.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::shell::{capture, succeeds};
 /// Debian's package: LLVM of the version that the toolchain was built with.
 const PACKAGE: &str = "llvm-22";
 
-/// The two programs that cargo-llvm-cov runs. They are always named to it: left to itself it would
+/// The two programs that cargo-llvm-cov runs. It always gets their paths: without them it would
 /// change the toolchain.
 #[derive(Debug)]
 pub(crate) struct Llvm {
@@ -32,7 +32,7 @@ pub(crate) fn ensure() -> Result<Llvm, String> {
     }
     find().ok_or_else(|| match by_apt {
         Err(error) => format!("{error}; or `rustup component add llvm-tools`"),
-        Ok(()) => format!("{PACKAGE} is installed, but /usr/bin/llvm-cov-22 is not there"),
+        Ok(()) => format!("{PACKAGE} is installed, but /usr/bin/llvm-cov-22 is absent"),
     })
 }
 

@@ -2,7 +2,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "these commands talk to the person who runs them"
+    reason = "the output of a command is for the person at the terminal"
 )]
 
 mod arch;

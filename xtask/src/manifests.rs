@@ -27,10 +27,9 @@ use crate::binary;
 use crate::shell::output;
 use tools::Tools;
 
-/// The versions of Kubernetes whose schemas the objects must match: those that were supported when
-/// this was written, and the one before.
+/// The versions of Kubernetes whose schemas the objects have to match.
 const KUBERNETES: [&str; 5] = ["1.33", "1.34", "1.35", "1.36", "1.37"];
-/// Another set of the chart's values, with everything optional switched over.
+/// A second set of the chart's values, with every option inverted.
 const OTHER_VALUES: [&str; 7] = [
     "redis.enabled=false",
     "autoscaling.enabled=false",
@@ -40,7 +39,7 @@ const OTHER_VALUES: [&str; 7] = [
     "drainDelaySeconds=3",
     "image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
 ];
-/// Values that the chart's schema must refuse.
+/// Values that the chart's schema has to reject.
 const BAD_VALUES: [&str; 7] = [
     "config.SECRET_KEY=x",
     "replicas=-1",
@@ -51,15 +50,15 @@ const BAD_VALUES: [&str; 7] = [
     "config.ENVIRONMENT=1",
 ];
 
-/// What to do.
+/// The options of the checks.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct ManifestsOptions {
-    /// Writes the copies of the rules anew instead of reporting those that differ.
+    /// Rewrite the copies of the rules instead of reporting those that differ.
     #[arg(long)]
     fix: bool,
 }
 
-/// Runs every check and reports all that is wrong.
+/// Runs every check and reports all violations.
 pub(crate) fn check(root: &Path, options: ManifestsOptions) -> Result<(), String> {
     let mut report = Report::default();
     report.add("copies", copies::check(root, options.fix));
@@ -129,7 +128,7 @@ pub(crate) fn check(root: &Path, options: ManifestsOptions) -> Result<(), String
     report.finish()
 }
 
-/// What is wrong so far.
+/// The violations so far.
 #[derive(Default)]
 struct Report {
     found: Vec<String>,
@@ -137,7 +136,7 @@ struct Report {
 }
 
 impl Report {
-    /// Adds what `check` found, or why it could not be done.
+    /// Adds the violations that `check` found, or the error that prevented it.
     fn add(&mut self, check: &str, found: Result<Vec<String>, String>) {
         self.checks += 1;
         let found = found.unwrap_or_else(|error| vec![error]);
@@ -162,7 +161,7 @@ impl Report {
     }
 }
 
-/// Objects that the schema of a version of Kubernetes refuses.
+/// Objects that the schema of a version of Kubernetes rejects.
 fn schemas(tools: &Tools, objects: &[Value]) -> Result<Vec<String>, String> {
     let file = tempfile::NamedTempFile::with_suffix(".yaml").map_err(|error| error.to_string())?;
     // JSON is YAML; the types of the Prometheus Operator have no schema here.
@@ -184,7 +183,7 @@ fn schemas(tools: &Tools, objects: &[Value]) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Whether the chart lints, and its schema refuses what it should.
+/// Lints the chart, and reports bad values that its schema accepts.
 fn values(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
     output(
         Command::new(&tools.helm)
@@ -195,6 +194,6 @@ fn values(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
         .iter()
         .filter(|value| render::helm(tools, chart, &[value]).is_ok());
     Ok(bad
-        .map(|value| format!("the schema takes {value}"))
+        .map(|value| format!("the schema accepts {value}"))
         .collect())
 }

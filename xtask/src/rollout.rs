@@ -1,5 +1,5 @@
 //! `cargo xtask rollout`: rehearses a rolling restart without a cluster. Three servers over one
-//! Redis stand behind `HAProxy`, which asks for their readiness and never repeats a request; each is
+//! Redis run behind `HAProxy`, which polls their readiness and never repeats a request. Each is
 //! stopped and started again while clients send. No request may fail, and no message may be lost or
 //! stored twice.
 
@@ -62,7 +62,7 @@ pub(crate) fn rehearse(root: &Path) -> Result<(), String> {
     judge(&tally, &stored(proxy.entrance)?)
 }
 
-/// A place in which one server after the other runs.
+/// One address, at which one server after the other runs.
 struct Pod {
     binary: PathBuf,
     address: SocketAddr,
@@ -125,7 +125,7 @@ fn stored(entrance: SocketAddr) -> Result<BTreeMap<String, String>, String> {
     Ok(messages)
 }
 
-/// Compares what was acknowledged with what is there.
+/// Compares the acknowledged messages with the stored ones.
 fn judge(tally: &Tally, stored: &BTreeMap<String, String>) -> Result<(), String> {
     let lost = tally
         .acknowledged
@@ -138,8 +138,8 @@ fn judge(tally: &Tally, stored: &BTreeMap<String, String>) -> Result<(), String>
         .count();
     println!(
         "rollout: {SERVERS} servers replaced under load; {} requests, {} failed; {} messages \
-         acknowledged, {lost} lost, {extra} stored twice or without an answer; {} retries answered \
-         with the first receipt",
+         acknowledged, {lost} lost, {extra} stored twice or without a response; {} retries got the \
+         first receipt",
         tally.requests,
         tally.failures.len(),
         tally.acknowledged.len(),
@@ -150,6 +150,6 @@ fn judge(tally: &Tally, stored: &BTreeMap<String, String>) -> Result<(), String>
     }
     match (tally.failures.is_empty(), lost, extra) {
         (true, 0, 0) => Ok(()),
-        _ => Err("a rolling restart was noticed".to_owned()),
+        _ => Err("clients noticed the rolling restart".to_owned()),
     }
 }

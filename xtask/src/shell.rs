@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Cargo in the workspace's directory: the one that runs this command.
+/// The cargo that runs this command, in the workspace's directory.
 pub(crate) fn cargo<S: AsRef<OsStr>>(
     root: &Path,
     arguments: impl IntoIterator<Item = S>,

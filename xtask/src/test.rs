@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test of the workspace, those of the documentation too.
+//! `cargo xtask test`: every test of the workspace, including those in doc comments.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     run_command(&mut command)
 }
 
-/// Runs the examples in doc comments, which coverage leaves out. Without any of them nothing is
+/// Runs the examples in doc comments, which coverage does not run. Without examples nothing is
 /// built.
 pub(crate) fn run_doc_tests(root: &Path) -> Result<(), String> {
     let files = sources::read(root)?;
@@ -31,7 +31,7 @@ pub(crate) fn run_doc_tests(root: &Path) -> Result<(), String> {
     ))
 }
 
-/// Whether a doc comment opens a block of Rust code.
+/// True if a doc comment opens a block of Rust code.
 fn has_doc_test(text: &str) -> bool {
     let comments = text.lines().map(str::trim_start);
     let comments =

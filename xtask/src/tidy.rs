@@ -1,5 +1,5 @@
-//! `cargo xtask tidy`: the layout of the sources, words that do not belong in them, and the links of
-//! the documentation. It is a test, too.
+//! `cargo xtask tidy`: checks the layout of the sources, forbidden words, and the links of the
+//! documentation. It also runs as a test.
 
 mod links;
 mod rules;
@@ -7,7 +7,7 @@ pub(crate) mod sources;
 
 use std::path::Path;
 
-/// Reports everything untidy.
+/// Reports every violation.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     let files = sources::read(root)?;
     let mut found = rules::violations(&files);

@@ -1,8 +1,8 @@
-//! What actix-web costs by itself, and together with SQLite: `POST /api/v1/message` parses the body and
-//! answers with a receipt's members, and does nothing else. With `DATABASE` it first hands the text to
-//! one thread that commits and syncs whatever waits as one group. `cargo xtask bench` measures the
-//! server beside both: one that does the same and more is not faster on the same processors.
-#![expect(clippy::print_stdout, reason = "it says where it listens")]
+//! The cost of actix-web alone, and with SQLite: `POST /api/v1/message` parses the body and responds
+//! with the members of a receipt. With `DATABASE` it first sends the text to one thread that commits and
+//! syncs all waiting rows as one group. `cargo xtask bench` measures the server beside both, as bounds
+//! for a server that does the same and more.
+#![expect(clippy::print_stdout, reason = "it prints its address")]
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 const PATH: &str = "/api/v1/message";
-/// How many rows one transaction takes at most.
+/// The most rows of one transaction.
 const GROUP: usize = 1024;
 
-/// A text to store, and whom to tell its number.
+/// A text to store, and the sender of its number.
 type Row = (String, oneshot::Sender<i64>);
 
 #[derive(Deserialize)]
@@ -95,13 +95,13 @@ fn start(path: String) -> rusqlite::Result<mpsc::Sender<Row>> {
     let (rows, mut waiting) = mpsc::channel(GROUP);
     std::thread::spawn(move || {
         let mut seq = 0;
-        // Its channel closes if a write fails: every request fails then.
-        while write(&mut connection, &mut seq, &mut waiting).is_ok_and(|goes_on| goes_on) {}
+        // The channel closes if a write fails: every request fails then.
+        while write(&mut connection, &mut seq, &mut waiting).is_ok_and(|is_open| is_open) {}
     });
     Ok(rows)
 }
 
-/// Commits whatever waits, and says whether anything may come.
+/// Commits all waiting rows. False if the channel is closed.
 fn write(
     connection: &mut Connection,
     seq: &mut i64,
@@ -120,7 +120,7 @@ fn write(
     }
     transaction.commit()?;
     for (number, (_, done)) in (first..).zip(group) {
-        // Whoever waited may have gone.
+        // The request may have ended.
         let _ = done.send(number);
     }
     Ok(true)

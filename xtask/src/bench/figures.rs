@@ -1,4 +1,4 @@
-//! What the bench measures, and medians of it.
+//! The figures that the bench measures, and their medians.
 
 use std::time::Duration;
 

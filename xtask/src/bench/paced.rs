@@ -1,7 +1,7 @@
-//! A load at a fixed rate, which wrk cannot do. Requests are due at fixed times whatever the answers
-//! do, and a latency counts from when its request was due: a server that stalls is charged for
-//! everything that had to wait, too. One thread waits for all connections: a thread for each would
-//! need more of the processors, which the client shares with the server, than the server itself.
+//! A load at a fixed rate, which wrk cannot send. Requests are due at fixed times, and a latency counts
+//! from when its request was due: the delay of a server that stalls counts for every waiting request.
+//! One thread serves all connections: a thread for each would need more of the CPUs, which the client
+//! shares with the server, than the server itself.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,12 +15,12 @@ use rustix::fd::OwnedFd;
 
 use super::wrk::Answers;
 
-/// The longest wait for an answer.
+/// The longest wait for a response.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// More than any answer is long.
+/// Longer than any response.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// How fast, how long and over how many connections.
+/// The rate, the duration and the number of connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     pub(super) connections: u16,
@@ -35,11 +35,11 @@ struct PacedConnection {
     stream: TcpStream,
     /// When the request that is under way was due, or the next one is.
     due: Instant,
-    /// What has come of the answer.
+    /// The received part of the response.
     answer: Vec<u8>,
 }
 
-/// All connections, and what they saw.
+/// All connections and their results.
 #[derive(Debug)]
 struct PacedLoad {
     request: Vec<u8>,
@@ -65,7 +65,7 @@ pub(super) fn run(
     pace: Pace,
 ) -> Result<Answers, String> {
     if pace.rate < 1.0 {
-        return Err("there is no load to take half of".to_owned());
+        return Err("the highest load is zero".to_owned());
     }
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -103,7 +103,7 @@ impl PacedLoad {
         Ok(load)
     }
 
-    /// Sends what is due and takes what comes, until the last request has its answer.
+    /// Sends due requests and reads responses, until the last request has its response.
     #[expect(
         clippy::disallowed_methods,
         reason = "it is real time that is measured"
@@ -165,7 +165,7 @@ impl PacedLoad {
         }
     }
 
-    /// Takes what has come on a connection.
+    /// Reads from a connection.
     fn take(&mut self, place: usize, turn: Duration) {
         let Some(Some(connection)) = self.connections.get_mut(place) else {
             return;
@@ -224,12 +224,12 @@ impl PacedConnection {
         })
     }
 
-    /// Reads what is there; says whether the answer is complete. Any but a successful one is an error.
+    /// Reads the available bytes. True if the response is complete; an unsuccessful one is an error.
     fn take(&mut self) -> io::Result<bool> {
         let room = MAX_ANSWER_BYTES.saturating_sub(self.answer.len());
         let room = u64::try_from(room).unwrap_or(u64::MAX);
         match (&self.stream).take(room).read_to_end(&mut self.answer) {
-            // The end of the connection, or of the room: no answer is that long.
+            // The connection has ended, or the response is too long.
             Ok(_) => Err(ErrorKind::UnexpectedEof.into()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let is_complete = is_complete(&self.answer)?;
@@ -243,7 +243,7 @@ impl PacedConnection {
     }
 }
 
-/// Whether `answer` is a whole one; an error when it is none, or no success.
+/// True if `answer` is a complete response; an error if it is malformed or unsuccessful.
 fn is_complete(answer: &[u8]) -> io::Result<bool> {
     let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(false);

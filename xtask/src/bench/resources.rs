@@ -1,14 +1,14 @@
-//! What a process uses, from `/proc` as proc(5) describes it.
+//! The CPU time and memory of a process, from `/proc` (proc(5)).
 
 use std::fs;
 use std::process::Command;
 
 use crate::shell::capture;
 
-/// The processor time of a process in seconds, its threads' together; a hundredth at best.
+/// The CPU time of a process with all threads, in seconds, to a hundredth.
 pub(super) fn processor_seconds(process: u32) -> Result<f64, String> {
     let stat = read(process, "stat")?;
-    let ticks = ticks(&stat).ok_or_else(|| format!("/proc/{process}/stat is not understood"))?;
+    let ticks = ticks(&stat).ok_or_else(|| format!("/proc/{process}/stat cannot be parsed"))?;
     let per_second = capture(Command::new("getconf").arg("CLK_TCK"))?;
     let per_second: f64 = per_second
         .trim()
@@ -21,7 +21,7 @@ pub(super) fn processor_seconds(process: u32) -> Result<f64, String> {
 pub(super) fn resident_mib(process: u32) -> Result<f64, String> {
     let status = read(process, "status")?;
     let kib = resident_kib(&status);
-    Ok(kib.ok_or_else(|| format!("/proc/{process}/status is not understood"))? / 1024.0)
+    Ok(kib.ok_or_else(|| format!("/proc/{process}/status cannot be parsed"))? / 1024.0)
 }
 
 fn read(process: u32, file: &str) -> Result<String, String> {

@@ -1,4 +1,4 @@
-//! What streams cost: many idle ones, and a fan-out to many readers that must lose nothing.
+//! Measures streams: many idle ones, and a fan-out to many readers without loss.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,10 +9,10 @@ use super::cases::MESSAGE_PATH;
 use super::server::{BenchServer, ServerKind, ServerLaunch};
 use crate::http_client::HttpClient;
 
-/// How many idle streams one process holds, and the memory that they may take, in MiB.
+/// The number of idle streams of one process, and the most memory for them, in MiB.
 const IDLE: usize = 10_000;
 const MOST_IDLE_MIB: f64 = 200.0;
-/// How many readers hear how many messages.
+/// The number of readers of each message.
 const READERS: usize = 1_000;
 const MESSAGES: usize = 1_000;
 /// The longest wait for the next bytes of a stream.
@@ -116,7 +116,7 @@ fn count_messages(mut stream: TcpStream) -> usize {
             .windows(MARK.len())
             .filter(|window| *window == MARK)
             .count();
-        // What could be the start of a mark that the next read completes stays.
+        // The last bytes may be the start of a mark that the next read completes.
         let kept = seen.len().saturating_sub(MARK.len() - 1);
         seen.drain(..kept);
     }

@@ -1,4 +1,4 @@
-//! The highest load: wrk keeps every connection busy, and says how it went.
+//! The highest load: wrk keeps every connection busy and prints its figures.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use crate::shell::capture;
 
-/// How much load.
+/// The load.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WrkLoad<'a> {
     pub(super) connections: u16,
     pub(super) duration: Duration,
-    /// Where the script is put.
+    /// The directory of the script.
     pub(super) directory: &'a Path,
 }
 
-/// How requests were answered.
+/// The figures of the responses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Answers {
     pub(super) requests: f64,
@@ -26,7 +26,7 @@ pub(super) struct Answers {
     pub(super) p50: f64,
     /// Milliseconds.
     pub(super) p99: f64,
-    /// Requests without an answer, or with one that is no success.
+    /// Requests without a successful response.
     pub(super) failed: f64,
 }
 
@@ -39,7 +39,7 @@ impl WrkLoad<'_> {
         body: Option<&str>,
     ) -> Result<Answers, String> {
         let mut wrk = Command::new("wrk");
-        // One thread can saturate a server of a few processors, and takes less from it than two.
+        // One thread can saturate a server on a few CPUs, and uses less of them than two.
         wrk.args(["--latency", "--threads", "1", "--timeout", "10s"]);
         wrk.arg("--connections").arg(self.connections.to_string());
         wrk.arg("--duration")
@@ -50,7 +50,7 @@ impl WrkLoad<'_> {
             wrk.arg("--script").arg(script);
         }
         let printed = capture(wrk.arg(format!("http://{address}{path}")))?;
-        parse(&printed).ok_or_else(|| format!("wrk is not understood:\n{printed}"))
+        parse(&printed).ok_or_else(|| format!("wrk printed no figures:\n{printed}"))
     }
 }
 

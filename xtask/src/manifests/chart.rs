@@ -29,7 +29,7 @@ pub(super) fn differences(overlay: &[Value], chart: &[Value]) -> Vec<String> {
     found
 }
 
-/// The objects without what each tool adds by itself.
+/// The objects without the fields that each tool adds.
 fn by_title(objects: &[Value]) -> BTreeMap<String, Value> {
     let hashed = hashed_names(objects);
     let objects = objects

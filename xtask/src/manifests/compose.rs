@@ -1,4 +1,4 @@
-//! `deploy/compose.yaml`, as far as it can be checked without an engine.
+//! Checks `deploy/compose.yaml` without an engine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ pub(super) fn read(tools: &Tools, root: &Path) -> Result<Value, String> {
     file.ok_or_else(|| "compose.yaml is empty".to_owned())
 }
 
-/// Where it differs from what runs on Kubernetes, or would lose messages.
+/// Differences from the manifests for Kubernetes, and settings that would lose messages.
 pub(super) fn violations(compose: &Value, production: &[Value]) -> Vec<String> {
     let redis = &compose["services"]["redis"];
     let set = production

@@ -1,4 +1,4 @@
-//! What the objects must agree on among themselves.
+//! Checks that the objects agree with each other.
 
 use serde_json::{Map, Value};
 
@@ -33,7 +33,7 @@ pub(super) fn violations(objects: &[Value]) -> Vec<String> {
             && object["spec"]["egress"].is_null()
     };
     if !objects.iter().any(denies) {
-        found.push("no NetworkPolicy denies what the others do not name".to_owned());
+        found.push("no NetworkPolicy denies all other traffic".to_owned());
     }
     found
 }
@@ -80,7 +80,7 @@ fn deployment(found: &mut Vec<String>, object: &Value, objects: &[Value]) {
     let grace = &object["spec"]["template"]["spec"]["terminationGracePeriodSeconds"];
     if *grace != wanted {
         found.push(format!(
-            "{title}: the grace period is {grace} s, the shutdown takes {wanted} s"
+            "{title}: the grace period is {grace} s, the shutdown needs {wanted} s"
         ));
     }
 }
@@ -206,7 +206,7 @@ mod tests {
             1,
             "/data/DRAIN_DELAY",
             json!("11s"),
-            "Deployment/posthorn: the grace period is 40 s, the shutdown takes 41 s",
+            "Deployment/posthorn: the grace period is 40 s, the shutdown needs 41 s",
         );
         check(
             2,
@@ -230,7 +230,7 @@ mod tests {
             0,
             "/spec/policyTypes",
             json!(["Ingress"]),
-            "no NetworkPolicy denies what the others do not name",
+            "no NetworkPolicy denies all other traffic",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What an image build sees: only what it reads, and enough to read the workspace.
+//! Checks the context of an image build: only files that the build reads, and all that cargo needs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::shell::output;
 
-/// What is wrong with the build's context, one line each.
+/// The violations of the build's context, one line each.
 pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
     let ignore = fs::read_to_string(root.join(".dockerignore")).map_err(|e| e.to_string())?;
     let mut git = Command::new("git");
@@ -29,8 +29,8 @@ pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// Whether the build of the binary reads a file: Cargo's settings, manifests, build scripts and
-/// sources, and neither those of the tests nor of the contributor commands.
+/// True if the build of the binary reads a file: Cargo's settings, manifests, build scripts and
+/// sources, but neither tests nor xtask.
 fn is_read(file: &str) -> bool {
     if file == ".cargo/config.toml" {
         return true;
@@ -87,7 +87,7 @@ fn toolchain(root: &Path) -> Result<Option<String>, String> {
     Ok((!same).then(|| format!("the Dockerfile does not build with Rust {channel}")))
 }
 
-/// Whether the last pattern that matches `file` leaves it out.
+/// True if the last pattern that matches `file` excludes it.
 fn is_ignored(ignore: &str, file: &str) -> bool {
     let path: Vec<&str> = file.split('/').collect();
     let patterns = ignore.lines().map(str::trim);
@@ -98,7 +98,7 @@ fn is_ignored(ignore: &str, file: &str) -> bool {
             None => (pattern, true),
         };
         let parts: Vec<&str> = text.split('/').collect();
-        // A directory that matches takes what is below it along.
+        // A pattern that matches a directory matches everything below it.
         let matched =
             (1..=path.len()).any(|end| path.get(..end).is_some_and(|p| matches(&parts, p)));
         if matched {

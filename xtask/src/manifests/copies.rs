@@ -1,9 +1,9 @@
-//! Files that two tools each want in a place of their own: one is the source, the others follow.
+//! Files that two tools each need at their own path: one is the source, the others are copies.
 
 use std::fs;
 use std::path::Path;
 
-/// A file, where its copies go, and how.
+/// A file, the path of a copy, and the conversion.
 struct Copy {
     source: &'static str,
     target: &'static str,
@@ -28,7 +28,7 @@ const COPIES: [Copy; 3] = [
     },
 ];
 
-/// Reports the copies that differ from their source, or with `fix` writes them anew.
+/// Reports the copies that differ from their source, or with `fix` rewrites them.
 pub(super) fn check(root: &Path, fix: bool) -> Result<Vec<String>, String> {
     let mut stale = Vec::new();
     for Copy {

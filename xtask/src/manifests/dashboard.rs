@@ -1,4 +1,4 @@
-//! The dashboard's queries: which they are, and whether Prometheus can read them.
+//! Reads the dashboard's queries, and checks that Prometheus can parse them.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What a live server exports: one over Redis that has answered each kind of request, has denied
-//! some, and has then lost Redis.
+//! The metrics of a live server over Redis, after each kind of request, after rejections, and after the
+//! loss of Redis.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ const MESSAGES: usize = 12;
 /// The values of each label of each metric.
 pub(super) type Samples = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// The samples before and after Redis went away.
+/// The samples before and after the loss of Redis.
 pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let redis_address = process::free_address()?;
@@ -74,7 +74,7 @@ fn ask(client: &mut HttpClient, path: &str, body: Option<&str>) -> Result<String
         .map_err(|error| format!("{path}: {error}"))
 }
 
-/// Adds the sample of a line of the exposition, if it holds one.
+/// Adds the sample of a line of the exposition, if there is one.
 fn read(samples: &mut Samples, line: &str) {
     let Some((series, _)) = line.rsplit_once(' ').filter(|_| !line.starts_with('#')) else {
         return;

@@ -1,5 +1,5 @@
-//! Whether a live server exports what the dashboard and the rules ask for: every metric, every
-//! label they select or group by, and every value that is written out.
+//! Checks that a live server exports everything that the dashboard and the rules use: every metric, every
+//! label that they select or group by, and every literal value.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,13 +8,13 @@ use std::path::Path;
 use super::dashboard;
 use super::live::{self, Samples};
 
-/// Labels that Prometheus gives to all that it scrapes from a target.
+/// Labels that Prometheus adds to all samples of a target.
 const OF_TARGETS: [&str; 4] = ["instance", "job", "namespace", "pod"];
-/// Labels of what the kubelet exports.
+/// Labels of the kubelet's metrics.
 const OF_VOLUMES: [&str; 1] = ["persistentvolumeclaim"];
 const OWN: [&str; 2] = ["app_", "process_"];
 
-/// What the files name and no recording rule and no live server gives.
+/// Names in the files that neither a recording rule nor a live server defines.
 pub(super) fn violations(root: &Path, binary: &Path) -> Result<Vec<String>, String> {
     let path = "deploy/prometheus/posthorn.rules.yaml";
     let rules = fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"))?;
@@ -52,7 +52,7 @@ fn missing(text: &str, rules: &str, samples: &Samples) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// Why `matcher`, as `label="value"`, selects nothing of the metric `name`.
+/// The reason why `matcher` (`label="value"`) selects nothing of the metric `name`, if so.
 fn refuted(name: &str, matcher: &str, samples: &Samples) -> Option<String> {
     let labels = samples.get(name)?;
     let (label, _) = matcher.split_once(['=', '!'])?;
@@ -65,7 +65,7 @@ fn refuted(name: &str, matcher: &str, samples: &Samples) -> Option<String> {
     let operator_and_value = matcher.strip_prefix(label)?;
     let (operator, quoted) = operator_and_value.split_once('"')?;
     let wanted = quoted.trim_end_matches('"');
-    // A pattern that is more than a choice of words is left to the rule tests.
+    // The rule tests check patterns that are more than a choice of words.
     let pattern = operator == "=~" && wanted.contains(['.', '*', '[', '(', '+', '?']);
     if operator.starts_with('!') || pattern {
         return None;
@@ -87,7 +87,7 @@ fn is_own(name: &str) -> bool {
     OWN.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The names of Posthorn's own metrics, each with what stands in the braces after it.
+/// The names of Posthorn's own metrics, each with the content of the braces after it.
 fn selectors(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let part = |(before, after): (&'_ str, &'_ str)| -> Option<(usize, usize)> {
         let name = before

@@ -1,4 +1,4 @@
-//! What every workload must keep: the restricted Pod Security Standard
+//! The rules of every workload: the restricted Pod Security Standard
 //! (<https://kubernetes.io/docs/concepts/security/pod-security-standards/>), and the house's own
 //! rules on top of it.
 
@@ -18,7 +18,7 @@ const VOLUMES: [&str; 8] = [
     "secret",
 ];
 
-/// What the objects' pods break, one line each.
+/// The rules that the objects' pods break, one line each.
 pub(super) fn violations(objects: &[Value]) -> Vec<String> {
     let mut found = Vec::new();
     for object in objects {
@@ -68,7 +68,7 @@ fn pod_violations(pod: &Value) -> Vec<String> {
 fn container_violations(found: &mut Vec<String>, pod: &Value, container: &Value) {
     let name = container["name"].as_str().unwrap_or("?");
     let security = &container["securityContext"];
-    // What a container does not say, its pod may.
+    // A container without the field inherits that of its pod.
     let effective = |field: &str| match &security[field] {
         Value::Null => &pod["securityContext"][field],
         value => value,
@@ -104,7 +104,7 @@ fn container_violations(found: &mut Vec<String>, pod: &Value, container: &Value)
     );
     rule(
         list(&container["ports"]).all(|port| port["hostPort"].is_null()),
-        "it takes a host port",
+        "it uses a host port",
     );
     for kind in ["requests", "limits"] {
         for resource in ["cpu", "memory"] {
@@ -134,7 +134,7 @@ fn container_violations(found: &mut Vec<String>, pod: &Value, container: &Value)
     }
 }
 
-/// Whether an image is named by digest, or by a tag other than `latest`.
+/// True if an image is named by digest, or by a tag other than `latest`.
 fn is_exact(image: &str) -> bool {
     let last = image.rsplit('/').next().unwrap_or_default();
     last.contains("@sha256:") || last.split_once(':').is_some_and(|(_, tag)| tag != "latest")

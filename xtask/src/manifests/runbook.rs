@@ -1,10 +1,10 @@
-//! Every alert has a section in the runbook that says what to do, and every section an alert.
+//! Checks that every alert has a section in the runbook and a rule test, and every section an alert.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Alerts and sections without each other, one line each.
+/// Alerts without a section or a test, and sections without an alert, one line each.
 pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
     let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"));
     let rules = read("deploy/prometheus/posthorn.rules.yaml")?;

@@ -1,4 +1,4 @@
-//! Whether the binary takes every setting that the manifests set.
+//! Checks that the binary knows and accepts every setting of the manifests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::consistency;
 use crate::shell::output;
 
-/// Settings in the manifests that the binary does not take as they are.
+/// Settings of the manifests that the binary does not accept.
 pub(super) fn refused(objects: &[Value], binary: &Path) -> Result<Vec<String>, String> {
     let Some(deployment) = objects.iter().find(|object| object["kind"] == "Deployment") else {
         return Ok(vec!["there is no Deployment".to_owned()]);
@@ -32,12 +32,12 @@ pub(super) fn refused(objects: &[Value], binary: &Path) -> Result<Vec<String>, S
             .map(|text| expanded(text, &environment));
         environment.insert(name, value.unwrap_or_else(|| "0123456789abcdef".repeat(4)));
     }
-    // What only feeds another value is no setting.
+    // This variable is only part of another value.
     environment.remove("REDIS_PASSWORD");
     unknown(&environment, binary)
 }
 
-/// The names in `environment` that the binary does not know; a value that it refuses is an error.
+/// The names in `environment` that the binary does not know. An invalid value is an error.
 pub(super) fn unknown(
     environment: &BTreeMap<&str, String>,
     binary: &Path,

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::shell::output;
 
-/// Where the programs are.
+/// The paths of the programs.
 #[derive(Debug)]
 pub(super) struct Tools {
     directory: PathBuf,
@@ -16,7 +16,7 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    /// Installs what is not there yet. A second call does nothing until the list changes.
+    /// Installs absent programs. A second call does nothing until the list changes.
     pub(super) fn ensure(root: &Path) -> Result<Self, String> {
         let directory = root.join("target/tools");
         let list = root.join("deploy/requirements.txt");

@@ -1,4 +1,4 @@
-//! Clients that send without a pause and write down each answer.
+//! Clients that send without a pause and record each response.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::process;
 const WRITERS: usize = 6;
 /// Clients that open a connection for each request.
 const CALLERS: usize = 2;
-/// One message in so many is sent again with its key.
+/// Every tenth message is sent again with its key.
 const RETRY_EVERY: usize = 10;
 
 /// Clients at work.
@@ -25,11 +25,11 @@ pub(super) struct RolloutLoad {
     clients: Vec<JoinHandle<Tally>>,
 }
 
-/// What the clients saw.
+/// What the clients recorded.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) requests: usize,
-    /// Requests without the answer that was due, and why.
+    /// Requests without the expected response, each with the reason.
     pub(super) failures: Vec<String>,
     /// The texts of acknowledged messages, by id.
     pub(super) acknowledged: BTreeMap<String, String>,
@@ -59,18 +59,18 @@ impl RolloutLoad {
         Self { shared, clients }
     }
 
-    /// Waits until `count` more requests have been answered.
+    /// Waits until `count` more requests have a response.
     pub(super) fn wait_for(&self, count: usize) -> Result<(), String> {
         let goal = self.shared.requests.load(Ordering::Relaxed) + count;
         let reached = process::poll(|| self.shared.requests.load(Ordering::Relaxed) >= goal);
         if reached {
             Ok(())
         } else {
-            Err("the clients got no answers".to_owned())
+            Err("the clients got no responses".to_owned())
         }
     }
 
-    /// Stops the clients and adds up what they saw.
+    /// Stops the clients and adds up their records.
     pub(super) fn finish(self) -> Result<Tally, String> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let mut sum = Tally::default();

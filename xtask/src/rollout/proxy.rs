@@ -1,4 +1,4 @@
-//! `HAProxy` before the servers, as an ingress would stand there.
+//! `HAProxy` in front of the servers, in place of an ingress.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -11,14 +11,14 @@ use crate::process::{self, Process};
 /// A running `HAProxy`.
 #[derive(Debug)]
 pub(super) struct Proxy {
-    /// Where clients come in.
+    /// The address for clients.
     pub(super) entrance: SocketAddr,
     statistics: SocketAddr,
     _process: Process,
 }
 
 impl Proxy {
-    /// Starts it before `servers` and waits until it holds all of them to be up.
+    /// Starts it in front of `servers` and waits until it counts all of them as up.
     pub(super) fn start(servers: &[SocketAddr], directory: &Path) -> Result<Self, String> {
         let (entrance, statistics) = (process::free_address()?, process::free_address()?);
         let file = directory.join("haproxy.cfg");
@@ -62,7 +62,7 @@ impl Proxy {
     }
 }
 
-/// Neither `retries` nor `redispatch`: a request that a server did not answer has failed.
+/// Without `retries` and `redispatch`: a request without a response has failed.
 fn configuration(entrance: SocketAddr, statistics: SocketAddr, servers: &[SocketAddr]) -> String {
     let mut text = format!(
         "global

@@ -1,10 +1,10 @@
-//! Links between the files of the documentation: their target is there, its section too.
+//! Checks the links of the documentation: their file exists, and the section in it.
 
 use std::path::Path;
 
 use super::sources::Source;
 
-/// Links that lead nowhere, one line each. Addresses on the network are not asked for.
+/// Links without a target, one line each. URLs are not requested.
 pub(super) fn violations(root: &Path, files: &[Source]) -> Vec<String> {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.is_markdown()) {
@@ -17,7 +17,7 @@ pub(super) fn violations(root: &Path, files: &[Source]) -> Vec<String> {
     found
 }
 
-/// What `[text](target)` names in `text`, outside blocks of code.
+/// The targets of `[text](target)` in `text`, outside blocks of code.
 fn targets(text: &str) -> Vec<&str> {
     let mut in_block = false;
     let mut found = Vec::new();
@@ -59,7 +59,7 @@ fn resolve(root: &Path, from: &str, target: &str, files: &[Source]) -> Result<()
     Err("no such section".to_owned())
 }
 
-/// The path that `target` means in the file `from`; an empty one is that file itself.
+/// The path of `target` in the file `from`; an empty target is that file itself.
 fn joined(from: &str, target: &str) -> Option<String> {
     if target.is_empty() {
         return Some(from.to_owned());

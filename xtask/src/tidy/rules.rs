@@ -2,9 +2,9 @@
 
 use super::sources::Source;
 
-/// No longer than one can keep in mind.
+/// The longest source.
 const MAX_LINES: usize = 400;
-/// A file's header says what it is for, and no more.
+/// The longest `//!` header of a source.
 const MAX_HEADER_LINES: usize = 5;
 /// Files whose header may be longer, because it is the description of a format on disk or on the
 /// wire that operators look up.
@@ -14,11 +14,11 @@ const LONG_HEADERS: [&str; 2] = [
 ];
 /// Files that may be longer, because they are one table.
 const LONG_FILES: [&str; 0] = [];
-/// Files that list what others do.
+/// Files with the words of others.
 const NOT_OURS: [&str; 1] = ["Cargo.lock"];
 
-/// Words that say that something is left to do, or that name one contributor's machine or the hosts
-/// that it downloads from. They are cut in two, so that this file does not name them.
+/// Marks of unfinished work, paths of one contributor's machine, and hosts of registries. They are cut
+/// in two, so that this file does not contain them.
 const FORBIDDEN: [&str; 12] = [
     concat!("TO", "DO"),
     concat!("FIX", "ME"),
@@ -34,7 +34,7 @@ const FORBIDDEN: [&str; 12] = [
     concat!("deb.debian", ".org"),
 ];
 
-/// What is wrong with `files`, one line each.
+/// The violations in `files`, one line each.
 pub(super) fn violations(files: &[Source]) -> Vec<String> {
     files
         .iter()

@@ -1,4 +1,4 @@
-//! The files of the repository: what git knows or would take, without what is not text.
+//! The text files of the repository: those that git tracks, and new ones that it does not ignore.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,12 +14,12 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Whether it is Rust.
+    /// True for a Rust source.
     pub(crate) fn is_rust(&self) -> bool {
         self.has_extension("rs")
     }
 
-    /// Whether it is Markdown.
+    /// True for a Markdown file.
     pub(super) fn is_markdown(&self) -> bool {
         self.has_extension("md")
     }
@@ -44,7 +44,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Source>, String> {
     let listed = capture(&mut git)?;
     let mut files = Vec::new();
     for path in listed.split_terminator('\0') {
-        // A file may be deleted and still be in the index; one that is no UTF-8 is not text.
+        // A deleted file may still be in the index. A file that is not UTF-8 is not text.
         if let Ok(text) = std::fs::read_to_string(root.join(path)) {
             files.push(Source {
                 path: path.to_owned(),

@@ -5,6 +5,7 @@
 
 mod access;
 mod breaker;
+mod consumer_notifier;
 mod fallback;
 mod health_service;
 mod info_service;
@@ -20,6 +21,7 @@ pub use access::{
     AccessControl, AccessPolicy, AccessRequest, Action, Credentials, FailureLimit, Grant, Refusal,
 };
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
+pub use consumer_notifier::{ConsumerNotifier, ConsumerSubscription};
 pub use fallback::Fallback;
 pub use health_service::{
     CacheDependency, CheckOutcome, HealthCheck, HealthReport, HealthService, HealthStatus,

@@ -12,6 +12,8 @@
 )]
 
 pub mod cache_contract;
+pub mod consumer_contract;
+pub mod consumer_model;
 mod eventually;
 mod fake_clock;
 mod fakes;
@@ -23,6 +25,7 @@ pub mod store_contract;
 mod store_model;
 
 pub use cache_contract::CacheHarness;
+pub use consumer_contract::ConsumerHarness;
 pub use eventually::eventually;
 pub use fake_clock::FakeClock;
 pub use fakes::access::{FakeRevocationList, FakeTokens};

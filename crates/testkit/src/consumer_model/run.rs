@@ -1,0 +1,524 @@
+//! Runs operations on a store and on the model, and compares every outcome.
+
+use std::time::Duration;
+
+use posthorn_application::{
+    Clock, ConsumerError, ConsumerStatus, DeadLetterRequest, LeaseUpdate, PageLimit, Precondition,
+    PullRequest, PutConsumer, Redrive, RetentionPolicy,
+};
+use posthorn_domain::{
+    ConsumerKey, ConsumerKind, ConsumerName, ConsumerOptions, ConsumerPosition, ConsumerSettings,
+    FailureReason, LeaseDuration, LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag,
+    Timestamp, Topic,
+};
+use proptest::test_runner::{Config, TestRunner};
+
+use super::operations::{Operation, Position, operations};
+use super::{ConsumerModel, Place, Removal, TopicModel};
+use crate::consumer_contract::ConsumerHarness;
+use crate::samples;
+
+/// A delay that no sequence outlasts.
+const LONG: Duration = Duration::from_hours(24);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// Checks `cases` random sequences of operations, each on a fresh store made by `make`; shrinks
+/// what fails. With a real clock nothing expires: leases are long, and delays none or a day.
+///
+/// # Panics
+/// When the store and the model differ.
+pub fn check<H: ConsumerHarness>(cases: u32, make: impl AsyncFn() -> H) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let outcome = TestRunner::new(config).run(&operations(), |operations| {
+        runtime.block_on(async { run(make().await, &operations).await });
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+async fn run(harness: impl ConsumerHarness, operations: &[Operation]) {
+    let mut run = Run {
+        harness,
+        topic: samples::topic("work"),
+        held: TopicModel::default(),
+        consumers: [None, None],
+        given: Vec::new(),
+        tokens: Vec::new(),
+        nonces: Vec::new(),
+        ticks: 0,
+    };
+    for (step, operation) in operations.iter().enumerate() {
+        let context = format!("step {step}, {operation:?}");
+        run.tick().await;
+        run.step(operation, &context).await;
+        run.compare(&context).await;
+    }
+    run.compare_dead_letters().await;
+}
+
+struct Run<H> {
+    harness: H,
+    topic: Topic,
+    held: TopicModel,
+    consumers: [Option<ConsumerModel>; 2],
+    /// Every id given so far.
+    given: Vec<MessageId>,
+    tokens: Vec<LeaseToken>,
+    nonces: Vec<LeaseNonce>,
+    /// The time of the model, in milliseconds, where the store has a real clock.
+    ticks: u64,
+}
+
+impl<H: ConsumerHarness> Run<H> {
+    async fn step(&mut self, operation: &Operation, context: &str) {
+        match operation {
+            Operation::Append => self.append().await,
+            Operation::Delete { id } => self.delete(*id, context).await,
+            Operation::Prune { max_count } => self.prune(*max_count).await,
+            Operation::Put {
+                consumer,
+                settings,
+                start,
+            } => {
+                self.put(*consumer, *settings, *start, context).await;
+            }
+            Operation::DeleteConsumer { consumer } => {
+                let key = key(&self.topic, *consumer);
+                let deleted = self
+                    .harness
+                    .consumers()
+                    .delete(&key, &Precondition::None)
+                    .await;
+                let model = self.consumers[usize::from(*consumer)].take();
+                let expected = model.map(|_| ()).ok_or(ConsumerError::NotFound);
+                assert_eq!(deleted, expected, "{context}");
+            }
+            Operation::Pull {
+                consumer,
+                limit,
+                lease,
+            } => {
+                self.pull(*consumer, *limit, *lease, context).await;
+            }
+            Operation::Ack { consumer, leases } => {
+                self.update(*consumer, leases, LeaseUpdate::Ack, context)
+                    .await;
+            }
+            Operation::Nack {
+                consumer,
+                leases,
+                delay,
+                reason,
+            } => {
+                let delay = self.delay(*delay);
+                let reason = reason.then(|| FailureReason::parse("no").unwrap());
+                let update = LeaseUpdate::Nack { delay, reason };
+                self.update(*consumer, leases, update, context).await;
+            }
+            Operation::Extend {
+                consumer,
+                leases,
+                lease,
+            } => {
+                let update = LeaseUpdate::Extend(self.lease(*lease));
+                self.update(*consumer, leases, update, context).await;
+            }
+            Operation::GiveBack { consumer, pull } => {
+                let Some(nonce) = pick(&self.nonces, *pull) else {
+                    return;
+                };
+                let key = key(&self.topic, *consumer);
+                let returned = self.harness.consumers().give_back(&key, nonce).await;
+                let now = self.now();
+                let expected = self.on_model(*consumer, |model| model.give_back(nonce, now));
+                assert_eq!(returned, expected, "{context}");
+            }
+            Operation::Seek { consumer, to } => self.seek(*consumer, *to, context).await,
+            Operation::Redrive { consumer, ids } => {
+                self.redrive(*consumer, ids.as_deref(), context).await;
+            }
+            Operation::DeleteDead { consumer, id } => {
+                let (key, id) = (key(&self.topic, *consumer), self.id(*id));
+                let deleted = self.harness.consumers().delete_dead_letter(&key, id).await;
+                let expected = self.on_model(*consumer, |model| model.dead.remove(&id).is_some());
+                assert_eq!(deleted, expected, "{context}");
+            }
+            Operation::Pass(millis) => {
+                if let Some(clock) = self.harness.clock() {
+                    clock.advance(Duration::from_millis(*millis));
+                }
+            }
+            Operation::Reopen => self.reopen(context).await,
+        }
+    }
+
+    /// With a real clock, each operation has a millisecond of its own.
+    async fn tick(&mut self) {
+        if self.harness.clock().is_none() {
+            self.ticks += 1;
+            self.harness.pass(2 * MILLISECOND).await;
+        }
+        self.expire();
+    }
+
+    fn expire(&mut self) {
+        let now = self.now();
+        for model in self.consumers.iter_mut().flatten() {
+            model.expire(now);
+        }
+    }
+
+    async fn append(&mut self) {
+        let append = samples::append(&self.topic, "x");
+        let appended = self.harness.store().append(append).await.unwrap();
+        let id = appended.receipt.id;
+        self.given.push(id);
+        self.held.held.push(id);
+        for model in self.consumers.iter_mut().flatten() {
+            model.messages.insert(id, Place::New);
+        }
+    }
+
+    async fn delete(&mut self, id: u8, context: &str) {
+        let id = self.id(id);
+        let is_held = self.held.held.contains(&id);
+        let deleted = self.harness.store().delete(&self.topic, id).await;
+        assert_eq!(deleted, Ok(is_held), "{context}");
+        if is_held {
+            self.remove(id, Removal::Deleted);
+        }
+    }
+
+    async fn prune(&mut self, max_count: u64) {
+        let policy = RetentionPolicy {
+            max_age: LONG,
+            max_count,
+        };
+        while self.harness.store().prune(&policy, 100).await.unwrap().more {}
+        let kept = usize::try_from(max_count).unwrap();
+        let excess = self.held.held.len().saturating_sub(kept);
+        for id in self.held.held[..excess].to_vec() {
+            self.remove(id, Removal::Pruned);
+        }
+    }
+
+    fn remove(&mut self, id: MessageId, removal: Removal) {
+        self.held.held.retain(|held| *held != id);
+        for model in self.consumers.iter_mut().flatten() {
+            model.removed(id, removal);
+        }
+    }
+
+    async fn put(&mut self, consumer: u8, settings: u8, start: Position, context: &str) {
+        let settings = self.settings(settings);
+        let start = self.position(start);
+        let put = PutConsumer {
+            settings: settings.clone(),
+            tag: SettingsTag::from_bytes([consumer; SettingsTag::LENGTH]),
+            start,
+            precondition: Precondition::None,
+        };
+        let key = key(&self.topic, consumer);
+        let outcome = self.harness.consumers().put(&key, put).await;
+        let place = usize::from(consumer);
+        let created = self.consumers[place].is_none();
+        assert_eq!(outcome.map(|put| put.created), Ok(created), "{context}");
+        let position = start.cursor(self.newest());
+        match &mut self.consumers[place] {
+            Some(model) => model.settings = settings,
+            absent => *absent = Some(ConsumerModel::new(settings, &self.held, position)),
+        }
+    }
+
+    async fn pull(&mut self, consumer: u8, limit: u64, lease: u8, context: &str) {
+        let bits = u64::try_from(self.nonces.len()).unwrap() + 1;
+        let request = PullRequest {
+            limit: PullLimit::parse(limit).unwrap(),
+            lease: self.lease(lease),
+            nonce: LeaseNonce::from_bits(bits),
+        };
+        let key = key(&self.topic, consumer);
+        let pulled = self.harness.consumers().pull(&key, request).await;
+        let now = self.now();
+        let expected = self.on_model(consumer, |model| {
+            let messages = model.pull(&request, now);
+            let more = model.capacity() > 0 && !model.ready(now).is_empty();
+            let expires = now.saturating_add(request.lease.unwrap_or(model.settings.lease).get());
+            (messages, more, model.next_due(now), expires)
+        });
+        let (pulled, expected) = match (pulled, expected) {
+            (Ok(pulled), Ok(expected)) => (pulled, expected),
+            (pulled, expected) => {
+                return assert_eq!(pulled.err(), expected.err(), "{context}");
+            }
+        };
+        let messages = pulled.messages.iter();
+        let messages: Vec<_> = messages
+            .map(|leased| (leased.message.id, leased.attempt))
+            .collect();
+        assert_eq!(
+            (messages, pulled.more),
+            (expected.0, expected.1),
+            "{context}"
+        );
+        if self.harness.clock().is_some() {
+            assert_eq!(pulled.next_due, expected.2, "{context}");
+            let ends = pulled.messages.iter().map(|leased| leased.expires_at);
+            assert!(ends.into_iter().all(|end| end == expected.3), "{context}");
+        }
+        self.nonces.push(request.nonce);
+        let tokens = pulled
+            .messages
+            .iter()
+            .map(|leased| leased.token(request.nonce));
+        self.tokens.extend(tokens);
+    }
+
+    async fn update(&mut self, consumer: u8, leases: &[u8], update: LeaseUpdate, context: &str) {
+        let mut tokens: Vec<_> = leases
+            .iter()
+            .filter_map(|lease| self.token(*lease))
+            .collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let key = key(&self.topic, consumer);
+        let consumers = self.harness.consumers();
+        let updated = consumers.update_leases(&key, &tokens, update.clone()).await;
+        let now = self.now();
+        let expected = self.on_model(consumer, |model| model.update(&tokens, &update, now));
+        let end = |outcome: &Result<posthorn_application::LeasesUpdated, _>| {
+            outcome.as_ref().ok().and_then(|updated| updated.expires_at)
+        };
+        if self.harness.clock().is_some() {
+            assert_eq!(end(&updated), end(&expected), "{context}");
+        }
+        let valid = |outcome: Result<posthorn_application::LeasesUpdated, ConsumerError>| {
+            outcome.map(|updated| updated.valid)
+        };
+        assert_eq!(valid(updated), valid(expected), "{context}");
+    }
+
+    async fn seek(&mut self, consumer: u8, to: Position, context: &str) {
+        let (key, to) = (key(&self.topic, consumer), self.position(to));
+        let status = self.harness.consumers().seek(&key, to).await;
+        let (position, now) = (to.cursor(self.newest()), self.now());
+        let held = std::mem::take(&mut self.held);
+        let expected = self.on_model(consumer, |model| {
+            model.seek(&held, position, now);
+            model.counts()
+        });
+        self.held = held;
+        assert_eq!(status.map(|status| status.counts), expected, "{context}");
+    }
+
+    async fn redrive(&mut self, consumer: u8, ids: Option<&[u8]>, context: &str) {
+        let redrive = match ids {
+            None => Redrive::All,
+            Some(ids) => {
+                let mut ids: Vec<_> = ids.iter().map(|id| self.id(*id)).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                Redrive::Ids(ids)
+            }
+        };
+        let key = key(&self.topic, consumer);
+        let redriven = self.harness.consumers().redrive(&key, &redrive).await;
+        let now = self.now();
+        let expected = self.on_model(consumer, |model| model.redrive(&redrive, now));
+        assert_eq!(redriven, expected, "{context}");
+    }
+
+    /// Each grant is either kept or lost; the model follows the store.
+    async fn reopen(&mut self, context: &str) {
+        if !self.harness.reopen().await {
+            return;
+        }
+        let (consumers, now) = (self.harness.consumers(), self.now());
+        for (number, model) in (0..).zip(&mut self.consumers) {
+            let Some(model) = model else { continue };
+            let leases = model.leases();
+            let tokens: Vec<_> = leases
+                .map(|(id, lease)| LeaseToken {
+                    id,
+                    attempt: lease.attempt,
+                    nonce: lease.nonce,
+                })
+                .collect();
+            let (key, update) = (key(&self.topic, number), LeaseUpdate::Extend(None));
+            let kept = consumers
+                .update_leases(&key, &tokens, update.clone())
+                .await
+                .unwrap();
+            let (kept, lost): (Vec<_>, Vec<_>) = tokens
+                .into_iter()
+                .zip(kept.valid)
+                .partition(|(_, valid)| *valid);
+            for (token, _) in lost {
+                model.lose_grant(token.id);
+            }
+            let kept: Vec<_> = kept.into_iter().map(|(token, _)| token).collect();
+            let valid = model.update(&kept, &update, now).valid;
+            assert!(valid.into_iter().all(|valid| valid), "{context}");
+            // The date of the last pull may be lost with its grants.
+            let status = consumers.status(&key).await.unwrap();
+            if status.last_pull_at < model.last_pull_at || self.harness.clock().is_none() {
+                model.last_pull_at = status.last_pull_at;
+            }
+        }
+    }
+
+    async fn compare(&mut self, context: &str) {
+        self.expire();
+        for (number, model) in (0..).zip(&self.consumers) {
+            let key = key(&self.topic, number);
+            let status = self.harness.consumers().status(&key).await;
+            let Some(model) = model else {
+                assert_eq!(status, Err(ConsumerError::NotFound), "{context}");
+                continue;
+            };
+            let status = status.unwrap_or_else(|error| panic!("{context}: {error}"));
+            let has_clock = self.harness.clock().is_some();
+            let expected = ConsumerStatus {
+                key,
+                settings: model.settings.clone(),
+                tag: SettingsTag::from_bytes([number; SettingsTag::LENGTH]),
+                counts: model.counts(),
+                oldest_waiting_at: model.oldest_waiting_at(),
+                last_pull_at: if has_clock {
+                    model.last_pull_at
+                } else {
+                    status.last_pull_at
+                },
+            };
+            assert_eq!(status, expected, "{context}");
+        }
+    }
+
+    async fn compare_dead_letters(&self) {
+        for (number, model) in (0..).zip(&self.consumers) {
+            let Some(model) = model else { continue };
+            let request = DeadLetterRequest {
+                after: None,
+                limit: PageLimit::MAX,
+            };
+            let key = key(&self.topic, number);
+            let page = self
+                .harness
+                .consumers()
+                .dead_letters(&key, request)
+                .await
+                .unwrap();
+            assert!(!page.has_more);
+            let letters = page.letters.iter();
+            let ids: Vec<_> = letters.clone().map(|letter| letter.message.id).collect();
+            assert_eq!(ids, model.dead.keys().copied().collect::<Vec<_>>());
+            for (letter, death) in letters.zip(model.dead.values()) {
+                let id = letter.message.id;
+                assert_eq!(letter.attempts, death.attempts, "of {id}");
+                assert_eq!(letter.reason, death.reason, "of {id}");
+                if self.harness.clock().is_some() {
+                    assert_eq!(letter.died_at, death.died_at, "of {id}");
+                }
+            }
+        }
+    }
+
+    fn on_model<T>(
+        &mut self,
+        consumer: u8,
+        operation: impl FnOnce(&mut ConsumerModel) -> T,
+    ) -> Result<T, ConsumerError> {
+        let model = self.consumers[usize::from(consumer)].as_mut();
+        model.map(operation).ok_or(ConsumerError::NotFound)
+    }
+
+    fn now(&self) -> Timestamp {
+        match self.harness.clock() {
+            Some(clock) => clock.now(),
+            None => Timestamp::from_millis(self.ticks),
+        }
+    }
+
+    fn newest(&self) -> MessageId {
+        self.given.last().copied().unwrap_or(MessageId::MIN)
+    }
+
+    /// One of the ids given so far, or the least one.
+    fn id(&self, place: u8) -> MessageId {
+        let place = usize::from(place) % (self.given.len() + 1);
+        self.given.get(place).copied().unwrap_or(MessageId::MIN)
+    }
+
+    /// One of the last 16 tokens, so that many are of valid leases.
+    fn token(&self, place: u8) -> Option<LeaseToken> {
+        pick(&self.tokens[self.tokens.len().saturating_sub(16)..], place)
+    }
+
+    fn position(&self, position: Position) -> ConsumerPosition {
+        match position {
+            Position::Oldest => ConsumerPosition::Oldest,
+            Position::Newest => ConsumerPosition::Newest,
+            Position::After(id) => ConsumerPosition::After(self.id(id)),
+            Position::From(id) => ConsumerPosition::From(self.id(id).timestamp()),
+        }
+    }
+
+    fn settings(&self, number: u8) -> ConsumerSettings {
+        let (lease, attempts, backoff, in_flight) = match number {
+            0 => (10.0, 5, vec![0.0, 5.0, 30.0], 1_000),
+            1 => (5.0, 1, vec![0.0], 1_000),
+            2 => (5.0, 2, vec![2.0], 3),
+            3 => (1.0, 3, vec![0.0], 2),
+            _ => (20.0, 2, vec![0.0], 1),
+        };
+        let has_clock = self.harness.clock().is_some();
+        let options = ConsumerOptions {
+            lease_seconds: Some(if has_clock { lease } else { 43_200.0 }),
+            max_attempts: Some(attempts),
+            backoff_seconds: Some(if has_clock { backoff } else { vec![0.0] }),
+            max_in_flight: Some(in_flight),
+        };
+        ConsumerSettings::parse(&options).unwrap()
+    }
+
+    fn lease(&self, number: u8) -> Option<LeaseDuration> {
+        let seconds = match number {
+            1 => 1.5,
+            2 => 60.0,
+            _ => return None,
+        };
+        self.harness.clock()?;
+        Some(LeaseDuration::parse(seconds).unwrap())
+    }
+
+    fn delay(&self, number: Option<u8>) -> Option<Duration> {
+        match number? {
+            0 => Some(Duration::ZERO),
+            1 if self.harness.clock().is_some() => Some(Duration::from_millis(2_500)),
+            _ => Some(LONG),
+        }
+    }
+}
+
+fn key(topic: &Topic, consumer: u8) -> ConsumerKey {
+    ConsumerKey {
+        topic: topic.clone(),
+        kind: ConsumerKind::Consumer,
+        name: ConsumerName::parse(&format!("c{consumer}")).unwrap(),
+    }
+}
+
+fn pick<T: Copy>(from: &[T], place: u8) -> Option<T> {
+    let place = usize::from(place).checked_rem(from.len())?;
+    from.get(place).copied()
+}

@@ -1,5 +1,7 @@
 //! The `MessageStore` port in memory: fast, bounded, and lost with the process.
 
+mod consumer_store;
+mod consumers;
 mod idempotency_keys;
 mod prune_watermarks;
 mod settings;
@@ -10,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    StoreError, Subscription, TopicNotifier, TopicPage, TopicRequest,
+    Append, AppendError, Appended, Clock, ConsumerNotifier, MessageStore, Page, PageRequest,
+    Pruned, RetentionPolicy, StoreError, Subscription, TopicNotifier, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 
@@ -30,6 +32,7 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<StoreState>,
     notifier: Arc<TopicNotifier>,
+    consumer_notifier: Arc<ConsumerNotifier>,
 }
 
 impl MemoryStore {
@@ -39,6 +42,7 @@ impl MemoryStore {
             clock,
             state: Mutex::new(StoreState::new(settings)),
             notifier: Arc::default(),
+            consumer_notifier: Arc::default(),
         }
     }
 
@@ -63,7 +67,9 @@ impl MessageStore for MemoryStore {
         let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
         let appended = self.open()?.append(append, now, monotonic)?;
         if !appended.replayed {
-            self.notifier.notify([appended.receipt.topic.as_str()]);
+            let topic = appended.receipt.topic.as_str();
+            self.notifier.notify([topic]);
+            self.consumer_notifier.notify_topics([topic]);
         }
         Ok(appended)
     }
@@ -77,7 +83,8 @@ impl MessageStore for MemoryStore {
     }
 
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
-        Ok(self.open()?.delete(topic, id))
+        let mut state = self.open()?;
+        Ok(state.delete(topic, id, self.clock.now()))
     }
 
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
@@ -124,5 +131,6 @@ impl MessageStore for MemoryStore {
     async fn close(&self) {
         self.lock().close();
         self.notifier.close();
+        self.consumer_notifier.close();
     }
 }

@@ -4,15 +4,16 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Cache, MessageStore, QuotaCounter, RevocationList};
+use posthorn_application::{Cache, ConsumerStore, MessageStore, QuotaCounter, RevocationList};
 use posthorn_memory::{
     CachedRevocationList, MemoryCache, MemoryCacheSettings, MemoryQuotaCounter,
     MemoryQuotaSettings, MemoryRevocationList, MemoryStore, MemoryStoreSettings,
 };
 use posthorn_testkit::{
-    CacheHarness, FakeClock, QuotaHarness, RevocationListHarness, StoreHarness,
-    cache_contract_tests, quota_clock_tests, quota_contract_tests, revocation_list_contract_tests,
-    store_clock_tests, store_contract_tests, store_model_tests,
+    CacheHarness, ConsumerHarness, FakeClock, QuotaHarness, RevocationListHarness, StoreHarness,
+    cache_contract_tests, consumer_clock_tests, consumer_contract_tests, consumer_model_tests,
+    quota_clock_tests, quota_contract_tests, revocation_list_contract_tests, store_clock_tests,
+    store_contract_tests, store_model_tests,
 };
 
 struct Harness {
@@ -47,6 +48,12 @@ impl StoreHarness for Harness {
     }
 }
 
+impl ConsumerHarness for Harness {
+    fn consumers(&self) -> Arc<dyn ConsumerStore> {
+        self.store.clone()
+    }
+}
+
 impl CacheHarness for Harness {
     fn cache(&self) -> Arc<dyn Cache<Vec<u8>>> {
         self.cache.clone()
@@ -70,6 +77,7 @@ impl QuotaHarness for Harness {
 store_contract_tests!(Harness::new());
 store_clock_tests!(Harness::new());
 store_model_tests!(cases = 512, Harness::new());
+consumer_model_tests!(cases = 512, Harness::new());
 cache_contract_tests!(Harness::new());
 quota_contract_tests!(Harness::new());
 quota_clock_tests!(cases = 512, Harness::new());
@@ -113,4 +121,11 @@ mod cached_revocations {
     use super::*;
 
     revocation_list_contract_tests!(Revocations::cached());
+}
+
+mod consumers {
+    use super::*;
+
+    consumer_contract_tests!(Harness::new());
+    consumer_clock_tests!(Harness::new());
 }

@@ -1,5 +1,6 @@
 //! The topics of the memory store, their order and their bounds, behind the store's lock.
 
+mod consumers;
 mod retention;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use posthorn_application::{
 };
 use posthorn_domain::{Durability, Message, MessageId, NewMessage, Receipt, Timestamp, Topic};
 
+use super::consumers::{Consumers, Removal};
 use super::idempotency_keys::{IdempotencyKeys, KeyedReceipt, ScopedKey};
 use super::prune_watermarks::PruneWatermarks;
 use super::settings::MemoryStoreSettings;
@@ -28,6 +30,7 @@ pub(super) struct StoreState {
     /// The topics without a message.
     watermarks: PruneWatermarks,
     keys: IdempotencyKeys,
+    consumers: Consumers,
     messages: usize,
     bytes: usize,
     last: MessageId,
@@ -42,6 +45,7 @@ impl StoreState {
             oldest: BTreeMap::new(),
             watermarks: PruneWatermarks::default(),
             keys: IdempotencyKeys::new(settings.max_idempotency_keys),
+            consumers: Consumers::default(),
             messages: 0,
             bytes: 0,
             last: MessageId::MIN,
@@ -117,14 +121,17 @@ impl StoreState {
         }
     }
 
-    pub(super) fn delete(&mut self, topic: &Topic, id: MessageId) -> bool {
+    pub(super) fn delete(&mut self, topic: &Topic, id: MessageId, now: Timestamp) -> bool {
         let Some(log) = self.topics.get_mut(topic) else {
             return false;
         };
         let first = log.first();
+        // A lease that expired before the deletion ends first, while its message is there.
+        self.consumers.expire(topic, log, now);
         let Some(message) = log.remove(id) else {
             return false;
         };
+        self.consumers.message_removed(topic, id, Removal::Deleted);
         self.messages -= 1;
         self.bytes -= weight(&message.content, &message.attributes);
         self.update_order(topic, first);
@@ -162,7 +169,7 @@ impl StoreState {
         now: Timestamp,
     ) -> Result<Receipt, StoreError> {
         let weight = weight(&message.content, &message.attributes);
-        self.evict_for(weight)?;
+        self.evict_for(weight, now)?;
         let timestamp = now.max(self.last.timestamp());
         let id = MessageId::new(timestamp, self.last.sequence().saturating_add(1));
         self.last = id;

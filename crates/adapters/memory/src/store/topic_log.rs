@@ -47,6 +47,17 @@ impl TopicLog {
         self.messages.remove(&id)
     }
 
+    /// The messages after `id`, oldest first.
+    pub(super) fn newer_than(&self, id: MessageId) -> impl Iterator<Item = &Arc<Message>> {
+        let after = (Bound::Excluded(id), Bound::Unbounded);
+        self.messages.range(after).map(|(_, message)| message)
+    }
+
+    /// The number of messages at or before `id`; O(n) in it.
+    pub(super) fn count_to(&self, id: MessageId) -> usize {
+        self.messages.range(..=id).count()
+    }
+
     /// Removes the oldest message as retention does.
     pub(super) fn prune_first(&mut self) -> Option<Arc<Message>> {
         let (id, message) = self.messages.pop_first()?;

@@ -4,6 +4,7 @@ use posthorn_application::{RetentionPolicy, StoreError};
 use posthorn_domain::{Timestamp, Topic};
 
 use super::StoreState;
+use crate::store::consumers::Removal;
 use crate::store::settings::MemoryStoreSettings;
 use crate::weight::weight;
 
@@ -45,7 +46,7 @@ impl StoreState {
             let excess = log.len().saturating_sub(max_count).max(too_old);
             let topic = topic.clone();
             step.more = excess > left;
-            step.removed += self.prune_oldest(&topic, excess.min(left));
+            step.removed += self.prune_oldest(&topic, excess.min(left), now);
             step.next = Some(topic);
             if step.more {
                 return step;
@@ -55,7 +56,7 @@ impl StoreState {
     }
 
     /// Removes the oldest messages of all topics until one more of `weight` bytes fits.
-    pub(super) fn evict_for(&mut self, weight: usize) -> Result<(), StoreError> {
+    pub(super) fn evict_for(&mut self, weight: usize, now: Timestamp) -> Result<(), StoreError> {
         let MemoryStoreSettings {
             max_messages,
             max_bytes,
@@ -70,23 +71,29 @@ impl StoreState {
                 break;
             };
             let topic = topic.clone();
-            self.prune_oldest(&topic, 1);
+            self.prune_oldest(&topic, 1, now);
         }
         Ok(())
     }
 
     /// Removes the `count` oldest messages of `topic` as retention does; returns how many.
-    fn prune_oldest(&mut self, topic: &Topic, count: usize) -> usize {
+    fn prune_oldest(&mut self, topic: &Topic, count: usize, now: Timestamp) -> usize {
         let Some(log) = self.topics.get_mut(topic) else {
             return 0;
         };
         let first = log.first();
+        if count > 0 {
+            // A lease that expired before ends first, while its message is there.
+            self.consumers.expire(topic, log, now);
+        }
         let mut removed = 0;
         while removed < count
             && let Some(message) = log.prune_first()
         {
             removed += 1;
             self.bytes -= weight(&message.content, &message.attributes);
+            let (id, removal) = (message.id, Removal::Pruned);
+            self.consumers.message_removed(topic, id, removal);
         }
         self.messages -= removed;
         self.update_order(topic, first);

@@ -1,0 +1,236 @@
+//! The consumers of all topics, and the bounds of what they hold.
+
+mod consumer;
+mod dead_letters;
+mod entries;
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use posthorn_application::{
+    ConsumerError, ConsumerPut, ConsumerStatus, MAX_CONSUMERS_PER_TOPIC, Precondition, PutConsumer,
+    StoreError,
+};
+use posthorn_domain::{
+    ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, MessageId, Timestamp, Topic,
+};
+
+use super::topic_log::TopicLog;
+use consumer::Consumer;
+
+pub(super) use consumer::{Removal, Step};
+
+/// The most consumers of all topics together.
+const MAX_CONSUMERS: usize = 10_000;
+/// The most leases and redeliveries of all consumers together; about 400 bytes each. At this
+/// number a pull hands out redeliveries only.
+const MAX_ENTRIES: usize = 200_000;
+/// The most bytes that dead letters and redriven copies of all consumers take.
+const MAX_COPY_BYTES: usize = 32 << 20;
+
+type TopicConsumers = BTreeMap<(ConsumerKind, ConsumerName), Consumer>;
+
+#[derive(Default)]
+pub(super) struct Consumers {
+    /// Only topics that have one.
+    topics: BTreeMap<Topic, TopicConsumers>,
+    count: usize,
+    entries: usize,
+    copy_bytes: usize,
+}
+
+/// The topic and the moment of a call.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) log: &'a TopicLog,
+    pub(super) now: Timestamp,
+    /// The newest id that the store has given.
+    pub(super) newest: MessageId,
+}
+
+impl Consumers {
+    pub(super) fn put(
+        &mut self,
+        key: &ConsumerKey,
+        put: PutConsumer,
+        at: At<'_>,
+    ) -> Result<ConsumerPut, ConsumerError> {
+        let exists = self.find(key);
+        if !put.precondition.holds(exists.map(|consumer| consumer.tag)) {
+            return Err(ConsumerError::PreconditionFailed);
+        }
+        let created = exists.is_none();
+        if created {
+            self.check_limits(&key.topic)?;
+            let cursor = cursor(put.start, at)?;
+            let consumer = Consumer::new(put.settings, put.tag, cursor, at.log);
+            let consumers = self.topics.entry(key.topic.clone()).or_default();
+            consumers.insert((key.kind, key.name.clone()), consumer);
+            self.count += 1;
+        } else {
+            self.update(key, at, |consumer, _| {
+                (consumer.settings, consumer.tag) = (put.settings, put.tag);
+            })?;
+        }
+        let status = self.status(key, at)?;
+        Ok(ConsumerPut { created, status })
+    }
+
+    pub(super) fn status(
+        &mut self,
+        key: &ConsumerKey,
+        at: At<'_>,
+    ) -> Result<ConsumerStatus, ConsumerError> {
+        self.update(key, at, |consumer, _| ConsumerStatus {
+            key: key.clone(),
+            settings: consumer.settings.clone(),
+            tag: consumer.tag,
+            counts: consumer.counts(at.log),
+            oldest_waiting_at: consumer.oldest_waiting(at.log).map(MessageId::timestamp),
+            last_pull_at: consumer.last_pull_at(),
+        })
+    }
+
+    pub(super) fn list(
+        &mut self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        at: At<'_>,
+    ) -> Vec<ConsumerStatus> {
+        let names = self.topics.get(topic).into_iter().flatten();
+        let names = names.filter(|((of, _), _)| *of == kind);
+        let keys: Vec<_> = names
+            .map(|((kind, name), _)| ConsumerKey {
+                topic: topic.clone(),
+                kind: *kind,
+                name: name.clone(),
+            })
+            .collect();
+        let statuses = keys.iter().map(|key| self.status(key, at));
+        statuses.filter_map(Result::ok).collect()
+    }
+
+    pub(super) fn topics(&self, after: Option<&Topic>, limit: usize) -> Vec<Topic> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let topics = self.topics.range::<Topic, _>((start, Bound::Unbounded));
+        topics.take(limit).map(|(topic, _)| topic.clone()).collect()
+    }
+
+    pub(super) fn delete(
+        &mut self,
+        key: &ConsumerKey,
+        precondition: &Precondition,
+    ) -> Result<(), ConsumerError> {
+        let consumer = self.find(key).ok_or(ConsumerError::NotFound)?;
+        if !precondition.holds(Some(consumer.tag)) {
+            return Err(ConsumerError::PreconditionFailed);
+        }
+        let (entries, copy_bytes) = (consumer.entry_count(), consumer.copy_bytes());
+        self.entries -= entries;
+        self.copy_bytes -= copy_bytes;
+        self.count -= 1;
+        if let Some(consumers) = self.topics.get_mut(&key.topic) {
+            consumers.remove(&(key.kind, key.name.clone()));
+            if consumers.is_empty() {
+                self.topics.remove(&key.topic);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn seek(
+        &mut self,
+        key: &ConsumerKey,
+        to: ConsumerPosition,
+        at: At<'_>,
+    ) -> Result<ConsumerStatus, ConsumerError> {
+        self.find(key).ok_or(ConsumerError::NotFound)?;
+        let cursor = cursor(to, at)?;
+        self.update(key, at, |consumer, step| consumer.seek(cursor, step))?;
+        self.status(key, at)
+    }
+
+    /// Expires the leases of a consumer, runs `operation` on it, and counts what it holds after.
+    pub(super) fn update<T>(
+        &mut self,
+        key: &ConsumerKey,
+        at: At<'_>,
+        operation: impl FnOnce(&mut Consumer, Step<'_>) -> T,
+    ) -> Result<T, ConsumerError> {
+        let consumers = self.topics.get_mut(&key.topic);
+        let consumer = consumers.and_then(|all| all.get_mut(&(key.kind, key.name.clone())));
+        let consumer = consumer.ok_or(ConsumerError::NotFound)?;
+        let usage = (&mut self.entries, &mut self.copy_bytes);
+        Ok(run(consumer, usage, at.log, at.now, operation))
+    }
+
+    /// Expires the leases of every consumer of `topic`: removals from the topic come next.
+    pub(super) fn expire(&mut self, topic: &Topic, log: &TopicLog, now: Timestamp) {
+        for consumer in self.topics.get_mut(topic).into_iter().flatten() {
+            let usage = (&mut self.entries, &mut self.copy_bytes);
+            run(consumer.1, usage, log, now, |_, _| ());
+        }
+    }
+
+    /// Adjusts every consumer of `topic` to the removal of the message `id`.
+    pub(super) fn message_removed(&mut self, topic: &Topic, id: MessageId, removal: Removal) {
+        for (_, consumer) in self.topics.get_mut(topic).into_iter().flatten() {
+            let before = (consumer.entry_count(), consumer.copy_bytes());
+            consumer.message_removed(id, removal);
+            self.entries = self.entries - before.0 + consumer.entry_count();
+            self.copy_bytes = self.copy_bytes - before.1 + consumer.copy_bytes();
+        }
+    }
+
+    fn find(&self, key: &ConsumerKey) -> Option<&Consumer> {
+        let consumers = self.topics.get(&key.topic)?;
+        consumers.get(&(key.kind, key.name.clone()))
+    }
+
+    fn check_limits(&self, topic: &Topic) -> Result<(), ConsumerError> {
+        if self.topics.get(topic).map_or(0, BTreeMap::len) >= MAX_CONSUMERS_PER_TOPIC {
+            return Err(ConsumerError::LimitReached);
+        }
+        if self.count >= MAX_CONSUMERS {
+            let text = format!("the memory store holds at most {MAX_CONSUMERS} consumers");
+            return Err(StoreError::Full(text).into());
+        }
+        Ok(())
+    }
+}
+
+/// Expires the leases of `consumer` and runs `operation` on it; `usage` is the number of entries
+/// and the bytes of copies of all consumers.
+fn run<T>(
+    consumer: &mut Consumer,
+    (entries, copy_bytes): (&mut usize, &mut usize),
+    log: &TopicLog,
+    now: Timestamp,
+    operation: impl FnOnce(&mut Consumer, Step<'_>) -> T,
+) -> T {
+    let of_others = (
+        *entries - consumer.entry_count(),
+        *copy_bytes - consumer.copy_bytes(),
+    );
+    let mut step = Step {
+        log,
+        now,
+        free_entries: 0,
+        max_copy_bytes: MAX_COPY_BYTES.saturating_sub(of_others.1),
+    };
+    consumer.expire(step);
+    step.free_entries = MAX_ENTRIES.saturating_sub(of_others.0 + consumer.entry_count());
+    let outcome = operation(consumer, step);
+    *entries = of_others.0 + consumer.entry_count();
+    *copy_bytes = of_others.1 + consumer.copy_bytes();
+    outcome
+}
+
+/// The cursor of a position, at most the newest id: every later message is after it.
+fn cursor(position: ConsumerPosition, at: At<'_>) -> Result<MessageId, ConsumerError> {
+    let cursor = position.cursor(at.newest);
+    if cursor > at.newest && cursor.timestamp() > at.now {
+        return Err(ConsumerError::PositionAhead);
+    }
+    Ok(cursor.min(at.newest))
+}

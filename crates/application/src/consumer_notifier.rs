@@ -1,16 +1,15 @@
 //! The wake-ups of waiting pulls: one notifier for all consumers of a process.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use event_listener::Event;
 use posthorn_domain::{ConsumerKey, Topic};
 
 use crate::ports::message_store::Subscription;
+use crate::wake_channel::WakeChannel;
 
-type Channels = HashMap<Topic, HashMap<ConsumerKey, Arc<Channel>>>;
+type Channels = HashMap<Topic, HashMap<ConsumerKey, Arc<WakeChannel>>>;
 
 /// Wakes the watchers of consumers. Stores use it to implement `ConsumerStore::watch`. It needs no
 /// async runtime and holds one entry for each consumer that has a watcher.
@@ -19,25 +18,13 @@ pub struct ConsumerNotifier {
     channels: Mutex<Channels>,
 }
 
-/// The shared state of all watchers of one consumer.
-#[derive(Debug, Default)]
-struct Channel {
-    /// The number of changes so far.
-    changes: AtomicU64,
-    /// True after [`ConsumerNotifier::close`]: nobody waits any longer.
-    closed: AtomicBool,
-    /// Written under the lock of the notifier only.
-    watchers: AtomicUsize,
-    event: Event,
-}
-
 /// A subscription to one consumer. However many changes happen between two calls of `changed`, the
 /// watcher is woken once.
 #[derive(Debug)]
 pub struct ConsumerSubscription {
     key: ConsumerKey,
     notifier: Arc<ConsumerNotifier>,
-    channel: Arc<Channel>,
+    channel: Arc<WakeChannel>,
     /// The number of changes at the last return of `changed`.
     seen: u64,
 }
@@ -48,12 +35,12 @@ impl ConsumerNotifier {
         let mut channels = self.lock();
         let of_topic = channels.entry(key.topic.clone()).or_default();
         let channel = Arc::clone(of_topic.entry(key.clone()).or_default());
-        channel.watchers.fetch_add(1, Ordering::Relaxed);
+        let seen = channel.enter();
         drop(channels);
         ConsumerSubscription {
             key: key.clone(),
             notifier: Arc::clone(self),
-            seen: channel.changes.load(Ordering::Acquire),
+            seen,
             channel,
         }
     }
@@ -101,8 +88,7 @@ impl ConsumerNotifier {
         let channels = std::mem::take(&mut *self.lock());
         let all = channels.values().flat_map(HashMap::values);
         for channel in all {
-            channel.closed.store(true, Ordering::Release);
-            channel.notify();
+            channel.close();
         }
     }
 
@@ -111,26 +97,10 @@ impl ConsumerNotifier {
     }
 }
 
-impl Channel {
-    fn notify(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
-        self.event.notify(usize::MAX);
-    }
-}
-
 #[async_trait]
 impl Subscription for ConsumerSubscription {
     async fn changed(&mut self) {
-        loop {
-            // Listen before the look: a change after the look wakes the listener.
-            let listener = self.channel.event.listen();
-            let changes = self.channel.changes.load(Ordering::Acquire);
-            if changes != self.seen || self.channel.closed.load(Ordering::Acquire) {
-                self.seen = changes;
-                return;
-            }
-            listener.await;
-        }
+        self.channel.changed(&mut self.seen).await;
     }
 }
 
@@ -138,11 +108,11 @@ impl Drop for ConsumerSubscription {
     fn drop(&mut self) {
         let mut channels = self.notifier.lock();
         // Under the lock: of several watchers that leave at once, the last one removes the entry.
-        let last = self.channel.watchers.fetch_sub(1, Ordering::Relaxed) == 1;
+        let last = self.channel.leave();
         let Some(of_topic) = channels.get_mut(&self.key.topic) else {
             return;
         };
-        let is_current = |channel: &Arc<Channel>| Arc::ptr_eq(channel, &self.channel);
+        let is_current = |channel: &Arc<WakeChannel>| Arc::ptr_eq(channel, &self.channel);
         if last && of_topic.get(&self.key).is_some_and(is_current) {
             of_topic.remove(&self.key);
         }

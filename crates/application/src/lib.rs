@@ -16,6 +16,7 @@ mod rate_limiter;
 mod replica_share;
 mod retention;
 mod topic_notifier;
+mod wake_channel;
 
 pub use access::{
     AccessControl, AccessPolicy, AccessRequest, Action, Credentials, FailureLimit, Grant, Refusal,

@@ -1,32 +1,19 @@
 //! The wake-ups of the stores: one notifier for all topics of a process.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use event_listener::Event;
 use posthorn_domain::Topic;
 
 use crate::ports::message_store::Subscription;
+use crate::wake_channel::WakeChannel;
 
 /// Wakes the subscribers of topics. It needs no async runtime and holds one entry for each topic
 /// that has a subscriber.
 #[derive(Debug, Default)]
 pub struct TopicNotifier {
-    channels: Mutex<HashMap<Topic, Arc<Channel>>>,
-}
-
-/// The shared state of all subscribers of one topic.
-#[derive(Debug, Default)]
-struct Channel {
-    /// The number of changes so far.
-    changes: AtomicU64,
-    /// True after [`TopicNotifier::close`]: nobody waits any longer.
-    closed: AtomicBool,
-    /// Written under the lock of the notifier only.
-    subscribers: AtomicUsize,
-    event: Event,
+    channels: Mutex<HashMap<Topic, Arc<WakeChannel>>>,
 }
 
 /// A subscription to one topic of a [`TopicNotifier`]. However many changes happen between two
@@ -35,7 +22,7 @@ struct Channel {
 pub struct TopicSubscription {
     topic: Topic,
     notifier: Arc<TopicNotifier>,
-    channel: Arc<Channel>,
+    channel: Arc<WakeChannel>,
     /// The number of changes at the last return of `changed`.
     seen: u64,
 }
@@ -45,12 +32,12 @@ impl TopicNotifier {
     pub fn subscribe(self: &Arc<Self>, topic: &Topic) -> TopicSubscription {
         let mut channels = self.lock();
         let channel = Arc::clone(channels.entry(topic.clone()).or_default());
-        channel.subscribers.fetch_add(1, Ordering::Relaxed);
+        let seen = channel.enter();
         drop(channels);
         TopicSubscription {
             topic: topic.clone(),
             notifier: Arc::clone(self),
-            seen: channel.changes.load(Ordering::Acquire),
+            seen,
             channel,
         }
     }
@@ -67,21 +54,24 @@ impl TopicNotifier {
             .collect();
         // Not under the lock: one topic may have thousands of subscribers to wake.
         drop(channels);
-        changed.iter().for_each(|channel| channel.notify());
+        for channel in changed {
+            channel.notify();
+        }
     }
 
     /// Wakes all subscribers of all topics.
     pub fn notify_all(&self) {
         let channels: Vec<_> = self.lock().values().cloned().collect();
-        channels.iter().for_each(|channel| channel.notify());
+        for channel in channels {
+            channel.notify();
+        }
     }
 
     /// Wakes all subscribers for good: their `changed` never waits again.
     pub fn close(&self) {
         let channels = std::mem::take(&mut *self.lock());
         for channel in channels.values() {
-            channel.closed.store(true, Ordering::Release);
-            channel.notify();
+            channel.close();
         }
     }
 
@@ -90,31 +80,15 @@ impl TopicNotifier {
         self.lock().keys().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Topic, Arc<Channel>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Topic, Arc<WakeChannel>>> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Channel {
-    fn notify(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
-        self.event.notify(usize::MAX);
     }
 }
 
 #[async_trait]
 impl Subscription for TopicSubscription {
     async fn changed(&mut self) {
-        loop {
-            // Listen before the look: a change after the look wakes the listener.
-            let listener = self.channel.event.listen();
-            let changes = self.channel.changes.load(Ordering::Acquire);
-            if changes != self.seen || self.channel.closed.load(Ordering::Acquire) {
-                self.seen = changes;
-                return;
-            }
-            listener.await;
-        }
+        self.channel.changed(&mut self.seen).await;
     }
 }
 
@@ -122,8 +96,8 @@ impl Drop for TopicSubscription {
     fn drop(&mut self) {
         let mut channels = self.notifier.lock();
         // Under the lock: of several subscribers that leave at once, the last one removes the entry.
-        let last = self.channel.subscribers.fetch_sub(1, Ordering::Relaxed) == 1;
-        let is_current = |channel: &Arc<Channel>| Arc::ptr_eq(channel, &self.channel);
+        let last = self.channel.leave();
+        let is_current = |channel: &Arc<WakeChannel>| Arc::ptr_eq(channel, &self.channel);
         if last && channels.get(&self.topic).is_some_and(is_current) {
             channels.remove(&self.topic);
         }

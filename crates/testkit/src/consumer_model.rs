@@ -244,11 +244,10 @@ impl ConsumerModel {
             }
             match removed {
                 Some(Removal::Pruned) => self.missed += 1,
-                Some(Removal::Deleted) => {}
                 None if copy && !topic.held.contains(&id) => {
                     messages.insert(id, Place::Waiting(redriven(now)));
                 }
-                None => {}
+                Some(Removal::Deleted) | None => {}
             }
         }
         self.messages = messages;

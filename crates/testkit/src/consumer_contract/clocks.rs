@@ -14,6 +14,10 @@ use crate::FakeClock;
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
+fn just_before(duration: Duration) -> Duration {
+    duration.saturating_sub(MILLISECOND)
+}
+
 fn clock(harness: &impl ConsumerHarness) -> &FakeClock {
     harness.clock().expect("a store with a fake clock")
 }
@@ -25,7 +29,7 @@ pub async fn a_lease_ends_to_the_millisecond(harness: impl ConsumerHarness) {
     let (leases, pulled) = case.pull_for(2, lease(10 * SECOND)).await;
     let end = clock.now().saturating_add(10 * SECOND);
     assert_eq!(pulled.messages[0].expires_at, end);
-    clock.advance(10 * SECOND - MILLISECOND);
+    clock.advance(just_before(10 * SECOND));
     assert_eq!(case.pull(2).await, []);
     assert_eq!(case.ack(&leases[..1]).await, [true]);
     clock.advance(MILLISECOND);
@@ -39,7 +43,10 @@ pub async fn an_extension_counts_from_now(harness: impl ConsumerHarness) {
     case.append(1).await;
     let (leases, _) = case.pull_for(1, lease(10 * SECOND)).await;
     clock.advance(9 * SECOND);
-    for (length, expected) in [(lease(20 * SECOND), 20 * SECOND), (None, 43_200 * SECOND)] {
+    for (length, expected) in [
+        (Some(lease(20 * SECOND)), 20 * SECOND),
+        (None, 43_200 * SECOND),
+    ] {
         let tokens = [leases[0].token];
         let update = LeaseUpdate::Extend(length);
         let extended = case
@@ -53,7 +60,7 @@ pub async fn an_extension_counts_from_now(harness: impl ConsumerHarness) {
             (vec![true], Some(end))
         );
     }
-    clock.advance(43_200 * SECOND - MILLISECOND);
+    clock.advance(just_before(43_200 * SECOND));
     case.check_counts(counts(0, 1, 0, 0)).await;
     clock.advance(MILLISECOND);
     case.check_counts(counts(1, 0, 0, 0)).await;
@@ -90,7 +97,7 @@ pub async fn the_backoff_follows_its_schedule(harness: impl ConsumerHarness) {
         assert_eq!(attempts(&leases), [number]);
         case.nack(&leases, None).await;
         if !wait.is_zero() {
-            clock.advance(wait - MILLISECOND);
+            clock.advance(just_before(wait));
             assert_eq!(case.pull(1).await, []);
             clock.advance(MILLISECOND);
         }
@@ -111,7 +118,7 @@ pub async fn a_delay_is_exact(harness: impl ConsumerHarness) {
         assert_eq!(leases.len(), 1);
         case.update(&leases, nack(Some(delay), None)).await;
         if !delay.is_zero() {
-            clock.advance(delay - MILLISECOND);
+            clock.advance(just_before(delay));
             assert_eq!(case.pull(1).await, []);
             clock.advance(MILLISECOND);
         }
@@ -144,7 +151,7 @@ pub async fn counts_are_of_the_moment(harness: impl ConsumerHarness) {
     let first = case.pull(1).await;
     case.nack(&first, None).await;
     case.pull_for(2, lease(SECOND)).await;
-    clock.advance(SECOND - MILLISECOND);
+    clock.advance(just_before(SECOND));
     case.check_counts(counts(1, 2, 0, 0)).await;
     clock.advance(MILLISECOND);
     case.check_counts(counts(2, 0, 1, 0)).await;

@@ -166,7 +166,7 @@ pub async fn a_lease_may_be_shortened(harness: impl ConsumerHarness) {
     let case = Case::with_defaults(&harness).await;
     case.append(1).await;
     let (leases, pulled) = case.pull_for(1, None).await;
-    let update = LeaseUpdate::Extend(lease(harness.unit()));
+    let update = LeaseUpdate::Extend(Some(lease(harness.unit())));
     let tokens = [leases[0].token];
     let shortened = case
         .consumers

@@ -89,9 +89,9 @@ impl Case {
     pub(super) async fn pull_for(
         &self,
         limit: usize,
-        lease: Option<LeaseDuration>,
+        lease: impl Into<Option<LeaseDuration>>,
     ) -> (Vec<Held>, PulledLeases) {
-        let request = request(limit, lease);
+        let request = request(limit, lease.into());
         let pulled = self.consumers.pull(&self.key, request).await.unwrap();
         (held(&pulled.messages, request.nonce), pulled)
     }
@@ -275,8 +275,8 @@ pub(super) fn dead_ids(letters: &[DeadLetter]) -> Vec<MessageId> {
     letters.iter().map(|letter| letter.message.id).collect()
 }
 
-pub(super) fn lease(duration: Duration) -> Option<LeaseDuration> {
-    Some(LeaseDuration::parse(duration.as_secs_f64()).unwrap())
+pub(super) fn lease(duration: Duration) -> LeaseDuration {
+    LeaseDuration::parse(duration.as_secs_f64()).unwrap()
 }
 
 pub(super) fn attempt(number: u64) -> Attempt {

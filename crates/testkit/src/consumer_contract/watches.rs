@@ -143,6 +143,6 @@ pub async fn a_closed_store_is_unavailable(harness: impl ConsumerHarness) {
     assert!(pulled.await.is_err_and(is_unavailable));
     let put = case.consumers.put(&case.key, put(options())).await;
     assert!(put.is_err_and(is_unavailable));
-    let watched = case.consumers.watch(&case.key).await;
-    assert!(watched.is_err_and(is_unavailable));
+    let watch = case.consumers.watch(&case.key).await;
+    assert!(watch.is_err_and(is_unavailable));
 }

@@ -207,7 +207,8 @@ impl<H: ConsumerHarness> Run<H> {
         while self.harness.store().prune(&policy, 100).await.unwrap().more {}
         let kept = usize::try_from(max_count).unwrap();
         let excess = self.held.held.len().saturating_sub(kept);
-        for id in self.held.held[..excess].to_vec() {
+        let removed: Vec<_> = self.held.held.iter().copied().take(excess).collect();
+        for id in removed {
             self.remove(id, Removal::Pruned);
         }
     }

@@ -104,7 +104,7 @@ impl ConsumerStore for MemoryStore {
     async fn give_back(&self, key: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
         self.with_consumers(&key.topic, |consumers, at| {
             consumers.update(key, at, |consumer, step| {
-                consumer.give_back(nonce, step.now)
+                consumer.give_back(nonce, step.now);
             })
         })?;
         self.consumer_notifier.notify(key);

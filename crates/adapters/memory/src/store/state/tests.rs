@@ -52,7 +52,7 @@ fn counters_and_order_match_the_messages() {
             6..=8 => {
                 let nth = number * 17 % sent.len().max(1);
                 let recent = sent.iter().rev().nth(nth % 25);
-                recent.map(|id| state.delete(&topic, *id));
+                recent.map(|id| state.delete(&topic, *id, Timestamp::from_millis(1_000)));
             }
             _ => {
                 let max_count = 1 + u64::try_from(number % 7).unwrap();

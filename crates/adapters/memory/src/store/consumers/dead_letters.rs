@@ -7,7 +7,7 @@ use std::sync::Arc;
 use posthorn_application::{DeadLetter, DeadLetterPage, DeadLetterRequest};
 use posthorn_domain::{Message, MessageId};
 
-use crate::store::weight::weight;
+use crate::weight::weight;
 
 #[derive(Default)]
 pub(super) struct DeadLetters {

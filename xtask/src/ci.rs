@@ -24,7 +24,7 @@ const STEPS: [CiStep; 13] = [
         generated::run(root, Generated::Openapi, true)
     }),
     ("config-docs", |root| {
-        generated::run(root, Generated::Configuration, true)
+        generated::run_configuration(root, true)
     }),
     ("manifests", |root| {
         manifests::check(root, manifests::ManifestsOptions::default())

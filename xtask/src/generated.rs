@@ -13,6 +13,8 @@ pub(crate) enum Generated {
     Openapi,
     /// The reference of all settings.
     Configuration,
+    /// The JSON Schema of the TOML file.
+    ConfigurationSchema,
 }
 
 impl Generated {
@@ -20,14 +22,16 @@ impl Generated {
         match self {
             Self::Openapi => "docs/openapi.json",
             Self::Configuration => "docs/CONFIGURATION.md",
+            Self::ConfigurationSchema => "docs/posthorn.schema.json",
         }
     }
 
-    /// What `posthorn` is told to print.
+    /// The arguments for `posthorn` to print the file.
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Openapi => &["openapi"],
             Self::Configuration => &["config", "--reference"],
+            Self::ConfigurationSchema => &["config", "schema"],
         }
     }
 
@@ -35,12 +39,19 @@ impl Generated {
     fn command(self) -> &'static str {
         match self {
             Self::Openapi => "cargo xtask openapi",
-            Self::Configuration => "cargo xtask config-docs",
+            Self::Configuration | Self::ConfigurationSchema => "cargo xtask config-docs",
         }
     }
 }
 
-/// Writes the file; with `check` it only says whether it is out of date.
+/// Writes the reference of the settings and the JSON Schema of the TOML file; with `check` it only
+/// reports the first that is out of date.
+pub(crate) fn run_configuration(root: &Path, check: bool) -> Result<(), String> {
+    run(root, Generated::Configuration, check)?;
+    run(root, Generated::ConfigurationSchema, check)
+}
+
+/// Writes the file; with `check` it only reports whether the file is out of date.
 pub(crate) fn run(root: &Path, file: Generated, check: bool) -> Result<(), String> {
     let binary = binary::debug(root)?;
     let mut text = capture(Command::new(binary).env_clear().args(file.arguments()))?;

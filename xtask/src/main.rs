@@ -79,7 +79,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Write docs/CONFIGURATION.md.
+    /// Write docs/CONFIGURATION.md and docs/posthorn.schema.json.
     ConfigDocs {
         /// Change nothing; fail if the file is out of date.
         #[arg(long)]
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
         Task::Test => test::run(&root),
         Task::Coverage => coverage::run(&root),
         Task::Openapi { check } => generated::run(&root, Generated::Openapi, check),
-        Task::ConfigDocs { check } => generated::run(&root, Generated::Configuration, check),
+        Task::ConfigDocs { check } => generated::run_configuration(&root, check),
         Task::Manifests(options) => manifests::check(&root, options),
         Task::Image(options) => image::build(&root, &options),
         Task::Bench(options) => bench::run(&root, &options),

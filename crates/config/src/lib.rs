@@ -1,1 +1,33 @@
-//! The configuration: sections, their sources, their rules and their documentation.
+//! The configuration: built-in defaults, then a TOML file, then the environment.
+//!
+//! A setting is one field of one section in `sections`, with its documentation, its default and its
+//! rule. figment extracts the sections, garde checks them, schemars describes them. Every mistake is
+//! reported in one run.
+#![expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "garde passes values and its context by reference"
+)]
+
+mod catalogue;
+mod field_names;
+mod load;
+mod loader;
+mod mistake;
+mod reference;
+mod schema;
+mod secret;
+mod section;
+mod sections;
+mod sources;
+
+pub use load::{Loaded, load};
+pub use loader::Effective;
+pub use mistake::{ConfigError, ConfigErrors};
+pub use reference::{help_text, reference_markdown};
+pub use schema::json_schema;
+pub use sections::{
+    AccessSection, AppSection, ListenSection, LogSection, QuotaRules, RedisSection, RedisUrl,
+    SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl, TraceTarget,
+};
+pub use sources::Sources;

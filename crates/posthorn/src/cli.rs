@@ -43,12 +43,16 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub enum PosthornCommand {
     /// Run the server.
+    #[command(after_long_help = posthorn_config::help_text())]
     Serve,
     /// Print the effective configuration, secrets masked, and where each value comes from.
     Config {
         /// Print the reference of all settings as Markdown instead.
         #[arg(long)]
         reference: bool,
+        /// What to print instead.
+        #[command(subcommand)]
+        command: Option<ConfigCommand>,
     },
     /// Check that a server is ready; the health command of a container.
     Healthcheck {
@@ -76,6 +80,13 @@ pub enum PosthornCommand {
     /// Manage the consumers of a topic.
     #[command(after_help = TOKEN_HELP)]
     Consumer(ConsumerArguments),
+}
+
+/// A command about the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the JSON Schema of the TOML file, for editors.
+    Schema,
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ mod work;
 use std::process::ExitCode;
 
 use clap::Parser;
+use posthorn_config::Sources;
 
-use crate::cli::{CommandLine, PosthornCommand};
-use crate::config::{Sources, reference_markdown};
+use crate::cli::{CommandLine, ConfigCommand, PosthornCommand};
 use crate::exit::print;
 
 /// Parses the command line and runs the command.
@@ -23,8 +23,14 @@ pub fn main() -> ExitCode {
     let sources = Sources::of_process(cli.config.as_deref());
     match cli.command.unwrap_or(PosthornCommand::Serve) {
         PosthornCommand::Serve => serve::run(&sources),
-        PosthornCommand::Config { reference: true } => print(&reference_markdown()),
-        PosthornCommand::Config { reference: false } => config::run(&sources),
+        PosthornCommand::Config {
+            command: Some(ConfigCommand::Schema),
+            ..
+        } => print(&format!("{:#}\n", posthorn_config::json_schema())),
+        PosthornCommand::Config {
+            reference: true, ..
+        } => print(&posthorn_config::reference_markdown()),
+        PosthornCommand::Config { .. } => config::run(&sources),
         PosthornCommand::Healthcheck { url } => healthcheck::run(&sources, url),
         PosthornCommand::Openapi => print(&posthorn_http::openapi_json()),
         PosthornCommand::Token { command } => token::run(&sources, command),

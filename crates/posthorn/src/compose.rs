@@ -17,13 +17,13 @@ use posthorn_application::{
     AppIdentity, Clock, HealthService, InfoService, Lifecycle, MessageService, MessageStore, Phase,
     RetentionService, RetentionSettings,
 };
+use posthorn_config::Settings;
 use posthorn_http::{Bound, Services, Shed};
 use posthorn_redis::RedisPool;
 use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
 
 use crate::compose::http_metrics::HttpMetrics;
-use crate::config::Settings;
 use crate::supervisor::Supervisor;
 use crate::system_clock::SystemClock;
 
@@ -59,10 +59,10 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let lifecycle = Arc::new(Lifecycle::new());
         let identity = AppIdentity {
-            name: settings.app_name.as_str().into(),
-            version: settings.app_version.as_str().into(),
-            environment: settings.environment.as_str().into(),
-            instance: settings.pod.as_str().into(),
+            name: settings.app.app_name.as_str().into(),
+            version: settings.app.app_version.as_str().into(),
+            environment: settings.app.environment.as_str().into(),
+            instance: settings.app.hostname.as_str().into(),
         };
         let metrics = Metrics::new(&identity, Arc::clone(&clock));
         let metrics = Arc::new(metrics.with_shed_reasons(Shed::ALL.map(Shed::as_str)));
@@ -83,7 +83,7 @@ impl App {
             Arc::clone(&store),
             Arc::clone(&clock),
             RetentionSettings {
-                policy: settings.store.retention,
+                policy: settings.store.retention(),
                 interval: PRUNE_INTERVAL,
                 budget: PRUNE_BUDGET,
                 pause: PRUNE_PAUSE,
@@ -153,7 +153,7 @@ impl App {
         tracing::info!(delay = ?shutdown.drain_delay, "draining: not ready, still serving");
         self.clock.sleep(shutdown.drain_delay).await;
         self.lifecycle.advance(Phase::Stopping);
-        tracing::info!(timeout = ?shutdown.timeout, "stopping: finishing what is in flight");
+        tracing::info!(timeout = ?shutdown.shutdown_timeout, "stopping: finishing what is in flight");
         self.stop_streams.send_replace(true);
         server.stop().await;
         self.supervisor.stop().await;

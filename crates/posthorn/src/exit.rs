@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use posthorn_client::print_error;
-
-use crate::config::ConfigErrors;
+use posthorn_config::ConfigErrors;
 
 /// `EX_CONFIG` of BSD's `sysexits.h`.
 pub(crate) const BAD_CONFIGURATION: u8 = 78;

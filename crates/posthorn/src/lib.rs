@@ -4,7 +4,6 @@
 pub mod cli;
 mod commands;
 pub mod compose;
-pub mod config;
 mod exit;
 mod local_url;
 mod open_files;

@@ -1,6 +1,6 @@
 //! The address under which this machine reaches the server that the settings configure.
 
-use crate::config::Settings;
+use posthorn_config::Settings;
 
 /// The base address, without a slash at its end.
 pub(crate) fn local_url(settings: &Settings) -> String {

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use crate::config::{self, Effective, Loaded, Sources};
+use posthorn_config::{Effective, Loaded, Sources};
+
 use crate::exit::{fail_configuration, print};
 
 /// Prints a table of names, values and origins.
 pub(super) fn run(sources: &Sources) -> ExitCode {
-    let Loaded { effective, .. } = match config::load(sources) {
+    let Loaded { effective, .. } = match posthorn_config::load(sources) {
         Ok(loaded) => loaded,
         Err(errors) => return fail_configuration(&errors, 1),
     };

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::config::{self, Sources};
+use posthorn_config::Sources;
+
 use crate::exit::{fail, fail_configuration};
 use crate::local_url::local_url;
 use crate::runtime;
@@ -11,7 +12,7 @@ use crate::runtime;
 pub(super) fn run(sources: &Sources, url: Option<String>) -> ExitCode {
     let url = match url {
         Some(url) => url,
-        None => match config::load(sources) {
+        None => match posthorn_config::load(sources) {
             Ok(loaded) => format!("{}/health/ready", local_url(&loaded.settings)),
             Err(errors) => return fail_configuration(&errors, 1),
         },

@@ -2,15 +2,16 @@
 
 use std::process::ExitCode;
 
+use posthorn_config::{Settings, Sources};
+
 use crate::compose::App;
-use crate::config::{self, Settings, Sources};
 use crate::exit::{BAD_CONFIGURATION, fail, fail_configuration};
 use crate::signals::StopSignals;
 use crate::{runtime, telemetry};
 
 /// Runs the server.
 pub(super) fn run(sources: &Sources) -> ExitCode {
-    let settings = match config::load(sources) {
+    let settings = match posthorn_config::load(sources) {
         Ok(loaded) => loaded.settings,
         Err(errors) => return fail_configuration(&errors, BAD_CONFIGURATION),
     };

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use posthorn_application::{Clock, MAX_TOKEN_BYTES};
+use posthorn_config::Sources;
 
 use crate::cli::TokenCommand;
 use crate::compose::access;
-use crate::config::{self, Sources};
 use crate::exit::{BAD_CONFIGURATION, fail, fail_configuration, print};
 use crate::system_clock::SystemClock;
 
@@ -22,7 +22,7 @@ const NO_KEY: &str = "SECRET_KEY is not set: tokens are signed with the server's
 
 /// Runs a token command.
 pub(super) fn run(sources: &Sources, command: TokenCommand) -> ExitCode {
-    let settings = match config::load(sources) {
+    let settings = match posthorn_config::load(sources) {
         Ok(loaded) => loaded.settings,
         Err(errors) => return fail_configuration(&errors, BAD_CONFIGURATION),
     };
@@ -34,7 +34,7 @@ pub(super) fn run(sources: &Sources, command: TokenCommand) -> ExitCode {
                 |token| inspect::run(&settings, &clock, &token),
             );
         }
-        _ if settings.secret.key_is_random => {
+        _ if settings.secret.key_is_random() => {
             fail(&NO_KEY);
             return ExitCode::from(BAD_CONFIGURATION);
         }

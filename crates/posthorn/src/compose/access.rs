@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use posthorn_application::{AccessControl, AccessPolicy, Clock, FailureLimit, RevocationList};
+use posthorn_config::Settings;
 use posthorn_jwt::JwtTokens;
 use posthorn_memory::{CachedRevocationList, MemoryQuotaCounter, MemoryQuotaSettings};
-
-use crate::config::Settings;
 
 /// The most clients whose failures are counted at once.
 const MAX_CLIENTS: usize = 10_000;
@@ -18,7 +17,7 @@ pub(super) fn control(
     clock: &Arc<dyn Clock>,
 ) -> AccessControl {
     let access = &settings.access;
-    let policy = if settings.environment.is_open() {
+    let policy = if settings.app.environment.is_open() {
         AccessPolicy::OPEN
     } else {
         AccessPolicy::protected(access.require_write_token)
@@ -32,7 +31,7 @@ pub(super) fn control(
         policy,
         Arc::new(tokens(settings, clock)),
         Arc::new(CachedRevocationList::new(revocations, Arc::clone(clock))),
-        FailureLimit::new(counter, access.failures.clone()),
+        FailureLimit::new(counter, Some(access.rate_limit_auth_failures.clone())),
         Arc::clone(clock),
     )
 }
@@ -40,5 +39,5 @@ pub(super) fn control(
 /// Builds the issuer and verifier of tokens with the configured keys.
 pub(crate) fn tokens(settings: &Settings, clock: &Arc<dyn Clock>) -> JwtTokens {
     let secret = &settings.secret;
-    JwtTokens::new(&secret.key, secret.previous.as_ref(), Arc::clone(clock))
+    JwtTokens::new(secret.key(), secret.previous_key(), Arc::clone(clock))
 }

@@ -1,8 +1,7 @@
 //! What is logged once requests are served: the address, and settings that deserve a warning.
 
+use posthorn_config::Settings;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use crate::config::Settings;
 
 /// Logs the address of the page and the warnings.
 pub(super) fn announce(settings: &Settings, addresses: &[SocketAddr]) {
@@ -19,13 +18,13 @@ pub(super) fn announce(settings: &Settings, addresses: &[SocketAddr]) {
     tracing::info!(
         url,
         docs = format!("{url}docs/"),
-        environment = settings.environment.as_str(),
-        version = settings.app_version,
+        environment = settings.app.environment.as_str(),
+        version = settings.app.app_version,
         ?addresses,
         "ready: open {url}"
     );
     warn_of_open_access(settings);
-    if settings.secret.key_is_random {
+    if settings.secret.key_is_random() {
         tracing::warn!(
             "SECRET_KEY is not set: a random key was generated, which ends with this process"
         );
@@ -33,11 +32,11 @@ pub(super) fn announce(settings: &Settings, addresses: &[SocketAddr]) {
 }
 
 fn warn_of_open_access(settings: &Settings) {
-    if !settings.environment.is_open() {
+    if !settings.app.environment.is_open() {
         return;
     }
     tracing::warn!(
-        environment = settings.environment.as_str(),
+        environment = settings.app.environment.as_str(),
         "access is open: every client that reaches this server may send, read and delete \
          messages; ENVIRONMENT=production requires tokens"
     );

@@ -7,13 +7,13 @@ use posthorn_application::{
     Breaker, BreakerSettings, Cache, CacheDependency, Clock, Dependency, DependencyError,
     DependencyObserver, Fallback, HealthCheck, MessageStore, StoreDependency,
 };
+use posthorn_config::{RedisSection, RedisUrl, Settings};
 use posthorn_domain::Timestamp;
 use posthorn_memory::{MemoryCache, MemoryCacheSettings, Weigh};
 use posthorn_redis::{RedisCache, RedisDependency, RedisPool, RedisSettings};
 use posthorn_telemetry::{InstrumentedCache, Metrics};
 
 use super::error::StartError;
-use crate::config::{RedisSection, Settings};
 use crate::supervisor::Supervisor;
 
 /// How long the start waits for a required Redis.
@@ -37,14 +37,15 @@ pub(super) async fn connect(
     supervisor: &mut Supervisor,
 ) -> Result<ConnectedCache, StartError> {
     let memory = memory_cache(clock, metrics);
-    let Some(section) = &settings.redis else {
+    let section = &settings.redis;
+    let Some(RedisUrl(url)) = &section.redis_url else {
         return Ok(ConnectedCache {
             cache: memory,
             breaker: None,
             pool: None,
         });
     };
-    let redis = RedisSettings::new(section.url.clone());
+    let redis = RedisSettings::new(url.clone());
     let unusable = |reason: String| StartError::Dependency {
         setting: "REDIS_URL",
         target: redis.masked_url(),
@@ -55,7 +56,7 @@ pub(super) async fn connect(
     let observer = Arc::clone(metrics) as Arc<dyn DependencyObserver>;
     let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), observer));
     if let Err(DependencyError(reason)) = check_at_start(section, &dependency, clock).await {
-        if section.required {
+        if section.redis_required {
             return Err(unusable(format!(
                 "{reason}; start Redis, correct REDIS_URL, or set REDIS_REQUIRED=false"
             )));
@@ -125,7 +126,9 @@ async fn check_at_start(
     loop {
         match dependency.check().await {
             Ok(()) => return Ok(()),
-            Err(error) if !section.required || clock.monotonic() >= deadline => return Err(error),
+            Err(error) if !section.redis_required || clock.monotonic() >= deadline => {
+                return Err(error);
+            }
             Err(error) => {
                 tracing::warn!(%error, "waiting for Redis");
                 clock.sleep(START_PAUSE).await;

@@ -2,40 +2,26 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
+use posthorn_config::Settings;
 use posthorn_http::HttpSettings;
 
 use super::error::StartError;
-use crate::config::Settings;
 use crate::open_files;
 
 /// Builds the settings of the HTTP server.
 pub(super) fn http_settings(settings: &Settings) -> Result<HttpSettings, StartError> {
-    let (listen, http) = (&settings.listen, &settings.http);
-    let metrics_addresses = match listen.metrics_port {
+    let (listen, http) = (&settings.listen, settings.http.clone());
+    let metrics_addresses = match listen.separate_metrics_port() {
         Some(port) => resolve(&listen.host, port)?,
         None => Vec::new(),
     };
     Ok(HttpSettings {
         addresses: resolve(&listen.host, listen.port)?,
         metrics_addresses,
-        workers: http.workers,
-        max_body_bytes: http.max_body_bytes,
-        max_message_length: http.content_rules.max_length,
-        message_charset: http.content_rules.charset,
-        default_locale: http.default_locale,
-        is_production: settings.environment.is_production(),
-        cors_origins: http.cors_origins.clone(),
-        request_timeout: http.request_timeout,
-        header_timeout: http.header_timeout,
-        keep_alive: http.keep_alive,
+        is_production: settings.app.environment.is_production(),
         max_connections: open_files::max_connections(http.max_connections, open_files::raise()),
-        max_in_flight: http.max_in_flight,
-        max_streams: http.max_streams,
-        flood_per_second: http.flood_per_second,
-        flood_burst: http.flood_burst,
-        trusted_proxy_hops: http.trusted_proxies.hops,
-        trusted_proxy_header: http.trusted_proxies.header,
-        shutdown_timeout: settings.shutdown.timeout,
+        shutdown_timeout: settings.shutdown.shutdown_timeout,
+        ..http
     })
 }
 

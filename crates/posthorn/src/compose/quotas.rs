@@ -6,16 +6,15 @@ use std::sync::Arc;
 use posthorn_application::{
     Breaker, Clock, Fallback, QuotaCounter, RateLimiter, RateLimiterSettings, ReplicaShare,
 };
+use posthorn_config::QuotaRules;
 use posthorn_memory::{MemoryQuotaCounter, MemoryQuotaSettings};
 use posthorn_redis::{RedisPool, RedisQuotaCounter};
 use posthorn_telemetry::{InstrumentedQuotaCounter, Metrics};
 
-use crate::config::QuotaSection;
-
 /// Builds the rate limiter, with its counter in memory, or in Redis with the memory as the fallback.
 /// While this process counts alone, it allows its share of each limit.
 pub(super) fn rate_limiter(
-    section: &QuotaSection,
+    section: &QuotaRules,
     redis: Option<(&RedisPool, &Arc<Breaker>)>,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use posthorn_application::{Clock, MessageStore, RevocationList};
+use posthorn_config::{Settings, StoreUrl};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_memory::{MemoryRevocationList, MemoryStore, MemoryStoreSettings};
@@ -13,7 +14,6 @@ use posthorn_redis::{
 
 use super::dependencies::{START_DEADLINE, START_PAUSE};
 use super::error::StartError;
-use crate::config::{Settings, StoreUrl};
 
 /// The store, and the list of revoked tokens beside the messages.
 pub(crate) struct OpenedStore {
@@ -30,7 +30,7 @@ pub(crate) async fn open(
     clock: &Arc<dyn Clock>,
 ) -> Result<OpenedStore, StartError> {
     let section = &settings.store;
-    match &section.url {
+    match &section.store_url {
         StoreUrl::Memory => Ok(OpenedStore {
             messages: Arc::new(MemoryStore::new(
                 Arc::clone(clock),
@@ -41,7 +41,7 @@ pub(crate) async fn open(
         }),
         StoreUrl::File(path) => {
             let settings = EmbeddedStoreSettings {
-                durability: section.durability.unwrap_or(Durability::Synced),
+                durability: section.store_durability.unwrap_or(Durability::Synced),
                 ..EmbeddedStoreSettings::new(path.clone())
             };
             let target = path.display().to_string();
@@ -60,7 +60,7 @@ pub(crate) async fn open(
             let target = settings.redis.masked_url();
             let revocations = revocation_list(&settings.redis, clock);
             let revocations = revocations.map_err(|error| unusable(target.clone(), &error))?;
-            let store = connect(settings, section.durability, clock)
+            let store = connect(settings, section.store_durability, clock)
                 .await
                 .map_err(|error| unusable(target, &error))?;
             Ok(OpenedStore {

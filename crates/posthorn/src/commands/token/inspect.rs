@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use posthorn_application::{Claims, Clock, TokenVerifier};
+use posthorn_config::Settings;
 use posthorn_domain::{Timestamp, TopicPattern};
 
 use crate::compose::access;
-use crate::config::Settings;
 use crate::exit::{fail, print};
 
 /// The first moment whose RFC 3339 text would need a year of five digits, in milliseconds.
@@ -20,7 +20,7 @@ pub(super) fn run(settings: &Settings, clock: &Arc<dyn Clock>, token: &str) -> E
         Ok(claims) => claims,
         Err(error) => return fail(&error),
     };
-    let validity = if settings.secret.key_is_random {
+    let validity = if settings.secret.key_is_random() {
         Err("SECRET_KEY is not set here, so that the signature cannot be checked".to_owned())
     } else {
         let verified = access::tokens(settings, clock).verify(token);

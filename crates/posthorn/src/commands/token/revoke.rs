@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use posthorn_application::{Clock, MAX_TOKEN_LIFETIME, MessageStore, RevocationList, TOKEN_LEEWAY};
 use posthorn_client::{ApiClient, ClientError, RetryableError, without_password};
+use posthorn_config::{Settings, StoreUrl};
 use posthorn_domain::{Scope, Subject, Timestamp, TokenId};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
 use posthorn_redis::RedisSettings;
 
 use super::issue::issue;
 use crate::compose::{access, store};
-use crate::config::{Settings, StoreUrl};
 use crate::local_url::local_url;
 use crate::{runtime, telemetry};
 
@@ -109,7 +109,7 @@ async fn revoke_in_store(
     let latest = clock.now().saturating_add(MAX_TOKEN_LIFETIME);
     let end = target.expires_at.map_or(latest, |end| end.min(latest));
     let until = end.saturating_add(TOKEN_LEEWAY);
-    let store = match &settings.store.url {
+    let store = match &settings.store.store_url {
         StoreUrl::Memory => return Err("the store `memory:` ends with its process".to_owned()),
         StoreUrl::File(path) => {
             revoke_in_file(path, clock, target, until).await?;

@@ -1,0 +1,195 @@
+//! Loads the whole configuration.
+
+use crate::loader::{Effective, Loader};
+use crate::mistake::ConfigErrors;
+use crate::sections::{CATALOGUE, Settings};
+use crate::sources::Sources;
+
+/// A configuration without a mistake.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The typed settings.
+    pub settings: Settings,
+    /// Every effective value with its origin, in the order of the reference, secrets masked.
+    pub effective: Vec<Effective>,
+}
+
+/// Loads the whole configuration.
+///
+/// # Errors
+/// Every mistake.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+    let mut loader = Loader::new(sources, &CATALOGUE)?;
+    let settings = Settings::load(&mut loader);
+    let (settings, effective) = loader.finish(settings)?;
+    Ok(Loaded {
+        settings,
+        effective,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use posthorn_domain::Environment;
+
+    use super::*;
+
+    fn given(environment: &[(&str, &str)]) -> Result<Loaded, ConfigErrors> {
+        load(&Sources::given(environment.iter().copied(), None))
+    }
+
+    #[track_caller]
+    fn check_mistakes(environment: &[(&str, &str)], expected: &[&str]) {
+        let errors = given(environment).unwrap_err();
+        let lines: Vec<_> = errors.0.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn the_defaults_are_valid_and_shown() {
+        let loaded = given(&[]).unwrap();
+        assert_eq!(loaded.settings.app.environment, Environment::Development);
+        assert_eq!(loaded.settings.http.max_streams, 10_000);
+        let shown: BTreeSet<_> = loaded.effective.iter().map(|row| row.name).collect();
+        for setting in CATALOGUE.settings() {
+            let has_default = setting.default_note != "none" && setting.key != "otel_service_name";
+            assert_eq!(
+                shown.contains(&*setting.name),
+                has_default,
+                "{}",
+                setting.name
+            );
+        }
+        assert!(loaded.effective.iter().all(|row| row.origin == "default"));
+    }
+
+    #[test]
+    fn names_are_unique_and_every_setting_is_documented() {
+        let names: BTreeSet<_> = CATALOGUE.settings().map(|setting| &setting.name).collect();
+        assert_eq!(names.len(), CATALOGUE.settings().count());
+        for setting in CATALOGUE.settings() {
+            assert!(!setting.meaning.is_empty(), "{}", setting.name);
+            assert!(setting.schema["$ref"].is_null(), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn every_listed_value_is_taken() {
+        for setting in CATALOGUE.settings() {
+            let values = setting.schema["enum"].as_array();
+            for value in values
+                .into_iter()
+                .flatten()
+                .filter_map(|value| value.as_str())
+            {
+                // The store that reaches every durability; production needs a key.
+                let environment = [
+                    ("STORE_URL", "redis://localhost"),
+                    ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+                    (setting.name.as_str(), value),
+                ];
+                let loaded = given(&environment).unwrap();
+                let row = loaded.effective.iter().find(|row| row.name == setting.name);
+                assert_eq!(row.unwrap().value, value);
+            }
+        }
+    }
+
+    #[test]
+    fn values_may_be_written_in_the_usual_ways() {
+        let loaded = given(&[
+            ("RATE_LIMIT_ENABLED", "Off"),
+            ("REQUIRE_WRITE_TOKEN", "1"),
+            ("MAX_STREAMS", " 7 "),
+            ("TRUSTED_PROXY_HEADER", "Forwarded"),
+            ("METRICS_PORT", "5000"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+            ("HOSTNAME", ""),
+        ]);
+        let settings = loaded.unwrap().settings;
+        assert!(settings.quotas.is_none());
+        assert!(settings.access.require_write_token);
+        assert_eq!(settings.http.max_streams, 7);
+        assert_eq!(settings.listen.separate_metrics_port(), None);
+        assert!(!settings.app.hostname.is_empty());
+    }
+
+    #[test]
+    fn a_mistake_names_the_value_and_its_origin() {
+        check_mistakes(
+            &[("MAX_STREAMS", "many"), ("WORKERS", "0"), ("PORT", "70000")],
+            &[
+                "PORT: `70000` is out of range; it takes a port, 0 to 65535; 0 takes a free one \
+                 (from the environment)",
+                "MAX_STREAMS: `many` is not valid; it takes a number from 0 (from the environment)",
+                "WORKERS: it is lower than 1; it takes a number from 1 to 512 (from the environment)",
+            ],
+        );
+        check_mistakes(
+            &[
+                ("MAX_BODY_BYTES", "-1"),
+                ("KEEP_ALIVE", "0s"),
+                ("DEFAULT_LOCALE", "fr"),
+            ],
+            &[
+                "DEFAULT_LOCALE: `fr` is not one of them; it takes `ru` or `en` (from the environment)",
+                "KEEP_ALIVE: it is zero; it takes a duration such as `500ms`, `10s`, `5m`, `24h`, `7d` \
+                 (from the environment)",
+                "MAX_BODY_BYTES: `-1` is out of range; it takes a number from 1 to 16777216 (from the \
+                 environment)",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_mistake_that_follows_from_another_is_not_reported() {
+        for environment in [
+            [("STORE_URL", "ftp://x"), ("STORE_DURABILITY", "replicated")],
+            [("REDIS_URL", "ftp://x"), ("REDIS_REQUIRED", "true")],
+            [
+                ("RATE_LIMIT_MESSAGE", "often"),
+                ("QUOTA_REPLICAS_HINT", "20"),
+            ],
+        ] {
+            let errors = given(&environment).unwrap_err();
+            assert_eq!(errors.0.len(), 1, "{errors}");
+            assert_eq!(errors.0[0].name, environment[0].0);
+        }
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_mistakes() {
+        for (environment, name) in [
+            (
+                [("STORE_URL", "memory:"), ("STORE_DURABILITY", "synced")],
+                "STORE_DURABILITY",
+            ),
+            (
+                [("REDIS_REQUIRED", "true"), ("PORT", "1")],
+                "REDIS_REQUIRED",
+            ),
+            (
+                [("QUOTA_REPLICAS_HINT", "11"), ("RATE_LIMIT_ENABLED", "no")],
+                "QUOTA_REPLICAS_HINT",
+            ),
+            (
+                [
+                    ("RATE_LIMIT_READ", "10001/day"),
+                    ("RATE_LIMIT_STRATEGY", "moving-window"),
+                ],
+                "RATE_LIMIT_READ",
+            ),
+            (
+                [("OTEL_TRACES_SAMPLER_ARG", "2"), ("PORT", "1")],
+                "OTEL_TRACES_SAMPLER_ARG",
+            ),
+            ([("ENVIRONMENT", "production"), ("PORT", "1")], "SECRET_KEY"),
+        ] {
+            let errors = given(&environment).unwrap_err();
+            assert_eq!(errors.0.len(), 1, "{errors}");
+            assert_eq!(errors.0[0].name, name);
+        }
+    }
+}

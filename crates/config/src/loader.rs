@@ -1,0 +1,232 @@
+//! Loads sections out of the merged sources and collects every mistake.
+
+use figment::error::Kind;
+use figment::value::{Dict, Value};
+use figment::{Figment, Metadata, Source};
+use posthorn_domain::Environment;
+
+use crate::catalogue::{Catalogue, Setting};
+use crate::mistake::{ConfigErrors, Mistakes};
+use crate::secret::mask;
+use crate::section::{ComputedDefault, Known, Section};
+use crate::sources::{Layer, Sources};
+
+/// An effective value and its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// The setting.
+    pub name: &'static str,
+    /// The value, masked if it is a secret.
+    pub value: String,
+    /// `default`, `environment`, the path of the TOML file, or `file` and the path of a secret.
+    pub origin: String,
+}
+
+/// The values of all sources, and the mistakes found so far.
+pub(crate) struct Loader {
+    catalogue: &'static Catalogue,
+    /// The file and the environment.
+    given: Figment,
+    /// The defaults, the computed ones of the sections loaded so far among them.
+    defaults: Figment,
+    /// Shown for settings that remain unset.
+    notes: Vec<ComputedDefault>,
+    mistakes: Mistakes,
+    /// Decides which values are safe enough.
+    pub(crate) environment: Environment,
+}
+
+/// The defaults that stand in the schemas.
+fn written_defaults(catalogue: &Catalogue) -> Layer {
+    let mut layer = Layer::new(Metadata::named("default"));
+    for setting in catalogue.settings() {
+        if let Some(text) = &setting.default {
+            layer.set(setting.key, text, setting);
+        }
+    }
+    layer
+}
+
+impl Loader {
+    /// Merges the sources.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not TOML.
+    pub(crate) fn new(
+        sources: &Sources,
+        catalogue: &'static Catalogue,
+    ) -> Result<Self, ConfigErrors> {
+        let mut mistakes = Mistakes::default();
+        let given = sources
+            .merge(catalogue, &mut mistakes)
+            .map_err(|error| ConfigErrors(vec![error]))?;
+        Ok(Self {
+            catalogue,
+            given,
+            defaults: Figment::from(written_defaults(catalogue)),
+            notes: Vec::new(),
+            mistakes,
+            environment: Environment::default(),
+        })
+    }
+
+    /// The values and defaults of a section. A value that cannot be read is a mistake, and the default
+    /// stands in for it, so that the others are read and checked too. `None` if a default is a
+    /// mistake.
+    pub(crate) fn section<S: Section>(&mut self) -> Option<S> {
+        self.add_computed_defaults::<S>();
+        let mut values: Dict = self.values().extract().ok()?;
+        loop {
+            let merged = Figment::from(Layer::of_values(values.clone()));
+            // Lossy, because all values are texts: `5000` is a number for a field that is one.
+            let error = match merged.extract_lossy::<S>() {
+                Ok(section) => {
+                    self.check(&section);
+                    return Some(section);
+                }
+                Err(error) => error,
+            };
+            let key = error.path.first().map(String::as_str);
+            let Some(setting) = key.and_then(|key| self.catalogue.setting(key)) else {
+                // A field without a default that is not an `Option`, which a test rules out.
+                self.mistakes.add(S::TITLE, &error.to_string());
+                return None;
+            };
+            let text = values.remove(setting.key).and_then(Value::into_string)?;
+            self.reject(setting, &problem_of(setting, &text, error.kind));
+            if let Ok(default) = self.defaults.find_value(setting.key) {
+                if default.as_str() == Some(&text) {
+                    return None;
+                }
+                values.insert(setting.key.to_owned(), default);
+            }
+        }
+    }
+
+    /// `outcome`, or a mistake in each of the settings that it names.
+    pub(crate) fn accept<T>(
+        &mut self,
+        outcome: Result<T, Vec<(&'static str, String)>>,
+    ) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(problems) => {
+                for (key, problem) in problems {
+                    self.reject_key(key, &problem);
+                }
+                None
+            }
+        }
+    }
+
+    /// Checks the rules of a section.
+    fn check<S: Section>(&mut self, section: &S) {
+        let Err(report) = section.validate_with(&self.environment) else {
+            return;
+        };
+        for (path, error) in report.iter() {
+            let problem = match error.message() {
+                message if message.starts_with("length") => format!("its {message}"),
+                message if message.starts_with("lower") => format!("it is {message}"),
+                message if message.starts_with("greater") => format!("it is {message}"),
+                message => message.to_owned(),
+            };
+            self.reject_key(&path.to_string(), &problem);
+        }
+    }
+
+    fn reject_key(&mut self, key: &str, problem: &str) {
+        match self.catalogue.setting(key) {
+            Some(setting) => self.reject(setting, problem),
+            None => self.mistakes.add(key, problem),
+        }
+    }
+
+    fn reject(&mut self, setting: &Setting, problem: &str) {
+        let shown = self.shown(setting);
+        let origin = shown.as_ref().map(|(_, origin)| origin.as_str());
+        self.mistakes.add_to(setting, problem, origin);
+    }
+
+    fn add_computed_defaults<S: Section>(&mut self) {
+        let values = self.values();
+        let known = Known {
+            environment: self.environment,
+            values: &values,
+        };
+        let mut layer = Layer::new(Metadata::named("default"));
+        for default in S::computed_defaults(&known) {
+            match self
+                .catalogue
+                .setting(default.key)
+                .filter(|_| default.is_value)
+            {
+                Some(setting) => layer.set(default.key, &default.text, setting),
+                None => self.notes.push(default),
+            }
+        }
+        self.defaults = std::mem::take(&mut self.defaults).merge(layer);
+    }
+
+    fn values(&self) -> Figment {
+        self.given.clone().join(&self.defaults)
+    }
+
+    /// `settings` and the effective values.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub(crate) fn finish<T>(
+        self,
+        settings: Option<T>,
+    ) -> Result<(T, Vec<Effective>), ConfigErrors> {
+        let effective = self.effective();
+        Ok((self.mistakes.none_or(settings)?, effective))
+    }
+
+    fn effective(&self) -> Vec<Effective> {
+        let row = |setting: &'static Setting| {
+            let (text, origin) = self.shown(setting)?;
+            Some(Effective {
+                name: &setting.name,
+                value: mask(setting, &text),
+                origin,
+            })
+        };
+        let note = |setting: &'static Setting| {
+            let note = self.notes.iter().find(|note| note.key == setting.key)?;
+            Some(Effective {
+                name: &setting.name,
+                value: note.text.clone(),
+                origin: "default".to_owned(),
+            })
+        };
+        let settings = self.catalogue.settings();
+        settings
+            .filter_map(|setting| row(setting).or_else(|| note(setting)))
+            .collect()
+    }
+
+    /// The text of a setting and its origin.
+    fn shown(&self, setting: &Setting) -> Option<(String, String)> {
+        let values = self.values();
+        let value = values.find_value(setting.key).ok()?;
+        let metadata = values.get_metadata(value.tag())?;
+        let origin = match &metadata.source {
+            Some(Source::File(path)) => path.display().to_string(),
+            _ => metadata.name.to_string(),
+        };
+        Some((value.into_string()?, origin))
+    }
+}
+
+/// What is wrong with `text`; a secret is not repeated.
+fn problem_of(setting: &Setting, text: &str, kind: Kind) -> String {
+    match kind {
+        _ if setting.is_enumeration => format!("`{text}` is not one of them"),
+        Kind::Message(problem) => problem,
+        _ if setting.is_secret => "it is not valid".to_owned(),
+        Kind::InvalidValue(..) => format!("`{text}` is out of range"),
+        _ => format!("`{text}` is not valid"),
+    }
+}

@@ -1,0 +1,112 @@
+//! The sections, one file for each concern.
+
+mod access;
+mod app;
+mod http;
+mod listen;
+mod log;
+mod quotas;
+mod redis;
+mod secret_key;
+mod shutdown;
+mod store;
+mod traces;
+
+use std::sync::LazyLock;
+
+use posthorn_http::settings::HttpSettings;
+
+pub use access::AccessSection;
+pub use app::AppSection;
+pub use listen::ListenSection;
+pub use log::LogSection;
+pub use quotas::QuotaRules;
+pub use redis::{RedisSection, RedisUrl};
+pub use secret_key::SecretSection;
+pub use shutdown::ShutdownSection;
+pub use store::{StoreSection, StoreUrl};
+pub use traces::TraceTarget;
+
+use crate::catalogue::{Catalogue, SectionReference};
+use crate::loader::Loader;
+use quotas::QuotaSection;
+use traces::TraceSection;
+
+/// Every setting of the binary.
+#[derive(Debug)]
+pub struct Settings {
+    /// The application's identity.
+    pub app: AppSection,
+    /// The listeners.
+    pub listen: ListenSection,
+    /// The keys that sign tokens.
+    pub secret: SecretSection,
+    /// Access control.
+    pub access: AccessSection,
+    /// The store of messages.
+    pub store: StoreSection,
+    /// The shared Redis.
+    pub redis: RedisSection,
+    /// The HTTP server.
+    pub http: HttpSettings,
+    /// The rate limits of clients; `None` if they are switched off.
+    pub quotas: Option<QuotaRules>,
+    /// Logs.
+    pub log: LogSection,
+    /// The destination of traces; `None` if none are sent.
+    pub traces: Option<TraceTarget>,
+    /// The end of the process.
+    pub shutdown: ShutdownSection,
+}
+
+/// The settings of every section, in the order of the reference.
+pub(crate) static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+    Catalogue(vec![
+        SectionReference::of::<AppSection>(),
+        SectionReference::of::<ListenSection>(),
+        SectionReference::of::<SecretSection>(),
+        SectionReference::of::<AccessSection>(),
+        SectionReference::of::<StoreSection>(),
+        SectionReference::of::<RedisSection>(),
+        SectionReference::of::<HttpSettings>(),
+        SectionReference::of::<QuotaSection>(),
+        SectionReference::of::<LogSection>(),
+        SectionReference::of::<TraceSection>(),
+        SectionReference::of::<ShutdownSection>(),
+    ])
+});
+
+impl Settings {
+    /// Loads every section; `None` if one has a mistake.
+    pub(crate) fn load(loader: &mut Loader) -> Option<Self> {
+        // The environment comes first, because it decides on the values of the others. All are loaded
+        // before the first `?`, so that one run reports the mistakes of all.
+        let app: Option<AppSection> = loader.section();
+        loader.environment = app.as_ref().map(|app| app.environment).unwrap_or_default();
+        let listen = loader.section();
+        let secret = loader.section();
+        let access = loader.section();
+        let store = loader.section();
+        let redis = loader.section();
+        let http = loader.section();
+        let quotas: Option<QuotaSection> = loader.section();
+        let quotas = quotas.and_then(|section| loader.accept(section.rules()));
+        let log = loader.section();
+        let traces: Option<TraceSection> = loader.section();
+        let traces = traces.and_then(|section| loader.accept(section.target()));
+        let shutdown = loader.section();
+        Some(Self {
+            app: app?,
+            listen: listen?,
+            secret: secret?,
+            access: access?,
+            store: store?,
+            redis: redis?,
+            http: http?,
+            quotas: quotas?,
+            log: log?,
+            traces: traces?,
+            shutdown: shutdown?,
+        })
+    }
+}

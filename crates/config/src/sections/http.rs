@@ -1,0 +1,14 @@
+//! The HTTP server; `posthorn-http` owns its settings.
+
+use posthorn_http::settings::HttpSettings;
+
+use crate::section::{ComputedDefault, Known, Section};
+
+impl Section for HttpSettings {
+    const TITLE: &'static str = "HTTP";
+
+    fn computed_defaults(_: &Known<'_>) -> Vec<ComputedDefault> {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        vec![ComputedDefault::value("workers", processors)]
+    }
+}

@@ -1,0 +1,48 @@
+//! The listeners.
+
+use garde::Validate;
+use posthorn_domain::Environment;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::section::{ComputedDefault, Known, Section};
+
+/// The listeners.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Validate)]
+#[garde(allow_unvalidated)]
+#[garde(context(Environment))]
+pub struct ListenSection {
+    /// The address that the server listens on.
+    #[schemars(extend("default" = "127.0.0.1", "x-takes" = "an IP address or a host name"))]
+    #[garde(length(min = 1))]
+    pub host: String,
+    /// The port that the server listens on.
+    #[schemars(extend("default" = 5000, "x-takes" = PORT))]
+    pub port: u16,
+    /// The port of `/metrics`, if it has its own: `/metrics` is then served on this port only, and the
+    /// probes on both.
+    #[schemars(extend("x-default" = "same as `PORT`", "x-takes" = PORT))]
+    pub metrics_port: Option<u16>,
+}
+
+const PORT: &str = "a port, 0 to 65535; 0 takes a free one";
+
+impl ListenSection {
+    /// The port of a listener for `/metrics` alone. The port of the server is the same listener, unless
+    /// each is 0, which takes a free port.
+    pub fn separate_metrics_port(&self) -> Option<u16> {
+        self.metrics_port
+            .filter(|port| *port != self.port || *port == 0)
+    }
+}
+
+impl Section for ListenSection {
+    const TITLE: &'static str = "Listeners";
+
+    fn computed_defaults(known: &Known<'_>) -> Vec<ComputedDefault> {
+        let port = known.text("port");
+        port.map(|port| ComputedDefault::note("metrics_port", port))
+            .into_iter()
+            .collect()
+    }
+}

@@ -1,0 +1,162 @@
+//! The sources of values, as layers that figment merges: a TOML file below the environment.
+
+mod file;
+mod layer;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use figment::{Figment, Metadata};
+
+use crate::catalogue::{Catalogue, Setting};
+use crate::mistake::{ConfigError, Mistakes};
+use crate::secret;
+pub(crate) use layer::Layer;
+
+/// The file that is read if it exists and no other is named.
+const DEFAULT_FILE: &str = "posthorn.toml";
+/// Names the file if `--config` does not.
+const FILE_VARIABLE: &str = "POSTHORN_CONFIG";
+
+/// The sources of a configuration, apart from the defaults.
+#[derive(Clone, Default)]
+pub struct Sources {
+    file: Option<PathBuf>,
+    environment: BTreeMap<String, String>,
+    /// Names of the environment whose values are not UTF-8.
+    not_utf8: Vec<String>,
+}
+
+impl Sources {
+    /// The process's environment, and the file named by `--config`, by `POSTHORN_CONFIG`, or
+    /// `posthorn.toml` in the working directory if that exists.
+    pub fn of_process(file: Option<&Path>) -> Self {
+        let mut environment = BTreeMap::new();
+        let mut not_utf8 = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => drop(environment.insert(name, value)),
+                (Ok(name), Err(_)) => not_utf8.push(name),
+                (Err(_), _) => {}
+            }
+        }
+        let named = file.map(Path::to_path_buf).or_else(|| {
+            environment
+                .get(FILE_VARIABLE)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        });
+        let default = Path::new(DEFAULT_FILE);
+        let file = named.or_else(|| default.exists().then(|| default.to_path_buf()));
+        Self {
+            file,
+            environment,
+            not_utf8,
+        }
+    }
+
+    /// The given environment and file alone.
+    pub fn given<N: Into<String>, V: Into<String>>(
+        environment: impl IntoIterator<Item = (N, V)>,
+        file: Option<PathBuf>,
+    ) -> Self {
+        let environment = environment
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        Self {
+            file,
+            environment,
+            not_utf8: Vec::new(),
+        }
+    }
+
+    /// Merges the file and the environment; a mistake leaves its setting unset.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not TOML.
+    pub(crate) fn merge(
+        &self,
+        catalogue: &Catalogue,
+        mistakes: &mut Mistakes,
+    ) -> Result<Figment, ConfigError> {
+        let mut figment = Figment::new();
+        if let Some(path) = &self.file {
+            figment = figment.merge(file::read(path, catalogue, mistakes)?);
+        }
+        figment = figment.merge(self.environment_layer(catalogue, mistakes));
+        for setting in catalogue.settings() {
+            if let Some(layer) = secret_file(setting, &figment, mistakes) {
+                figment = figment.merge(layer);
+            }
+        }
+        Ok(figment)
+    }
+
+    fn environment_layer(&self, catalogue: &Catalogue, mistakes: &mut Mistakes) -> Layer {
+        let mut layer = Layer::new(Metadata::named("environment"));
+        for setting in catalogue.settings() {
+            for name in [Some(setting.name.clone()), setting.file_name()]
+                .into_iter()
+                .flatten()
+            {
+                if self.not_utf8.contains(&name) {
+                    let subject = if name == setting.name { "it" } else { &name };
+                    mistakes.add_to(setting, &format!("{subject} is not UTF-8"), None);
+                }
+                // An empty variable is an unset one: manifests often pass all that they know.
+                if let Some(text) = self.environment.get(&name).filter(|text| !text.is_empty()) {
+                    layer.set(&name.to_lowercase(), text, setting);
+                }
+            }
+        }
+        layer
+    }
+}
+
+/// The text in the file that `NAME_FILE` names.
+fn secret_file(setting: &Setting, figment: &Figment, mistakes: &mut Mistakes) -> Option<Layer> {
+    let name = setting.file_name()?;
+    let path = figment
+        .find_value(&name.to_lowercase())
+        .ok()?
+        .into_string()?;
+    if figment.contains(setting.key) {
+        let problem = format!("it is set twice, as {} and as {name}", setting.name);
+        mistakes.add_to(setting, &problem, None);
+        return None;
+    }
+    match secret::read_file(&path) {
+        Ok(text) => {
+            let mut layer = Layer::new(Metadata::named(format!("file {path}")));
+            layer.set(setting.key, &text, setting);
+            Some(layer)
+        }
+        Err(problem) => {
+            let problem = format!("the file that {name} names: {problem}");
+            mistakes.add_to(setting, &problem, None);
+            None
+        }
+    }
+}
+
+/// Shows no value: some are secrets.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_show_no_value() {
+        let sources = Sources::given([("SECRET_KEY", "hunter2")], None);
+        assert!(!format!("{sources:?}").contains("hunter2"));
+    }
+}

@@ -10,11 +10,14 @@ mod process;
 mod pull;
 mod worker;
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
 use posthorn_domain::LeaseDuration;
 use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
 
 use crate::api::{ApiClient, ConsumerDraft, WriteCondition};
 use crate::error::ClientError;
@@ -22,6 +25,9 @@ use crate::retry::{Retry, RetryReporter};
 use worker::{HeldLeases, Worker};
 
 pub use worker::WorkRequest;
+
+/// How long after its start a pull is still waited for when the work drains.
+const PULL_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the command for each message until `drain` completes; then lets the running commands finish.
 ///
@@ -89,26 +95,33 @@ impl Worker<'_> {
         let mut jobs = FuturesUnordered::new();
         let mut pull = Box::pin(Fuse::terminated());
         let mut extension = Box::pin(self.extend_held_leases().fuse());
+        let mut pull_started = Instant::now();
         let mut failure = None;
         loop {
             let is_draining = drain.is_terminated() || failure.is_some();
             // A pull never asks for more than can start at once: a message that waits here would
             // use up its lease.
             let free = self.request.concurrency.saturating_sub(jobs.len());
-            if is_draining {
-                // The server takes back what it grants to a connection that is closed.
-                pull.set(Fuse::terminated());
-                if jobs.is_empty() {
-                    return failure.map_or(Ok(()), Err);
-                }
-            } else if pull.is_terminated() && free > 0 {
+            if is_draining && jobs.is_empty() && pull.is_terminated() {
+                return failure.map_or(Ok(()), Err);
+            }
+            if !is_draining && free > 0 && pull.is_terminated() {
                 pull.set(self.pull(free).fuse());
+                pull_started = Instant::now();
             }
             tokio::select! {
                 () = &mut drain, if !drain.is_terminated() => {}
+                // A pull that waits is dropped: what the server grants to a closed connection comes
+                // back at once. The response to a pull that has just begun may be on its way, and
+                // its messages would come back only when their leases have expired.
+                () = sleep_until(pull_started + PULL_GRACE), if is_draining && !pull.is_terminated() => {
+                    pull.set(Fuse::terminated());
+                }
                 messages = &mut pull, if !pull.is_terminated() => match messages {
                     Ok(messages) => jobs.extend(messages.into_iter().map(|m| self.run_job(m))),
-                    Err(error) => failure = Some(error),
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                    }
                 },
                 Some(outcome) = jobs.next() => {
                     if let Err(error) = outcome {

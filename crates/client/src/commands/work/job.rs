@@ -9,6 +9,10 @@ use crate::console::{escape_control, print_error};
 use crate::error::ClientError;
 use crate::retry::Retry;
 
+/// The report of a stale lease. It is stale, too, if an earlier try settled the message and its
+/// response was lost.
+const STALE: &str = "its lease had ended; unless an earlier try settled it, it comes again";
+
 impl Worker<'_> {
     /// Handles a message to its end.
     ///
@@ -53,11 +57,11 @@ impl Worker<'_> {
         match result {
             Ok(result) if result.stale.is_empty() => Ok(()),
             Ok(_) => {
-                report(message, "its lease had ended; the server delivers it again");
+                report(message, STALE);
                 Ok(())
             }
             Err(ClientError::GaveUp { reason, .. }) => {
-                let text = format!("not settled, the server delivers it again: {reason}");
+                let text = format!("not settled, it comes again: {reason}");
                 report(message, &text);
                 Ok(())
             }

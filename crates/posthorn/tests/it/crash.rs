@@ -1,4 +1,4 @@
-//! Killed again and again under concurrent writers: what was acknowledged is there, once, in order.
+//! Kills under concurrent writers: each acknowledged message is stored once, in order.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::support::{PATIENCE, Server};
 
 const WRITERS: usize = 6;
 
-/// How many times the server is killed: 20, or what `POSTHORN_KILL_ROUNDS` says.
+/// The number of kills: 20, or `POSTHORN_KILL_ROUNDS`.
 fn rounds() -> usize {
     std::env::var("POSTHORN_KILL_ROUNDS")
         .ok()
@@ -46,7 +46,7 @@ impl Writers {
         }
     }
 
-    /// Everything that was acknowledged, as text and id, in the order of each writer.
+    /// The acknowledged messages of each writer in its order, as text and id.
     async fn stop(mut self) -> Vec<Vec<(String, String)>> {
         self.stopping.store(true, Ordering::Relaxed);
         let mut acknowledged = Vec::new();
@@ -132,7 +132,7 @@ async fn check_stored(server: &Server, acknowledged: &[Vec<(String, String)>]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_acknowledged_is_lost_when_the_embedded_store_is_killed() {
+async fn no_acknowledged_message_is_lost_when_the_embedded_store_is_killed() {
     let directory = TempDir::new().unwrap();
     let mut server = Server::start(&directory, &[]).await;
     let writers = Writers::start(&server.url);
@@ -150,7 +150,7 @@ async fn nothing_acknowledged_is_lost_when_the_embedded_store_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_acknowledged_is_lost_when_a_durable_redis_and_the_server_are_killed() {
+async fn no_acknowledged_message_is_lost_when_a_durable_redis_and_the_server_are_killed() {
     let mut redis = RedisServer::start_durable().await;
     let directory = TempDir::new().unwrap();
     let url = redis.url();
@@ -162,7 +162,7 @@ async fn nothing_acknowledged_is_lost_when_a_durable_redis_and_the_server_are_ki
             40 + 13 * u64::try_from(round % 7).unwrap(),
         ))
         .await;
-        // Both at once, and each alone: the other one has to find it again.
+        // Both at once, and each alone: the other has to reconnect.
         if round % 3 != 1 {
             server.signal("KILL").await;
             server.ended().await;
@@ -184,7 +184,7 @@ async fn nothing_acknowledged_is_lost_when_a_durable_redis_and_the_server_are_ki
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_store_that_is_away_answers_503_and_the_rest_goes_on() {
+async fn an_unreachable_redis_store_is_503_and_other_routes_work() {
     let mut redis = RedisServer::start_durable().await;
     let directory = TempDir::new().unwrap();
     let url = redis.url();
@@ -225,7 +225,7 @@ async fn a_redis_store_that_is_away_answers_503_and_the_rest_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_key_from_two_processes_at_once_is_one_message_and_one_receipt() {
+async fn one_key_sent_to_two_processes_at_once_is_one_message_and_one_receipt() {
     let redis = RedisServer::start().await;
     let directory = TempDir::new().unwrap();
     let url = redis.url();

@@ -1,4 +1,4 @@
-//! Redis as cache: lost under load, back by itself, required or not at the start.
+//! Redis as the cache: lost under load, used again, required or optional at the start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{PATIENCE, Server, client, run};
 
-/// Requests on info and message without a pause; counts answers and what should not be.
+/// Sends requests to info and message without a pause; counts responses and failures.
 struct Load {
     running: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
@@ -74,7 +74,7 @@ async fn redis_check(server: &Server) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_lost_under_load_costs_no_answer_and_comes_back_by_itself() {
+async fn a_redis_lost_under_load_fails_no_request_and_is_used_again_after_its_return() {
     let mut redis = RedisServer::start().await;
     let directory = TempDir::new().unwrap();
     let environment = [
@@ -122,7 +122,7 @@ async fn a_redis_lost_under_load_costs_no_answer_and_comes_back_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_hangs_is_left_alone_within_a_second() {
+async fn a_hanging_redis_is_bypassed_within_a_second() {
     let redis = RedisServer::start().await;
     let directory = TempDir::new().unwrap();
     let url = redis.url();
@@ -145,7 +145,7 @@ async fn a_redis_that_hangs_is_left_alone_within_a_second() {
 }
 
 #[tokio::test]
-async fn a_required_redis_that_is_away_stops_the_start_and_is_named_without_its_password() {
+async fn an_unreachable_required_redis_stops_the_start_and_is_named_without_its_password() {
     let directory = TempDir::new().unwrap();
     let environment = [
         ("REDIS_URL", "redis://:hunter2@127.0.0.1:1/0"),
@@ -165,7 +165,7 @@ async fn a_required_redis_that_is_away_stops_the_start_and_is_named_without_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_optional_redis_that_is_away_starts_degraded_and_is_found_later() {
+async fn an_unreachable_optional_redis_starts_degraded_and_is_used_later() {
     let mut redis = RedisServer::start().await;
     redis.stop();
     let directory = TempDir::new().unwrap();

@@ -1,5 +1,4 @@
-//! The embedded store under the real binary: a start that takes long, a disk without room, retention,
-//! the cache of messages.
+//! The embedded store in the real binary: a slow start, a full disk, retention, the cache of messages.
 
 use std::process::Stdio;
 
@@ -13,11 +12,11 @@ use tokio::time::timeout;
 use crate::support::{PATIENCE, Server, limited_posthorn, posthorn, send_signal};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_is_heard_while_the_store_is_still_opened() {
+async fn a_stop_signal_is_handled_while_the_store_is_being_opened() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    // A pipe keeps whoever opens it waiting, as a large file keeps whoever checks it.
+    // Opening a pipe blocks, as checking a large file does.
     let pipe = Command::new("mkfifo")
         .arg(data.join("posthorn.db.lock"))
         .status();
@@ -36,9 +35,9 @@ async fn a_stop_is_heard_while_the_store_is_still_opened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_503_costs_nothing_that_was_acknowledged_and_heals() {
+async fn a_full_disk_is_503_loses_no_acknowledged_message_and_recovers() {
     let directory = TempDir::new().unwrap();
-    // A soft limit of some 100 or 200 kB for each file, as the shell counts.
+    // A soft limit of 100 or 200 kB per file, depending on the unit of the shell.
     let command = limited_posthorn(directory.path(), "-S -f 200");
     let mut server = Server::start_by(command, &[]).await;
     let mut acknowledged = Vec::new();
@@ -56,7 +55,7 @@ async fn a_full_disk_is_503_costs_nothing_that_was_acknowledged_and_heals() {
     let problem: Value = refused.json().await.unwrap();
     assert_eq!(problem["code"], "store-unavailable");
     assert_eq!(server.all_texts("inbox").await, acknowledged);
-    // What it takes to look is less than a message takes, and may have room a few times.
+    // The write of a probe is smaller than a message and may succeed a few times.
     eventually(PATIENCE, async || {
         let refused = server.post(&"x".repeat(900)).await.status();
         assert_eq!(refused, StatusCode::SERVICE_UNAVAILABLE);
@@ -77,7 +76,7 @@ async fn a_full_disk_is_503_costs_nothing_that_was_acknowledged_and_heals() {
     assert_eq!(after.status(), StatusCode::CREATED);
     acknowledged.push("after".to_owned());
     assert_eq!(server.all_texts("inbox").await, acknowledged);
-    // And on the disk as well.
+    // The files on the disk show it, too.
     server.signal("KILL").await;
     server.ended().await;
     let server = Server::start(&directory, &[]).await;
@@ -85,7 +84,7 @@ async fn a_full_disk_is_503_costs_nothing_that_was_acknowledged_and_heals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retention_keeps_what_the_settings_say_and_tells_readers_of_the_gap() {
+async fn retention_keeps_what_the_settings_require_and_readers_get_a_gap_event() {
     let directory = TempDir::new().unwrap();
     let mut server = Server::start(&directory, &[]).await;
     let mut ids = Vec::new();
@@ -155,7 +154,7 @@ async fn a_message_comes_from_the_cache_until_it_is_deleted() {
     assert_eq!(get().await.status(), StatusCode::NOT_FOUND);
 }
 
-/// Whether a process has a handler for SIGTERM, so that it does not end by itself.
+/// True if a process has a handler for SIGTERM, so that the signal does not end it.
 fn listens_for_sigterm(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));

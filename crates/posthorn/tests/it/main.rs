@@ -1,4 +1,4 @@
-//! The real binary, tried from outside: started, loaded, cut off, killed and stopped.
+//! The real binary, tested from outside: started, loaded, disconnected, killed and stopped.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Overload as a client sees it: thousands of slow connections, one too many, one byte at a time.
+//! Overload as a client sees it: thousands of slow connections, too many connections, slow bytes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn connect(server: &Server) -> TcpStream {
         .unwrap()
 }
 
-/// The server's process may hold as many files as the system allows; a test needs some itself.
+/// True if the limits of this process allow so many open files for the test and the server.
 fn may_open(files: usize) -> bool {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits
@@ -34,7 +34,7 @@ fn may_open(files: usize) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
+async fn five_thousand_slow_heads_delay_no_other_client_and_time_out() {
     assert!(
         may_open(2 * SLOW),
         "raise the limit of open files: ulimit -n {}",
@@ -57,14 +57,14 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
         slow.push(connection);
     }
     let open = "app_connections_open";
-    // The system completes a connection before the server takes it.
+    // The kernel completes a connection before the server accepts it.
     eventually(PATIENCE, async || {
         server.metric(open).await >= Some(5_000.0)
     })
     .await;
     let mut latencies = Vec::new();
     for number in 0..300 {
-        // One more byte of some of the heads, as a slow client would send it.
+        // One more byte of some heads, as a slow client sends it.
         for connection in slow.iter_mut().skip(number).step_by(300) {
             connection.write_all(b"x").await.unwrap();
         }
@@ -79,7 +79,7 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
         server.metric(open).await >= Some(5_000.0),
         "they were held to the end"
     );
-    // They cost no place among the requests in flight, and each is told why it is cut off.
+    // They do not count as requests in flight, and each gets a 408.
     for connection in &mut slow {
         let mut answer = String::new();
         timeout(2 * PATIENCE, connection.read_to_string(&mut answer))
@@ -88,7 +88,7 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
             .unwrap();
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     }
-    // The client that measures may keep a connection that it never used, which is cut off as well.
+    // The measuring client may keep an unused connection, which times out as well.
     let shed = "app_requests_shed_total{reason=\"header_timeout\"}";
     assert!(server.metric(shed).await >= Some(5_000.0));
     drop(slow);
@@ -96,7 +96,7 @@ async fn five_thousand_slow_heads_keep_nobody_from_an_answer_and_are_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_slow_bodies_keep_nobody_from_an_answer_and_are_cut_off() {
+async fn two_hundred_slow_bodies_delay_no_other_client_and_time_out() {
     let directory = TempDir::new().unwrap();
     let environment = [
         ("STORE_URL", "memory:"),
@@ -113,7 +113,7 @@ async fn two_hundred_slow_bodies_keep_nobody_from_an_answer_and_are_cut_off() {
         slow.push(connection);
     }
     let handled = "app_requests_in_flight";
-    // The scrape is handled as well.
+    // The scrape is in flight, too.
     eventually(PATIENCE, async || {
         server.metric(handled).await == Some(201.0)
     })
@@ -142,7 +142,7 @@ async fn two_hundred_slow_bodies_keep_nobody_from_an_answer_and_are_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_pipeline_and_never_read_cost_little_and_are_cut_off() {
+async fn clients_that_pipeline_and_never_read_cost_little_and_time_out() {
     const CLIENTS: usize = 4;
     let directory = TempDir::new().unwrap();
     let environment = [
@@ -160,7 +160,7 @@ async fn clients_that_pipeline_and_never_read_cost_little_and_are_cut_off() {
         clients
             .spawn(async move { while connection.write_all(requests.as_bytes()).await.is_ok() {} });
     }
-    // Once the sockets of both sides are full, nothing is left to do.
+    // Once the socket buffers of both sides are full, the server is idle.
     let mut window = tokio::time::interval(Duration::from_millis(500));
     let mut cpu_before = f64::NEG_INFINITY;
     eventually(PATIENCE, async || {
@@ -184,7 +184,7 @@ async fn clients_that_pipeline_and_never_read_cost_little_and_are_cut_off() {
 }
 
 #[tokio::test]
-async fn past_the_most_connections_one_more_waits_until_another_ends() {
+async fn a_connection_past_the_limit_waits_until_another_ends() {
     let directory = TempDir::new().unwrap();
     let environment = [
         ("STORE_URL", "memory:"),
@@ -216,7 +216,7 @@ async fn past_the_most_connections_one_more_waits_until_another_ends() {
 }
 
 #[tokio::test]
-async fn all_workers_together_take_no_more_than_the_most_connections() {
+async fn all_workers_together_accept_no_more_than_the_limit_of_connections() {
     let directory = TempDir::new().unwrap();
     let environment = [
         ("STORE_URL", "memory:"),
@@ -244,7 +244,7 @@ async fn all_workers_together_take_no_more_than_the_most_connections() {
 }
 
 #[tokio::test]
-async fn the_limit_on_open_files_is_raised_or_lowers_the_most_connections() {
+async fn the_limit_on_open_files_is_raised_or_lowers_the_limit_of_connections() {
     let directory = TempDir::new().unwrap();
     let memory = ("STORE_URL", "memory:");
     let few = [memory, ("MAX_CONNECTIONS", "100")];
@@ -261,7 +261,7 @@ async fn the_limit_on_open_files_is_raised_or_lowers_the_most_connections() {
 }
 
 #[tokio::test]
-async fn one_byte_a_second_is_cut_off_in_head_and_body_and_seen_in_the_metrics() {
+async fn one_byte_per_second_times_out_in_head_and_body_and_is_counted() {
     let directory = TempDir::new().unwrap();
     let environment = [
         ("STORE_URL", "memory:"),
@@ -283,7 +283,7 @@ async fn one_byte_a_second_is_cut_off_in_head_and_body_and_seen_in_the_metrics()
         let mut text = Vec::new();
         let drip = async {
             while !String::from_utf8_lossy(&text).contains("HTTP/1.1 408 ") {
-                // A byte may come after the server has closed.
+                // A byte may arrive after the server has closed the connection.
                 let _ = connection.write_all(b"G").await;
                 let _ = timeout(Duration::from_secs(1), connection.read_buf(&mut text)).await;
             }

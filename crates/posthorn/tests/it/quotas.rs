@@ -1,4 +1,4 @@
-//! Quotas between real processes: one count over Redis, and each its share while Redis is away.
+//! Quotas across processes: one count in Redis, and a share per process while Redis is unreachable.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{PATIENCE, Server, run};
 
 const STRATEGIES: [&str; 2] = ["fixed-window", "moving-window"];
 
-/// Two processes that count together.
+/// Starts two processes that count together.
 async fn two_servers(
     redis: &RedisServer,
     strategy: &str,
@@ -24,7 +24,7 @@ async fn two_servers(
         ("RATE_LIMIT_ENABLED", "true"),
         ("RATE_LIMIT_STRATEGY", strategy),
         ("LOG_LEVEL", "warn,posthorn=info"),
-        // The look at health below is no part of what is tested.
+        // The requests to health below are not part of the test.
         ("RATE_LIMIT_DEFAULT", "100000 per day"),
     ];
     if strategy == "moving-window" {
@@ -42,7 +42,7 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
     response.headers()[name].to_str().unwrap()
 }
 
-/// Waits for the next minute if this one ends soon: forty messages are to fall into one window.
+/// Waits for the next minute if this minute ends soon: forty messages must fall into one window.
 async fn with_time_left_in_the_minute(server: &Server) {
     let limits = server.get_json("/api/v1/limits").await;
     let rest = limits["limits"][0]["reset_seconds"].as_u64().unwrap();
@@ -85,7 +85,7 @@ async fn two_processes_accept_exactly_ten_of_forty_interleaved_messages() {
                 .iter()
                 .all(|status| *status == StatusCode::TOO_MANY_REQUESTS)
         );
-        // Both have counted, and what one says the other says.
+        // Both processes have counted, and both return the same numbers.
         for (server, _) in &servers {
             let limits = server.get_json("/api/v1/limits").await;
             assert_eq!(limits["strategy"], strategy);
@@ -104,7 +104,7 @@ async fn two_processes_accept_exactly_ten_of_forty_interleaved_messages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_redis_gone_decisions_go_on_in_shares_and_its_return_makes_them_one_again() {
+async fn without_redis_each_process_allows_its_share_and_with_redis_both_share_one_count() {
     let mut redis = RedisServer::start().await;
     let more = [
         ("RATE_LIMIT_MESSAGE", "10 per hour"),
@@ -120,7 +120,7 @@ async fn with_redis_gone_decisions_go_on_in_shares_and_its_return_makes_them_one
         );
     }
     redis.stop();
-    // No pause: the first ones meet a Redis that nobody has missed yet.
+    // No pause: the first requests find a Redis whose loss is not yet detected.
     let mut accepted = 0;
     for number in 0..40 {
         let response = servers[number % 2].0.post("alone").await;
@@ -146,7 +146,7 @@ async fn with_redis_gone_decisions_go_on_in_shares_and_its_return_makes_them_one
     for (server, _) in &servers {
         eventually(PATIENCE, async || redis_check(server).await == "ok").await;
     }
-    // It kept nothing, so the count begins anew, for both together.
+    // Redis kept nothing, so that the common count begins anew.
     for number in 0..20 {
         let response = servers[number % 2].0.post("shared again").await;
         assert_eq!(
@@ -162,7 +162,7 @@ async fn with_redis_gone_decisions_go_on_in_shares_and_its_return_makes_them_one
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_hangs_delays_no_decision_for_long() {
+async fn a_hanging_redis_delays_no_decision_for_long() {
     let redis = RedisServer::start().await;
     let servers = two_servers(&redis, "fixed-window", &[]).await;
     redis.pause();
@@ -185,7 +185,7 @@ async fn a_redis_that_hangs_delays_no_decision_for_long() {
 }
 
 #[tokio::test]
-async fn without_settings_the_built_in_limits_hold() {
+async fn the_built_in_limits_hold_without_settings() {
     let directory = TempDir::new().unwrap();
     let environment = [("RATE_LIMIT_ENABLED", ""), ("STORE_URL", "memory:")];
     let server = Server::start(&directory, &environment).await;
@@ -211,7 +211,7 @@ async fn without_settings_the_built_in_limits_hold() {
 }
 
 #[tokio::test]
-async fn malformed_limits_stop_the_start_with_their_place() {
+async fn malformed_limits_stop_the_start_and_are_located() {
     let directory = TempDir::new().unwrap();
     let environment = [
         ("RATE_LIMIT_MESSAGE", "10 minute"),
@@ -238,7 +238,7 @@ async fn malformed_limits_stop_the_start_with_their_place() {
 }
 
 #[tokio::test]
-async fn limits_that_cannot_be_kept_stop_the_start() {
+async fn limits_that_cannot_be_counted_stop_the_start() {
     let directory = TempDir::new().unwrap();
     for (environment, text) in [
         (

@@ -8,11 +8,11 @@ use tempfile::TempDir;
 use crate::support::{Server, run};
 use crate::tokens::{KEY, PRODUCTION, issue, status};
 
-/// How long a revocation may take to be honoured.
+/// The time limit within which every server honours a revocation.
 const HONOURED: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_revoked_while_the_server_has_its_file_open_and_when_it_has_not() {
+async fn a_token_is_revoked_through_a_server_and_without_one() {
     let directory = TempDir::new().unwrap();
     let mut server = Server::start(&directory, &PRODUCTION).await;
     let arguments = ["--sub", "r", "--scope", "messages:read"];
@@ -34,7 +34,7 @@ async fn a_token_is_revoked_while_the_server_has_its_file_open_and_when_it_has_n
     assert_eq!(status(&server, &tokens[1]).await, 200);
     eventually(HONOURED, async || server.logged("revoke-token") == 1).await;
 
-    // A server that cannot be found has the file locked.
+    // The server is not reachable under this address, but has locked the file.
     let lost = [("SECRET_KEY", KEY), ("POSTHORN_URL", "http://127.0.0.1:1")];
     let arguments = ["token", "revoke", tokens[1].as_str()];
     let (code, _, stderr) = run(directory.path(), &arguments, &lost).await;
@@ -43,7 +43,7 @@ async fn a_token_is_revoked_while_the_server_has_its_file_open_and_when_it_has_n
         stderr.contains("in use") && stderr.contains("POSTHORN_URL"),
         "{stderr}"
     );
-    // Another key is no right to revoke.
+    // A token that is signed with another key does not permit to revoke.
     let other = [
         ("SECRET_KEY", "fedcba9876543210fedcba9876543210"),
         ("POSTHORN_URL", server.url.as_str()),
@@ -91,7 +91,7 @@ async fn every_pod_of_a_redis_honours_a_revocation() {
     for (pod, token) in pods.iter().zip(&tokens) {
         assert_eq!(status(pod, token).await, 200);
     }
-    // The first through a pod, the second without one.
+    // The first through a server, the second in the store.
     for (token, place) in tokens
         .iter()
         .zip([pods[0].url.as_str(), "http://127.0.0.1:1"])

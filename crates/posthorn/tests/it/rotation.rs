@@ -1,4 +1,4 @@
-//! Changing the key under load: no valid client hears a 401.
+//! Rotating the key under load: no client with a valid token gets a 401.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::tokens::{KEY, call, issue};
 
 const NEW_KEY: &str = "fedcba9876543210fedcba9876543210";
 
-/// What clients saw.
+/// The responses that the clients got.
 #[derive(Debug, Default)]
 struct Seen {
     fine: AtomicUsize,
@@ -21,7 +21,7 @@ struct Seen {
     stop: AtomicBool,
 }
 
-/// Asks for a page again and again; a pod that is away is asked again later.
+/// Requests a page in a loop; an unreachable server is tried again later.
 async fn read(url: String, token: String, seen: Arc<Seen>) {
     let client = client();
     while !seen.stop.load(Ordering::Acquire) {
@@ -56,7 +56,7 @@ fn free_port() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_rotated_under_load_without_one_refusal() {
+async fn a_key_is_rotated_under_load_without_a_rejected_request() {
     let redis = RedisServer::start().await;
     let (directory, url) = (TempDir::new().unwrap(), redis.url());
     let ports = [free_port(), free_port()];
@@ -92,7 +92,7 @@ async fn a_key_is_rotated_under_load_without_one_refusal() {
         *pod = start(port, &rotated).await;
         more(&seen).await;
     }
-    // Every pod knows the new key: from now on it signs.
+    // All servers accept the new key, so that it may sign from now on.
     let new = issue(&directory, NEW_KEY, &arguments).await;
     for pod in &pods {
         let task = read(pod.url.clone(), new.clone(), Arc::clone(&seen));
@@ -105,7 +105,7 @@ async fn a_key_is_rotated_under_load_without_one_refusal() {
     }
     assert_eq!(seen.refused.load(Ordering::Acquire), 0, "{seen:?}");
 
-    // Once the old key is gone, so are its tokens.
+    // Without the old key its tokens are invalid.
     pods[0].signal("TERM").await;
     pods[0].ended().await;
     let last = start(&ports[0], &[("SECRET_KEY", NEW_KEY)]).await;

@@ -136,7 +136,7 @@ async fn send_reads_standard_input_when_no_text_is_given() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // It does not read on once it is too much.
+        // The command stops reading at its limit.
         let _ = child.stdin.take().unwrap().write_all(input).await;
         let output = timeout(PATIENCE, child.wait_with_output());
         let output = output.await.unwrap().unwrap();
@@ -170,7 +170,7 @@ async fn send_retries_while_standard_error_is_full() {
         .stdout(Stdio::piped())
         .stderr(OpenOptions::new().write(true).open("/dev/full").unwrap());
     let send = command.spawn().unwrap();
-    // A first try without an answer, so that there is something to tell before there is a server.
+    // The first try gets no response, so that the command prints an error before the server starts.
     let accepting = tokio::task::spawn_blocking(move || listener.accept().map(drop));
     timeout(PATIENCE, accepting)
         .await

@@ -11,13 +11,13 @@ use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Server};
 
-/// One keep-alive connection that asks again and again until it is told to go.
+/// A keep-alive connection that sends requests until the server closes it.
 struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-/// How an exchange ended.
+/// The result of one request.
 #[derive(Debug, PartialEq, Eq)]
 enum Exchange {
     Answered,
@@ -44,7 +44,7 @@ impl Connection {
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        // An orderly close that came before the request was written is no failed request.
+        // A connection that was closed before the request was written is not a failed request.
         if let Ok(0) = self.stream.try_read(&mut [0; 1]) {
             return Exchange::ClosedBeforeTheRequest;
         }
@@ -115,7 +115,7 @@ async fn a_stop_under_load_fails_no_request_on_an_open_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_draining_it_is_not_ready_and_serves_all_the_same() {
+async fn a_draining_server_is_not_ready_and_still_serves() {
     let directory = TempDir::new().unwrap();
     let mut server = Server::start(&directory, &[("DRAIN_DELAY", "2s")]).await;
     assert_eq!(server.get("/health/ready").await.status(), StatusCode::OK);
@@ -137,7 +137,7 @@ async fn while_draining_it_is_not_ready_and_serves_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_open_stream_is_told_bye_and_does_not_hold_up_the_stop() {
+async fn an_open_stream_gets_a_bye_event_and_does_not_delay_the_stop() {
     let directory = TempDir::new().unwrap();
     let mut server = Server::start(&directory, &[]).await;
     let stream = server.get("/api/v1/topics/inbox/stream").await;
@@ -153,7 +153,7 @@ async fn an_open_stream_is_told_bye_and_does_not_hold_up_the_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_the_server_at_once() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let directory = TempDir::new().unwrap();
         let mut server = Server::start(&directory, &[("DRAIN_DELAY", "1h")]).await;

@@ -1,4 +1,4 @@
-//! The start: configuration, refusals, the other commands.
+//! The start: configuration, errors, the other commands.
 
 use std::fs::OpenOptions;
 use std::process::Stdio;
@@ -22,7 +22,7 @@ async fn production_without_a_secret_exits_78_and_names_it() {
 }
 
 #[tokio::test]
-async fn production_refuses_short_and_sample_secrets_without_repeating_them() {
+async fn production_rejects_short_and_sample_secrets_without_repeating_them() {
     let directory = TempDir::new().unwrap();
     for secret in ["short-but-telling", "dev-secret-key-change-in-production"] {
         let environment = [
@@ -41,7 +41,7 @@ async fn production_refuses_short_and_sample_secrets_without_repeating_them() {
 }
 
 #[tokio::test]
-async fn all_mistakes_are_reported_in_one_run() {
+async fn all_configuration_errors_are_reported_in_one_run() {
     let directory = TempDir::new().unwrap();
     std::fs::write(
         directory.path().join("posthorn.toml"),
@@ -83,7 +83,7 @@ async fn all_mistakes_are_reported_in_one_run() {
 }
 
 #[tokio::test]
-async fn a_standard_error_that_is_full_changes_no_exit_status() {
+async fn a_full_standard_error_changes_no_exit_code() {
     let directory = TempDir::new().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().port().to_string();
@@ -164,7 +164,7 @@ async fn config_shows_values_with_their_origin_and_masks_secrets() {
 }
 
 #[tokio::test]
-async fn config_exits_1_on_a_mistake() {
+async fn config_exits_1_on_an_error() {
     let directory = TempDir::new().unwrap();
     let (status, _, stderr) = run(directory.path(), &["config"], &[("PORT", "x")]).await;
     assert_eq!(status.code(), Some(1));
@@ -175,7 +175,7 @@ async fn config_exits_1_on_a_mistake() {
 }
 
 #[tokio::test]
-async fn a_secret_set_twice_or_from_a_missing_file_is_refused() {
+async fn a_secret_set_twice_or_from_a_missing_file_is_an_error() {
     let directory = TempDir::new().unwrap();
     let twice = [("SECRET_KEY", KEY), ("SECRET_KEY_FILE", "/nonexistent")];
     let (status, _, stderr) = run(directory.path(), &["config"], &twice).await;
@@ -191,7 +191,7 @@ async fn a_secret_set_twice_or_from_a_missing_file_is_refused() {
 }
 
 #[tokio::test]
-async fn no_mistake_with_a_secret_shows_it() {
+async fn no_error_about_a_secret_shows_it() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("posthorn.toml");
     for (text, place) in [
@@ -215,7 +215,7 @@ async fn no_mistake_with_a_secret_shows_it() {
 }
 
 #[tokio::test]
-async fn a_setting_that_is_not_utf8_is_a_mistake() {
+async fn a_setting_that_is_not_utf8_is_an_error() {
     use std::os::unix::ffi::OsStrExt;
     let directory = TempDir::new().unwrap();
     let mut command = posthorn(directory.path());
@@ -228,7 +228,7 @@ async fn a_setting_that_is_not_utf8_is_a_mistake() {
 }
 
 #[tokio::test]
-async fn usage_mistakes_exit_2_and_version_names_the_commit() {
+async fn usage_errors_exit_2_and_version_names_the_commit() {
     let directory = TempDir::new().unwrap();
     let (status, _, _) = run(directory.path(), &["--nonsense"], &[]).await;
     assert_eq!(status.code(), Some(2));
@@ -241,7 +241,7 @@ async fn usage_mistakes_exit_2_and_version_names_the_commit() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_a_clear_failure() {
+async fn a_port_in_use_is_a_clear_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let directory = TempDir::new().unwrap();
@@ -254,7 +254,7 @@ async fn a_taken_port_is_a_clear_failure() {
 }
 
 #[tokio::test]
-async fn healthcheck_tells_a_ready_server_from_none() {
+async fn healthcheck_exits_0_for_a_ready_server_and_1_for_none() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[]).await;
     let port = server.url.rsplit(':').next().unwrap();
@@ -311,7 +311,7 @@ async fn metrics_can_have_a_port_of_their_own() {
 }
 
 #[tokio::test]
-async fn the_flood_guard_refuses_a_client_that_asks_too_fast_and_never_a_probe() {
+async fn the_flood_guard_rejects_a_client_that_is_too_fast_and_never_a_probe() {
     let directory = TempDir::new().unwrap();
     let environment = [
         ("FLOOD_PER_SECOND", "1"),

@@ -1,4 +1,4 @@
-//! Readers of streams: cut off again and again, on one process and across two.
+//! Readers of streams that are disconnected repeatedly, on one process and across two.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::support::Server;
 
-/// Reads frames off one open stream.
+/// Reads the frames of one open stream.
 struct Reader {
     response: reqwest::Response,
     buffer: String,
@@ -52,7 +52,7 @@ impl Reader {
     }
 }
 
-/// The id and the text of the message in a frame, if it holds one.
+/// The id and the text of the message in a frame, if the frame has a message.
 fn message_of(frame: &str) -> Option<(String, String)> {
     assert!(!frame.contains("event: gap"), "{frame}");
     let field = |name: &str| {
@@ -66,15 +66,15 @@ fn message_of(frame: &str) -> Option<(String, String)> {
     })
 }
 
-/// Reads a stream of `total` messages, cut off 100 times: after so many bytes, wherever in a frame
-/// that is. Only what was whole counts.
+/// Reads a stream of `total` messages and disconnects 100 times, after any byte of a frame. Only
+/// whole frames count.
 async fn read_cut_off(server: &Server, total: usize) -> Vec<String> {
     let mut texts = Vec::with_capacity(total);
     let mut last_id = "00000000000000000000000000".to_owned();
     let mut cuts: usize = 0;
     while texts.len() < total {
         let mut response = Reader::open(server, Some(&last_id)).await.response;
-        // Uneven lengths, so that cuts fall inside replays and inside the live part.
+        // Uneven lengths, so that some disconnects hit the replay and others the live part.
         let mut left = if cuts < 100 {
             total * 6 / 10 + (cuts * 7_919) % (total * 2)
         } else {
@@ -126,7 +126,7 @@ async fn check_reader_cut_off(total: usize, environment: &[(&str, &str)]) {
     let writing = write(&server, 10, total / 10);
     let (texts, ()) = tokio::join!(read_cut_off(&server, total), writing);
     assert_eq!(texts, server.all_texts("inbox").await);
-    // A reader that is gone is noticed at the next write, a heartbeat at the latest.
+    // The server notices a closed connection at the next write, at the latest with a heartbeat.
     posthorn_testkit::eventually(Duration::from_secs(40), async || {
         server.metric("app_streams_open").await == Some(0.0)
     })
@@ -145,7 +145,7 @@ async fn a_reader_cut_off_100_times_during_writes_to_redis_has_exactly_the_store
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_of_one_process_reaches_a_reader_on_another_in_time() {
+async fn a_message_accepted_by_one_process_reaches_a_reader_of_another_in_time() {
     let redis = RedisServer::start().await;
     let directory = TempDir::new().unwrap();
     let url = redis.url();

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// How long a start, a stop or a recovery may take on a loaded machine.
+/// The time limit of a start, a stop or a recovery on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 const BINARY: &str = env!("CARGO_BIN_EXE_posthorn");
@@ -28,9 +28,9 @@ pub(crate) struct Server {
     pub(crate) log: Log,
 }
 
-/// A client of HTTP.
+/// An HTTP client.
 pub(crate) fn client() -> Client {
-    // Only the first call installs it; the later ones find it there.
+    // It fails if a provider is installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::new()
 }
@@ -40,7 +40,7 @@ pub(crate) fn posthorn(directory: &Path) -> Command {
     clean(Command::new(BINARY), directory)
 }
 
-/// The binary under the limits of a shell that `ulimit` sets, as `-S -f 100`.
+/// The binary under a limit that `ulimit` sets, such as `-S -f 100`.
 pub(crate) fn limited_posthorn(directory: &Path, limit: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit {limit} && exec \"$0\""), BINARY]);
@@ -52,7 +52,7 @@ fn clean(mut command: Command, directory: &Path) -> Command {
         .env_clear()
         .current_dir(directory)
         .kill_on_drop(true);
-    // Coverage of the binary is written where the harness says.
+    // The coverage tool sets the path of the profile.
     for name in ["PATH", "LLVM_PROFILE_FILE"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -91,18 +91,18 @@ pub(crate) async fn output_of(child: Child) -> (Option<i32>, String) {
 }
 
 impl Server {
-    /// Starts a server on a free port and waits until it says that it is ready.
+    /// Starts a server on a free port and waits until it is ready.
     pub(crate) async fn start(directory: &TempDir, environment: &[(&str, &str)]) -> Self {
         Self::start_by(posthorn(directory.path()), environment).await
     }
 
-    /// The same by a command that becomes the server.
+    /// Starts a server by a command that becomes the server.
     pub(crate) async fn start_by(mut command: Command, environment: &[(&str, &str)]) -> Self {
         let defaults = [
             ("PORT", "0"),
             ("LOG_FORMAT", "bunyan"),
             ("LOG_LEVEL", "info"),
-            // Tests send more than a client may; those of quotas switch them on.
+            // Most tests send more than the quotas allow; the tests of quotas enable them.
             ("RATE_LIMIT_ENABLED", "false"),
         ];
         command.envs(defaults).envs(environment.iter().copied());
@@ -168,7 +168,7 @@ impl Server {
         texts
     }
 
-    /// The number of the process.
+    /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
     }
@@ -186,7 +186,7 @@ impl Server {
             .unwrap()
     }
 
-    /// Whether a log line holds `text`.
+    /// The number of log lines that contain `text`.
     pub(crate) fn logged(&self, text: &str) -> usize {
         self.log
             .lock()

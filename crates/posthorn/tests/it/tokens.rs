@@ -1,4 +1,4 @@
-//! Tokens against a server in production, and the commands that make and revoke them.
+//! Tokens on a server in production, and the commands that issue and revoke them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) const PRODUCTION: [(&str, &str); 4] = [
 ];
 const EVERYTHING: &str = "messages:read,messages:write,messages:delete";
 
-/// A token by the command line.
+/// Issues a token by the command line.
 pub(crate) async fn issue(directory: &TempDir, key: &str, arguments: &[&str]) -> String {
     let arguments = [&["token", "issue"], arguments].concat();
     let (status, stdout, stderr) = run(directory.path(), &arguments, &[("SECRET_KEY", key)]).await;
@@ -43,7 +43,7 @@ pub(crate) async fn status(server: &Server, token: &str) -> u16 {
     answer.status().as_u16()
 }
 
-/// A token made at `now`, as an attacker or another service would.
+/// Signs a token at the time `now`, as an attacker or another service would.
 fn forged(key: &str, now: Timestamp, topics: &str) -> String {
     let clock = Arc::new(FakeClock::new());
     clock.set_now(now);
@@ -59,7 +59,7 @@ fn forged(key: &str, now: Timestamp, topics: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_cannot_be_made_without_the_servers_key() {
+async fn tokens_cannot_be_issued_without_the_servers_key() {
     let directory = TempDir::new().unwrap();
     for arguments in [
         vec!["token", "issue", "--sub", "a", "--scope", "messages:read"],
@@ -73,7 +73,7 @@ async fn tokens_cannot_be_made_without_the_servers_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_in_a_token_are_named() {
+async fn invalid_arguments_of_a_token_are_named() {
     let directory = TempDir::new().unwrap();
     for (sub, scope, topics, ttl, code, expected) in [
         ("a b", "messages:read", "*", "1h", 2, "visible ASCII"),
@@ -94,7 +94,7 @@ async fn mistakes_in_a_token_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn inspect_tells_what_a_token_says_and_whether_it_is_valid() {
+async fn inspect_prints_the_claims_of_a_token_and_whether_it_is_valid() {
     let directory = TempDir::new().unwrap();
     let arguments = [
         "--sub",
@@ -134,7 +134,7 @@ async fn inspect_tells_what_a_token_says_and_whether_it_is_valid() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn production_asks_for_tokens_and_leaves_one_audit_event_for_a_delete() {
+async fn production_requires_tokens_and_logs_one_audit_event_for_a_delete() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &PRODUCTION).await;
     let receipt: Value = server.post("anyone may send").await.json().await.unwrap();
@@ -189,7 +189,7 @@ fn receipt_path(receipt: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sending_needs_a_token_in_production_when_that_is_asked_for() {
+async fn sending_requires_a_token_in_production_if_configured() {
     let directory = TempDir::new().unwrap();
     let environment = [&PRODUCTION[..], &[("REQUIRE_WRITE_TOKEN", "true")]].concat();
     let server = Server::start(&directory, &environment).await;
@@ -220,7 +220,7 @@ async fn sending_needs_a_token_in_production_when_that_is_asked_for() {
         let (_, stdout, _) = run(directory.path(), &[command, "--help"], &[]).await;
         assert!(stdout.contains("POSTHORN_TOKEN"), "{stdout}");
     }
-    // A stream is reading: the same token may not.
+    // A stream requires the scope for reading, which this token lacks.
     let (status, _, stderr) = run(directory.path(), &["tail", "inbox"], &environment).await;
     assert_eq!(status.code(), Some(1));
     assert!(stderr.contains("messages:read"), "{stderr}");
@@ -234,7 +234,7 @@ async fn sending_needs_a_token_in_production_when_that_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_bad_token_is_taken_and_none_is_logged() {
+async fn no_invalid_token_is_accepted_and_none_is_logged() {
     let directory = TempDir::new().unwrap();
     let environment = [&PRODUCTION[..], &[("LOG_LEVEL", "trace")]].concat();
     let server = Server::start(&directory, &environment).await;
@@ -281,7 +281,7 @@ async fn no_bad_token_is_taken_and_none_is_logged() {
     for token in bad.iter().map(|(token, ..)| token).chain([&good]) {
         for part in token.split('.').filter(|part| part.len() > 20) {
             let shown = part.get(..20).unwrap();
-            // The head of every token is the same and no secret.
+            // The header of all tokens is the same and not secret.
             assert!(
                 shown.starts_with("eyJ0eXAi") || !log.contains(shown),
                 "{shown}"
@@ -292,7 +292,7 @@ async fn no_bad_token_is_taken_and_none_is_logged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_tries_tokens_has_to_wait() {
+async fn a_client_that_guesses_tokens_is_throttled() {
     let directory = TempDir::new().unwrap();
     let environment = [&PRODUCTION[..], &[("RATE_LIMIT_AUTH_FAILURES", "3/day")]].concat();
     let server = Server::start(&directory, &environment).await;
@@ -307,7 +307,7 @@ async fn a_client_that_tries_tokens_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn development_is_open_and_says_so() {
+async fn development_is_open_and_logs_a_warning() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[("REQUIRE_WRITE_TOKEN", "true")]).await;
     let receipt: Value = server.post("anyone").await.json().await.unwrap();

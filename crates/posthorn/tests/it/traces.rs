@@ -1,4 +1,4 @@
-//! Traces reach a collector, and a collector that is away is no matter for requests.
+//! Traces reach a collector, and an unreachable collector does not affect requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ const TRACE_BYTES: [u8; 16] = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_
 const PARENT: &str = "b7ad6b7169203331";
 const PARENT_BYTES: [u8; 8] = 0xb7ad_6b71_6920_3331_u64.to_be_bytes();
 
-/// A collector that keeps what it is sent and answers as one does.
+/// A collector that keeps what it receives.
 struct Collector {
     url: String,
     received: Arc<Mutex<Vec<u8>>>,
@@ -46,7 +46,7 @@ impl Collector {
     }
 }
 
-/// Keeps heads and bodies alike, and answers each request.
+/// Keeps heads and bodies, and responds to each request.
 async fn collect(mut connection: TcpStream, received: Arc<Mutex<Vec<u8>>>) {
     let mut request = Vec::new();
     loop {
@@ -91,7 +91,7 @@ async fn a_request_is_exported_in_the_trace_of_its_client() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=a-key"),
         ("OTEL_RESOURCE_ATTRIBUTES", "team=mail"),
         ("APP_NAME", "inbox-of-tests"),
-        // The request's span does not need the log's level.
+        // The span of a request does not depend on the log level.
         ("LOG_LEVEL", "info,posthorn_http=error"),
     ];
     let mut server = Server::start(&directory, &environment).await;
@@ -100,7 +100,7 @@ async fn a_request_is_exported_in_the_trace_of_its_client() {
         post(&server, "nobody's business", &parent).await,
         StatusCode::CREATED
     );
-    // The end of the process sends what waits.
+    // The process exports the remaining spans at its end.
     server.signal("TERM").await;
     assert!(server.ended().await.success());
     collector.receives("POST /otlp/v1/traces HTTP/1.1").await;
@@ -149,10 +149,10 @@ async fn the_log_and_the_traces_have_the_same_id() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_away_is_said_once_and_holds_nothing_up() {
+async fn an_unreachable_collector_is_logged_once_and_delays_nothing() {
     let directory = TempDir::new().unwrap();
     let environment = [
-        // Nothing listens there.
+        // No listener has this port.
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
         ("OTEL_BSP_SCHEDULE_DELAY", "20"),
     ];
@@ -174,7 +174,7 @@ async fn a_collector_that_is_away_is_said_once_and_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn settings_of_traces_that_do_not_do_are_named() {
+async fn invalid_settings_of_traces_are_named() {
     let directory = TempDir::new().unwrap();
     for (name, value, said) in [
         (

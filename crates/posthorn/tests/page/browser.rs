@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::PATIENCE;
 
-/// One browser at a time: each takes a processor for itself.
+/// One browser at a time: each uses a whole processor.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// A browser; it ends when this is dropped.
+/// A browser, which ends when it is dropped.
 pub(crate) struct Browser {
     pub(crate) client: Client,
     _driver: Child,
@@ -26,7 +26,7 @@ pub(crate) struct Browser {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// What the page wrote to its console since the last question.
+/// The console messages of the page since the last call.
 #[derive(Debug)]
 struct ConsoleLog;
 
@@ -45,7 +45,7 @@ impl WebDriverCompatibleCommand for ConsoleLog {
 }
 
 impl Drop for Browser {
-    /// A test that fails leaves the session open, and the browser would outlive its driver.
+    /// A failed test leaves the session open, and the browser would outlive its driver.
     fn drop(&mut self) {
         let profile = self.profile.path().display().to_string();
         let _ = std::process::Command::new("pkill")
@@ -55,7 +55,7 @@ impl Drop for Browser {
 }
 
 impl Browser {
-    /// Starts a browser whose people read `language`, on a screen of this width and height.
+    /// Starts a browser with the preferred language `language` and a screen of this width and height.
     pub(crate) async fn start(language: &str, dark: bool, size: (u32, u32)) -> Self {
         let turn = TURN.lock().await;
         let profile = TempDir::new().unwrap();
@@ -116,7 +116,7 @@ impl Browser {
         }
     }
 
-    /// What a script's `return` gives.
+    /// Runs a script and returns its result.
     pub(crate) async fn eval(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
@@ -127,7 +127,7 @@ impl Browser {
         self.eval(&script).await.as_str().unwrap().to_owned()
     }
 
-    /// Waits until `script` returns something true.
+    /// Waits until `script` returns a true value.
     #[track_caller]
     pub(crate) fn wait_for<'a>(&'a self, script: &'a str) -> impl Future<Output = ()> + 'a {
         let caller = std::panic::Location::caller();
@@ -159,7 +159,7 @@ impl Browser {
         element.send_keys(text).await.unwrap();
     }
 
-    /// The errors on the console since the last question.
+    /// The errors on the console since the last call.
     pub(crate) async fn console_errors(&self) -> Vec<String> {
         let log = self.client.issue_cmd(ConsoleLog).await.unwrap();
         let entries = log.as_array().unwrap().iter();
@@ -169,7 +169,7 @@ impl Browser {
             .collect()
     }
 
-    /// Ends the session in order.
+    /// Ends the session.
     pub(crate) async fn close(self) {
         self.client.clone().close().await.unwrap();
     }

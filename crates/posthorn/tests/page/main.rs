@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 const DESKTOP: (u32, u32) = (1280, 1130);
 const PHONE: (u32, u32) = (500, 1100);
-/// The most that the page and what it loads may take, in bytes.
+/// The largest size of the page with all that it loads, in bytes.
 const MOST_BYTES: u64 = 60_000;
 const FILE: &str = "file:posthorn.db";
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -43,7 +43,7 @@ async fn server(directory: &TempDir, environment: &[(&str, &str)]) -> Server {
     Server::start(directory, &[&store, environment].concat()).await
 }
 
-/// Saves what the browser shows where CI finds it.
+/// Saves a screenshot for CI.
 async fn save(browser: &Browser, name: &str) {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     std::fs::create_dir_all(&directory).unwrap();
@@ -51,7 +51,7 @@ async fn save(browser: &Browser, name: &str) {
     std::fs::write(directory.join(name), image).unwrap();
 }
 
-/// What axe finds wrong.
+/// The violations that axe finds.
 async fn violations(browser: &Browser) -> Value {
     browser.eval(include_str!("axe.min.js")).await;
     let audit = "const done = arguments[0]; axe.run().then((found) => done(found.violations.map(
@@ -63,7 +63,7 @@ async fn violations(browser: &Browser) -> Value {
         .unwrap()
 }
 
-/// Whether everything that was loaded came from the server.
+/// The resources that were not loaded from the server.
 async fn loaded_elsewhere(browser: &Browser) -> Value {
     let script = "return performance.getEntriesByType('resource').map((one) => one.name)
         .filter((name) => !name.startsWith(location.origin) && !name.startsWith('data:'))";
@@ -71,14 +71,14 @@ async fn loaded_elsewhere(browser: &Browser) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_is_sent_and_shown_and_another_clients_arrives_live() {
+async fn a_sent_message_is_shown_and_a_message_of_another_client_arrives_live() {
     let directory = TempDir::new().unwrap();
     let server = server(&directory, &[]).await;
     let browser = opened(&server, false, DESKTOP).await;
     browser.connected().await;
     browser.type_into("#text", "from the page").await;
     let began = Instant::now();
-    // Twice at once: it is sent once.
+    // A double click sends the message once.
     browser
         .eval("const b = document.getElementById('send-button'); b.click(); b.click();")
         .await;
@@ -115,7 +115,7 @@ async fn a_message_is_sent_and_shown_and_another_clients_arrives_live() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_that_is_loaded_again_shows_what_is_stored_and_follows_on() {
+async fn a_reloaded_page_shows_the_stored_messages_and_follows_the_topic() {
     let directory = TempDir::new().unwrap();
     let mut server = Server::start(&directory, &[("STORE_URL", FILE)]).await;
     for number in 0..120 {
@@ -132,7 +132,7 @@ async fn a_page_that_is_loaded_again_shows_what_is_stored_and_follows_on() {
     browser
         .wait_for(&format!("{newest} === 'message 119'"))
         .await;
-    // Older ones come as the list is scrolled.
+    // Older messages are loaded as the list is scrolled.
     browser
         .eval("document.getElementById('older').scrollIntoView()")
         .await;
@@ -143,7 +143,7 @@ async fn a_page_that_is_loaded_again_shows_what_is_stored_and_follows_on() {
     browser
         .wait_for(&format!("{newest} === 'after the reload'"))
         .await;
-    // The server goes and comes back at the same place: nothing is lost, nothing is shown twice.
+    // The server restarts on the same port: no message is lost or shown twice.
     server.signal("TERM").await;
     server.ended().await;
     browser
@@ -171,12 +171,12 @@ async fn a_page_that_is_loaded_again_shows_what_is_stored_and_follows_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_refuses_is_said_at_the_field() {
+async fn a_validation_error_is_shown_at_its_field() {
     let directory = TempDir::new().unwrap();
     let server = server(&directory, &[("MAX_MESSAGE_LENGTH", "5")]).await;
     let browser = opened(&server, false, DESKTOP).await;
     browser.connected().await;
-    // A character beyond the basic plane counts once, white space around the text not at all.
+    // A character outside the basic plane counts once; surrounding white space does not count.
     browser
         .eval("text.value = ' 12345🎺 '; text.dispatchEvent(new Event('input'))")
         .await;
@@ -233,7 +233,7 @@ async fn a_client_over_its_quota_sees_when_it_may_send_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_asks_for_tokens_gets_one_and_shows_what_it_permits() {
+async fn the_page_sends_a_token_and_shows_only_what_the_token_permits() {
     let directory = TempDir::new().unwrap();
     let production = [
         ("ENVIRONMENT", "production"),
@@ -288,7 +288,7 @@ async fn a_server_that_asks_for_tokens_gets_one_and_shows_what_it_permits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_of_markup_is_shown_as_text() {
+async fn markup_in_a_message_is_shown_as_text() {
     let directory = TempDir::new().unwrap();
     let server = server(&directory, &[]).await;
     let markup = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>";
@@ -327,7 +327,7 @@ async fn the_page_is_accessible_in_light_dark_on_a_phone_and_in_russian() {
         browser
             .wait_for("document.querySelectorAll('#messages li').length === 3")
             .await;
-        // Until the charts have something to show.
+        // Until the charts have data.
         for points in 1..=5 {
             server.get("/api/v1/ping").await;
             let drawn = "document.querySelector('#latency-chart polyline').points.length";

@@ -6,6 +6,9 @@
 //! | `messages` | a message | `topic_id`; its id as `ms`, milliseconds since the Unix epoch, and `seq`; `content`; `attributes`, a JSON object or `NULL` |
 //! | `idempotency_keys` | a remembered key | `topic_id`, `key`; `fingerprint`, SHA-256 of what was sent; `ms`, `seq`, `durability`, `pod` of the first receipt; `expires_ms` |
 //! | `denied_tokens` | a revoked token | `jti`, its id; `until_ms`, when it would have ended by itself |
+//! | `consumers` | a consumer | `topic_id`, `kind`, `name`; `tag`, the version of its settings; `lease_ms`, `max_attempts`, `backoff_ms` (separated by commas), `max_in_flight`; `cursor_ms`, `cursor_seq`: later messages are new; `behind`, how many messages the topic holds up to the cursor; `leased`, `waiting`, `copies`, the numbers of its deliveries with a lease, without one, with a copy; `dead`, the number of its dead letters; `missed`, `dead_dropped`; `last_pull_ms` |
+//! | `deliveries` | a message that was handed out, or redriven, and is not settled | `consumer_id`; the id as `ms`, `seq`; `nonce`, the random bits of the lease, `NULL` while it waits; `attempt`, of the lease or the next one; `due_ms`, the end of the lease or the time from which it is due; `fate`, 1 if retention and 2 if a client removed the leased message, else 0; `reason` of the last failure; `content`, `attributes`, a copy if it was redriven |
+//! | `dead_letters` | a message that was given up | `consumer_id`; `ms`, `seq`, `content`, `attributes` as in `messages`; `attempts`, `reason`, `died_ms` |
 //! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever given; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic that is not in `topics` any more; `clean`, 1 after an orderly stop |
 //!
 //! Ids are ULIDs of `ms` and `seq`. The newest messages of a topic, in the shell:
@@ -66,6 +69,58 @@ CREATE TABLE denied_tokens (
     until_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX denied_tokens_by_end ON denied_tokens (until_ms);
+",
+    "
+CREATE TABLE consumers (
+    consumer_id INTEGER PRIMARY KEY,
+    topic_id INTEGER NOT NULL REFERENCES topics,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    lease_ms INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    backoff_ms TEXT NOT NULL,
+    max_in_flight INTEGER NOT NULL,
+    cursor_ms INTEGER NOT NULL,
+    cursor_seq INTEGER NOT NULL,
+    behind INTEGER NOT NULL,
+    leased INTEGER NOT NULL DEFAULT 0,
+    waiting INTEGER NOT NULL DEFAULT 0,
+    copies INTEGER NOT NULL DEFAULT 0,
+    dead INTEGER NOT NULL DEFAULT 0,
+    missed INTEGER NOT NULL DEFAULT 0,
+    dead_dropped INTEGER NOT NULL DEFAULT 0,
+    last_pull_ms INTEGER,
+    UNIQUE (topic_id, kind, name)
+) STRICT;
+CREATE TABLE deliveries (
+    consumer_id INTEGER NOT NULL REFERENCES consumers,
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    nonce INTEGER,
+    attempt INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    fate INTEGER NOT NULL DEFAULT 0,
+    reason TEXT,
+    content TEXT,
+    attributes TEXT,
+    PRIMARY KEY (consumer_id, ms, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_by_lease ON deliveries (consumer_id, due_ms, ms, seq)
+    WHERE nonce IS NOT NULL;
+CREATE INDEX deliveries_by_due ON deliveries (consumer_id, due_ms, ms, seq) WHERE nonce IS NULL;
+CREATE INDEX deliveries_waiting ON deliveries (consumer_id, ms, seq) WHERE nonce IS NULL;
+CREATE TABLE dead_letters (
+    consumer_id INTEGER NOT NULL REFERENCES consumers,
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    attributes TEXT,
+    attempts INTEGER NOT NULL,
+    reason TEXT,
+    died_ms INTEGER NOT NULL,
+    PRIMARY KEY (consumer_id, ms, seq)
+) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -1,0 +1,306 @@
+//! Handing out messages under leases, and ending the leases.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_application::{LeaseUpdate, LeasedMessage, LeasesUpdated, PullRequest, PulledLeases};
+use posthorn_domain::{Attempt, FailureReason, LeaseNonce, LeaseToken, Message, Topic};
+use rusqlite::{Row, params};
+
+use super::call::Call;
+use super::entries::{
+    Fate, Lease, attempt, first_expired, leased_by, leased_under, next_change, nonce_column,
+};
+use super::row::{Consumer, Step, timestamp};
+use crate::sql::message;
+
+/// The end of a lease without an acknowledgement.
+struct Failure<'a> {
+    /// Milliseconds since the Unix epoch.
+    at: i64,
+    /// How long the message waits; as the backoff says when `None`.
+    delay: Option<Duration>,
+    reason: Option<&'a str>,
+}
+
+/// A message that may be handed out, and its attempt. The message is `None` if its record cannot
+/// be read.
+type Candidate = ((i64, i64), Attempt, Option<Arc<Message>>);
+
+impl Consumer {
+    /// Ends the leases whose time is over, each at the end of the lease.
+    pub(super) fn expire(&mut self, step: Step<'_>) -> rusqlite::Result<()> {
+        // The counter spares the look where nothing is leased.
+        while self.leased > 0
+            && let Some(lease) = first_expired(step.connection, self.id, step.now)?
+        {
+            let failure = Failure {
+                at: lease.ends,
+                delay: None,
+                reason: Some(FailureReason::LEASE_EXPIRED),
+            };
+            self.fail(step, lease, &failure)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a lease that was not acknowledged: its message waits, dies, or was removed meanwhile.
+    fn fail(
+        &mut self,
+        step: Step<'_>,
+        lease: Lease,
+        failure: &Failure<'_>,
+    ) -> rusqlite::Result<()> {
+        match lease.fate {
+            Fate::Missed => {
+                self.missed += 1;
+                self.drop_leased(step.connection, lease)
+            }
+            Fate::Settled => self.drop_leased(step.connection, lease),
+            Fate::Retry if lease.attempt >= self.settings.max_attempts => {
+                self.bury(step, lease, failure.at, failure.reason)
+            }
+            Fate::Retry => {
+                let backoff = || self.settings.backoff.delay_after(lease.attempt);
+                let delay = failure.delay.unwrap_or_else(backoff);
+                let next = (lease.attempt.next(), later(failure.at, delay));
+                self.make_wait(step.connection, lease, next, failure.reason)
+            }
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Leases what is due, and then new messages.
+    pub(crate) fn pull(&mut self, request: PullRequest) -> rusqlite::Result<PulledLeases> {
+        let now = self.step.now;
+        self.consumer.last_pull_ms = Some(now);
+        let lease = request.lease.unwrap_or(self.consumer.settings.lease);
+        let ends = later(now, lease.get());
+        let capacity = i64::from(self.consumer.settings.max_in_flight.get()) - self.consumer.leased;
+        let capacity = usize::try_from(capacity).unwrap_or(0);
+        let limit = request.limit.get().min(capacity);
+        let mut messages = Vec::with_capacity(limit.min(64));
+
+        // Redeliveries come first: who waits longest must not starve behind new messages.
+        while messages.len() < limit {
+            let due = self.due(limit - messages.len())?;
+            if due.is_empty() {
+                break;
+            }
+            self.lease_due(due, (request.nonce, ends), &mut messages)?;
+        }
+        // New messages move the cursor; one that cannot be read is passed over, so there may be
+        // more than one round.
+        while messages.len() < limit {
+            let new = self.new_messages(limit - messages.len())?;
+            if new.is_empty() {
+                break;
+            }
+            self.lease_new(new, (request.nonce, ends), &mut messages)?;
+        }
+
+        let is_new_left = self.consumer.behind < self.held;
+        let more = messages.len() < capacity && (is_new_left || !self.due(1)?.is_empty());
+        let next = next_change(self.step.connection, self.consumer.id, now)?;
+        let until = |time: i64| Duration::from_millis(time.abs_diff(now));
+        Ok(PulledLeases {
+            messages,
+            more,
+            next_due: next.map(until),
+        })
+    }
+
+    /// Acknowledges, rejects or extends leases.
+    pub(crate) fn update_leases(
+        &mut self,
+        tokens: &[LeaseToken],
+        update: &LeaseUpdate,
+    ) -> rusqlite::Result<LeasesUpdated> {
+        let Step {
+            connection, now, ..
+        } = self.step;
+        let ends = match update {
+            LeaseUpdate::Extend(lease) => Some(later(
+                now,
+                lease.unwrap_or(self.consumer.settings.lease).get(),
+            )),
+            LeaseUpdate::Ack | LeaseUpdate::Nack { .. } => None,
+        };
+        let mut valid = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            let lease = leased_by(connection, self.consumer.id, token)?;
+            valid.push(lease.is_some());
+            let Some(lease) = lease else { continue };
+            match (update, ends) {
+                (LeaseUpdate::Nack { delay, reason }, _) => {
+                    let failure = Failure {
+                        at: now,
+                        delay: *delay,
+                        reason: reason.as_ref().map(FailureReason::as_str),
+                    };
+                    self.consumer.fail(self.step, lease, &failure)?;
+                }
+                (LeaseUpdate::Extend(_), Some(ends)) => {
+                    let update = "UPDATE deliveries SET due_ms = ?4 \
+                         WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
+                    let (ms, seq) = lease.key;
+                    let values = (self.consumer.id, ms, seq, ends);
+                    connection.prepare_cached(update)?.execute(values)?;
+                }
+                (LeaseUpdate::Ack | LeaseUpdate::Extend(_), _) => {
+                    self.consumer.drop_leased(connection, lease)?;
+                }
+            }
+        }
+        Ok(LeasesUpdated {
+            valid,
+            expires_at: ends.map(timestamp),
+        })
+    }
+
+    /// Ends the leases of one pull as if they had not been granted.
+    pub(crate) fn give_back(&mut self, nonce: LeaseNonce) -> rusqlite::Result<()> {
+        let Step {
+            connection, now, ..
+        } = self.step;
+        for lease in leased_under(connection, self.consumer.id, nonce)? {
+            if lease.fate == Fate::Retry {
+                // The attempt did not happen: the next one has its number, and the reason stays.
+                let reason = self.reason(lease.key)?;
+                let next = (lease.attempt, now);
+                self.consumer
+                    .make_wait(connection, lease, next, reason.as_deref())?;
+                continue;
+            }
+            self.consumer.missed += i64::from(lease.fate == Fate::Missed);
+            self.consumer.drop_leased(connection, lease)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a pull could lease no new message, whatever the topic holds.
+    pub(crate) fn is_at_limit(&self) -> bool {
+        self.consumer.leased >= i64::from(self.consumer.settings.max_in_flight.get())
+    }
+
+    /// The reason of the last failed attempt of a delivery.
+    fn reason(&self, (ms, seq): (i64, i64)) -> rusqlite::Result<Option<String>> {
+        let select =
+            "SELECT reason FROM deliveries WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
+        let mut select = self.step.connection.prepare_cached(select)?;
+        select.query_row((self.consumer.id, ms, seq), |row| row.get(0))
+    }
+
+    /// The deliveries that are due, by due time and then by id.
+    fn due(&self, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
+        // A copy is whole: attributes of the message must not be mixed into it.
+        let select = "SELECT d.ms, d.seq, coalesce(d.content, m.content), \
+             CASE WHEN d.content IS NULL THEN m.attributes ELSE d.attributes END, d.attempt \
+             FROM deliveries d LEFT JOIN messages m \
+             ON m.topic_id = ?4 AND m.ms = d.ms AND m.seq = d.seq \
+             WHERE d.consumer_id = ?1 AND d.nonce IS NULL AND d.due_ms <= ?2 \
+             ORDER BY d.due_ms, d.ms, d.seq LIMIT ?3";
+        let Step {
+            connection,
+            topic_id,
+            now,
+        } = self.step;
+        let topic = &self.key.topic;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut select = connection.prepare_cached(select)?;
+        let rows = select.query_map((self.consumer.id, now, limit, topic_id), |row| {
+            Ok((key(row)?, attempt(row, 4)?, readable(topic, row)?))
+        })?;
+        rows.collect()
+    }
+
+    /// The first messages after the cursor.
+    fn new_messages(&self, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
+        let select = "SELECT ms, seq, content, attributes FROM messages \
+             WHERE topic_id = ?1 AND (ms, seq) > (?2, ?3) ORDER BY ms, seq LIMIT ?4";
+        let topic = &self.key.topic;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let (ms, seq) = self.consumer.cursor;
+        let mut select = self.step.connection.prepare_cached(select)?;
+        let rows = select.query_map((self.step.topic_id, ms, seq, limit), |row| {
+            Ok((key(row)?, Attempt::FIRST, readable(topic, row)?))
+        })?;
+        rows.collect()
+    }
+
+    fn lease_due(
+        &mut self,
+        due: Vec<Candidate>,
+        (nonce, ends): (LeaseNonce, i64),
+        messages: &mut Vec<LeasedMessage>,
+    ) -> rusqlite::Result<()> {
+        let consumer = &mut *self.consumer;
+        let lease = "UPDATE deliveries SET nonce = ?4, due_ms = ?5 \
+             WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
+        let mut lease = self.step.connection.prepare_cached(lease)?;
+        for ((ms, seq), attempt, message) in due {
+            let Some(message) = message else {
+                consumer.drop_unreadable(self.step, (ms, seq))?;
+                continue;
+            };
+            lease.execute(params![consumer.id, ms, seq, nonce_column(nonce), ends])?;
+            consumer.waiting -= 1;
+            consumer.leased += 1;
+            messages.push(leased(message, attempt, ends));
+        }
+        Ok(())
+    }
+
+    fn lease_new(
+        &mut self,
+        new: Vec<Candidate>,
+        (nonce, ends): (LeaseNonce, i64),
+        messages: &mut Vec<LeasedMessage>,
+    ) -> rusqlite::Result<()> {
+        let consumer = &mut *self.consumer;
+        let insert = "INSERT INTO deliveries (consumer_id, ms, seq, nonce, attempt, due_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let mut insert = self.step.connection.prepare_cached(insert)?;
+        for ((ms, seq), attempt, message) in new {
+            consumer.cursor = (ms, seq);
+            consumer.behind += 1;
+            let Some(message) = message else {
+                consumer.missed += 1;
+                continue;
+            };
+            let nonce = nonce_column(nonce);
+            insert.execute(params![consumer.id, ms, seq, nonce, attempt.get(), ends])?;
+            consumer.leased += 1;
+            messages.push(leased(message, attempt, ends));
+        }
+        Ok(())
+    }
+}
+
+fn leased(message: Arc<Message>, attempt: Attempt, ends: i64) -> LeasedMessage {
+    LeasedMessage {
+        message,
+        attempt,
+        expires_at: timestamp(ends),
+    }
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<(i64, i64)> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+/// The message of a row, `None` if the record does not hold one: it must not keep others back.
+fn readable(topic: &Topic, row: &Row<'_>) -> rusqlite::Result<Option<Arc<Message>>> {
+    match message(topic, row) {
+        Ok(message) => Ok(Some(message)),
+        // Without a code it is no error of SQLite's but a value that is not what the schema says.
+        Err(error) if error.sqlite_error_code().is_none() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// `delay` after `at`, in milliseconds since the Unix epoch.
+fn later(at: i64, delay: Duration) -> i64 {
+    at.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))
+}

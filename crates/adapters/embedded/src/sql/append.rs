@@ -8,7 +8,7 @@ use posthorn_domain::{Durability, MessageId, Receipt, Timestamp, Topic};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, params};
 
-use super::{TopicId, attributes_json, columns, id};
+use super::{TopicId, attributes_json, columns, consumers, id};
 
 /// How many topics' keys are remembered between transactions.
 const KNOWN_TOPICS: usize = 10_000;
@@ -89,6 +89,25 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// The open transaction.
+    pub(super) fn connection(&self) -> &'a Connection {
+        self.connection
+    }
+
+    /// The greatest id given so far.
+    pub(super) fn last(&self) -> (i64, i64) {
+        self.last
+    }
+
+    /// The number of messages that a topic holds, with the changes of this transaction.
+    pub(super) fn message_count(&self, topic_id: TopicId) -> rusqlite::Result<i64> {
+        let select = "SELECT message_count FROM topics WHERE topic_id = ?1";
+        let mut select = self.connection.prepare_cached(select)?;
+        let written: i64 = select.query_row([topic_id], |row| row.get(0))?;
+        let change = self.changes.get(&topic_id);
+        Ok(written + change.map_or(0, |(change, _)| *change))
+    }
+
     /// Appends a message, or finds the first receipt of its key.
     pub(crate) fn append(
         &mut self,
@@ -139,10 +158,17 @@ impl<'a> Group<'a> {
     }
 
     /// Removes a message; says whether it was there.
-    pub(crate) fn delete(&mut self, topic: &Topic, id: MessageId) -> rusqlite::Result<bool> {
+    pub(crate) fn delete(
+        &mut self,
+        topic: &Topic,
+        id: MessageId,
+        now: Timestamp,
+    ) -> rusqlite::Result<bool> {
         let Some(topic_id) = self.find_topic(topic)? else {
             return Ok(false);
         };
+        // Leases that are over end first: the removal must not settle what had died before it.
+        consumers::expire_all(self.connection, topic_id, now)?;
         let (ms, seq) = columns(id);
         let delete = "DELETE FROM messages WHERE topic_id = ?1 AND ms = ?2 AND seq = ?3";
         let deleted = self
@@ -151,6 +177,7 @@ impl<'a> Group<'a> {
             .execute((topic_id, ms, seq))?;
         if deleted > 0 {
             self.changes.entry(topic_id).or_default().0 -= 1;
+            consumers::deleted(self.connection, topic_id, (ms, seq))?;
         }
         Ok(deleted > 0)
     }
@@ -200,7 +227,8 @@ impl<'a> Group<'a> {
         self.last
     }
 
-    fn topic_id(&mut self, topic: &Topic) -> rusqlite::Result<TopicId> {
+    /// The key of a topic, which is added if the file does not know it.
+    pub(super) fn topic_id(&mut self, topic: &Topic) -> rusqlite::Result<TopicId> {
         if let Some(topic_id) = self.find_topic(topic)? {
             return Ok(topic_id);
         }
@@ -215,7 +243,8 @@ impl<'a> Group<'a> {
         Ok(topic_id)
     }
 
-    fn find_topic(&mut self, topic: &Topic) -> rusqlite::Result<Option<TopicId>> {
+    /// The key of a topic, if the file knows it.
+    pub(super) fn find_topic(&mut self, topic: &Topic) -> rusqlite::Result<Option<TopicId>> {
         if !self.has_pruned
             && let Some(topic_id) = self.memory.topics.get(topic)
         {

@@ -4,7 +4,7 @@ use posthorn_application::{Pruned, RetentionPolicy};
 use posthorn_domain::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{TopicId, read, revocations};
+use super::{TopicId, consumers, read, revocations};
 
 /// How many topics one step looks at.
 const TOPICS_PER_STEP: i64 = 256;
@@ -61,7 +61,7 @@ pub(crate) fn prune(
     let mut removed = 0;
     for (topic_id, count) in topics {
         let left = budget - removed;
-        let went = prune_topic(connection, topic_id, count, &limits, left)?;
+        let went = prune_topic(connection, topic_id, count, &limits, (left, now))?;
         removed += went;
         if went == left {
             // The same topic comes first in the next step.
@@ -89,7 +89,7 @@ fn prune_topic(
     topic_id: TopicId,
     count: i64,
     limits: &Limits,
-    budget: i64,
+    (budget, now): (i64, Timestamp),
 ) -> rusqlite::Result<i64> {
     let excess = (count - limits.count).clamp(0, budget);
     let last = connection
@@ -99,6 +99,8 @@ fn prune_topic(
         })
         .optional()?;
     let Some((ms, seq)) = last else { return Ok(0) };
+    // Leases that are over end first: their messages may die, and the dead are not missed.
+    consumers::expire_all(connection, topic_id, now)?;
     let delete = "DELETE FROM messages WHERE topic_id = ?1 AND (ms, seq) <= (?2, ?3)";
     let went = connection
         .prepare_cached(delete)?
@@ -109,6 +111,7 @@ fn prune_topic(
     connection
         .prepare_cached(note)?
         .execute((topic_id, went, ms, seq))?;
+    consumers::pruned(connection, topic_id, (ms, seq), went)?;
     Ok(went)
 }
 
@@ -142,6 +145,7 @@ pub(super) fn is_used_up(done: usize, budget: i64) -> bool {
 fn forget_topics(connection: &Connection) -> rusqlite::Result<bool> {
     let select = "SELECT topic_id, pruned_ms, pruned_seq FROM topics WHERE message_count = 0 \
                   AND NOT EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.topic_id = topics.topic_id) \
+                  AND NOT EXISTS (SELECT 1 FROM consumers c WHERE c.topic_id = topics.topic_id) \
                   ORDER BY last_ms DESC LIMIT ?1 OFFSET ?2";
     let forgotten = connection
         .prepare_cached(select)?

@@ -3,6 +3,8 @@
 //! One thread writes and commits whatever waits as one group, so that one `fsync` serves many
 //! callers; a few threads read beside it. The tables are documented in [`schema`].
 
+mod consumer_call;
+mod consumer_store;
 mod fault;
 mod identity;
 mod lock;

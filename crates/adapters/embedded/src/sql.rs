@@ -1,6 +1,7 @@
 //! What is asked of SQLite: the statements, and rows to values and back.
 
 pub(crate) mod append;
+pub(crate) mod consumers;
 pub(crate) mod prune;
 pub(crate) mod read;
 pub(crate) mod revocations;

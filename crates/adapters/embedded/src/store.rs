@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, BackendError, Clock, MessageStore, Page, PageRequest, Pruned,
-    RetentionPolicy, RevocationList, StoreError, Subscription, TopicNotifier, TopicPage,
+    Append, AppendError, Appended, BackendError, Clock, ConsumerNotifier, MessageStore, Page,
+    PageRequest, Pruned, RetentionPolicy, RevocationList, StoreError, Subscription, TopicPage,
     TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
@@ -20,7 +20,7 @@ use crate::open::{OpenError, open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
 use crate::sql::{read, revocations};
-use crate::writer::{Command, Writer};
+use crate::writer::{Command, Notifiers, Writer};
 
 /// Messages in one SQLite file, owned by this process.
 ///
@@ -28,7 +28,7 @@ use crate::writer::{Command, Writer};
 pub struct EmbeddedStore {
     commands: mpsc::Sender<Command>,
     readers: Readers,
-    notifier: Arc<TopicNotifier>,
+    notifiers: Notifiers,
     clock: Arc<dyn Clock>,
     durability: Durability,
     timeout: Duration,
@@ -49,11 +49,11 @@ impl EmbeddedStore {
         let opened = open_writer(settings)?;
         let connections = (0..settings.readers.max(1)).map(|_| open_reader(&opened.path));
         let connections = connections.collect::<Result<_, _>>()?;
-        let notifier = Arc::new(TopicNotifier::default());
+        let notifiers = Notifiers::default();
         let failing = Arc::new(AtomicBool::new(false));
         let durability = settings.durability;
         let (commands, waiting) = mpsc::channel(settings.queue.max(1));
-        let shared = (Arc::clone(&notifier), Arc::clone(&failing));
+        let shared = (notifiers.clone(), Arc::clone(&failing));
         let writer = Writer::new(opened, durability, Arc::clone(&clock), shared.0, shared.1)
             .map_err(|reason| OpenError::Sqlite {
                 path: settings.path.clone(),
@@ -65,7 +65,7 @@ impl EmbeddedStore {
         Ok(Self {
             commands,
             readers,
-            notifier,
+            notifiers,
             clock,
             durability,
             timeout: settings.timeout,
@@ -76,7 +76,7 @@ impl EmbeddedStore {
     }
 
     /// Hands a command to the writer and waits for its answer, all within the time-out.
-    async fn write<T, E: From<StoreError>>(
+    pub(crate) async fn write<T, E: From<StoreError>>(
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Command,
     ) -> Result<T, E> {
@@ -98,7 +98,7 @@ impl EmbeddedStore {
         })
     }
 
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -106,6 +106,11 @@ impl EmbeddedStore {
         timeout(self.timeout, self.readers.run(read))
             .await
             .unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    /// Wakes those that wait for messages to pull.
+    pub(crate) fn consumer_notifier(&self) -> &Arc<ConsumerNotifier> {
+        &self.notifiers.consumers
     }
 
     fn check_open(&self) -> Result<(), StoreError> {
@@ -157,7 +162,7 @@ impl MessageStore for EmbeddedStore {
     }
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
-        let subscription = self.notifier.subscribe(topic);
+        let subscription = self.notifiers.topics.subscribe(topic);
         // After the subscription: a store that closes in between has cleared it or is seen here.
         self.check_open()?;
         Ok(Box::new(subscription))

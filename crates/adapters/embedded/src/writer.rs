@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, Pruned, RetentionPolicy, StoreError, TopicNotifier,
+    Append, AppendError, Appended, Clock, ConsumerNotifier, Pruned, RetentionPolicy, StoreError,
+    TopicNotifier,
 };
 use posthorn_domain::{Durability, MessageId, Timestamp, TokenId, Topic};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::consumer_call::ConsumerCall;
 use crate::fault::store_error;
 use crate::identity::{self, FileIdentity};
 use crate::lock::FileLock;
@@ -28,6 +30,8 @@ const GROUP: usize = 1024;
 pub(crate) enum Command {
     Append(Append, oneshot::Sender<Result<Appended, AppendError>>),
     Delete(Topic, MessageId, oneshot::Sender<Result<bool, StoreError>>),
+    /// A call on a consumer; it holds its own reply.
+    Consumer(Box<dyn ConsumerCall>),
     Prune(
         RetentionPolicy,
         usize,
@@ -49,6 +53,7 @@ impl Command {
             Self::Delete(_, _, reply) => reply.is_closed(),
             Self::Prune(_, _, reply) => reply.is_closed(),
             Self::Revoke(_, _, reply) | Self::Probe(reply) => reply.is_closed(),
+            Self::Consumer(call) => call.is_abandoned(),
             Self::Close(_) => false,
         }
     }
@@ -59,7 +64,16 @@ enum Outcome {
     Append(Result<Appended, AppendError>),
     Delete(bool),
     Prune(Pruned),
+    /// The call holds its own outcome.
+    Consumer,
     Done,
+}
+
+/// Wakes those that wait for what the writer commits.
+#[derive(Clone, Default)]
+pub(crate) struct Notifiers {
+    pub(crate) topics: Arc<TopicNotifier>,
+    pub(crate) consumers: Arc<ConsumerNotifier>,
 }
 
 /// The writing thread's state.
@@ -68,7 +82,7 @@ pub(crate) struct Writer {
     identity: FileIdentity,
     durability: Durability,
     clock: Arc<dyn Clock>,
-    notifier: Arc<TopicNotifier>,
+    notifiers: Notifiers,
     memory: Memory,
     place: Place,
     failing: Arc<AtomicBool>,
@@ -82,7 +96,7 @@ impl Writer {
         opened: Opened,
         durability: Durability,
         clock: Arc<dyn Clock>,
-        notifier: Arc<TopicNotifier>,
+        notifiers: Notifiers,
         failing: Arc<AtomicBool>,
     ) -> rusqlite::Result<Self> {
         let Opened {
@@ -98,7 +112,7 @@ impl Writer {
             identity,
             durability,
             clock,
-            notifier,
+            notifiers,
             memory,
             place,
             failing,
@@ -130,7 +144,8 @@ impl Writer {
         }
         // What came too late finds its channel closed.
         drop(commands);
-        self.notifier.close();
+        self.notifiers.topics.close();
+        self.notifiers.consumers.close();
         if let Err(error) = self.finish() {
             tracing::warn!(%error, "the store was not closed in order, the next start checks it");
         }
@@ -157,11 +172,11 @@ impl Writer {
 
     /// Commits the operations as one group; if that fails, each by itself, so that one that cannot
     /// be done leaves the others alone.
-    fn commit_all(&mut self, group: Vec<Command>) {
+    fn commit_all(&mut self, mut group: Vec<Command>) {
         if group.is_empty() {
             return;
         }
-        match self.commit(&group) {
+        match self.commit(&mut group) {
             Ok(outcomes) => self.answer(group, outcomes),
             // What was moved away may hold the group: it must not be written a second time.
             Err(error) if group.len() == 1 || identity::is_moved(&error) => {
@@ -170,8 +185,8 @@ impl Writer {
             Err(_) => {
                 // The group may have waited for long.
                 for command in group.into_iter().filter(|one| !one.is_abandoned()) {
-                    let alone = vec![command];
-                    match self.commit(&alone) {
+                    let mut alone = vec![command];
+                    match self.commit(&mut alone) {
                         Ok(outcomes) => self.answer(alone, outcomes),
                         Err(error) => self.fail(alone, &error),
                     }
@@ -180,7 +195,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, commands: &[Command]) -> rusqlite::Result<Vec<Outcome>> {
+    fn commit(&mut self, commands: &mut [Command]) -> rusqlite::Result<Vec<Outcome>> {
         let Self {
             connection,
             identity,
@@ -199,7 +214,13 @@ impl Writer {
         for command in commands {
             outcomes.push(match command {
                 Command::Append(append, _) => Outcome::Append(group.append(append, clock.now())?),
-                Command::Delete(topic, id, _) => Outcome::Delete(group.delete(topic, *id)?),
+                Command::Delete(topic, id, _) => {
+                    Outcome::Delete(group.delete(topic, *id, clock.now())?)
+                }
+                Command::Consumer(call) => {
+                    call.execute(&mut group, clock.now())?;
+                    Outcome::Consumer
+                }
                 Command::Prune(policy, budget, _) => {
                     forget = true;
                     group.before_pruning()?;
@@ -243,13 +264,15 @@ impl Writer {
                 _ => None,
             });
         // Before the answers, so that who sees one finds its followers woken.
-        self.notifier.notify(stored);
+        self.notifiers.topics.notify(stored.clone());
+        self.notifiers.consumers.notify_topics(stored);
         for pair in commands.into_iter().zip(outcomes) {
             // Whoever asked may have gone.
             match pair {
                 (Command::Append(_, reply), Outcome::Append(outcome)) => drop(reply.send(outcome)),
                 (Command::Delete(_, _, reply), Outcome::Delete(was)) => drop(reply.send(Ok(was))),
                 (Command::Prune(_, _, reply), Outcome::Prune(done)) => drop(reply.send(Ok(done))),
+                (Command::Consumer(call), _) => call.reply(&self.notifiers.consumers),
                 (Command::Revoke(_, _, reply) | Command::Probe(reply), Outcome::Done) => {
                     drop(reply.send(Ok(())));
                 }
@@ -268,6 +291,7 @@ impl Writer {
                 Command::Append(_, reply) => drop(reply.send(Err(error.clone().into()))),
                 Command::Delete(_, _, reply) => drop(reply.send(Err(error.clone()))),
                 Command::Prune(_, _, reply) => drop(reply.send(Err(error.clone()))),
+                Command::Consumer(call) => call.fail(error.clone()),
                 Command::Revoke(_, _, reply) | Command::Probe(reply) => {
                     drop(reply.send(Err(error.clone())));
                 }

@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, MessageStore, RevocationList};
+use posthorn_application::{Clock, ConsumerStore, MessageStore, RevocationList};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_testkit::{
-    FakeClock, RevocationListHarness, StoreHarness, revocation_list_contract_tests,
-    store_clock_tests, store_contract_tests, store_model_tests, store_restart_tests,
+    ConsumerHarness, FakeClock, RevocationListHarness, StoreHarness, consumer_clock_tests,
+    consumer_contract_tests, consumer_model_tests, consumer_restart_tests,
+    revocation_list_contract_tests, store_clock_tests, store_contract_tests, store_model_tests,
+    store_restart_tests,
 };
 use tempfile::TempDir;
 
@@ -56,6 +58,12 @@ impl StoreHarness for FileHarness {
     }
 }
 
+impl ConsumerHarness for FileHarness {
+    fn consumers(&self) -> Arc<dyn ConsumerStore> {
+        Arc::clone(&self.store) as Arc<dyn ConsumerStore>
+    }
+}
+
 #[async_trait]
 impl RevocationListHarness for FileHarness {
     fn revocation_list(&self) -> Arc<dyn RevocationList> {
@@ -76,3 +84,12 @@ store_clock_tests!(harness());
 store_restart_tests!(harness());
 store_model_tests!(cases = 128, harness());
 revocation_list_contract_tests!(harness());
+consumer_model_tests!(cases = 128, harness());
+
+mod consumers {
+    use super::*;
+
+    consumer_contract_tests!(harness());
+    consumer_clock_tests!(harness());
+    consumer_restart_tests!(harness());
+}

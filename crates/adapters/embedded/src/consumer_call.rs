@@ -1,0 +1,89 @@
+//! A call on the consumers as the writer executes it: in the transaction of its group, with the
+//! reply held back until that is committed.
+
+use posthorn_application::{ConsumerError, ConsumerNotifier, StoreError};
+use posthorn_domain::{ConsumerKey, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::sql::append::Group;
+
+/// The reply to a call.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, ConsumerError>>;
+
+/// The outcome of an operation, and whether it wakes the watchers of its consumer.
+pub(crate) type Executed<T> = Result<(T, bool), ConsumerError>;
+
+/// A call that waits for its group.
+pub(crate) trait ConsumerCall: Send {
+    /// True if the caller dropped its receiver.
+    fn is_abandoned(&self) -> bool;
+
+    /// Executes the call in the open transaction and keeps the outcome. It may be called again
+    /// after the transaction was rolled back.
+    fn execute(&mut self, batch: &mut Group<'_>, now: Timestamp) -> rusqlite::Result<()>;
+
+    /// Wakes the watchers and sends the outcome, which is committed.
+    fn reply(self: Box<Self>, notifier: &ConsumerNotifier);
+
+    /// Sends an error: nothing was committed.
+    fn fail(self: Box<Self>, error: StoreError);
+}
+
+/// A [`ConsumerCall`] made of a closure.
+pub(crate) struct ConsumerOperation<T, F> {
+    key: Option<ConsumerKey>,
+    run: F,
+    outcome: Option<Executed<T>>,
+    reply: Reply<T>,
+}
+
+impl<T, F> ConsumerOperation<T, F>
+where
+    T: Send + 'static,
+    F: FnMut(&mut Group<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send + 'static,
+{
+    /// A call of `run`; `key` names the consumer whose watchers it may wake.
+    pub(crate) fn new(key: Option<ConsumerKey>, run: F, reply: Reply<T>) -> Self {
+        Self {
+            key,
+            run,
+            outcome: None,
+            reply,
+        }
+    }
+}
+
+impl<T, F> ConsumerCall for ConsumerOperation<T, F>
+where
+    T: Send,
+    F: FnMut(&mut Group<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send,
+{
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn execute(&mut self, batch: &mut Group<'_>, now: Timestamp) -> rusqlite::Result<()> {
+        self.outcome = Some((self.run)(batch, now)?);
+        Ok(())
+    }
+
+    fn reply(self: Box<Self>, notifier: &ConsumerNotifier) {
+        let outcome = match self.outcome {
+            Some(Ok((value, wakes))) => {
+                // Before the reply, so that a caller that has it finds the watchers woken.
+                if let (true, Some(key)) = (wakes, &self.key) {
+                    notifier.notify(key);
+                }
+                Ok(value)
+            }
+            Some(Err(error)) => Err(error),
+            None => Err(StoreError::Unavailable("the call was not executed".to_owned()).into()),
+        };
+        // The caller may have dropped its receiver.
+        let _ = self.reply.send(outcome);
+    }
+
+    fn fail(self: Box<Self>, error: StoreError) {
+        let _ = self.reply.send(Err(error.into()));
+    }
+}

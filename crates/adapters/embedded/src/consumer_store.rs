@@ -1,0 +1,187 @@
+//! The `ConsumerStore` port on the file: every call is a step of the writer, in the order of the
+//! calls, and shares its commit with the appends beside it.
+
+use async_trait::async_trait;
+use posthorn_application::{
+    ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage, DeadLetterRequest,
+    LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer,
+    Redrive, Redriven, StoreError, Subscription,
+};
+use posthorn_domain::{
+    ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Timestamp,
+    Topic,
+};
+
+use crate::consumer_call::{ConsumerOperation, Executed};
+use crate::sql::append::Group;
+use crate::sql::consumers::{self, Call, with_consumer};
+use crate::store::EmbeddedStore;
+use crate::writer::Command;
+
+impl EmbeddedStore {
+    /// Executes `operation` on the writer; `key` names the consumer whose watchers it may wake.
+    async fn call<T: Send + 'static>(
+        &self,
+        key: Option<&ConsumerKey>,
+        operation: impl FnMut(&mut Group<'_>, Timestamp) -> rusqlite::Result<Executed<T>>
+        + Send
+        + 'static,
+    ) -> Result<T, ConsumerError> {
+        let key = key.cloned();
+        let call = |reply| Box::new(ConsumerOperation::new(key, operation, reply));
+        self.write(|reply| Command::Consumer(call(reply))).await
+    }
+
+    /// Executes `operation` on the consumer `key`, which exists.
+    async fn call_on<T: Send + 'static>(
+        &self,
+        key: &ConsumerKey,
+        mut operation: impl FnMut(&mut Call<'_>) -> rusqlite::Result<(T, bool)> + Send + 'static,
+    ) -> Result<T, ConsumerError> {
+        let owned = key.clone();
+        self.call(Some(key), move |batch, now| {
+            with_consumer(batch, &owned, now, &mut operation)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ConsumerStore for EmbeddedStore {
+    async fn put(&self, key: &ConsumerKey, put: PutConsumer) -> Result<ConsumerPut, ConsumerError> {
+        let owned = key.clone();
+        self.call(Some(key), move |batch, now| {
+            let outcome = consumers::put(batch, &owned, &put, now)?;
+            Ok(outcome.map(|put| (put, true)))
+        })
+        .await
+    }
+
+    async fn status(&self, key: &ConsumerKey) -> Result<ConsumerStatus, ConsumerError> {
+        let owned = key.clone();
+        self.call(None, move |batch, now| {
+            let outcome = consumers::status(batch, &owned, now)?;
+            Ok(outcome.map(|status| (status, false)))
+        })
+        .await
+    }
+
+    async fn list(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+    ) -> Result<Vec<ConsumerStatus>, StoreError> {
+        let topic = topic.clone();
+        let listed = self.call(None, move |batch, now| {
+            Ok(Ok((consumers::list(batch, &topic, kind, now)?, false)))
+        });
+        listed.await.map_err(|error| match error {
+            ConsumerError::Store(error) => error,
+            // A list fails as the store does and in no other way.
+            error => StoreError::Corrupt(error.to_string()),
+        })
+    }
+
+    async fn topics_with_consumers(
+        &self,
+        after: Option<&Topic>,
+        limit: PageLimit,
+    ) -> Result<Vec<Topic>, StoreError> {
+        let after = after.cloned();
+        self.read(move |connection| consumers::topics(connection, after.as_ref(), limit.get()))
+            .await
+    }
+
+    async fn delete(
+        &self,
+        key: &ConsumerKey,
+        precondition: &Precondition,
+    ) -> Result<(), ConsumerError> {
+        let (owned, precondition) = (key.clone(), precondition.clone());
+        self.call(Some(key), move |batch, now| {
+            let outcome = consumers::delete(batch, &owned, &precondition, now)?;
+            Ok(outcome.map(|()| ((), true)))
+        })
+        .await
+    }
+
+    async fn pull(
+        &self,
+        key: &ConsumerKey,
+        request: PullRequest,
+    ) -> Result<PulledLeases, ConsumerError> {
+        self.call_on(key, move |call| Ok((call.pull(request)?, false)))
+            .await
+    }
+
+    async fn update_leases(
+        &self,
+        key: &ConsumerKey,
+        leases: &[LeaseToken],
+        update: LeaseUpdate,
+    ) -> Result<LeasesUpdated, ConsumerError> {
+        let leases = leases.to_vec();
+        self.call_on(key, move |call| {
+            let wakes = match update {
+                LeaseUpdate::Ack => call.is_at_limit(),
+                LeaseUpdate::Nack { .. } => true,
+                LeaseUpdate::Extend(_) => false,
+            };
+            Ok((call.update_leases(&leases, &update)?, wakes))
+        })
+        .await
+    }
+
+    async fn give_back(&self, key: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
+        self.call_on(key, move |call| Ok((call.give_back(nonce)?, true)))
+            .await
+    }
+
+    async fn seek(
+        &self,
+        key: &ConsumerKey,
+        to: ConsumerPosition,
+    ) -> Result<ConsumerStatus, ConsumerError> {
+        let sought = self.call_on(key, move |call| {
+            let outcome = call.seek(to)?;
+            let status = call.status()?;
+            Ok((outcome.map(|()| status), true))
+        });
+        sought.await?
+    }
+
+    async fn dead_letters(
+        &self,
+        key: &ConsumerKey,
+        request: DeadLetterRequest,
+    ) -> Result<DeadLetterPage, ConsumerError> {
+        self.call_on(key, move |call| Ok((call.dead_letters(request)?, false)))
+            .await
+    }
+
+    async fn redrive(
+        &self,
+        key: &ConsumerKey,
+        redrive: &Redrive,
+    ) -> Result<Redriven, ConsumerError> {
+        let redrive = redrive.clone();
+        self.call_on(key, move |call| Ok((call.redrive(&redrive)?, true)))
+            .await
+    }
+
+    async fn delete_dead_letter(
+        &self,
+        key: &ConsumerKey,
+        id: MessageId,
+    ) -> Result<bool, ConsumerError> {
+        self.call_on(key, move |call| Ok((call.delete_dead_letter(id)?, false)))
+            .await
+    }
+
+    async fn watch(&self, key: &ConsumerKey) -> Result<Box<dyn Subscription>, ConsumerError> {
+        let subscription = self.consumer_notifier().subscribe(key);
+        // Looked at after the subscription: a deletion and a close either wake it or are seen here.
+        self.status(key).await?;
+        Ok(Box::new(subscription))
+    }
+}

@@ -1,0 +1,17 @@
+//! Consumers in SQLite.
+//!
+//! The number of new messages needs no counter of its own: it is what the topic holds minus
+//! `behind`, so an append writes nothing here.
+
+mod call;
+mod dead_letters;
+mod entries;
+mod leases;
+mod registry;
+mod removals;
+mod row;
+mod seek;
+
+pub(crate) use call::{Call, with_consumer};
+pub(crate) use registry::{delete, list, put, status, topics};
+pub(super) use removals::{deleted, expire_all, pruned};

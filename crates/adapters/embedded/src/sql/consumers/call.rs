@@ -1,0 +1,61 @@
+//! One call on one consumer, from its row and back.
+
+use posthorn_application::{ConsumerError, Precondition};
+use posthorn_domain::{ConsumerKey, Timestamp};
+
+use super::row::{Consumer, Step, find, millis};
+use crate::sql::append::Group;
+
+/// Runs `operation` on the consumer `key` after its expired leases were ended, and writes what
+/// changed of its row.
+pub(crate) fn with_consumer<T>(
+    batch: &mut Group<'_>,
+    key: &ConsumerKey,
+    now: Timestamp,
+    operation: impl FnOnce(&mut Call<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Result<T, ConsumerError>> {
+    let Some(topic_id) = batch.find_topic(&key.topic)? else {
+        return Ok(Err(ConsumerError::NotFound));
+    };
+    let step = Step {
+        connection: batch.connection(),
+        topic_id,
+        now: millis(now),
+    };
+    let Some(mut consumer) = find(step, key)? else {
+        return Ok(Err(ConsumerError::NotFound));
+    };
+    let before = consumer.clone();
+    // First, so that the operation sees the consumer as it is at this moment.
+    consumer.expire(step)?;
+    let mut call = Call {
+        key,
+        step,
+        held: batch.message_count(topic_id)?,
+        newest: batch.last(),
+        consumer: &mut consumer,
+    };
+    let outcome = operation(&mut call)?;
+    if consumer != before {
+        consumer.save(step.connection)?;
+    }
+    Ok(Ok(outcome))
+}
+
+/// One call on one consumer.
+pub(crate) struct Call<'a> {
+    pub(super) key: &'a ConsumerKey,
+    pub(super) step: Step<'a>,
+    /// The number of messages that the topic holds.
+    pub(super) held: i64,
+    /// The newest id that the store has given.
+    pub(super) newest: (i64, i64),
+    pub(super) consumer: &'a mut Consumer,
+}
+
+impl Call<'_> {
+    /// Whether `precondition` holds for the present settings.
+    pub(super) fn meets(&self, precondition: &Precondition) -> bool {
+        precondition.holds(Some(self.consumer.tag))
+    }
+}

@@ -1,0 +1,222 @@
+//! Creating, listing and deleting consumers.
+
+use posthorn_application::{
+    ConsumerCounts, ConsumerError, ConsumerPut, ConsumerStatus, MAX_CONSUMERS_PER_TOPIC,
+    Precondition, PutConsumer,
+};
+use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, Timestamp, Topic};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::call::{Call, with_consumer};
+use super::row::{Step, backoff_text, bad, count, find, millis, timestamp};
+use super::seek::{count_to, cursor};
+use crate::sql::append::Group;
+use crate::sql::id;
+
+/// Creates the consumer `key`, or replaces its settings.
+pub(crate) fn put(
+    batch: &mut Group<'_>,
+    key: &ConsumerKey,
+    put: &PutConsumer,
+    now: Timestamp,
+) -> rusqlite::Result<Result<ConsumerPut, ConsumerError>> {
+    let replaced = with_consumer(batch, key, now, |call| {
+        if !call.meets(&put.precondition) {
+            return Ok(Err(ConsumerError::PreconditionFailed));
+        }
+        call.consumer.settings = put.settings.clone();
+        call.consumer.tag = put.tag;
+        Ok(Ok(ConsumerPut {
+            created: false,
+            status: call.status()?,
+        }))
+    })?;
+    match replaced {
+        Ok(outcome) => Ok(outcome),
+        Err(ConsumerError::NotFound) => create(batch, key, put, now),
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// Creates the consumer `key`, which does not exist.
+fn create(
+    batch: &mut Group<'_>,
+    key: &ConsumerKey,
+    put: &PutConsumer,
+    now: Timestamp,
+) -> rusqlite::Result<Result<ConsumerPut, ConsumerError>> {
+    if !put.precondition.holds(None) {
+        return Ok(Err(ConsumerError::PreconditionFailed));
+    }
+    if let Some(topic_id) = batch.find_topic(&key.topic)? {
+        let select = "SELECT count(*) FROM consumers WHERE topic_id = ?1";
+        let mut select = batch.connection().prepare_cached(select)?;
+        let consumers: i64 = select.query_row([topic_id], |row| row.get(0))?;
+        if usize::try_from(consumers).unwrap_or(0) >= MAX_CONSUMERS_PER_TOPIC {
+            return Ok(Err(ConsumerError::LimitReached));
+        }
+    }
+    let cursor = match cursor(put.start, batch.last(), now) {
+        Ok(cursor) => cursor,
+        Err(error) => return Ok(Err(error)),
+    };
+    let topic_id = batch.topic_id(&key.topic)?;
+    let step = Step {
+        connection: batch.connection(),
+        topic_id,
+        now: millis(now),
+    };
+    let held = batch.message_count(topic_id)?;
+    let behind = count_to(step, cursor, batch.last(), held)?;
+    let insert = "INSERT INTO consumers (topic_id, kind, name, tag, lease_ms, max_attempts, \
+         backoff_ms, max_in_flight, cursor_ms, cursor_seq, behind) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    step.connection.prepare_cached(insert)?.execute(params![
+        topic_id,
+        key.kind.as_str(),
+        key.name.as_str(),
+        put.tag.to_string(),
+        put.settings.lease.as_millis(),
+        put.settings.max_attempts.get(),
+        backoff_text(&put.settings.backoff),
+        put.settings.max_in_flight.get(),
+        cursor.0,
+        cursor.1,
+        behind,
+    ])?;
+    let status = status(batch, key, now)?;
+    Ok(status.map(|status| ConsumerPut {
+        created: true,
+        status,
+    }))
+}
+
+/// Settings and counts of the consumer `key`.
+pub(crate) fn status(
+    batch: &mut Group<'_>,
+    key: &ConsumerKey,
+    now: Timestamp,
+) -> rusqlite::Result<Result<ConsumerStatus, ConsumerError>> {
+    with_consumer(batch, key, now, |call| call.status())
+}
+
+/// The consumers of `topic` of this kind, by name.
+pub(crate) fn list(
+    batch: &mut Group<'_>,
+    topic: &Topic,
+    kind: ConsumerKind,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<ConsumerStatus>> {
+    let Some(topic_id) = batch.find_topic(topic)? else {
+        return Ok(Vec::new());
+    };
+    let select = "SELECT name FROM consumers WHERE topic_id = ?1 AND kind = ?2 ORDER BY name";
+    let names: Vec<String> = batch
+        .connection()
+        .prepare_cached(select)?
+        .query_map((topic_id, kind.as_str()), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut statuses = Vec::with_capacity(names.len());
+    for name in names {
+        let name = ConsumerName::parse(&name).map_err(|error| bad(0, error))?;
+        let topic = topic.clone();
+        let key = ConsumerKey { topic, kind, name };
+        statuses.extend(status(batch, &key, now)?);
+    }
+    Ok(statuses)
+}
+
+/// The topics after `after` that have a consumer, by name.
+pub(crate) fn topics(
+    connection: &Connection,
+    after: Option<&Topic>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Topic>> {
+    let select = "SELECT name FROM topics t WHERE name > ?1 AND EXISTS \
+         (SELECT 1 FROM consumers c WHERE c.topic_id = t.topic_id) ORDER BY name LIMIT ?2";
+    let after = after.map_or("", Topic::as_str);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(select)?;
+    let names = select.query_map((after, limit), |row| row.get::<_, String>(0))?;
+    let parse = |name: String| Topic::parse(&name).map_err(|error| bad(0, error));
+    names.map(|name| name.and_then(parse)).collect()
+}
+
+/// Removes the consumer `key` with all that it keeps.
+pub(crate) fn delete(
+    batch: &mut Group<'_>,
+    key: &ConsumerKey,
+    precondition: &Precondition,
+    now: Timestamp,
+) -> rusqlite::Result<Result<(), ConsumerError>> {
+    let Some(topic_id) = batch.find_topic(&key.topic)? else {
+        return Ok(Err(ConsumerError::NotFound));
+    };
+    let step = Step {
+        connection: batch.connection(),
+        topic_id,
+        now: millis(now),
+    };
+    let Some(consumer) = find(step, key)? else {
+        return Ok(Err(ConsumerError::NotFound));
+    };
+    if !precondition.holds(Some(consumer.tag)) {
+        return Ok(Err(ConsumerError::PreconditionFailed));
+    }
+    for delete in [
+        "DELETE FROM deliveries WHERE consumer_id = ?1",
+        "DELETE FROM dead_letters WHERE consumer_id = ?1",
+        "DELETE FROM consumers WHERE consumer_id = ?1",
+    ] {
+        step.connection
+            .prepare_cached(delete)?
+            .execute([consumer.id])?;
+    }
+    Ok(Ok(()))
+}
+
+impl Call<'_> {
+    /// The consumer at a glance.
+    pub(crate) fn status(&self) -> rusqlite::Result<ConsumerStatus> {
+        let consumer = &*self.consumer;
+        let oldest = self.oldest_waiting()?;
+        Ok(ConsumerStatus {
+            key: self.key.clone(),
+            settings: consumer.settings.clone(),
+            tag: consumer.tag,
+            counts: ConsumerCounts {
+                waiting: count(self.held - consumer.behind + consumer.waiting),
+                in_flight: count(consumer.leased),
+                dead: count(consumer.dead),
+                missed: count(consumer.missed),
+                dead_dropped: count(consumer.dead_dropped),
+            },
+            oldest_waiting_at: oldest.map(|(ms, seq)| id(ms, seq).timestamp()),
+            last_pull_at: consumer.last_pull_ms.map(timestamp),
+        })
+    }
+
+    /// The smallest id of the new messages and the waiting deliveries.
+    fn oldest_waiting(&self) -> rusqlite::Result<Option<(i64, i64)>> {
+        let Step {
+            connection,
+            topic_id,
+            ..
+        } = self.step;
+        let new = "SELECT ms, seq FROM messages WHERE topic_id = ?1 AND (ms, seq) > (?2, ?3) \
+             ORDER BY ms, seq LIMIT 1";
+        let (ms, seq) = self.consumer.cursor;
+        let columns = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let new = connection
+            .prepare_cached(new)?
+            .query_row((topic_id, ms, seq), columns)
+            .optional()?;
+        let waiting = "SELECT ms, seq FROM deliveries WHERE consumer_id = ?1 AND nonce IS NULL \
+             ORDER BY ms, seq LIMIT 1";
+        let waiting = connection
+            .prepare_cached(waiting)?
+            .query_row([self.consumer.id], columns)
+            .optional()?;
+        Ok(new.into_iter().chain(waiting).min())
+    }
+}

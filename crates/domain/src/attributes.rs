@@ -45,20 +45,32 @@ impl Attributes {
         K: Into<Box<str>>,
         V: Into<Box<str>>,
     {
-        let mut map = BTreeMap::new();
+        let mut attributes = Self::default();
         for (key, value) in entries {
-            let (key, value) = (key.into(), value.into());
-            Self::check_entry(&key, &value)?;
-            map.insert(key, value);
-            if map.len() > Self::MAX_ENTRIES {
-                return Err(AttributeError::TooMany);
-            }
+            attributes.insert(key, value)?;
         }
-        Ok(Self(map))
+        Ok(attributes)
     }
 
-    /// Says which rule one entry breaks, if any.
-    pub fn check_entry(key: &str, value: &str) -> Result<(), AttributeError> {
+    /// Checks and adds one entry; it replaces an entry with the same key.
+    ///
+    /// # Errors
+    /// The rule that the entry breaks, or [`AttributeError::TooMany`]; nothing is added then.
+    pub fn insert(
+        &mut self,
+        key: impl Into<Box<str>>,
+        value: impl Into<Box<str>>,
+    ) -> Result<(), AttributeError> {
+        let (key, value) = (key.into(), value.into());
+        Self::check_entry(&key, &value)?;
+        if self.0.len() >= Self::MAX_ENTRIES && !self.0.contains_key(&key) {
+            return Err(AttributeError::TooMany);
+        }
+        self.0.insert(key, value);
+        Ok(())
+    }
+
+    fn check_entry(key: &str, value: &str) -> Result<(), AttributeError> {
         let allowed = |byte: u8| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')
         };

@@ -1,65 +1,58 @@
-//! What every handler may use, shared by all workers.
+//! The state of the server: services, settings and limits, shared by all workers.
 
+pub(crate) mod concurrency_limit;
 pub(crate) mod metrics;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use metrics::{MetricsExposition, RequestMetrics};
 use posthorn_application::{
     AccessControl, Clock, HealthService, InfoService, Lifecycle, MessageService, RateLimiter,
 };
 use posthorn_domain::Timestamp;
 use tokio::sync::watch;
 
+use self::concurrency_limit::ConcurrencyLimit;
+use self::metrics::{MetricsExposition, RequestMetrics};
 use crate::settings::HttpSettings;
 
 /// The use cases and ports behind the routes.
 #[derive(Clone)]
 pub struct Services {
-    /// Says who may do what.
+    /// Verifies tokens and decides on access.
     pub access: Arc<AccessControl>,
-    /// Accepts messages and hands them back.
+    /// Accepts, reads and deletes messages.
     pub messages: Arc<MessageService>,
-    /// Says who answers.
+    /// Service information.
     pub info: Arc<InfoService>,
-    /// Decides whether requests are within their clients' quotas; `None` when nobody has any.
+    /// Counts requests against the quotas of clients; `None` without quotas.
     pub rate_limiter: Option<Arc<RateLimiter>>,
-    /// Says how it is.
+    /// Component health, readiness and liveness.
     pub health: Arc<HealthService>,
-    /// Where the process is in its life.
+    /// The phase of the process: starting, ready, draining, stopping.
     pub lifecycle: Arc<Lifecycle>,
-    /// Tells the time.
+    /// Wall clock, monotonic clock and timers.
     pub clock: Arc<dyn Clock>,
-    /// Counts requests.
+    /// Counts requests for the metrics.
     pub request_metrics: Arc<dyn RequestMetrics>,
-    /// Writes what was counted.
+    /// Renders the metrics page.
     pub exposition: Arc<dyn MetricsExposition>,
     /// Becomes `true` when streams have to end.
     pub stop_streams: watch::Receiver<bool>,
 }
 
-/// The services, the settings, and what is counted across workers. Each worker has a clone.
+/// The services, the settings and the limits across workers. Each worker has a clone.
 #[derive(Clone)]
 pub(crate) struct State {
     pub(crate) services: Services,
     pub(crate) settings: Arc<HttpSettings>,
-    pub(crate) in_flight: Gauge,
-    /// The bytes of bodies whose rest has not come yet.
-    pub(crate) waiting_bytes: Gauge,
-    pub(crate) streams: Gauge,
+    /// Requests in flight; probes do not count.
+    pub(crate) in_flight: ConcurrencyLimit,
+    /// Bytes of incomplete bodies.
+    pub(crate) incomplete_body_bytes: ConcurrencyLimit,
+    /// Open streams.
+    pub(crate) streams: ConcurrencyLimit,
+    /// The time at which the server was bound.
     pub(crate) started_at: Timestamp,
-}
-
-/// A number of things that are under way, with a cap.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Gauge(Arc<AtomicUsize>);
-
-/// Some things that are under way; they end when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Place {
-    gauge: Gauge,
-    count: usize,
 }
 
 impl State {
@@ -68,65 +61,10 @@ impl State {
         Self {
             services,
             settings: Arc::new(settings),
-            in_flight: Gauge::default(),
-            waiting_bytes: Gauge::default(),
-            streams: Gauge::default(),
+            in_flight: ConcurrencyLimit::default(),
+            incomplete_body_bytes: ConcurrencyLimit::default(),
+            streams: ConcurrencyLimit::default(),
             started_at,
         }
-    }
-}
-
-impl Gauge {
-    /// A place for one more, unless `most` are taken.
-    pub(crate) fn enter(&self, most: usize) -> Option<Place> {
-        let mut place = self.empty();
-        place.grow(1, most).then_some(place)
-    }
-
-    /// A place that is for nothing yet.
-    pub(crate) fn empty(&self) -> Place {
-        Place {
-            gauge: self.clone(),
-            count: 0,
-        }
-    }
-}
-
-impl Place {
-    /// Takes in `more`, unless more than `most` would be taken then.
-    pub(crate) fn grow(&mut self, more: usize, most: usize) -> bool {
-        let taken = self.gauge.0.fetch_add(more, Ordering::AcqRel);
-        let fits = taken.saturating_add(more) <= most;
-        if fits {
-            self.count += more;
-        } else {
-            self.gauge.0.fetch_sub(more, Ordering::AcqRel);
-        }
-        fits
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.gauge.0.fetch_sub(self.count, Ordering::AcqRel);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gauge_takes_no_more_than_its_cap_and_frees_places() {
-        let gauge = Gauge::default();
-        let places = (gauge.enter(2).unwrap(), gauge.enter(2).unwrap());
-        assert!(gauge.enter(2).is_none());
-        drop(places);
-        assert!(gauge.enter(2).is_some());
-        let mut place = gauge.empty();
-        assert!(place.grow(2, 5) && !place.grow(4, 5) && place.grow(3, 5));
-        assert!(gauge.enter(5).is_none());
-        drop(place);
-        assert!(gauge.enter(1).is_some());
     }
 }

@@ -1,39 +1,44 @@
-//! What is known about the request at hand.
+//! The context of a request: values that middleware and handlers share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use actix_web::{HttpMessage, HttpRequest};
+use posthorn_domain::Topic;
 
 use crate::request::trace::Trace;
 use crate::route::Route;
 use crate::settings::Locale;
-use crate::state::Place;
+use crate::state::concurrency_limit::Permit;
 
-/// What is known about one request; made by the outermost middleware.
+/// The context of one request; the outermost middleware makes it.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
+    /// The request id, as in `X-Request-ID`.
     pub(crate) id: String,
     pub(crate) trace: Trace,
     pub(crate) locale: Locale,
+    /// The client's address.
     pub(crate) client: IpAddr,
-    /// The client as a text, for logs.
+    /// The client's address as text, for logs.
     pub(crate) client_text: Rc<str>,
-    /// The route, once routing found one.
+    /// The route, once the router has found it.
     pub(crate) route: Cell<Option<&'static Route>>,
-    /// Its place among the requests in flight, while it has one.
-    pub(crate) place: RefCell<Option<Place>>,
+    /// The topic of the path, parsed on first use.
+    pub(crate) topic: OnceCell<Option<Topic>>,
+    /// The permit of a request in flight; `None` while it waits for its body.
+    pub(crate) permit: RefCell<Option<Permit>>,
 }
 
-/// A client's address and its text, which a connection's requests mostly share.
+/// A client's address and its text. Requests of one connection mostly share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
+pub(crate) struct ClientAddress {
     pub(crate) address: IpAddr,
     text: Rc<str>,
 }
 
-impl From<IpAddr> for Client {
+impl From<IpAddr> for ClientAddress {
     fn from(address: IpAddr) -> Self {
         let text = address.to_string().into();
         Self { address, text }
@@ -41,7 +46,7 @@ impl From<IpAddr> for Client {
 }
 
 impl RequestContext {
-    pub(crate) fn new(id: String, trace: Trace, locale: Locale, client: Client) -> Self {
+    pub(crate) fn new(id: String, trace: Trace, locale: Locale, client: ClientAddress) -> Self {
         Self {
             id,
             trace,
@@ -49,22 +54,18 @@ impl RequestContext {
             client: client.address,
             client_text: client.text,
             route: Cell::new(None),
-            place: RefCell::new(None),
+            topic: OnceCell::new(),
+            permit: RefCell::new(None),
         }
     }
 }
 
-/// The context of `request`. Every request has one; a default serves code that runs without the
-/// middleware.
+/// The context of `request`; a default where the outermost middleware did not run.
 pub(crate) fn of(request: &HttpRequest) -> Rc<RequestContext> {
     if let Some(context) = request.extensions().get::<Rc<RequestContext>>() {
         return Rc::clone(context);
     }
-    let nobody = Client::from(IpAddr::from([0, 0, 0, 0]));
-    Rc::new(RequestContext::new(
-        String::new(),
-        Trace::default(),
-        Locale::default(),
-        nobody,
-    ))
+    let unknown = ClientAddress::from(IpAddr::from([0, 0, 0, 0]));
+    let (trace, locale) = (Trace::default(), Locale::default());
+    Rc::new(RequestContext::new(String::new(), trace, locale, unknown))
 }

@@ -3,28 +3,34 @@
 use actix_web::HttpRequest;
 use posthorn_domain::{MessageId, Topic};
 
+use crate::request::context;
 use crate::wire::problem::{ApiError, Code};
 
-/// The path as the router sees it: unreserved characters that were percent-encoded, such as the `a`
+/// The path as the router sees it: characters that were percent-encoded needlessly, such as the `a`
 /// in `/%61pi/ping`, are decoded. Every decision about a path must use this one.
 pub(crate) fn routed_path(request: &HttpRequest) -> &str {
     request.match_info().as_str()
+}
+
+/// The topic of the path; `None` if there is none, or no topic can have this name.
+pub(crate) fn topic(request: &HttpRequest) -> Option<Topic> {
+    let parse = || request.match_info().get("topic")?.parse().ok();
+    context::of(request).topic.get_or_init(parse).clone()
 }
 
 /// The topic of the path.
 ///
 /// # Errors
 /// `not-found`: no topic can have this name.
-pub(crate) fn topic_of(request: &HttpRequest) -> Result<Topic, ApiError> {
-    let name = request.match_info().query("topic");
-    name.parse().map_err(|_| ApiError::new(Code::NotFound))
+pub(crate) fn existing_topic(request: &HttpRequest) -> Result<Topic, ApiError> {
+    topic(request).ok_or_else(|| ApiError::new(Code::NotFound))
 }
 
 /// The message id of the path.
 ///
 /// # Errors
 /// `not-found`: no message can have this id.
-pub(crate) fn id_of(request: &HttpRequest) -> Result<MessageId, ApiError> {
+pub(crate) fn message_id(request: &HttpRequest) -> Result<MessageId, ApiError> {
     let id = request.match_info().query("id");
     id.parse().map_err(|_| ApiError::new(Code::NotFound))
 }

@@ -7,7 +7,7 @@ use actix_web::http::uri::Uri;
 /// The configured origins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CorsOrigins {
-    /// None: pages of other origins cannot read answers.
+    /// None: pages of other origins cannot read responses.
     #[default]
     None,
     /// Every origin; never with credentials.
@@ -30,7 +30,7 @@ impl FromStr for CorsOrigins {
 }
 
 impl CorsOrigins {
-    /// Reads a comma list of origins, or `*`; nothing is none.
+    /// Parses a comma-separated list of origins, or `*`; an empty list is [`CorsOrigins::None`].
     pub fn parse(text: &str) -> Result<Self, CorsOriginsError> {
         let items: Vec<_> = text
             .split(',')
@@ -51,7 +51,7 @@ impl CorsOrigins {
     }
 }
 
-/// The origin as browsers send it: no path, no slash at its end.
+/// Parses an origin as browsers send it: without a path or a trailing slash.
 fn origin(text: &str) -> Result<String, CorsOriginsError> {
     let refused = || CorsOriginsError(text.to_owned());
     let uri = Uri::from_str(text).map_err(|_| refused())?;

@@ -1,63 +1,248 @@
-//! The wire form of a message to accept, and its rules.
+//! A message to accept. One pass over the JSON body makes the domain's values and collects the errors
+//! of all fields: each rule is applied once, by the constructor that owns it.
 
 mod json;
 pub(crate) mod stored;
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
-use garde::Validate;
-use garde::error::Path;
 use posthorn_domain::{
     AttributeError, Attributes, ContentError, ContentRules, MessageContent, Topic,
 };
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
-use self::json::Json;
+use self::json::{Json, Read, Seed, Text};
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
 
 /// The field that stands for the body as a whole, as the original named it.
 const WHOLE: &str = "_schema";
 
-/// A message to accept.
-#[derive(Debug, Default, Deserialize, Validate, ToSchema)]
-#[garde(context(ContentRules))]
-#[serde(deny_unknown_fields)]
+/// A message to accept, as the OpenAPI document describes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
 #[schema(example = json!({"message": "The door is open", "topic": "house", "attributes": {"room": "hall"}}))]
 pub(crate) struct MessageBody {
     /// The text: trimmed of surrounding white space, then 1 to `MAX_MESSAGE_LENGTH` (1000 by
     /// default) Unicode scalar values, no control characters but line feed and tab.
-    #[serde(default, deserialize_with = "present")]
-    #[garde(inner(custom(check_content)))]
-    #[schema(required = true, value_type = String, min_length = 1)]
-    message: Option<String>,
-    /// Where it goes; `inbox` when absent.
-    #[serde(default, deserialize_with = "present")]
-    #[garde(inner(custom(check_topic)))]
-    #[schema(value_type = Option<String>, nullable = false, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
+    #[schema(min_length = 1)]
+    message: String,
+    /// The topic; `inbox` when absent.
+    #[schema(nullable = false, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     topic: Option<String>,
-    /// What else to say about it: at most 16 entries, keys `[a-z0-9._-]{1,64}`, values of at most
-    /// 256 characters.
-    #[serde(default, deserialize_with = "present")]
-    #[garde(dive)]
+    /// Further data: at most 16 entries, keys `[a-z0-9._-]{1,64}`, values of at most 256 characters.
     #[schema(schema_with = attributes_schema)]
-    attributes: Option<AttributesBody>,
+    attributes: Option<BTreeMap<String, String>>,
 }
 
-/// The attributes as sent; no key may be there twice.
-#[derive(Debug, Default)]
-struct AttributesBody(BTreeMap<String, String>);
-
-/// The domain's values of a body that breaks no rule.
+/// The domain's values of a valid body.
 #[derive(Debug)]
-pub(crate) struct ValidBody {
+pub(crate) struct IncomingMessage {
     pub(crate) content: MessageContent,
     pub(crate) topic: Option<Topic>,
     pub(crate) attributes: Attributes,
+}
+
+impl IncomingMessage {
+    /// Parses `bytes`. `topic` is the path's, which the body's must equal, and `problems` are those of
+    /// the request's head.
+    ///
+    /// # Errors
+    /// `malformed-json`, or `validation-failed` with every failing field.
+    pub(crate) fn parse(
+        bytes: &[u8],
+        rules: &ContentRules,
+        topic: Option<&Topic>,
+        problems: Vec<FieldProblem>,
+    ) -> Result<Self, ApiError> {
+        let malformed = || ApiError::new(Code::MalformedJson);
+        // serde_json does not look into the strings that it skips: all of the body has to be UTF-8.
+        let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
+        let mut parser = Parser {
+            rules,
+            path_topic: topic,
+            problems,
+            content: None,
+            topic: None,
+            attributes: Attributes::default(),
+        };
+        let mut json = serde_json::Deserializer::from_str(text);
+        let body = Seed(Members(&mut parser)).deserialize(&mut json);
+        let body = body.and_then(|body| json.end().map(|()| body));
+        match body.map_err(|_| malformed())? {
+            Json::Wanted(()) => parser.finish(),
+            Json::Null => Err(malformed()),
+            Json::Other => Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
+        }
+    }
+}
+
+/// The values and the problems of the members read so far.
+struct Parser<'a> {
+    rules: &'a ContentRules,
+    path_topic: Option<&'a Topic>,
+    problems: Vec<FieldProblem>,
+    content: Option<MessageContent>,
+    topic: Option<Topic>,
+    attributes: Attributes,
+}
+
+/// Reads the body's members.
+struct Members<'p, 'a>(&'p mut Parser<'a>);
+
+/// Reads the entries of the attributes.
+struct Entries<'p, 'a>(&'p mut Parser<'a>);
+
+impl Parser<'_> {
+    /// The value of the string `field`, or its problem.
+    fn keep<T, E>(
+        &mut self,
+        field: &str,
+        value: Json<Result<T, E>>,
+        code: impl FnOnce(E) -> FieldCode,
+    ) -> Option<T> {
+        let code = match value {
+            Json::Wanted(Ok(value)) => return Some(value),
+            Json::Wanted(Err(error)) => code(error),
+            Json::Null => FieldCode::Null,
+            Json::Other => FieldCode::NotAString,
+        };
+        self.push(field, code);
+        None
+    }
+
+    fn push(&mut self, field: &str, code: FieldCode) {
+        self.problems.push(FieldProblem::new(field, code));
+    }
+
+    /// The body's topic has to be the path's.
+    fn check_topic(&mut self) {
+        let (path, body) = (self.path_topic, self.topic.as_ref());
+        if path.is_some() && body.is_some() && path != body {
+            self.push("topic", FieldCode::TopicMismatch);
+        }
+    }
+
+    /// Adds a problem of which a body may have thousands, up to a limit and each once.
+    fn note(&mut self, field: &str, code: FieldCode) {
+        let problem = FieldProblem::new(field, code);
+        if self.problems.len() < MAX_FIELDS && !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn finish(mut self) -> Result<IncomingMessage, ApiError> {
+        let is_flagged = |field| self.problems.iter().any(|problem| problem.field == field);
+        if self.content.is_none() && !is_flagged("message") {
+            self.push("message", FieldCode::Required);
+        }
+        match self.content {
+            Some(content) if self.problems.is_empty() => Ok(IncomingMessage {
+                content,
+                topic: self.topic,
+                attributes: self.attributes,
+            }),
+            _ => Err(ApiError::validation(self.problems)),
+        }
+    }
+}
+
+impl<'de> Read<'de> for Members<'_, '_> {
+    type Output = ();
+
+    fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<()>, A::Error> {
+        let Self(parser) = self;
+        let rules = parser.rules;
+        let mut seen = BTreeSet::new();
+        while let Some(name) = members.next_key::<String>()? {
+            // Of a repeated name the first member counts.
+            if seen.contains(&name) {
+                members.next_value::<IgnoredAny>()?;
+                parser.note(&name, FieldCode::Duplicate);
+                continue;
+            }
+            // The members of a message are read however many problems there are by then: a message
+            // that is there must not be reported as missing.
+            match name.as_str() {
+                "message" => {
+                    let parse = Text(|text: &str| MessageContent::parse(text, rules));
+                    let value = members.next_value_seed(Seed(parse))?;
+                    parser.content = parser.keep(&name, value, |error| content_code(error, rules));
+                }
+                "topic" => {
+                    let value = members.next_value_seed(Seed(Text(Topic::parse)))?;
+                    parser.topic = parser.keep(&name, value, |_| FieldCode::TopicPattern);
+                    parser.check_topic();
+                }
+                "attributes" => match members.next_value_seed(Seed(Entries(parser)))? {
+                    Json::Wanted(()) => {}
+                    Json::Null => parser.push(&name, FieldCode::Null),
+                    Json::Other => parser.push(&name, FieldCode::NotAnObject),
+                },
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                    parser.note(&name, FieldCode::Unknown);
+                }
+            }
+            seen.insert(name);
+        }
+        Ok(Json::Wanted(()))
+    }
+}
+
+impl<'de> Read<'de> for Entries<'_, '_> {
+    type Output = ();
+
+    fn object<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<()>, A::Error> {
+        let Self(parser) = self;
+        let field = |key: &str| format!("attributes.{key}");
+        let mut seen = BTreeSet::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if seen.contains(&key) {
+                entries.next_value::<IgnoredAny>()?;
+                parser.note(&field(&key), FieldCode::Duplicate);
+                continue;
+            }
+            let insert = Text(|value: &str| parser.attributes.insert(key.as_str(), value));
+            match entries.next_value_seed(Seed(insert))? {
+                Json::Wanted(Ok(())) => {}
+                Json::Wanted(Err(error @ AttributeError::TooMany)) => {
+                    parser.note("attributes", attribute_code(&error));
+                }
+                Json::Wanted(Err(error)) => parser.note(&field(&key), attribute_code(&error)),
+                Json::Null => parser.note(&field(&key), FieldCode::Null),
+                Json::Other => parser.note(&field(&key), FieldCode::NotAString),
+            }
+            seen.insert(key);
+        }
+        Ok(Json::Wanted(()))
+    }
+}
+
+fn content_code(error: ContentError, rules: &ContentRules) -> FieldCode {
+    match error {
+        ContentError::Empty | ContentError::TooLong { .. } => FieldCode::Length {
+            min: 1,
+            max: rules.max_length,
+        },
+        ContentError::ControlCharacter(_) => FieldCode::ControlCharacter,
+        ContentError::OutsideCharset(_) => FieldCode::Charset,
+    }
+}
+
+fn attribute_code(error: &AttributeError) -> FieldCode {
+    match error {
+        AttributeError::TooMany => FieldCode::TooMany {
+            max: Attributes::MAX_ENTRIES,
+        },
+        AttributeError::Key => FieldCode::KeyPattern,
+        AttributeError::ValueLength => FieldCode::Length {
+            min: 0,
+            max: Attributes::MAX_VALUE_LENGTH,
+        },
+        AttributeError::ValueControlCharacter(_) => FieldCode::ControlCharacter,
+    }
 }
 
 /// The schema of the attributes, with their limits.
@@ -71,259 +256,12 @@ fn attributes_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some(
-            "What else to say about it: values hold no control character but line feed and tab.",
+            "Further data: values hold no control characters but line feed and tab.",
         ))
         .max_properties(Some(Attributes::MAX_ENTRIES))
         .property_names(Some(key))
         .additional_properties(Some(value))
         .build()
-}
-
-/// A member that is there has a value: `null` is none.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    T::deserialize(deserializer).map(Some)
-}
-
-impl MessageBody {
-    /// Parses `bytes` and applies every rule; `topic` is the path's, which the body's must equal,
-    /// and `problems` are those of the request's head.
-    ///
-    /// # Errors
-    /// `malformed-json`, or `validation-failed` with every failing field.
-    pub(crate) fn parse(
-        bytes: &[u8],
-        rules: &ContentRules,
-        topic: Option<&Topic>,
-        mut problems: Vec<FieldProblem>,
-    ) -> Result<ValidBody, ApiError> {
-        let body = Self::read(bytes, &mut problems)?;
-        let is_flagged = |problems: &[FieldProblem], field: &str| {
-            problems.iter().any(|problem| problem.field == field)
-        };
-        if body.message.is_none() && !is_flagged(&problems, "message") {
-            problems.push(FieldProblem::new("message", FieldCode::Required));
-        }
-        if let Err(report) = body.validate_with(rules) {
-            let found = report.iter().map(|(path, error)| FieldProblem {
-                field: path.to_string(),
-                code: code_of(error.message(), rules),
-            });
-            let room = MAX_FIELDS.saturating_sub(problems.len());
-            problems.extend(found.take(room));
-        }
-        let differs = topic.is_some_and(|topic| {
-            let given = body.topic.as_deref();
-            given.is_some_and(|given| given != topic.as_str())
-        });
-        if differs && !is_flagged(&problems, "topic") {
-            problems.push(FieldProblem::new("topic", FieldCode::TopicMismatch));
-        }
-        if !problems.is_empty() {
-            return Err(ApiError::validation(problems));
-        }
-        body.into_domain(rules).ok_or_else(|| {
-            // Each rule was applied just now; that one fails again cannot be the client's fault.
-            tracing::error!("a validated body is not valid");
-            ApiError::new(Code::Internal)
-        })
-    }
-
-    /// Most bodies have members of the right types; of any other, every wrong one is looked for.
-    fn read(bytes: &[u8], problems: &mut Vec<FieldProblem>) -> Result<Self, ApiError> {
-        // Serde would take a list for the members in their order; only an object is a message.
-        if bytes.trim_ascii_start().starts_with(b"{")
-            && let Ok(body) = serde_json::from_slice(bytes)
-        {
-            return Ok(body);
-        }
-        find_problems(bytes, problems)
-    }
-
-    fn into_domain(self, rules: &ContentRules) -> Option<ValidBody> {
-        let content = MessageContent::parse(&self.message?, rules).ok()?;
-        let topic = self
-            .topic
-            .map(|topic| Topic::parse(&topic))
-            .transpose()
-            .ok()?;
-        let entries = self.attributes.unwrap_or_default().0;
-        let attributes = Attributes::parse(entries).ok()?;
-        Some(ValidBody {
-            content,
-            topic,
-            attributes,
-        })
-    }
-}
-
-/// Finds every member of a wrong type, and gives what is left of the body.
-fn find_problems(bytes: &[u8], problems: &mut Vec<FieldProblem>) -> Result<MessageBody, ApiError> {
-    let malformed = || ApiError::new(Code::MalformedJson);
-    let members = match serde_json::from_slice(bytes).map_err(|_| malformed())? {
-        Json::Object(members) => members,
-        Json::Null => return Err(malformed()),
-        Json::Text(_) | Json::Other => return Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
-    };
-    let mut body = MessageBody::default();
-    // However many unknown ones there are, the members of a message are looked at: what is there is
-    // not missing.
-    for (name, value) in without_duplicates("", members, problems) {
-        match name.as_str() {
-            "message" => body.message = text(&name, value, problems),
-            "topic" => body.topic = text(&name, value, problems),
-            "attributes" => body.attributes = attributes(value, problems),
-            _ if problems.len() >= MAX_FIELDS => {}
-            _ => problems.push(FieldProblem::new(&name, FieldCode::Unknown)),
-        }
-    }
-    Ok(body)
-}
-
-/// The first member of each name; the names that are there again are problems.
-fn without_duplicates(
-    prefix: &str,
-    members: Vec<(String, Json)>,
-    problems: &mut Vec<FieldProblem>,
-) -> BTreeMap<String, Json> {
-    let mut kept = BTreeMap::new();
-    for (name, value) in members {
-        match kept.entry(name) {
-            Entry::Vacant(place) => {
-                place.insert(value);
-            }
-            Entry::Occupied(place) => {
-                let field = format!("{prefix}{}", place.key());
-                let problem = FieldProblem::new(&field, FieldCode::Duplicate);
-                if problems.len() < MAX_FIELDS && !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-        }
-    }
-    kept
-}
-
-fn text(field: &str, value: Json, problems: &mut Vec<FieldProblem>) -> Option<String> {
-    let code = match value {
-        Json::Text(text) => return Some(text),
-        Json::Null => FieldCode::Null,
-        Json::Object(_) | Json::Other => FieldCode::NotAString,
-    };
-    problems.push(FieldProblem::new(field, code));
-    None
-}
-
-fn attributes(value: Json, problems: &mut Vec<FieldProblem>) -> Option<AttributesBody> {
-    let code = match value {
-        Json::Object(members) => {
-            let mut entries = BTreeMap::new();
-            for (key, value) in without_duplicates("attributes.", members, problems) {
-                if problems.len() >= MAX_FIELDS {
-                    break;
-                }
-                let field = format!("attributes.{key}");
-                if let Some(text) = text(&field, value, problems) {
-                    entries.insert(key, text);
-                }
-            }
-            return Some(AttributesBody(entries));
-        }
-        Json::Null => FieldCode::Null,
-        Json::Text(_) | Json::Other => FieldCode::NotAnObject,
-    };
-    problems.push(FieldProblem::new("attributes", code));
-    None
-}
-
-impl<'de> Deserialize<'de> for AttributesBody {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(AttributesVisitor)
-    }
-}
-
-struct AttributesVisitor;
-
-impl<'de> Visitor<'de> for AttributesVisitor {
-    type Value = AttributesBody;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of strings")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<AttributesBody, A::Error> {
-        let mut entries = BTreeMap::new();
-        while let Some((key, value)) = members.next_entry()? {
-            if entries.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key is there twice"));
-            }
-        }
-        Ok(AttributesBody(entries))
-    }
-}
-
-fn check_content(text: &str, rules: &ContentRules) -> garde::Result {
-    rules.check(text).map_err(|error| {
-        garde::Error::new(match error {
-            ContentError::Empty | ContentError::TooLong { .. } => "content-length",
-            ContentError::ControlCharacter(_) => "control-character",
-            ContentError::OutsideCharset(_) => "charset",
-        })
-    })
-}
-
-fn check_topic(name: &str, _rules: &ContentRules) -> garde::Result {
-    Topic::parse(name)
-        .map(drop)
-        .map_err(|_| garde::Error::new("topic-pattern"))
-}
-
-impl Validate for AttributesBody {
-    type Context = ContentRules;
-
-    fn validate_into(
-        &self,
-        _rules: &Self::Context,
-        parent: &mut dyn FnMut() -> Path,
-        report: &mut garde::Report,
-    ) {
-        if self.0.len() > Attributes::MAX_ENTRIES {
-            report.append(parent(), garde::Error::new("too-many"));
-        }
-        for (key, value) in &self.0 {
-            let problem = match Attributes::check_entry(key, value) {
-                Ok(()) | Err(AttributeError::TooMany) => continue,
-                Err(AttributeError::Key) => "key-pattern",
-                Err(AttributeError::ValueLength) => "value-length",
-                Err(AttributeError::ValueControlCharacter(_)) => "control-character",
-            };
-            report.append(parent().join(key.as_str()), garde::Error::new(problem));
-        }
-    }
-}
-
-/// garde carries texts; these are the ones of the checks above.
-fn code_of(problem: &str, rules: &ContentRules) -> FieldCode {
-    match problem {
-        "content-length" => FieldCode::Length {
-            min: 1,
-            max: rules.max_length,
-        },
-        "charset" => FieldCode::Charset,
-        "topic-pattern" => FieldCode::TopicPattern,
-        "too-many" => FieldCode::TooMany {
-            max: Attributes::MAX_ENTRIES,
-        },
-        "key-pattern" => FieldCode::KeyPattern,
-        "value-length" => FieldCode::Length {
-            min: 0,
-            max: Attributes::MAX_VALUE_LENGTH,
-        },
-        _ => FieldCode::ControlCharacter,
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::request::body;
 use crate::request::context;
 use crate::request::grant;
 use crate::state::State;
-use crate::wire::message::MessageBody;
+use crate::wire::message::{IncomingMessage, MessageBody};
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
 use crate::wire::receipt::{ReceiptAnswer, receipt_answer};
 use crate::wire::responses::{AcceptFailures, AccessFailures, Failures};
@@ -110,7 +110,7 @@ fn parse(
         topic.ok()
     });
     let rules = state.settings.content_rules();
-    let body = MessageBody::parse(bytes, &rules, path_topic.as_ref(), problems)?;
+    let body = IncomingMessage::parse(bytes, &rules, path_topic.as_ref(), problems)?;
     Ok(SendMessage {
         topic: path_topic.or(body.topic).unwrap_or_else(Topic::inbox),
         content: body.content,

@@ -1,70 +1,96 @@
-//! JSON with every member of every object kept, so that one that is there twice is seen.
+//! JSON values that have to be of one type: a value of another type is skipped and reported, so that
+//! one pass finds the errors of all members, repeated names included.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A JSON value as far as a message needs it.
+/// A JSON value.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Json {
+pub(super) enum Json<T> {
+    /// It has the wanted type.
+    Wanted(T),
     Null,
-    Text(String),
-    /// The members in their order, repeated names included.
-    Object(Vec<(String, Json)>),
-    /// A number, a boolean or a list.
+    /// It has another type.
     Other,
 }
 
-struct JsonVisitor;
+/// Reads a value of the wanted type: a string or an object.
+pub(super) trait Read<'de>: Sized {
+    /// The result of reading.
+    type Output;
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
+    fn string(self, _text: &str) -> Json<Self::Output> {
+        Json::Other
+    }
+
+    /// Must consume every member.
+    fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<Self::Output>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Json::Other)
     }
 }
 
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json;
+/// Reads a string by a function.
+pub(super) struct Text<F>(pub(super) F);
+
+impl<T, F: FnOnce(&str) -> T> Read<'_> for Text<F> {
+    type Output = T;
+
+    fn string(self, text: &str) -> Json<T> {
+        Json::Wanted(self.0(text))
+    }
+}
+
+/// Deserializes one value with a reader.
+pub(super) struct Seed<R>(pub(super) R);
+
+impl<'de, R: Read<'de>> DeserializeSeed<'de> for Seed<R> {
+    type Value = Json<R::Output>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, R: Read<'de>> Visitor<'de> for Seed<R> {
+    type Value = Json<R::Output>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(Json::Null)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(self.0.string(text))
     }
 
-    fn visit_bool<E>(self, _value: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, _value: bool) -> Result<Self::Value, E> {
         Ok(Json::Other)
     }
 
-    fn visit_i64<E>(self, _value: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, _value: i64) -> Result<Self::Value, E> {
         Ok(Json::Other)
     }
 
-    fn visit_u64<E>(self, _value: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, _value: u64) -> Result<Self::Value, E> {
         Ok(Json::Other)
     }
 
-    fn visit_f64<E>(self, _value: f64) -> Result<Json, E> {
+    fn visit_f64<E>(self, _value: f64) -> Result<Self::Value, E> {
         Ok(Json::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Json::Other)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
-        let mut object = Vec::new();
-        while let Some(member) = members.next_entry()? {
-            object.push(member);
-        }
-        Ok(Json::Object(object))
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        self.0.object(members)
     }
 }
 
@@ -72,29 +98,53 @@ impl<'de> Visitor<'de> for JsonVisitor {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(text: &str, expected: Option<Json>) {
-        assert_eq!(serde_json::from_str(text).ok(), expected, "{text}");
+    /// Keeps the names of an object's members.
+    struct Names;
+
+    impl<'de> Read<'de> for Names {
+        type Output = Vec<String>;
+
+        fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<Self::Output>, A::Error> {
+            let mut names = Vec::new();
+            while let Some((name, IgnoredAny)) = members.next_entry()? {
+                names.push(name);
+            }
+            Ok(Json::Wanted(names))
+        }
+    }
+
+    fn read<'de, R: Read<'de>>(text: &'de str, reader: R) -> Option<Json<R::Output>> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let value = Seed(reader).deserialize(&mut json).ok()?;
+        json.end().ok().map(|()| value)
     }
 
     #[test]
-    fn every_member_is_kept() {
-        let text = |text: &str| Json::Text(text.to_owned());
-        check("null", Some(Json::Null));
-        check(r#""\u043f""#, Some(text("п")));
-        for other in ["true", "1", "-1", "1.5", "1e99", "[1, [\"a\"], {}]"] {
-            check(other, Some(Json::Other));
-        }
-        let members = vec![
-            ("b".to_owned(), text("1")),
-            ("a".to_owned(), Json::Object(Vec::new())),
-            ("b".to_owned(), Json::Null),
-        ];
-        check(
-            r#"{"b": "1", "a": {}, "b": null}"#,
-            Some(Json::Object(members)),
+    fn a_value_of_the_wanted_type_is_read_and_any_other_is_skipped() {
+        assert_eq!(read("null", Text(str::to_owned)), Some(Json::Null));
+        assert_eq!(
+            read(r#""\u043f""#, Text(str::to_owned)),
+            Some(Json::Wanted("п".to_owned()))
         );
-        check("{", None);
-        check(&"{\"a\":".repeat(100_000), None);
+        for other in ["true", "1", "-1", "1.5", "1e99", "[1, [\"a\"], {}]"] {
+            assert_eq!(read(other, Text(str::len)), Some(Json::Other), "{other}");
+            assert_eq!(read(other, Names), Some(Json::Other), "{other}");
+        }
+        assert_eq!(
+            read(r#"{"a": {"b": []}}"#, Text(str::len)),
+            Some(Json::Other)
+        );
+        assert_eq!(read(r#""a""#, Names), Some(Json::Other));
+        assert_eq!(read("{", Names), None);
+        assert_eq!(read(&"{\"a\":".repeat(100_000), Names), None);
+    }
+
+    #[test]
+    fn every_member_of_an_object_is_seen() {
+        let names = ["b", "a", "b"].map(str::to_owned).to_vec();
+        assert_eq!(
+            read(r#"{"b": "1", "a": {}, "b": null}"#, Names),
+            Some(Json::Wanted(names))
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn parse(json: &[u8]) -> Result<ValidBody, ApiError> {
-    MessageBody::parse(json, &ContentRules::default(), None, Vec::new())
+fn parse(json: &[u8]) -> Result<IncomingMessage, ApiError> {
+    IncomingMessage::parse(json, &ContentRules::default(), None, Vec::new())
 }
 
 #[track_caller]

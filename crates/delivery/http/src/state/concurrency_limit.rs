@@ -1,0 +1,70 @@
+//! Limits on things in progress, shared by all workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The number of things in progress: requests, streams, or bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConcurrencyLimit(Arc<AtomicUsize>);
+
+/// Some things in progress; dropping it releases them.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    limit: ConcurrencyLimit,
+    count: usize,
+}
+
+impl ConcurrencyLimit {
+    /// A permit for one more, unless `max` are in progress.
+    pub(crate) fn acquire(&self, max: usize) -> Option<Permit> {
+        let mut permit = self.empty();
+        permit.grow(1, max).then_some(permit)
+    }
+
+    /// A permit for nothing yet.
+    pub(crate) fn empty(&self) -> Permit {
+        Permit {
+            limit: self.clone(),
+            count: 0,
+        }
+    }
+}
+
+impl Permit {
+    /// Adds `more` and returns true, unless more than `max` would then be in progress.
+    pub(crate) fn grow(&mut self, more: usize, max: usize) -> bool {
+        let in_progress = self.limit.0.fetch_add(more, Ordering::AcqRel);
+        let fits = in_progress.saturating_add(more) <= max;
+        if fits {
+            self.count += more;
+        } else {
+            self.limit.0.fetch_sub(more, Ordering::AcqRel);
+        }
+        fits
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.limit.0.fetch_sub(self.count, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_grants_no_more_than_its_maximum_and_is_freed_by_drop() {
+        let limit = ConcurrencyLimit::default();
+        let permits = (limit.acquire(2).unwrap(), limit.acquire(2).unwrap());
+        assert!(limit.acquire(2).is_none());
+        drop(permits);
+        assert!(limit.acquire(2).is_some());
+        let mut permit = limit.empty();
+        assert!(permit.grow(2, 5) && !permit.grow(4, 5) && permit.grow(3, 5));
+        assert!(limit.acquire(5).is_none());
+        drop(permit);
+        assert!(limit.acquire(1).is_some());
+    }
+}

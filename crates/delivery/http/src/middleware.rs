@@ -1,9 +1,12 @@
-//! What a request passes on its way to its handler and back.
+//! The middleware: layers around the handlers, which the server and the router put together.
 
 pub(crate) mod access_log;
 pub(crate) mod audit;
 pub(crate) mod authorization;
+mod connection_close;
 pub(crate) mod cors;
+mod deadline;
+mod error_documents;
 pub(crate) mod flood;
 mod headers;
 pub(crate) mod load_shed;

@@ -8,4 +8,5 @@ pub(crate) mod credentials;
 pub(crate) mod grant;
 pub(crate) mod locale;
 pub(crate) mod path;
+pub(crate) mod request_id;
 pub(crate) mod trace;

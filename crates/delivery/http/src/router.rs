@@ -1,4 +1,4 @@
-//! Path to handler: the only file that names handlers. The paths themselves are in `route`.
+//! The router: path to handler. The only file that names handlers; `route` has the paths.
 
 mod document;
 
@@ -24,10 +24,10 @@ use crate::wire::problem::{ApiError, Code};
 
 pub use document::openapi_json;
 
-/// Made at the first request: it takes milliseconds.
+/// Rendered on first use, which takes milliseconds.
 static DOCUMENT: LazyLock<String> = LazyLock::new(openapi_json);
 
-/// The routes of the main listener; `/metrics` is among them unless it has a listener of its own.
+/// Adds the routes of the main listener, with or without `/metrics`.
 pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
     let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
     let post = web::post;
@@ -74,7 +74,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
     config.default_service(web::to(not_found));
 }
 
-/// The routes of a listener of its own for the platform.
+/// Adds the routes of the metrics listener.
 pub(crate) fn configure_metrics(config: &mut ServiceConfig) {
     probes(config);
     metrics(config);
@@ -93,7 +93,8 @@ fn metrics(config: &mut ServiceConfig) {
     register(config, &METRICS, |r| r.route(get().to(metrics::expose)));
 }
 
-/// One resource: its handlers, `OPTIONS` and 405 for what is left, and the guard around all.
+/// Adds one resource: its handlers, `OPTIONS` and 405 for the other methods, and `load_shed` around all
+/// of them.
 fn register(
     config: &mut ServiceConfig,
     route: &'static Route,
@@ -104,7 +105,7 @@ fn register(
             other_method(route, request)
         }))
         .wrap(from_fn(move |request, next| {
-            load_shed::guard(route, request, next)
+            load_shed::load_shed(route, request, next)
         }));
     config.service(resource);
 }

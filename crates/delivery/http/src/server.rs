@@ -1,4 +1,4 @@
-//! Binding listeners and running the server on them.
+//! The server: binds listeners, runs workers on them, and stops.
 
 mod connection_hooks;
 mod service;
@@ -13,16 +13,15 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::middleware::flood::{self, FloodGuard};
 use crate::settings::HttpSettings;
-use crate::state::Services;
-use crate::state::State;
-use service::Surface;
+use crate::state::{Services, State};
+use service::ListenerKind;
 
-/// The most threads that actix-server takes.
+/// The maximum number of workers of actix-server.
 const MAX_WORKERS: usize = 512;
-/// The most connections of the platform's listener: probes and scrapes are few.
-const MAX_PLATFORM_CONNECTIONS: usize = 256;
+/// The maximum number of connections of the metrics listener: probes and scrapes are few.
+const MAX_METRICS_CONNECTIONS: usize = 256;
 
-/// Open listeners; nothing is served yet.
+/// Bound listeners; nothing is served yet.
 pub struct Bound {
     server: Server,
     metrics_server: Option<Server>,
@@ -31,13 +30,13 @@ pub struct Bound {
     flood: Option<FloodGuard>,
 }
 
-/// A server that serves.
+/// A running server.
 #[derive(Debug)]
 pub struct Running {
     handles: Vec<ServerHandle>,
     main: JoinHandle<io::Result<()>>,
     metrics: Option<JoinHandle<io::Result<()>>>,
-    /// Keeps the flood guard's memory small; ends with this.
+    /// Removes idle clients from the flood guard; dropping it ends the task.
     housekeeping: JoinSet<()>,
 }
 
@@ -45,14 +44,14 @@ pub struct Running {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {addresses:?}: {reason}")]
 pub struct BindError {
-    /// Where it was tried.
+    /// The addresses of the listener.
     addresses: Vec<SocketAddr>,
-    /// Why it failed.
+    /// The error of the operating system.
     #[source]
     reason: io::Error,
 }
 
-/// Opens the listeners; call it on a tokio runtime. Signals are left to the caller.
+/// Binds the listeners; has to run on a tokio runtime. Signals are left to the caller.
 ///
 /// # Errors
 /// An address cannot be bound, or there is none.
@@ -66,29 +65,30 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
     let has_metrics_listener = !settings.metrics_addresses.is_empty();
     let metrics = if has_metrics_listener {
         let addresses = &settings.metrics_addresses;
-        let most = settings.max_connections.min(MAX_PLATFORM_CONNECTIONS);
+        let max = settings.max_connections.min(MAX_METRICS_CONNECTIONS);
         Some(open(
             &state,
             &flood,
             addresses,
-            Surface::Metrics,
-            (1, most),
+            ListenerKind::Metrics,
+            (1, max),
         )?)
     } else {
         None
     };
-    let surface = Surface::Main {
+    let kind = ListenerKind::Main {
         with_metrics: !has_metrics_listener,
     };
-    // Each worker takes its share of the connections: with one more than they, some would take none.
-    let most = settings.max_connections.max(1);
-    let workers = settings.workers.clamp(1, MAX_WORKERS).min(most);
+    // Each worker takes its share of the connections: with more workers than connections, the share
+    // would be 0.
+    let max = settings.max_connections.max(1);
+    let workers = settings.workers.clamp(1, MAX_WORKERS).min(max);
     let (server, addresses) = open(
         &state,
         &flood,
         &settings.addresses,
-        surface,
-        (workers, most),
+        kind,
+        (workers, max),
     )?;
     let (metrics_server, metrics_addresses) = metrics.unzip();
     Ok(Bound {
@@ -96,64 +96,65 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
         metrics_server,
         addresses,
         metrics_addresses: metrics_addresses.unwrap_or_default(),
-        flood: flood::is_on(settings).then_some(flood),
+        flood: flood::is_enabled(settings).then_some(flood),
     })
 }
 
-/// Opens every listener of one surface, for so many workers and at most so many connections.
+/// Binds the listeners of one kind, for a number of workers and at most a number of connections.
 fn open(
     state: &web::Data<State>,
     flood: &FloodGuard,
     addresses: &[SocketAddr],
-    surface: Surface,
+    kind: ListenerKind,
     (workers, connections): (usize, usize),
 ) -> Result<(Server, Vec<SocketAddr>), BindError> {
-    let refused = |reason| BindError {
+    let error = |reason| BindError {
         addresses: addresses.to_vec(),
         reason,
     };
-    let listeners = posthorn_http1::listen_all(addresses).map_err(refused)?;
+    let listeners = posthorn_http1::listen_all(addresses).map_err(error)?;
     let bound: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
-    let bound = bound.map_err(refused)?;
+    let bound = bound.map_err(error)?;
     let settings = &state.settings;
     let mut builder = Server::build()
         .workers(workers)
-        // The cap is for each worker; all together never take more than was said.
+        // actix-server limits each worker.
         .max_concurrent_connections(connections / workers)
         .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
         .disable_signals();
     for listener in listeners {
         let signal = builder.graceful_shutdown_signal();
         let (state, flood) = (state.clone(), flood.clone());
-        let factory = move || service::service(&state, &flood, &signal, surface);
-        builder = builder.listen("http", listener, factory).map_err(refused)?;
+        let factory = move || service::service(&state, &flood, &signal, kind);
+        builder = builder.listen("http", listener, factory).map_err(error)?;
     }
     Ok((builder.run(), bound))
 }
 
-/// Rounded up: actix counts in whole seconds, and less time than configured would cut requests.
+/// Rounded up: actix-server counts in whole seconds, and less time than configured would cut requests
+/// off.
 fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 impl Bound {
-    /// Where requests are served.
+    /// The addresses of the main listener.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Where `/metrics` is served, when it has a listener of its own.
+    /// The addresses of the metrics listener; empty if there is none.
     pub fn metrics_addresses(&self) -> &[SocketAddr] {
         &self.metrics_addresses
     }
 
-    /// Starts to serve; call it on a tokio runtime.
+    /// Starts to serve; has to run on a tokio runtime.
     pub fn start(self) -> Running {
         let mut handles = vec![self.server.handle()];
         handles.extend(self.metrics_server.as_ref().map(Server::handle));
         let mut housekeeping = JoinSet::new();
         if let Some(flood) = self.flood {
-            housekeeping.spawn(flood::forget_quiet_clients(flood));
+            housekeeping.spawn(flood::remove_idle_clients(flood));
         }
         Running {
             housekeeping,
@@ -165,7 +166,7 @@ impl Bound {
 }
 
 impl Running {
-    /// Waits until the server ends by itself, which it should not; says why it did.
+    /// Waits until the server ends without [`Running::stop`], which is a failure; returns the reason.
     pub async fn ended(&mut self) -> String {
         let metrics = async {
             match &mut self.metrics {
@@ -185,9 +186,8 @@ impl Running {
         }
     }
 
-    /// Stops accepting, lets requests in flight finish within the shutdown time-out, and closes
-    /// every connection. The platform's listener stays open until the main one is done, so that
-    /// probes are answered to the end.
+    /// Stops accepting, waits for requests in flight up to the shutdown timeout, and closes every
+    /// connection. The metrics listener stops last, so that probes work to the end.
     pub async fn stop(self) {
         for handle in &self.handles {
             handle.stop(true).await;

@@ -1,4 +1,4 @@
-//! The trail of what cannot be undone: one log event, of the target `audit`, for each deed.
+//! The audit log: one event of the target `audit` for each action that cannot be undone.
 
 use std::rc::Rc;
 
@@ -8,59 +8,58 @@ use posthorn_application::Grant;
 use crate::request::context::{self, RequestContext};
 use crate::request::grant;
 
-/// What was done.
+/// An audited action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum AuditAction {
     DeleteMessage,
     RevokeToken,
 }
 
-/// What became of it.
+/// The outcome of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum AuditOutcome {
     Done,
-    /// There was nothing to do it to.
+    /// The object does not exist.
     Absent,
-    /// It failed, or the client went away: it may have been done or not.
+    /// The action failed, or the client disconnected: it may have been done or not.
     Unknown,
 }
 
-/// A deed under way; its event is written when this is dropped, whatever became of it.
-pub(crate) struct Entry {
+/// An action in progress; dropping it logs the event.
+pub(crate) struct AuditEvent {
     context: Rc<RequestContext>,
     grant: Grant,
-    deed: Deed,
-    /// What it was done to.
+    action: AuditAction,
     object: String,
-    outcome: Outcome,
+    outcome: AuditOutcome,
 }
 
-impl Entry {
-    /// The request is about to do `deed` to `object`.
-    pub(crate) fn begin(request: &HttpRequest, deed: Deed, object: String) -> Self {
+impl AuditEvent {
+    /// Starts the event of `action` on `object`.
+    pub(crate) fn start(request: &HttpRequest, action: AuditAction, object: String) -> Self {
         Self {
             context: context::of(request),
             grant: grant::of(request),
-            deed,
+            action,
             object,
-            outcome: Outcome::Unknown,
+            outcome: AuditOutcome::Unknown,
         }
     }
 
-    /// It has ended.
-    pub(crate) fn end(mut self, outcome: Outcome) {
+    /// Ends the action with `outcome`.
+    pub(crate) fn finish(mut self, outcome: AuditOutcome) {
         self.outcome = outcome;
     }
 }
 
-impl Drop for Entry {
+impl Drop for AuditEvent {
     fn drop(&mut self) {
         let claims = self.grant.claims();
-        // Who showed no token is known by the address alone.
+        // Without a token only the address identifies the client.
         let subject = claims.map_or("anonymous", |claims| claims.subject.as_str());
         let token = claims.map_or("", |claims| claims.id.as_str());
         let (request_id, client) = (self.context.id.as_str(), &*self.context.client_text);
-        let (deed, object, outcome) = (self.deed.as_str(), &self.object, self.outcome.as_str());
+        let (deed, object, outcome) = (self.action.as_str(), &self.object, self.outcome.as_str());
         tracing::info!(
             target: "audit",
             request_id, client, subject, token, deed, object, outcome, "audit"
@@ -68,7 +67,7 @@ impl Drop for Entry {
     }
 }
 
-impl Deed {
+impl AuditAction {
     const fn as_str(self) -> &'static str {
         match self {
             Self::DeleteMessage => "delete-message",
@@ -77,7 +76,7 @@ impl Deed {
     }
 }
 
-impl Outcome {
+impl AuditOutcome {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",

@@ -1,4 +1,8 @@
-//! Which other origins' pages may call the API.
+//! CORS: the headers that let pages of other origins call the API.
+//!
+//! actix-cors adds the headers of every response, but not those of a preflight: its own preflight
+//! responds with 200 instead of 204 and `Allow`, and rejects unknown origins and methods with a body
+//! that is not a problem document.
 
 use actix_cors::Cors;
 use actix_web::Error;
@@ -10,16 +14,16 @@ use actix_web::middleware::Next;
 
 use crate::settings::CorsOrigins;
 
-/// What pages of other origins may do.
+/// `Access-Control-Allow-Methods`.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
-/// What they may say.
+/// `Access-Control-Allow-Headers`.
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, X-Request-ID",
 );
-/// For how many seconds browsers need not ask again.
+/// `Access-Control-Max-Age`, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");
 
-/// The middleware that answers browsers; used unless it is [`CorsOrigins::None`].
+/// The middleware for the configured origins.
 pub(crate) fn middleware(origins: &CorsOrigins) -> Cors {
     let cors = match origins {
         CorsOrigins::None => Cors::default(),
@@ -35,26 +39,26 @@ pub(crate) fn middleware(origins: &CorsOrigins) -> Cors {
         HeaderName::from_static("ratelimit"),
         HeaderName::from_static("ratelimit-policy"),
     ])
-    // An unknown origin gets its answer without the headers; its browser then hides it.
+    // A request of an unknown origin is handled without the headers: its browser hides the response.
     .block_on_origin_mismatch(false)
-    // `OPTIONS` is answered by the routes, as always: see `preflight`.
     .disable_preflight()
 }
 
-/// Adds to the answer of `OPTIONS` what a browser asks for before it sends a request of a page of
-/// another origin; goes around [`CorsOrigins::middleware`], which says whether that origin may.
+/// Adds the preflight headers to the response of `OPTIONS`, if [`middleware`] has allowed the origin;
+/// wraps it for that reason.
 pub(crate) async fn preflight(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let asks = *request.method() == Method::OPTIONS
+    let is_preflight = *request.method() == Method::OPTIONS
         && request
             .headers()
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = next.call(request).await?;
-    let is_answered = asks && response.status() == StatusCode::NO_CONTENT;
+    let is_success = response.status() == StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    if is_answered && headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+    let is_allowed = headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    if is_preflight && is_success && is_allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);

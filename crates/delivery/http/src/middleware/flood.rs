@@ -1,5 +1,5 @@
-//! The flood guard: how many requests a second one client may make to this process, whatever the
-//! route. It protects the process; it knows nothing of other processes.
+//! The flood guard: the rate of requests that one client may send to this process, on any route. It
+//! protects the process and counts alone.
 
 use std::io;
 use std::time::Duration;
@@ -19,67 +19,70 @@ use crate::route;
 use crate::settings::HttpSettings;
 use crate::state::State;
 use crate::wire::problem::{ApiError, Exceeded};
-use crate::wire::rate_limit_fields::{self, Policies, Policy, Use};
+use crate::wire::rate_limit_fields::{self, Policies, Policy, Usage};
 
-/// The rule of the guard, with what it counted.
-pub(crate) type FloodGuard = GovernorConfig<FloodKey, NoOpMiddleware>;
+/// The guard's rate with its counters, shared by all workers.
+pub(crate) type FloodGuard = GovernorConfig<FloodKeyExtractor, NoOpMiddleware>;
 
-/// How often clients that have been quiet are forgotten.
-const FORGET_INTERVAL: Duration = Duration::from_secs(1);
+/// The interval at which idle clients are removed.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The name of the guard's limit.
+/// The name of the guard's limit, as in `RateLimit-Policy`.
 const POLICY: &str = "flood";
 
-/// Tells clients apart.
+/// Extracts the key of a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FloodKey;
+pub(crate) struct FloodKeyExtractor;
 
-/// The rates that count.
+/// The configured rate.
 #[derive(Clone, Copy, Debug)]
-struct Rates {
+struct Rate {
     per_second: u32,
     burst: u32,
 }
 
-/// One client, as the guard counts.
+/// What requests are counted for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Counted {
-    /// As quotas count who has no token: tokens are not checked yet where the guard stands.
+pub(crate) enum FloodKey {
+    /// A client by its address: tokens are not verified yet.
     Client(Client),
-    /// A probe, which is never refused.
+    /// A probe, which is never rejected.
     Exempt,
 }
 
-/// More requests a second are no limit; the library counts in nanoseconds.
+/// The highest rate: governor counts in nanoseconds.
 const MAX_PER_SECOND: u32 = 1_000_000_000;
 
-/// Whether `settings` ask for the guard.
-pub(crate) fn is_on(settings: &HttpSettings) -> bool {
+/// True if `settings` enable the guard.
+pub(crate) fn is_enabled(settings: &HttpSettings) -> bool {
     settings.flood_per_second > 0
 }
 
-/// The guard with the rates of `settings`; it counts nothing as long as it is not used.
+/// A guard with the rate of `settings`.
 pub(crate) fn guard(settings: &HttpSettings) -> io::Result<FloodGuard> {
     let mut builder = GovernorConfigBuilder::default();
-    let rates = Rates::of(settings);
-    builder.requests_per_second(u64::from(rates.per_second));
-    builder.burst_size(rates.burst);
-    let refused = || io::Error::new(io::ErrorKind::InvalidInput, "the flood guard has no rate");
-    builder.key_extractor(FloodKey).finish().ok_or_else(refused)
+    let rate = Rate::of(settings);
+    builder.requests_per_second(u64::from(rate.per_second));
+    builder.burst_size(rate.burst);
+    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "the flood guard has no rate");
+    builder
+        .key_extractor(FloodKeyExtractor)
+        .finish()
+        .ok_or_else(invalid)
 }
 
-/// Forgets clients that have been quiet, again and again, so that the guard stays small.
-pub(crate) async fn forget_quiet_clients(guard: FloodGuard) {
-    let mut ticks = tokio::time::interval(FORGET_INTERVAL);
+/// Removes idle clients at an interval, so that the guard's memory stays bounded; never returns.
+pub(crate) async fn remove_idle_clients(guard: FloodGuard) {
+    let mut ticks = tokio::time::interval(CLEANUP_INTERVAL);
     loop {
         ticks.tick().await;
         guard.limiter().retain_recent();
     }
 }
 
-/// Why the guard has refused a request, whose client has to wait for `seconds`.
-pub(crate) fn refusal(settings: &HttpSettings, seconds: u64) -> ApiError {
-    let Rates { per_second, burst } = Rates::of(settings);
+/// The error of a request that the guard rejected; the client has to wait for `seconds`.
+pub(crate) fn error(settings: &HttpSettings, seconds: u64) -> ApiError {
+    let Rate { per_second, burst } = Rate::of(settings);
     ApiError::rate_limited(Exceeded {
         violated: vec![POLICY.to_owned()],
         policy: POLICY.to_owned(),
@@ -88,25 +91,25 @@ pub(crate) fn refusal(settings: &HttpSettings, seconds: u64) -> ApiError {
     })
 }
 
-/// Says in the headers of such an answer what the limit is.
-pub(crate) fn describe(headers: &mut HeaderMap, state: &State, seconds: u64) {
-    let Rates { per_second, burst } = Rates::of(&state.settings);
+/// Inserts the header fields that describe the guard's limit.
+pub(crate) fn insert_fields(headers: &mut HeaderMap, state: &State, seconds: u64) {
+    let Rate { per_second, burst } = Rate::of(&state.settings);
     let policy = Policy {
         name: POLICY.to_owned(),
         quota: burst,
-        // How long all of the burst takes to come back.
+        // The time after which the whole burst is available again.
         window: burst.div_ceil(per_second),
     };
-    let used = Use {
+    let usage = Usage {
         remaining: 0,
         reset: Duration::from_secs(seconds),
     };
     let now = state.services.clock.now();
     let policies = Policies::new(&[policy]);
-    rate_limit_fields::put(headers, &policies, std::iter::once(used), 0, now);
+    rate_limit_fields::insert(headers, &policies, std::iter::once(usage), 0, now);
 }
 
-impl Rates {
+impl Rate {
     fn of(settings: &HttpSettings) -> Self {
         Self {
             per_second: settings.flood_per_second.clamp(1, MAX_PER_SECOND),
@@ -115,16 +118,16 @@ impl Rates {
     }
 }
 
-impl KeyExtractor for FloodKey {
-    type Key = Counted;
+impl KeyExtractor for FloodKeyExtractor {
+    type Key = FloodKey;
     type KeyExtractionError = ApiError;
 
     fn extract(&self, request: &ServiceRequest) -> Result<Self::Key, Self::KeyExtractionError> {
         if route::is_probe_path(path::routed_path(request.request())) {
-            return Ok(Counted::Exempt);
+            return Ok(FloodKey::Exempt);
         }
         let address = context::of(request.request()).client;
-        Ok(Counted::Client(Client::at(address)))
+        Ok(FloodKey::Client(Client::at(address)))
     }
 
     fn exceed_rate_limit_response(
@@ -133,8 +136,8 @@ impl KeyExtractor for FloodKey {
         _response: HttpResponseBuilder,
     ) -> HttpResponse {
         let wait = negative.wait_time_from(DefaultClock::default().now());
-        // More than the rest, so that who waits that long is not too early. The library keeps the
-        // status and the headers of this, not the error; the outermost middleware writes the
+        // Rounded up, so that a client that waits is not too early. actix-governor keeps the status and
+        // the headers of this response, not an error: the outermost middleware writes the problem
         // document and the fields of the limit.
         HttpResponse::TooManyRequests()
             .insert_header((header::RETRY_AFTER, wait.as_secs() + 1))
@@ -142,7 +145,7 @@ impl KeyExtractor for FloodKey {
     }
 
     fn whitelisted_keys(&self) -> Vec<Self::Key> {
-        vec![Counted::Exempt]
+        vec![FloodKey::Exempt]
     }
 }
 
@@ -155,28 +158,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_guard_is_off_unless_it_is_asked_for() {
+    fn the_guard_is_disabled_unless_it_has_a_rate() {
         let mut settings = HttpSettings::defaults().unwrap();
         for rate in [0, 1, u32::MAX] {
             (settings.flood_per_second, settings.flood_burst) = (rate, 0);
             assert!(guard(&settings).is_ok());
-            assert_eq!(is_on(&settings), rate > 0);
+            assert_eq!(is_enabled(&settings), rate > 0);
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn clients_that_have_been_quiet_are_forgotten() {
+    async fn idle_clients_are_removed() {
         let mut settings = HttpSettings::defaults().unwrap();
-        // Each has its burst back after a microsecond of the library's own time.
+        // The burst is available again after a microsecond of governor's own clock.
         (settings.flood_per_second, settings.flood_burst) = (1_000_000, 1);
         let guard = guard(&settings).unwrap();
         let limiter = guard.limiter();
-        tokio::spawn(forget_quiet_clients(guard));
+        tokio::spawn(remove_idle_clients(guard));
         for round in 0..3 {
             for number in 0..1000 {
                 let address = Ipv4Addr::from_bits(1000 * round + number);
                 let client = Client::at(address.into());
-                assert!(limiter.check_key(&Counted::Client(client)).is_ok());
+                assert!(limiter.check_key(&FloodKey::Client(client)).is_ok());
             }
             assert_eq!(limiter.len(), 1000);
             eventually(Duration::from_secs(10), async || limiter.is_empty()).await;

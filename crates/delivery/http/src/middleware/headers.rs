@@ -1,31 +1,31 @@
-//! The headers that every answer has.
+//! The headers of every response.
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::request::context::RequestContext;
+use crate::request::request_id::X_REQUEST_ID;
 use crate::route::Kind;
 use crate::settings::HttpSettings;
 
-pub(super) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static X_XSS_PROTECTION: HeaderName = HeaderName::from_static("x-xss-protection");
 static DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 
-/// The unversioned paths are deprecated since this moment (RFC 9745): 2026-11-23T00:00:00Z.
+/// The time since which the unversioned paths are deprecated (RFC 9745): 2026-11-23T00:00:00Z.
 const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1795392000");
-/// Nothing may be loaded by what is no page.
+/// The policy of responses that are not pages: load nothing.
 const API_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
-/// Adds the headers of the contract; one that the handler set stays.
-pub(super) fn add(
+/// Inserts the headers of every response; headers that the handler has set stay.
+pub(super) fn insert(
     mut response: ServiceResponse,
     context: &RequestContext,
     settings: &HttpSettings,
 ) -> ServiceResponse {
     let headers = response.headers_mut();
-    add_common(headers, context, settings);
+    insert_common(headers, context, settings);
     if let Some(Kind::Legacy(successor)) = context.route.get().map(|route| route.kind) {
         headers.insert(DEPRECATION.clone(), DEPRECATED_SINCE);
         let link = format!("<{successor}>; rel=\"successor-version\"");
@@ -36,8 +36,8 @@ pub(super) fn add(
     response
 }
 
-/// Adds the headers that an answer has whatever was asked.
-pub(super) fn add_common(
+/// Inserts the headers that do not depend on the route.
+pub(super) fn insert_common(
     headers: &mut HeaderMap,
     context: &RequestContext,
     settings: &HttpSettings,

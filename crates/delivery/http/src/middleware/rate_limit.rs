@@ -1,4 +1,4 @@
-//! Quotas on the way of a request: which limits it has, the decision, and what its answer says.
+//! Rate limiting: counts a request against the quotas of its client, and describes them in its response.
 
 use std::cell::RefCell;
 
@@ -7,154 +7,160 @@ use actix_web::http::header::HeaderMap;
 use posthorn_application::{QuotaDecision, QuotaWindow, RateLimitDecision, RateLimiter};
 use posthorn_domain::{Quota, Timestamp};
 
-use crate::request::caller;
+use crate::request::{caller, grant};
 use crate::route::Route;
 use crate::state::State;
 use crate::wire::problem::{ApiError, Exceeded};
+use crate::wire::rate_limit_fields::{self as fields, Policies, Policy, Usage};
 
-use crate::wire::rate_limit_fields::{self as fields, Policies, Policy, Use, put, whole_seconds};
-
-/// What the names of the limits on refused tokens begin with.
+/// The prefix of the names of the limits on invalid tokens.
 const AUTH_FAILURES: &str = "auth-failures";
 
-/// What was decided about one request, with what answers call its limits.
+/// The decision on one request, with the prefix of its limits' names.
 #[derive(Debug)]
-pub(crate) struct Decided {
-    /// What the names of the limits begin with.
-    kind: &'static str,
-    /// Whether this process counts alone although it should not.
+pub(crate) struct RateLimitOutcome {
+    prefix: &'static str,
+    /// True if this process counts alone although the processes are configured to count together.
     degraded: bool,
     decision: QuotaDecision,
-    /// When it was asked for: resets are counted from then.
+    /// The time of the request for the decision: resets are relative to it.
     at: Timestamp,
 }
 
-/// A request that may not be made, and the limit that was reached, if it is for that.
+/// A rejected request: its error, and the limit if it was rejected for one.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct RateLimitRejection {
     pub(crate) error: ApiError,
-    limit: Option<Box<Decided>>,
+    outcome: Option<Box<RateLimitOutcome>>,
 }
 
-/// Counts a request; says what its answer tells of limits, and why it is refused, if it is.
+/// Counts a request; returns the outcome for the headers of its response, and the error if it is
+/// rejected.
 ///
-/// One that access has `refused` counts as well, for its address: nobody vouches for what its token
-/// says. Once there is no room it hears that, not the reason. What was refused for a limit already
-/// does not count again.
-pub(crate) async fn decide(
+/// A request that authorization has rejected counts as well, for its address, because its token is not
+/// trusted. If it exceeds the quota, that error replaces the one of authorization. A request that was
+/// rejected for a limit does not count again.
+pub(crate) async fn check(
     route: &'static Route,
     state: &State,
     request: &HttpRequest,
-    refused: Option<Refused>,
-) -> (Option<Decided>, Option<ApiError>) {
-    let reason = match refused {
-        Some(Refused {
+    unauthorized: Option<RateLimitRejection>,
+) -> (Option<RateLimitOutcome>, Option<ApiError>) {
+    let unauthorized = match unauthorized {
+        Some(RateLimitRejection {
             error,
-            limit: Some(limit),
-        }) => return (Some(*limit), Some(error)),
-        Some(Refused { error, limit: None }) => Some(error),
+            outcome: Some(outcome),
+        }) => return (Some(*outcome), Some(error)),
+        Some(RateLimitRejection { error, .. }) => Some(error),
         None => None,
     };
-    let decided = admit(route, state, request).await;
-    let full = decided.as_ref().and_then(Decided::refusal);
-    (decided, full.or(reason))
+    let outcome = count(route, state, request).await;
+    let exceeded = outcome.as_ref().and_then(RateLimitOutcome::error);
+    (outcome, exceeded.or(unauthorized))
 }
 
-/// What was decided about one request, if it has limits.
-async fn admit(route: &'static Route, state: &State, request: &HttpRequest) -> Option<Decided> {
+/// Counts a request; `None` if it has no limits or could not be counted.
+async fn count(
+    route: &'static Route,
+    state: &State,
+    request: &HttpRequest,
+) -> Option<RateLimitOutcome> {
     let rate_limiter: &RateLimiter = state.services.rate_limiter.as_deref()?;
     let scope = route.quota_scope(request.method())?;
-    let subject = caller::authenticated_subject(request);
-    let caller = caller::of(request, subject.as_ref());
+    let grant = grant::of(request);
     let at = state.services.clock.now();
-    match rate_limiter.check(scope, caller).await {
-        Ok(admitted) => admitted.map(|admitted| Decided::new(admitted, at)),
+    match rate_limiter.check(scope, caller::of(request, &grant)).await {
+        Ok(decision) => decision.map(|decision| RateLimitOutcome::new(decision, at)),
         Err(error) => {
-            // To refuse everybody because nobody can be counted would help nobody.
+            // A failing counter must not make the service unavailable: the request is accepted.
             tracing::error!(%error, "a request was not counted");
             None
         }
     }
 }
 
-/// Says in the headers of an answer which limits its request has, and what is left of them.
-pub(crate) fn describe(headers: &mut HeaderMap, decided: &Decided) {
-    let windows = &decided.decision.windows;
-    let tightest = decided.hit();
-    let tightest = tightest.and_then(|hit| windows.iter().position(|window| window == hit));
-    let tightest = tightest.unwrap_or_default();
-    let uses = windows.iter().map(|window| Use {
+/// Inserts the header fields that describe the limits of the request and their use.
+pub(crate) fn insert_fields(headers: &mut HeaderMap, outcome: &RateLimitOutcome) {
+    let windows = &outcome.decision.windows;
+    let tightest = outcome.decision.tightest();
+    let tightest = tightest.and_then(|tightest| windows.iter().position(|w| w == tightest));
+    let usages = windows.iter().map(|window| Usage {
         remaining: window.remaining(),
         reset: window.reset,
     });
-    known(decided, |policies| {
-        put(headers, policies, uses, tightest, decided.at);
+    with_policies(outcome, |policies| {
+        let tightest = tightest.unwrap_or_default();
+        fields::insert(headers, policies, usages, tightest, outcome.at);
     });
 }
 
-/// What the names of limits begin with, whether they are degraded, and the limits, with their texts.
-type Known = (&'static str, bool, Vec<Quota>, Policies);
+/// The prefix of the names, the degraded mark and the limits, with their texts.
+type CachedPolicies = (&'static str, bool, Vec<Quota>, Policies);
 
-/// The policies of a decision: there are few, so each thread keeps the texts of the last ones.
-fn known(decided: &Decided, use_of: impl FnOnce(&Policies)) {
-    const MOST: usize = 16;
+/// Calls `use_policies` with the policies of `outcome`. There are few different ones: each thread
+/// caches the latest.
+fn with_policies(outcome: &RateLimitOutcome, use_policies: impl FnOnce(&Policies)) {
+    const CAPACITY: usize = 16;
     thread_local! {
-        static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+        static CACHE: RefCell<Vec<CachedPolicies>> = const { RefCell::new(Vec::new()) };
     }
-    let windows = &decided.decision.windows;
-    KNOWN.with_borrow_mut(|known| {
-        let is_same = |(kind, degraded, quotas, _): &&Known| {
-            *kind == decided.kind
-                && *degraded == decided.degraded
+    let windows = &outcome.decision.windows;
+    CACHE.with_borrow_mut(|cache| {
+        let is_same = |(prefix, degraded, quotas, _): &&CachedPolicies| {
+            *prefix == outcome.prefix
+                && *degraded == outcome.degraded
                 && quotas.iter().eq(windows.iter().map(|window| &window.quota))
         };
-        if let Some((.., policies)) = known.iter().find(is_same) {
-            return use_of(policies);
+        if let Some((.., policies)) = cache.iter().find(is_same) {
+            return use_policies(policies);
         }
         let policies = windows.iter().map(|window| Policy {
-            name: decided.name(window),
+            name: outcome.name(window),
             quota: window.quota.count(),
             window: window.quota.window_seconds(),
         });
         let policies = Policies::new(&policies.collect::<Vec<_>>());
-        use_of(&policies);
+        use_policies(&policies);
         let quotas = windows.iter().map(|window| window.quota).collect();
-        known.truncate(MOST - 1);
-        known.push((decided.kind, decided.degraded, quotas, policies));
+        cache.truncate(CAPACITY - 1);
+        cache.push((outcome.prefix, outcome.degraded, quotas, policies));
     });
 }
 
-impl Refused {
-    /// A limit was reached.
-    pub(crate) fn by(limit: Decided) -> Self {
+impl RateLimitRejection {
+    /// The rejection for an exceeded limit.
+    pub(crate) fn of(outcome: RateLimitOutcome) -> Self {
         Self {
-            error: limit.error(),
-            limit: Some(Box::new(limit)),
+            error: outcome.exceeded(),
+            outcome: Some(Box::new(outcome)),
         }
     }
 }
 
-impl From<ApiError> for Refused {
+impl From<ApiError> for RateLimitRejection {
     fn from(error: ApiError) -> Self {
-        Self { error, limit: None }
+        Self {
+            error,
+            outcome: None,
+        }
     }
 }
 
-impl Decided {
-    /// The decision on a quota, which was asked for `at` this time.
-    pub(crate) fn new(admitted: RateLimitDecision, at: Timestamp) -> Self {
+impl RateLimitOutcome {
+    /// The outcome of a decision that was requested `at` this time.
+    pub(crate) fn new(decision: RateLimitDecision, at: Timestamp) -> Self {
         Self {
-            kind: admitted.class.as_str(),
-            degraded: admitted.degraded,
-            decision: admitted.decision,
+            prefix: decision.class.as_str(),
+            degraded: decision.degraded,
+            decision: decision.decision,
             at,
         }
     }
 
-    /// The decision, at about this time, that a client showed too many tokens that were refused.
-    pub(crate) fn of_failures(decision: QuotaDecision, at: Timestamp) -> Self {
+    /// The outcome of the limit on invalid tokens.
+    pub(crate) fn of_auth_failures(decision: QuotaDecision, at: Timestamp) -> Self {
         Self {
-            kind: AUTH_FAILURES,
+            prefix: AUTH_FAILURES,
             degraded: false,
             decision,
             at,
@@ -166,46 +172,38 @@ impl Decided {
         &self.decision.windows
     }
 
-    /// Whether this process counts alone although it should not.
+    /// True if this process counts alone although the processes are configured to count together.
     pub(crate) fn is_degraded(&self) -> bool {
         self.degraded
     }
 
-    /// The name of a limit: of what it is and its window, and whether this process counts alone
-    /// although it should not.
+    /// The name of a limit, as in `RateLimit-Policy`: prefix, window, and a mark if degraded.
     pub(crate) fn name(&self, window: &QuotaWindow) -> String {
         let mark = if self.degraded { "-degraded" } else { "" };
-        format!("{}-{}{mark}", self.kind, window.quota.window_name())
+        format!("{}-{}{mark}", self.prefix, window.quota.window_name())
     }
 
-    /// Why the request is refused, if it is.
-    fn refusal(&self) -> Option<ApiError> {
-        (!self.decision.allowed).then(|| self.error())
-    }
-
-    /// When a limit has room again. A fixed window ends with a second, which two clocks that differ
-    /// by milliseconds have to agree on.
+    /// The time at which the window has more room.
     pub(crate) fn resets_at(&self, window: &QuotaWindow) -> Timestamp {
         fields::resets_at(self.at, window.reset)
     }
 
-    /// The error that tells which limits have no room.
-    fn error(&self) -> ApiError {
-        let window = self.hit();
+    /// The error of a request that exceeds a limit.
+    fn error(&self) -> Option<ApiError> {
+        (!self.decision.allowed).then(|| self.exceeded())
+    }
+
+    fn exceeded(&self) -> ApiError {
+        let tightest = self.decision.tightest();
         let full = self
             .windows()
             .iter()
             .filter(|window| window.remaining() == 0);
         ApiError::rate_limited(Exceeded {
             violated: full.map(|window| self.name(window)).collect(),
-            policy: window.map_or_else(String::new, |window| self.name(window)),
-            limit: window.map_or_else(String::new, |window| window.quota.to_string()),
-            seconds: whole_seconds(self.decision.retry_after()).max(1),
+            policy: tightest.map_or_else(String::new, |window| self.name(window)),
+            limit: tightest.map_or_else(String::new, |window| window.quota.to_string()),
+            seconds: fields::whole_seconds(self.decision.retry_after()).max(1),
         })
-    }
-
-    /// The window that decides what its client may do next.
-    fn hit(&self) -> Option<&QuotaWindow> {
-        self.decision.tightest()
     }
 }

@@ -1,6 +1,6 @@
-//! The body of a message: read within its limit, parsed, and all its mistakes found at once.
+//! Reading a request body, up to a size limit.
 
-mod waiting;
+mod incomplete;
 
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
@@ -9,33 +9,38 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::{FutureExt, StreamExt};
 use posthorn_http1::{BodyState, RequestTracker};
 
+use self::incomplete::IncompleteBody;
 use crate::wire::problem::{ApiError, Code};
-use waiting::Waiting;
 
-/// The most that is set aside for a body before any of it is there.
-const MAX_AHEAD: usize = 64 * 1024;
+/// The most bytes allocated for a body before it arrives.
+const MAX_PREALLOCATED: usize = 64 * 1024;
 
-/// Reads the whole body, as long as it stays within `most` bytes. While it waits for the client the
-/// request holds no place among those in flight.
+/// Reads the whole body of at most `max` bytes. While the request waits for its client it is not in
+/// flight.
+///
+/// # Errors
+/// `payload-too-large`, before the body is read if its length says so; `malformed-json` if the body
+/// has no end; `overloaded` if incomplete bodies use up their memory, or the server is full when the
+/// body is complete.
 pub(crate) async fn read(
     request: &HttpRequest,
     mut payload: Payload,
-    most: usize,
+    max: usize,
 ) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::new(Code::PayloadTooLarge);
-    let announced = announced(request.headers());
-    // What is announced as too large is refused before it is read.
-    if announced.is_some_and(|announced| announced > most) {
+    let length = length(request.headers());
+    if length.is_some_and(|length| length > max) {
         return Err(too_large());
     }
-    let left = |body: &BytesMut| announced.map(|announced| announced.saturating_sub(body.len()));
-    let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(MAX_AHEAD));
+    let remaining = |body: &BytesMut| length.map(|length| length.saturating_sub(body.len()));
+    let mut body = BytesMut::with_capacity(length.unwrap_or(0).min(MAX_PREALLOCATED));
     let requests = request.conn_data::<RequestTracker>();
-    let demand = requests.map(|requests| requests.demand_body(left(&body).unwrap_or(0)));
-    let mut waiting = None;
-    // actix-http gives whatever follows for a body when the client offers another protocol.
-    while left(&body) != Some(0) {
-        let next = next_chunk(&mut payload, &mut waiting, request, body.len()).await?;
+    let demand = requests.map(|requests| requests.demand_body(remaining(&body).unwrap_or(0)));
+    let mut incomplete = None;
+    // The length decides where the body ends: after an offer of another protocol actix-http gives all
+    // bytes that follow.
+    while remaining(&body) != Some(0) {
+        let next = next_chunk(&mut payload, &mut incomplete, request, body.len()).await?;
         let Some(chunk) = next else {
             break;
         };
@@ -45,43 +50,44 @@ pub(crate) async fn read(
             }
             ApiError::new(Code::MalformedJson)
         })?;
-        chunk.truncate(left(&body).unwrap_or(usize::MAX));
-        if body.len() + chunk.len() > most {
+        chunk.truncate(remaining(&body).unwrap_or(usize::MAX));
+        if body.len() + chunk.len() > max {
             return Err(too_large());
         }
-        if let Some(waiting) = &mut waiting {
-            waiting.grow(chunk.len())?;
+        if let Some(incomplete) = &mut incomplete {
+            incomplete.grow(chunk.len())?;
         }
         body.extend_from_slice(&chunk);
         if let Some(demand) = &demand {
-            demand.set_remaining(left(&body).unwrap_or(0));
+            demand.set_remaining(remaining(&body).unwrap_or(0));
         }
     }
     if let Some(requests) = requests {
         requests.set_body_state(BodyState::Complete);
     }
-    waiting.map_or(Ok(()), Waiting::end)?;
+    incomplete.map_or(Ok(()), IncompleteBody::complete)?;
     Ok(body.freeze())
 }
 
-/// What comes next of the body, of which `count` bytes are there.
+/// The next chunk of a body with `count` bytes so far.
 async fn next_chunk(
     payload: &mut Payload,
-    waiting: &mut Option<Waiting>,
+    incomplete: &mut Option<IncompleteBody>,
     request: &HttpRequest,
     count: usize,
 ) -> Result<Option<Result<Bytes, PayloadError>>, ApiError> {
+    // Most bodies arrive with their head: those keep their permit.
     if let Some(next) = payload.next().now_or_never() {
         return Ok(next);
     }
-    if waiting.is_none() {
-        *waiting = Some(Waiting::begin(request, count)?);
+    if incomplete.is_none() {
+        *incomplete = Some(IncompleteBody::start(request, count)?);
     }
     Ok(payload.next().await)
 }
 
-/// The length of the body, in bytes; `None` when it shows at its end.
-fn announced(headers: &HeaderMap) -> Option<usize> {
+/// The length of the body in bytes; `None` if only its end shows it.
+fn length(headers: &HeaderMap) -> Option<usize> {
     match headers.get(header::CONTENT_LENGTH) {
         Some(value) => value.to_str().ok()?.parse().ok(),
         None if headers.contains_key(header::TRANSFER_ENCODING) => None,
@@ -89,12 +95,10 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     }
 }
 
-/// Whether the body is said to be JSON in UTF-8 (RFC 8259, 8.1 and 11).
+/// True if `Content-Type` is JSON in UTF-8 (RFC 8259, 8.1 and 11).
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return false;
-    };
-    let Ok(text) = value.to_str() else {
+    let value = headers.get(header::CONTENT_TYPE);
+    let Some(text) = value.and_then(|value| value.to_str().ok()) else {
         return false;
     };
     let mut parts = text.split(';');

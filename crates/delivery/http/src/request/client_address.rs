@@ -1,4 +1,4 @@
-//! Who is calling: the socket's address, or what our own proxies say.
+//! The client's address: the socket's, or the one that the trusted proxies report.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -8,10 +8,10 @@ use crate::settings::{ProxyHeader, TrustedProxies};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address: the entry of the header that the outermost of our proxies added, which is
-/// the `hops`-th from the right; the socket's address when there are no such proxies, no such entry,
-/// or no address in it. What a client itself writes into the header stands further left and is never
-/// looked at, and neither is the other header.
+/// The client's address: the header entry that the outermost trusted proxy added, the `hops`-th from
+/// the right. The socket's address without trusted proxies, without such an entry, or if the entry
+/// holds no address. Entries that the client sent itself stand further left and are ignored, and so is
+/// the other header.
 pub(crate) fn of(peer: Option<SocketAddr>, headers: &HeaderMap, proxies: TrustedProxies) -> IpAddr {
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
     let entry = proxies
@@ -19,7 +19,7 @@ pub(crate) fn of(peer: Option<SocketAddr>, headers: &HeaderMap, proxies: Trusted
         .checked_sub(1)
         .and_then(|further| match proxies.header {
             ProxyHeader::XForwardedFor => {
-                // It knows no quotes, so every comma parts.
+                // Its grammar has no quotes: every comma separates.
                 let entries = |line| <[u8]>::rsplit(line, |byte| *byte == b',');
                 from_right(headers, &X_FORWARDED_FOR, further, entries).and_then(address)
             }
@@ -31,9 +31,9 @@ pub(crate) fn of(peer: Option<SocketAddr>, headers: &HeaderMap, proxies: Trusted
     entry.unwrap_or(peer).to_canonical()
 }
 
-/// The entry of a list that has `further` ones to its right. It is read from the right and in bytes,
-/// because nothing is known about what stands further left: a quote that a client opened ends
-/// nowhere, and not all of its bytes are a text.
+/// The entry of a list with `further` entries to its right. The list is read from the right and as
+/// bytes, because the client controls the left part: it may hold an unclosed quote and bytes that are
+/// not UTF-8.
 fn from_right<'a, Entries: Iterator<Item = &'a [u8]>>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -44,12 +44,11 @@ fn from_right<'a, Entries: Iterator<Item = &'a [u8]>>(
     lines.flat_map(|line| entries(line.as_bytes())).nth(further)
 }
 
-/// The parts of a line between separators that are not within quotes (RFC 9110, 5.6.4), from the
-/// right.
+/// The parts of a line between separators outside of quoted strings (RFC 9110, 5.6.4), from the right.
 ///
-/// A `"` counts as a quote only as one of a pair: the right one ends a value, the left one follows
-/// `=`, and neither is escaped. Any other is a character like others: a quote that a proxy left open,
-/// or closed twice, then hides no entry of another proxy.
+/// A `"` opens or closes a quoted string only in a pair: the right one ends a value, the left one
+/// follows `=`, and neither is escaped. Any other `"` is an ordinary character, so that an unbalanced
+/// quote of one proxy hides no entry of another.
 struct Quoted<'a> {
     rest: Option<&'a [u8]>,
     separator: u8,
@@ -85,12 +84,12 @@ impl<'a> Iterator for Quoted<'a> {
     }
 }
 
-/// Whether a value is over before `right`.
+/// True if a value ends before `right`.
 fn ends_value(right: &[u8]) -> bool {
     matches!(right.trim_ascii_start().first(), None | Some(b';' | b','))
 }
 
-/// What stands before the quote that opened the text which ends with `text`.
+/// The text before the quote that opens the quoted string at the end of `text`.
 fn before_quotes(text: &[u8]) -> Option<&[u8]> {
     let is_escaped = |text: &[u8]| {
         let slashes = text.iter().rev().take_while(|byte| **byte == b'\\');
@@ -109,8 +108,8 @@ fn before_quotes(text: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The address of an element of `Forwarded` (RFC 7239, 4 and 6): `for=192.0.2.1;proto=https`. One
-/// with two of them says nothing.
+/// The address in an element of `Forwarded` (RFC 7239, 4 and 6), such as `for=192.0.2.1;proto=https`;
+/// `None` if it names two.
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     let mut nodes = Quoted::parts_of(element, b';').filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
@@ -128,7 +127,7 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     address(quoted.unwrap_or(node))
 }
 
-/// An address as proxies write it: bare, with a port, or in brackets.
+/// Parses an address as proxies write it: bare, with a port, or in brackets.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let entry = std::str::from_utf8(entry).ok()?.trim();
     entry

@@ -1,9 +1,9 @@
-//! The header `Authorization`, as far as it concerns bearer tokens (RFC 6750, 2.1).
+//! Bearer tokens in the header `Authorization` (RFC 6750, 2.1).
 
 use actix_web::http::header::{self, HeaderMap};
 use posthorn_application::Credentials;
 
-/// What a request says of its sender; two such headers contradict each other.
+/// The credentials of a request; two `Authorization` headers are malformed.
 pub(crate) fn of(headers: &HeaderMap) -> Credentials<'_> {
     let mut values = headers.get_all(header::AUTHORIZATION);
     match (values.next(), values.next()) {
@@ -13,8 +13,8 @@ pub(crate) fn of(headers: &HeaderMap) -> Credentials<'_> {
     }
 }
 
-/// What the value of an `Authorization` header says. Another scheme than `Bearer` says nothing here:
-/// a proxy may have its own use for it. It is public for the fuzz target.
+/// Parses the value of an `Authorization` header. Schemes other than `Bearer` are ignored: a proxy may
+/// use them. Public for the fuzz target.
 pub fn credentials(value: &[u8]) -> Credentials<'_> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
     let value = value.trim_ascii();
@@ -29,7 +29,7 @@ pub fn credentials(value: &[u8]) -> Credentials<'_> {
     }
 }
 
-/// Whether a text has the form of `b64token`.
+/// True if `text` matches the grammar of `b64token`.
 fn is_token(text: &str) -> bool {
     let allowed = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')

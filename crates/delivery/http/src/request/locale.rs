@@ -1,77 +1,43 @@
 //! The language of a request.
 
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, AcceptLanguage, HeaderMap, Preference, Quality};
 
 use crate::settings::Locale;
 
-/// The language that `Accept-Language` (RFC 9110, 12.5.4) prefers, else `default`.
+/// The language that `Accept-Language` (RFC 9110, 12.5.4) prefers, else `default`. Of languages with
+/// equal weight the first one in the header wins. Without a preference, a language that the header
+/// does not exclude is taken, `default` first.
 pub(crate) fn negotiate(headers: &HeaderMap, default: Locale) -> Locale {
-    let mut wishes = Wishes::default();
+    // actix-web's own parser of the whole header fails on a line that is not ASCII: the ranges are
+    // parsed one by one, and invalid ones are skipped.
     let lines = headers.get_all(header::ACCEPT_LANGUAGE);
-    let lines = lines.filter_map(|line| line.to_str().ok());
-    for range in lines.flat_map(|line| line.split(',')) {
-        wishes.add(range);
-    }
-    wishes.preferred(default)
-}
-
-/// How much a client likes each language, 0 for not at all; `None` where it says nothing.
-#[derive(Debug, Default)]
-struct Wishes {
-    /// The named languages, in the client's order.
-    named: Vec<(Locale, f32)>,
-    /// All others.
-    any: Option<f32>,
-}
-
-impl Wishes {
-    /// Notes one range of the header; what cannot be read and what has no text is passed over.
-    fn add(&mut self, range: &str) {
-        let mut parts = range.split(';');
-        let tag = parts.next().unwrap_or_default().trim();
-        let mut parameters = parts.filter_map(|part| part.split_once('='));
-        let quality = match parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("q")) {
-            Some((_, quality)) => quality.trim().parse().ok(),
-            None => Some(1.0),
-        };
-        let Some(quality) = quality.filter(|quality: &f32| (0.0..=1.0).contains(quality)) else {
-            return;
-        };
-        let language = tag.split('-').next().unwrap_or_default();
-        let locale = match language {
-            "*" => {
-                self.any = Some(quality);
-                return;
-            }
-            language if language.eq_ignore_ascii_case("ru") => Locale::Ru,
-            language if language.eq_ignore_ascii_case("en") => Locale::En,
-            _ => return,
-        };
-        if self.named.iter().all(|(given, _)| *given != locale) {
-            self.named.push((locale, quality));
+    let ranges = lines.filter_map(|line| line.to_str().ok());
+    let ranges = ranges.flat_map(|line| line.split(','));
+    let ranges = AcceptLanguage(ranges.filter_map(|range| range.trim().parse().ok()).collect());
+    // The known languages with their weights; `None` stands for `*`.
+    let ranges = ranges.iter().filter_map(|range| match &range.item {
+        Preference::Any => Some((None, range.quality)),
+        Preference::Specific(tag) => Some((Some(known(tag.primary_language())?), range.quality)),
+    });
+    let weights: Vec<(Option<Locale>, Quality)> = ranges.collect();
+    let weight_of = |wanted| weights.iter().find(|(locale, _)| *locale == wanted);
+    let weight = |locale| weight_of(Some(locale)).or_else(|| weight_of(None));
+    let all = [default, Locale::Ru, Locale::En];
+    let mut best = None;
+    for locale in weights.iter().filter_map(|(locale, _)| *locale).chain(all) {
+        let weight = weight(locale).map_or(Quality::ZERO, |(_, weight)| *weight);
+        if weight > best.map_or(Quality::ZERO, |(_, most)| most) {
+            best = Some((locale, weight));
         }
     }
+    let is_open = |locale: &Locale| weight(*locale).is_none_or(|(_, weight)| *weight > Quality::ZERO);
+    let open = all.into_iter().find(is_open);
+    best.map(|(locale, _)| locale).or(open).unwrap_or(default)
+}
 
-    /// The language liked best. Of equals the one that was named first wins, and then `default`; where
-    /// nothing is said for a language, so does one that is not refused.
-    fn preferred(&self, default: Locale) -> Locale {
-        let others = [default, Locale::Ru, Locale::En].into_iter();
-        let others = others.filter(|locale| self.named.iter().all(|(given, _)| given != locale));
-        let others = others.filter_map(|locale| Some((locale, self.any?)));
-        let mut best: Option<(Locale, f32)> = None;
-        for (locale, quality) in self.named.iter().copied().chain(others) {
-            if quality > 0.0 && best.is_none_or(|(_, most)| quality > most) {
-                best = Some((locale, quality));
-            }
-        }
-        let is_refused = |locale: &Locale| {
-            let named = self.named.iter().find(|(given, _)| given == locale);
-            named.map(|(_, quality)| *quality).or(self.any) == Some(0.0)
-        };
-        let mut open = [default, Locale::Ru, Locale::En].into_iter();
-        let open = open.find(|locale| !is_refused(locale));
-        best.map(|(locale, _)| locale).or(open).unwrap_or(default)
-    }
+fn known(language: &str) -> Option<Locale> {
+    let mut locales = [Locale::Ru, Locale::En].into_iter();
+    locales.find(|locale| language.eq_ignore_ascii_case(locale.as_str()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The trace that a request belongs to.
+//! The trace of a request.
 //!
 //! Source: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 
@@ -9,17 +9,17 @@ static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The length of a header of version 00; later versions may only add to it.
 const LENGTH: usize = 55;
 
-/// Where a request stands in a trace.
+/// The trace of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     /// The trace's id, in 32 hexadecimal digits.
     pub(crate) id: String,
-    /// The client's `traceparent`, when it is well formed.
+    /// The client's `traceparent`, if it is valid.
     pub(crate) parent: Option<String>,
 }
 
 impl Trace {
-    /// The client's trace when it names one in the one way that is well formed, else a new one.
+    /// The client's trace if there is exactly one valid `traceparent`, else a new trace.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut given = headers.get_all(&TRACEPARENT);
         let parent = given.next().and_then(|value| value.to_str().ok());
@@ -34,24 +34,24 @@ impl Trace {
         Self::new()
     }
 
-    /// A trace that begins here.
+    /// A new trace.
     pub(crate) fn new() -> Self {
-        // All of an id is random, because samplers take it for a random number.
+        // All bits are random: samplers use the id as a random number.
         let id = Uuid::from_u128(rand::random()).simple().to_string();
         Self { id, parent: None }
     }
 }
 
-/// The trace's id in a `traceparent`, if that is well formed.
+/// The trace id in a valid `traceparent`.
 fn trace_id(traceparent: &str) -> Option<&str> {
     let (known, more) = traceparent.split_at_checked(LENGTH)?;
     let mut fields = known.split('-');
     let mut next = |length| fields.next().filter(|field| is_hexadecimal(field, length));
     let (version, trace, parent, _flags) = (next(2)?, next(32)?, next(16)?, next(2)?);
     let is_zero = |field: &str| field.bytes().all(|digit| digit == b'0');
-    let may_go_on = version != "00" && more.starts_with('-');
+    let has_extension = version != "00" && more.starts_with('-');
     let is_valid = version != "ff" && !is_zero(trace) && !is_zero(parent);
-    (is_valid && (more.is_empty() || may_go_on)).then_some(trace)
+    (is_valid && (more.is_empty() || has_extension)).then_some(trace)
 }
 
 fn is_hexadecimal(field: &str, length: usize) -> bool {
@@ -84,7 +84,7 @@ mod tests {
     fn a_well_formed_trace_is_kept() {
         check(&[&format!("00-{ID}-b7ad6b7169203331-01")], true);
         check(&[&format!("00-{ID}-b7ad6b7169203331-00")], true);
-        // What a later version adds is not looked at.
+        // Fields of later versions are ignored.
         check(&[&format!("cc-{ID}-b7ad6b7169203331-01")], true);
         check(&[&format!("cc-{ID}-b7ad6b7169203331-01-what")], true);
     }

@@ -1,4 +1,5 @@
-//! What the server does on the events of its connections: metrics, and problem documents in place of bare responses.
+//! The hooks of connections: metrics, and problem documents in place of the bare responses of
+//! actix-http.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -11,7 +12,7 @@ use actix_web::web;
 use posthorn_http1::ConnectionHooks;
 
 use crate::middleware::access_log;
-use crate::request::context::Client;
+use crate::request::context::ClientAddress;
 use crate::state::State;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, Code, FieldCode};
@@ -45,7 +46,7 @@ impl ConnectionHooks for ServerHooks {
 
     fn add_connection_data(&self, peer: Option<SocketAddr>, data: &mut Extensions) {
         if let Some(peer) = peer {
-            data.insert(Client::from(peer.ip().to_canonical()));
+            data.insert(ClientAddress::from(peer.ip().to_canonical()));
         }
     }
 
@@ -61,7 +62,7 @@ impl ConnectionHooks for ServerHooks {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(),
             _ => ApiError::new(Code::Internal),
         };
-        let mut response = access_log::refuse(&error, &self.state, peer);
+        let mut response = access_log::respond_to_invalid_request(&error, &self.state, peer);
         let now = Duration::from_millis(services.clock.now().as_millis());
         let date = HttpDate::from(SystemTime::UNIX_EPOCH + now);
         if let Ok(date) = date.try_into_value() {

@@ -1,4 +1,4 @@
-//! What runs on a connection: HTTP/1.1, the middleware, the routes.
+//! The actix app on a listener: the routes, and the middleware around all of them in one order.
 
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use actix_web::{App, web};
 use posthorn_http1::ConnectionSettings;
 use tokio::net::TcpStream;
 
-use crate::middleware::access_log::observe;
+use crate::middleware::access_log::access_log;
 use crate::middleware::cors::{self, preflight};
 use crate::middleware::flood::{self, FloodGuard};
 use crate::router;
@@ -20,12 +20,12 @@ use crate::server::connection_hooks::ServerHooks;
 use crate::settings::CorsOrigins;
 use crate::state::State;
 
-/// Which routes a listener has.
+/// The kind of a listener: it decides on the routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Surface {
-    /// All of them; `/metrics` unless it has a listener of its own.
+pub(super) enum ListenerKind {
+    /// All routes, with or without `/metrics`.
     Main { with_metrics: bool },
-    /// The platform's alone.
+    /// Probes and `/metrics`.
     Metrics,
 }
 
@@ -34,27 +34,28 @@ pub(super) fn service(
     state: &web::Data<State>,
     flood: &FloodGuard,
     signal: &GracefulShutdownSignal,
-    surface: Surface,
+    kind: ListenerKind,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 + use<> {
-    // What the requests of one worker hand to each other, other workers have no part in.
+    // An `Arc` of the worker's own: its reference count is not contended by other workers.
     let state = &web::Data::new(State::clone(state));
     let settings = &state.settings;
     let origins = &settings.cors_origins;
-    let is_main = surface != Surface::Metrics;
+    let is_main = kind != ListenerKind::Metrics;
     let has_cors = is_main && *origins != CorsOrigins::None;
-    let has_flood_guard = is_main && flood::is_on(settings);
+    let has_flood_guard = is_main && flood::is_enabled(settings);
     let app = App::new()
         .app_data(state.clone())
-        .configure(|config| match surface {
-            Surface::Main { with_metrics } => router::configure(config, with_metrics),
-            Surface::Metrics => router::configure_metrics(config),
+        .configure(|config| match kind {
+            ListenerKind::Main { with_metrics } => router::configure(config, with_metrics),
+            ListenerKind::Metrics => router::configure_metrics(config),
         })
-        // The last one is the outermost.
+        // From the innermost to the outermost. Around each handler stands `load_shed` as well, which
+        // the router adds.
         .wrap(Condition::new(has_flood_guard, Governor::new(flood)))
         .wrap(Condition::new(has_cors, cors::middleware(origins)))
         .wrap(Condition::new(has_cors, from_fn(preflight)))
-        .wrap(from_fn(observe));
+        .wrap(from_fn(access_log));
     let limits = ConnectionSettings {
         header_timeout: settings.header_timeout,
         keep_alive: settings.keep_alive,

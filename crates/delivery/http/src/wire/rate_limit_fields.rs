@@ -1,4 +1,4 @@
-//! The header fields about limits: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-
+//! The header fields of rate limits: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-
 //! ratelimit-headers, revision 8 and later), and the older `X-RateLimit-*` of one limit.
 
 use std::fmt::Write;
@@ -14,34 +14,35 @@ static X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 static X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 static X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// The texts of two limits are seldom longer.
+/// The usual length of the texts of two limits.
 const USUAL_BYTES: usize = 128;
 
-/// One limit.
+/// A limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
-    /// Its name, of letters, digits and `-`.
+    /// Letters, digits and `-`.
     pub(crate) name: String,
-    /// How many requests its window takes.
+    /// The number of requests in a window.
     pub(crate) quota: u32,
     /// The window's length in seconds.
     pub(crate) window: u32,
 }
 
-/// The limits of a request, with what their texts have in common from answer to answer.
+/// The limits of a request, with the parts of their texts that are the same in every response.
 #[derive(Clone, Debug)]
 pub(crate) struct Policies {
-    /// Of each limit what its part of `RateLimit` begins with, and its count.
+    /// For each limit the start of its part of `RateLimit`, and its quota.
     parts: Vec<(String, HeaderValue)>,
+    /// `RateLimit-Policy`.
     field: Option<HeaderValue>,
 }
 
-/// The use of one limit.
+/// The use of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Use {
-    /// How many requests fit now.
+pub(crate) struct Usage {
+    /// The number of requests left in the window.
     pub(crate) remaining: u32,
-    /// In how long there is more room.
+    /// The time until the window has more room.
     pub(crate) reset: Duration,
 }
 
@@ -65,70 +66,71 @@ impl Policies {
     }
 }
 
-/// Writes the fields of all `policies` with the `uses` of each, and the older ones of the one at
-/// `tightest`, whose reset is a time in seconds since the Unix epoch, as flask-limiter writes it. The
-/// resets are counted from `now`. Both are rounded up, so that who comes then is not too early.
-pub(crate) fn put(
+/// Inserts the fields of all `policies` with the usage of each, and the older fields of the policy at
+/// index `tightest`, whose reset is in seconds since the Unix epoch, as flask-limiter writes it. The
+/// resets are relative to `now`. Both are rounded up, so that a client that waits is not too early.
+pub(crate) fn insert(
     headers: &mut HeaderMap,
     policies: &Policies,
-    uses: impl Iterator<Item = Use>,
+    usages: impl Iterator<Item = Usage>,
     tightest: usize,
     now: Timestamp,
 ) {
-    // Every answer has these fields, so their texts share one allocation.
+    // On the hot path: the texts of all fields share one allocation.
     let mut texts = BytesMut::with_capacity(USUAL_BYTES);
     let mut at_tightest = None;
-    for (number, ((part, limit), used)) in policies.parts.iter().zip(uses).enumerate() {
-        let Use { remaining, reset } = used;
+    for (number, ((part, limit), usage)) in policies.parts.iter().zip(usages).enumerate() {
+        let Usage { remaining, reset } = usage;
         texts.extend_from_slice(part.as_bytes());
-        put_number(&mut texts, remaining.into());
+        push_number(&mut texts, remaining.into());
         texts.extend_from_slice(b";t=");
-        put_number(&mut texts, whole_seconds(reset));
+        push_number(&mut texts, whole_seconds(reset));
         if number == tightest {
-            at_tightest = Some((limit, used));
+            at_tightest = Some((limit, usage));
         }
     }
     let state = texts.split().freeze();
     if let Some(field) = &policies.field {
         headers.insert(POLICY.clone(), field.clone());
     }
-    insert(headers, &STATE, state);
-    if let Some((limit, Use { remaining, reset })) = at_tightest {
+    insert_text(headers, &STATE, state);
+    if let Some((limit, Usage { remaining, reset })) = at_tightest {
         headers.insert(X_LIMIT.clone(), limit.clone());
-        put_number(&mut texts, remaining.into());
-        insert(headers, &X_REMAINING, texts.split().freeze());
+        push_number(&mut texts, remaining.into());
+        insert_text(headers, &X_REMAINING, texts.split().freeze());
         let at = Duration::from_millis(resets_at(now, reset).as_millis());
-        put_number(&mut texts, whole_seconds(at));
-        insert(headers, &X_RESET, texts.freeze());
+        push_number(&mut texts, whole_seconds(at));
+        insert_text(headers, &X_RESET, texts.freeze());
     }
 }
 
-/// How far the clocks of this process and of the counter may be apart, in milliseconds.
-const APART: u64 = 10;
+/// The tolerated difference between the clocks of this process and of the counter, in milliseconds.
+const CLOCK_SKEW: u64 = 10;
 
-/// When a limit has room again: `reset` after `now`, at a whole second when it is next to one.
+/// The time at which a limit has more room: `reset` after `now`, rounded to a whole second that is
+/// within the clock skew. A fixed window ends at a whole second, and all processes have to agree on it.
 pub(crate) fn resets_at(now: Timestamp, reset: Duration) -> Timestamp {
     let at = now.saturating_add(reset).as_millis();
     let into_second = at % 1000;
-    Timestamp::from_millis(if into_second <= APART {
+    Timestamp::from_millis(if into_second <= CLOCK_SKEW {
         at - into_second
-    } else if into_second >= 1000 - APART {
+    } else if into_second >= 1000 - CLOCK_SKEW {
         at + 1000 - into_second
     } else {
         at
     })
 }
 
-/// Rounded up: who waits that long is not too early.
+/// Rounded up: a client that waits that long is not too early.
 pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-fn put_number(text: &mut BytesMut, number: u64) {
+fn push_number(text: &mut BytesMut, number: u64) {
     text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-fn insert(headers: &mut HeaderMap, name: &HeaderName, text: Bytes) {
+fn insert_text(headers: &mut HeaderMap, name: &HeaderName, text: Bytes) {
     // Names and numbers are visible ASCII, which always is a value.
     if let Ok(value) = HeaderValue::from_maybe_shared(text) {
         headers.insert(name.clone(), value);
@@ -165,12 +167,12 @@ mod tests {
             policy("default-per-day", 200, 86_400),
             policy("default-per-hour", 50, 3600),
         ]);
-        let used = |remaining, reset| Use {
+        let used = |remaining, reset| Usage {
             remaining,
             reset: Duration::from_millis(reset),
         };
         let mut headers = HeaderMap::new();
-        put(
+        insert(
             &mut headers,
             &policies,
             [used(199, 2_999_001), used(0, 11_600)].into_iter(),

@@ -1,15 +1,15 @@
-//! A refusal as a problem document with the challenge of RFC 6750, 3.
+//! Refused access as an error with the challenge of RFC 6750, 3.
 
 use posthorn_application::{Refusal, TokenError};
 use posthorn_domain::{Scope, Timestamp};
 
-use crate::middleware::rate_limit::{Decided, Refused};
+use crate::middleware::rate_limit::{RateLimitOutcome, RateLimitRejection};
 use crate::wire::problem::{ApiError, Code};
 
 const REALM: &str = "Bearer realm=\"posthorn\"";
 
-/// What is said of a refusal that was decided `now`.
-pub(super) fn refused(refusal: Refusal, now: Timestamp) -> Refused {
+/// The rejection for a refusal that was decided `now`.
+pub(super) fn of(refusal: Refusal, now: Timestamp) -> RateLimitRejection {
     let error = match refusal {
         Refusal::Missing(scope) => ApiError {
             challenge: Some(format!("{REALM}, scope=\"{scope}\"")),
@@ -22,7 +22,7 @@ pub(super) fn refused(refusal: Refusal, now: Timestamp) -> Refused {
         ),
         Refusal::Scope(scope) => forbidden(
             scope,
-            format!("В токене нет права {scope}."),
+            format!("У токена нет права {scope}."),
             format!("The token lacks the scope {scope}."),
         ),
         Refusal::Topic(scope, topic) => forbidden(
@@ -31,34 +31,35 @@ pub(super) fn refused(refusal: Refusal, now: Timestamp) -> Refused {
             format!("The token does not permit {scope} on the topic {topic}."),
         ),
         Refusal::Throttled(decision) => {
-            return Refused::by(Decided::of_failures(decision, now));
+            let outcome = RateLimitOutcome::of_auth_failures(decision, now);
+            return RateLimitRejection::of(outcome);
         }
         Refusal::Unavailable(error) if error.is_transient() => {
-            tracing::debug!(%error, "a token was not looked up");
+            tracing::debug!(%error, "the revocation list could not be read");
             ApiError::new(Code::StoreUnavailable)
         }
         Refusal::Unavailable(error) => {
-            tracing::error!(%error, "a token was not looked up");
+            tracing::error!(%error, "the revocation list could not be read");
             ApiError::new(Code::Internal)
         }
     };
     error.into()
 }
 
-/// The token cannot be used at all; the reasons are without a full stop.
+/// The token is invalid; the reasons have no full stop.
 fn invalid(russian: String, english: String) -> ApiError {
     let challenge = format!("{REALM}, error=\"invalid_token\", error_description=\"{english}\"");
     ApiError {
         challenge: Some(challenge),
         detail: Some(Box::new((
-            format!("Токен не принят: {russian}."),
-            format!("The token is refused: {english}."),
+            format!("Токен недействителен: {russian}."),
+            format!("The token is invalid: {english}."),
         ))),
         ..ApiError::new(Code::Unauthorized)
     }
 }
 
-/// The token is fine, and not for this.
+/// The token is valid but does not permit the request.
 fn forbidden(scope: Scope, russian: String, english: String) -> ApiError {
     let challenge = format!("{REALM}, error=\"insufficient_scope\", scope=\"{scope}\"");
     ApiError {

@@ -1,0 +1,75 @@
+//! Makes every error response a problem document (RFC 9457), whichever layer made it.
+
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
+
+use crate::middleware::flood;
+use crate::request::context::RequestContext;
+use crate::request::path;
+use crate::route;
+use crate::state::State;
+use crate::state::metrics::Shed;
+use crate::wire::problem::{self, ApiError, Code};
+
+/// The response with a problem document as its body, if it is an error.
+pub(super) fn write(
+    response: ServiceResponse<BoxBody>,
+    context: &RequestContext,
+    state: &State,
+) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let is_document = response.headers().get(header::CONTENT_TYPE) == Some(&problem::CONTENT_TYPE);
+    if !is_error || is_document || is_health_report(&response) {
+        return response;
+    }
+    let error = response.response().error();
+    let error = error.and_then(Error::as_error::<ApiError>).cloned();
+    // Only the flood guard responds with 429 and without an `ApiError`.
+    let flooded = if error.is_none() && status == StatusCode::TOO_MANY_REQUESTS {
+        retry_after(response.headers())
+    } else {
+        None
+    };
+    let error = error.unwrap_or_else(|| match flooded {
+        Some(seconds) => flood::error(&state.settings, seconds),
+        None => ApiError {
+            retry_after: retry_after(response.headers()),
+            ..ApiError::new(Code::of_status(status))
+        },
+    });
+    let (request, plain) = response.into_parts();
+    let legacy = route::is_legacy_path(path::routed_path(&request));
+    let mut document = error.response(&context.id, context.locale, request.path(), legacy);
+    // Headers that other middleware has set stay, such as those of CORS.
+    for (name, value) in plain.headers() {
+        if !document.headers().contains_key(name) && *name != header::CONTENT_LENGTH {
+            document.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    if let Some(seconds) = flooded {
+        state.services.request_metrics.request_shed(Shed::Flood);
+        flood::insert_fields(document.headers_mut(), state, seconds);
+    }
+    ServiceResponse::new(request, document)
+}
+
+/// `Retry-After` in seconds.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// True for a health report: 503 with a body of its own.
+fn is_health_report(response: &ServiceResponse<BoxBody>) -> bool {
+    response.response().error().is_none()
+        && response.headers().get(header::CONTENT_TYPE).is_some()
+        && response.status() == StatusCode::SERVICE_UNAVAILABLE
+}

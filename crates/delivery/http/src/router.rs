@@ -57,7 +57,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
     register(config, &LEGACY_HEALTH, |r| {
         r.route(get().to(health::health))
     });
-    config.app_data(web::Data::new(OpenApiText(DOCUMENT.as_str())));
+    config.app_data(web::Data::new(OpenApiText(|| &DOCUMENT)));
     register(config, &OPENAPI, |r| r.route(get().to(openapi::openapi)));
     register(config, &OLD_OPENAPI, |r| {
         r.route(get().to(openapi::openapi))

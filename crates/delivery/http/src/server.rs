@@ -83,13 +83,7 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
     // would be 0.
     let max = settings.max_connections.max(1);
     let workers = settings.workers.clamp(1, MAX_WORKERS).min(max);
-    let (server, addresses) = open(
-        &state,
-        &flood,
-        &settings.addresses,
-        kind,
-        (workers, max),
-    )?;
+    let (server, addresses) = open(&state, &flood, &settings.addresses, kind, (workers, max))?;
     let (metrics_server, metrics_addresses) = metrics.unzip();
     Ok(Bound {
         server,

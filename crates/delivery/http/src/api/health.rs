@@ -1,4 +1,4 @@
-//! Health and the three probes.
+//! Component health, and the three probes.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
@@ -11,20 +11,20 @@ use crate::wire::problem::{ApiError, Code, Problem};
 use crate::wire::responses::HealthFailures;
 use crate::wire::time::rfc3339;
 
-/// How the service and its parts are.
+/// The health of the service and its components.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct HealthAnswer {
+pub(crate) struct HealthResponse {
     status: Status,
-    /// When this was looked at.
+    /// The time of the checks.
     #[schema(format = "date-time")]
     timestamp: String,
-    /// The application's version.
+    /// The version of the application.
     version: String,
     checks: Checks,
 }
 
-/// How the whole is: `degraded` when something does not work and messages are accepted all the
-/// same, `unhealthy` when they are not.
+/// The status of the service: `degraded` if a component fails and messages are accepted all the same,
+/// `unhealthy` if they are not.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Status {
@@ -33,18 +33,18 @@ enum Status {
     Unhealthy,
 }
 
-/// How each part is.
+/// The check of each component.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Checks {
-    /// The shared Redis of cache and quotas.
+    /// The Redis of the cache and the quotas.
     redis: Check,
-    /// The cache as requests see it, its stand-in included.
+    /// The cache, with its in-memory fallback.
     cache: Check,
     /// The message store.
     store: Check,
 }
 
-/// How one part is.
+/// The result of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Check {
@@ -53,12 +53,12 @@ enum Check {
     Error,
 }
 
-/// Looks at everything the service depends on.
+/// Checks every component that the service depends on.
 #[utoipa::path(get, path = "/api/v1/health", tag = "service", responses(
-    (status = 200, body = HealthAnswer, description = "Every configured part works"),
-    (status = 503, description = "A configured part does not work; `status` says whether messages \
-        are accepted. A problem document when the server is overloaded",
-        content((HealthAnswer = "application/json"), (Problem = "application/problem+json"))),
+    (status = 200, body = HealthResponse, description = "Every configured component works"),
+    (status = 503, description = "A configured component fails; `status` shows whether messages are \
+        accepted. A problem document if the server is overloaded",
+        content((HealthResponse = "application/json"), (Problem = "application/problem+json"))),
     HealthFailures))]
 pub(crate) async fn health(state: web::Data<State>) -> HttpResponse {
     let report = state.services.health.report().await;
@@ -69,11 +69,11 @@ pub(crate) async fn health(state: web::Data<State>) -> HttpResponse {
     } else {
         StatusCode::OK
     };
-    let mut answer = HttpResponse::build(status);
+    let mut response = HttpResponse::build(status);
     if failing {
-        answer.insert_header(("Retry-After", "1"));
+        response.insert_header(("Retry-After", "1"));
     }
-    answer.json(HealthAnswer {
+    response.json(HealthResponse {
         status: match report.status {
             HealthStatus::Healthy => Status::Healthy,
             HealthStatus::Degraded => Status::Degraded,
@@ -85,30 +85,30 @@ pub(crate) async fn health(state: web::Data<State>) -> HttpResponse {
     })
 }
 
-/// The process runs; it looks at no dependency.
+/// Liveness: the process runs. Checks no dependency.
 pub(crate) async fn live() -> HttpResponse {
-    probe()
+    success()
 }
 
-/// Traffic should come here.
+/// Readiness: the instance accepts traffic.
 pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
-    answer(state.services.health.is_ready().await)
+    probe(state.services.health.is_ready().await)
 }
 
-/// The start is over.
+/// Startup: the start is complete.
 pub(crate) async fn startup(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
-    answer(state.services.health.is_started())
+    probe(state.services.health.is_started())
 }
 
-fn answer(is_fine: bool) -> Result<HttpResponse, ApiError> {
-    if is_fine {
-        Ok(probe())
+fn probe(is_success: bool) -> Result<HttpResponse, ApiError> {
+    if is_success {
+        Ok(success())
     } else {
         Err(ApiError::new(Code::NotReady))
     }
 }
 
-fn probe() -> HttpResponse {
+fn success() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
         .body(r#"{"status":"ok"}"#)

@@ -1,4 +1,4 @@
-//! `info` and `ping`: who answers, and that it answers.
+//! Service information, and the ping.
 
 use actix_web::{HttpResponse, web};
 use posthorn_application::InfoSnapshot;
@@ -9,42 +9,42 @@ use crate::state::State;
 use crate::wire::responses::Failures;
 use crate::wire::time::rfc3339;
 
-/// Who answers.
+/// Service information.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct InfoAnswer {
-    /// The application's name.
+pub(crate) struct InfoResponse {
+    /// The name of the application.
     name: String,
-    /// Its version.
+    /// The version of the application.
     version: String,
-    /// Where it runs.
+    /// The environment.
     #[schema(example = "production")]
     environment: String,
-    /// The pod's or the host's name.
+    /// The name of the pod or the host.
     pod_name: String,
-    /// When this answer was made; it stands still while it is cached, for up to 300 s.
+    /// The time of this information; the same while it is cached, for up to 300 s.
     #[schema(format = "date-time")]
     timestamp: String,
 }
 
-/// That it answers.
+/// The response to a ping.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct PingAnswer {
+pub(crate) struct PingResponse {
     /// Always `true`.
     pong: bool,
-    /// Now.
+    /// The current time.
     #[schema(format = "date-time")]
     timestamp: String,
 }
 
-/// Says who answers.
+/// Returns the name, version and environment of the service.
 #[utoipa::path(get, path = "/api/v1/info", tag = "service",
-    responses((status = 200, body = InfoAnswer), Failures))]
+    responses((status = 200, body = InfoResponse), Failures))]
 pub(crate) async fn info(state: web::Data<State>) -> HttpResponse {
     let InfoSnapshot {
         identity,
         timestamp,
     } = state.services.info.info().await;
-    HttpResponse::Ok().json(InfoAnswer {
+    HttpResponse::Ok().json(InfoResponse {
         name: identity.name.to_string(),
         version: identity.version.to_string(),
         environment: identity.environment.to_string(),
@@ -53,12 +53,12 @@ pub(crate) async fn info(state: web::Data<State>) -> HttpResponse {
     })
 }
 
-/// Says that the service answers.
+/// Checks that the service responds.
 #[utoipa::path(get, path = "/api/v1/ping", tag = "service",
-    responses((status = 200, body = PingAnswer), Failures))]
+    responses((status = 200, body = PingResponse), Failures))]
 pub(crate) async fn ping(state: web::Data<State>) -> HttpResponse {
     let timestamp = rfc3339(state.services.clock.now());
-    HttpResponse::Ok().json(PingAnswer {
+    HttpResponse::Ok().json(PingResponse {
         pong: true,
         timestamp,
     })

@@ -1,127 +1,128 @@
-//! What a caller may still do.
+//! The rate limits of the caller and their use.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::try_join_all;
-use posthorn_application::{Caller, QuotaScope, RateLimiter};
+use posthorn_application::{Caller, QuotaScope, QuotaWindow, RateLimiter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::middleware::rate_limit::Decided;
-use crate::request::caller;
+use crate::middleware::rate_limit::RateLimitOutcome;
+use crate::request::{caller, grant};
 use crate::route;
 use crate::state::State;
 use crate::wire::problem::{ApiError, Code};
-use crate::wire::rate_limit_fields;
+use crate::wire::rate_limit_fields::whole_seconds;
 use crate::wire::responses::Failures;
 use crate::wire::time::rfc3339;
 
-/// The limits of the caller.
+/// The rate limits of the caller.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct LimitsAnswer {
+pub(crate) struct LimitsResponse {
     /// Whether requests are counted at all.
     enabled: bool,
     /// Whether the caller has no limits.
     exempt: bool,
-    /// As whom the caller is counted: `sub:` and the subject of its token, its IPv4 address, or its
-    /// IPv6 network.
+    /// The client that the requests count for: `sub:` and the subject of the token, the IPv4 address,
+    /// or the IPv6 network.
     #[schema(example = "192.0.2.1")]
     client: String,
-    /// How windows lie in time.
+    /// The strategy of the windows.
     #[schema(pattern = "^(fixed-window|moving-window)$")]
     strategy: Option<&'static str>,
-    /// Whether this process counts alone although all of them are meant to count together.
+    /// Whether this process counts alone although the processes are configured to count together.
     degraded: bool,
-    /// Each limit of each group of routes that are counted together.
-    limits: Vec<LimitAnswer>,
+    /// Each limit of each group of routes that count together.
+    limits: Vec<LimitResponse>,
 }
 
-/// One limit and its use.
+/// A limit and its use.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct LimitAnswer {
-    /// Its name, as in `RateLimit-Policy`.
+pub(crate) struct LimitResponse {
+    /// The name, as in `RateLimit-Policy`.
     #[schema(example = "message-per-minute")]
     name: String,
-    /// The requests that are counted together.
+    /// The requests that count together.
     #[schema(example = json!(["POST /api/v1/message", "POST /api/v1/topics/{topic}/messages"]))]
     routes: Vec<String>,
-    /// How many of them the window takes.
+    /// The number of requests in a window.
     #[schema(minimum = 1)]
     limit: u32,
-    /// The window's length.
+    /// The length of the window in seconds.
     #[schema(minimum = 1)]
     window_seconds: u32,
-    /// How many the window holds now.
+    /// The number of requests that the window holds now.
     used: u32,
-    /// How many fit now.
+    /// The number of requests left in the window.
     remaining: u32,
-    /// In how many seconds there is more room.
+    /// The time in seconds until there are more.
     reset_seconds: u64,
-    /// When that is.
+    /// The time at which there are more.
     #[schema(format = "date-time")]
     resets_at: String,
 }
 
-/// Says what the caller may still do; counts nothing.
+/// Returns the rate limits of the caller; does not count.
 #[utoipa::path(get, path = "/api/v1/limits", tag = "service",
-    responses((status = 200, body = LimitsAnswer), Failures))]
+    responses((status = 200, body = LimitsResponse), Failures))]
 pub(crate) async fn limits(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let subject = caller::authenticated_subject(&request);
-    let caller = caller::of(&request, subject.as_ref());
+    let grant = grant::of(&request);
+    let caller = caller::of(&request, &grant);
     let rate_limiter = state.services.rate_limiter.as_deref();
-    let mut answer = LimitsAnswer {
+    let mut response = LimitsResponse {
         enabled: rate_limiter.is_some(),
-        exempt: rate_limiter.is_some_and(|rate_limiter| rate_limiter.is_exempt(caller.address)),
+        exempt: rate_limiter.is_some_and(|limiter| limiter.is_exempt(caller.address)),
         client: caller.client().to_string(),
         strategy: None,
         degraded: false,
         limits: Vec::new(),
     };
     if let Some(rate_limiter) = rate_limiter {
-        let counted = route::quota_scopes();
-        // At once: with Redis each look is a round trip.
-        let looks = counted
+        let scopes = route::quota_scopes();
+        // Concurrently: with Redis each one is a round trip.
+        let outcomes = scopes
             .iter()
-            .map(|(scope, _)| look(rate_limiter, *scope, caller, &state));
-        let looks = try_join_all(looks).await?;
-        for ((scope, routes), seen) in counted.iter().zip(looks) {
-            let Some(seen) = seen else {
+            .map(|(scope, _)| peek(rate_limiter, *scope, caller, &state));
+        let outcomes = try_join_all(outcomes).await?;
+        for ((scope, routes), outcome) in scopes.iter().zip(outcomes) {
+            // An exempt caller has no limit in any scope.
+            let Some(outcome) = outcome else {
                 break;
             };
-            answer.strategy = Some(rate_limiter.rule(scope.class).strategy().as_str());
-            answer.degraded |= seen.is_degraded();
-            answer.limits.extend(rows(&seen, routes));
+            response.strategy = Some(rate_limiter.rule(scope.class).strategy().as_str());
+            response.degraded |= outcome.is_degraded();
+            response.limits.extend(rows(&outcome, routes));
         }
     }
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(HttpResponse::Ok().json(response))
 }
 
-async fn look(
+async fn peek(
     rate_limiter: &RateLimiter,
     scope: QuotaScope,
     caller: Caller<'_>,
     state: &State,
-) -> Result<Option<Decided>, ApiError> {
+) -> Result<Option<RateLimitOutcome>, ApiError> {
     let at = state.services.clock.now();
-    let seen = rate_limiter.peek(scope, caller).await.map_err(|error| {
-        tracing::error!(%error, "limits cannot be looked at");
+    let decision = rate_limiter.peek(scope, caller).await.map_err(|error| {
+        tracing::error!(%error, "the use of the limits could not be read");
         ApiError::new(Code::Internal)
     })?;
-    Ok(seen.map(|seen| Decided::new(seen, at)))
+    Ok(decision.map(|decision| RateLimitOutcome::new(decision, at)))
 }
 
-fn rows(seen: &Decided, routes: &[String]) -> Vec<LimitAnswer> {
-    let row = |window: &posthorn_application::QuotaWindow| LimitAnswer {
-        name: seen.name(window),
+fn rows(outcome: &RateLimitOutcome, routes: &[String]) -> Vec<LimitResponse> {
+    let row = |window: &QuotaWindow| LimitResponse {
+        name: outcome.name(window),
         routes: routes.to_vec(),
         limit: window.quota.count(),
         window_seconds: window.quota.window_seconds(),
         used: window.used,
         remaining: window.remaining(),
-        reset_seconds: rate_limit_fields::whole_seconds(window.reset),
-        resets_at: rfc3339(seen.resets_at(window)),
+        reset_seconds: whole_seconds(window.reset),
+        resets_at: rfc3339(outcome.resets_at(window)),
     };
-    seen.windows().iter().map(row).collect()
+    outcome.windows().iter().map(row).collect()
 }

@@ -1,11 +1,11 @@
-//! `/metrics`.
+//! The metrics page.
 
 use actix_web::{HttpResponse, web};
 
 use crate::state::State;
 use crate::wire::problem::{ApiError, Code};
 
-/// Every metric, in the exposition format of its content type.
+/// Every metric, in the format that the content type names.
 pub(crate) async fn expose(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     let exposition = &state.services.exposition;
     match exposition.render() {
@@ -13,7 +13,7 @@ pub(crate) async fn expose(state: web::Data<State>) -> Result<HttpResponse, ApiE
             .content_type(exposition.content_type())
             .body(text)),
         Err(error) => {
-            tracing::error!(error, "the metrics cannot be written");
+            tracing::error!(error, "the metrics could not be rendered");
             Err(ApiError::new(Code::Internal))
         }
     }

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what it says of every route alike, and its address.
+//! The OpenAPI document: its route, and the parts that all operations share.
 
 use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
@@ -13,21 +13,20 @@ use utoipa::openapi::{OpenApi as Description, RefOr, Response};
 
 use crate::route::TABLE;
 
-/// The text of the document, shared by all requests.
-#[derive(Clone, Debug)]
-pub(crate) struct OpenApiText(pub(crate) &'static str);
+/// Returns the text of the document.
+pub(crate) struct OpenApiText(pub(crate) fn() -> &'static str);
 
 /// The OpenAPI document.
 pub(crate) async fn openapi(text: web::Data<OpenApiText>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
-        .body(text.0)
+        .body((text.0)())
 }
 
-/// Describes the tokens, and what each route needs.
+/// Adds the security scheme and the scopes of each operation.
 pub(crate) struct Security;
 
-/// The name of the scheme.
+/// The name of the security scheme.
 const BEARER: &str = "bearer";
 
 impl Modify for Security {
@@ -36,9 +35,9 @@ impl Modify for Security {
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some(
-                "A token of `posthorn token issue`. In production reading and deleting need one, \
-                 and sending too with `REQUIRE_WRITE_TOKEN=true`; elsewhere none is needed. One \
-                 that is sent has to be valid in any case.",
+                "A token from `posthorn token issue`. In production reading and deleting need a \
+                 token, and so does sending with `REQUIRE_WRITE_TOKEN=true`. In development no token \
+                 is needed. A token that is sent has to be valid in any case.",
             ))
             .build();
         description
@@ -62,7 +61,7 @@ impl Modify for Security {
     }
 }
 
-/// What an action needs; an empty alternative says that it may need nothing.
+/// The scopes of an action; an empty alternative means that it may need no token.
 fn requirements(action: Action) -> Vec<SecurityRequirement> {
     let scopes: Vec<_> = action.scope().into_iter().map(Scope::as_str).collect();
     let needed = SecurityRequirement::new(BEARER, scopes);
@@ -74,7 +73,7 @@ fn requirements(action: Action) -> Vec<SecurityRequirement> {
     }
 }
 
-/// Describes the headers that answers have whatever the route.
+/// Adds the headers that the responses of every operation have.
 pub(crate) struct CommonHeaders;
 
 impl Modify for CommonHeaders {
@@ -88,25 +87,22 @@ impl Modify for CommonHeaders {
     }
 }
 
-/// The headers of answers to requests that are counted.
+/// The headers of responses to counted requests.
 const LIMIT_HEADERS: [(&str, &str); 2] = [
-    (
-        "RateLimit-Policy",
-        "The limits of a request that is counted",
-    ),
+    ("RateLimit-Policy", "The limits of the client"),
     (
         "RateLimit",
-        "What is left of them, and in how many seconds there is more",
+        "The remaining requests of each limit, and the seconds until there are more",
     ),
 ];
 
 fn describe_headers(operation: &mut Operation) {
     let id = header(
         Type::String,
-        "The request's id: the client's own, or a UUID",
+        "The request id: the client's own, or a new UUID",
     );
-    let wait = header(Type::Integer, "Seconds to wait before another try");
-    let challenge = header(Type::String, "What the token lacks (RFC 6750, 3)");
+    let wait = header(Type::Integer, "Seconds to wait before the next attempt");
+    let challenge = header(Type::String, "The challenge (RFC 6750, 3)");
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(Response { headers, .. }) = response else {
             continue;

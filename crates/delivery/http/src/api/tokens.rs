@@ -1,22 +1,21 @@
-//! Revoking tokens.
+//! The revocation of tokens.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_domain::TokenId;
 
-use crate::middleware::audit::{Deed, Entry, Outcome};
+use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::state::State;
 use crate::wire::problem::{ApiError, Code};
 use crate::wire::query::Query;
 use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
 
-/// Revokes a token: every process refuses it within five seconds, until it would have ended by
-/// itself.
+/// Revokes a token: every process rejects it within five seconds, until it would have expired.
 #[utoipa::path(delete, path = "/api/v1/tokens/{jti}", tag = "tokens",
     params(("jti" = String, Path, description = "The token's id", pattern = "^[A-Za-z0-9._-]{1,64}$"),
         ("exp" = Option<u64>, Query, minimum = 0, maximum = 281_474_976_710_u64,
-            description = "The token's `exp`, in seconds since 1970; the revocation is remembered \
-                until then, and for the longest lifetime of a token when it is absent")),
-    responses((status = 204, description = "It is revoked; whether there ever was such a token is not known"),
+            description = "The token's `exp`, in seconds since 1970; the revocation is kept until \
+                then, or for the longest lifetime of a token when it is absent")),
+    responses((status = 204, description = "The token is revoked; whether it was ever issued is not checked"),
         ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn revoke_token(
     request: HttpRequest,
@@ -25,10 +24,10 @@ pub(crate) async fn revoke_token(
     let id = request.match_info().query("jti");
     let id = TokenId::parse(id).map_err(|_| ApiError::new(Code::NotFound))?;
     let mut query = Query::parse(request.query_string(), &["exp"]);
-    let expires_at = query.moment("exp");
+    let expires_at = query.time("exp");
     query.finish()?;
-    let entry = Entry::begin(&request, Deed::RevokeToken, id.to_string());
+    let event = AuditEvent::start(&request, AuditAction::RevokeToken, id.to_string());
     state.services.access.revoke(&id, expires_at).await?;
-    entry.end(Outcome::Done);
+    event.finish(AuditOutcome::Done);
     Ok(HttpResponse::NoContent().finish())
 }

@@ -13,7 +13,11 @@ pub(crate) fn negotiate(headers: &HeaderMap, default: Locale) -> Locale {
     let lines = headers.get_all(header::ACCEPT_LANGUAGE);
     let ranges = lines.filter_map(|line| line.to_str().ok());
     let ranges = ranges.flat_map(|line| line.split(','));
-    let ranges = AcceptLanguage(ranges.filter_map(|range| range.trim().parse().ok()).collect());
+    let ranges = AcceptLanguage(
+        ranges
+            .filter_map(|range| range.trim().parse().ok())
+            .collect(),
+    );
     // The known languages with their weights; `None` stands for `*`.
     let ranges = ranges.iter().filter_map(|range| match &range.item {
         Preference::Any => Some((None, range.quality)),
@@ -30,7 +34,8 @@ pub(crate) fn negotiate(headers: &HeaderMap, default: Locale) -> Locale {
             best = Some((locale, weight));
         }
     }
-    let is_open = |locale: &Locale| weight(*locale).is_none_or(|(_, weight)| *weight > Quality::ZERO);
+    let is_open =
+        |locale: &Locale| weight(*locale).is_none_or(|(_, weight)| *weight > Quality::ZERO);
     let open = all.into_iter().find(is_open);
     best.map(|(locale, _)| locale).or(open).unwrap_or(default)
 }

@@ -15,7 +15,9 @@ pub(crate) fn of(headers: &HeaderMap) -> String {
         .get(&X_REQUEST_ID)
         .and_then(|value| value.to_str().ok());
     match given {
-        Some(id) if (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(allowed) => id.to_owned(),
+        Some(id) if (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(allowed) => {
+            id.to_owned()
+        }
         _ => new(),
     }
 }
@@ -41,10 +43,7 @@ mod tests {
             ("a b", false),
             ("", false),
         ] {
-            headers.insert(
-                X_REQUEST_ID.clone(),
-                HeaderValue::from_str(given).unwrap(),
-            );
+            headers.insert(X_REQUEST_ID.clone(), HeaderValue::from_str(given).unwrap());
             let id = of(&headers);
             assert_eq!(id == given, kept, "{given}");
             assert!(kept || Uuid::parse_str(&id).unwrap().get_version_num() == 7);

@@ -3,9 +3,9 @@
 use actix_web::HttpResponseBuilder;
 use actix_web::http::header;
 
-/// `Link` (RFC 8288) with the relations `next` and `prev`.
+/// Inserts the relations `next` and `prev`.
 pub(crate) fn insert_links(
-    answer: &mut HttpResponseBuilder,
+    response: &mut HttpResponseBuilder,
     next: Option<&str>,
     prev: Option<&str>,
 ) {
@@ -14,6 +14,6 @@ pub(crate) fn insert_links(
         .filter_map(|(relation, url)| Some(format!("<{}>; rel=\"{relation}\"", url?)))
         .collect();
     if !links.is_empty() {
-        answer.insert_header((header::LINK, links.join(", ")));
+        response.insert_header((header::LINK, links.join(", ")));
     }
 }

@@ -1,4 +1,4 @@
-//! From an error to `application/problem+json` (RFC 9457): the one place where that is done.
+//! Errors, and their problem documents (`application/problem+json`, RFC 9457).
 
 mod code;
 mod field;
@@ -22,79 +22,79 @@ use crate::settings::Locale;
 /// The media type of a problem document.
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// The most failing fields that one answer lists: a request of 64 KiB can hold thousands.
+/// The maximum number of failing fields in a problem document: a request of 64 KiB can have thousands.
 pub(crate) const MAX_FIELDS: usize = 100;
 
-/// Why a request failed, before anything is known about its client's language.
+/// The error of a request, independent of the client's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) code: Code,
     /// The failing fields of `validation-failed`.
     pub(crate) fields: Vec<FieldProblem>,
-    /// Seconds for `Retry-After`; at least 1.
+    /// `Retry-After` in seconds; at least 1.
     pub(crate) retry_after: Option<u64>,
-    /// The methods for `Allow`.
+    /// `Allow`.
     pub(crate) allow: Option<String>,
-    /// The limit that was hit, of `rate-limited`.
+    /// The exceeded limit of `rate-limited`.
     pub(crate) exceeded: Option<Box<Exceeded>>,
-    /// Another status than the code's own.
+    /// The status, if it is not the code's.
     pub(crate) status: Option<StatusCode>,
-    /// The value of `WWW-Authenticate`.
+    /// `WWW-Authenticate`.
     pub(crate) challenge: Option<String>,
-    /// More than the code's own detail says, in Russian and in English.
+    /// The detail in Russian and in English, if it is not the code's.
     pub(crate) detail: Option<Box<(String, String)>>,
 }
 
-/// What a client has reached.
+/// The limits that a client has exceeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exceeded {
-    /// The names of all limits that have no room, as in `RateLimit-Policy`.
+    /// The names of all exceeded limits, as in `RateLimit-Policy`.
     pub(crate) violated: Vec<String>,
-    /// The name of the one that has to be waited for.
+    /// The name of the limit that resets last.
     pub(crate) policy: String,
     /// That limit, such as `10 per minute`.
     pub(crate) limit: String,
-    /// In how many seconds a request is allowed again; at least 1.
+    /// The seconds until a request is allowed again; at least 1.
     pub(crate) seconds: u64,
 }
 
-/// A problem document (RFC 9457) with the members that Posthorn adds.
+/// A problem document (RFC 9457) with extension members.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({
     "type": "/problems/validation-failed",
-    "title": "The request is not valid",
+    "title": "Validation failed",
     "status": 400,
-    "detail": "At least one field breaks its rule; `errors` lists all of them.",
+    "detail": "At least one field is invalid. All of them are listed in errors.",
     "instance": "/api/v1/message",
     "code": "validation-failed",
     "request_id": "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6a7b",
     "errors": [{"field": "message", "code": "required", "message": "The field message is required."}]
 }))]
 pub(crate) struct Problem {
-    /// A page that explains the code, relative to the server.
+    /// The URL of a page that explains the code.
     #[schema(format = "uri-reference")]
     r#type: String,
-    /// The code in words.
+    /// A summary of the code, in the client's language.
     title: &'static str,
-    /// The status code of the answer.
+    /// The HTTP status code.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// What went wrong, in the client's language.
+    /// An explanation of this error, in the client's language.
     detail: String,
-    /// The path that was asked for.
+    /// The path of the request.
     #[schema(format = "uri-reference")]
     instance: String,
-    /// The stable code, for programs.
+    /// The stable code of the error, for programs.
     code: Code,
     /// The id of the request, as in `X-Request-ID`.
     request_id: String,
     /// Every failing field of `validation-failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<FieldError>>,
-    /// The limits that `rate-limited` is about, by their names in `RateLimit-Policy`.
+    /// The exceeded limits of `rate-limited`, by their names in `RateLimit-Policy`.
     #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
     violated_policies: Option<Vec<String>>,
-    /// On the unversioned paths only: the error as the original service wrote it, a text or, for
+    /// On the unversioned paths only: the error as the original service returned it, a text or, for
     /// validation, lists of texts by field.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -104,11 +104,11 @@ pub(crate) struct Problem {
 /// One failing field.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FieldError {
-    /// The member, header or parameter; `attributes.NAME` inside the attributes.
+    /// The member, header or parameter; `attributes.KEY` for an attribute.
     field: String,
     /// The stable code of the rule, for programs.
     code: &'static str,
-    /// The rule in the client's language.
+    /// The rule, in the client's language.
     message: String,
 }
 
@@ -126,7 +126,7 @@ impl ApiError {
         }
     }
 
-    /// Every failing field; at least one.
+    /// The error of failing fields; at least one.
     pub(crate) fn validation(fields: Vec<FieldProblem>) -> Self {
         Self {
             fields,
@@ -134,12 +134,12 @@ impl ApiError {
         }
     }
 
-    /// One failing field.
+    /// The error of one failing field.
     pub(crate) fn field(field: &str, code: FieldCode) -> Self {
         Self::validation(vec![FieldProblem::new(field, code)])
     }
 
-    /// A limit of the client was reached.
+    /// The error of a client that exceeds a limit.
     pub(crate) fn rate_limited(exceeded: Exceeded) -> Self {
         Self {
             retry_after: Some(exceeded.seconds),
@@ -155,14 +155,14 @@ impl ApiError {
         }
     }
 
-    /// The request line and the headers are more than the server takes (RFC 6585, 5).
+    /// The error of a head that is too large (RFC 6585, 5).
     pub(crate) const fn head_too_large() -> Self {
         let mut error = Self::new(Code::PayloadTooLarge);
         error.status = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         error
     }
 
-    /// No room now; worth another try after a second.
+    /// The error of a full server; a retry makes sense after a second.
     pub(crate) fn overloaded() -> Self {
         Self {
             retry_after: Some(1),
@@ -171,7 +171,7 @@ impl ApiError {
     }
 
     fn status(&self, legacy: bool) -> StatusCode {
-        // The original answered another media type with 400.
+        // The original responded to a wrong media type with 400.
         if legacy && self.code == Code::UnsupportedMediaType {
             StatusCode::BAD_REQUEST
         } else {
@@ -179,9 +179,8 @@ impl ApiError {
         }
     }
 
-    /// The problem document for the request of `context`; on a `legacy` path it is the original's as
-    /// well.
-    pub(crate) fn answer(
+    /// The response with the problem document; on a `legacy` path with the original's member `error`.
+    pub(crate) fn response(
         &self,
         request_id: &str,
         locale: Locale,
@@ -201,7 +200,7 @@ impl ApiError {
             response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
         }
         let problem = self.problem(request_id, locale, status, path, legacy);
-        // A problem is made of texts and numbers, which always serialise.
+        // Texts and numbers always serialize.
         response.body(serde_json::to_vec(&problem).unwrap_or_default())
     }
 
@@ -242,7 +241,7 @@ impl ApiError {
         }
     }
 
-    /// The `error` member as the original service wrote it.
+    /// The member `error` as the original service returned it.
     fn original_error(&self) -> Value {
         if self.fields.is_empty() {
             return Value::from(self.code.original());
@@ -261,7 +260,7 @@ impl ApiError {
 }
 
 impl Exceeded {
-    /// Which limit it is and when to come again.
+    /// The exceeded limit and the time to wait, as a sentence.
     fn text(&self, locale: Locale) -> String {
         let Self {
             policy,
@@ -271,7 +270,7 @@ impl Exceeded {
         } = self;
         match locale {
             Locale::Ru => {
-                format!("Исчерпан предел «{limit}» ({policy}). Повторите через {seconds} с.")
+                format!("Достигнут лимит «{limit}» ({policy}). Повторите через {seconds} с.")
             }
             Locale::En => {
                 format!("The limit of {limit} ({policy}) is reached. Try again in {seconds} s.")
@@ -295,10 +294,10 @@ impl From<StoreError> for ApiError {
 impl From<BackendError> for ApiError {
     fn from(error: BackendError) -> Self {
         if error.is_transient() {
-            tracing::debug!(%error, "a token was not revoked");
+            tracing::debug!(%error, "the revocation list failed");
             Self::new(Code::StoreUnavailable)
         } else {
-            tracing::error!(%error, "a token was not revoked");
+            tracing::error!(%error, "the revocation list failed");
             Self::new(Code::Internal)
         }
     }
@@ -319,7 +318,7 @@ impl fmt::Display for ApiError {
     }
 }
 
-/// The outermost middleware writes the document; this is only what carries the error there.
+/// Carries the error through actix-web to the outermost middleware, which writes the document.
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.code.status()

@@ -1,4 +1,4 @@
-//! Query parameters: each read once, every mistake reported together.
+//! Query parameters: each is parsed once, and the problems of all of them are collected.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use posthorn_domain::{MessageId, Timestamp, Topic};
 
 use crate::wire::problem::{ApiError, FieldCode, FieldProblem, MAX_FIELDS};
 
-/// The latest moment of a parameter: that of [`Timestamp::MAX`].
+/// The largest time of a parameter, in seconds since the Unix epoch.
 const MAX_SECONDS: u64 = Timestamp::MAX.as_millis() / 1000;
 
-/// The parameters of one request and what is wrong with them.
+/// The parameters of a request and their problems.
 pub(crate) struct Query {
     values: Vec<(String, String)>,
     problems: Vec<FieldProblem>,
 }
 
 impl Query {
-    /// Reads the parameters; one that is not `known`, or there twice, is a mistake.
+    /// Parses the query; unknown and repeated parameters are problems.
     pub(crate) fn parse(text: &str, known: &[&str]) -> Self {
-        // Any text is a form: what is not UTF-8 becomes U+FFFD, which no parameter takes.
+        // Never fails: bytes that are not UTF-8 become U+FFFD, which no parameter allows.
         let values =
             web::Query::<Vec<(String, String)>>::from_query(text).map(web::Query::into_inner);
         let mut query = Self {
@@ -50,20 +50,20 @@ impl Query {
         self.read(name, |text| text.parse().map_err(|_| FieldCode::MessageId))
     }
 
-    /// A moment in whole seconds since the Unix epoch.
-    pub(crate) fn moment(&mut self, name: &str) -> Option<Timestamp> {
+    /// A time in whole seconds since the Unix epoch.
+    pub(crate) fn time(&mut self, name: &str) -> Option<Timestamp> {
         self.read(name, |text| {
             let seconds = text.parse().ok().filter(|seconds| *seconds <= MAX_SECONDS);
-            let refused = FieldCode::Range {
+            let out_of_range = FieldCode::Range {
                 min: 0,
                 max: usize::try_from(MAX_SECONDS).unwrap_or(usize::MAX),
             };
-            let seconds = seconds.ok_or(refused)?;
+            let seconds = seconds.ok_or(out_of_range)?;
             Ok(Timestamp::default().saturating_add(Duration::from_secs(seconds)))
         })
     }
 
-    /// A topic's name.
+    /// The name of a topic.
     pub(crate) fn topic(&mut self, name: &str) -> Option<Topic> {
         self.read(name, |text| {
             text.parse().map_err(|_| FieldCode::TopicPattern)
@@ -85,7 +85,7 @@ impl Query {
         limit.unwrap_or(PageLimit::DEFAULT)
     }
 
-    /// Whether `order` is `desc`.
+    /// True if `order` is `desc`.
     pub(crate) fn newest_first(&mut self) -> bool {
         let order = self.read("order", |text| match text {
             "asc" => Ok(false),
@@ -95,7 +95,7 @@ impl Query {
         order.unwrap_or(false)
     }
 
-    /// Notes that `name` and `other` are not both allowed.
+    /// Adds a problem if both `name` and `other` are given.
     pub(crate) fn exclude(&mut self, name: &str, other: &'static str) {
         let has = |wanted: &str| self.values.iter().any(|(name, _)| name == wanted);
         if has(name) && has(other) {
@@ -104,7 +104,10 @@ impl Query {
         }
     }
 
-    /// Every mistake, if there is one.
+    /// Ends the parsing.
+    ///
+    /// # Errors
+    /// `validation-failed` with every problem.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         if self.problems.is_empty() {
             Ok(())

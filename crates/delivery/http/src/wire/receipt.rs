@@ -7,42 +7,42 @@ use utoipa::ToSchema;
 use crate::settings::Locale;
 use crate::wire::time::rfc3339;
 
-/// The receipt of a message: it is stored.
+/// The receipt of a message, which is stored.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ReceiptAnswer<'a> {
+pub(crate) struct ReceiptResponse<'a> {
     /// Always `true`.
     success: bool,
-    /// The text that was accepted, in a sentence of the client's language.
+    /// The text of the message, in a sentence in the client's language.
     #[schema(example = "Message received: The door is open")]
     message: String,
-    /// When the store accepted it.
+    /// The time at which the store accepted the message.
     #[schema(format = "date-time")]
     processed_at: String,
-    /// The pod that accepted it.
+    /// The pod that accepted the message.
     pod: &'a str,
-    /// The message's id, a ULID; ids of a topic sort in store order.
+    /// The id of the message, a ULID; the ids of a topic sort in store order.
     #[schema(
         min_length = 26,
         max_length = 26,
         example = "01KATQ2J00000000000000001F"
     )]
     id: String,
-    /// Where it is.
+    /// The topic of the message.
     topic: &'a str,
-    /// What the store had reached when it answered.
+    /// The durability that the store had reached when it confirmed the message.
     #[schema(pattern = "^(memory|synced|replicated)$")]
     durability: &'static str,
 }
 
 /// The receipt in the client's language; `text` is the message's and `id` the receipt's.
-pub(crate) fn receipt_answer<'a>(
+pub(crate) fn receipt_response<'a>(
     receipt: &'a Receipt,
     id: String,
     text: &str,
     locale: Locale,
-) -> ReceiptAnswer<'a> {
+) -> ReceiptResponse<'a> {
     let sentence = locale.pick("Сообщение получено: ", "Message received: ");
-    ReceiptAnswer {
+    ReceiptResponse {
         success: true,
         message: [sentence, text].concat(),
         processed_at: rfc3339(receipt.processed_at()),

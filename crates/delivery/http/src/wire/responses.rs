@@ -4,38 +4,38 @@ use utoipa::IntoResponses;
 
 use crate::wire::problem::Problem;
 
-/// Answers that every route may give.
+/// Errors of every route but health.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum Failures {
-    /// A token is needed, or the one that is sent is not valid; `WWW-Authenticate` says why.
+    /// The token is missing or invalid; `WWW-Authenticate` has the reason.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(Problem),
-    /// The request was not read and answered in time.
+    /// The request was not complete in time.
     #[response(status = 408, content_type = "application/problem+json")]
     RequestTimeout(Problem),
-    /// A limit of the client is reached; `Retry-After` says when to try again.
+    /// The client exceeds a limit; `Retry-After` has the seconds to wait.
     #[response(status = 429, content_type = "application/problem+json")]
     RateLimited(Problem),
     /// The server failed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
-    /// Overloaded, or the store is unavailable; `Retry-After` says when to try again.
+    /// The server is overloaded, or the store is unavailable; `Retry-After` has the seconds to wait.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),
 }
 
-/// Answers of the health route besides its own.
+/// Errors of the health route, whose 503 is a report.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum HealthFailures {
-    /// A token is needed, or the one that is sent is not valid; `WWW-Authenticate` says why.
+    /// The token is missing or invalid; `WWW-Authenticate` has the reason.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(Problem),
-    /// The request was not answered in time.
+    /// The request was not complete in time.
     #[response(status = 408, content_type = "application/problem+json")]
     RequestTimeout(Problem),
-    /// A limit of the client is reached; `Retry-After` says when to try again.
+    /// The client exceeds a limit; `Retry-After` has the seconds to wait.
     #[response(status = 429, content_type = "application/problem+json")]
     RateLimited(Problem),
     /// The server failed.
@@ -43,17 +43,17 @@ pub(crate) enum HealthFailures {
     Internal(Problem),
 }
 
-/// Answers to a message that is refused.
+/// Errors of accepting a message.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum AcceptFailures {
-    /// The body is not JSON, or a field breaks its rule.
+    /// The body is not JSON, or a field is invalid.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(Problem),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
-    /// The body is not said to be JSON.
+    /// The media type of the body is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(Problem),
     /// The idempotency key was used for another message.
@@ -61,26 +61,26 @@ pub(crate) enum AcceptFailures {
     KeyReused(Problem),
 }
 
-/// Answers to a request to read that is refused.
+/// Errors of reading.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum ReadFailures {
-    /// A parameter breaks its rule.
+    /// A parameter is invalid.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(Problem),
-    /// There is no such message or topic.
+    /// The message or the topic does not exist.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(Problem),
 }
 
-/// Answers to a request whose token does not permit it.
+/// Errors of routes that need a scope.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum AccessFailures {
-    /// The token lacks the scope, or the scope on this topic; `detail` names both.
+    /// The token lacks the scope, or does not permit it on this topic; `detail` names both.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(Problem),
 }
 
-/// Answers to a stream that is refused.
+/// Errors of opening a stream.
 pub(crate) type StreamFailures = ReadFailures;

@@ -1,4 +1,4 @@
-//! Moments on the wire.
+//! Times on the wire.
 
 use posthorn_domain::Timestamp;
 

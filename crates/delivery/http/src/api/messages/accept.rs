@@ -6,25 +6,23 @@ use posthorn_application::SendMessage;
 use posthorn_domain::{IdempotencyKey, Topic};
 
 use crate::middleware::authorization;
-use crate::request::body;
-use crate::request::context;
-use crate::request::grant;
+use crate::request::{body, context, grant, path};
 use crate::state::State;
 use crate::wire::message::{IncomingMessage, MessageBody};
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
-use crate::wire::receipt::{ReceiptAnswer, receipt_answer};
+use crate::wire::receipt::{ReceiptResponse, receipt_response};
 use crate::wire::responses::{AcceptFailures, AccessFailures, Failures};
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Accepts a message; the body may name its topic.
+/// Accepts a message, to the topic in the body.
 #[utoipa::path(post, path = "/api/v1/message", tag = "messages", request_body = MessageBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "By what a retry is recognised",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Identifies retries of a request",
         min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
-    responses((status = 201, body = ReceiptAnswer<'static>, description = "The message is stored",
-        headers(("Location" = String, description = "Where the message is"),
-            ("Idempotency-Replayed" = Option<String>, description = "`true` when it was stored before"))),
+    responses((status = 201, body = ReceiptResponse<'static>, description = "The message is stored",
+        headers(("Location" = String, description = "The URL of the message"),
+            ("Idempotency-Replayed" = Option<String>, description = "`true` if the message was stored by an earlier request"))),
         AcceptFailures, AccessFailures, Failures))]
 pub(crate) async fn accept(
     request: HttpRequest,
@@ -34,81 +32,75 @@ pub(crate) async fn accept(
     receive(&request, payload, &state, None).await
 }
 
-/// Accepts a message to the topic of the path.
+/// Accepts a message, to the topic of the path.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/messages", tag = "messages",
     request_body = MessageBody,
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "By what a retry is recognised",
+        ("Idempotency-Key" = Option<String>, Header, description = "Identifies retries of a request",
         min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
-    responses((status = 201, body = ReceiptAnswer<'static>, description = "The message is stored",
-        headers(("Location" = String, description = "Where the message is"),
-            ("Idempotency-Replayed" = Option<String>, description = "`true` when it was stored before"))),
+    responses((status = 201, body = ReceiptResponse<'static>, description = "The message is stored",
+        headers(("Location" = String, description = "The URL of the message"),
+            ("Idempotency-Replayed" = Option<String>, description = "`true` if the message was stored by an earlier request"))),
         AcceptFailures, AccessFailures, Failures))]
 pub(crate) async fn accept_to_topic(
     request: HttpRequest,
     payload: web::Payload,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let topic = request.match_info().query("topic");
+    let topic = path::topic(&request);
+    let topic = topic.ok_or_else(|| FieldProblem::new("topic", FieldCode::TopicPattern));
     receive(&request, payload, &state, Some(topic)).await
 }
 
+/// Accepts a message; `path_topic` is the topic of the path, if it has one.
 async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
     state: &State,
-    path_topic: Option<&str>,
+    path_topic: Option<Result<Topic, FieldProblem>>,
 ) -> Result<HttpResponse, ApiError> {
     let sent = async {
         if !body::is_json(request.headers()) {
             return Err(ApiError::new(Code::UnsupportedMediaType));
         }
         let bytes = body::read(request, payload, state.settings.max_body_bytes).await?;
-        let send = parse(request.headers(), &bytes, state, path_topic)?;
-        // The body may name the topic.
-        let grant = grant::of(request);
-        let permitted = grant.check_topic(&send.topic);
-        permitted.map_err(|refusal| authorization::refuse(state, refusal).error)?;
-        let text = send.content.clone();
-        let appended = state.services.messages.send(send).await?;
+        let message = parse(request.headers(), &bytes, state, path_topic)?;
+        // Authorization did not know the topic if only the body names it.
+        let permitted = grant::of(request).check_topic(&message.topic);
+        permitted.map_err(|refusal| authorization::reject(state, refusal).error)?;
+        let text = message.content.clone();
+        let appended = state.services.messages.send(message).await?;
         Ok((text, appended))
     };
     let (text, appended) = sent.await.inspect_err(|error: &ApiError| {
-        state
-            .services
-            .request_metrics
-            .message_rejected(error.code.as_str());
+        let metrics = &state.services.request_metrics;
+        metrics.message_rejected(error.code.as_str());
     })?;
     let locale = context::of(request).locale;
-    let mut answer = HttpResponse::Created();
+    let mut response = HttpResponse::Created();
     let receipt = &appended.receipt;
     let (topic, id) = (receipt.topic.as_str(), receipt.id.to_string());
     let location = ["/api/v1/topics/", topic, "/messages/", &id].concat();
-    answer.insert_header((header::LOCATION, location));
+    response.insert_header((header::LOCATION, location));
     if appended.replayed {
-        answer.insert_header((IDEMPOTENCY_REPLAYED.clone(), "true"));
+        response.insert_header((IDEMPOTENCY_REPLAYED.clone(), "true"));
     }
-    Ok(answer.json(receipt_answer(receipt, id, text.as_str(), locale)))
+    Ok(response.json(receipt_response(receipt, id, text.as_str(), locale)))
 }
 
-/// Every mistake of the head and of the body at once.
+/// Parses head and body into a message, or returns the problems of both.
 fn parse(
     headers: &HeaderMap,
     bytes: &[u8],
     state: &State,
-    path_topic: Option<&str>,
+    path_topic: Option<Result<Topic, FieldProblem>>,
 ) -> Result<SendMessage, ApiError> {
     let mut problems = Vec::new();
     let key = idempotency_key(headers).unwrap_or_else(|problem| {
         problems.push(problem);
         None
     });
-    let path_topic = path_topic.map(Topic::parse).and_then(|topic| {
-        if topic.is_err() {
-            problems.push(FieldProblem::new("topic", FieldCode::TopicPattern));
-        }
-        topic.ok()
-    });
+    let path_topic = path_topic.and_then(|topic| topic.map_err(|p| problems.push(p)).ok());
     let rules = state.settings.content_rules();
     let body = IncomingMessage::parse(bytes, &rules, path_topic.as_ref(), problems)?;
     Ok(SendMessage {
@@ -119,16 +111,16 @@ fn parse(
     })
 }
 
-/// The client's key, if it sent one; two of them are a mistake.
+/// The idempotency key of the request; two headers are a problem.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, FieldProblem> {
-    let refused = || FieldProblem::new("Idempotency-Key", FieldCode::IdempotencyKey);
+    let problem = || FieldProblem::new("Idempotency-Key", FieldCode::IdempotencyKey);
     let mut values = headers.get_all(&IDEMPOTENCY_KEY);
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(refused());
+        return Err(problem());
     }
-    let text = value.to_str().map_err(|_| refused())?;
-    IdempotencyKey::parse(text).map(Some).map_err(|_| refused())
+    let text = value.to_str().map_err(|_| problem())?;
+    IdempotencyKey::parse(text).map(Some).map_err(|_| problem())
 }

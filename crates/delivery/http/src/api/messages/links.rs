@@ -5,10 +5,10 @@ use std::time::Duration;
 use posthorn_application::{Anchor, Page, PageLimit};
 use posthorn_domain::{MessageId, Topic};
 
-/// The step of an id's time.
+/// The resolution of an id's time.
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What the links of a page repeat.
+/// The parameters that the links of a page repeat.
 pub(super) struct Links<'a> {
     pub(super) topic: &'a Topic,
     pub(super) limit: PageLimit,
@@ -16,10 +16,10 @@ pub(super) struct Links<'a> {
 }
 
 impl Links<'_> {
-    /// The following page and the page before, in the order of the listing.
+    /// The next page and the previous page, in the order of the listing.
     pub(super) fn of(&self, page: &Page, anchor: Anchor) -> (Option<String>, Option<String>) {
-        // A cursor is not part of its page. An empty page lies at its anchor, which the pages
-        // around it have to hold: their cursors are the anchor's neighbours.
+        // A page does not contain its cursor. The pages around an empty page have to contain its
+        // anchor: their cursors are the anchor's neighbours.
         let (before_older, after_newer) = match (page.messages.first(), page.messages.last()) {
             (Some(first), Some(last)) => (Some(first.id), Some(last.id)),
             _ => match anchor {
@@ -54,7 +54,7 @@ impl Links<'_> {
     }
 }
 
-/// The least id above `id`.
+/// The smallest id above `id`.
 fn successor(id: MessageId) -> MessageId {
     match id.sequence().checked_add(1) {
         Some(sequence) => MessageId::new(id.timestamp(), sequence),
@@ -62,7 +62,7 @@ fn successor(id: MessageId) -> MessageId {
     }
 }
 
-/// The greatest id below `id`; the least id of all has none and stays.
+/// The largest id below `id`; `MessageId::MIN` stays.
 fn predecessor(id: MessageId) -> MessageId {
     match id.sequence().checked_sub(1) {
         Some(sequence) => MessageId::new(id.timestamp(), sequence),

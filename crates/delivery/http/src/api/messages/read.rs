@@ -1,4 +1,4 @@
-//! Reading messages back: topics, pages, one message, and its deletion.
+//! Reading messages: pages and single ones, and their deletion.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
@@ -8,47 +8,47 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::links::Links;
-use crate::middleware::audit::{Deed, Entry, Outcome};
-use crate::request::path::{id_of, topic_of};
+use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
+use crate::request::path;
 use crate::state::State;
 use crate::wire::links::insert_links;
-use crate::wire::message::stored::{MessageAnswer, message_answer};
+use crate::wire::message::stored::{MessageResponse, message_response};
 use crate::wire::problem::{ApiError, Code};
 use crate::wire::query::Query;
 use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
 
-/// A stored message never changes, so whoever holds it need not ask again.
+/// A stored message never changes: clients may cache it without revalidation.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
 
 /// A page of messages.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct PageAnswer<'a> {
-    /// The messages, in the order that was asked for.
-    messages: Vec<MessageAnswer<'a>>,
-    /// The page that follows in that order, as a relative URL; `null` after the last one.
+pub(crate) struct PageResponse<'a> {
+    /// The messages, in the requested order.
+    messages: Vec<MessageResponse<'a>>,
+    /// The next page in that order, as a relative URL; `null` on the last page.
     next: Option<String>,
-    /// The page before in that order, as a relative URL; `null` before the first one.
+    /// The previous page in that order, as a relative URL; `null` on the first page.
     prev: Option<String>,
-    /// Whether retention removed a message that came after `after`, so that the page does not join on.
+    /// Whether retention has removed messages between `after` and this page.
     truncated: bool,
 }
 
-/// Reads a page of a topic's messages.
+/// Returns a page of a topic's messages.
 #[utoipa::path(get, path = "/api/v1/topics/{topic}/messages", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
-        ("after" = Option<String>, Query, description = "The messages right after this id; excludes `before`",
+        ("after" = Option<String>, Query, description = "The messages after this id; excludes `before`",
             min_length = 26, max_length = 26),
-        ("before" = Option<String>, Query, description = "The messages right before this id",
+        ("before" = Option<String>, Query, description = "The messages before this id",
             min_length = 26, max_length = 26),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 when absent"),
         ("order" = Option<String>, Query, pattern = "^(asc|desc)$",
-            description = "Oldest first (`asc`, the default) or newest first")),
-    responses((status = 200, body = PageAnswer<'static>), ReadFailures, AccessFailures, Failures))]
+            description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
+    responses((status = 200, body = PageResponse<'static>), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn list_messages(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let topic = topic_of(&request)?;
+    let topic = path::existing_topic(&request)?;
     let known = ["after", "before", "limit", "order"];
     let mut query = Query::parse(request.query_string(), &known);
     let (after, before) = (query.id("after"), query.id("before"));
@@ -73,17 +73,17 @@ pub(crate) async fn list_messages(
         newest_first,
     };
     let (next, prev) = links.of(&page, anchor);
-    let mut answer = HttpResponse::Ok();
-    insert_links(&mut answer, next.as_deref(), prev.as_deref());
+    let mut response = HttpResponse::Ok();
+    insert_links(&mut response, next.as_deref(), prev.as_deref());
     let mut messages: Vec<_> = page
         .messages
         .iter()
-        .map(|message| message_answer(message))
+        .map(|message| message_response(message))
         .collect();
     if newest_first {
         messages.reverse();
     }
-    Ok(answer.json(PageAnswer {
+    Ok(response.json(PageResponse {
         messages,
         next,
         prev,
@@ -91,53 +91,54 @@ pub(crate) async fn list_messages(
     }))
 }
 
-/// Reads one message.
+/// Returns one message.
 #[utoipa::path(get, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("id" = String, Path, min_length = 26, max_length = 26),
-        ("If-None-Match" = Option<String>, Header, description = "Entity tags the client holds")),
-    responses((status = 200, body = MessageAnswer<'static>, headers(("ETag" = String, description = "The id, quoted"))),
-        (status = 304, description = "The client holds it"), ReadFailures, AccessFailures, Failures))]
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags of cached messages")),
+    responses((status = 200, body = MessageResponse<'static>, headers(("ETag" = String, description = "The id, quoted"))),
+        (status = 304, description = "The cached message is current"), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn get_message(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let (topic, id) = (topic_of(&request)?, id_of(&request)?);
+    let (topic, id) = (path::existing_topic(&request)?, path::message_id(&request)?);
     let message = state.services.messages.get(&topic, id).await?;
     let message = message.ok_or_else(|| ApiError::new(Code::NotFound))?;
     let tag = format!("\"{id}\"");
-    let is_held = matches_tag(request.headers(), &tag);
-    let mut answer = HttpResponse::Ok();
-    answer
+    let is_cached = matches_tag(request.headers(), &tag);
+    let mut response = HttpResponse::Ok();
+    response
         .insert_header((header::ETAG, tag))
         .insert_header((header::CACHE_CONTROL, IMMUTABLE));
-    if is_held {
-        return Ok(answer.status(StatusCode::NOT_MODIFIED).finish());
+    if is_cached {
+        return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
     }
-    Ok(answer.json(message_answer(&message)))
+    Ok(response.json(message_response(&message)))
 }
 
-/// Removes one message for good.
+/// Deletes one message.
 #[utoipa::path(delete, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("id" = String, Path, min_length = 26, max_length = 26)),
-    responses((status = 204, description = "It is gone"), ReadFailures, AccessFailures, Failures))]
+    responses((status = 204, description = "The message is deleted"), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn delete_message(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let (topic, id) = (topic_of(&request)?, id_of(&request)?);
-    let entry = Entry::begin(&request, Deed::DeleteMessage, format!("{topic}/{id}"));
+    let (topic, id) = (path::existing_topic(&request)?, path::message_id(&request)?);
+    let object = format!("{topic}/{id}");
+    let event = AuditEvent::start(&request, AuditAction::DeleteMessage, object);
     if state.services.messages.delete(&topic, id).await? {
-        entry.end(Outcome::Done);
+        event.finish(AuditOutcome::Done);
         Ok(HttpResponse::NoContent().finish())
     } else {
-        entry.end(Outcome::Absent);
+        event.finish(AuditOutcome::Absent);
         Err(ApiError::new(Code::NotFound))
     }
 }
 
-/// Whether `If-None-Match` (RFC 9110, 13.1.2) names `tag`; the comparison is the weak one.
+/// True if `If-None-Match` (RFC 9110, 13.1.2) matches `tag`, by weak comparison.
 fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)

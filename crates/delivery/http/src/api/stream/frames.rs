@@ -8,15 +8,15 @@ use actix_web::web::Bytes;
 use posthorn_domain::{Message, MessageId};
 use serde_json::json;
 
-use crate::wire::message::stored::message_answer;
+use crate::wire::message::stored::message_response;
 
-/// A chunk is closed once it has this many bytes.
+/// The size at which a chunk is full, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// How long a reader waits before it reconnects, in milliseconds.
+/// The time after which a client reconnects, in milliseconds.
 const RETRY_MILLIS: u32 = 1000;
 
-/// The first frame: how soon to reconnect, and from where when nothing was sent by then.
-pub(super) fn greeting(cursor: MessageId) -> Bytes {
+/// The first frame: the reconnection time, and the id from which to resume before the first message.
+pub(super) fn start(cursor: MessageId) -> Bytes {
     Bytes::from(format!("retry: {RETRY_MILLIS}\nid: {cursor}\n\n"))
 }
 
@@ -30,7 +30,7 @@ pub(super) fn bye() -> Bytes {
     Bytes::from_static(b"event: bye\ndata: {}\n\n")
 }
 
-/// Messages were removed before the reader got to them.
+/// The frame for messages that were removed before they were sent; `first` is the oldest one held.
 pub(super) fn gap(first: Option<MessageId>) -> Bytes {
     let first = first.map(|id| id.to_string());
     Bytes::from(format!(
@@ -39,19 +39,21 @@ pub(super) fn gap(first: Option<MessageId>) -> Bytes {
     ))
 }
 
-/// As many of the pending messages as fit into one chunk; at least one.
+/// As many pending messages as fit into one chunk; at least one.
 pub(super) fn messages(pending: &mut VecDeque<Arc<Message>>) -> Bytes {
     let mut text = String::new();
     while text.len() < CHUNK_BYTES {
         let Some(message) = pending.pop_front() else {
             break;
         };
-        match serde_json::to_string(&message_answer(&message)) {
+        match serde_json::to_string(&message_response(&message)) {
             // Writing into a `String` cannot fail.
             Ok(data) => {
                 let _ = write!(text, "id: {}\nevent: message\ndata: {data}\n\n", message.id);
             }
-            Err(error) => tracing::error!(%error, id = %message.id, "a message cannot be written"),
+            Err(error) => {
+                tracing::error!(%error, id = %message.id, "a message could not be serialized")
+            }
         }
     }
     Bytes::from(text)

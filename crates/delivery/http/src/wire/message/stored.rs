@@ -10,28 +10,28 @@ use crate::wire::time::rfc3339;
 
 /// A stored message.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct MessageAnswer<'a> {
-    /// The message's id, a ULID; ids of a topic sort in store order.
+pub(crate) struct MessageResponse<'a> {
+    /// The id of the message, a ULID; the ids of a topic sort in store order.
     #[schema(
         min_length = 26,
         max_length = 26,
         example = "01KATQ2J00000000000000001F"
     )]
     id: String,
-    /// Where it is.
+    /// The topic of the message.
     topic: &'a str,
-    /// Its text.
+    /// The text of the message.
     message: &'a str,
-    /// What else the sender said about it.
+    /// The attributes of the message.
     attributes: BTreeMap<&'a str, &'a str>,
-    /// When the store accepted it.
+    /// The time at which the store accepted the message.
     #[schema(format = "date-time")]
     processed_at: String,
 }
 
 /// The wire form of a stored message.
-pub(crate) fn message_answer(message: &Message) -> MessageAnswer<'_> {
-    MessageAnswer {
+pub(crate) fn message_response(message: &Message) -> MessageResponse<'_> {
+    MessageResponse {
         id: message.id.to_string(),
         topic: message.topic.as_str(),
         message: message.content.as_str(),

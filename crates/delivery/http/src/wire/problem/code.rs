@@ -1,4 +1,4 @@
-//! The stable codes of errors: their status, their texts, and what the original said.
+//! The stable codes of errors, with their statuses and texts.
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::settings::Locale;
 
-/// What went wrong, as programs read it.
+/// The stable code of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Code {
@@ -27,7 +27,7 @@ pub(crate) enum Code {
     Internal,
 }
 
-/// What a code means: its name, status, the titles and details in Russian and English.
+/// The name, the status, and the title and detail of a code in Russian and English.
 struct Meaning {
     name: &'static str,
     status: StatusCode,
@@ -55,12 +55,12 @@ impl Code {
         Self::Internal,
     ];
 
-    /// The code called `name`.
+    /// The code with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == name)
     }
 
-    /// The code for an answer that came from below with nothing but its status.
+    /// The code for a response of actix-web that has only a status.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::UNAUTHORIZED => Self::Unauthorized,
@@ -95,7 +95,7 @@ impl Code {
         locale.pick(ru, en)
     }
 
-    /// Seconds to wait before another try, where one is worth it.
+    /// The seconds to wait before a retry, if a retry makes sense.
     pub(crate) fn retry_after(self) -> Option<u64> {
         match self {
             Self::RateLimited | Self::Overloaded | Self::StoreUnavailable | Self::NotReady => {
@@ -105,8 +105,7 @@ impl Code {
         }
     }
 
-    /// What the original service wrote into `error`; where it had no such answer, the English
-    /// title.
+    /// The original service's value of `error`; the English title if it had no such error.
     pub(crate) fn original(self) -> &'static str {
         match self {
             Self::MalformedJson => "Failed to decode JSON object",
@@ -128,19 +127,16 @@ impl Code {
             Self::MalformedJson => meaning(
                 "malformed-json",
                 StatusCode::BAD_REQUEST,
-                ("Тело запроса не является JSON", "The body is not JSON"),
+                ("Некорректный JSON", "Malformed JSON"),
                 (
                     "Тело запроса должно быть объектом JSON в кодировке UTF-8.",
-                    "The body has to be a JSON object in UTF-8.",
+                    "The request body must be a JSON object in UTF-8.",
                 ),
             ),
             Self::UnsupportedMediaType => meaning(
                 "unsupported-media-type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                (
-                    "Тип содержимого не поддерживается",
-                    "The media type is not supported",
-                ),
+                ("Неподдерживаемый тип содержимого", "Unsupported media type"),
                 (
                     "Отправьте JSON с заголовком Content-Type: application/json.",
                     "Send JSON with the header Content-Type: application/json.",
@@ -149,19 +145,19 @@ impl Code {
             Self::ValidationFailed => meaning(
                 "validation-failed",
                 StatusCode::BAD_REQUEST,
-                ("Запрос не прошёл проверку", "The request is not valid"),
+                ("Ошибка в данных запроса", "Validation failed"),
                 (
-                    "Хотя бы одно поле нарушает правило; все они перечислены в errors.",
-                    "At least one field breaks its rule; errors lists all of them.",
+                    "Хотя бы одно поле некорректно. Все такие поля перечислены в errors.",
+                    "At least one field is invalid. All of them are listed in errors.",
                 ),
             ),
             Self::PayloadTooLarge => meaning(
                 "payload-too-large",
                 StatusCode::PAYLOAD_TOO_LARGE,
-                ("Тело запроса слишком велико", "The body is too large"),
+                ("Слишком большой запрос", "Payload too large"),
                 (
-                    "Тело запроса длиннее, чем принимает сервер.",
-                    "The body is longer than the server takes.",
+                    "Запрос превышает допустимый размер.",
+                    "The request exceeds the maximum size.",
                 ),
             ),
             Self::NotFound => meaning(
@@ -169,35 +165,35 @@ impl Code {
                 StatusCode::NOT_FOUND,
                 ("Не найдено", "Not found"),
                 (
-                    "По этому адресу ничего нет.",
-                    "There is nothing at this address.",
+                    "Ресурс по этому адресу не существует.",
+                    "There is no resource at this address.",
                 ),
             ),
             Self::MethodNotAllowed => meaning(
                 "method-not-allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
-                ("Метод не поддерживается", "The method is not allowed"),
+                ("Метод не поддерживается", "Method not allowed"),
                 (
                     "Допустимые методы перечислены в заголовке Allow.",
-                    "The header Allow lists the methods that are.",
+                    "The allowed methods are listed in the Allow header.",
                 ),
             ),
             Self::Unauthorized => meaning(
                 "unauthorized",
                 StatusCode::UNAUTHORIZED,
-                ("Нужен токен", "A token is needed"),
+                ("Требуется токен", "Authentication required"),
                 (
-                    "Отправьте действительный токен: Authorization: Bearer <токен>.",
-                    "Send a valid token: Authorization: Bearer <token>.",
+                    "Отправьте действительный токен в заголовке Authorization: Bearer <токен>.",
+                    "Send a valid token in the header Authorization: Bearer <token>.",
                 ),
             ),
             Self::Forbidden => meaning(
                 "forbidden",
                 StatusCode::FORBIDDEN,
-                ("Недостаточно прав", "Not permitted"),
+                ("Недостаточно прав", "Forbidden"),
                 (
-                    "Токен не даёт на это права.",
-                    "The token does not permit this.",
+                    "У токена нет права на это действие.",
+                    "The token does not permit this action.",
                 ),
             ),
             Self::RateLimited => meaning(
@@ -205,8 +201,8 @@ impl Code {
                 StatusCode::TOO_MANY_REQUESTS,
                 ("Слишком много запросов", "Too many requests"),
                 (
-                    "Повторите после паузы из заголовка Retry-After.",
-                    "Try again after the seconds in Retry-After.",
+                    "Повторите запрос позже: заголовок Retry-After указывает, через сколько секунд.",
+                    "Try again after the number of seconds in the Retry-After header.",
                 ),
             ),
             Self::IdempotencyKeyReused => meaning(
@@ -214,49 +210,49 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 (
                     "Ключ идемпотентности уже использован",
-                    "The idempotency key was used before",
+                    "Idempotency key reused",
                 ),
                 (
-                    "С этим Idempotency-Key уже отправлено другое сообщение.",
-                    "Another message was sent with this Idempotency-Key.",
+                    "С этим ключом Idempotency-Key уже отправлено другое сообщение.",
+                    "Another message was already sent with this Idempotency-Key.",
                 ),
             ),
             Self::Overloaded => meaning(
                 "overloaded",
                 StatusCode::SERVICE_UNAVAILABLE,
-                ("Сервер перегружен", "The server is overloaded"),
+                ("Сервер перегружен", "Server overloaded"),
                 (
-                    "Сервер занят; повторите после паузы из заголовка Retry-After.",
-                    "The server is busy; try again after the seconds in Retry-After.",
+                    "Сервер временно не принимает запросы. Повторите позже: заголовок Retry-After указывает, через сколько секунд.",
+                    "The server cannot accept the request now. Try again after the number of seconds in the Retry-After header.",
                 ),
             ),
             Self::StoreUnavailable => meaning(
                 "store-unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
-                ("Хранилище недоступно", "The store is unavailable"),
+                ("Хранилище недоступно", "Store unavailable"),
                 (
-                    "Сообщения сейчас не сохранить и не прочитать; повторите позже с тем же \
+                    "Сообщения временно нельзя сохранить или прочитать. Повторите запрос позже с тем же \
                      Idempotency-Key.",
-                    "Messages cannot be stored or read now; try again later with the same \
+                    "Messages cannot be stored or read at the moment. Try again later with the same \
                      Idempotency-Key.",
                 ),
             ),
             Self::RequestTimeout => meaning(
                 "request-timeout",
                 StatusCode::REQUEST_TIMEOUT,
-                ("Время запроса истекло", "The request took too long"),
+                ("Время ожидания истекло", "Request timeout"),
                 (
-                    "Запрос не был прочитан и обработан вовремя.",
-                    "The request was not read and answered in time.",
+                    "Запрос не был получен и обработан за отведённое время.",
+                    "The request was not received and processed in time.",
                 ),
             ),
             Self::NotReady => meaning(
                 "not-ready",
                 StatusCode::SERVICE_UNAVAILABLE,
-                ("Сервер не готов", "The server is not ready"),
+                ("Сервер не готов", "Server not ready"),
                 (
-                    "Сервер запускается, останавливается или не может сохранять сообщения.",
-                    "The server is starting, is stopping, or cannot store messages.",
+                    "Сервер запускается, завершает работу или не может сохранять сообщения.",
+                    "The server is starting, shutting down, or unable to store messages.",
                 ),
             ),
             Self::Internal => meaning(
@@ -264,8 +260,8 @@ impl Code {
                 StatusCode::INTERNAL_SERVER_ERROR,
                 ("Внутренняя ошибка", "Internal error"),
                 (
-                    "Сервер ошибся; сообщите request_id тому, кто его обслуживает.",
-                    "The server failed; tell request_id to whoever runs it.",
+                    "Внутренняя ошибка сервера. Сообщите этот request_id администратору.",
+                    "Internal error. Give this request_id to the operator.",
                 ),
             ),
         }

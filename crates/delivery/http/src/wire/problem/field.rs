@@ -1,18 +1,18 @@
-//! What is wrong with one field: the rule's code and its texts.
+//! Problems of single fields: the broken rule, with its code and texts.
 
 use crate::settings::Locale;
 
-/// A field and the rule that it breaks.
+/// A field and its broken rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FieldProblem {
     pub(crate) field: String,
     pub(crate) code: FieldCode,
 }
 
-/// The rules that a field may break.
+/// The rule that a field breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FieldCode {
-    /// The field has to be there.
+    /// The field is missing.
     Required,
     /// The field is `null`.
     Null,
@@ -22,31 +22,31 @@ pub(crate) enum FieldCode {
     NotAnObject,
     /// The body is not an object.
     InvalidType,
-    /// There is no such field.
+    /// The field is unknown.
     Unknown,
-    /// The field is there twice.
+    /// The field is repeated.
     Duplicate,
-    /// The text is shorter or longer than this.
+    /// The text is too short or too long, in characters.
     Length { min: usize, max: usize },
     /// The text holds a control character.
     ControlCharacter,
     /// The text holds a character outside the configured set.
     Charset,
-    /// The topic's name breaks its pattern.
+    /// The topic name breaks its pattern.
     TopicPattern,
     /// The body's topic is not the path's.
     TopicMismatch,
-    /// There are more entries than this.
+    /// There are too many entries.
     TooMany { max: usize },
-    /// The attribute's key breaks its pattern.
+    /// The attribute key breaks its pattern.
     KeyPattern,
-    /// The header is no idempotency key.
+    /// The header is not an idempotency key.
     IdempotencyKey,
-    /// The text is no message id.
+    /// The text is not a message id.
     MessageId,
-    /// The number is not between these.
+    /// The number is out of range.
     Range { min: usize, max: usize },
-    /// The text is none of these.
+    /// The text is not one of the choices.
     Choice(&'static str),
     /// The parameter excludes another one.
     Excludes(&'static str),
@@ -105,30 +105,30 @@ impl FieldCode {
             Self::NotAnObject => "Значение должно быть объектом.".to_owned(),
             Self::InvalidType => "Тело запроса должно быть объектом.".to_owned(),
             Self::Unknown => "Неизвестное поле.".to_owned(),
-            Self::Duplicate => "Поле указано дважды.".to_owned(),
+            Self::Duplicate => "Поле указано несколько раз.".to_owned(),
             Self::Length { min, max } => format!("Длина должна быть от {min} до {max} символов."),
             Self::ControlCharacter => {
                 "Управляющие символы, кроме перевода строки и табуляции, не допускаются.".to_owned()
             }
             Self::Charset => {
-                "Допускаются буквы, цифры, _, пробелы и знаки -.,!?;:().".to_owned()
+                "Допускаются только буквы, цифры, _, пробельные символы и знаки -.,!?;:().".to_owned()
             }
             Self::TopicPattern => {
-                "Имя темы: от 1 до 64 символов a-z, 0-9, '.', '_', '-'; первым идёт буква или цифра."
+                "Имя темы: от 1 до 64 символов a-z, 0-9, '.', '_', '-'; первый символ — буква или цифра."
                     .to_owned()
             }
             Self::TopicMismatch => "Тема в теле запроса не совпадает с темой в адресе.".to_owned(),
             Self::TooMany { max } => format!("Допускается не больше {max} элементов."),
             Self::KeyPattern => {
-                "Имя атрибута: от 1 до 64 символов a-z, 0-9, '.', '_', '-'.".to_owned()
+                "Ключ атрибута: от 1 до 64 символов a-z, 0-9, '.', '_', '-'.".to_owned()
             }
             Self::IdempotencyKey => {
-                "Один заголовок с ключом из 1–255 видимых символов ASCII.".to_owned()
+                "Нужен один заголовок с ключом из 1–255 видимых символов ASCII.".to_owned()
             }
             Self::MessageId => "Идентификатор сообщения — ULID из 26 символов.".to_owned(),
             Self::Range { min, max } => format!("Число должно быть от {min} до {max}."),
-            Self::Choice(choices) => format!("Одно из значений: {choices}."),
-            Self::Excludes(other) => format!("Не сочетается с параметром {other}."),
+            Self::Choice(choices) => format!("Допустимые значения: {choices}."),
+            Self::Excludes(other) => format!("Нельзя использовать вместе с параметром {other}."),
             Self::NotHttp => "Запрос не соответствует HTTP/1.1.".to_owned(),
         }
     }
@@ -142,35 +142,35 @@ impl FieldCode {
             Self::NotAnObject => "Not a valid mapping type.".to_owned(),
             Self::InvalidType => "Invalid input type.".to_owned(),
             Self::Unknown => "Unknown field.".to_owned(),
-            Self::Duplicate => "The field is there twice.".to_owned(),
+            Self::Duplicate => "Duplicate field.".to_owned(),
             Self::ControlCharacter => {
                 "Control characters other than line feed and tab are not allowed.".to_owned()
             }
             Self::Charset => {
-                "Letters, digits, _, white space and -.,!?;:() are allowed.".to_owned()
+                "Only letters, digits, _, white space and -.,!?;:() are allowed.".to_owned()
             }
             Self::TopicPattern => {
-                "A topic has 1 to 64 characters of a-z, 0-9, '.', '_', '-', a letter or a digit first."
+                "A topic name has 1 to 64 characters: a-z, 0-9, '.', '_', '-'; the first is a letter or a digit."
                     .to_owned()
             }
-            Self::TopicMismatch => "The topic of the body is not the one of the path.".to_owned(),
+            Self::TopicMismatch => "The topic in the body differs from the topic in the path.".to_owned(),
             Self::TooMany { max } => format!("At most {max} entries are allowed."),
             Self::KeyPattern => {
-                "An attribute's key has 1 to 64 characters of a-z, 0-9, '.', '_', '-'.".to_owned()
+                "An attribute key has 1 to 64 characters: a-z, 0-9, '.', '_', '-'.".to_owned()
             }
             Self::IdempotencyKey => {
-                "One header with a key of 1 to 255 visible ASCII characters.".to_owned()
+                "Send one header with a key of 1 to 255 visible ASCII characters.".to_owned()
             }
             Self::MessageId => "A message id is a ULID of 26 characters.".to_owned(),
             Self::Range { min, max } => format!("The number must be between {min} and {max}."),
-            Self::Choice(choices) => format!("One of: {choices}."),
-            Self::Excludes(other) => format!("It excludes the parameter {other}."),
-            Self::NotHttp => "The request is not HTTP/1.1.".to_owned(),
+            Self::Choice(choices) => format!("Must be one of: {choices}."),
+            Self::Excludes(other) => format!("Cannot be combined with the parameter {other}."),
+            Self::NotHttp => "The request is not valid HTTP/1.1.".to_owned(),
         }
     }
 
-    /// What the original service said, whatever the client's language: English texts of its
-    /// validation library, and one Russian text of its own.
+    /// The text of the original service, in any language of the client: the English one of its
+    /// validation library, and one Russian one of its own.
     pub(crate) fn original(&self, field: &str) -> String {
         match self {
             Self::Required => self.russian(field),

@@ -1,4 +1,4 @@
-//! Whether a stream may go on: its token may end or be revoked while it is open.
+//! The grant of an open stream: its token may expire or be revoked meanwhile.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use posthorn_application::Grant;
 
 use crate::state::State;
 
-/// How often that is looked at; together with what processes may not know yet of a revocation it
-/// stays below the five seconds in which one is honoured.
+/// The interval between two checks. Together with the delay with which other processes learn of a
+/// revocation it is below five seconds, the time in which a revocation has to take effect.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a stream was granted, and when to look again.
-pub(super) struct Permit {
+/// The grant of a stream, checked at an interval.
+pub(super) struct GrantWatch {
     grant: Grant,
-    /// On the scale of the clock's monotonic time.
+    /// The monotonic time of the next check.
     next: Duration,
 }
 
-impl Permit {
+impl GrantWatch {
     pub(super) fn new(grant: Grant, state: &State) -> Self {
         let next = state.services.clock.monotonic().saturating_add(INTERVAL);
         Self { grant, next }
     }
 
-    /// Whether the stream may go on. It looks when it is time to, and otherwise answers yes.
-    pub(super) async fn holds(&mut self, state: &State) -> bool {
+    /// True if the stream is still permitted. Checks only if a check is due.
+    pub(super) async fn is_valid(&mut self, state: &State) -> bool {
         let services = &state.services;
         let now = services.clock.monotonic();
         if self.grant.claims().is_none() || now < self.next {
@@ -34,7 +34,7 @@ impl Permit {
         services.access.still_holds(&self.grant).await.is_ok()
     }
 
-    /// Waits for `duration`, or until the stream may not go on any more; says whether it may.
+    /// Waits for `duration`, or until the stream is not permitted any more; returns whether it is.
     pub(super) async fn wait(&mut self, duration: Duration, state: &State) -> bool {
         let clock = &state.services.clock;
         let end = clock.monotonic().saturating_add(duration);
@@ -48,7 +48,7 @@ impl Permit {
                 step = step.min(self.next.saturating_sub(now));
             }
             clock.sleep(step).await;
-            if !self.holds(state).await {
+            if !self.is_valid(state).await {
                 return false;
             }
         }

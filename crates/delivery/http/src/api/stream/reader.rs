@@ -1,0 +1,146 @@
+//! The reader of one stream: turns the events of a topic cursor into chunks.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{self, Bytes};
+use posthorn_application::{CursorEvent, StoreError, TopicCursor};
+use posthorn_domain::{Backoff, Message, Topic};
+use tokio::sync::watch;
+
+use super::frames;
+use super::grant_watch::GrantWatch;
+use crate::state::State;
+use crate::state::concurrency_limit::Permit;
+
+/// The interval of the comments that keep proxies from closing an idle stream.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The first wait after a failure of the store, and the longest.
+const BACKOFF_BASE: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// An open stream, counted until it is dropped.
+pub(super) struct OpenStream {
+    state: web::Data<State>,
+    _permit: Permit,
+}
+
+/// The state of a stream between two chunks.
+pub(super) struct StreamReader {
+    topic: Topic,
+    cursor: TopicCursor,
+    /// Messages read from the store and not sent yet.
+    pending: VecDeque<Arc<Message>>,
+    /// Becomes `true` when streams have to end.
+    stop: watch::Receiver<bool>,
+    backoff: Backoff,
+    /// True if a permanent error of the store is in the log.
+    has_logged_error: bool,
+    has_started: bool,
+    has_ended: bool,
+    open: OpenStream,
+    grant: GrantWatch,
+}
+
+impl StreamReader {
+    pub(super) fn new(
+        topic: Topic,
+        cursor: TopicCursor,
+        open: OpenStream,
+        grant: GrantWatch,
+    ) -> Self {
+        Self {
+            topic,
+            cursor,
+            pending: VecDeque::new(),
+            stop: open.state.services.stop_streams.clone(),
+            backoff: Backoff::new(BACKOFF_BASE, BACKOFF_MAX),
+            has_logged_error: false,
+            has_started: false,
+            has_ended: false,
+            open,
+            grant,
+        }
+    }
+
+    /// True if the last chunk was the final one.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// The next chunk; waits until there is one.
+    pub(super) async fn next_chunk(&mut self) -> Bytes {
+        // At once, so that the client knows its place before there is a message.
+        if !self.has_started {
+            self.has_started = true;
+            return frames::start(self.cursor.cursor());
+        }
+        // Before pending messages are sent: they may be many.
+        if *self.stop.borrow() || !self.grant.is_valid(&self.open.state).await {
+            return self.end();
+        }
+        if self.pending.is_empty() {
+            let event = tokio::select! {
+                // An error means that the server is gone, which ends the stream as well.
+                _ = self.stop.wait_for(|stop| *stop) => return self.end(),
+                event = self.cursor.next() => event,
+                is_valid = self.grant.wait(HEARTBEAT, &self.open.state) => {
+                    return if is_valid { frames::heartbeat() } else { self.end() };
+                }
+            };
+            match event {
+                Ok(CursorEvent::Gap { first }) => {
+                    self.backoff.reset();
+                    return frames::gap(first);
+                }
+                Ok(CursorEvent::Messages(messages)) => self.pending.extend(messages),
+                Err(error) => return self.back_off(&error).await,
+            }
+            self.backoff.reset();
+        }
+        frames::messages(&mut self.pending)
+    }
+
+    fn end(&mut self) -> Bytes {
+        self.has_ended = true;
+        frames::bye()
+    }
+
+    /// Waits before the next attempt to read; the stream stays open and keeps its cursor.
+    async fn back_off(&mut self, error: &StoreError) -> Bytes {
+        if error.is_transient() || self.has_logged_error {
+            tracing::debug!(%error, "a stream waits for the store");
+        } else {
+            // Only once: every attempt will fail like this one.
+            self.has_logged_error = true;
+            let (topic, after) = (&self.topic, self.cursor.cursor());
+            tracing::error!(%error, %topic, %after, "a stream cannot read the store");
+        }
+        let wait = self.backoff.next_wait();
+        let clock = &self.open.state.services.clock;
+        tokio::select! {
+            _ = self.stop.wait_for(|stop| *stop) => {}
+            () = clock.sleep(wait) => {}
+        }
+        frames::heartbeat()
+    }
+}
+
+impl OpenStream {
+    /// Counts a stream, unless the maximum are open.
+    pub(super) fn acquire(state: &web::Data<State>) -> Option<Self> {
+        let permit = state.streams.acquire(state.settings.max_streams)?;
+        state.services.request_metrics.stream_changed(true);
+        Some(Self {
+            state: state.clone(),
+            _permit: permit,
+        })
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.state.services.request_metrics.stream_changed(false);
+    }
+}

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use posthorn_domain::{
     AttributeError, Attributes, ContentError, ContentRules, MessageContent, Topic,
 };
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -20,7 +21,8 @@ use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
 const WHOLE: &str = "_schema";
 
 /// A message to accept, as the OpenAPI document describes it.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
 #[schema(example = json!({"message": "The door is open", "topic": "house", "attributes": {"room": "hall"}}))]
 pub(crate) struct MessageBody {

@@ -75,7 +75,7 @@ async fn an_invalid_token_is_refused_with_its_reason_also_where_none_is_needed()
         for path in [TOPIC, "/api/v1/ping", "/api/ping"] {
             let answer = call(&server, "GET", path, "bad").await;
             let problem = answer.assert_problem(401, "unauthorized");
-            let detail = format!("The token is refused: {reason}.");
+            let detail = format!("The token is invalid: {reason}.");
             assert_eq!(problem["detail"], detail.as_str());
             let challenge = format!(
                 r#"Bearer realm="posthorn", error="invalid_token", error_description="{reason}""#
@@ -192,7 +192,7 @@ async fn a_revoked_token_is_refused_until_it_would_have_ended() {
     let problem = answer.assert_problem(401, "unauthorized");
     assert_eq!(
         problem["detail"],
-        "The token is refused: the token was revoked."
+        "The token is invalid: the token was revoked."
     );
     assert_eq!(call(&server, "GET", TOPIC, "admin").await.status, 200);
     let id = TokenId::parse("id-of-alice").unwrap();

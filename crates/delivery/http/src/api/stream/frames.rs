@@ -52,7 +52,7 @@ pub(super) fn messages(pending: &mut VecDeque<Arc<Message>>) -> Bytes {
                 let _ = write!(text, "id: {}\nevent: message\ndata: {data}\n\n", message.id);
             }
             Err(error) => {
-                tracing::error!(%error, id = %message.id, "a message could not be serialized")
+                tracing::error!(%error, id = %message.id, "a message could not be serialized");
             }
         }
     }

@@ -83,11 +83,17 @@ impl StreamReader {
         if self.pending.is_empty() {
             let event = tokio::select! {
                 // An error means that the server is gone, which ends the stream as well.
-                _ = self.stop.wait_for(|stop| *stop) => return self.end(),
-                event = self.cursor.next() => event,
+                _ = self.stop.wait_for(|stop| *stop) => None,
+                event = self.cursor.next() => Some(event),
                 is_valid = self.grant.wait(HEARTBEAT, &self.open.state) => {
-                    return if is_valid { frames::heartbeat() } else { self.end() };
+                    if is_valid {
+                        return frames::heartbeat();
+                    }
+                    None
                 }
+            };
+            let Some(event) = event else {
+                return self.end();
             };
             match event {
                 Ok(CursorEvent::Gap { first }) => {

@@ -24,7 +24,7 @@ use crate::requests::{BodyState, RequestTracker};
 use crate::timeouts::{ConnectionSettings, ConnectionTimeouts};
 
 /// A client's connection, as actix-http reads and writes it.
-pub(crate) struct Connection<Io> {
+pub(crate) struct ClientConnection<Io> {
     io: Io,
     peer: Option<SocketAddr>,
     hooks: Rc<dyn ConnectionHooks>,
@@ -38,7 +38,7 @@ pub(crate) struct Connection<Io> {
     error_response: Option<Bytes>,
 }
 
-impl<Io> Connection<Io> {
+impl<Io> ClientConnection<Io> {
     pub(crate) fn new(
         io: Io,
         peer: Option<SocketAddr>,
@@ -80,14 +80,14 @@ impl<Io> Connection<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
     /// Ends the connection of a client that has used up its time. Ready without bytes means the end of the input to
     /// actix-http, which then closes.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.timeouts.is_write_blocked() {
-            return Poll::Ready(Err(self.slow_reader_error()));
-        }
         if !self.is_expired {
+            if self.timeouts.is_write_blocked() {
+                return Poll::Ready(Err(self.slow_reader_error()));
+            }
             self.is_expired = true;
             // A partial head gets a response, unless the rest of a body may still precede it.
             if self.timeouts.has_partial_head() && self.requests.body_state() == BodyState::Complete
@@ -95,11 +95,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
                 self.error_response = Some(self.render_error(StatusCode::REQUEST_TIMEOUT));
             }
         }
+        // From here on the write of the response has its own limit.
         self.poll_write_error_response(cx)
     }
 }
 
-impl<Io> Drop for Connection<Io> {
+impl<Io> Drop for ClientConnection<Io> {
     fn drop(&mut self) {
         self.hooks.closed();
     }

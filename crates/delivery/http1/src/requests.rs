@@ -9,10 +9,10 @@ use std::task::Waker;
 
 /// The requests of one connection. Every request has it as `conn_data`.
 #[derive(Clone, Debug, Default)]
-pub struct RequestTracker(Rc<Shared>);
+pub struct RequestTracker(Rc<RequestState>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct RequestState {
     started: Cell<u64>,
     in_flight: Cell<usize>,
     demand: Cell<Option<usize>>,
@@ -97,7 +97,7 @@ impl BodyDemand {
     }
 }
 
-impl Shared {
+impl RequestState {
     fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();

@@ -16,7 +16,7 @@ use actix_service::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::connection::Connection;
+use crate::connection::ClientConnection;
 use crate::hooks::ConnectionHooks;
 use crate::requests::{BodyState, InFlightGuard, RequestTracker};
 use crate::timeouts::ConnectionSettings;
@@ -96,12 +96,12 @@ where
         .keep_alive(settings.keep_alive)
         .client_request_timeout(settings.header_timeout)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        .on_connect_ext(|connection: &Connection<Io>, data: &mut Extensions| {
+        .on_connect_ext(|connection: &ClientConnection<Io>, data: &mut Extensions| {
             connection.add_data(data);
         })
         .h1(app);
     fn_service(move |(io, peer)| {
-        let connection = Connection::new(io, peer, settings, hooks.clone());
+        let connection = ClientConnection::new(io, peer, settings, hooks.clone());
         ready(Ok((connection, peer)))
     })
     .and_then(http)

@@ -8,9 +8,9 @@ use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
-use super::Connection;
+use super::ClientConnection;
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
     /// Reads behind a request in flight: a little is held back, so that a disconnect is seen. Never ready with bytes.
     fn poll_read_behind(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(mut held) = self.throttle.hold_buffer() {
@@ -64,7 +64,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientConnection<Io> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

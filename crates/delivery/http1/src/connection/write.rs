@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Connection;
+use super::ClientConnection;
 use crate::default_error::detect_default_error;
 use crate::requests::BodyState;
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
     /// Writes what remains of the complete error response.
     pub(super) fn poll_write_error_response(
         &mut self,
@@ -67,7 +67,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
+impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientConnection<Io> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -49,3 +49,22 @@ async fn a_client_that_does_not_read_is_cut_off() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_late_head_is_not_a_request() {
+    run(async {
+        // Smaller than the response, so that the server still writes it when the rest comes.
+        let mut client = Client::connect(16).await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.head().await;
+        client.body(5).await;
+        client.send("GET / HTTP/1.1\r\nHo").await;
+        tokio::time::sleep(HEADER_TIMEOUT * 2).await;
+        client.send("st: a\r\n\r\n").await;
+        let response = client.rest().await;
+        assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+        assert!(response.ends_with("an error"), "{response}");
+        assert_eq!(response.matches("HTTP/1.1").count(), 1, "{response}");
+    })
+    .await;
+}

@@ -1,7 +1,8 @@
-//! The connection over an in-memory byte stream with a controlled clock, under an application of four paths.
+//! The connection over an in-memory byte stream with a controlled clock, under an application of a few paths.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod bodies;
 mod default_errors;
 mod disconnects;
 mod late_clients;

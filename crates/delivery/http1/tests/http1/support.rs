@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use actix_http::body::{BodyStream, BoxBody};
 use actix_http::error::DispatchError;
-use actix_http::{Extensions, Request, Response, StatusCode};
+use actix_http::{Extensions, HttpMessage, Request, Response, StatusCode};
 use actix_service::{Service, ServiceFactory, fn_service};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use posthorn_http1::{
-    ClientDisconnected, ConnectionHooks, ConnectionSettings, RequestTracker, connection_service,
+    BodyState, ClientDisconnected, ConnectionHooks, ConnectionSettings, RequestTracker,
+    connection_service,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Notify;
@@ -26,7 +27,7 @@ pub(crate) struct Recorder {
     pub(crate) open: Cell<i32>,
     pub(crate) slow_readers: Cell<u32>,
     pub(crate) errors: RefCell<Vec<u16>>,
-    /// Lets the handlers of `/slow` respond.
+    /// Lets the handlers of `/slow` and `/read-late` continue.
     pub(crate) release: Notify,
 }
 
@@ -137,6 +138,11 @@ async fn handle(
             recorder.release.notified().await;
             response.body("hello").map_into_boxed_body()
         }
+        "/read-late" => {
+            recorder.release.notified().await;
+            let body = read(request).await;
+            response.body(body.to_string()).map_into_boxed_body()
+        }
         "/large" => response.body("x".repeat(1_000_000)).map_into_boxed_body(),
         "/stream" => {
             let disconnected: ClientDisconnected = request.conn_data().cloned().unwrap();
@@ -150,4 +156,17 @@ async fn handle(
         }
         _ => response.body("hello").map_into_boxed_body(),
     })
+}
+
+/// Reads a body to its end; returns its length.
+async fn read(mut request: Request) -> usize {
+    let requests: RequestTracker = request.conn_data().cloned().unwrap();
+    let mut payload = request.take_payload();
+    let _demand = requests.demand_body(0);
+    let mut length = 0;
+    while let Some(chunk) = payload.next().await {
+        length += chunk.unwrap().len();
+    }
+    requests.set_body_state(BodyState::Complete);
+    length
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ClientConnection;
@@ -75,22 +75,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientConnection<Io> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.error_response.is_none() {
-            let Some(found) = detect_default_error(buf) else {
+            let Some(status) = detect_default_error(buf) else {
                 return this.poll_write_io(cx, buf);
             };
-            // First what stands before the bare response. actix-http then writes the rest, which is found again.
-            if !found.before.is_empty() {
-                return this.poll_write_io(cx, found.before);
-            }
-            this.error_response = Some(if this.requests.body_state() == BodyState::Complete {
-                this.render_error(found.status)
-            } else {
-                // It is about the body of a request that has its response, and a request has no two.
-                Bytes::new()
-            });
+            this.error_response = Some(this.render_error(status));
         }
         // actix-http writes the same bytes again until they are reported as written. A bare response is always the
-        // last of its connection, so `buf` ends with it.
+        // last of its connection, so nothing follows it.
         ready!(this.poll_write_error_response(cx))?;
         Poll::Ready(Ok(buf.len()))
     }

@@ -16,7 +16,7 @@ fn check(response: &str, status: u16) {
 #[tokio::test(start_paused = true)]
 async fn a_malformed_head_gets_the_response_of_the_application() {
     run(async {
-        let mut client = Client::connect(64).await;
+        let mut client = Client::connect(4096).await;
         client.send("NOT HTTP\r\n\r\n").await;
         check(&client.rest().await, 400);
         assert_eq!(*client.recorder.errors.borrow(), [400]);
@@ -40,7 +40,7 @@ async fn a_large_head_gets_the_response_of_the_application() {
 #[tokio::test(start_paused = true)]
 async fn the_response_before_a_malformed_head_is_whole() {
     run(async {
-        let mut client = Client::connect(64).await;
+        let mut client = Client::connect(4096).await;
         client
             .send("GET / HTTP/1.1\r\nHost: a\r\n\r\nNOT HTTP\r\n\r\n")
             .await;
@@ -54,7 +54,7 @@ async fn the_response_before_a_malformed_head_is_whole() {
 #[tokio::test(start_paused = true)]
 async fn the_first_head_gets_the_response_of_the_application_when_it_is_late() {
     run(async {
-        let mut client = Client::connect(64).await;
+        let mut client = Client::connect(4096).await;
         client.send("GET / HTTP/1.1\r\nHo").await;
         check(&client.rest().await, 408);
     })

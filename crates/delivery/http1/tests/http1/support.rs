@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_http::body::{BodyStream, BoxBody};
 use actix_http::error::DispatchError;
-use actix_http::{Extensions, HttpMessage, Request, Response, StatusCode};
+use actix_http::{Extensions, Request, Response, StatusCode};
 use actix_service::{Service, ServiceFactory, fn_service};
 use futures_util::{StreamExt, stream};
 use posthorn_http1::{
@@ -27,6 +27,8 @@ pub(crate) struct Recorder {
     pub(crate) open: Cell<i32>,
     pub(crate) slow_readers: Cell<u32>,
     pub(crate) errors: RefCell<Vec<u16>>,
+    /// How many requests the application got.
+    pub(crate) requests: Cell<u32>,
     /// Lets the handlers of `/slow` and `/read-late` continue.
     pub(crate) release: Notify,
 }
@@ -131,6 +133,7 @@ async fn handle(
     request: Request,
     recorder: Rc<Recorder>,
 ) -> Result<Response<BoxBody>, Response<BoxBody>> {
+    recorder.requests.set(recorder.requests.get() + 1);
     let mut response = Response::build(StatusCode::OK);
     response.insert_header(("x-request-id", "1"));
     Ok(match request.path() {

@@ -92,7 +92,7 @@ impl<V: Send + Sync> Cache<V> for Fallback<dyn Cache<V>> {
     /// Clears both, for the same reason.
     async fn clear(&self) -> Result<(), BackendError> {
         self.secondary.clear().await?;
-        self.run(|cache| cache.clear()).await
+        self.run(Cache::clear).await
     }
 }
 

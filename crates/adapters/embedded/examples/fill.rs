@@ -16,7 +16,7 @@ use posthorn_application::{Append, Clock, MessageStore};
 use posthorn_domain::{Attributes, Durability, MessageContent, NewMessage, Timestamp, Topic};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 
-/// How many appends are under way at once.
+/// The number of concurrent appends.
 const BATCH: usize = 512;
 
 struct WallClock;

@@ -5,7 +5,7 @@ use posthorn_application::{ConsumerError, ConsumerNotifier, StoreError};
 use posthorn_domain::{ConsumerKey, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::sql::append::Group;
+use crate::sql::write_batch::WriteBatch;
 
 /// The reply to a call.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ConsumerError>>;
@@ -20,7 +20,7 @@ pub(crate) trait ConsumerCall: Send {
 
     /// Executes the call in the open transaction and keeps the outcome. It may be called again
     /// after the transaction was rolled back.
-    fn execute(&mut self, batch: &mut Group<'_>, now: Timestamp) -> rusqlite::Result<()>;
+    fn execute(&mut self, batch: &mut WriteBatch<'_>, now: Timestamp) -> rusqlite::Result<()>;
 
     /// Wakes the watchers and sends the outcome, which is committed.
     fn reply(self: Box<Self>, notifier: &ConsumerNotifier);
@@ -40,7 +40,7 @@ pub(crate) struct ConsumerOperation<T, F> {
 impl<T, F> ConsumerOperation<T, F>
 where
     T: Send + 'static,
-    F: FnMut(&mut Group<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send + 'static,
+    F: FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send + 'static,
 {
     /// A call of `run`; `key` names the consumer whose watchers it may wake.
     pub(crate) fn new(key: Option<ConsumerKey>, run: F, reply: Reply<T>) -> Self {
@@ -56,13 +56,13 @@ where
 impl<T, F> ConsumerCall for ConsumerOperation<T, F>
 where
     T: Send,
-    F: FnMut(&mut Group<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send,
+    F: FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send,
 {
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 
-    fn execute(&mut self, batch: &mut Group<'_>, now: Timestamp) -> rusqlite::Result<()> {
+    fn execute(&mut self, batch: &mut WriteBatch<'_>, now: Timestamp) -> rusqlite::Result<()> {
         self.outcome = Some((self.run)(batch, now)?);
         Ok(())
     }

@@ -13,17 +13,17 @@ use posthorn_domain::{
 };
 
 use crate::consumer_call::{ConsumerOperation, Executed};
-use crate::sql::append::Group;
 use crate::sql::consumers::{self, Call, with_consumer};
+use crate::sql::write_batch::WriteBatch;
 use crate::store::EmbeddedStore;
-use crate::writer::Command;
+use crate::writer::command::Command;
 
 impl EmbeddedStore {
     /// Executes `operation` on the writer; `key` names the consumer whose watchers it may wake.
     async fn call<T: Send + 'static>(
         &self,
         key: Option<&ConsumerKey>,
-        operation: impl FnMut(&mut Group<'_>, Timestamp) -> rusqlite::Result<Executed<T>>
+        operation: impl FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>>
         + Send
         + 'static,
     ) -> Result<T, ConsumerError> {

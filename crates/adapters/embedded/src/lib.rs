@@ -1,15 +1,13 @@
-//! The message store in one SQLite file that every operator can open with the `sqlite3` shell.
+//! The message store in one SQLite file, which operators can open with the `sqlite3` shell.
 //!
-//! One thread writes and commits whatever waits as one group, so that one `fsync` serves many
-//! callers; a few threads read beside it. The tables are documented in [`schema`].
+//! One thread writes and commits all waiting commands in one transaction, so that one `fsync` serves
+//! many callers; a few threads read beside it. The tables are documented in [`schema`].
 
 mod consumer_call;
 mod consumer_store;
-mod fault;
-mod identity;
-mod lock;
+mod error;
+mod file;
 mod open;
-mod place;
 mod readers;
 pub mod schema;
 mod settings;
@@ -17,6 +15,6 @@ mod sql;
 mod store;
 mod writer;
 
-pub use open::OpenError;
+pub use error::OpenError;
 pub use settings::EmbeddedStoreSettings;
 pub use store::EmbeddedStore;

@@ -8,25 +8,25 @@ use posthorn_application::StoreError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::fault::{closed, store_error};
+use crate::error::{closed, store_error};
 
-/// A read to run on some thread's connection.
+/// A read, to run on the connection of any thread.
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// Hands reads to the threads.
+/// The reading threads and their queue.
 pub(crate) struct Readers {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
-    /// Starts a thread for each connection; at most `queue` reads wait.
+    /// Starts a thread for each connection. At most `queue` reads wait.
     pub(crate) fn start(connections: Vec<Connection>, queue: usize) -> io::Result<Self> {
-        let (jobs, waiting) = mpsc::channel::<Job>(queue);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let (jobs, queued) = mpsc::channel::<Job>(queue);
+        let queued = Arc::new(Mutex::new(queued));
         let start = |connection| {
-            let waiting = Arc::clone(&waiting);
-            let run = move || run(&connection, &waiting);
+            let queued = Arc::clone(&queued);
+            let run = move || run(&connection, &queued);
             std::thread::Builder::new()
                 .name("store-reader".to_owned())
                 .spawn(run)
@@ -51,9 +51,9 @@ impl Readers {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let (reply, answer) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            // Nobody may be there any more to take the answer, or to need it.
+            // Skips a read whose caller no longer waits.
             if !reply.is_closed() {
                 let _ = reply.send(read(connection));
             }
@@ -62,27 +62,27 @@ impl Readers {
             .send(job)
             .await
             .map_err(|_| closed())?;
-        answer
+        result
             .await
             .map_err(|_| closed())?
             .map_err(|error| store_error(&error))
     }
 
-    /// Takes no more reads; the threads end after those that wait.
+    /// Rejects further reads. The threads end after the queued ones.
     pub(crate) fn close(&self) {
         *self.jobs.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The threads, to be waited for once.
+    /// Removes and returns the threads, to be joined.
     pub(crate) fn take_threads(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn run(connection: &Connection, waiting: &Mutex<mpsc::Receiver<Job>>) {
+fn run(connection: &Connection, queued: &Mutex<mpsc::Receiver<Job>>) {
     loop {
-        // One thread waits for a read, the others for their turn to wait.
-        let job = waiting
+        // One thread waits for a job; the others wait for the lock.
+        let job = queued
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .blocking_recv();

@@ -1,15 +1,15 @@
-//! The tables, and the steps that led to them.
+//! The tables, and the migrations that create them.
 //!
 //! | table | a row is | columns |
 //! | --- | --- | --- |
-//! | `topics` | a topic | `name`; `message_count`, how many messages it holds; `last_ms`, the time of the last one it got; `pruned_ms`, `pruned_seq`, the id of the newest message that retention removed, or zeros |
+//! | `topics` | a topic | `name`; `message_count`, the number of its messages; `last_ms`, the time of its last message; `pruned_ms`, `pruned_seq`, the id of the newest message that retention removed, or zeros |
 //! | `messages` | a message | `topic_id`; its id as `ms`, milliseconds since the Unix epoch, and `seq`; `content`; `attributes`, a JSON object or `NULL` |
-//! | `idempotency_keys` | a remembered key | `topic_id`, `key`; `fingerprint`, SHA-256 of what was sent; `ms`, `seq`, `durability`, `pod` of the first receipt; `expires_ms` |
-//! | `denied_tokens` | a revoked token | `jti`, its id; `until_ms`, when it would have ended by itself |
+//! | `idempotency_keys` | an idempotency key | `topic_id`, `key`; `fingerprint`, SHA-256 of the message; `ms`, `seq`, `durability`, `pod` of the first receipt; `expires_ms` |
+//! | `denied_tokens` | a revoked token | `jti`, its id; `until_ms`, the time from which it is expired anyway |
 //! | `consumers` | a consumer | `topic_id`, `kind`, `name`; `tag`, the version of its settings; `lease_ms`, `max_attempts`, `backoff_ms` (separated by commas), `max_in_flight`; `cursor_ms`, `cursor_seq`: later messages are new; `behind`, how many messages the topic holds up to the cursor; `leased`, `waiting`, `copies`, the numbers of its deliveries with a lease, without one, with a copy; `dead`, the number of its dead letters; `missed`, `dead_dropped`; `last_pull_ms` |
 //! | `deliveries` | a message that was handed out, or redriven, and is not settled | `consumer_id`; the id as `ms`, `seq`; `nonce`, the random bits of the lease, `NULL` while it waits; `attempt`, of the lease or the next one; `due_ms`, the end of the lease or the time from which it is due; `fate`, 1 if retention and 2 if a client removed the leased message, else 0; `reason` of the last failure; `content`, `attributes`, a copy if it was redriven |
 //! | `dead_letters` | a message that was given up | `consumer_id`; `ms`, `seq`, `content`, `attributes` as in `messages`; `attempts`, `reason`, `died_ms` |
-//! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever given; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic that is not in `topics` any more; `clean`, 1 after an orderly stop |
+//! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever assigned; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic without a row; `clean`, 1 after an orderly stop |
 //!
 //! Ids are ULIDs of `ms` and `seq`. The newest messages of a topic, in the shell:
 //!
@@ -20,11 +20,11 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// Marks the file as Posthorn's, for `file(1)` and for us: `PsHn` in ASCII.
+/// The `application_id` of a file of Posthorn: `PsHn` in ASCII.
 pub(crate) const APPLICATION_ID: i32 = 0x5073_486e;
 
-/// The steps from an empty file on; the file's `user_version` says how many were taken. A step is
-/// never changed once it was released: a new one follows it.
+/// The migrations from an empty file; the file's `user_version` is the number of those applied. A
+/// released migration is never changed: a new one follows it.
 pub(crate) const STEPS: &[&str] = &[
     "
 CREATE TABLE topics (
@@ -124,23 +124,23 @@ CREATE TABLE dead_letters (
 ",
 ];
 
-/// The file was made by a later version of Posthorn.
+/// The file was written by a later version of Posthorn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooNew {
     pub(crate) found: i64,
 }
 
-/// Makes the tables in an empty file, for whoever measures the engine alone.
+/// Creates the tables in an empty file, for benchmarks of the engine alone.
 pub fn create(connection: &mut Connection) -> rusqlite::Result<()> {
     migrate(connection).map(|_| ())
 }
 
-/// Takes the steps that are missing, each in a transaction of its own.
+/// Applies the missing migrations, each in a transaction of its own.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), TooNew>> {
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let Some(missing) = usize::try_from(found)
         .ok()
-        .and_then(|taken| STEPS.get(taken..))
+        .and_then(|applied| STEPS.get(applied..))
     else {
         return Ok(Err(TooNew { found }));
     };
@@ -159,14 +159,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_leads_to_the_newest_schema() {
-        for taken in 0..=STEPS.len() {
+    fn every_version_migrates_to_the_newest_schema() {
+        for applied in 0..=STEPS.len() {
             let mut connection = Connection::open_in_memory().unwrap();
-            for step in &STEPS[..taken] {
+            for step in &STEPS[..applied] {
                 connection.execute_batch(step).unwrap();
             }
             connection
-                .pragma_update(None, "user_version", i64::try_from(taken).unwrap())
+                .pragma_update(None, "user_version", i64::try_from(applied).unwrap())
                 .unwrap();
             migrate(&mut connection).unwrap().unwrap();
             let clean: i64 = connection
@@ -177,13 +177,13 @@ mod tests {
                 )
                 .unwrap();
             assert_eq!(clean, 1);
-            // A second time there is nothing to do.
+            // A second call changes nothing.
             migrate(&mut connection).unwrap().unwrap();
         }
     }
 
     #[test]
-    fn a_file_of_a_later_version_is_left_alone() {
+    fn a_file_of_a_later_version_is_rejected() {
         let mut connection = Connection::open_in_memory().unwrap();
         for version in [999, -1] {
             connection

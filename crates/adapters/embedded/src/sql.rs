@@ -1,10 +1,12 @@
-//! What is asked of SQLite: the statements, and rows to values and back.
+//! The SQL statements, and the conversion of rows to values and back.
 
-pub(crate) mod append;
 pub(crate) mod consumers;
+pub(crate) mod idempotency_keys;
 pub(crate) mod prune;
 pub(crate) mod read;
 pub(crate) mod revocations;
+pub(crate) mod write_batch;
+pub(crate) mod writer_cache;
 
 use std::sync::Arc;
 
@@ -12,37 +14,50 @@ use posthorn_domain::{Attributes, Message, MessageContent, MessageId, Timestamp,
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 
-/// A topic's key in the other tables.
+/// The primary key of a topic.
 pub(crate) type TopicId = i64;
 
-/// The two columns of an id. A sequence number beyond SQLite's integers is above every one that
-/// the store gives, and so is the greatest integer.
-pub(crate) fn columns(id: MessageId) -> (i64, i64) {
+/// An id as the columns `ms` and `seq`, which sort as the id does.
+pub(crate) type IdColumns = (i64, i64);
+
+/// The columns of an id. A sequence number beyond SQLite's integers is clamped: it stays above every
+/// number that the store assigns.
+pub(crate) fn columns(id: MessageId) -> IdColumns {
     let clamped = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     (clamped(id.timestamp().as_millis()), clamped(id.sequence()))
 }
 
 /// The id in two columns.
-pub(crate) fn id(ms: i64, seq: i64) -> MessageId {
+pub(crate) fn id((ms, seq): IdColumns) -> MessageId {
     let number = |column: i64| u64::try_from(column).unwrap_or(0);
     MessageId::new(Timestamp::from_millis(number(ms)), number(seq))
+}
+
+/// A time as a column.
+pub(crate) fn millis(timestamp: Timestamp) -> i64 {
+    i64::try_from(timestamp.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// True if a statement changed as many rows as its budget allows, so that there may be more.
+pub(crate) fn is_exhausted(changed: usize, budget: i64) -> bool {
+    i64::try_from(changed).unwrap_or(i64::MAX) >= budget
 }
 
 /// The message in the columns `ms`, `seq`, `content`, `attributes`.
 pub(crate) fn message(topic: &Topic, row: &Row<'_>) -> rusqlite::Result<Arc<Message>> {
     let attributes = match row.get_ref(3)?.as_str_or_null()? {
-        Some(json) => attributes_of(json)?,
+        Some(json) => parse_attributes(json)?,
         None => Attributes::default(),
     };
     Ok(Arc::new(Message {
-        id: id(row.get(0)?, row.get(1)?),
+        id: id((row.get(0)?, row.get(1)?)),
         topic: topic.clone(),
         content: MessageContent::from_store(row.get::<_, String>(2)?),
         attributes,
     }))
 }
 
-/// The JSON of the attributes; nothing for none.
+/// The attributes as a JSON object; `None` if there are none.
 pub(crate) fn attributes_json(attributes: &Attributes) -> Option<String> {
     if attributes.is_empty() {
         return None;
@@ -54,7 +69,7 @@ pub(crate) fn attributes_json(attributes: &Attributes) -> Option<String> {
     Some(serde_json::Value::Object(map).to_string())
 }
 
-fn attributes_of(json: &str) -> rusqlite::Result<Attributes> {
+fn parse_attributes(json: &str) -> rusqlite::Result<Attributes> {
     let unreadable = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::FromSqlConversionFailure(3, Type::Text, error)
     };

@@ -1,4 +1,4 @@
-//! The port, over the writing thread and the reading threads.
+//! The ports over the threads of the writer and the readers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +15,15 @@ use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic}
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::fault::{backend_error, closed, timed_out};
-use crate::open::{OpenError, open_reader, open_writer};
+use crate::error::{OpenError, backend_error, closed, timed_out};
+use crate::open::{open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
 use crate::sql::{read, revocations};
-use crate::writer::{Command, Notifiers, Writer};
+use crate::writer::command::{Command, Reply};
+use crate::writer::{Notifiers, Writer};
 
-/// Messages in one SQLite file, owned by this process.
+/// Stores messages in one SQLite file, which this process owns.
 ///
 /// Every operation is bounded by [`EmbeddedStoreSettings::timeout`].
 pub struct EmbeddedStore {
@@ -38,10 +39,10 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the file and starts the threads. It reads and writes files, so it may block.
+    /// Opens the file and starts the threads. It blocks on file I/O.
     ///
     /// # Errors
-    /// The file cannot be opened, and why.
+    /// The file cannot be opened.
     pub fn open(
         settings: &EmbeddedStoreSettings,
         clock: Arc<dyn Clock>,
@@ -52,14 +53,19 @@ impl EmbeddedStore {
         let notifiers = Notifiers::default();
         let failing = Arc::new(AtomicBool::new(false));
         let durability = settings.durability;
-        let (commands, waiting) = mpsc::channel(settings.queue.max(1));
-        let shared = (notifiers.clone(), Arc::clone(&failing));
-        let writer = Writer::new(opened, durability, Arc::clone(&clock), shared.0, shared.1)
-            .map_err(|reason| OpenError::Sqlite {
-                path: settings.path.clone(),
-                reason,
-            })?;
-        let writer = writer.start(waiting).map_err(OpenError::Thread)?;
+        let (commands, queued) = mpsc::channel(settings.queue.max(1));
+        let writer = Writer::new(
+            opened,
+            durability,
+            Arc::clone(&clock),
+            notifiers.clone(),
+            Arc::clone(&failing),
+        );
+        let writer = writer.map_err(|reason| OpenError::Sqlite {
+            path: settings.path.clone(),
+            reason,
+        })?;
+        let writer = writer.start(queued).map_err(OpenError::Thread)?;
         let readers =
             Readers::start(connections, settings.queue.max(1)).map_err(OpenError::Thread)?;
         Ok(Self {
@@ -75,22 +81,22 @@ impl EmbeddedStore {
         })
     }
 
-    /// Hands a command to the writer and waits for its answer, all within the time-out.
+    /// Sends a command to the writer and waits for its outcome, within the time limit.
     pub(crate) async fn write<T, E: From<StoreError>>(
         &self,
-        command: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Command,
+        command: impl FnOnce(Reply<T, E>) -> Command,
     ) -> Result<T, E> {
         self.check_open()?;
-        let (reply, answer) = oneshot::channel();
-        let asked = async {
+        let (reply, outcome) = oneshot::channel();
+        let call = async {
             self.commands
                 .send(command(reply))
                 .await
                 .map_err(|_| closed())?;
-            answer.await.map_err(|_| closed())?
+            outcome.await.map_err(|_| closed())?
         };
-        timeout(self.timeout, asked).await.unwrap_or_else(|_| {
-            // The writer hangs, or has more to do than it can: until it gets on, this is not healthy.
+        timeout(self.timeout, call).await.unwrap_or_else(|_| {
+            // The writer hangs or is overloaded: unhealthy until the next successful transaction.
             if !self.failing.swap(true, Ordering::AcqRel) {
                 tracing::error!("the store does not write in time");
             }
@@ -108,7 +114,7 @@ impl EmbeddedStore {
             .unwrap_or_else(|_| Err(timed_out()))
     }
 
-    /// Wakes those that wait for messages to pull.
+    /// The notifier of consumers.
     pub(crate) fn consumer_notifier(&self) -> &Arc<ConsumerNotifier> {
         &self.notifiers.consumers
     }
@@ -163,7 +169,7 @@ impl MessageStore for EmbeddedStore {
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
         let subscription = self.notifiers.topics.subscribe(topic);
-        // After the subscription: a store that closes in between has cleared it or is seen here.
+        // Check after subscribing: closing either wakes this subscription or is visible here.
         self.check_open()?;
         Ok(Box::new(subscription))
     }
@@ -173,8 +179,8 @@ impl MessageStore for EmbeddedStore {
             .await
     }
 
-    /// Asks the reading side; while the last write failed or was late, the writing side, which is how
-    /// a store that had no room finds out that there is some again.
+    /// Checks the readers. While the last write failed or timed out, it checks the writer instead: so
+    /// a store on a full disk becomes healthy once there is space.
     async fn health(&self) -> Result<(), StoreError> {
         if self.failing.load(Ordering::Acquire) {
             return self.write(Command::Probe).await;
@@ -198,12 +204,12 @@ impl MessageStore for EmbeddedStore {
         }
         let threads = self.take_threads();
         let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
-        // The threads are about to end; waiting for them must not hold up this one.
+        // The threads are about to end; joining them must not block the runtime.
         let _ = tokio::task::spawn_blocking(join).await;
     }
 }
 
-/// Kept in the same file, so that a revocation is as safe as a message.
+/// A table of the same file: a revocation is as durable as a message.
 #[async_trait]
 impl RevocationList for EmbeddedStore {
     async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
@@ -224,7 +230,7 @@ impl RevocationList for EmbeddedStore {
 }
 
 impl Drop for EmbeddedStore {
-    /// Lets the writer finish what waits and close in order, without waiting for it.
+    /// Lets the writer execute the queued commands and close in order, without waiting for it.
     fn drop(&mut self) {
         self.readers.close();
         drop(self.take_threads());

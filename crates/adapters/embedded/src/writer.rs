@@ -1,127 +1,81 @@
-//! The one thread that writes: it takes whatever waits and commits it as one group.
+//! The group commit: one thread executes all waiting commands in one transaction, so that one
+//! `fsync` serves many callers.
+
+pub(crate) mod command;
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use posthorn_application::{
-    Append, AppendError, Appended, Clock, ConsumerNotifier, Pruned, RetentionPolicy, StoreError,
-    TopicNotifier,
-};
-use posthorn_domain::{Durability, MessageId, Timestamp, TokenId, Topic};
+use posthorn_application::{Clock, ConsumerNotifier, TopicNotifier};
+use posthorn_domain::Durability;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::consumer_call::ConsumerCall;
-use crate::fault::store_error;
-use crate::identity::{self, FileIdentity};
-use crate::lock::FileLock;
-use crate::open::{self, Opened};
-use crate::sql::append::{Group, Memory};
-use crate::sql::prune::{self, Place};
+use crate::error::store_error;
+use crate::file::identity::{self, FileIdentity};
+use crate::file::lock::FileLock;
+use crate::open::{self, OpenedFile};
+use crate::sql::prune::{self, PruneCursor};
 use crate::sql::revocations;
+use crate::sql::write_batch::WriteBatch;
+use crate::sql::writer_cache::WriterCache;
+use command::{Command, Outcome};
 
-/// The most operations of one group.
-const GROUP: usize = 1024;
+/// The most commands of one transaction.
+const MAX_BATCH: usize = 1024;
 
-/// What the writer is asked to do; the answer goes back through the channel, and nobody may be
-/// there to take it.
-pub(crate) enum Command {
-    Append(Append, oneshot::Sender<Result<Appended, AppendError>>),
-    Delete(Topic, MessageId, oneshot::Sender<Result<bool, StoreError>>),
-    /// A call on a consumer; it holds its own reply.
-    Consumer(Box<dyn ConsumerCall>),
-    Prune(
-        RetentionPolicy,
-        usize,
-        oneshot::Sender<Result<Pruned, StoreError>>,
-    ),
-    /// Denies a token until a moment.
-    Revoke(TokenId, Timestamp, oneshot::Sender<Result<(), StoreError>>),
-    /// Writes a little, to find out whether writing works.
-    Probe(oneshot::Sender<Result<(), StoreError>>),
-    /// Marks the file as closed in order and ends the thread.
-    Close(oneshot::Sender<()>),
-}
-
-impl Command {
-    /// Whether who asked has stopped waiting: told that it failed, he may have asked again.
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Append(_, reply) => reply.is_closed(),
-            Self::Delete(_, _, reply) => reply.is_closed(),
-            Self::Prune(_, _, reply) => reply.is_closed(),
-            Self::Revoke(_, _, reply) | Self::Probe(reply) => reply.is_closed(),
-            Self::Consumer(call) => call.is_abandoned(),
-            Self::Close(_) => false,
-        }
-    }
-}
-
-/// What an operation came to, held back until its group is committed.
-enum Outcome {
-    Append(Result<Appended, AppendError>),
-    Delete(bool),
-    Prune(Pruned),
-    /// The call holds its own outcome.
-    Consumer,
-    Done,
-}
-
-/// Wakes those that wait for what the writer commits.
+/// The notifiers of the store, which the writer wakes after a commit.
 #[derive(Clone, Default)]
 pub(crate) struct Notifiers {
     pub(crate) topics: Arc<TopicNotifier>,
     pub(crate) consumers: Arc<ConsumerNotifier>,
 }
 
-/// The writing thread's state.
+/// The state of the writing thread.
 pub(crate) struct Writer {
     connection: Connection,
     identity: FileIdentity,
     durability: Durability,
     clock: Arc<dyn Clock>,
     notifiers: Notifiers,
-    memory: Memory,
-    place: Place,
+    cache: WriterCache,
+    cursor: PruneCursor,
     failing: Arc<AtomicBool>,
-    /// Released last.
+    /// The last field: released after the connection is closed.
     _lock: FileLock,
 }
 
 impl Writer {
-    /// Takes over the connection; `failing` says from now on whether the last write failed.
+    /// A writer over the opened file. `failing` is true while the last transaction failed.
     pub(crate) fn new(
-        opened: Opened,
+        opened: OpenedFile,
         durability: Durability,
         clock: Arc<dyn Clock>,
         notifiers: Notifiers,
         failing: Arc<AtomicBool>,
     ) -> rusqlite::Result<Self> {
-        let Opened {
+        let OpenedFile {
             connection,
             identity,
             lock,
             path: _,
         } = opened;
-        let memory = Memory::load(&connection)?;
-        let place = Place::default();
         Ok(Self {
+            cache: WriterCache::load(&connection)?,
+            cursor: PruneCursor::default(),
             connection,
             identity,
             durability,
             clock,
             notifiers,
-            memory,
-            place,
             failing,
             _lock: lock,
         })
     }
 
-    /// Runs the writer on a thread of its own, until it is told to close or nobody can tell it
-    /// anything any more.
+    /// Starts the thread. It ends after [`Command::Close`], or when all senders are dropped.
     pub(crate) fn start(mut self, commands: mpsc::Receiver<Command>) -> io::Result<JoinHandle<()>> {
         std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -129,24 +83,25 @@ impl Writer {
     }
 
     fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
-        let mut waiting = Vec::with_capacity(GROUP);
+        let mut received = Vec::with_capacity(MAX_BATCH);
         let mut closing = None;
-        while closing.is_none() && commands.blocking_recv_many(&mut waiting, GROUP) > 0 {
-            let mut group = Vec::with_capacity(waiting.len());
-            for command in waiting.drain(..) {
+        // Take all waiting commands at once: they queued up during the last commit.
+        while closing.is_none() && commands.blocking_recv_many(&mut received, MAX_BATCH) > 0 {
+            let mut batch = Vec::with_capacity(received.len());
+            for command in received.drain(..) {
                 match command {
                     Command::Close(done) => closing = Some(done),
                     command if command.is_abandoned() => {}
-                    command => group.push(command),
+                    command => batch.push(command),
                 }
             }
-            self.commit_all(group);
+            self.execute(batch);
         }
-        // What came too late finds its channel closed.
+        // Later commands fail with a closed channel, and subscribers wake up to see that.
         drop(commands);
         self.notifiers.topics.close();
         self.notifiers.consumers.close();
-        if let Err(error) = self.finish() {
+        if let Err(error) = self.close() {
             tracing::warn!(%error, "the store was not closed in order, the next start checks it");
         }
         if let Some(done) = closing {
@@ -154,130 +109,110 @@ impl Writer {
         }
     }
 
-    fn finish(&self) -> rusqlite::Result<()> {
-        // Another process may own what was moved away.
+    fn close(&self) -> rusqlite::Result<()> {
+        // A file that was moved away may belong to another process.
         self.identity.check_owned()?;
-        open::mark(&self.connection, true)?;
-        self.connection
-            .pragma_update(None, "wal_checkpoint", "TRUNCATE")
-            .or_else(|error| {
-                // The pragma answers with a row, which is no failure.
-                if matches!(error, rusqlite::Error::ExecuteReturnedResults) {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            })
+        open::mark_clean(&self.connection, true)?;
+        let truncate = self
+            .connection
+            .pragma_update(None, "wal_checkpoint", "TRUNCATE");
+        match truncate {
+            // The pragma returns a row, which is no failure.
+            Err(rusqlite::Error::ExecuteReturnedResults) => Ok(()),
+            outcome => outcome,
+        }
     }
 
-    /// Commits the operations as one group; if that fails, each by itself, so that one that cannot
-    /// be done leaves the others alone.
-    fn commit_all(&mut self, mut group: Vec<Command>) {
-        if group.is_empty() {
+    /// Commits the commands in one transaction. If that fails, commits each in its own, so that a
+    /// failing command does not fail the others.
+    fn execute(&mut self, mut batch: Vec<Command>) {
+        if batch.is_empty() {
             return;
         }
-        match self.commit(&mut group) {
-            Ok(outcomes) => self.answer(group, outcomes),
-            // What was moved away may hold the group: it must not be written a second time.
-            Err(error) if group.len() == 1 || identity::is_moved(&error) => {
-                self.fail(group, &error);
+        match self.commit(&mut batch) {
+            Ok(outcomes) => self.succeed(batch, outcomes),
+            // A file that was moved away may contain the batch: a retry could store it twice.
+            Err(error) if batch.len() == 1 || identity::is_moved(&error) => {
+                self.fail(batch, &error);
             }
             Err(_) => {
-                // The group may have waited for long.
-                for command in group.into_iter().filter(|one| !one.is_abandoned()) {
-                    let mut alone = vec![command];
-                    match self.commit(&mut alone) {
-                        Ok(outcomes) => self.answer(alone, outcomes),
-                        Err(error) => self.fail(alone, &error),
+                // The first transaction may have taken long: check again for abandoned commands.
+                for command in batch.into_iter().filter(|command| !command.is_abandoned()) {
+                    let mut single = vec![command];
+                    match self.commit(&mut single) {
+                        Ok(outcomes) => self.succeed(single, outcomes),
+                        Err(error) => self.fail(single, &error),
                     }
                 }
             }
         }
     }
 
+    /// Executes the commands in one transaction and commits it.
     fn commit(&mut self, commands: &mut [Command]) -> rusqlite::Result<Vec<Outcome>> {
         let Self {
             connection,
             identity,
             durability,
             clock,
-            memory,
-            place,
+            cache,
+            cursor,
             ..
         } = self;
+        // 1. The paths still name the open files. Otherwise nothing written would be found again.
         identity.check()?;
-        let mut forget = false;
-        // Dropped without a commit it rolls back.
+        // 2. Begin, with the write lock. An early return drops the transaction and rolls back.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut group = Group::new(&transaction, *durability, memory);
+        // 3. Execute in order. The outcomes are held back: none is true before the commit.
+        let mut batch = WriteBatch::new(&transaction, *durability, cache);
         let mut outcomes = Vec::with_capacity(commands.len());
         for command in commands {
             outcomes.push(match command {
-                Command::Append(append, _) => Outcome::Append(group.append(append, clock.now())?),
+                Command::Append(append, _) => Outcome::Append(batch.append(append, clock.now())?),
                 Command::Delete(topic, id, _) => {
-                    Outcome::Delete(group.delete(topic, *id, clock.now())?)
+                    Outcome::Delete(batch.delete(topic, *id, clock.now())?)
                 }
                 Command::Consumer(call) => {
-                    call.execute(&mut group, clock.now())?;
+                    call.execute(&mut batch, clock.now())?;
                     Outcome::Consumer
                 }
                 Command::Prune(policy, budget, _) => {
-                    forget = true;
-                    group.before_pruning()?;
+                    batch.before_pruning()?;
                     let now = clock.now();
-                    Outcome::Prune(prune::prune(&transaction, policy, *budget, now, place)?)
+                    Outcome::Prune(prune::prune(&transaction, policy, *budget, now, cursor)?)
                 }
                 Command::Revoke(id, until, _) => {
-                    revocations::add(&transaction, id, *until)?;
+                    revocations::insert(&transaction, id, *until)?;
                     Outcome::Done
                 }
                 Command::Probe(_) | Command::Close(_) => {
-                    open::probe(&transaction)?;
+                    probe(&transaction)?;
                     Outcome::Done
                 }
             });
         }
-        group.finish()?;
-        let committed = group.into_committed();
+        // 4. Write the counters and counts once for the whole batch.
+        let committed = batch.finish()?;
+        // 5. Commit, with one sync.
         transaction.commit()?;
-        memory.take_over(committed);
-        if forget {
-            memory.forget_topics();
-        }
+        // 6. Update the cache after the commit only: a rollback leaves it as it was.
+        cache.apply(committed);
+        // 7. The paths still name the files that hold the batch. If not, it must not be acknowledged.
         identity.check_written()?;
         Ok(outcomes)
     }
 
-    fn answer(&self, commands: Vec<Command>, outcomes: Vec<Outcome>) {
+    fn succeed(&self, commands: Vec<Command>, outcomes: Vec<Outcome>) {
         if self.failing.swap(false, Ordering::AcqRel) {
             tracing::info!("the store can write again");
         }
-        let stored = commands
-            .iter()
-            .zip(&outcomes)
-            .filter_map(|(command, outcome)| match (command, outcome) {
-                (Command::Append(append, _), Outcome::Append(Ok(appended)))
-                    if !appended.replayed =>
-                {
-                    Some(append.message.topic.as_str())
-                }
-                _ => None,
-            });
-        // Before the answers, so that who sees one finds its followers woken.
-        self.notifiers.topics.notify(stored.clone());
-        self.notifiers.consumers.notify_topics(stored);
-        for pair in commands.into_iter().zip(outcomes) {
-            // Whoever asked may have gone.
-            match pair {
-                (Command::Append(_, reply), Outcome::Append(outcome)) => drop(reply.send(outcome)),
-                (Command::Delete(_, _, reply), Outcome::Delete(was)) => drop(reply.send(Ok(was))),
-                (Command::Prune(_, _, reply), Outcome::Prune(done)) => drop(reply.send(Ok(done))),
-                (Command::Consumer(call), _) => call.reply(&self.notifiers.consumers),
-                (Command::Revoke(_, _, reply) | Command::Probe(reply), Outcome::Done) => {
-                    drop(reply.send(Ok(())));
-                }
-                _ => {}
-            }
+        // Wake subscribers before the replies: after a receipt, its message is being delivered.
+        let pairs = commands.iter().zip(&outcomes);
+        let topics = pairs.filter_map(|(command, outcome)| command.appended_topic(outcome));
+        self.notifiers.topics.notify(topics.clone());
+        self.notifiers.consumers.notify_topics(topics);
+        for (command, outcome) in commands.into_iter().zip(outcomes) {
+            command.succeed(outcome, &self.notifiers.consumers);
         }
     }
 
@@ -287,16 +222,14 @@ impl Writer {
         }
         let error = store_error(error);
         for command in commands {
-            match command {
-                Command::Append(_, reply) => drop(reply.send(Err(error.clone().into()))),
-                Command::Delete(_, _, reply) => drop(reply.send(Err(error.clone()))),
-                Command::Prune(_, _, reply) => drop(reply.send(Err(error.clone()))),
-                Command::Consumer(call) => call.fail(error.clone()),
-                Command::Revoke(_, _, reply) | Command::Probe(reply) => {
-                    drop(reply.send(Err(error.clone())));
-                }
-                Command::Close(_) => {}
-            }
+            command.fail(error.clone());
         }
     }
+}
+
+/// Writes a page without changing its content. An update to the same value would write nothing.
+fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("INSERT INTO counters VALUES ('probe', 0)", [])?;
+    let delete = "DELETE FROM counters WHERE name = 'probe'";
+    connection.execute(delete, []).map(drop)
 }

@@ -24,7 +24,7 @@ struct FileHarness {
 
 fn open(directory: &TempDir, clock: &Arc<FakeClock>) -> Arc<EmbeddedStore> {
     let settings = EmbeddedStoreSettings {
-        // What the cases are about does not depend on the disk, which would make them slow.
+        // The cases do not depend on syncing, which would make them slow.
         durability: Durability::Memory,
         ..EmbeddedStoreSettings::new(directory.path().join("posthorn.db"))
     };

@@ -1,4 +1,4 @@
-//! How the engine was built.
+//! The build options of SQLite.
 
 use rusqlite::Connection;
 

@@ -8,10 +8,9 @@ mod dead_letters;
 mod entries;
 mod leases;
 mod registry;
-mod removals;
+pub(super) mod removals;
 mod row;
 mod seek;
 
 pub(crate) use call::{Call, with_consumer};
 pub(crate) use registry::{delete, list, put, status, topics};
-pub(super) use removals::{deleted, expire_all, pruned};

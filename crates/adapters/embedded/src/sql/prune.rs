@@ -1,34 +1,35 @@
-//! Removing what retention no longer keeps, in steps of bounded work.
+//! Retention, in steps of bounded work.
 
 use posthorn_application::{Pruned, RetentionPolicy};
 use posthorn_domain::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{TopicId, consumers, read, revocations};
+use super::consumers::removals;
+use super::{IdColumns, TopicId, idempotency_keys, is_exhausted, millis, read, revocations};
 
-/// How many topics one step looks at.
+/// The most topics of one step.
 const TOPICS_PER_STEP: i64 = 256;
-/// How many empty topics are remembered one by one.
-const EMPTY_TOPICS: i64 = 10_000;
-/// How many freed pages one step gives back to the system.
+/// The most empty topics that keep a row and so a watermark of their own.
+const MAX_EMPTY_TOPICS: i64 = 10_000;
+/// The most freed pages that one step returns to the file system.
 const PAGES_PER_STEP: i64 = 256;
 
-/// The newest message to go: by number, or by age, whichever is later. It reads those that go and no
-/// others, so that a topic of which nothing goes costs nothing.
-const LAST_TO_GO: &str = "\
+/// The newest message to prune: by count or by age, whichever is later. It reads only messages that
+/// will be pruned, so that a topic without them costs nothing.
+const LAST_TO_PRUNE: &str = "\
     SELECT ms, seq FROM (SELECT ms, seq FROM messages \
         WHERE topic_id = ?1 ORDER BY ms, seq LIMIT ?3) \
     UNION ALL SELECT ms, seq FROM (SELECT ms, seq FROM messages \
         WHERE topic_id = ?1 AND ms < ?4 ORDER BY ms, seq LIMIT ?2) \
     ORDER BY ms DESC, seq DESC LIMIT 1";
 
-/// Where the next step goes on: after this topic.
+/// The next step starts after this topic.
 #[derive(Debug, Default)]
-pub(crate) struct Place(TopicId);
+pub(crate) struct PruneCursor(TopicId);
 
-/// What one topic may keep.
+/// The policy as columns.
 struct Limits {
-    /// Messages before this moment go.
+    /// Messages before this time are pruned.
     oldest: i64,
     count: i64,
 }
@@ -39,51 +40,52 @@ pub(crate) fn prune(
     policy: &RetentionPolicy,
     budget: usize,
     now: Timestamp,
-    place: &mut Place,
+    cursor: &mut PruneCursor,
 ) -> rusqlite::Result<Pruned> {
     let limits = Limits {
-        oldest: i64::try_from(now.saturating_sub(policy.max_age).as_millis()).unwrap_or(i64::MAX),
+        oldest: millis(now.saturating_sub(policy.max_age)),
         count: i64::try_from(policy.max_count).unwrap_or(i64::MAX),
     };
     let budget = i64::try_from(budget.max(1)).unwrap_or(i64::MAX);
-    let mut more = forget_keys(connection, now, budget)?;
-    more |= revocations::forget(connection, now, budget)?;
-    more |= forget_topics(connection)?;
+    // Keys first: an empty topic with a key cannot be deleted.
+    let mut more = idempotency_keys::delete_expired(connection, now, budget)?;
+    more |= revocations::delete_expired(connection, now, budget)?;
+    more |= delete_empty_topics(connection)?;
     let select = "SELECT topic_id, message_count FROM topics \
                   WHERE topic_id > ?1 AND message_count > 0 ORDER BY topic_id LIMIT ?2";
     let topics = connection
         .prepare_cached(select)?
-        .query_map((place.0, TOPICS_PER_STEP), |row| {
+        .query_map((cursor.0, TOPICS_PER_STEP), |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?
         .collect::<rusqlite::Result<Vec<(TopicId, i64)>>>()?;
-    let is_last = i64::try_from(topics.len()).unwrap_or(i64::MAX) < TOPICS_PER_STEP;
+    let is_last = !is_exhausted(topics.len(), TOPICS_PER_STEP);
     let mut removed = 0;
     for (topic_id, count) in topics {
         let left = budget - removed;
-        let went = prune_topic(connection, topic_id, count, &limits, (left, now))?;
-        removed += went;
-        if went == left {
-            // The same topic comes first in the next step.
-            return Ok(pruned(removed, true));
+        let pruned = prune_topic(connection, topic_id, count, &limits, (left, now))?;
+        removed += pruned;
+        if pruned == left {
+            // The cursor stays before this topic: it may have more to prune.
+            return Ok(outcome(removed, true));
         }
-        place.0 = topic_id;
+        cursor.0 = topic_id;
     }
     if is_last {
-        place.0 = 0;
+        cursor.0 = 0;
     }
-    give_back(connection)?;
-    Ok(pruned(removed, more || !is_last))
+    free_pages(connection)?;
+    Ok(outcome(removed, more || !is_last))
 }
 
-fn pruned(removed: i64, more: bool) -> Pruned {
+fn outcome(removed: i64, more: bool) -> Pruned {
     Pruned {
         removed: u64::try_from(removed).unwrap_or(0),
         more,
     }
 }
 
-/// Removes at most `budget` of a topic's messages, oldest first, and notes how far it went.
+/// Removes at most `budget` of a topic's messages, oldest first, and stores the watermark.
 fn prune_topic(
     connection: &Connection,
     topic_id: TopicId,
@@ -93,79 +95,67 @@ fn prune_topic(
 ) -> rusqlite::Result<i64> {
     let excess = (count - limits.count).clamp(0, budget);
     let last = connection
-        .prepare_cached(LAST_TO_GO)?
+        .prepare_cached(LAST_TO_PRUNE)?
         .query_row((topic_id, budget, excess, limits.oldest), |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
         })
         .optional()?;
     let Some((ms, seq)) = last else { return Ok(0) };
-    // Leases that are over end first: their messages may die, and the dead are not missed.
-    consumers::expire_all(connection, topic_id, now)?;
+    // Expired leases end first: their messages may become dead letters, which are not missed.
+    removals::expire_all(connection, topic_id, now)?;
     let delete = "DELETE FROM messages WHERE topic_id = ?1 AND (ms, seq) <= (?2, ?3)";
-    let went = connection
+    let removed = connection
         .prepare_cached(delete)?
         .execute((topic_id, ms, seq))?;
-    let went = i64::try_from(went).unwrap_or(i64::MAX);
-    let note = "UPDATE topics SET message_count = message_count - ?2, pruned_ms = ?3, \
-                pruned_seq = ?4 WHERE topic_id = ?1";
+    let removed = i64::try_from(removed).unwrap_or(i64::MAX);
+    let update = "UPDATE topics SET message_count = message_count - ?2, pruned_ms = ?3, \
+                  pruned_seq = ?4 WHERE topic_id = ?1";
     connection
-        .prepare_cached(note)?
-        .execute((topic_id, went, ms, seq))?;
-    consumers::pruned(connection, topic_id, (ms, seq), went)?;
-    Ok(went)
+        .prepare_cached(update)?
+        .execute((topic_id, removed, ms, seq))?;
+    removals::pruned(connection, topic_id, (ms, seq), removed)?;
+    Ok(removed)
 }
 
-/// Gives some freed pages back to the system.
-fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+/// Returns some freed pages to the file system.
+fn free_pages(connection: &Connection) -> rusqlite::Result<()> {
     let vacuum = format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})");
     let mut vacuum = connection.prepare_cached(&vacuum)?;
     let mut rows = vacuum.query([])?;
-    // Each row that it answers with is one page.
+    // Each row frees one page.
     while rows.next()?.is_some() {}
     Ok(())
 }
 
-/// Forgets at most `budget` keys whose time is over; says whether it were as many.
-fn forget_keys(connection: &Connection, now: Timestamp, budget: i64) -> rusqlite::Result<bool> {
-    let delete = "DELETE FROM idempotency_keys WHERE (topic_id, key) IN ( \
-                  SELECT topic_id, key FROM idempotency_keys WHERE expires_ms <= ?1 LIMIT ?2)";
-    let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-    let forgotten = connection.prepare_cached(delete)?.execute((now, budget))?;
-    Ok(is_used_up(forgotten, budget))
-}
-
-/// Whether a step did as much as it may, so that there may be more to do.
-pub(super) fn is_used_up(done: usize, budget: i64) -> bool {
-    i64::try_from(done).unwrap_or(i64::MAX) >= budget
-}
-
-/// Forgets empty topics beyond the newest [`EMPTY_TOPICS`]. How far retention went in them is
-/// remembered for all of them together: a reader of one may be told of a gap that was none, and
-/// never misses one. Says whether it were as many as one step forgets.
-fn forget_topics(connection: &Connection) -> rusqlite::Result<bool> {
+/// Deletes empty topics without a key or a consumer beyond the newest [`MAX_EMPTY_TOPICS`]; returns true if there
+/// may be more.
+///
+/// The greatest of their watermarks becomes that of every topic without a row: a reader may be told
+/// of a gap that was none, but never misses one.
+fn delete_empty_topics(connection: &Connection) -> rusqlite::Result<bool> {
     let select = "SELECT topic_id, pruned_ms, pruned_seq FROM topics WHERE message_count = 0 \
                   AND NOT EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.topic_id = topics.topic_id) \
                   AND NOT EXISTS (SELECT 1 FROM consumers c WHERE c.topic_id = topics.topic_id) \
                   ORDER BY last_ms DESC LIMIT ?1 OFFSET ?2";
-    let forgotten = connection
+    let topics = connection
         .prepare_cached(select)?
-        .query_map((TOPICS_PER_STEP, EMPTY_TOPICS), |row| {
+        .query_map((TOPICS_PER_STEP, MAX_EMPTY_TOPICS), |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
         })?
-        .collect::<rusqlite::Result<Vec<(TopicId, (i64, i64))>>>()?;
-    let Some(newest) = forgotten.iter().map(|(_, pruned)| *pruned).max() else {
+        .collect::<rusqlite::Result<Vec<(TopicId, IdColumns)>>>()?;
+    let Some(newest) = topics.iter().map(|(_, pruned)| *pruned).max() else {
         return Ok(false);
     };
     let delete = "DELETE FROM topics WHERE topic_id = ?1";
-    for (topic_id, _) in &forgotten {
+    for (topic_id, _) in &topics {
         connection.prepare_cached(delete)?.execute([topic_id])?;
     }
-    let newest = newest.max(read::forgotten(connection)?);
-    let note = "UPDATE counters SET value = ?2 WHERE name = ?1";
-    let mut note = connection.prepare_cached(note)?;
-    note.execute(("forgotten_ms", newest.0))?;
-    note.execute(("forgotten_seq", newest.1))?;
-    Ok(is_used_up(forgotten.len(), TOPICS_PER_STEP))
+    let newest = newest.max(read::forgotten_watermark(connection)?);
+    let update = "UPDATE counters SET value = ?2 WHERE name = ?1";
+    let mut update = connection.prepare_cached(update)?;
+    update.execute(("forgotten_ms", newest.0))?;
+    update.execute(("forgotten_seq", newest.1))?;
+    Ok(is_exhausted(topics.len(), TOPICS_PER_STEP))
 }
 
 #[cfg(test)]
@@ -177,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_topic_of_which_nothing_goes_is_hardly_read() {
+    fn a_topic_without_messages_to_prune_is_hardly_read() {
         let mut connection = Connection::open_in_memory().unwrap();
         crate::schema::create(&mut connection).unwrap();
         let filled = "INSERT INTO topics (topic_id, name, message_count) VALUES (1, 'a', 2000); \
@@ -190,9 +180,9 @@ mod tests {
                 max_age: Duration::from_millis(max_age),
                 max_count,
             };
-            let (now, mut place) = (Timestamp::from_millis(3001), Place::default());
-            let pruned = prune(&connection, &policy, 2000, now, &mut place).unwrap();
-            let statement = connection.prepare_cached(LAST_TO_GO).unwrap();
+            let (now, mut cursor) = (Timestamp::from_millis(3001), PruneCursor::default());
+            let pruned = prune(&connection, &policy, 2000, now, &mut cursor).unwrap();
+            let statement = connection.prepare_cached(LAST_TO_PRUNE).unwrap();
             let steps = statement.reset_status(StatementStatus::VmStep);
             (pruned.removed, steps)
         };
@@ -202,7 +192,7 @@ mod tests {
         let (removed, steps_for_some) = steps(10_000, 1990);
         assert_eq!(removed, 10);
         assert!(steps_for_some < 500, "{steps_for_some} steps");
-        // By age a few more than by number, and the other way around.
+        // By age a few more than by count, and the reverse.
         assert_eq!(steps(1980, 1985).0, 10);
         assert_eq!(steps(1980, 1970).0, 10);
     }

@@ -1,4 +1,4 @@
-//! Reading: one message, pages, topics.
+//! Reads: one message, pages, topics.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use posthorn_domain::{Message, MessageId, Topic};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Row};
 
-use super::{TopicId, columns, id, message};
+use super::{IdColumns, TopicId, columns, id, message};
 
-/// Below every id that a store gives.
-const MIN: (i64, i64) = (-1, -1);
-/// Above every id that a store gives.
-const MAX: (i64, i64) = (i64::MAX, i64::MAX);
+/// Below every id of a store.
+const MIN: IdColumns = (-1, -1);
+/// Above every id of a store.
+const MAX: IdColumns = (i64::MAX, i64::MAX);
 
-/// The key of a topic, if the file knows it.
+/// The key of a topic, if it has a row.
 pub(crate) fn topic_id(
     connection: &Connection,
     topic: &Topic,
@@ -41,13 +41,13 @@ pub(crate) fn get(
         .optional()
 }
 
-/// A page; one row more than its limit says whether the walk goes on.
+/// A page. It selects one row more than the limit, which shows whether there are more.
 pub(crate) fn page(
     connection: &Connection,
     topic: &Topic,
     request: PageRequest,
 ) -> rusqlite::Result<Page> {
-    // All looks see the same state of the file.
+    // One snapshot for all statements.
     let snapshot = connection.unchecked_transaction()?;
     let select = "SELECT topic_id, pruned_ms, pruned_seq FROM topics WHERE name = ?1";
     let found = snapshot
@@ -57,8 +57,8 @@ pub(crate) fn page(
         })
         .optional()?;
     let Some((topic_id, pruned)) = found else {
-        // It may have been there before and forgotten since.
-        let pruned = forgotten(&snapshot)?;
+        // The topic may have existed before and lost its row.
+        let pruned = forgotten_watermark(&snapshot)?;
         return Ok(Page {
             truncated: is_truncated(request.anchor, pruned),
             pruned: newest_pruned(pruned),
@@ -73,48 +73,47 @@ pub(crate) fn page(
     };
     let limit = request.limit.get();
     let mut messages = walk(&snapshot, topic, topic_id, from, limit + 1, forward)?;
-    let goes_on = messages.len() > limit;
+    let has_ahead = messages.len() > limit;
     messages.truncate(limit);
     if !forward {
         messages.reverse();
     }
-    // The other side of the page: of its first row in the direction of the walk, or of its anchor.
+    // The messages behind the page start at its first row in the direction of the walk. An empty
+    // page lies at its anchor, which may itself be a message.
     let edge = if forward {
         messages.first()
     } else {
         messages.last()
     };
     let edge = edge.map_or(from, |message| columns(message.id));
-    let has_behind = exists(&snapshot, topic_id, edge, !forward)?
-        // An empty page lies at its anchor, which may itself be a message.
-        || messages.is_empty() && is_held(&snapshot, topic_id, from)?;
+    let has_behind = has_message(&snapshot, topic_id, edge, if forward { "<" } else { ">" })?
+        || messages.is_empty() && has_message(&snapshot, topic_id, from, "=")?;
     let (has_older, has_newer) = if forward {
-        (has_behind, goes_on)
+        (has_behind, has_ahead)
     } else {
-        (goes_on, has_behind)
+        (has_ahead, has_behind)
     };
-    let truncated = is_truncated(request.anchor, pruned);
     Ok(Page {
         messages,
         has_older,
         has_newer,
-        truncated,
+        truncated: is_truncated(request.anchor, pruned),
         pruned: newest_pruned(pruned),
     })
 }
 
-/// Whether retention removed something after the anchor.
-fn is_truncated(anchor: Anchor, pruned: (i64, i64)) -> bool {
+/// True if retention removed a message after the anchor.
+fn is_truncated(anchor: Anchor, pruned: IdColumns) -> bool {
     matches!(anchor, Anchor::After(id) if columns(id) < pruned)
 }
 
-/// How far retention went, as an id; zeros when it removed nothing.
-fn newest_pruned((ms, seq): (i64, i64)) -> Option<MessageId> {
-    ((ms, seq) > (0, 0)).then(|| id(ms, seq))
+/// The watermark as an id; `None` if it is zero, because retention removed nothing.
+fn newest_pruned(watermark: IdColumns) -> Option<MessageId> {
+    (watermark > (0, 0)).then(|| id(watermark))
 }
 
-/// The newest message that retention removed from a topic that was forgotten since.
-pub(crate) fn forgotten(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+/// The watermark of all topics without a row.
+pub(crate) fn forgotten_watermark(connection: &Connection) -> rusqlite::Result<IdColumns> {
     let select = "SELECT value FROM counters WHERE name = ?1";
     let mut select = connection.prepare_cached(select)?;
     let ms = select.query_row(["forgotten_ms"], |row| row.get(0))?;
@@ -125,7 +124,7 @@ fn walk(
     connection: &Connection,
     topic: &Topic,
     topic_id: TopicId,
-    (ms, seq): (i64, i64),
+    (ms, seq): IdColumns,
     limit: usize,
     forward: bool,
 ) -> rusqlite::Result<Vec<Arc<Message>>> {
@@ -142,36 +141,22 @@ fn walk(
     rows.collect()
 }
 
-/// Whether there is a message on one side of an id.
-fn exists(
+/// True if the topic has a message before (`<`), after (`>`) or at (`=`) an id.
+fn has_message(
     connection: &Connection,
     topic_id: TopicId,
-    (ms, seq): (i64, i64),
-    newer: bool,
+    (ms, seq): IdColumns,
+    operator: &'static str,
 ) -> rusqlite::Result<bool> {
-    let select = if newer {
-        "SELECT EXISTS (SELECT 1 FROM messages WHERE topic_id = ?1 AND (ms, seq) > (?2, ?3))"
-    } else {
-        "SELECT EXISTS (SELECT 1 FROM messages WHERE topic_id = ?1 AND (ms, seq) < (?2, ?3))"
-    };
+    let select = format!(
+        "SELECT EXISTS (SELECT 1 FROM messages WHERE topic_id = ?1 AND (ms, seq) {operator} (?2, ?3))"
+    );
     connection
-        .prepare_cached(select)?
+        .prepare_cached(&select)?
         .query_row((topic_id, ms, seq), |row| row.get(0))
 }
 
-fn is_held(
-    connection: &Connection,
-    topic_id: TopicId,
-    (ms, seq): (i64, i64),
-) -> rusqlite::Result<bool> {
-    let select =
-        "SELECT EXISTS (SELECT 1 FROM messages WHERE topic_id = ?1 AND ms = ?2 AND seq = ?3)";
-    connection
-        .prepare_cached(select)?
-        .query_row((topic_id, ms, seq), |row| row.get(0))
-}
-
-/// The topics that hold messages, by name.
+/// The topics with a message, by name.
 pub(crate) fn topics(
     connection: &Connection,
     request: &TopicRequest,
@@ -186,9 +171,9 @@ pub(crate) fn topics(
     let limit = request.limit.get();
     let after = request.after.as_ref().map_or("", Topic::as_str);
     let mut select = snapshot.prepare_cached(select)?;
-    let asked = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let rows = select.query_map((after, asked), summary)?;
-    let mut topics = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let summaries = select.query_map((after, rows), summary)?;
+    let mut topics = summaries.collect::<rusqlite::Result<Vec<_>>>()?;
     let has_more = topics.len() > limit;
     topics.truncate(limit);
     Ok(TopicPage { topics, has_more })
@@ -203,7 +188,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<TopicSummary> {
     Ok(TopicSummary {
         topic,
         count: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
-        first: id(row.get(2)?, row.get(3)?),
-        last: id(row.get(4)?, row.get(5)?),
+        first: id((row.get(2)?, row.get(3)?)),
+        last: id((row.get(4)?, row.get(5)?)),
     })
 }

@@ -1,4 +1,4 @@
-//! The file: who may open it, what happens when it is full or damaged, and after a crash.
+//! The file: full disks, damage, crashes, foreign files.
 
 #![allow(
     missing_docs,
@@ -33,8 +33,8 @@ fn open(settings: &EmbeddedStoreSettings) -> Result<EmbeddedStore, OpenError> {
     EmbeddedStore::open(settings, Arc::new(FakeClock::new()) as Arc<dyn Clock>)
 }
 
-/// What `open` says when it does not.
-fn refusal(settings: &EmbeddedStoreSettings) -> OpenError {
+/// The error of `open`.
+fn open_error(settings: &EmbeddedStoreSettings) -> OpenError {
     match open(settings) {
         Ok(_) => panic!("it opened"),
         Err(error) => error,
@@ -73,7 +73,7 @@ fn clean_mark(path: &Path) -> i64 {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_said_loses_nothing_and_heals() {
+async fn a_full_disk_is_reported_loses_nothing_and_recovers() {
     let directory = TempDir::new().unwrap();
     let settings = EmbeddedStoreSettings {
         max_pages: Some(64),
@@ -102,7 +102,7 @@ async fn a_full_disk_is_said_loses_nothing_and_heals() {
         stored.min(200),
         "nothing is half written"
     );
-    // Others of the same group are not harmed, and room makes it work again.
+    // Other commands of the same batch succeed, and space makes the store work again.
     let policy = RetentionPolicy {
         max_age: Duration::from_hours(1),
         max_count: 1,
@@ -113,7 +113,7 @@ async fn a_full_disk_is_said_loses_nothing_and_heals() {
 }
 
 #[tokio::test]
-async fn a_writer_that_is_held_up_is_not_healthy() {
+async fn a_blocked_writer_is_unhealthy() {
     let directory = TempDir::new().unwrap();
     let settings = EmbeddedStoreSettings {
         timeout: Duration::from_millis(200),
@@ -122,7 +122,7 @@ async fn a_writer_that_is_held_up_is_not_healthy() {
     let store = open(&settings).unwrap();
     let shell = Connection::open(&settings.path).unwrap();
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
-    // The writer waits for the lock with the first one; the others wait for the writer.
+    // The writer waits for the lock with the first append; the others wait for the writer.
     let late = (0..10).map(|_| store.append(append(&Topic::inbox(), "late")));
     for error in futures_util::future::join_all(late).await {
         assert!(
@@ -154,7 +154,7 @@ async fn a_writer_that_is_held_up_is_not_healthy() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_refused_after_a_crash() {
+async fn a_damaged_file_is_rejected_after_a_crash() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = open(&settings).unwrap();
@@ -177,12 +177,12 @@ async fn a_damaged_file_is_refused_after_a_crash() {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8192].fill(0xa5);
     std::fs::write(&settings.path, bytes).unwrap();
-    let error = refusal(&settings);
+    let error = open_error(&settings);
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
 #[test]
-fn what_is_no_database_of_ours_is_left_alone() {
+fn a_foreign_file_is_left_alone() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     std::fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
@@ -191,12 +191,12 @@ fn what_is_no_database_of_ours_is_left_alone() {
         "this is a letter, not a database, and it is long enough".repeat(100),
     )
     .unwrap();
-    assert!(matches!(refusal(&settings), OpenError::Damaged { .. }));
+    assert!(matches!(open_error(&settings), OpenError::Damaged { .. }));
     std::fs::remove_file(&settings.path).unwrap();
     let connection = Connection::open(&settings.path).unwrap();
     connection.execute_batch("CREATE TABLE theirs (x)").unwrap();
     drop(connection);
-    assert!(matches!(refusal(&settings), OpenError::Foreign(_)));
+    assert!(matches!(open_error(&settings), OpenError::Foreign(_)));
 }
 
 #[test]
@@ -208,14 +208,14 @@ fn a_file_of_a_later_version_is_left_alone() {
     let connection = Connection::open(&settings.path).unwrap();
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
-    let error = refusal(&settings);
+    let error = open_error(&settings);
     assert!(
         matches!(error, OpenError::TooNew { found: 999, .. }),
         "{error}"
     );
 }
 
-/// A store that was dropped, not closed, ends its threads a little later.
+/// Waits for the threads of a store that was dropped, not closed.
 fn wait_until_released(settings: &EmbeddedStoreSettings) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(posthorn_testkit::eventually(
@@ -232,20 +232,20 @@ fn wait_until_released(settings: &EmbeddedStoreSettings) {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_and_a_durability_that_cannot_be_reached_are_refused() {
+fn an_unwritable_file_and_an_unreachable_durability_are_rejected() {
     let settings = EmbeddedStoreSettings::new(PathBuf::from("/proc/posthorn/posthorn.db"));
-    let error = refusal(&settings);
+    let error = open_error(&settings);
     assert!(matches!(error, OpenError::NotWritable { .. }), "{error}");
     let directory = TempDir::new().unwrap();
     let settings = EmbeddedStoreSettings {
         durability: Durability::Replicated,
         ..EmbeddedStoreSettings::new(directory.path().join("posthorn.db"))
     };
-    assert!(matches!(refusal(&settings), OpenError::Durability));
+    assert!(matches!(open_error(&settings), OpenError::Durability));
 }
 
 #[tokio::test]
-async fn ids_go_on_growing_when_the_clock_goes_back_over_a_restart_of_an_emptied_store() {
+async fn ids_keep_growing_when_the_clock_goes_back_over_a_restart_of_an_emptied_store() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = open(&settings).unwrap();
@@ -270,10 +270,10 @@ async fn ids_go_on_growing_when_the_clock_goes_back_over_a_restart_of_an_emptied
 }
 
 #[tokio::test]
-async fn one_bad_operation_of_a_group_leaves_the_others_alone() {
+async fn a_failing_command_does_not_fail_its_batch() {
     let directory = TempDir::new().unwrap();
     let store = open(&settings(&directory)).unwrap();
-    // A record that cannot be read makes the append with its key fail, alone.
+    // An unreadable record fails the append with its key, and no other.
     let ttl = Duration::from_hours(1);
     store
         .append(keyed_append(&Topic::inbox(), "a", "bad", ttl))

@@ -1,4 +1,4 @@
-//! One process owns the file, under whatever name it finds it, and as long as the names last.
+//! One process owns the file, under any of its names, while the names exist.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -15,20 +15,20 @@ use posthorn_testkit::samples::append;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{clean_mark, open, refusal, settings, texts};
+use super::{clean_mark, open, open_error, settings, texts};
 
-/// A path beside the file of `settings`.
+/// The settings of another file in the same directory.
 fn beside(settings: &EmbeddedStoreSettings, name: &str) -> EmbeddedStoreSettings {
     EmbeddedStoreSettings::new(settings.path.with_file_name(name))
 }
 
-/// The path of a file that goes with that of `settings`.
+/// The path of the file with `ending` appended.
 fn with_ending(settings: &EmbeddedStoreSettings, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}{ending}", settings.path.display()))
 }
 
 #[tokio::test]
-async fn what_is_made_is_its_owners_alone_and_what_was_there_keeps_its_mode() {
+async fn new_files_are_private_and_existing_files_keep_their_mode() {
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
@@ -48,12 +48,12 @@ async fn what_is_made_is_its_owners_alone_and_what_was_there_keeps_its_mode() {
 }
 
 #[tokio::test]
-async fn a_second_process_is_refused_by_name_and_the_shell_is_not() {
+async fn a_second_process_is_rejected_and_the_shell_is_not() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = open(&settings).unwrap();
     store.append(append(&Topic::inbox(), "text")).await.unwrap();
-    let error = refusal(&settings);
+    let error = open_error(&settings);
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
     assert!(
         error.to_string().contains("posthorn.db is in use"),
@@ -80,46 +80,46 @@ async fn a_symbolic_link_leads_to_the_same_lock() {
     let store = open(&settings).unwrap();
     let link = beside(&settings, "link.db");
     std::os::unix::fs::symlink("posthorn.db", &link.path).unwrap();
-    let error = refusal(&link);
+    let error = open_error(&link);
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
     let directory_link = directory.path().join("other");
     std::os::unix::fs::symlink(settings.path.parent().unwrap(), &directory_link).unwrap();
     let through = EmbeddedStoreSettings::new(directory_link.join("posthorn.db"));
-    let error = refusal(&through);
+    let error = open_error(&through);
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
     store.append(append(&Topic::inbox(), "text")).await.unwrap();
     store.close().await;
     let store = open(&link).unwrap();
     assert_eq!(texts(&store).await, ["text"]);
-    let error = refusal(&settings);
+    let error = open_error(&settings);
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
     store.close().await;
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_refused() {
+fn a_dangling_link_is_rejected() {
     let directory = TempDir::new().unwrap();
     let settings = EmbeddedStoreSettings::new(directory.path().join("link.db"));
     std::os::unix::fs::symlink("nowhere.db", &settings.path).unwrap();
-    let error = refusal(&settings);
+    let error = open_error(&settings);
     assert!(matches!(error, OpenError::NotWritable { .. }), "{error}");
     assert!(error.to_string().contains("leads nowhere"), "{error}");
     assert!(!directory.path().join("nowhere.db").exists());
 }
 
 #[tokio::test]
-async fn a_file_with_two_names_is_refused_under_both() {
+async fn a_file_with_two_names_is_rejected_under_both() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = open(&settings).unwrap();
     let second = beside(&settings, "second.db");
     std::fs::hard_link(&settings.path, &second.path).unwrap();
-    let error = refusal(&second);
+    let error = open_error(&second);
     assert!(matches!(error, OpenError::HardLinked(_)), "{error}");
-    // Whoever has it open goes on.
+    // A process that has it open continues.
     store.append(append(&Topic::inbox(), "text")).await.unwrap();
     store.close().await;
-    let error = refusal(&settings);
+    let error = open_error(&settings);
     assert!(matches!(error, OpenError::HardLinked(_)), "{error}");
     std::fs::remove_file(&second.path).unwrap();
     let store = open(&settings).unwrap();
@@ -128,7 +128,7 @@ async fn a_file_with_two_names_is_refused_under_both() {
 }
 
 #[tokio::test]
-async fn who_lost_the_lock_file_writes_no_more() {
+async fn a_process_that_lost_its_lock_file_stops_writing() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let first = open(&settings).unwrap();
@@ -158,7 +158,7 @@ async fn who_lost_the_lock_file_writes_no_more() {
 }
 
 #[tokio::test]
-async fn a_file_that_lost_its_name_takes_no_message() {
+async fn a_file_without_its_name_accepts_no_message() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = open(&settings).unwrap();
@@ -191,7 +191,7 @@ async fn a_file_that_lost_its_name_takes_no_message() {
 }
 
 #[tokio::test]
-async fn without_the_name_of_its_log_nothing_is_acknowledged_and_an_orderly_end_loses_nothing() {
+async fn without_the_name_of_its_log_nothing_is_acknowledged_and_closing_loses_nothing() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = open(&settings).unwrap();
@@ -216,8 +216,7 @@ async fn without_the_name_of_its_log_nothing_is_acknowledged_and_an_orderly_end_
     assert_eq!(texts(&store).await, ["first"]);
 }
 
-/// A clock that does something once when it is asked for the time: the writer asks in the middle of
-/// a transaction.
+/// A clock that runs a hook when it is first read: the writer reads it inside a transaction.
 struct MeddlingClock {
     inner: FakeClock,
     deed: Mutex<Option<Box<dyn FnOnce() + Send>>>,
@@ -242,7 +241,7 @@ impl Clock for MeddlingClock {
 }
 
 #[tokio::test]
-async fn what_is_moved_while_a_group_is_written_is_not_acknowledged() {
+async fn a_batch_in_a_file_that_was_moved_is_not_acknowledged() {
     for ending in ["", "-wal"] {
         let directory = TempDir::new().unwrap();
         let settings = settings(&directory);
@@ -270,7 +269,7 @@ async fn what_is_moved_while_a_group_is_written_is_not_acknowledged() {
             .append(append(&Topic::inbox(), "third"))
             .await
             .unwrap();
-        // It was written, which nobody could know.
+        // The batch was written; the store could not know that.
         assert_eq!(texts(&store).await, ["first", "second", "third"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What pruning removes besides messages, and what it gives back.
+//! Pruning of keys, revocations, topics and pages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn count(shell: &Connection, table: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn one_round_forgets_every_key_and_revocation_that_ended() {
+async fn one_round_deletes_every_expired_key_and_revocation() {
     let (directory, clock) = (TempDir::new().unwrap(), Arc::new(FakeClock::new()));
     let settings = settings(&directory);
     let store = EmbeddedStore::open(&settings, Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
@@ -55,7 +55,7 @@ async fn one_round_forgets_every_key_and_revocation_that_ended() {
 }
 
 #[tokio::test]
-async fn one_round_forgets_every_empty_topic_beyond_those_that_are_remembered() {
+async fn one_round_deletes_every_empty_topic_beyond_the_bound() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = super::open(&settings).unwrap();
@@ -69,7 +69,7 @@ async fn one_round_forgets_every_empty_topic_beyond_those_that_are_remembered() 
 }
 
 #[tokio::test]
-async fn a_topic_that_is_not_known_names_what_went_from_those_that_were_forgotten() {
+async fn a_topic_without_a_row_has_the_watermark_of_deleted_topics() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = super::open(&settings).unwrap();
@@ -103,7 +103,7 @@ async fn a_topic_that_is_not_known_names_what_went_from_those_that_were_forgotte
 }
 
 #[tokio::test]
-async fn what_pruning_freed_goes_back_to_the_system_in_steps() {
+async fn freed_pages_return_to_the_file_system_in_steps() {
     let directory = TempDir::new().unwrap();
     let settings = EmbeddedStoreSettings {
         durability: Durability::Memory,
@@ -138,7 +138,7 @@ async fn what_pruning_freed_goes_back_to_the_system_in_steps() {
 }
 
 #[tokio::test]
-async fn a_topic_that_is_forgotten_and_written_to_in_one_group_keeps_to_itself() {
+async fn a_topic_that_is_deleted_and_appended_to_in_one_batch_stays_separate() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);
     let store = super::open(&settings).unwrap();
@@ -147,7 +147,7 @@ async fn a_topic_that_is_forgotten_and_written_to_in_one_group_keeps_to_itself()
         .append(append(&Topic::inbox(), "zeroth"))
         .await
         .unwrap();
-    // More recent than the topic that is to be forgotten, whose key is the greatest.
+    // More recent than the topic to be deleted, whose key is the greatest.
     let empty = "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL \
                  SELECT n + 1 FROM numbers WHERE n < 10000) \
                  INSERT INTO topics (name, last_ms) SELECT 'topic-' || n, 1 << 60 FROM numbers";
@@ -163,7 +163,7 @@ async fn a_topic_that_is_forgotten_and_written_to_in_one_group_keeps_to_itself()
             store.append(append(&known, "known")),
         )
     };
-    // While the first of them waits for the shell, the others become one group.
+    // While the first command waits for the shell, the others become one batch.
     let first = store.append(append(&Topic::inbox(), "first"));
     let (first, (pruned, one, other), ()) = tokio::join!(first, group, async {
         shell.execute_batch("ROLLBACK").unwrap();

@@ -4,12 +4,12 @@ use posthorn_application::{ConsumerError, Precondition};
 use posthorn_domain::{ConsumerKey, Timestamp};
 
 use super::row::{Consumer, Step, find, millis};
-use crate::sql::append::Group;
+use crate::sql::write_batch::WriteBatch;
 
 /// Runs `operation` on the consumer `key` after its expired leases were ended, and writes what
 /// changed of its row.
 pub(crate) fn with_consumer<T>(
-    batch: &mut Group<'_>,
+    batch: &mut WriteBatch<'_>,
     key: &ConsumerKey,
     now: Timestamp,
     operation: impl FnOnce(&mut Call<'_>) -> rusqlite::Result<T>,

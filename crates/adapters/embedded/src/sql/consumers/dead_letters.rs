@@ -165,7 +165,7 @@ impl Call<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut select = self.step.connection.prepare_cached(select)?;
         let ids = select.query_map((self.consumer.id, limit), |row| {
-            Ok(id(row.get(0)?, row.get(1)?))
+            Ok(id((row.get(0)?, row.get(1)?)))
         })?;
         ids.collect()
     }

@@ -10,12 +10,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::call::{Call, with_consumer};
 use super::row::{Step, backoff_text, bad, count, find, millis, timestamp};
 use super::seek::{count_to, cursor};
-use crate::sql::append::Group;
 use crate::sql::id;
+use crate::sql::write_batch::WriteBatch;
 
 /// Creates the consumer `key`, or replaces its settings.
 pub(crate) fn put(
-    batch: &mut Group<'_>,
+    batch: &mut WriteBatch<'_>,
     key: &ConsumerKey,
     put: &PutConsumer,
     now: Timestamp,
@@ -40,7 +40,7 @@ pub(crate) fn put(
 
 /// Creates the consumer `key`, which does not exist.
 fn create(
-    batch: &mut Group<'_>,
+    batch: &mut WriteBatch<'_>,
     key: &ConsumerKey,
     put: &PutConsumer,
     now: Timestamp,
@@ -93,7 +93,7 @@ fn create(
 
 /// Settings and counts of the consumer `key`.
 pub(crate) fn status(
-    batch: &mut Group<'_>,
+    batch: &mut WriteBatch<'_>,
     key: &ConsumerKey,
     now: Timestamp,
 ) -> rusqlite::Result<Result<ConsumerStatus, ConsumerError>> {
@@ -102,7 +102,7 @@ pub(crate) fn status(
 
 /// The consumers of `topic` of this kind, by name.
 pub(crate) fn list(
-    batch: &mut Group<'_>,
+    batch: &mut WriteBatch<'_>,
     topic: &Topic,
     kind: ConsumerKind,
     now: Timestamp,
@@ -144,7 +144,7 @@ pub(crate) fn topics(
 
 /// Removes the consumer `key` with all that it keeps.
 pub(crate) fn delete(
-    batch: &mut Group<'_>,
+    batch: &mut WriteBatch<'_>,
     key: &ConsumerKey,
     precondition: &Precondition,
     now: Timestamp,
@@ -191,7 +191,7 @@ impl Call<'_> {
                 missed: count(consumer.missed),
                 dead_dropped: count(consumer.dead_dropped),
             },
-            oldest_waiting_at: oldest.map(|(ms, seq)| id(ms, seq).timestamp()),
+            oldest_waiting_at: oldest.map(|oldest| id(oldest).timestamp()),
             last_pull_at: consumer.last_pull_ms.map(timestamp),
         })
     }

@@ -18,7 +18,7 @@ pub(super) fn cursor(
     newest: (i64, i64),
     now: Timestamp,
 ) -> Result<(i64, i64), ConsumerError> {
-    let newest = id(newest.0, newest.1);
+    let newest = id(newest);
     let cursor = position.cursor(newest);
     if cursor > newest && cursor.timestamp() > now {
         return Err(ConsumerError::PositionAhead);

@@ -1,7 +1,7 @@
-//! Whether the database, its log and its lock are still the files that were opened.
+//! Detects that the database, its log or its lock was moved or removed while the store is open.
 //!
-//! An open file outlives its name: a message that is written to one without a name is gone with the
-//! process, however well it was synced. A lock without its name keeps nobody out.
+//! An open file outlives its name: a message written to a file without a name is lost with the
+//! process, even if it was synced. A lock without its name keeps no other process out.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -10,67 +10,66 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
 
-use crate::lock::FileLock;
-use crate::place;
+use super::lock::FileLock;
+use super::path;
 
-/// Which files the paths named when the store was opened.
+/// The files that the paths named when the store was opened.
 #[derive(Debug)]
 pub(crate) struct FileIdentity {
-    database: Named,
-    log: Named,
-    lock: Named,
+    database: NamedFile,
+    log: NamedFile,
+    lock: NamedFile,
 }
 
-/// A file and the name by which it has to be found.
+/// A file and the path by which it must be reachable.
 #[derive(Debug)]
-struct Named {
+struct NamedFile {
     path: PathBuf,
     device_and_inode: (u64, u64),
 }
 
 impl FileIdentity {
-    /// The database at `path` and its write-ahead log as they are now, and the lock that is held.
-    /// The log is there from the first write on, until the last connection closes.
+    /// The database at `path`, its write-ahead log and the held lock, as they are now. The log
+    /// exists from the first write until the last connection closes.
     pub(crate) fn of(path: &Path, lock: &FileLock) -> io::Result<Self> {
         Ok(Self {
-            database: Named::at(path.to_path_buf())?,
-            log: Named::at(place::beside(path, "-wal"))?,
-            lock: Named {
+            database: NamedFile::at(path.to_path_buf())?,
+            log: NamedFile::at(path::with_ending(path, "-wal"))?,
+            lock: NamedFile {
                 path: lock.path().to_path_buf(),
                 device_and_inode: device_and_inode(&lock.metadata()?),
             },
         })
     }
 
-    /// Before a transaction: fails as SQLite does where it looks itself, when a path names no file
-    /// or another one.
+    /// Checks all three files, before a transaction. The error is SQLite's own for a moved file.
     pub(crate) fn check(&self) -> rusqlite::Result<()> {
         self.check_owned()?;
         self.log.check()
     }
 
-    /// After a transaction: whether what was written is where the next start looks for it.
+    /// Checks after a transaction that the next start will find what was written.
     pub(crate) fn check_written(&self) -> rusqlite::Result<()> {
         self.database.check()?;
         self.log.check()
     }
 
-    /// Before the end: whether the database is this process's. Its log need not have a name, for
-    /// what it holds is about to be moved into the database.
+    /// Checks before closing that this process still owns the database. The log may have lost its
+    /// name: closing moves its content into the database.
     pub(crate) fn check_owned(&self) -> rusqlite::Result<()> {
         self.database.check()?;
         self.lock.check()
     }
 }
 
-/// Whether an error says that a file was moved, so that it is no use to try again.
+/// True if the error is that of a moved file, so that a retry is useless.
 pub(crate) fn is_moved(error: &rusqlite::Error) -> bool {
     error
         .sqlite_error()
         .is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_DBMOVED)
 }
 
-impl Named {
+impl NamedFile {
     fn at(path: PathBuf) -> io::Result<Self> {
         let device_and_inode = device_and_inode(&fs::symlink_metadata(&path)?);
         Ok(Self {
@@ -82,7 +81,7 @@ impl Named {
     fn check(&self) -> rusqlite::Result<()> {
         let problem = match fs::symlink_metadata(&self.path) {
             Ok(found) if device_and_inode(&found) == self.device_and_inode => return Ok(()),
-            Ok(_) => "another file has taken its place".to_owned(),
+            Ok(_) => "the path names another file".to_owned(),
             Err(error) => error.to_string(),
         };
         Err(rusqlite::Error::SqliteFailure(

@@ -1,17 +1,17 @@
-//! Where the file really is, so that there is one lock and one write-ahead log for it, and who may
-//! read it.
+//! The canonical path of the database, and the mode of new files.
 //!
-//! Both are named after the file: under a second name it would have others. What is made here is its
-//! owner's alone, whatever the umask; what is there already keeps its mode.
+//! The lock and the write-ahead log are named after the database: under a second name it would have
+//! other ones. New files are readable by their owner alone, whatever the umask; existing files keep
+//! their mode.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::open::OpenError;
+use crate::error::OpenError;
 
-/// The one path of the file, which need not exist; its directory is made when it is missing.
+/// The canonical path of the file, which need not exist; creates its directory if it is missing.
 pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -33,15 +33,15 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     Ok(fs::canonicalize(directory)?.join(name))
 }
 
-/// The path of a file that goes with the one at `path`.
-pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+/// `path` with `ending` appended to the file's name.
+pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
-/// Opens a file for writing that is made when it is missing.
-pub(crate) fn open_or_make(path: &Path) -> io::Result<File> {
+/// Opens a file for writing; creates it if it is missing.
+pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -50,8 +50,8 @@ pub(crate) fn open_or_make(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Refuses what is there under more than the one name, or is no file.
-pub(crate) fn refuse_other_names(path: &Path) -> Result<(), OpenError> {
+/// Rejects a path with another hard link, or of no regular file.
+pub(crate) fn check_single_link(path: &Path) -> Result<(), OpenError> {
     let not_writable = |reason| OpenError::NotWritable {
         path: path.to_path_buf(),
         reason,

@@ -1,0 +1,5 @@
+//! The files of the store: their paths, the lock, and their identity while the store is open.
+
+pub(crate) mod identity;
+pub(crate) mod lock;
+pub(crate) mod path;

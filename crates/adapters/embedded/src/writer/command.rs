@@ -1,0 +1,89 @@
+//! The operations of the writer, and their outcomes.
+
+use posthorn_application::{
+    Append, AppendError, Appended, ConsumerNotifier, Pruned, RetentionPolicy, StoreError,
+};
+use posthorn_domain::{MessageId, Timestamp, TokenId, Topic};
+use tokio::sync::oneshot;
+
+use crate::consumer_call::ConsumerCall;
+
+/// The channel of one outcome.
+pub(crate) type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
+
+/// An operation, with the channel of its outcome. The caller may have dropped its receiver.
+pub(crate) enum Command {
+    Append(Append, Reply<Appended, AppendError>),
+    Delete(Topic, MessageId, Reply<bool>),
+    /// A call on a consumer; it holds its own reply.
+    Consumer(Box<dyn ConsumerCall>),
+    /// Prunes by a policy, within a budget.
+    Prune(RetentionPolicy, usize, Reply<Pruned>),
+    /// Revokes a token until a time.
+    Revoke(TokenId, Timestamp, Reply<()>),
+    /// Writes a row and deletes it, to check that writing works.
+    Probe(Reply<()>),
+    /// Marks the file as closed in order and ends the thread.
+    Close(oneshot::Sender<()>),
+}
+
+/// The outcome of an operation, to be sent after the commit.
+pub(crate) enum Outcome {
+    Append(Result<Appended, AppendError>),
+    Delete(bool),
+    Prune(Pruned),
+    /// The call holds its own outcome.
+    Consumer,
+    Done,
+}
+
+impl Command {
+    /// True if the caller dropped its receiver. It may have been told of a failure and retried, so
+    /// executing this command could apply it twice.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Append(_, reply) => reply.is_closed(),
+            Self::Delete(_, _, reply) => reply.is_closed(),
+            Self::Prune(_, _, reply) => reply.is_closed(),
+            Self::Revoke(_, _, reply) | Self::Probe(reply) => reply.is_closed(),
+            Self::Consumer(call) => call.is_abandoned(),
+            Self::Close(_) => false,
+        }
+    }
+
+    /// The topic that got a message.
+    pub(crate) fn appended_topic(&self, outcome: &Outcome) -> Option<&str> {
+        match (self, outcome) {
+            (Self::Append(append, _), Outcome::Append(Ok(appended))) if !appended.replayed => {
+                Some(append.message.topic.as_str())
+            }
+            _ => None,
+        }
+    }
+
+    /// Sends the outcome of the command.
+    pub(crate) fn succeed(self, outcome: Outcome, consumers: &ConsumerNotifier) {
+        match (self, outcome) {
+            (Self::Append(_, reply), Outcome::Append(outcome)) => drop(reply.send(outcome)),
+            (Self::Delete(_, _, reply), Outcome::Delete(existed)) => drop(reply.send(Ok(existed))),
+            (Self::Prune(_, _, reply), Outcome::Prune(pruned)) => drop(reply.send(Ok(pruned))),
+            (Self::Consumer(call), _) => call.reply(consumers),
+            (Self::Revoke(_, _, reply) | Self::Probe(reply), Outcome::Done) => {
+                drop(reply.send(Ok(())));
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends an error.
+    pub(crate) fn fail(self, error: StoreError) {
+        match self {
+            Self::Append(_, reply) => drop(reply.send(Err(error.into()))),
+            Self::Delete(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Prune(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Consumer(call) => call.fail(error),
+            Self::Revoke(_, _, reply) | Self::Probe(reply) => drop(reply.send(Err(error))),
+            Self::Close(_) => {}
+        }
+    }
+}

@@ -12,7 +12,26 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root).args(arguments);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_this_package) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+/// True for the variables by which `cargo run` describes xtask. The build script of ring watches them:
+/// if they reached the inner cargo, ring and its dependents would be built anew whenever a person
+/// changes from `cargo xtask` to `cargo` and back.
+fn is_of_this_package(variable: &str) -> bool {
+    let prefixes = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+        "CARGO_PRIMARY_",
+    ];
+    prefixes.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// Runs `command` to its end and shows what it prints.

@@ -1,13 +1,18 @@
-//! Checks the links of the documentation: their file exists, and the section in it.
+//! Checks the documentation: the targets of links exist, their sections too, and so do paths in code.
 
 use std::path::Path;
 
 use super::sources::Source;
 
-/// Links without a target, one line each. URLs are not requested.
+/// The directories whose paths the documentation names as code.
+const ROOTS: [&str; 4] = ["crates/", "deploy/", "docs/", "xtask/"];
+
+/// Links and paths without a target, one line each. URLs are not requested.
 pub(super) fn violations(root: &Path, files: &[Source]) -> Vec<String> {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.is_markdown()) {
+        let lost = paths(&file.text).filter(|path| !root.join(path).exists());
+        found.extend(lost.map(|path| format!("{}: `{path}`: no such file", file.path)));
         for target in targets(&file.text) {
             if let Err(reason) = resolve(root, &file.path, target, files) {
                 found.push(format!("{}: ({target}): {reason}", file.path));
@@ -32,6 +37,18 @@ fn targets(text: &str) -> Vec<&str> {
         found.extend(after.filter_map(|rest| Some(rest.split_once(')')?.0)));
     }
     found
+}
+
+/// The paths from the root of the repository that stand in `text` as code.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let spans = text
+        .lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2));
+    spans.filter(|span| {
+        let is_below = |directory: &&str| span.starts_with(*directory);
+        let is_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+        ROOTS.iter().any(|root| is_below(root)) && span.chars().all(is_path)
+    })
 }
 
 fn resolve(root: &Path, from: &str, target: &str, files: &[Source]) -> Result<(), String> {
@@ -128,6 +145,15 @@ mod tests {
         check("#the-api", true);
         check("..", true);
         check("https://example.org/nowhere", true);
+    }
+
+    #[test]
+    fn a_path_in_code_has_to_exist() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("docs")).unwrap();
+        let text = "`docs/`, `docs/gone.md`, `docs/*`, `cargo docs/x`, docs/y";
+        let found = violations(directory.path(), &[file("README.md", text)]);
+        assert_eq!(found, ["README.md: `docs/gone.md`: no such file"]);
     }
 
     #[test]

@@ -169,6 +169,12 @@ fn the_middle_has_a_closed_list_of_dependencies_and_free_tests() {
         "posthorn-application",
         DependencyKind::Normal,
         "serde",
+        false,
+    );
+    check_third_party(
+        "posthorn-application",
+        DependencyKind::Normal,
+        "async-trait",
         true,
     );
     check_third_party(

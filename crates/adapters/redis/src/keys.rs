@@ -10,22 +10,40 @@
 //! | `PREFIX:cache:KEY` | string | the caller's | a cached value |
 //! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the id of an entry is that of the message, its fields are `content`, `a:NAME` for each attribute and, with an idempotency key, `key`: `ENDS KEY`, where `ENDS` is the end of the key's record in milliseconds |
 //! | `PREFIX:{t:TOPIC}:pruned` | string | none; 30 days once the topic is idle | the id of the newest message that retention removed |
-//! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT POD` of the first append with that key |
-//! | `PREFIX:{t:TOPIC}:fence` | hash | none; deleted with the stream | `run`, the `run_id` of the server; `after` and `before`, the ids between which the stream had no entry when that run began |
+//! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT INSTANCE` of the first append with that key |
+//! | `PREFIX:{t:TOPIC}:fence` | hash | none; deleted with the stream | `run`, the `run_id` of the server; `after` and `before`, the ids between which the stream had no entry when that run began; `begun`, how many scripts began to change consumers, `base`, how many had when that run began, and `done`, how many ended since then |
+//! | `PREFIX:{t:TOPIC}:consumers` | set | none | the consumers of the topic: `KIND:NAME`, where `KIND` is `consumer` or `webhook` |
+//! | `PREFIX:{t:TOPIC}:KIND:NAME` | hash | none | a consumer, see below |
+//! | `PREFIX:{t:TOPIC}:KIND:NAME:EPOCH:entries` | hash | none | by id: `STATE TIME ATTEMPT NONCE FLAGS REASON` of a message that was handed out or redriven and is not settled |
+//! | `PREFIX:{t:TOPIC}:KIND:NAME:EPOCH:leased` | sorted set | none | the ids of leased entries by the end of their leases |
+//! | `PREFIX:{t:TOPIC}:KIND:NAME:EPOCH:due` | sorted set | none | the ids of waiting entries by their due times |
+//! | `PREFIX:{t:TOPIC}:KIND:NAME:EPOCH:waiting`, `…:redriven` | sorted set, all scores 0 | none | the ids of waiting entries by id: those of messages of the topic, those of redriven copies |
+//! | `PREFIX:{t:TOPIC}:KIND:NAME:dead` | sorted set, all scores 0 | none | the ids of dead letters |
+//! | `PREFIX:{t:TOPIC}:KIND:NAME:deaths` | hash | none | by id: `ATTEMPTS TIME REASON` of a dead letter |
+//! | `PREFIX:{t:TOPIC}:KIND:NAME:letters` | hash | none | by id: the fields of a dead letter or of a redriven copy, packed by `cmsgpack` |
+//! | `PREFIX:consumer-topics` | sorted set, all scores 0 | none | the names of the topics that can have consumers |
 //! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that can hold messages |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, its beginning and its number of requests |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
 //! | `PREFIX:denied:JTI` | string | until the token expires | the token with this id is revoked |
 //! | `PREFIX:{NUMBER}:probe` | – | – | never exists: health checks attempt writes that require it; `NUMBER` is 0, and on a cluster one for each primary |
-//! | `PREFIX:wake` | channel | – | the names of topics with new messages, one per line |
+//! | `PREFIX:wake` | channel | – | the names of topics with new messages, one per line; `TOPIC/KIND:NAME` of a consumer with something to hand out |
 //!
 //! An emptied stream is kept for a day, because it remembers the greatest id that it assigned: `XADD`
 //! continues from there even if the clock of the server goes back. After a day without a new message,
 //! when the clock is far beyond its ids, pruning deletes it. It has no TTL, which a new message would
 //! not cancel.
+//!
+//! A consumer's hash has its settings (`tag`, `lease`, `max_attempts`, `backoff`, `max_in_flight`; times in
+//! milliseconds), its `epoch`, which a seek increments, its `cursor`, `behind`, the number of messages
+//! that the topic holds up to the cursor, `missed`, `dropped`, the number of dead letters removed because
+//! there were too many, `pulled`, the time of the last pull or -1, and after a seek `stale`, the epoch
+//! whose keys the next call deletes. Ids in these keys have leading zeros: 15 digits, `-`, 20 digits. An
+//! entry's `STATE` is `l` (leased until `TIME`) or `w` (due at `TIME`), its `FLAGS` are `c` (a redriven
+//! copy), `d` (deleted by a client during the lease) or `-`, and `REASON` begins with `+`, or is `-`.
 
 use posthorn_application::QuotaKey;
-use posthorn_domain::{IdempotencyKey, TokenId, Topic};
+use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, IdempotencyKey, TokenId, Topic};
 
 use crate::cluster::slots::slot_of;
 
@@ -70,6 +88,43 @@ pub(crate) fn idempotency_prefix(prefix: &str, topic: &Topic) -> String {
 /// The fence of `topic` against a torn append-only file.
 pub(crate) fn fence(prefix: &str, topic: &Topic) -> String {
     format!("{prefix}:{{t:{topic}}}:fence")
+}
+
+/// The beginning of every key of `topic`. With the [`consumer_name`] it is the key of a consumer.
+pub(crate) fn topic_prefix(prefix: &str, topic: &Topic) -> String {
+    format!("{prefix}:{{t:{topic}}}:")
+}
+
+/// The set of consumers of `topic`.
+pub(crate) fn consumers(prefix: &str, topic: &Topic) -> String {
+    topic_prefix(prefix, topic) + "consumers"
+}
+
+/// The name of a consumer in the set of consumers and in its keys.
+pub(crate) fn consumer_name(key: &ConsumerKey) -> String {
+    format!("{}:{}", key.kind.as_str(), key.name)
+}
+
+/// The hash of a consumer.
+pub(crate) fn consumer(prefix: &str, key: &ConsumerKey) -> String {
+    topic_prefix(prefix, &key.topic) + &consumer_name(key)
+}
+
+/// The consumer that is announced as `TOPIC/KIND:NAME`.
+pub(crate) fn announced_consumer(text: &str) -> Option<ConsumerKey> {
+    let (topic, name) = text.split_once('/')?;
+    let (kind, name) = name.split_once(':')?;
+    let kinds = [ConsumerKind::Consumer, ConsumerKind::Webhook];
+    Some(ConsumerKey {
+        topic: Topic::parse(topic).ok()?,
+        kind: kinds.into_iter().find(|known| known.as_str() == kind)?,
+        name: ConsumerName::parse(name).ok()?,
+    })
+}
+
+/// The index of topics with consumers.
+pub(crate) fn consumer_topics(prefix: &str) -> String {
+    format!("{prefix}:consumer-topics")
 }
 
 /// The fixed windows of a quota.
@@ -120,6 +175,7 @@ mod tests {
             messages("p", &topic),
             pruned("p", &topic),
             fence("p", &topic),
+            consumers("p", &topic),
             idempotency("p", &topic, &key),
         ] {
             assert_eq!(slot_of(&name), topic_slot(&topic), "{name}");

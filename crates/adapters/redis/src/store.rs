@@ -4,8 +4,8 @@
 //! connection per primary ([`Sessions`]). One connection per process receives the announcements of
 //! appends ([`read`]).
 
+mod consumers;
 mod fence;
-mod followers;
 mod read;
 mod record;
 mod retention;
@@ -21,8 +21,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use posthorn_application::{
-    Append, AppendError, Appended, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendError, Appended, ConsumerNotifier, MessageStore, Page, PageRequest, Pruned,
+    RetentionPolicy, StoreError, Subscription, TopicNotifier, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 use tokio::sync::watch;
@@ -36,7 +36,6 @@ use crate::failure::RedisFailure;
 use crate::keys;
 use crate::mutex::lock;
 use fence::FencedTopics;
-use followers::Followers;
 use read::listener::Listener;
 use read::pages;
 use read::topics::{Indexed, TopicIndex};
@@ -56,8 +55,10 @@ pub struct RedisStore {
     sessions: Arc<Sessions>,
     writers: Writers,
     index: TopicIndex,
+    consumer_topics: TopicIndex,
     fenced: FencedTopics,
-    followers: Arc<Followers>,
+    topic_notifier: Arc<TopicNotifier>,
+    consumer_notifier: Arc<ConsumerNotifier>,
     listening: Listening,
     prune_cursor: Mutex<Option<Topic>>,
     prefix: Arc<str>,
@@ -97,19 +98,22 @@ impl RedisStore {
             bound,
         ));
         let prefix: Arc<str> = Arc::from(settings.redis.prefix.as_str());
-        let followers = Arc::new(Followers::default());
+        let topic_notifier = Arc::new(TopicNotifier::default());
+        let consumer_notifier = Arc::new(ConsumerNotifier::default());
         let (sender, connected) = watch::channel(false);
         let listener = Listener {
             connector: Arc::clone(&connector),
             directory: Arc::clone(&directory),
             sessions: Arc::clone(&sessions),
-            followers: Arc::clone(&followers),
+            topics: Arc::clone(&topic_notifier),
+            consumers: Arc::clone(&consumer_notifier),
             prefix: Arc::clone(&prefix),
             command_timeout,
             connected: sender,
         };
         Ok(Self {
-            index: TopicIndex::new(&prefix),
+            index: TopicIndex::new(keys::topics(&prefix)),
+            consumer_topics: TopicIndex::new(keys::consumer_topics(&prefix)),
             fenced: FencedTopics::default(),
             writers: Writers::new(Arc::clone(&connector), directory, settings),
             connector,
@@ -119,7 +123,8 @@ impl RedisStore {
                 connected,
             },
             sessions,
-            followers,
+            topic_notifier,
+            consumer_notifier,
             prune_cursor: Mutex::default(),
             prefix,
             durability,
@@ -203,7 +208,9 @@ impl RedisStore {
             .map_err(StoreError::from)?;
         match written.write {
             Write::Append(append) => appended(append, written.durability, written.reply),
-            Write::Probe(_) => Err(record::corrupt("an append became a probe".to_owned()).into()),
+            Write::Consumer(_) | Write::Probe(_) => {
+                Err(record::corrupt("an append became another write".to_owned()).into())
+            }
         }
     }
 }
@@ -251,7 +258,7 @@ impl MessageStore for RedisStore {
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
         self.bounded(self.listening.start()).await?;
-        Ok(Box::new(self.followers.follow(topic)))
+        Ok(Box::new(self.topic_notifier.subscribe(topic)))
     }
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
@@ -282,6 +289,7 @@ impl MessageStore for RedisStore {
         lock(&self.listening.not_started).take();
         lock(&self.listening.task).abort_all();
         self.sessions.close();
-        self.followers.wake_all();
+        self.topic_notifier.close();
+        self.consumer_notifier.close();
     }
 }

@@ -7,7 +7,7 @@ use posthorn_domain::Topic;
 use redis::{Cmd, Value};
 
 use super::record;
-use super::scripts::FENCE;
+use super::scripts::{FENCE, ScriptCall};
 use crate::cluster::sessions::Sessions;
 use crate::failure::RedisFailure;
 use crate::keys;
@@ -16,17 +16,15 @@ use crate::mutex::lock;
 /// The most topics to remember as fenced. Fencing a topic again changes nothing.
 pub(super) const MAX_FENCED: usize = 10_000;
 
-/// The command that fences `topic`; `appending` if an append follows, which may create the stream.
-pub(super) fn fence_command(prefix: &str, topic: &Topic, appending: bool) -> Cmd {
-    let mut command = redis::cmd("EVAL");
+/// The command that fences `topic`; it returns false if there is nothing to fence. `creates` fences
+/// also a topic that does not exist yet.
+pub(super) fn fence_command(prefix: &str, topic: &Topic, creates: bool) -> Cmd {
+    // By its text: if the pipeline behind it had to be repeated, its writes would be executed twice.
+    let mut command = FENCE.topic_command(ScriptCall::Eval, prefix, topic);
     command
-        .arg(FENCE)
-        .arg(2)
-        .arg(keys::messages(prefix, topic))
-        .arg(keys::fence(prefix, topic))
         .arg(keys::idempotency_prefix(prefix, topic))
         .arg(record::KEY)
-        .arg(u8::from(appending));
+        .arg(u8::from(creates));
     command
 }
 

@@ -26,7 +26,7 @@ pub(super) struct StoredReceipt<'a> {
     pub(super) durability: Durability,
     /// In hexadecimal, see [`hex`].
     pub(super) fingerprint: &'a str,
-    pub(super) pod: &'a str,
+    pub(super) instance: &'a str,
 }
 
 /// Parses an entry of `topic`.
@@ -71,6 +71,11 @@ pub(super) fn entry_id(id: MessageId) -> String {
     format!("{}-{}", id.timestamp().as_millis(), id.sequence())
 }
 
+/// As [`entry_id`] with leading zeros: such ids sort as texts. [`parse_id`] parses both.
+pub(super) fn padded_id(id: MessageId) -> String {
+    format!("{:015}-{:020}", id.timestamp().as_millis(), id.sequence())
+}
+
 /// Converts a reply; one of another type means that the store is corrupt.
 pub(super) fn from_value<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
     T::from_redis_value(value).map_err(|error| corrupt(error.to_string()))
@@ -81,15 +86,19 @@ pub(super) fn corrupt(text: String) -> StoreError {
 }
 
 /// The record of an idempotency key without the id, which the server prepends.
-pub(super) fn receipt_tail(durability: Durability, fingerprint: &Fingerprint, pod: &str) -> String {
-    format!("{durability} {} {pod}", hex(fingerprint))
+pub(super) fn receipt_tail(
+    durability: Durability,
+    fingerprint: &Fingerprint,
+    instance: &str,
+) -> String {
+    format!("{durability} {} {instance}", hex(fingerprint))
 }
 
 /// Parses the record of an idempotency key.
 pub(super) fn parse_receipt(record: &str) -> Result<StoredReceipt<'_>, StoreError> {
-    // The pod comes last, because it may contain spaces.
+    // The instance comes last, because its name may contain spaces.
     let mut parts = record.splitn(4, ' ');
-    let (Some(id), Some(durability), Some(fingerprint), Some(pod)) =
+    let (Some(id), Some(durability), Some(fingerprint), Some(instance)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err(corrupt(
@@ -102,7 +111,7 @@ pub(super) fn parse_receipt(record: &str) -> Result<StoredReceipt<'_>, StoreErro
             .parse()
             .map_err(|_| corrupt("an unknown durability".to_owned()))?,
         fingerprint,
-        pod,
+        instance,
     })
 }
 
@@ -128,6 +137,7 @@ mod tests {
             MessageId::new(Timestamp::from_millis(1), 2),
         ] {
             assert_eq!(parse_id(&entry_id(id)), Ok(id));
+            assert_eq!(parse_id(&padded_id(id)), Ok(id));
         }
     }
 
@@ -158,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_keeps_a_pod_with_spaces() {
+    fn a_receipt_keeps_an_instance_with_spaces() {
         let fingerprint = Fingerprint::from_bytes([0xA5; 32]);
         let tail = receipt_tail(Durability::Synced, &fingerprint, "a b");
         let record = format!("1-2 {tail}");
@@ -166,7 +176,7 @@ mod tests {
         assert_eq!(receipt.id, MessageId::new(Timestamp::from_millis(1), 2));
         assert_eq!(receipt.durability, Durability::Synced);
         assert_eq!(receipt.fingerprint, hex(&fingerprint));
-        assert_eq!(receipt.pod, "a b");
+        assert_eq!(receipt.instance, "a b");
         assert!(parse_receipt("1-2 synced").is_err());
         assert!(parse_receipt("1-2 other ff a").is_err());
     }

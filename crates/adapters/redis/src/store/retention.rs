@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use posthorn_application::{Pruned, RetentionPolicy, StoreError};
 use posthorn_domain::Topic;
-use redis::Cmd;
+use redis::{Cmd, RedisError};
 
 use super::read::topics::{IDLE, TopicIndex};
 use super::record;
-use super::scripts::PRUNE;
+use super::scripts::{PRUNE, ScriptCall};
 use crate::cluster::sessions::Sessions;
-use crate::failure::RedisFailure;
+use crate::failure::{Redirect, RedisFailure};
 use crate::keys;
 use crate::mutex::lock;
 
@@ -84,23 +84,38 @@ impl Pruner<'_> {
         let mut waiting = VecDeque::from(topics);
         let mut idle = Vec::new();
         let mut left = budget;
+        let mut call = ScriptCall::EvalSha;
         while !waiting.is_empty() && left > 0 {
             // Every topic gets an equal share; a topic with more to remove queues behind the others.
             let group: Vec<_> = waiting.drain(..left.min(waiting.len())).collect();
             let share = (left / group.len()).clamp(1, MAX_STEP);
+            let mut no_script = false;
             let commands: Vec<_> = group
                 .iter()
-                .map(|topic| (keys::topic_slot(topic), self.command(topic, policy, share)))
+                .map(|topic| {
+                    (
+                        keys::topic_slot(topic),
+                        self.command(topic, policy, share, call),
+                    )
+                })
                 .collect();
-            for (topic, reply) in group.into_iter().zip(self.sessions.each(&commands).await?) {
-                let reply = match reply.map_err(|error| RedisFailure::from_error(&error)) {
+            let replies = self.sessions.each(&commands).await?;
+            for (topic, reply) in group.into_iter().zip(replies) {
+                let reply = match reply {
                     Ok(reply) => reply,
-                    Err(RedisFailure::Corrupt(error)) => {
-                        // The key of its stream has another type; it must not stop the other topics.
-                        tracing::warn!(%topic, error, "cannot prune a topic that is no stream");
+                    Err(error) if is_no_script(&error) && call == ScriptCall::EvalSha => {
+                        no_script = true;
+                        waiting.push_back(topic);
                         continue;
                     }
-                    Err(failure) => return Err(failure.into()),
+                    Err(error) => match RedisFailure::from_error(&error) {
+                        RedisFailure::Corrupt(error) => {
+                            // The key of its stream has another type; it must not stop the others.
+                            tracing::warn!(%topic, error, "cannot prune a topic that is no stream");
+                            continue;
+                        }
+                        failure => return Err(failure.into()),
+                    },
                 };
                 let (removed, more, empty): (usize, bool, bool) = record::from_value(reply)?;
                 left = left.saturating_sub(removed);
@@ -110,24 +125,34 @@ impl Pruner<'_> {
                     idle.push(topic);
                 }
             }
+            call = if no_script {
+                ScriptCall::Eval
+            } else {
+                ScriptCall::EvalSha
+            };
         }
         if !idle.is_empty() {
             self.index
-                .remove_idle(self.sessions, self.prefix, &idle)
+                .remove_unused(self.sessions, &idle, |topic| {
+                    let mut command = redis::cmd("XLEN");
+                    command.arg(keys::messages(self.prefix, topic));
+                    command
+                })
                 .await?;
         }
         Ok((budget - left, !waiting.is_empty()))
     }
 
-    fn command(&self, topic: &Topic, policy: &RetentionPolicy, limit: usize) -> Cmd {
+    fn command(
+        &self,
+        topic: &Topic,
+        policy: &RetentionPolicy,
+        limit: usize,
+        call: ScriptCall,
+    ) -> Cmd {
         let millis = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let mut command = redis::cmd("EVAL");
+        let mut command = PRUNE.topic_command(call, self.prefix, topic);
         command
-            .arg(PRUNE)
-            .arg(3)
-            .arg(keys::messages(self.prefix, topic))
-            .arg(keys::pruned(self.prefix, topic))
-            .arg(keys::fence(self.prefix, topic))
             .arg(millis(policy.max_age))
             .arg(policy.max_count)
             .arg(limit)
@@ -135,6 +160,10 @@ impl Pruner<'_> {
             .arg(millis(MARK_TTL));
         command
     }
+}
+
+fn is_no_script(error: &RedisError) -> bool {
+    Redirect::from_error(error) == Some(Redirect::NoScript)
 }
 
 fn pruned(removed: usize, more: bool) -> Pruned {

@@ -1,24 +1,71 @@
 //! The Lua scripts. Each file documents its KEYS and ARGV, its reply, and why it is one script. All
 //! times are those of the server.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
+use posthorn_domain::Topic;
 use redis::{Cmd, Script};
 
+use crate::keys;
+
 /// Appends a message unless its idempotency key was used before.
-const APPEND_ONCE: &str = include_str!("scripts/append_once.lua");
-/// Removes what a torn append-only file may have restored.
-pub(super) const FENCE: &str = include_str!("scripts/fence.lua");
-/// Removes messages that exceed the retention of their topic.
-pub(super) const PRUNE: &str = include_str!("scripts/prune.lua");
+pub(super) static APPEND_ONCE: PipelinedScript =
+    PipelinedScript::new(include_str!("scripts/append_once.lua"));
 /// Reads a page.
 pub(super) static PAGE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/page.lua")));
 
-/// The command of a script in a pipeline.
+/// Defines scripts that share the functions of `consumers/common.lua`.
+macro_rules! with_consumers {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        $($(#[$doc])* pub(super) static $name: PipelinedScript = PipelinedScript::new(concat!(
+            include_str!("scripts/consumers/common.lua"),
+            include_str!($file)
+        ));)*
+    };
+}
+
+with_consumers! {
+    /// Removes what a torn append-only file may have restored.
+    FENCE = "scripts/fence.lua";
+    /// Removes messages that exceed the retention of their topic.
+    PRUNE = "scripts/prune.lua";
+    /// Removes a message.
+    DELETE = "scripts/delete.lua";
+    /// Creates a consumer, or replaces its settings.
+    PUT = "scripts/consumers/put.lua";
+    /// Removes a consumer.
+    REMOVE = "scripts/consumers/remove.lua";
+    /// Reads settings and counts of a consumer.
+    STATUS = "scripts/consumers/status.lua";
+    /// Reads settings and counts of the consumers of one kind.
+    LIST = "scripts/consumers/list.lua";
+    /// Leases messages.
+    PULL = "scripts/consumers/pull.lua";
+    /// Acknowledges, rejects or extends leases.
+    UPDATE = "scripts/consumers/update.lua";
+    /// Ends the leases of a pull as if they had not been granted.
+    GIVE_BACK = "scripts/consumers/give_back.lua";
+    /// Moves the position of a consumer.
+    SEEK = "scripts/consumers/seek.lua";
+    /// Reads a page of dead letters.
+    DEAD = "scripts/consumers/dead.lua";
+    /// Makes dead letters wait again.
+    REDRIVE = "scripts/consumers/redrive.lua";
+    /// Removes a dead letter.
+    DELETE_DEAD = "scripts/consumers/delete_dead.lua";
+}
+
+/// A script that is called in pipelines.
 ///
 /// [`Script`] loads itself when the server replies `NOSCRIPT`, but not inside a pipeline. So a
-/// pipeline has the hash first, and the text in a second pipeline for the calls that failed so.
+/// pipeline has the hash first, and another one the text for the calls that failed so.
+pub(super) struct PipelinedScript {
+    text: &'static str,
+    hashed: OnceLock<Script>,
+}
+
+/// The command that calls a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScriptCall {
     /// By the hash of the script, which the server may not have.
@@ -27,14 +74,37 @@ pub(super) enum ScriptCall {
     Eval,
 }
 
-/// The beginning of a call of [`APPEND_ONCE`]; the number of keys follows.
-pub(super) fn append_once(call: ScriptCall) -> Cmd {
-    static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(APPEND_ONCE));
-    let (name, script) = match call {
-        ScriptCall::EvalSha => ("EVALSHA", SCRIPT.get_hash()),
-        ScriptCall::Eval => ("EVAL", APPEND_ONCE),
-    };
-    let mut command = redis::cmd(name);
-    command.arg(script);
-    command
+impl PipelinedScript {
+    const fn new(text: &'static str) -> Self {
+        let hashed = OnceLock::new();
+        Self { text, hashed }
+    }
+
+    /// The beginning of a call; the number of keys follows.
+    pub(super) fn command(&self, call: ScriptCall) -> Cmd {
+        let (name, script) = match call {
+            ScriptCall::EvalSha => {
+                let hashed = self.hashed.get_or_init(|| Script::new(self.text));
+                ("EVALSHA", hashed.get_hash())
+            }
+            ScriptCall::Eval => ("EVAL", self.text),
+        };
+        let mut command = redis::cmd(name);
+        command.arg(script);
+        command
+    }
+
+    /// The beginning of a call of a script with `consumers/common.lua`: its keys and the first
+    /// argument.
+    pub(super) fn topic_command(&self, call: ScriptCall, prefix: &str, topic: &Topic) -> Cmd {
+        let mut command = self.command(call);
+        command
+            .arg(4)
+            .arg(keys::messages(prefix, topic))
+            .arg(keys::fence(prefix, topic))
+            .arg(keys::pruned(prefix, topic))
+            .arg(keys::consumers(prefix, topic))
+            .arg(keys::topic_prefix(prefix, topic));
+        command
+    }
 }

@@ -32,6 +32,22 @@ mod store_on_a_server {
     posthorn_testkit::store_model_tests!(cases = 40, StoreOn::server().await);
 }
 
+mod consumers_on_a_server {
+    use crate::support::StoreOn;
+
+    posthorn_testkit::consumer_contract_tests!(StoreOn::server().await);
+    posthorn_testkit::consumer_restart_tests!(StoreOn::server().await);
+    posthorn_testkit::consumer_model_tests!(cases = 40, StoreOn::server().await);
+}
+
+mod consumers_on_a_cluster {
+    use crate::support::StoreOn;
+
+    posthorn_testkit::consumer_contract_tests!(StoreOn::cluster().await);
+    posthorn_testkit::consumer_restart_tests!(StoreOn::cluster().await);
+    posthorn_testkit::consumer_model_tests!(cases = 20, StoreOn::cluster().await);
+}
+
 mod store_on_a_cluster {
     use crate::support::StoreOn;
 

@@ -17,5 +17,6 @@ mod hand_over;
 mod quotas;
 mod records;
 mod support;
+mod torn_consumers;
 mod torn_log;
 mod wake_ups;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Anchor, Cache, Clock, MessageStore, PageLimit, PageRequest, QuotaCounter, RevocationList,
+    Anchor, Cache, Clock, ConsumerStore, MessageStore, PageLimit, PageRequest, QuotaCounter,
+    RevocationList,
 };
 use posthorn_domain::{Durability, Message, Topic};
 use posthorn_redis::{
@@ -13,8 +14,8 @@ use posthorn_redis::{
     RedisStoreSettings,
 };
 use posthorn_testkit::{
-    CacheHarness, FakeClock, QuotaHarness, RedisCluster, RedisSentinel, RedisServer,
-    RevocationListHarness, StoreHarness,
+    CacheHarness, ConsumerHarness, FakeClock, QuotaHarness, RedisCluster, RedisSentinel,
+    RedisServer, RevocationListHarness, StoreHarness,
 };
 use secrecy::SecretString;
 
@@ -108,6 +109,17 @@ impl StoreHarness for StoreOn {
         self.store.close().await;
         self.store = store(&self.servers.url()).await;
         true
+    }
+}
+
+#[async_trait]
+impl ConsumerHarness for StoreOn {
+    fn consumers(&self) -> Arc<dyn ConsumerStore> {
+        Arc::clone(&self.store) as Arc<dyn ConsumerStore>
+    }
+
+    async fn other_consumers(&self) -> Arc<dyn ConsumerStore> {
+        store(&self.servers.url()).await
     }
 }
 

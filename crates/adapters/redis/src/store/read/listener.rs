@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use posthorn_domain::Topic;
+use posthorn_application::{ConsumerNotifier, TopicNotifier};
+use posthorn_domain::{Backoff, Topic};
 use redis::Value;
 use redis::aio::PubSub;
 use tokio::sync::watch;
@@ -24,21 +25,19 @@ use crate::cluster::sessions::Sessions;
 use crate::deployment::connector::Connector;
 use crate::failure::RedisFailure;
 use crate::keys;
-use crate::store::followers::Followers;
 
 /// The interval of polling the newest ids and of pinging the connection.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// The pauses between attempts to connect: doubled from the first to the last, each reduced at random
-/// by up to a half.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// The waits between attempts to connect.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
 /// The state of the task.
 pub(in crate::store) struct Listener {
     pub(in crate::store) connector: Arc<Connector>,
     pub(in crate::store) directory: Arc<SlotDirectory>,
     pub(in crate::store) sessions: Arc<Sessions>,
-    pub(in crate::store) followers: Arc<Followers>,
+    pub(in crate::store) topics: Arc<TopicNotifier>,
+    pub(in crate::store) consumers: Arc<ConsumerNotifier>,
     pub(in crate::store) prefix: Arc<str>,
     pub(in crate::store) command_timeout: Duration,
     /// True while announcements are received.
@@ -52,18 +51,19 @@ impl Listener {
     }
 
     async fn listen(&self) {
-        let mut attempt = 0_usize;
+        let mut backoff = BACKOFF;
         let mut warned = false;
         loop {
-            match self.subscribe(attempt).await {
+            match self.subscribe(backoff.attempts()).await {
                 Ok(connection) => {
-                    (attempt, warned) = (0, false);
+                    backoff.reset();
+                    warned = false;
                     self.connected.send_replace(true);
                     // The announcements before the subscription were missed.
-                    self.followers.wake_all();
+                    self.notify_all();
                     self.receive(connection).await;
                     self.connected.send_replace(false);
-                    self.followers.wake_all();
+                    self.notify_all();
                     tracing::warn!("lost the connection that wakes streams; connecting again");
                 }
                 Err(failure) => {
@@ -74,16 +74,16 @@ impl Listener {
                     }
                 }
             }
-            sleep(pause(attempt)).await;
-            attempt = attempt.saturating_add(1);
+            sleep(backoff.next_wait()).await;
         }
     }
 
     /// Subscribes at one node, at another one with each attempt.
-    async fn subscribe(&self, attempt: usize) -> Result<PubSub, RedisFailure> {
+    async fn subscribe(&self, attempt: u32) -> Result<PubSub, RedisFailure> {
         let nodes = self.directory.nodes().await?;
+        let turn = usize::try_from(attempt).unwrap_or_default();
         let node = nodes
-            .get(attempt.checked_rem(nodes.len()).unwrap_or_default())
+            .get(turn.checked_rem(nodes.len()).unwrap_or_default())
             .ok_or_else(|| RedisFailure::Transient("the cluster has no nodes".to_owned()))?;
         let mut connection = self.connector.open_pubsub(node).await?;
         timeout(
@@ -106,7 +106,7 @@ impl Listener {
                 message = messages.next() => {
                     let Some(message) = message else { return };
                     if let Ok(names) = std::str::from_utf8(message.get_payload_bytes()) {
-                        names.lines().for_each(|name| self.followers.wake(name));
+                        self.notify(names);
                     }
                 }
                 // A dead connection may never report an error.
@@ -118,6 +118,26 @@ impl Listener {
                 }
             }
         }
+    }
+
+    /// Wakes the subscriptions of the announced topics and consumers.
+    fn notify(&self, names: &str) {
+        let (consumers, topics): (Vec<_>, Vec<_>) =
+            names.lines().partition(|name| name.contains('/'));
+        self.notify_topics(&topics);
+        for key in consumers.into_iter().filter_map(keys::announced_consumer) {
+            self.consumers.notify(&key);
+        }
+    }
+
+    fn notify_topics(&self, names: &[&str]) {
+        self.topics.notify(names.iter().copied());
+        self.consumers.notify_topics(names.iter().copied());
+    }
+
+    fn notify_all(&self) {
+        self.topics.notify_all();
+        self.consumers.notify_all();
     }
 
     async fn poll(&self) {
@@ -138,7 +158,7 @@ impl Listener {
         &self,
         previous: &HashMap<Topic, Value>,
     ) -> Result<HashMap<Topic, Value>, RedisFailure> {
-        let topics = self.followers.topics();
+        let topics = self.topics.topics();
         let commands: Vec<_> = topics
             .iter()
             .map(|topic| {
@@ -153,18 +173,10 @@ impl Listener {
         for (topic, newest) in topics.into_iter().zip(replies) {
             let Ok(newest) = newest else { continue };
             if previous.get(&topic) != Some(&newest) {
-                self.followers.wake(topic.as_str());
+                self.notify_topics(&[topic.as_str()]);
             }
             found.insert(topic, newest);
         }
         Ok(found)
     }
-}
-
-fn pause(attempt: usize) -> Duration {
-    let doublings = u32::try_from(attempt.min(16)).unwrap_or(16);
-    let pause = FIRST_PAUSE
-        .saturating_mul(2_u32.saturating_pow(doublings))
-        .min(LAST_PAUSE);
-    pause.mul_f64(rand::random_range(0.5..=1.0))
 }

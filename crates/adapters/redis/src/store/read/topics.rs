@@ -49,9 +49,8 @@ pub(in crate::store) struct Indexed {
 }
 
 impl TopicIndex {
-    /// The index under `prefix`.
-    pub(in crate::store) fn new(prefix: &str) -> Self {
-        let key = keys::topics(prefix);
+    /// The index in `key`.
+    pub(in crate::store) fn new(key: String) -> Self {
         Self {
             slot: slot_of(&key),
             key,
@@ -89,28 +88,25 @@ impl TopicIndex {
         sessions.query(self.slot, &command).await
     }
 
-    /// Removes idle `topics`, and adds those again that got messages meanwhile.
-    pub(in crate::store) async fn remove_idle(
+    /// Removes unused `topics`, and adds those again that are in use meanwhile. `usage` is the command
+    /// that returns 0 for a topic that is not in use.
+    pub(in crate::store) async fn remove_unused(
         &self,
         sessions: &Sessions,
-        prefix: &str,
         topics: &[Topic],
+        usage: impl Fn(&Topic) -> Cmd,
     ) -> Result<(), RedisFailure> {
         let names: Vec<_> = topics.iter().map(Topic::as_str).collect();
         let mut command = redis::cmd("ZREM");
         command.arg(&self.key).arg(names);
         sessions.query::<()>(self.slot, &command).await?;
-        let lengths: Vec<_> = topics
+        let commands: Vec<_> = topics
             .iter()
-            .map(|topic| {
-                let mut command = redis::cmd("XLEN");
-                command.arg(keys::messages(prefix, topic));
-                (keys::topic_slot(topic), command)
-            })
+            .map(|topic| (keys::topic_slot(topic), usage(topic)))
             .collect();
-        for (topic, length) in topics.iter().zip(sessions.each(&lengths).await?) {
-            // A topic whose length is unknown may hold messages.
-            if !matches!(length, Ok(Value::Int(0))) {
+        for (topic, reply) in topics.iter().zip(sessions.each(&commands).await?) {
+            // A topic of which nothing is known may be in use.
+            if !matches!(reply, Ok(Value::Int(0))) {
                 self.add(sessions, topic).await?;
             }
         }

@@ -19,61 +19,62 @@
 -- a consumer group; a group that a torn fence left has no effect. Two HSET make it a transaction in
 -- every case.
 --
+-- Scripts that change consumers count in `begun` and `done`: see consumers/common.lua. The fence notes
+-- `begun` as `base` and sets `done` to 0. If `begun` is not `base` and `done` together after a restart,
+-- a torn script was restored, and the sorted sets of all consumers are rebuilt from their entries.
+--
 -- One script: between the check and the record of the ids no append may happen.
 --
--- KEYS[1] stream of messages, KEYS[2] fence
--- ARGV[1] prefix of the keys of idempotency records, ARGV[2] field of an entry with its idempotency
--- key, ARGV[3] `1` to fence a stream that does not exist yet
--- Returns the number of removed entries.
+-- KEYS, ARGV[1] as consumers/common.lua; ARGV[2] prefix of the keys of idempotency records, ARGV[3]
+-- field of an entry with its idempotency key, ARGV[4] `1` to fence a topic that does not exist yet
+-- Returns 1 if the topic is fenced, 0 if it does not exist.
 
--- Step 1: return if this run of the server has fenced the topic.
+-- Step 1: return if this run of the server has fenced the topic, or there is nothing to fence.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-local fence = redis.call('HMGET', KEYS[2], 'run', 'after', 'before')
-if fence[1] == run then
+local last = redis.call('HMGET', fence, 'run', 'after', 'before', 'begun', 'base', 'done')
+if last[1] == run then
+  return 1
+end
+local exists = redis.call('EXISTS', stream) == 1
+if not exists and ARGV[4] ~= '1' and redis.call('EXISTS', registry) == 0 then
   return 0
 end
-local exists = redis.call('EXISTS', KEYS[1]) == 1
-if not exists and ARGV[3] ~= '1' then
-  return 0
-end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local removed = 0
+
+-- Step 2: remove restored entries: the newest, and those between the ids of the last fence.
 local function evicts()
   local memory = redis.call('INFO', 'memory')
   return not (string.find(memory, 'maxmemory:0\r', 1, true)
     or string.find(memory, 'maxmemory_policy:noeviction', 1, true))
 end
-local function check(entry, fenced)
-  for i = 1, #entry[2], 2 do
-    if entry[2][i] == ARGV[2] then
-      local ends, key = string.match(entry[2][i + 1], '^(%d+) (.*)$')
-      local record = key and redis.call('GET', ARGV[1] .. key)
-      local torn
-      if fenced and record then
-        torn = string.match(record, '^%S+') ~= entry[1]
+local function check(message, is_fenced)
+  for i = 1, #message[2], 2 do
+    if message[2][i] == ARGV[3] then
+      local ends, key = string.match(message[2][i + 1], '^(%d+) (.*)$')
+      local record = key and redis.call('GET', ARGV[2] .. key)
+      local is_torn
+      if is_fenced and record then
+        is_torn = string.match(record, '^%S+') ~= message[1]
       elseif key and not record then
-        torn = fenced or now < tonumber(ends) and not evicts()
+        is_torn = is_fenced or now < tonumber(ends) and not evicts()
       end
-      if torn then
-        removed = removed + redis.call('XDEL', KEYS[1], entry[1])
+      if is_torn then
+        redis.call('XDEL', stream, message[1])
       end
     end
   end
 end
--- Step 2: remove restored entries: the newest, and those between the ids of the last fence.
 local after = '0-0'
 if exists then
-  for _, entry in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)) do
-    check(entry, false)
+  for _, message in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)) do
+    check(message, false)
   end
-  if fence[2] and fence[3] then
-    local entries = redis.call('XRANGE', KEYS[1], '(' .. fence[2], '(' .. fence[3], 'COUNT', 100)
-    for _, entry in ipairs(entries) do
-      check(entry, true)
+  if last[2] and last[3] then
+    local between = redis.call('XRANGE', stream, '(' .. last[2], '(' .. last[3], 'COUNT', 100)
+    for _, message in ipairs(between) do
+      check(message, true)
     end
   end
-  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  local info = redis.call('XINFO', 'STREAM', stream)
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then
       after = info[i + 1]
@@ -81,20 +82,63 @@ if exists then
   end
   -- The stream has no TTL. But a full server accepts PERSIST as the first write of a script, and then
   -- every other write: without it no message could be deleted there.
-  redis.call('PERSIST', KEYS[1])
+  redis.call('PERSIST', stream)
 else
-  redis.pcall('XGROUP', 'CREATE', KEYS[1], 'fence', '$', 'MKSTREAM')
+  redis.pcall('XGROUP', 'CREATE', stream, 'fence', '$', 'MKSTREAM')
 end
--- Step 3: open a gap in the ids from the last id to the current time.
+
+-- Step 3: rebuild the consumers if a script was torn, or was restored although later scripts had not
+-- seen its changes. The entries count, but for those behind the cursor: their messages are new.
+local begun = tonumber(last[4] or 0)
+if begun ~= tonumber(last[5] or 0) + tonumber(last[6] or 0) then
+  for _, name in ipairs(redis.call('SMEMBERS', registry)) do
+    local c = load(name)
+    if not c then
+      redis.call('SREM', registry, name)
+    else
+      redis.call('DEL', c.leased, c.due, c.waiting, c.redriven)
+      local entries = redis.call('HGETALL', c.entries)
+      local copies = {}
+      for i = 1, #entries, 2 do
+        local id, e = entries[i], decode(entries[i + 1])
+        if e.copy and redis.call('HEXISTS', c.letters, id) == 0 or not e.copy and id > c.cursor then
+          redis.call('HDEL', c.entries, id)
+        else
+          store(c, id, e)
+          if e.copy then
+            copies[id] = true
+            redis.call('ZREM', c.dead, id)
+            redis.call('HDEL', c.deaths, id)
+          end
+        end
+      end
+      for _, id in ipairs(redis.call('ZRANGE', c.dead, 0, -1)) do
+        if redis.call('HEXISTS', c.letters, id) == 0 or redis.call('HEXISTS', c.deaths, id) == 0 then
+          forget_letter(c, id)
+        end
+      end
+      for _, id in ipairs(redis.call('HKEYS', c.letters)) do
+        if not copies[id] and not redis.call('ZSCORE', c.dead, id) then
+          redis.call('HDEL', c.letters, id)
+        end
+      end
+      c.behind = math.max(0, math.min(c.behind, redis.call('XLEN', stream)))
+      redis.call('HSET', c.key, 'behind', c.behind)
+    end
+  end
+end
+
+-- Step 4: open a gap in the ids from the last id to the current time.
 local before = after
 if now > tonumber(string.match(after, '^%d+')) then
   before = string.format('%.0f-0', now)
-  redis.call('XSETID', KEYS[1], before)
+  redis.call('XSETID', stream, before)
 end
 if not exists then
-  redis.call('XGROUP', 'DESTROY', KEYS[1], 'fence')
+  redis.call('XGROUP', 'DESTROY', stream, 'fence')
 end
--- Step 4: record the gap, then the run: a torn fence without the run is repeated.
-redis.call('HSET', KEYS[2], 'after', after, 'before', before)
-redis.call('HSET', KEYS[2], 'run', run)
-return removed
+
+-- Step 5: record the gap, then the run: a torn fence without the run is repeated.
+redis.call('HSET', fence, 'after', after, 'before', before)
+redis.call('HSET', fence, 'run', run, 'base', begun, 'done', 0)
+return 1

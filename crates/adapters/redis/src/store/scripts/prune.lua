@@ -1,65 +1,90 @@
--- Removes the oldest messages of a topic that exceed its age or its number.
+-- Removes the oldest messages of a topic that exceed its age or its number, and counts them as missed
+-- at every consumer that has not settled them.
 --
--- One script: the decision and the removal must see the same state, and a reader must never see the
--- messages gone and the mark not yet set.
+-- One script: the decision and the removal must see the same state, a reader must never see the
+-- messages gone and the mark not yet set, and consumers count the messages behind their cursors.
 --
--- KEYS[1] stream of messages, KEYS[2] mark of the newest removed id, KEYS[3] fence
--- ARGV[1] greatest age in milliseconds, ARGV[2] greatest number of messages, ARGV[3] most messages to
--- remove in this call, ARGV[4] age of the last message in milliseconds from which an empty stream is
--- idle, ARGV[5] TTL of the mark of an idle topic in milliseconds
+-- KEYS, ARGV[1] as consumers/common.lua; ARGV[2] greatest age in milliseconds, ARGV[3] greatest number
+-- of messages, ARGV[4] most messages to remove in this call, ARGV[5] age of the last message in
+-- milliseconds from which an empty stream is idle, ARGV[6] TTL of the mark of an idle topic in
+-- milliseconds
 -- Returns {removed, more, idle}: the number of removed messages, `1` if more must be removed, and `1`
 -- if the stream was idle and was deleted with its fence.
 --
 -- Trimming to the first kept id is idempotent, whatever entries a torn append-only file restored. The
 -- mark is set first, so that no torn file contains the removal without the mark.
 
-local length = redis.call('XLEN', KEYS[1])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local length = redis.call('XLEN', stream)
 local function millis(id)
   return tonumber(string.match(id, '^%d+'))
 end
--- Step 1: delete an empty stream if it is idle. Until then it stays: it remembers the greatest id.
+
+-- Step 1: delete an empty stream if it is idle and has no consumers. Until then it stays: it remembers
+-- the greatest id.
 if length == 0 then
-  if redis.call('EXISTS', KEYS[1]) == 1 then
-    local info = redis.call('XINFO', 'STREAM', KEYS[1])
-    for i = 1, #info, 2 do
-      if info[i] == 'last-generated-id' and millis(info[i + 1]) + tonumber(ARGV[4]) >= now then
-        return {0, 0, 0}
-      end
+  if redis.call('EXISTS', registry) == 1 then
+    return { 0, 0, 0 }
+  end
+  if redis.call('EXISTS', stream) == 1 then
+    if millis(newest()) + tonumber(ARGV[5]) >= now then
+      return { 0, 0, 0 }
     end
-    redis.call('DEL', KEYS[1], KEYS[3])
+    redis.call('DEL', stream, fence)
   end
-  if redis.call('PTTL', KEYS[2]) == -1 then
-    redis.call('PEXPIRE', KEYS[2], ARGV[5])
+  if redis.call('PTTL', mark) == -1 then
+    redis.call('PEXPIRE', mark, ARGV[6])
   end
-  return {0, 0, 1}
+  return { 0, 0, 1 }
 end
--- Step 2: find the entries to remove, at most ARGV[3].
-local oldest_kept = now - tonumber(ARGV[1])
-local excess = length - tonumber(ARGV[2])
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+
+-- Step 2: find the messages to remove.
+local oldest_kept = now - tonumber(ARGV[2])
+local excess = length - tonumber(ARGV[3])
+local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
 if excess <= 0 and millis(first[1]) >= oldest_kept then
-  return {0, 0, 0}
+  return { 0, 0, 0 }
 end
-local limit = tonumber(ARGV[3])
-local entries = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', limit + 1)
+local limit = tonumber(ARGV[4])
+local entries = redis.call('XRANGE', stream, '-', '+', 'COUNT', limit + 1)
 local exceeding = 0
-for i, entry in ipairs(entries) do
-  if i > excess and millis(entry[1]) >= oldest_kept then
+for i, message in ipairs(entries) do
+  if i > excess and millis(message[1]) >= oldest_kept then
     break
   end
   exceeding = i
 end
 local removed = math.min(exceeding, limit)
--- Step 3: set the mark, then trim.
--- The stream has no TTL. But a full server accepts PERSIST as the first write of a script, and then
--- every other write. It rejects a SET that comes first, and could never be freed.
-redis.call('PERSIST', KEYS[1])
-redis.call('SET', KEYS[2], entries[removed][1])
-if entries[removed + 1] then
-  redis.call('XTRIM', KEYS[1], 'MINID', '=', entries[removed + 1][1])
-else
-  redis.call('XTRIM', KEYS[1], 'MAXLEN', '=', 0)
+
+-- Step 3: set the mark. The stream has no TTL, but a full server accepts PERSIST as the first write of
+-- a script, and then every other write; it rejects a SET that comes first, and could never be freed.
+redis.call('PERSIST', stream)
+local all = open_all()
+redis.call('SET', mark, entries[removed][1])
+
+-- Step 4: adjust the consumers. New messages and waiting entries are missed now, a leased one when its
+-- lease ends: see `fail`. Before the trimming: if a torn file contains only this, a consumer counts
+-- messages that it has settled, and its next pull at the end of the topic corrects that.
+local last = padded(entries[removed][1])
+for _, c in ipairs(all) do
+  local behind = removed
+  while behind > 0 and padded(entries[behind][1]) > c.cursor do
+    behind = behind - 1
+  end
+  c.behind = c.behind - behind
+  c.missed = c.missed + removed - behind
+  for _, id in ipairs(redis.call('ZRANGEBYLEX', c.waiting, '-', '[' .. last)) do
+    begin()
+    drop(c, id, entry(c, id))
+    c.missed = c.missed + 1
+  end
+  save(c)
 end
-return {removed, exceeding > limit and 1 or 0, 0}
+
+-- Step 5: trim.
+if entries[removed + 1] then
+  redis.call('XTRIM', stream, 'MINID', '=', entries[removed + 1][1])
+else
+  redis.call('XTRIM', stream, 'MAXLEN', '=', 0)
+end
+finish()
+return { removed, exceeding > limit and 1 or 0, 0 }

@@ -1,4 +1,4 @@
-//! The commands of the write path and the reply to an append.
+//! The writes of the write path, their commands, and the reply to an append.
 
 use std::sync::Arc;
 
@@ -8,23 +8,60 @@ use redis::{Cmd, Value};
 
 use crate::keys;
 use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY};
-use crate::store::scripts::{ScriptCall, append_once};
+use crate::store::scripts::{APPEND_ONCE, PipelinedScript, ScriptCall};
 
 /// A write of one caller.
 pub(in crate::store) enum Write {
     /// A message.
     Append(Append),
+    /// A step of a consumer.
+    Consumer(ConsumerCall),
     /// A write that stores nothing, at the node of that number; see [`keys::probe`].
     Probe(u32),
 }
 
+/// A call of a script of one consumer, or of the consumers of one topic.
+pub(in crate::store) struct ConsumerCall {
+    pub(in crate::store) script: &'static PipelinedScript,
+    pub(in crate::store) topic: Topic,
+    /// `ARGV[4]` and those behind it.
+    pub(in crate::store) arguments: Vec<String>,
+    pub(in crate::store) kind: CallKind,
+}
+
+/// What a call of a consumer script needs around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum CallKind {
+    /// It can create the topic, and its reply waits for the durability.
+    Create,
+    /// Its reply waits for the durability.
+    Durable,
+    /// Its reply waits for nothing: a lease that is lost is granted again, and a status is of the past.
+    Volatile,
+}
+
 impl Write {
-    /// The topic that receives a message.
-    pub(in crate::store) fn topic(&self) -> Option<&Topic> {
+    /// The topic that must be fenced first, and true if the write can create it.
+    pub(in crate::store) fn fenced_topic(&self) -> Option<(&Topic, bool)> {
         match self {
-            Self::Append(append) => Some(&append.message.topic),
+            Self::Append(append) => Some((&append.message.topic, true)),
+            Self::Consumer(call) => Some((&call.topic, call.kind == CallKind::Create)),
             Self::Probe(_) => None,
         }
+    }
+
+    /// The topic that receives a message, which is announced. The scripts of consumers announce
+    /// themselves.
+    pub(in crate::store) fn announced_topic(&self) -> Option<&Topic> {
+        match self {
+            Self::Append(append) => Some(&append.message.topic),
+            Self::Consumer(_) | Self::Probe(_) => None,
+        }
+    }
+
+    /// True if a reply must wait for the durability.
+    pub(in crate::store) fn is_durable(&self) -> bool {
+        !matches!(self, Self::Consumer(call) if call.kind == CallKind::Volatile)
     }
 
     /// The command; an append stores `durability` in the record of its idempotency key.
@@ -36,6 +73,15 @@ impl Write {
     ) -> Cmd {
         match self {
             Self::Append(append) => append_command(prefix, append, durability, call),
+            Self::Consumer(consumer) => {
+                let topic = &consumer.topic;
+                let mut command = consumer.script.topic_command(call, prefix, topic);
+                command
+                    .arg(keys::wake(prefix))
+                    .arg(topic.as_str())
+                    .arg(&consumer.arguments);
+                command
+            }
             Self::Probe(tag) => probe_command(prefix, *tag),
         }
     }
@@ -45,7 +91,7 @@ fn append_command(prefix: &str, append: &Append, durability: Durability, call: S
     let topic = &append.message.topic;
     let mut command = if let Some(idempotency) = &append.idempotency {
         let ttl = u64::try_from(idempotency.ttl.as_millis()).unwrap_or(keys::MAX_TTL_MILLIS);
-        let mut command = append_once(call);
+        let mut command = APPEND_ONCE.command(call);
         command
             .arg(2)
             .arg(keys::messages(prefix, topic))
@@ -122,7 +168,7 @@ pub(in crate::store) fn appended(
         return Err(AppendError::KeyReused);
     }
     Ok(Appended {
-        receipt: receipt(first.id, first.durability, Arc::from(first.pod)),
+        receipt: receipt(first.id, first.durability, Arc::from(first.instance)),
         replayed: true,
     })
 }

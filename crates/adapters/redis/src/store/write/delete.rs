@@ -8,6 +8,7 @@ use crate::cluster::sessions::Sessions;
 use crate::keys;
 use crate::store::fence::fence_command;
 use crate::store::record;
+use crate::store::scripts::{DELETE, ScriptCall};
 
 /// Removes the message `id` of `topic`; false if the topic did not hold it.
 pub(in crate::store) async fn delete(
@@ -19,10 +20,9 @@ pub(in crate::store) async fn delete(
     let mut pipeline = Pipeline::with_capacity(2);
     // Without the fence, a torn transaction before the deletion could undo it at the next restart.
     pipeline.add_command(fence_command(prefix, topic, false));
-    pipeline
-        .cmd("XDEL")
-        .arg(keys::messages(prefix, topic))
-        .arg(record::entry_id(id));
+    let mut command = DELETE.topic_command(ScriptCall::Eval, prefix, topic);
+    command.arg(record::padded_id(id));
+    pipeline.add_command(command);
     // Not sent twice: a second execution would reply that the topic did not hold the message.
     let (_, removed): (Value, bool) = sessions
         .query_once(keys::topic_slot(topic), &pipeline)

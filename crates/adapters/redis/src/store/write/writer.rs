@@ -1,6 +1,6 @@
 //! The task that writes to one node: it sends everything that waits as one pipeline.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use posthorn_domain::{Durability, Topic};
@@ -19,6 +19,9 @@ use crate::store::settings::RedisStoreSettings;
 
 /// The most writes in one pipeline.
 const MAX_PIPELINE: usize = 256;
+/// The most calls of consumers in one pipeline. Each can return 200 messages: more of them could take
+/// the server longer than the command time-out.
+const MAX_CONSUMER_CALLS: usize = 32;
 
 /// A write and the channel of its outcome.
 pub(in crate::store) struct Job {
@@ -95,10 +98,12 @@ impl Writer {
         while jobs.recv_many(&mut batch, MAX_PIPELINE).await > 0 {
             // A caller that dropped its receiver was told of a failure: its write is not due any more.
             batch.retain(|job| !job.reply.is_closed());
-            let no_script = self
-                .write(std::mem::take(&mut batch), ScriptCall::EvalSha)
-                .await;
-            self.write(no_script, ScriptCall::Eval).await;
+            while !batch.is_empty() {
+                let rest = batch.split_off(pipeline_length(&batch));
+                let no_script = self.write(batch, ScriptCall::EvalSha).await;
+                self.write(no_script, ScriptCall::Eval).await;
+                batch = rest;
+            }
         }
     }
 
@@ -196,31 +201,32 @@ impl Writer {
         })
     }
 
-    /// The topics of `jobs` that were not fenced over the connection of this generation.
-    fn unfenced(&mut self, jobs: &[Job], generation: u64) -> Vec<Topic> {
+    /// The topics of `jobs` that were not fenced over the connection of this generation, each with
+    /// true if a job can create it.
+    fn unfenced(&mut self, jobs: &[Job], generation: u64) -> BTreeMap<Topic, bool> {
         if self.fenced.0 != generation || self.fenced.1.len() >= MAX_FENCED {
             self.fenced = (generation, HashSet::new());
         }
-        let mut topics: Vec<_> = jobs
-            .iter()
-            // A node that is importing the slot does not have all keys of the topic yet.
-            .filter(|job| !job.asking)
-            .filter_map(|job| job.write.topic())
-            .filter(|topic| !self.fenced.1.contains(*topic))
-            .cloned()
-            .collect();
-        topics.sort_unstable();
-        topics.dedup();
+        let mut topics = BTreeMap::new();
+        // A node that is importing the slot does not have all keys of the topic yet.
+        let jobs = jobs.iter().filter(|job| !job.asking);
+        for (topic, creates) in jobs.filter_map(|job| job.write.fenced_topic()) {
+            if !self.fenced.1.contains(topic) {
+                *topics.entry(topic.clone()).or_default() |= creates;
+            }
+        }
         topics
     }
 
-    fn remember_fenced(&mut self, topics: Vec<Topic>, replies: Vec<RedisResult<Value>>) {
-        for (topic, reply) in topics.into_iter().zip(replies) {
+    fn remember_fenced(&mut self, topics: BTreeMap<Topic, bool>, replies: Vec<RedisResult<Value>>) {
+        for (topic, reply) in topics.into_keys().zip(replies) {
             match reply {
+                // There is nothing to fence yet.
+                Ok(Value::Int(0)) => {}
                 Ok(_) => {
                     self.fenced.1.insert(topic);
                 }
-                // The appends to the topic fail for the same reason; the next one fences it again.
+                // The writes to the topic fail for the same reason; the next one fences it again.
                 Err(error) => tracing::debug!(%topic, %error, "cannot fence the topic"),
             }
         }
@@ -233,7 +239,7 @@ impl Writer {
     /// 4. the check of `durability`, which covers everything before it.
     fn pipeline(
         &self,
-        unfenced: &[Topic],
+        unfenced: &BTreeMap<Topic, bool>,
         jobs: &[Job],
         durability: Durability,
         call: ScriptCall,
@@ -241,8 +247,8 @@ impl Writer {
         let prefix = &self.settings.redis.prefix;
         let commands = unfenced.len() + jobs.len() + 1 + SYNCED_SETTINGS.len();
         let mut pipeline = Pipeline::with_capacity(commands);
-        for topic in unfenced {
-            pipeline.add_command(fence_command(prefix, topic, true));
+        for (topic, creates) in unfenced {
+            pipeline.add_command(fence_command(prefix, topic, *creates));
         }
         for job in jobs {
             if job.asking {
@@ -252,7 +258,7 @@ impl Writer {
         }
         let mut topics: Vec<_> = jobs
             .iter()
-            .filter_map(|job| job.write.topic().map(Topic::as_str))
+            .filter_map(|job| job.write.announced_topic().map(Topic::as_str))
             .collect();
         topics.sort_unstable();
         topics.dedup();
@@ -286,6 +292,16 @@ impl Writer {
     }
 }
 
+/// The number of the first jobs that share a pipeline.
+fn pipeline_length(jobs: &[Job]) -> usize {
+    let mut calls = 0;
+    let fits = |job: &&Job| {
+        calls += usize::from(matches!(job.write, Write::Consumer(_)));
+        calls <= MAX_CONSUMER_CALLS
+    };
+    jobs.iter().take_while(fits).count()
+}
+
 /// Sends each caller its outcome, except for jobs whose script the server does not have.
 fn send_outcomes(jobs: Vec<Job>, replies: Replies) -> Rejections {
     let Replies {
@@ -302,8 +318,10 @@ fn send_outcomes(jobs: Vec<Job>, replies: Replies) -> Rejections {
             reply,
         } = job;
         let outcome = match (result, &shortfall) {
-            (Ok(_), Some(failure)) => Err(WriteError::Failed(failure.clone())),
-            (Ok(value), None) => Ok(Written {
+            (Ok(_), Some(failure)) if write.is_durable() => {
+                Err(WriteError::Failed(failure.clone()))
+            }
+            (Ok(value), _) => Ok(Written {
                 write,
                 reply: value,
                 durability,

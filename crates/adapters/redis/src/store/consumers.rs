@@ -1,0 +1,219 @@
+//! The `ConsumerStore` port: every call is one script, whose keys [`crate::keys`] documents.
+//!
+//! The calls go through the write pipeline of their node, behind the fence of their topic. So the
+//! calls of this process take effect in their order.
+
+mod arguments;
+mod replies;
+mod topics;
+mod watch;
+
+use async_trait::async_trait;
+use posthorn_application::{
+    ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage, DeadLetterRequest,
+    LeaseUpdate, LeasesUpdated, MAX_CONSUMERS_PER_TOPIC, PageLimit, Precondition, PullRequest,
+    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
+};
+use posthorn_domain::{
+    ConsumerKey, ConsumerKind, ConsumerPosition, LeaseDuration, LeaseNonce, LeaseToken, MessageId,
+    Topic,
+};
+use redis::Value;
+
+use super::RedisStore;
+use super::record::padded_id;
+use super::scripts::{self, PipelinedScript};
+use super::write::command::{CallKind, ConsumerCall, Write};
+use crate::keys;
+
+impl RedisStore {
+    /// Calls `script` for one consumer. The reply begins behind the status.
+    async fn call(
+        &self,
+        kind: CallKind,
+        script: &'static PipelinedScript,
+        key: &ConsumerKey,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<Value>, ConsumerError> {
+        let name = std::iter::once(keys::consumer_name(key));
+        let call = ConsumerCall {
+            script,
+            topic: key.topic.clone(),
+            arguments: name.chain(arguments).collect(),
+            kind,
+        };
+        self.bounded(self.send(call)).await
+    }
+
+    async fn send(&self, call: ConsumerCall) -> Result<Vec<Value>, ConsumerError> {
+        let slot = keys::topic_slot(&call.topic);
+        let written = self.writers.write(slot, Write::Consumer(call)).await;
+        replies::outcome(written.map_err(StoreError::from)?.reply)
+    }
+}
+
+#[async_trait]
+impl ConsumerStore for RedisStore {
+    async fn put(&self, key: &ConsumerKey, put: PutConsumer) -> Result<ConsumerPut, ConsumerError> {
+        // Before and after the creation, as an append indexes its topic: the index must never lack a
+        // topic with a consumer. The topic is indexed too, so that pruning deletes its empty stream.
+        self.bounded(self.index_consumers(&key.topic)).await?;
+        let arguments = arguments::put(&put, MAX_CONSUMERS_PER_TOPIC);
+        let reply = self
+            .call(CallKind::Create, &scripts::PUT, key, arguments)
+            .await?;
+        let put = replies::put(key, reply)?;
+        if put.created {
+            self.bounded(self.index_consumers(&key.topic)).await?;
+        }
+        Ok(put)
+    }
+
+    async fn status(&self, key: &ConsumerKey) -> Result<ConsumerStatus, ConsumerError> {
+        let reply = self
+            .call(CallKind::Volatile, &scripts::STATUS, key, [])
+            .await?;
+        Ok(replies::one_status(key, reply)?)
+    }
+
+    async fn list(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+    ) -> Result<Vec<ConsumerStatus>, StoreError> {
+        let call = ConsumerCall {
+            script: &scripts::LIST,
+            topic: topic.clone(),
+            arguments: vec![format!("{}:", kind.as_str())],
+            kind: CallKind::Volatile,
+        };
+        let reply = self.bounded(self.send(call)).await;
+        let reply = reply.map_err(replies::store_error)?;
+        replies::list(topic, kind, reply)
+    }
+
+    async fn topics_with_consumers(
+        &self,
+        after: Option<&Topic>,
+        limit: PageLimit,
+    ) -> Result<Vec<Topic>, StoreError> {
+        self.bounded(self.consumed_topics(after, limit.get())).await
+    }
+
+    async fn delete(
+        &self,
+        key: &ConsumerKey,
+        precondition: &Precondition,
+    ) -> Result<(), ConsumerError> {
+        let arguments = arguments::precondition(precondition);
+        self.call(CallKind::Durable, &scripts::REMOVE, key, arguments)
+            .await
+            .map(drop)
+    }
+
+    async fn pull(
+        &self,
+        key: &ConsumerKey,
+        request: PullRequest,
+    ) -> Result<PulledLeases, ConsumerError> {
+        let reply = self
+            .call(
+                CallKind::Volatile,
+                &scripts::PULL,
+                key,
+                arguments::pull(request),
+            )
+            .await?;
+        let (pulled, unreadable) = replies::pull(key, request.nonce, reply)?;
+        if !unreadable.is_empty() {
+            let arguments = arguments::update(&unreadable, "miss", None, None);
+            self.call(CallKind::Durable, &scripts::UPDATE, key, arguments)
+                .await?;
+        }
+        Ok(pulled)
+    }
+
+    async fn update_leases(
+        &self,
+        key: &ConsumerKey,
+        leases: &[LeaseToken],
+        update: LeaseUpdate,
+    ) -> Result<LeasesUpdated, ConsumerError> {
+        let arguments = match &update {
+            LeaseUpdate::Ack => arguments::update(leases, "ack", None, None),
+            LeaseUpdate::Nack { delay, reason } => {
+                arguments::update(leases, "nack", *delay, reason.as_ref())
+            }
+            LeaseUpdate::Extend(lease) => {
+                let lease = lease.map(LeaseDuration::get);
+                arguments::update(leases, "extend", lease, None)
+            }
+        };
+        let reply = self
+            .call(CallKind::Durable, &scripts::UPDATE, key, arguments)
+            .await?;
+        Ok(replies::update(&update, reply)?)
+    }
+
+    async fn give_back(&self, key: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
+        let arguments = [arguments::nonce(nonce)];
+        self.call(CallKind::Volatile, &scripts::GIVE_BACK, key, arguments)
+            .await
+            .map(drop)
+    }
+
+    async fn seek(
+        &self,
+        key: &ConsumerKey,
+        to: ConsumerPosition,
+    ) -> Result<ConsumerStatus, ConsumerError> {
+        let arguments = arguments::position(to);
+        let reply = self
+            .call(CallKind::Durable, &scripts::SEEK, key, arguments)
+            .await?;
+        Ok(replies::one_status(key, reply)?)
+    }
+
+    async fn dead_letters(
+        &self,
+        key: &ConsumerKey,
+        request: DeadLetterRequest,
+    ) -> Result<DeadLetterPage, ConsumerError> {
+        let limit = request.limit.get();
+        let after = request.after.map(padded_id).unwrap_or_default();
+        // One more than the limit shows whether there are more.
+        let arguments = [after, (limit + 1).to_string()];
+        let reply = self
+            .call(CallKind::Volatile, &scripts::DEAD, key, arguments)
+            .await?;
+        Ok(replies::dead_letters(key, limit, reply)?)
+    }
+
+    async fn redrive(
+        &self,
+        key: &ConsumerKey,
+        redrive: &Redrive,
+    ) -> Result<Redriven, ConsumerError> {
+        let arguments = arguments::redrive(redrive);
+        let reply = self
+            .call(CallKind::Durable, &scripts::REDRIVE, key, arguments)
+            .await?;
+        Ok(replies::redriven(redrive, reply)?)
+    }
+
+    async fn delete_dead_letter(
+        &self,
+        key: &ConsumerKey,
+        id: MessageId,
+    ) -> Result<bool, ConsumerError> {
+        let arguments = [padded_id(id)];
+        let reply = self
+            .call(CallKind::Durable, &scripts::DELETE_DEAD, key, arguments)
+            .await?;
+        Ok(replies::flag(reply)?)
+    }
+
+    async fn watch(&self, key: &ConsumerKey) -> Result<Box<dyn Subscription>, ConsumerError> {
+        self.bounded(self.watch_consumer(key)).await
+    }
+}

@@ -1,0 +1,96 @@
+//! The arguments of the scripts of consumers.
+
+use std::time::Duration;
+
+use posthorn_application::{Precondition, PullRequest, PutConsumer, Redrive};
+use posthorn_domain::{ConsumerPosition, FailureReason, LeaseNonce, LeaseToken, MessageId};
+
+use crate::store::record::padded_id;
+
+/// The arguments of a creation or of new settings.
+pub(super) fn put(put: &PutConsumer, max_consumers: usize) -> Vec<String> {
+    let settings = &put.settings;
+    let waits = settings.backoff.as_millis().iter().map(u32::to_string);
+    let backoff: Vec<_> = waits.collect();
+    let mut arguments = precondition(&put.precondition);
+    arguments.extend([
+        put.tag.to_string(),
+        settings.lease.as_millis().to_string(),
+        settings.max_attempts.to_string(),
+        backoff.join(" "),
+        settings.max_in_flight.get().to_string(),
+    ]);
+    arguments.extend(position(put.start));
+    arguments.push(max_consumers.to_string());
+    arguments
+}
+
+/// The kind of a precondition and its tags.
+pub(super) fn precondition(precondition: &Precondition) -> Vec<String> {
+    let (kind, tags) = match precondition {
+        Precondition::None => ("none", Vec::new()),
+        Precondition::Exists => ("exists", Vec::new()),
+        Precondition::Absent => ("absent", Vec::new()),
+        Precondition::Matches(tags) => ("matches", tags.iter().map(ToString::to_string).collect()),
+    };
+    vec![kind.to_owned(), tags.join(" ")]
+}
+
+/// The kind of a position and its id. The script knows the newest id of the topic.
+pub(super) fn position(position: ConsumerPosition) -> Vec<String> {
+    let kind = match position {
+        ConsumerPosition::Newest => "newest",
+        ConsumerPosition::Oldest | ConsumerPosition::After(_) | ConsumerPosition::From(_) => {
+            "after"
+        }
+    };
+    vec![kind.to_owned(), padded_id(position.cursor(MessageId::MIN))]
+}
+
+/// The arguments of a pull.
+pub(super) fn pull(request: PullRequest) -> Vec<String> {
+    let lease = request.lease.map(|lease| lease.as_millis().to_string());
+    vec![
+        request.limit.get().to_string(),
+        lease.unwrap_or_default(),
+        nonce(request.nonce),
+    ]
+}
+
+/// The arguments of an update; `length` is a delay or a lease.
+pub(super) fn update(
+    leases: &[LeaseToken],
+    operation: &str,
+    length: Option<Duration>,
+    reason: Option<&FailureReason>,
+) -> Vec<String> {
+    let mut arguments = vec![
+        operation.to_owned(),
+        length.map_or_else(String::new, |length| length.as_millis().to_string()),
+        reason.map_or_else(|| "-".to_owned(), |reason| format!("+{reason}")),
+    ];
+    for lease in leases {
+        arguments.extend([
+            padded_id(lease.id),
+            lease.attempt.to_string(),
+            nonce(lease.nonce),
+        ]);
+    }
+    arguments
+}
+
+/// The arguments of a redrive.
+pub(super) fn redrive(redrive: &Redrive) -> Vec<String> {
+    match redrive {
+        Redrive::All => vec![Redrive::MAX.to_string()],
+        Redrive::Ids(ids) => {
+            let ids = ids.iter().copied().map(padded_id);
+            std::iter::once(String::new()).chain(ids).collect()
+        }
+    }
+}
+
+/// The text of a nonce: 16 hexadecimal digits.
+pub(super) fn nonce(nonce: LeaseNonce) -> String {
+    format!("{:016x}", nonce.to_bits())
+}

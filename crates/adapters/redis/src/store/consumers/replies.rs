@@ -1,0 +1,265 @@
+//! The replies of the scripts of consumers.
+
+use std::time::Duration;
+
+use posthorn_application::{
+    ConsumerCounts, ConsumerError, ConsumerPut, ConsumerStatus, DeadLetter, DeadLetterPage,
+    LeaseUpdate, LeasedMessage, LeasesUpdated, PulledLeases, Redrive, Redriven, StoreError,
+};
+use posthorn_domain::{
+    Attempt, BackoffSchedule, ConsumerKey, ConsumerKind, ConsumerName, ConsumerSettings,
+    FailureReason, InFlightLimit, LeaseDuration, LeaseNonce, LeaseToken, MessageId, SettingsTag,
+    Timestamp, Topic,
+};
+use redis::{FromRedisValue, Value};
+
+use crate::store::record::{self, corrupt, from_value};
+
+/// The reply behind its status, or the error that the status means.
+pub(super) fn outcome(reply: Value) -> Result<Vec<Value>, ConsumerError> {
+    let mut values: Vec<Value> = from_value(reply)?;
+    if values.is_empty() {
+        return Err(unexpected("an empty reply").into());
+    }
+    let status: String = from_value(values.remove(0))?;
+    match status.as_str() {
+        "ok" => Ok(values),
+        "absent" => Err(ConsumerError::NotFound),
+        "precondition" => Err(ConsumerError::PreconditionFailed),
+        "limit" => Err(ConsumerError::LimitReached),
+        "ahead" => Err(ConsumerError::PositionAhead),
+        _ => Err(unexpected("an unknown status").into()),
+    }
+}
+
+/// The error of a call that has no error of consumers.
+pub(super) fn store_error(error: ConsumerError) -> StoreError {
+    match error {
+        ConsumerError::Store(error) => error,
+        other => corrupt(other.to_string()),
+    }
+}
+
+/// The outcome of a put.
+pub(super) fn put(key: &ConsumerKey, reply: Vec<Value>) -> Result<ConsumerPut, StoreError> {
+    let (created, state): (bool, Value) = parse(reply)?;
+    Ok(ConsumerPut {
+        created,
+        status: status(key.clone(), state)?,
+    })
+}
+
+/// The status of one consumer.
+pub(super) fn one_status(
+    key: &ConsumerKey,
+    reply: Vec<Value>,
+) -> Result<ConsumerStatus, StoreError> {
+    let (state,): (Value,) = parse(reply)?;
+    status(key.clone(), state)
+}
+
+/// The statuses of the consumers of one kind, by name.
+pub(super) fn list(
+    topic: &Topic,
+    kind: ConsumerKind,
+    reply: Vec<Value>,
+) -> Result<Vec<ConsumerStatus>, StoreError> {
+    let mut statuses = Vec::with_capacity(reply.len() / 2);
+    let mut reply = reply.into_iter();
+    while let (Some(name), Some(state)) = (reply.next(), reply.next()) {
+        let name: String = from_value(name)?;
+        let name = ConsumerName::parse(&name).map_err(|error| corrupt(error.to_string()))?;
+        let topic = topic.clone();
+        statuses.push(status(ConsumerKey { topic, kind, name }, state)?);
+    }
+    statuses.sort_by(|one, other| one.key.name.cmp(&other.key.name));
+    Ok(statuses)
+}
+
+/// The leased messages, and the tokens of those whose records cannot be read.
+pub(super) fn pull(
+    key: &ConsumerKey,
+    nonce: LeaseNonce,
+    reply: Vec<Value>,
+) -> Result<(PulledLeases, Vec<LeaseToken>), StoreError> {
+    let (expires, more, next_due, entries): (u64, bool, i64, Vec<(String, u64, Value)>) =
+        parse(reply)?;
+    let expires_at = Timestamp::from_millis(expires);
+    let mut messages = Vec::with_capacity(entries.len());
+    let mut unreadable = Vec::new();
+    for (id, number, fields) in entries {
+        let attempt = attempt(number)?;
+        let message =
+            from_value(fields).and_then(|fields| record::message(&key.topic, (id.clone(), fields)));
+        match message {
+            Ok(message) => messages.push(LeasedMessage {
+                message,
+                attempt,
+                expires_at,
+            }),
+            Err(error) => {
+                tracing::warn!(topic = %key.topic, id, %error, "skipping an unreadable message");
+                unreadable.push(LeaseToken {
+                    id: record::parse_id(&id)?,
+                    attempt,
+                    nonce,
+                });
+            }
+        }
+    }
+    let pulled = PulledLeases {
+        messages,
+        more,
+        next_due: u64::try_from(next_due).ok().map(Duration::from_millis),
+    };
+    Ok((pulled, unreadable))
+}
+
+/// The outcome of an update.
+pub(super) fn update(
+    update: &LeaseUpdate,
+    mut reply: Vec<Value>,
+) -> Result<LeasesUpdated, StoreError> {
+    if reply.is_empty() {
+        return Err(unexpected("an update without a time"));
+    }
+    let expires: u64 = from_value(reply.remove(0))?;
+    let extends = matches!(update, LeaseUpdate::Extend(_));
+    Ok(LeasesUpdated {
+        valid: reply
+            .into_iter()
+            .map(from_value)
+            .collect::<Result<_, _>>()?,
+        expires_at: extends.then(|| Timestamp::from_millis(expires)),
+    })
+}
+
+/// A page of dead letters; `reply` has up to one more than `limit`.
+pub(super) fn dead_letters(
+    key: &ConsumerKey,
+    limit: usize,
+    mut reply: Vec<Value>,
+) -> Result<DeadLetterPage, StoreError> {
+    let has_more = reply.len() > limit;
+    reply.truncate(limit);
+    let letter = |value| {
+        let (id, death, fields): (String, String, Vec<String>) = from_value(value)?;
+        let mut parts = death.splitn(3, ' ');
+        let (Some(attempts), Some(died), Some(text)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(unexpected("a death without three parts"));
+        };
+        let number = |text: &str| {
+            text.parse()
+                .map_err(|_| unexpected("a death without numbers"))
+        };
+        Ok(DeadLetter {
+            message: record::message(&key.topic, (id, fields))?,
+            attempts: attempt(number(attempts)?)?,
+            reason: reason(text)?,
+            died_at: Timestamp::from_millis(number(died)?),
+        })
+    };
+    Ok(DeadLetterPage {
+        letters: reply.into_iter().map(letter).collect::<Result<_, _>>()?,
+        has_more,
+    })
+}
+
+/// The outcome of a redrive.
+pub(super) fn redriven(redrive: &Redrive, mut reply: Vec<Value>) -> Result<Redriven, StoreError> {
+    let found = reply.split_off(reply.len().min(2));
+    let (redriven, remaining) = parse(reply)?;
+    let mut unknown = Vec::new();
+    if let Redrive::Ids(ids) = redrive {
+        for (id, found) in ids.iter().zip(found) {
+            if !from_value::<bool>(found)? {
+                unknown.push(*id);
+            }
+        }
+    }
+    Ok(Redriven {
+        redriven,
+        remaining,
+        unknown,
+    })
+}
+
+/// A reply of one flag.
+pub(super) fn flag(reply: Vec<Value>) -> Result<bool, StoreError> {
+    let (flag,) = parse(reply)?;
+    Ok(flag)
+}
+
+fn status(key: ConsumerKey, state: Value) -> Result<ConsumerStatus, StoreError> {
+    type State = (
+        String,
+        u32,
+        u64,
+        String,
+        u64,
+        u64,
+        u64,
+        u64,
+        u64,
+        u64,
+        String,
+        i64,
+    );
+    let (
+        tag,
+        lease,
+        max_attempts,
+        backoff,
+        max_in_flight,
+        waiting,
+        in_flight,
+        dead,
+        missed,
+        dead_dropped,
+        oldest,
+        pulled,
+    ): State = from_value(state)?;
+    let invalid = |_| unexpected("invalid settings");
+    let waits: Result<Vec<u32>, _> = backoff.split(' ').map(str::parse).collect();
+    let waits = waits.map_err(|_| unexpected("an invalid backoff"))?;
+    let settings = ConsumerSettings {
+        lease: LeaseDuration::from_millis(lease).map_err(|_| unexpected("an invalid lease"))?,
+        max_attempts: attempt(max_attempts)?,
+        backoff: BackoffSchedule::from_millis(waits).map_err(invalid)?,
+        max_in_flight: InFlightLimit::new(max_in_flight)
+            .map_err(|_| unexpected("an invalid limit"))?,
+    };
+    let oldest = (!oldest.is_empty()).then(|| record::parse_id(&oldest));
+    Ok(ConsumerStatus {
+        key,
+        settings,
+        tag: SettingsTag::parse(&tag).ok_or_else(|| unexpected("an invalid tag"))?,
+        counts: ConsumerCounts {
+            waiting,
+            in_flight,
+            dead,
+            missed,
+            dead_dropped,
+        },
+        oldest_waiting_at: oldest.transpose()?.map(MessageId::timestamp),
+        last_pull_at: u64::try_from(pulled).ok().map(Timestamp::from_millis),
+    })
+}
+
+fn reason(text: &str) -> Result<Option<FailureReason>, StoreError> {
+    let parse = |text| FailureReason::parse(text).map_err(|_| unexpected("an invalid reason"));
+    text.strip_prefix('+').map(parse).transpose()
+}
+
+fn attempt(number: u64) -> Result<Attempt, StoreError> {
+    Attempt::new(number).map_err(|error| corrupt(error.to_string()))
+}
+
+fn parse<T: FromRedisValue>(reply: Vec<Value>) -> Result<T, StoreError> {
+    from_value(Value::Array(reply))
+}
+
+fn unexpected(what: &str) -> StoreError {
+    corrupt(format!("a script of consumers returned {what}"))
+}

@@ -1,0 +1,349 @@
+-- Functions of all scripts that change consumers. Each of those scripts is this file and its own.
+--
+-- KEYS[1] stream of messages, KEYS[2] fence, KEYS[3] mark of the newest removed id, KEYS[4] set of
+-- consumers; all are in the slot of the topic, as are the keys of a consumer, which begin with
+-- ARGV[1] and the name of the consumer.
+--
+-- Ids have leading zeros (15 digits, 20 digits), so that they sort as texts; Redis accepts them.
+--
+-- Torn append-only file (see fence.lua): the first write of a script counts in `begun`, its last one
+-- in `done`. If they do not agree after a restart, the fence rebuilds what is derived: the sorted sets
+-- from the entries. So the order of writes must keep every beginning harmless: an entry is written
+-- before the cursor passes its message, and all state of a consumer changes in one command.
+
+local stream, fence, mark, registry = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local base = ARGV[1]
+local ZERO = '000000000000000-00000000000000000000'
+local MAX_COPIES, MAX_ATTEMPT = 10000, 1000
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local function padded(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return string.rep('0', 15 - #ms) .. ms .. '-' .. string.rep('0', 20 - #seq) .. seq
+end
+
+local writing = false
+local function begin()
+  if not writing then
+    writing = true
+    -- A full server accepts PERSIST as the first write of a script, and then every other write:
+    -- without it no message could be acknowledged, deleted or pruned there.
+    redis.call('PERSIST', stream)
+    redis.call('HINCRBY', fence, 'begun', 1)
+  end
+end
+
+local function finish()
+  if writing then
+    redis.call('HINCRBY', fence, 'done', 1)
+  end
+end
+
+-- The newest id that retention removed: a message up to it that is not held is missed.
+local pruned_up_to
+local function is_pruned(id)
+  pruned_up_to = pruned_up_to or padded(redis.call('GET', mark) or ZERO)
+  return id <= pruned_up_to
+end
+
+-- The newest id that the topic has given.
+local function newest()
+  if redis.call('EXISTS', stream) == 1 then
+    local info = redis.call('XINFO', 'STREAM', stream)
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then
+        return padded(info[i + 1])
+      end
+    end
+  end
+  return ZERO
+end
+
+-- The fields of a message that the topic holds.
+local function held(id)
+  local entry = redis.call('XRANGE', stream, id, id)[1]
+  return entry and entry[2]
+end
+
+-- The number of messages up to `cursor`, counted from both ends of the stream at once: its cost is
+-- the smaller of the two numbers.
+local function count_to(cursor)
+  if cursor == ZERO then
+    return 0
+  end
+  local length = redis.call('XLEN', stream)
+  local below, above, front, back = 0, 0, '-', '+'
+  while true do
+    local chunk = redis.call('XREVRANGE', stream, back, '(' .. cursor, 'COUNT', 500)
+    above = above + #chunk
+    if #chunk < 500 then
+      return length - above
+    end
+    back = '(' .. chunk[#chunk][1]
+    chunk = redis.call('XRANGE', stream, front, cursor, 'COUNT', 500)
+    below = below + #chunk
+    if #chunk < 500 then
+      return below
+    end
+    front = '(' .. chunk[#chunk][1]
+  end
+end
+
+-- The cursor of a position; nil for a position in the future.
+local function cursor_of(kind, id)
+  local last = newest()
+  local cursor = kind == 'newest' and last or id
+  if cursor <= last then
+    return cursor
+  end
+  if tonumber(string.sub(cursor, 1, 15)) > now then
+    return nil
+  end
+  return last
+end
+
+-- The keys of an epoch. A seek starts a new epoch with empty keys instead of deleting the old ones,
+-- so that a torn seek cannot delete entries of the epoch that is still current.
+local function epoch_keys(key, epoch)
+  local prefix = key .. ':' .. text(epoch) .. ':'
+  return prefix .. 'entries', prefix .. 'leased', prefix .. 'due', prefix .. 'waiting', prefix .. 'redriven'
+end
+
+local function set_epoch(c, epoch)
+  c.epoch = epoch
+  c.entries, c.leased, c.due, c.waiting, c.redriven = epoch_keys(c.key, epoch)
+end
+
+-- The state of a consumer; nil if it does not exist.
+local function load(name)
+  local key = base .. name
+  local values = redis.call('HMGET', key, 'tag', 'lease', 'max_attempts', 'backoff', 'max_in_flight',
+    'epoch', 'cursor', 'behind', 'missed', 'dropped', 'pulled', 'stale')
+  if not values[1] then
+    return nil
+  end
+  local c = {
+    key = key,
+    tag = values[1],
+    lease = tonumber(values[2]),
+    max_attempts = tonumber(values[3]),
+    backoff = values[4],
+    max_in_flight = tonumber(values[5]),
+    cursor = values[7],
+    behind = tonumber(values[8]),
+    missed = tonumber(values[9]),
+    dropped = tonumber(values[10]),
+    pulled = tonumber(values[11]),
+    stale = values[12],
+    dead = key .. ':dead',
+    deaths = key .. ':deaths',
+    letters = key .. ':letters',
+  }
+  set_epoch(c, tonumber(values[6]))
+  return c
+end
+
+-- Writes all state in one command, and further fields of the hash.
+local function save(c, ...)
+  begin()
+  redis.call('HSET', c.key, 'epoch', c.epoch, 'cursor', c.cursor, 'behind', c.behind,
+    'missed', c.missed, 'dropped', c.dropped, 'pulled', c.pulled, ...)
+end
+
+-- An entry: state `l` (leased) or `w` (waiting), end of the lease or due time, attempt (of the lease,
+-- or the next one), nonce, flags `c` (has a copy) and `d` (deleted by a client while leased), reason
+-- behind `+`, or `-`.
+local function decode(value)
+  local state, at, attempt, nonce, flags, sign, reason =
+    string.match(value, '^(%a) (%d+) (%d+) (%S+) (%S+) ([+-])(.*)$')
+  return {
+    state = state,
+    at = tonumber(at),
+    attempt = tonumber(attempt),
+    nonce = nonce,
+    copy = string.find(flags, 'c', 1, true) ~= nil,
+    deleted = string.find(flags, 'd', 1, true) ~= nil,
+    reason = sign == '+' and reason or nil,
+  }
+end
+
+local function signed(reason)
+  return reason and '+' .. reason or '-'
+end
+
+local function encode(e)
+  local flags = (e.copy and 'c' or '') .. (e.deleted and 'd' or '')
+  return table.concat({
+    e.state, text(e.at), text(e.attempt), e.nonce, flags == '' and '-' or flags, signed(e.reason),
+  }, ' ')
+end
+
+local function entry(c, id)
+  local value = redis.call('HGET', c.entries, id)
+  return value and decode(value)
+end
+
+-- Writes an entry, first itself and then its places in the sorted sets, which are derived.
+local function store(c, id, e)
+  redis.call('HSET', c.entries, id, encode(e))
+  if e.state == 'l' then
+    redis.call('ZADD', c.leased, e.at, id)
+  else
+    redis.call('ZADD', c.due, e.at, id)
+    redis.call('ZADD', e.copy and c.redriven or c.waiting, 0, id)
+  end
+end
+
+local function unindex(c, id, e)
+  if e.state == 'l' then
+    redis.call('ZREM', c.leased, id)
+  else
+    redis.call('ZREM', c.due, id)
+    redis.call('ZREM', e.copy and c.redriven or c.waiting, id)
+  end
+end
+
+-- Ends an entry: its message is settled, or counted by the caller.
+local function drop(c, id, e)
+  unindex(c, id, e)
+  redis.call('HDEL', c.entries, id)
+  if e.copy then
+    redis.call('HDEL', c.letters, id)
+  end
+end
+
+local function forget_letter(c, id)
+  redis.call('ZREM', c.dead, id)
+  redis.call('HDEL', c.deaths, id)
+  redis.call('HDEL', c.letters, id)
+end
+
+-- Makes a dead letter of an entry.
+local function bury(c, id, e, at, reason)
+  if not e.copy then
+    local fields = held(id)
+    if not fields then
+      c.missed = c.missed + 1
+      return drop(c, id, e)
+    end
+    redis.call('HSET', c.letters, id, cmsgpack.pack(fields))
+  end
+  redis.call('HSET', c.deaths, id, table.concat({ text(e.attempt), text(at), signed(reason) }, ' '))
+  redis.call('ZADD', c.dead, 0, id)
+  unindex(c, id, e)
+  redis.call('HDEL', c.entries, id)
+  while redis.call('HLEN', c.letters) > MAX_COPIES do
+    local first = redis.call('ZRANGE', c.dead, 0, 0)[1]
+    if not first then
+      break
+    end
+    forget_letter(c, first)
+    c.dropped = c.dropped + 1
+  end
+end
+
+-- Ends a lease that was not acknowledged.
+local function fail(c, id, e, at, due, reason)
+  if e.deleted then
+    return drop(c, id, e)
+  end
+  if not e.copy and is_pruned(id) then
+    c.missed = c.missed + 1
+    return drop(c, id, e)
+  end
+  if e.attempt >= c.max_attempts then
+    return bury(c, id, e, at, reason)
+  end
+  unindex(c, id, e)
+  e.state, e.at, e.nonce, e.reason = 'w', due, '-', reason
+  e.attempt = math.min(e.attempt + 1, MAX_ATTEMPT)
+  store(c, id, e)
+end
+
+local function backoff(c, attempt)
+  local wait, number = 0, 0
+  for millis in string.gmatch(c.backoff, '%d+') do
+    wait, number = millis, number + 1
+    if number == attempt then
+      break
+    end
+  end
+  return tonumber(wait)
+end
+
+-- Loads a consumer for a change: deletes the keys of the epoch before the last seek, and brings the
+-- leases to the present.
+local function open(name)
+  local c = load(name)
+  if not c then
+    return nil
+  end
+  if c.stale then
+    begin()
+    -- A restored seek may have left the epoch that later steps went on with.
+    if tonumber(c.stale) ~= c.epoch then
+      redis.call('UNLINK', epoch_keys(c.key, tonumber(c.stale)))
+    end
+    redis.call('HDEL', c.key, 'stale')
+  end
+  local ended = redis.call('ZRANGEBYSCORE', c.leased, '-inf', now)
+  if #ended > 0 then
+    begin()
+    for _, id in ipairs(ended) do
+      local e = entry(c, id)
+      fail(c, id, e, e.at, e.at + backoff(c, e.attempt), 'lease expired')
+    end
+    save(c)
+  end
+  return c
+end
+
+local function open_all()
+  local all = {}
+  for _, name in ipairs(redis.call('SMEMBERS', registry)) do
+    all[#all + 1] = open(name)
+  end
+  return all
+end
+
+-- Wakes the waiting pulls of the consumer, in all processes.
+local function wake()
+  redis.call('PUBLISH', ARGV[2], ARGV[3] .. '/' .. ARGV[4])
+end
+
+-- Settings and counts, as the reply to the client.
+local function status(c)
+  local oldest = redis.call('XRANGE', stream, '(' .. c.cursor, '+', 'COUNT', 1)[1]
+  oldest = oldest and padded(oldest[1])
+  for _, set in ipairs({ c.waiting, c.redriven }) do
+    local id = redis.call('ZRANGE', set, 0, 0)[1]
+    if id and (not oldest or id < oldest) then
+      oldest = id
+    end
+  end
+  return {
+    c.tag, c.lease, c.max_attempts, c.backoff, c.max_in_flight,
+    redis.call('XLEN', stream) - c.behind + redis.call('ZCARD', c.due),
+    redis.call('ZCARD', c.leased), redis.call('ZCARD', c.dead), c.missed, c.dropped,
+    oldest or '', c.pulled,
+  }
+end
+
+-- RFC 9110, 13.1; `tag` is nil for a consumer that does not exist.
+local function holds(kind, tags, tag)
+  if kind == 'exists' then
+    return tag ~= nil
+  elseif kind == 'absent' then
+    return tag == nil
+  elseif kind == 'matches' then
+    return tag ~= nil and string.find(' ' .. tags .. ' ', ' ' .. tag .. ' ', 1, true) ~= nil
+  end
+  return true
+end
+

@@ -1,0 +1,36 @@
+-- Ends the leases of a pull as if they had not been granted.
+--
+-- One script: a lease must end and wait in one step.
+--
+-- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] nonce
+-- Returns {'ok'} or {'absent'}.
+
+local c = open(ARGV[4])
+if not c then
+  return { 'absent' }
+end
+local found = false
+for _, id in ipairs(redis.call('ZRANGE', c.leased, 0, -1)) do
+  local e = entry(c, id)
+  if e.nonce == ARGV[5] then
+    begin()
+    found = true
+    if e.deleted then
+      drop(c, id, e)
+    elseif not e.copy and is_pruned(id) then
+      c.missed = c.missed + 1
+      drop(c, id, e)
+    else
+      -- The attempt did not happen: the next one has its number.
+      unindex(c, id, e)
+      e.state, e.at, e.nonce = 'w', now, '-'
+      store(c, id, e)
+    end
+  end
+end
+if found then
+  save(c)
+  wake()
+end
+finish()
+return { 'ok' }

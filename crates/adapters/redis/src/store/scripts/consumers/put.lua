@@ -1,0 +1,40 @@
+-- Creates a consumer, or replaces its settings.
+--
+-- One script: the precondition, the limit and the change must be one step.
+--
+-- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] precondition (`none`, `exists`, `absent`, `matches`),
+-- ARGV[6] its tags, ARGV[7] tag, ARGV[8] lease in milliseconds, ARGV[9] most attempts, ARGV[10] backoff
+-- in milliseconds, ARGV[11] most leases, ARGV[12] `newest` or `after`, ARGV[13] id of the position,
+-- ARGV[14] most consumers
+-- Returns {'ok', 1 if created, status}, {'precondition'}, {'limit'} or {'ahead'}.
+
+local c = open(ARGV[4])
+if not holds(ARGV[5], ARGV[6], c and c.tag) then
+  finish()
+  return { 'precondition' }
+end
+local key = base .. ARGV[4]
+local settings = {
+  'tag', ARGV[7], 'lease', ARGV[8], 'max_attempts', ARGV[9], 'backoff', ARGV[10], 'max_in_flight', ARGV[11],
+}
+if c then
+  begin()
+  redis.call('HSET', key, unpack(settings))
+else
+  if redis.call('SCARD', registry) >= tonumber(ARGV[14]) then
+    return { 'limit' }
+  end
+  local cursor = cursor_of(ARGV[12], ARGV[13])
+  if not cursor then
+    return { 'ahead' }
+  end
+  local behind = count_to(cursor)
+  begin()
+  -- First the name: a consumer that is not listed would not be adjusted to deletions and retention.
+  redis.call('SADD', registry, ARGV[4])
+  redis.call('HSET', key, 'epoch', 1, 'cursor', cursor, 'behind', behind, 'missed', 0, 'dropped', 0,
+    'pulled', -1, unpack(settings))
+end
+finish()
+wake()
+return { 'ok', c and 0 or 1, status(load(ARGV[4])) }

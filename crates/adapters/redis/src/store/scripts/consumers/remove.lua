@@ -1,0 +1,24 @@
+-- Removes a consumer with its entries and dead letters.
+--
+-- One script: the precondition and the removal must be one step.
+--
+-- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] precondition, ARGV[6] its tags
+-- Returns {'ok'}, {'absent'} or {'precondition'}.
+
+local c = load(ARGV[4])
+if not c then
+  return { 'absent' }
+end
+if not holds(ARGV[5], ARGV[6], c.tag) then
+  return { 'precondition' }
+end
+begin()
+redis.call('DEL', c.key)
+redis.call('SREM', registry, ARGV[4])
+redis.call('UNLINK', c.entries, c.leased, c.due, c.waiting, c.redriven, c.dead, c.deaths, c.letters)
+if c.stale then
+  redis.call('UNLINK', epoch_keys(c.key, tonumber(c.stale)))
+end
+finish()
+wake()
+return { 'ok' }

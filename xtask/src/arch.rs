@@ -18,68 +18,66 @@ use folders::DIRECTIONS;
 use metadata::{Metadata, Package};
 use modules::Modules;
 
-/// Fails on a wrong arrow between crates. What is wrong inside crates is only printed.
-pub(crate) fn run(root: &Path) -> Result<(), String> {
-    let metadata = read(root)?;
-    let inside = inside_crates(root, &metadata)?;
-    if !inside.is_empty() {
-        println!("{}", inside.join("\n"));
-    }
-    let wrong = violations::violations(&metadata.packages);
-    println!(
-        "arch: {} crates, {} wrong arrows",
-        metadata.packages.len(),
-        wrong.len()
-    );
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    Err(wrong.join("\n"))
+/// What is wrong inside the crates.
+#[derive(Debug, Default)]
+struct Inside {
+    /// Imports against the direction of folders.
+    against: Vec<String>,
+    circles: Vec<String>,
+    /// Type names that are defined more than once.
+    repeated: Vec<String>,
 }
 
-/// Prints the direction and how many files were read; returns every import against the direction,
-/// every circle and every repeated type name.
-fn inside_crates(root: &Path, metadata: &Metadata) -> Result<Vec<String>, String> {
-    let mut found = Vec::new();
+/// Prints the counts. Fails on wrong arrows between crates, and on imports against the direction of a
+/// crate's folders; circles of files and repeated names are only printed.
+pub(crate) fn run(root: &Path) -> Result<(), String> {
+    let metadata = read(root)?;
+    let arrows = violations::violations(&metadata.packages);
+    let (crates, wrong) = (metadata.packages.len(), arrows.len());
+    println!("arch: {crates} crates, {wrong} wrong arrows");
+    let inside = inside_crates(root, &metadata)?;
+    for reported in inside.circles.iter().chain(&inside.repeated) {
+        println!("{reported}");
+    }
+    let found = [arrows, inside.against].concat();
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(found.join("\n"))
+}
+
+fn inside_crates(root: &Path, metadata: &Metadata) -> Result<Inside, String> {
+    let mut inside = Inside::default();
     let sources = sources::read(root)?;
-    let mut types = Vec::new();
-    let (mut files, mut circles) = (0, 0);
+    let (mut files, mut types) = (0, Vec::new());
     for package in &metadata.packages {
         for target in targets(root, package, &sources) {
             let modules = Modules::read(&target, &sources)?;
-            let directions = DIRECTIONS
+            for direction in DIRECTIONS
                 .iter()
-                .filter(|rule| rule.package == package.name);
-            for direction in directions {
+                .filter(|rule| rule.package == package.name)
+            {
                 let against = direction.violations(&modules);
+                let (shown, wrong) = (direction.show(), against.len());
                 println!(
-                    "arch: {}: {}: {} imports against it",
-                    package.name,
-                    direction.show(),
-                    against.len()
+                    "arch: {}: {shown}: {wrong} imports against it",
+                    package.name
                 );
-                found.extend(against);
+                inside.against.extend(against);
             }
-            let round = circles::circles(&modules);
+            let circles = circles::circles(&modules).into_iter();
+            inside
+                .circles
+                .extend(circles.map(|circle| format!("{}: {circle}", package.name)));
             files += modules.files.len();
-            circles += round.len();
-            found.extend(
-                round
-                    .iter()
-                    .map(|circle| format!("{}: {circle}", package.name)),
-            );
             types.extend(modules.types);
         }
     }
-    println!("arch: {files} files, {circles} circles");
-    let repeated = type_names::repeated(&types);
-    println!(
-        "arch: {} types, {} names defined twice",
-        types.len(),
-        repeated.len()
-    );
-    found.extend(repeated);
-    Ok(found)
+    println!("arch: {files} files, {} circles", inside.circles.len());
+    inside.repeated = type_names::repeated(&types);
+    let (types, repeated) = (types.len(), inside.repeated.len());
+    println!("arch: {types} types, {repeated} names defined twice");
+    Ok(inside)
 }
 
 /// The roots of the package's library and programs, such as `crates/domain/src/lib.rs`.

@@ -47,7 +47,7 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
     spans.filter(|span| {
         let is_below = |directory: &&str| span.starts_with(*directory);
         let is_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-        ROOTS.iter().any(|root| is_below(root)) && span.chars().all(is_path)
+        ROOTS.iter().any(is_below) && span.chars().all(is_path)
     })
 }
 

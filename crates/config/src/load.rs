@@ -98,6 +98,37 @@ mod tests {
     }
 
     #[test]
+    fn numbers_stay_in_their_range() {
+        let hops = |text: &str| given(&[("TRUSTED_PROXY_HOPS", text)]);
+        assert_eq!(hops(" 7 ").unwrap().settings.http.trusted_proxy_hops, 7);
+        for text in ["17", "-1", "ten", "1.5"] {
+            assert!(hops(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn booleans_take_the_usual_words() {
+        let require = |text: &str| given(&[("REQUIRE_WRITE_TOKEN", text)]);
+        for (text, expected) in [("True", true), ("1", true), ("off", false), ("no", false)] {
+            assert_eq!(
+                require(text).unwrap().settings.access.require_write_token,
+                expected
+            );
+        }
+        assert!(require("maybe").is_err());
+    }
+
+    #[test]
+    fn a_key_is_masked_whatever_it_looks_like() {
+        for key in ["file:hunter2", "memory:hunter2", "redis://hunter2"] {
+            let loaded = given(&[("SECRET_KEY", key)]).unwrap();
+            let row = loaded.effective.iter().find(|row| row.name == "SECRET_KEY");
+            assert_eq!(row.unwrap().value, "***");
+            assert!(!format!("{:?}", loaded.settings).contains("hunter2"));
+        }
+    }
+
+    #[test]
     fn values_may_be_written_in_the_usual_ways() {
         let loaded = given(&[
             ("RATE_LIMIT_ENABLED", "Off"),

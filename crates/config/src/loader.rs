@@ -8,7 +8,7 @@ use posthorn_domain::Environment;
 use crate::catalogue::{Catalogue, Setting};
 use crate::mistake::{ConfigErrors, Mistakes};
 use crate::secret::mask;
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 use crate::sources::{Layer, Sources};
 
 /// An effective value and its origin.
@@ -75,11 +75,17 @@ impl Loader {
     /// mistake.
     pub(crate) fn section<S: Section>(&mut self) -> Option<S> {
         self.add_computed_defaults::<S>();
-        let mut values: Dict = self.values().extract().ok()?;
+        let merged = self.values();
+        let settings = self.catalogue.settings();
+        let mut values: Dict = settings
+            .filter_map(|setting| {
+                Some((setting.key.to_owned(), merged.find_value(setting.key).ok()?))
+            })
+            .collect();
         loop {
-            let merged = Figment::from(Layer::of_values(values.clone()));
-            // Lossy, because all values are texts: `5000` is a number for a field that is one.
-            let error = match merged.extract_lossy::<S>() {
+            let figment = Figment::from(Layer::of_values(values.clone()));
+            // Lossy, because all values are texts: `5000` is read as a number by a field that is one.
+            let error = match figment.extract_lossy::<S>() {
                 Ok(section) => {
                     self.check(&section);
                     return Some(section);
@@ -150,7 +156,7 @@ impl Loader {
 
     fn add_computed_defaults<S: Section>(&mut self) {
         let values = self.values();
-        let known = Known {
+        let known = KnownValues {
             environment: self.environment,
             values: &values,
         };
@@ -220,7 +226,7 @@ impl Loader {
     }
 }
 
-/// What is wrong with `text`; a secret is not repeated.
+/// Describes why `text` cannot be read; a secret is not repeated.
 fn problem_of(setting: &Setting, text: &str, kind: Kind) -> String {
     match kind {
         _ if setting.is_enumeration => format!("`{text}` is not one of them"),

@@ -24,7 +24,8 @@ More names of OpenTelemetry's specification are read by its library, from the en
 
 `posthorn config` prints the effective values and the origin of each. Every mistake is reported in one
 run; the server then exits with status 78. `posthorn config schema` prints a JSON Schema of the file for
-editors; [posthorn.schema.json](posthorn.schema.json) is a copy.
+editors; [posthorn.schema.json](posthorn.schema.json) is a copy. `posthorn serve --help` lists the settings
+below.
 ";
 
 /// The text of `docs/CONFIGURATION.md`.
@@ -63,4 +64,19 @@ pub fn help_text() -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_has_a_row() {
+        let (reference, help) = (reference_markdown(), help_text());
+        for setting in CATALOGUE.settings() {
+            let name = &setting.name;
+            assert!(reference.contains(&format!("| `{name}` |")), "{name}");
+            assert!(help.contains(&format!("\n  {name}\n")), "{name}");
+        }
+    }
 }

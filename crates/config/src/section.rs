@@ -1,4 +1,4 @@
-//! What every section of the configuration can do.
+//! The trait of every section, and the defaults that it computes.
 
 use figment::Figment;
 use garde::Validate;
@@ -14,13 +14,13 @@ pub(crate) trait Section:
     const TITLE: &'static str;
 
     /// The defaults that depend on other settings or on the machine.
-    fn computed_defaults(_known: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(_known: &KnownValues<'_>) -> Vec<ComputedDefault> {
         Vec::new()
     }
 }
 
-/// What a computed default may depend on.
-pub(crate) struct Known<'a> {
+/// The values that a computed default may depend on.
+pub(crate) struct KnownValues<'a> {
     pub(crate) environment: Environment,
     pub(crate) values: &'a Figment,
 }
@@ -33,11 +33,10 @@ pub(crate) struct ComputedDefault {
     pub(crate) is_value: bool,
 }
 
-impl Known<'_> {
+impl KnownValues<'_> {
     /// The text of a setting.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
-        let value = self.values.find_value(key).ok()?;
-        value.into_string()
+        self.values.find_value(key).ok()?.into_string()
     }
 }
 

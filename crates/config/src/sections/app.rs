@@ -6,7 +6,7 @@ use posthorn_http::settings::parsed;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 
 /// The application's identity.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Validate)]
@@ -36,7 +36,7 @@ pub struct AppSection {
 impl Section for AppSection {
     const TITLE: &'static str = "Application";
 
-    fn computed_defaults(_: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(_: &KnownValues<'_>) -> Vec<ComputedDefault> {
         vec![
             ComputedDefault::value("app_version", env!("CARGO_PKG_VERSION")),
             ComputedDefault::value("hostname", posthorn_telemetry::host_name()),

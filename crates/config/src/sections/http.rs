@@ -2,12 +2,12 @@
 
 use posthorn_http::settings::HttpSettings;
 
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 
 impl Section for HttpSettings {
     const TITLE: &'static str = "HTTP";
 
-    fn computed_defaults(_: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(_: &KnownValues<'_>) -> Vec<ComputedDefault> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         vec![ComputedDefault::value("workers", processors)]
     }

@@ -5,7 +5,7 @@ use posthorn_domain::Environment;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 
 /// The listeners.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Validate)]
@@ -39,7 +39,7 @@ impl ListenSection {
 impl Section for ListenSection {
     const TITLE: &'static str = "Listeners";
 
-    fn computed_defaults(known: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(known: &KnownValues<'_>) -> Vec<ComputedDefault> {
         let port = known.text("port");
         port.map(|port| ComputedDefault::note("metrics_port", port))
             .into_iter()

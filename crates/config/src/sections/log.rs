@@ -6,7 +6,7 @@ use posthorn_telemetry::{LogFormat, check_filter};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 
 /// Logs.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Validate)]
@@ -39,7 +39,7 @@ enum LogFormatName {
 impl Section for LogSection {
     const TITLE: &'static str = "Logs";
 
-    fn computed_defaults(known: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(known: &KnownValues<'_>) -> Vec<ComputedDefault> {
         let format = match known.environment {
             Environment::Development => "pretty",
             Environment::Testing | Environment::Production => "bunyan",

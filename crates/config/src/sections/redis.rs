@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 
 /// The shared Redis.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
@@ -38,7 +38,7 @@ pub struct RedisUrl(pub SecretString);
 impl Section for RedisSection {
     const TITLE: &'static str = "Redis";
 
-    fn computed_defaults(known: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(known: &KnownValues<'_>) -> Vec<ComputedDefault> {
         let is_set = known.text("redis_url").is_some();
         vec![ComputedDefault::value(
             "redis_required",

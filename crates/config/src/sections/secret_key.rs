@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::secret;
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 
 /// The keys that sign tokens.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
@@ -51,7 +51,7 @@ impl SecretSection {
 impl Section for SecretSection {
     const TITLE: &'static str = "Signing keys";
 
-    fn computed_defaults(_: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(_: &KnownValues<'_>) -> Vec<ComputedDefault> {
         vec![ComputedDefault::note("secret_key", "(random)")]
     }
 }

@@ -8,7 +8,7 @@ use posthorn_http::settings::DurationText;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 
 /// The end of the process.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Validate)]
@@ -29,7 +29,7 @@ pub struct ShutdownSection {
 impl Section for ShutdownSection {
     const TITLE: &'static str = "Shutdown";
 
-    fn computed_defaults(known: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(known: &KnownValues<'_>) -> Vec<ComputedDefault> {
         let delay = if known.environment.is_production() {
             "5s"
         } else {

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
 use super::redis::RedisUrl;
-use crate::section::{ComputedDefault, Known, Section};
+use crate::section::{ComputedDefault, KnownValues, Section};
 
 /// The store of messages.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
@@ -75,7 +75,7 @@ impl StoreSection {
 impl Section for StoreSection {
     const TITLE: &'static str = "Store";
 
-    fn computed_defaults(known: &Known<'_>) -> Vec<ComputedDefault> {
+    fn computed_defaults(known: &KnownValues<'_>) -> Vec<ComputedDefault> {
         let url = known.text("store_url").and_then(|text| text.parse().ok());
         let note = match url {
             Some(StoreUrl::Memory) => "memory",

@@ -82,8 +82,8 @@ fn number_text(number: Num) -> Option<String> {
         .or_else(|| number.to_f64().map(|number| number.to_string()))
 }
 
-/// What is wrong with the text of the file, and where. The report of `toml` quotes the line, which may
-/// hold a secret.
+/// Describes a syntax error and its line. The report of `toml` quotes the line, which may hold a
+/// secret.
 fn explain(text: &str, error: &toml::de::Error, is_key: impl Fn(&str) -> bool) -> String {
     let start = error.span().map_or(0, |span| span.start);
     let before = text.get(..start).unwrap_or_default();

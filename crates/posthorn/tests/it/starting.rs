@@ -164,6 +164,17 @@ async fn config_shows_values_with_their_origin_and_masks_secrets() {
 }
 
 #[tokio::test]
+async fn config_schema_describes_every_key_of_the_file() {
+    let directory = TempDir::new().unwrap();
+    let (status, stdout, stderr) = run(directory.path(), &["config", "schema"], &[]).await;
+    assert_eq!(status.code(), Some(0), "{stderr}");
+    let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["properties"]["max_streams"]["default"], 10_000);
+    assert_eq!(schema["properties"]["secret_key_file"]["type"], "string");
+}
+
+#[tokio::test]
 async fn config_exits_1_on_an_error() {
     let directory = TempDir::new().unwrap();
     let (status, _, stderr) = run(directory.path(), &["config"], &[("PORT", "x")]).await;

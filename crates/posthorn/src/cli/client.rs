@@ -1,6 +1,5 @@
 //! The arguments of the client commands.
 
-use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +7,7 @@ use posthorn_client::{MessageDraft, SendRequest, TailRequest};
 use posthorn_domain::Topic;
 
 /// The server of a client command, and the token for it.
-#[derive(Clone, Args)]
+#[derive(Args)]
 pub struct ServerArguments {
     /// The address of the server.
     #[arg(
@@ -30,15 +29,8 @@ pub struct ServerArguments {
     pub token: Option<String>,
 }
 
-/// Shows neither the token nor a password in the address.
-impl fmt::Debug for ServerArguments {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerArguments").finish_non_exhaustive()
-    }
-}
-
 /// The arguments of `posthorn send`.
-#[derive(Clone, Debug, Args)]
+#[derive(Args)]
 pub struct SendArguments {
     /// The text, which may begin with a hyphen; `-` reads it from standard input.
     #[arg(default_value = "-", allow_hyphen_values = true, value_parser = message_text)]
@@ -82,7 +74,7 @@ impl SendArguments {
 }
 
 /// The arguments of `posthorn tail`.
-#[derive(Clone, Debug, Args)]
+#[derive(Args)]
 pub struct TailArguments {
     /// The topic.
     #[arg(value_parser = Topic::parse)]
@@ -117,9 +109,8 @@ fn message_text(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or("an attribute is written KEY=VALUE")?;
+/// Parses `KEY=VALUE`.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("the form is KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }

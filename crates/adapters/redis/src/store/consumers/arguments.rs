@@ -70,11 +70,8 @@ pub(super) fn update(
         reason.map_or_else(|| "-".to_owned(), |reason| format!("+{reason}")),
     ];
     for lease in leases {
-        arguments.extend([
-            padded_id(lease.id),
-            lease.attempt.to_string(),
-            nonce(lease.nonce),
-        ]);
+        let proof = format!(" {} {} ", lease.attempt, nonce(lease.nonce));
+        arguments.extend([padded_id(lease.id), proof]);
     }
     arguments
 }

@@ -82,12 +82,19 @@ pub(super) fn pull(
     nonce: LeaseNonce,
     reply: Vec<Value>,
 ) -> Result<(PulledLeases, Vec<LeaseToken>), StoreError> {
-    let (expires, more, next_due, entries): (u64, bool, i64, Vec<(String, u64, Value)>) =
-        parse(reply)?;
+    type Pulled = (
+        u64,
+        bool,
+        i64,
+        Vec<(String, u64, Value)>,
+        Vec<(String, Value)>,
+    );
+    let (expires, more, next_due, redelivered, new): Pulled = parse(reply)?;
     let expires_at = Timestamp::from_millis(expires);
-    let mut messages = Vec::with_capacity(entries.len());
+    let mut messages = Vec::with_capacity(redelivered.len() + new.len());
     let mut unreadable = Vec::new();
-    for (id, number, fields) in entries {
+    let new = new.into_iter().map(|(id, fields)| (id, 1, fields));
+    for (id, number, fields) in redelivered.into_iter().chain(new) {
         let attempt = attempt(number)?;
         let message =
             from_value(fields).and_then(|fields| record::message(&key.topic, (id.clone(), fields)));

@@ -32,21 +32,21 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
 /// The state of the task.
-pub(in crate::store) struct Listener {
-    pub(in crate::store) connector: Arc<Connector>,
-    pub(in crate::store) directory: Arc<SlotDirectory>,
-    pub(in crate::store) sessions: Arc<Sessions>,
-    pub(in crate::store) topics: Arc<TopicNotifier>,
-    pub(in crate::store) consumers: Arc<ConsumerNotifier>,
-    pub(in crate::store) prefix: Arc<str>,
-    pub(in crate::store) command_timeout: Duration,
+pub(crate) struct Listener {
+    pub(crate) connector: Arc<Connector>,
+    pub(crate) directory: Arc<SlotDirectory>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) topics: Arc<TopicNotifier>,
+    pub(crate) consumers: Arc<ConsumerNotifier>,
+    pub(crate) prefix: Arc<str>,
+    pub(crate) command_timeout: Duration,
     /// True while announcements are received.
-    pub(in crate::store) connected: watch::Sender<bool>,
+    pub(crate) connected: watch::Sender<bool>,
 }
 
 impl Listener {
     /// Runs until it is dropped.
-    pub(in crate::store) async fn run(self) {
+    pub(crate) async fn run(self) {
         tokio::join!(self.listen(), self.poll());
     }
 

@@ -12,7 +12,7 @@ use crate::store::record::{self, Entry};
 use crate::store::scripts::PAGE;
 
 /// The message `id` of `topic`; `None` if the topic does not hold it.
-pub(in crate::store) async fn get(
+pub(crate) async fn get(
     sessions: &Sessions,
     prefix: &str,
     topic: &Topic,
@@ -36,7 +36,7 @@ pub(in crate::store) async fn get(
 /// A page of `topic`.
 ///
 /// The commands of [`PAGE`] read the end of a range, so the cost does not depend on the position.
-pub(in crate::store) async fn page(
+pub(crate) async fn page(
     sessions: &Sessions,
     prefix: &str,
     topic: &Topic,

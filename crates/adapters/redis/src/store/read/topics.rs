@@ -26,14 +26,14 @@ use crate::store::record;
 /// topic after the index was lost without a lost connection.
 const REINDEX_AFTER: Duration = Duration::from_mins(1);
 /// The time without a new message after which a topic is removed.
-pub(in crate::store) const IDLE: Duration = Duration::from_hours(24);
+pub(crate) const IDLE: Duration = Duration::from_hours(24);
 /// The most topics to remember as indexed.
 const MAX_REMEMBERED: usize = 10_000;
 /// The number of names read in one round trip.
 const CHUNK: usize = 256;
 
 /// The index, and the topics that this process knows to be in it.
-pub(in crate::store) struct TopicIndex {
+pub(crate) struct TopicIndex {
     key: String,
     slot: u16,
     indexed: Mutex<HashMap<Topic, Indexed>>,
@@ -41,16 +41,16 @@ pub(in crate::store) struct TopicIndex {
 
 /// The time at which a topic was indexed.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct Indexed {
+pub(crate) struct Indexed {
     /// The time.
-    pub(in crate::store) at: Instant,
+    pub(crate) at: Instant,
     /// The number of connections opened by then.
-    pub(in crate::store) replacements: u64,
+    pub(crate) replacements: u64,
 }
 
 impl TopicIndex {
     /// The index in `key`.
-    pub(in crate::store) fn new(key: String) -> Self {
+    pub(crate) fn new(key: String) -> Self {
         Self {
             slot: slot_of(&key),
             key,
@@ -59,14 +59,14 @@ impl TopicIndex {
     }
 
     /// True if this process knows that `topic` is in the index.
-    pub(in crate::store) fn is_indexed(&self, topic: &Topic, replacements: u64) -> bool {
+    pub(crate) fn is_indexed(&self, topic: &Topic, replacements: u64) -> bool {
         lock(&self.indexed).get(topic).is_some_and(|indexed| {
             indexed.replacements == replacements && indexed.at.elapsed() < REINDEX_AFTER
         })
     }
 
     /// Remembers that `topic` was indexed.
-    pub(in crate::store) fn remember(&self, topic: Topic, time: Indexed) {
+    pub(crate) fn remember(&self, topic: Topic, time: Indexed) {
         let mut indexed = lock(&self.indexed);
         if indexed.len() >= MAX_REMEMBERED {
             indexed.retain(|_, time| time.at.elapsed() < REINDEX_AFTER);
@@ -78,11 +78,7 @@ impl TopicIndex {
     }
 
     /// Adds `topic`.
-    pub(in crate::store) async fn add(
-        &self,
-        sessions: &Sessions,
-        topic: &Topic,
-    ) -> Result<(), RedisFailure> {
+    pub(crate) async fn add(&self, sessions: &Sessions, topic: &Topic) -> Result<(), RedisFailure> {
         let mut command = redis::cmd("ZADD");
         command.arg(&self.key).arg(0).arg(topic.as_str());
         sessions.query(self.slot, &command).await
@@ -90,7 +86,7 @@ impl TopicIndex {
 
     /// Removes unused `topics`, and adds those again that are in use meanwhile. `usage` is the command
     /// that returns 0 for a topic that is not in use.
-    pub(in crate::store) async fn remove_unused(
+    pub(crate) async fn remove_unused(
         &self,
         sessions: &Sessions,
         topics: &[Topic],
@@ -114,7 +110,7 @@ impl TopicIndex {
     }
 
     /// Up to [`CHUNK`] names after `after`, and true if there are more.
-    pub(in crate::store) async fn names(
+    pub(crate) async fn names(
         &self,
         sessions: &Sessions,
         after: Option<&Topic>,
@@ -137,7 +133,7 @@ impl TopicIndex {
     }
 
     /// A page of the topics that hold messages.
-    pub(in crate::store) async fn page(
+    pub(crate) async fn page(
         &self,
         sessions: &Sessions,
         prefix: &str,

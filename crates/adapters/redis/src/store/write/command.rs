@@ -11,7 +11,7 @@ use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY};
 use crate::store::scripts::{APPEND_ONCE, PipelinedScript, ScriptCall};
 
 /// A write of one caller.
-pub(in crate::store) enum Write {
+pub(crate) enum Write {
     /// A message.
     Append(Append),
     /// A step of a consumer.
@@ -21,17 +21,17 @@ pub(in crate::store) enum Write {
 }
 
 /// A call of a script of one consumer, or of the consumers of one topic.
-pub(in crate::store) struct ConsumerCall {
-    pub(in crate::store) script: &'static PipelinedScript,
-    pub(in crate::store) topic: Topic,
+pub(crate) struct ConsumerCall {
+    pub(crate) script: &'static PipelinedScript,
+    pub(crate) topic: Topic,
     /// `ARGV[4]` and those behind it.
-    pub(in crate::store) arguments: Vec<String>,
-    pub(in crate::store) kind: CallKind,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) kind: CallKind,
 }
 
 /// What a call of a consumer script needs around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum CallKind {
+pub(crate) enum CallKind {
     /// It can create the topic, and its reply waits for the durability.
     Create,
     /// Its reply waits for the durability.
@@ -42,7 +42,7 @@ pub(in crate::store) enum CallKind {
 
 impl Write {
     /// The topic that must be fenced first, and true if the write can create it.
-    pub(in crate::store) fn fenced_topic(&self) -> Option<(&Topic, bool)> {
+    pub(crate) fn fenced_topic(&self) -> Option<(&Topic, bool)> {
         match self {
             Self::Append(append) => Some((&append.message.topic, true)),
             Self::Consumer(call) => Some((&call.topic, call.kind == CallKind::Create)),
@@ -52,7 +52,7 @@ impl Write {
 
     /// The topic that receives a message, which is announced. The scripts of consumers announce
     /// themselves.
-    pub(in crate::store) fn announced_topic(&self) -> Option<&Topic> {
+    pub(crate) fn announced_topic(&self) -> Option<&Topic> {
         match self {
             Self::Append(append) => Some(&append.message.topic),
             Self::Consumer(_) | Self::Probe(_) => None,
@@ -60,17 +60,12 @@ impl Write {
     }
 
     /// True if a reply must wait for the durability.
-    pub(in crate::store) fn is_durable(&self) -> bool {
+    pub(crate) fn is_durable(&self) -> bool {
         !matches!(self, Self::Consumer(call) if call.kind == CallKind::Volatile)
     }
 
     /// The command; an append stores `durability` in the record of its idempotency key.
-    pub(in crate::store) fn command(
-        &self,
-        prefix: &str,
-        durability: Durability,
-        call: ScriptCall,
-    ) -> Cmd {
+    pub(crate) fn command(&self, prefix: &str, durability: Durability, call: ScriptCall) -> Cmd {
         match self {
             Self::Append(append) => append_command(prefix, append, durability, call),
             Self::Consumer(consumer) => {
@@ -132,7 +127,7 @@ fn probe_command(prefix: &str, tag: u32) -> Cmd {
 }
 
 /// Parses the reply to `append`, which reached `durability`.
-pub(in crate::store) fn appended(
+pub(crate) fn appended(
     append: Append,
     durability: Durability,
     reply: Value,

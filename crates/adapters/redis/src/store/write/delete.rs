@@ -11,7 +11,7 @@ use crate::store::record;
 use crate::store::scripts::{DELETE, ScriptCall};
 
 /// Removes the message `id` of `topic`; false if the topic did not hold it.
-pub(in crate::store) async fn delete(
+pub(crate) async fn delete(
     sessions: &Sessions,
     prefix: &str,
     topic: &Topic,

@@ -9,14 +9,14 @@ use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
 use crate::failure::RedisFailure;
 
 /// The settings of a server that syncs every write to disk before its reply.
-pub(in crate::store) const SYNCED_SETTINGS: [(&str, &str); 3] = [
+pub(crate) const SYNCED_SETTINGS: [(&str, &str); 3] = [
     ("appendonly", "yes"),
     ("appendfsync", "always"),
     ("no-appendfsync-on-rewrite", "no"),
 ];
 
 /// The durability of what the server has replied to, if each write waits for `required`.
-pub(in crate::store) async fn durability(
+pub(crate) async fn durability(
     connection: &ManagedConnection,
     lease: &mut ConnectionLease,
     required: Durability,
@@ -39,7 +39,7 @@ pub(in crate::store) async fn durability(
 
 /// Adds the commands whose replies [`is_synced`] takes. One setting per command: the server finds a
 /// name without a pattern at once.
-pub(in crate::store) fn add_synced_check(pipeline: &mut Pipeline) {
+pub(crate) fn add_synced_check(pipeline: &mut Pipeline) {
     for (setting, _) in SYNCED_SETTINGS {
         pipeline.cmd("CONFIG").arg("GET").arg(setting);
     }
@@ -47,7 +47,7 @@ pub(in crate::store) fn add_synced_check(pipeline: &mut Pipeline) {
 
 /// True if the replies show a server with the [`SYNCED_SETTINGS`]. A server that rejects `CONFIG GET`
 /// counts as not synced.
-pub(in crate::store) fn is_synced(replies: &[RedisResult<Value>]) -> bool {
+pub(crate) fn is_synced(replies: &[RedisResult<Value>]) -> bool {
     let is_set = |(reply, (_, required)): (&RedisResult<Value>, (&str, &str))| {
         let pair = reply
             .as_ref()

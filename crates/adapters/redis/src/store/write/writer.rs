@@ -24,22 +24,22 @@ const MAX_PIPELINE: usize = 256;
 const MAX_CONSUMER_CALLS: usize = 32;
 
 /// A write and the channel of its outcome.
-pub(in crate::store) struct Job {
-    pub(in crate::store) write: Write,
+pub(crate) struct Job {
+    pub(crate) write: Write,
     /// True if the node is importing the slot, so the command needs `ASKING`.
-    pub(in crate::store) asking: bool,
-    pub(in crate::store) reply: oneshot::Sender<Result<Written, WriteError>>,
+    pub(crate) asking: bool,
+    pub(crate) reply: oneshot::Sender<Result<Written, WriteError>>,
 }
 
 /// A write that reached the required durability.
-pub(in crate::store) struct Written {
-    pub(in crate::store) write: Write,
-    pub(in crate::store) reply: Value,
-    pub(in crate::store) durability: Durability,
+pub(crate) struct Written {
+    pub(crate) write: Write,
+    pub(crate) reply: Value,
+    pub(crate) durability: Durability,
 }
 
 /// The failure of a write.
-pub(in crate::store) enum WriteError {
+pub(crate) enum WriteError {
     /// The server may have executed the write.
     Failed(RedisFailure),
     /// The write was not executed; another node owns the slot.
@@ -49,7 +49,7 @@ pub(in crate::store) enum WriteError {
 }
 
 /// The state of the task.
-pub(in crate::store) struct Writer {
+pub(crate) struct Writer {
     connection: ManagedConnection,
     settings: RedisStoreSettings,
     bound: Duration,
@@ -79,10 +79,7 @@ struct Rejections {
 
 impl Writer {
     /// A task that writes over `connection`.
-    pub(in crate::store) fn new(
-        connection: ManagedConnection,
-        settings: &RedisStoreSettings,
-    ) -> Self {
+    pub(crate) fn new(connection: ManagedConnection, settings: &RedisStoreSettings) -> Self {
         Self {
             connection,
             bound: settings.write_bound(),
@@ -93,7 +90,7 @@ impl Writer {
     }
 
     /// Writes until every sender is dropped and the queue is empty.
-    pub(in crate::store) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut batch = Vec::with_capacity(MAX_PIPELINE);
         while jobs.recv_many(&mut batch, MAX_PIPELINE).await > 0 {
             // A caller that dropped its receiver was told of a failure: its write is not due any more.

@@ -23,7 +23,7 @@ use crate::store::settings::RedisStoreSettings;
 const QUEUE_CAPACITY: usize = 1024;
 
 /// Routes each write to the task of the node that owns its slot.
-pub(in crate::store) struct Writers {
+pub(crate) struct Writers {
     connector: Arc<Connector>,
     directory: Arc<SlotDirectory>,
     settings: RedisStoreSettings,
@@ -39,7 +39,7 @@ struct Running {
 
 impl Writers {
     /// No task runs yet.
-    pub(in crate::store) fn new(
+    pub(crate) fn new(
         connector: Arc<Connector>,
         directory: Arc<SlotDirectory>,
         settings: RedisStoreSettings,
@@ -54,11 +54,7 @@ impl Writers {
 
     /// Writes to the owner of `slot`, and follows the slot if it moves. The caller sets a time limit
     /// and may drop the future.
-    pub(in crate::store) async fn write(
-        &self,
-        slot: u16,
-        mut write: Write,
-    ) -> Result<Written, RedisFailure> {
+    pub(crate) async fn write(&self, slot: u16, mut write: Write) -> Result<Written, RedisFailure> {
         let mut last = RedisFailure::Transient("the slot keeps moving".to_owned());
         let mut ask_node = None;
         for _ in 0..ATTEMPTS {
@@ -85,7 +81,7 @@ impl Writers {
     }
 
     /// Checks that every node accepts writes, without storing anything.
-    pub(in crate::store) async fn probe(&self) -> Result<(), RedisFailure> {
+    pub(crate) async fn probe(&self) -> Result<(), RedisFailure> {
         for (_, tag) in self.directory.all_nodes().await? {
             let written = self.write(keys::probe_slot(tag), Write::Probe(tag));
             written.await?;
@@ -94,7 +90,7 @@ impl Writers {
     }
 
     /// Rejects further writes and waits, at most for `bound`, for the queued ones.
-    pub(in crate::store) async fn close(&self, bound: Duration) {
+    pub(crate) async fn close(&self, bound: Duration) {
         let mut tasks = {
             let mut running = lock(&self.running);
             running.closed = true;

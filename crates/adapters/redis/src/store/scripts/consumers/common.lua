@@ -24,8 +24,9 @@ local function text(number)
 end
 
 local function padded(id)
-  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-  return string.rep('0', 15 - #ms) .. ms .. '-' .. string.rep('0', 20 - #seq) .. seq
+  local dash = string.find(id, '-', 1, true)
+  return string.sub(ZERO, dash, 15) .. string.sub(id, 1, dash) .. string.sub(ZERO, 17 + #id - dash)
+    .. string.sub(id, dash + 1)
 end
 
 local writing = false

@@ -6,7 +6,7 @@
 -- KEYS, ARGV[1] as common.lua; ARGV[2] channel of announcements, ARGV[3] topic, ARGV[4] consumer,
 -- ARGV[5] most messages, ARGV[6] lease in milliseconds or empty, ARGV[7] nonce
 -- Returns {'ok', end of the leases, 1 if there is more, milliseconds until the next due time or -1,
--- messages as {id, attempt, fields}}, or {'absent'}.
+-- redelivered messages as {id, attempt, fields}, new messages as {id, fields}}, or {'absent'}.
 
 local c = open(ARGV[4])
 if not c then
@@ -46,24 +46,28 @@ while #messages < limit do
   end
 end
 
--- Step 2: new messages. A record without a text cannot be read: it is stepped over.
-local entries, leased = {}, {}
-while #messages < limit do
-  local wanted = limit - #messages
+-- Step 2: new messages. Their entries are equal. A record without a text cannot be read: it is stepped
+-- over.
+local value = encode({ state = 'l', at = expires, attempt = 1, nonce = nonce })
+local score = text(expires)
+local new, entries, leased = {}, {}, {}
+while #messages + #new < limit do
+  local wanted = limit - #messages - #new
   local found = redis.call('XRANGE', stream, '(' .. c.cursor, '+', 'COUNT', wanted)
   for _, message in ipairs(found) do
     local id, fields = padded(message[1]), message[2]
     local readable = false
     for i = 1, #fields, 2 do
-      readable = readable or fields[i] == 'content'
+      if fields[i] == 'content' then
+        readable = true
+        break
+      end
     end
     if readable then
-      local e = { state = 'l', at = expires, attempt = 1, nonce = nonce }
-      entries[#entries + 1] = id
-      entries[#entries + 1] = encode(e)
-      leased[#leased + 1] = text(expires)
-      leased[#leased + 1] = id
-      messages[#messages + 1] = { id, 1, fields }
+      local place = 2 * #new
+      entries[place + 1], entries[place + 2] = id, value
+      leased[place + 1], leased[place + 2] = score, id
+      new[#new + 1] = message
     else
       c.missed = c.missed + 1
     end
@@ -88,8 +92,8 @@ finish()
 
 -- Step 4: what another pull would find, now and later.
 local due = redis.call('ZCOUNT', c.due, '-inf', now)
-local new = redis.call('XLEN', stream) - c.behind
-local more = #messages < capacity and (due > 0 or new > 0)
+local unseen = redis.call('XLEN', stream) - c.behind
+local more = #messages + #new < capacity and (due > 0 or unseen > 0)
 local next_due = -1
 local first_due = redis.call('ZRANGEBYSCORE', c.due, '(' .. text(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
 local first_end = redis.call('ZRANGE', c.leased, 0, 0, 'WITHSCORES')[2]
@@ -99,4 +103,4 @@ for _, at in ipairs({ first_due or first_end, first_end or first_due }) do
     next_due = wait
   end
 end
-return { 'ok', expires, more and 1 or 0, next_due, messages }
+return { 'ok', expires, more and 1 or 0, next_due, messages, new }

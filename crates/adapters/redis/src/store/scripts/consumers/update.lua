@@ -5,46 +5,49 @@
 --
 -- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] `ack`, `nack`, `extend`, or `miss` for a message whose
 -- record cannot be read; ARGV[6] delay or lease in milliseconds, or empty for the setting; ARGV[7]
--- reason behind `+`, or `-`; then for each lease its id, attempt and nonce
+-- reason behind `+`, or `-`; then for each lease its id, and its attempt
+-- and nonce with a space before, between and behind
 -- Returns {'ok', now, end of extended leases, `1` or `0` for each lease}, or {'absent'}.
 
 local c = open(ARGV[4])
 if not c then
   return { 'absent' }
 end
-local op, value = ARGV[5], tonumber(ARGV[6])
+local op, length = ARGV[5], tonumber(ARGV[6])
 local reason = string.sub(ARGV[7], 1, 1) == '+' and string.sub(ARGV[7], 2) or nil
-local expires = now + (value or c.lease)
+local expires = now + (length or c.lease)
 local was_full = redis.call('ZCARD', c.leased) >= c.max_in_flight
 
--- Step 1: find the valid leases. `open` has ended those that expired.
+-- Step 1: find the valid leases. `open` has ended those that expired. An entry is compared as a text:
+-- behind the `l` and the time come the attempt and the nonce.
 local valid, ids = {}, {}
-for i = 8, #ARGV, 3 do
+for i = 8, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
 end
 local values = #ids > 0 and redis.call('HMGET', c.entries, unpack(ids)) or {}
-local leases = {}
+local leases, settled, copies = {}, {}, {}
 for i, id in ipairs(ids) do
-  local e = values[i] and decode(values[i])
-  local is_valid = e and e.state == 'l' and e.attempt == tonumber(ARGV[6 + 3 * i])
-    and e.nonce == ARGV[7 + 3 * i]
-  valid[i] = is_valid and 1 or 0
-  if is_valid then
-    leases[#leases + 1] = { id, e }
+  local value, lease = values[i], ARGV[7 + 2 * i]
+  local from, to
+  if value and string.byte(value) == 108 then
+    from, to = string.find(value, lease, 3, true)
+  end
+  if from and from == string.find(value, ' ', 3, true) then
+    valid[i] = 1
+    settled[#settled + 1] = id
+    leases[#leases + 1] = value
+    if string.byte(value, to + 1) == 99 then
+      copies[#copies + 1] = id
+    end
+  else
+    valid[i] = 0
   end
 end
 
 -- Step 2: end or extend them.
-if #leases > 0 then
+if #settled > 0 then
   begin()
   if op == 'ack' or op == 'miss' then
-    local settled, copies = {}, {}
-    for _, lease in ipairs(leases) do
-      settled[#settled + 1] = lease[1]
-      if lease[2].copy then
-        copies[#copies + 1] = lease[1]
-      end
-    end
     redis.call('ZREM', c.leased, unpack(settled))
     redis.call('HDEL', c.entries, unpack(settled))
     if #copies > 0 then
@@ -55,15 +58,16 @@ if #leases > 0 then
       save(c)
     end
   elseif op == 'nack' then
-    for _, lease in ipairs(leases) do
-      local id, e = lease[1], lease[2]
-      fail(c, id, e, now, now + (value or backoff(c, e.attempt)), reason)
+    for i, id in ipairs(settled) do
+      local e = decode(leases[i])
+      fail(c, id, e, now, now + (length or backoff(c, e.attempt)), reason)
     end
     save(c)
   else
-    for _, lease in ipairs(leases) do
-      lease[2].at = expires
-      store(c, lease[1], lease[2])
+    for i, id in ipairs(settled) do
+      local e = decode(leases[i])
+      e.at = expires
+      store(c, id, e)
     end
   end
   -- An acknowledgement lets a pull hand out more only where the limit held it back.

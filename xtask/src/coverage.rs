@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::shell::{cargo, run as run_command};
+use crate::tidy::sources;
 use crate::{llvm, programs};
 
 /// The least share of executed lines, in percent. It is raised when the share has risen, and never
@@ -13,8 +14,8 @@ const FLOOR: &str = "90";
 /// Files outside the product: xtask, the testkit, tests, examples and benches.
 const IGNORED: &str = r"(^|/)((xtask|crates/testkit|examples|benches)/|tests(/|\.rs$))";
 
-/// The `Cargo.lock` of the last run, below the target directory.
-const STAMP: &str = "target/llvm-cov-target/Cargo.lock";
+/// The manifests, lock file and toolchain of the last run.
+const STAMP: &str = "target/llvm-cov-target/inputs.txt";
 
 /// Runs the tests and prints the table; fails below the floor.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
@@ -37,22 +38,27 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     )
 }
 
-/// Removes the profiles of the last run and keeps its build, so that only what has changed is
-/// compiled. After a change of dependencies the build goes too: the files of old test programs would
-/// stay beside the new ones and be counted.
+/// Removes the profiles of the last run and keeps its build, so that only changed crates are compiled.
+/// After a change of a manifest, the lock file or the toolchain the build is removed too: old test
+/// programs would stay beside the new ones and count in the table.
 fn clean(root: &Path) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{STAMP}: {error}");
-    let lock = std::fs::read_to_string(root.join("Cargo.lock")).map_err(failed)?;
+    let is_input = |path: &str| {
+        path.ends_with("Cargo.toml") || matches!(path, "Cargo.lock" | "rust-toolchain.toml")
+    };
+    let sources = sources::read(root)?.into_iter();
+    let inputs = sources.filter(|source| is_input(&source.path));
+    let inputs: String = inputs.map(|source| source.text).collect();
     let stamp = root.join(STAMP);
-    let same = std::fs::read_to_string(&stamp).is_ok_and(|last| last == lock);
-    let what = if same {
+    let same = std::fs::read_to_string(&stamp).is_ok_and(|last| last == inputs);
+    let extent = if same {
         "--profraw-only"
     } else {
         "--workspace"
     };
-    run_command(&mut cargo(root, ["llvm-cov", "clean", what]))?;
+    run_command(&mut cargo(root, ["llvm-cov", "clean", extent]))?;
+    let failed = |error: std::io::Error| format!("{STAMP}: {error}");
     if let Some(directory) = stamp.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
-    std::fs::write(&stamp, lock).map_err(failed)
+    std::fs::write(&stamp, inputs).map_err(failed)
 }

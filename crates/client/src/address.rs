@@ -1,5 +1,7 @@
 //! The address of a server.
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 
 use crate::error::ClientError;
@@ -28,6 +30,13 @@ pub fn without_password(address: &str) -> &str {
     address.rsplit('@').next().unwrap_or_default()
 }
 
+/// True if the host is `localhost` or a loopback address.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +46,19 @@ mod tests {
         let base = parse("https://example.org/inbox").unwrap();
         let joined = base.join("api/v1/message").unwrap();
         assert_eq!(joined.path(), "/inbox/api/v1/message");
+    }
+
+    #[test]
+    fn the_loopback_is_recognised() {
+        for (text, expected) in [
+            ("http://LOCALHOST:5000", true),
+            ("http://127.8.0.1", true),
+            ("http://[::1]:5000/inbox", true),
+            ("http://localhost.example.org", false),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(is_loopback(&parse(text).unwrap()), expected, "{text}");
+        }
     }
 
     #[test]

@@ -48,15 +48,25 @@ pub async fn wait_until_output_closes() {
 }
 
 /// The text with its control characters escaped. Unescaped, a line feed would let a sender forge a
-/// line, and other characters would control the terminal.
+/// line, other characters would control the terminal, and bidirectional controls would reorder the
+/// line.
 pub(crate) fn escape_control(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        if character.is_control() || is_bidirectional_control(character) {
             escaped.extend(character.escape_default());
         } else {
             escaped.push(character);
         }
     }
     escaped
+}
+
+/// True for the characters with the Unicode property `Bidi_Control`, and the line and paragraph
+/// separators.
+fn is_bidirectional_control(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }

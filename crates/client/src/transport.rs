@@ -17,8 +17,12 @@ const READ_TIMEOUT: Duration = Duration::from_secs(45);
 const MAX_REDIRECTS: usize = 5;
 const USER_AGENT: &str = concat!("posthorn/", env!("CARGO_PKG_VERSION"));
 
-/// Builds a client that sends `token`, if there is one, with each request.
-pub(crate) fn build(token: Option<&SecretString>) -> Result<Client, ClientError> {
+/// Builds a client that sends `token`, if there is one, with each request. The proxies of the
+/// environment are ignored for a server on the loopback, which no proxy can reach.
+pub(crate) fn build(
+    token: Option<&SecretString>,
+    is_loopback: bool,
+) -> Result<Client, ClientError> {
     // Error texts of the server are printed among English ones.
     let mut headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, HeaderValue::from_static("en"))]);
     if let Some(token) = token {
@@ -27,7 +31,13 @@ pub(crate) fn build(token: Option<&SecretString>) -> Result<Client, ClientError>
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
-    Client::builder()
+    let builder = Client::builder();
+    let builder = if is_loopback {
+        builder.no_proxy()
+    } else {
+        builder
+    };
+    builder
         .redirect(Policy::custom(redirect))
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)

@@ -24,7 +24,8 @@ pub struct ApiClient {
 }
 
 impl ApiClient {
-    /// A client of the server at `address`, with a bearer token if it is not empty.
+    /// A client of the server at `address`, with a bearer token if it is not empty. The process
+    /// must have installed a default rustls provider.
     ///
     /// # Errors
     /// The address or the token is invalid.
@@ -32,10 +33,9 @@ impl ApiClient {
         let token = token
             .filter(|token| !token.is_empty())
             .map(SecretString::from);
-        Ok(Self {
-            base: address::parse(address)?,
-            http: transport::build(token.as_ref())?,
-        })
+        let base = address::parse(address)?;
+        let http = transport::build(token.as_ref(), address::is_loopback(&base))?;
+        Ok(Self { base, http })
     }
 
     /// The URL of a path below `/api/v1`.

@@ -89,10 +89,9 @@ impl StreamPrinter<'_> {
                 Err(error) => return Err(error),
             };
             delay = frame.retry.or(delay);
-            let is_last = frame
-                .event
-                .as_ref()
-                .is_some_and(|event| event.name == "bye");
+            // The server stops, or has no capacity for another stream.
+            let is_end = |event: &ServerEvent| matches!(event.name.as_str(), "bye" | "busy");
+            let is_last = frame.event.as_ref().is_some_and(is_end);
             if let Some(event) = frame.event.filter(|_| !is_last) {
                 match self.handle(&event) {
                     Ok(()) => self.retry.reset(),
@@ -119,6 +118,13 @@ impl StreamPrinter<'_> {
             "gap" => {
                 let data = escape_control(&event.data);
                 print_error(&format!("a gap: pruned messages are not shown: {data}"));
+                Ok(())
+            }
+            "unreadable" => {
+                let data = escape_control(&event.data);
+                print_error(&format!(
+                    "a stored message is damaged and not shown: {data}"
+                ));
                 Ok(())
             }
             _ => Ok(()),
@@ -172,6 +178,7 @@ mod tests {
                 "\u{1b}[2J\u{7}\u{7f}\u{9b}31m",
                 r"\u{1b}[2J\u{7}\u{7f}\u{9b}31m",
             ),
+            ("a\u{202e}b\u{2066}\u{2029}", r"a\u{202e}b\u{2066}\u{2029}"),
             ("привет, \"🦀\" C:\\", "привет, \"🦀\" C:\\"),
         ] {
             assert_eq!(printed(text, false), format!("now  1  {shown}\n"));

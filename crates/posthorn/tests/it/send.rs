@@ -94,6 +94,19 @@ async fn an_invalid_address_is_printed_without_its_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_is_not_used_for_a_server_on_the_loopback() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let environment = [
+        ("POSTHORN_URL", server.url.as_str()),
+        ("http_proxy", "http://127.0.0.1:1"),
+    ];
+    let arguments = ["send", "x", "--retry-for", "0s"];
+    let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
+    assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn send_gives_up_after_its_time_limit() {
     let directory = TempDir::new().unwrap();
     let environment = [("POSTHORN_URL", "http://127.0.0.1:1")];

@@ -207,3 +207,15 @@ async fn tail_continues_after_standard_error_is_closed() {
     connection.write_all(answer.as_bytes()).await.unwrap();
     assert_eq!(number(&mut lines).await, 7);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_waits_as_long_as_a_busy_server_requests() {
+    let stub = StubServer::new().await;
+    let _tail = stub.tail(&[]).kill_on_drop(true).spawn().unwrap();
+    let (mut connection, _) = stub.accept().await;
+    let answer = format!("{STREAM}retry: 1000\nevent: busy\ndata: {{}}\n\n");
+    connection.write_all(answer.as_bytes()).await.unwrap();
+    let requested = tokio::time::Instant::now();
+    stub.accept().await;
+    assert!(requested.elapsed() >= Duration::from_secs(1));
+}

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use garde::Validate;
 use posthorn_domain::Environment;
+use posthorn_http::settings::parsed_option;
 use posthorn_redis::{RedisSettings, RedisSettingsError};
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -17,6 +18,7 @@ use crate::section::{ComputedDefault, KnownValues, Section};
 #[garde(context(Environment))]
 pub struct RedisSection {
     /// The Redis for cache and quotas. Without it they live in the process's memory.
+    #[serde(default, deserialize_with = "parsed_option")]
     #[schemars(with = "String", extend(
         "writeOnly" = true, "format" = "uri",
         "x-takes" = "`redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://` and an address"
@@ -31,8 +33,7 @@ pub struct RedisSection {
 }
 
 /// The URL of a Redis, with its password.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug)]
 pub struct RedisUrl(pub SecretString);
 
 impl Section for RedisSection {
@@ -48,22 +49,12 @@ impl Section for RedisSection {
 }
 
 impl FromStr for RedisUrl {
-    type Err = String;
+    type Err = RedisSettingsError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url = SecretString::from(text.trim());
-        let checked: Result<(), RedisSettingsError> = RedisSettings::new(url.clone()).validate();
-        checked
-            .map(|()| Self(url))
-            .map_err(|error| error.to_string())
-    }
-}
-
-impl TryFrom<String> for RedisUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        RedisSettings::new(url.clone()).validate()?;
+        Ok(Self(url))
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use garde::Validate;
 use posthorn_application::RetentionPolicy;
 use posthorn_domain::{Durability, Environment};
-use posthorn_http::settings::{PositiveDurationText, parsed};
+use posthorn_http::settings::{PositiveDurationText, parsed, parsed_option};
 use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::redis::RedisUrl;
 use crate::section::{ComputedDefault, KnownValues, Section};
@@ -29,7 +29,7 @@ pub struct StoreSection {
     pub store_url: StoreUrl,
     /// The durability that a message reaches before it is acknowledged. A store that cannot reach it
     /// stops the start.
-    #[serde(default, deserialize_with = "durability")]
+    #[serde(default, deserialize_with = "parsed_option")]
     #[schemars(with = "String", extend(
         "enum" = ["memory", "synced", "replicated"],
         "x-default" = "`synced` for `file:`; what the server can reach, up to `synced`, for Redis; \
@@ -94,13 +94,12 @@ impl FromStr for StoreUrl {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("file", "")) => Err("`file:` names no path".to_owned()),
             Some(("file", path)) => Ok(Self::File(PathBuf::from(path))),
-            _ => text.parse().map(|RedisUrl(url)| Self::Redis(url)),
+            _ => match text.parse() {
+                Ok(RedisUrl(url)) => Ok(Self::Redis(url)),
+                Err(error) => Err(error.to_string()),
+            },
         }
     }
-}
-
-fn durability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Durability>, D::Error> {
-    parsed(deserializer).map(Some)
 }
 
 /// Refuses a durability that the store can never reach.

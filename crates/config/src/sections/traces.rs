@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use garde::Validate;
 use posthorn_domain::Environment;
-use posthorn_http::settings::parsed;
+use posthorn_http::settings::{parsed, parsed_option};
 use posthorn_telemetry::TraceSampler;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -26,6 +26,7 @@ const TRACES: &str = "v1/traces";
 )]
 pub(crate) struct TraceSection {
     /// The collector of traces; they are sent to its `/v1/traces`. Without it none are sent.
+    #[serde(default, deserialize_with = "parsed_option")]
     #[schemars(with = "String", extend(
         "x-takes" = "an `http://` or `https://` URL without credentials"
     ))]
@@ -73,8 +74,7 @@ pub struct TraceTarget {
 }
 
 /// The collector's URL for traces.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug)]
 struct OtlpEndpoint(String);
 
 impl TraceSection {
@@ -120,14 +120,6 @@ impl FromStr for OtlpEndpoint {
         }
         let base = url.as_str().trim_end_matches('/');
         Ok(Self(format!("{base}/{TRACES}")))
-    }
-}
-
-impl TryFrom<String> for OtlpEndpoint {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 pub use cors_origins::{CorsOrigins, CorsOriginsError};
 pub use locale::Locale;
-pub use text::{DurationText, PositiveDurationText, parsed};
+pub use text::{DurationText, PositiveDurationText, parsed, parsed_option};
 pub use trusted_proxies::{ProxyHeader, TrustedProxies};
 
 /// The settings of the HTTP server. A field without `serde(skip)` is a setting of the same name.
@@ -53,7 +53,6 @@ pub struct HttpSettings {
     #[schemars(with = "String", extend("default" = "text", "enum" = ["text", "strict"]))]
     pub message_charset: Charset,
     /// The language of texts when `Accept-Language` names no known language.
-    #[serde(deserialize_with = "parsed")]
     #[schemars(with = "String", extend("default" = "ru", "enum" = ["ru", "en"]))]
     pub default_locale: Locale,
     /// The origins whose pages may call the API. `*` is refused in production.

@@ -1,9 +1,10 @@
 //! The languages of texts.
 
-use std::str::FromStr;
+use serde::Deserialize;
 
 /// A language that texts exist in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Locale {
     /// Russian.
     #[default]
@@ -11,11 +12,6 @@ pub enum Locale {
     /// English.
     En,
 }
-
-/// The text is none of `ru`, `en`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("one of: ru, en")]
-pub struct LocaleError;
 
 impl Locale {
     /// The language tag (RFC 5646).
@@ -32,16 +28,5 @@ impl Locale {
             Self::Ru => ru,
             Self::En => en,
         }
-    }
-}
-
-impl FromStr for Locale {
-    type Err = LocaleError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let locale = [Self::Ru, Self::En]
-            .into_iter()
-            .find(|locale| locale.as_str() == text);
-        locale.ok_or(LocaleError)
     }
 }

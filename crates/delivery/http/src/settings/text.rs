@@ -34,6 +34,18 @@ where
     text.trim().parse().map_err(D::Error::custom)
 }
 
+/// Deserialises an optional value from its text; for `#[serde(default, deserialize_with = "…")]`.
+///
+/// # Errors
+/// The text is not such a value.
+pub fn parsed_option<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    parsed(deserializer).map(Some)
+}
+
 impl DurationText {
     /// Deserialises the duration.
     ///

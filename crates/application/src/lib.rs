@@ -6,6 +6,7 @@
 mod access;
 mod breaker;
 mod consumer_notifier;
+mod consumer_service;
 mod fallback;
 mod health_service;
 mod info_service;
@@ -23,6 +24,9 @@ pub use access::{
 };
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
 pub use consumer_notifier::{ConsumerNotifier, ConsumerSubscription};
+pub use consumer_service::{
+    ConsumerService, DeliveryGuard, PullMessages, Pulled, PulledMessage, Settled,
+};
 pub use fallback::Fallback;
 pub use health_service::{
     CacheDependency, CheckOutcome, HealthCheck, HealthReport, HealthService, HealthStatus,
@@ -40,7 +44,7 @@ pub use ports::consumer_store::{
     ConsumerCounts, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetter,
     DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated,
     MAX_CONSUMERS_PER_TOPIC, MAX_DEAD_LETTERS, Precondition, PullRequest, PulledLeases,
-    PutConsumer, Redrive, Redriven,
+    PutConsumer, Redrive, RedriveError, Redriven,
 };
 pub use ports::dependency::{Dependency, DependencyError, DependencyObserver};
 pub use ports::message_store::{

@@ -10,7 +10,7 @@ use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 use crate::topic::Topic;
 
-pub use pull::{PullLimit, PullLimitError, PullWait};
+pub use pull::{PullLimit, PullLimitError, PullWait, RedeliveryDelay};
 pub use settings::{
     ConsumerOptions, ConsumerSettings, ConsumerSettingsError, InFlightLimit, InFlightLimitError,
     SettingsTag,

@@ -31,7 +31,7 @@ pub use client::{AddressRange, AddressRangeError, Client};
 pub use consumer::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerNameError, ConsumerOptions, ConsumerPosition,
     ConsumerSettings, ConsumerSettingsError, InFlightLimit, InFlightLimitError, PullLimit,
-    PullLimitError, PullWait, SettingsTag,
+    PullLimitError, PullWait, RedeliveryDelay, SettingsTag,
 };
 pub use content::{Charset, CharsetError, ContentError, ContentRules, MessageContent};
 pub use durability::{Durability, DurabilityError};

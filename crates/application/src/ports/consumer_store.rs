@@ -12,7 +12,8 @@ use posthorn_domain::{
 use super::message_store::{PageLimit, StoreError, Subscription};
 
 pub use dead::{
-    DeadLetter, DeadLetterPage, DeadLetterRequest, MAX_DEAD_LETTERS, Redrive, Redriven,
+    DeadLetter, DeadLetterPage, DeadLetterRequest, MAX_DEAD_LETTERS, Redrive, RedriveError,
+    Redriven,
 };
 pub use leases::{LeaseUpdate, LeasedMessage, LeasesUpdated, PullRequest, PulledLeases};
 pub use registry::{
@@ -214,9 +215,9 @@ pub trait ConsumerStore: Send + Sync {
 
     /// A wake-up for the waiting pulls of a consumer. `changed` returns after every step of any
     /// process that may let a pull hand out more than before, other than the passing of time, which
-    /// [`PulledLeases::next_due`] announces: an append to the topic, a rejected, returned or (at
-    /// `max_in_flight`) acknowledged lease, a redrive, a `seek`, a `put`, the deletion of the
-    /// consumer. It MAY return at other times. Every step after `watch` returned is announced.
+    /// [`PulledLeases::next_due`] announces: an append to the topic, a lease that is rejected,
+    /// returned, shortened or (at `max_in_flight`) acknowledged, a redrive, a `seek`, a `put`, the
+    /// deletion of the consumer. It MAY return at other times. Every step after `watch` returned is announced.
     async fn watch(&self, key: &ConsumerKey) -> Result<Box<dyn Subscription>, ConsumerError>;
 }
 

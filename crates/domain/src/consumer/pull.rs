@@ -1,4 +1,4 @@
-//! The limits of one pull.
+//! The limits of pulls and rejections.
 
 use std::time::Duration;
 
@@ -12,6 +12,10 @@ pub struct PullLimit(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a number from 1 to {}", PullLimit::MAX.get())]
 pub struct PullLimitError;
+
+/// How long a rejected message waits for its next attempt: 0 to 86,400 seconds, to the millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedeliveryDelay(u32);
 
 /// How long a pull waits for a message: 0 to 20 seconds, to the millisecond. 0 by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,21 @@ impl PullLimit {
 impl Default for PullLimit {
     fn default() -> Self {
         Self(10)
+    }
+}
+
+impl RedeliveryDelay {
+    /// The longest delay, in seconds.
+    pub const MAX_SECONDS: u32 = 86_400;
+
+    /// A delay of `seconds`.
+    pub fn parse(seconds: f64) -> Result<Self, SecondsError> {
+        millis(seconds, 0, Self::MAX_SECONDS).map(Self)
+    }
+
+    /// The length.
+    pub fn get(self) -> Duration {
+        Duration::from_millis(self.0.into())
     }
 }
 
@@ -73,5 +92,10 @@ mod tests {
             Ok(Duration::from_secs(20))
         );
         assert!(PullWait::parse(20.001).is_err());
+        assert_eq!(
+            RedeliveryDelay::parse(86_400.0).map(RedeliveryDelay::get),
+            Ok(Duration::from_hours(24))
+        );
+        assert!(RedeliveryDelay::parse(86_400.001).is_err());
     }
 }

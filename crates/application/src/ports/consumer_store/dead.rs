@@ -1,5 +1,6 @@
 //! Dead letters.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use posthorn_domain::{Attempt, FailureReason, Message, MessageId, Timestamp};
@@ -49,6 +50,11 @@ pub enum Redrive {
     Ids(Vec<MessageId>),
 }
 
+/// A redrive names no ids, or more than [`Redrive::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a list of 1 to {} ids", Redrive::MAX)]
+pub struct RedriveError;
+
 /// The outcome of a redrive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Redriven {
@@ -63,4 +69,14 @@ pub struct Redriven {
 impl Redrive {
     /// The most dead letters of one call.
     pub const MAX: usize = 200;
+
+    /// A redrive of these ids, each once.
+    pub fn ids(mut ids: Vec<MessageId>) -> Result<Self, RedriveError> {
+        if !(1..=Self::MAX).contains(&ids.len()) {
+            return Err(RedriveError);
+        }
+        let mut seen = HashSet::with_capacity(ids.len());
+        ids.retain(|id| seen.insert(*id));
+        Ok(Self::Ids(ids))
+    }
 }

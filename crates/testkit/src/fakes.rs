@@ -4,5 +4,6 @@ pub(crate) mod access;
 pub(crate) mod cache;
 pub(crate) mod dependency;
 pub(crate) mod quota_counter;
+pub(crate) mod random;
 mod script;
 pub(crate) mod store;

@@ -32,6 +32,7 @@ pub use fakes::access::{FakeRevocationList, FakeTokens};
 pub use fakes::cache::{CacheCall, FakeCache};
 pub use fakes::dependency::FakeDependency;
 pub use fakes::quota_counter::FakeQuotaCounter;
+pub use fakes::random::FakeRandom;
 pub use fakes::store::FakeStore;
 pub use quota_contract::QuotaHarness;
 pub use redis::cluster::RedisCluster;

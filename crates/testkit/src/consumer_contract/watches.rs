@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use posthorn_application::{ConsumerError, Precondition, Redrive, StoreError, Subscription};
+use posthorn_application::{
+    ConsumerError, LeaseUpdate, Precondition, Redrive, StoreError, Subscription,
+};
 use posthorn_domain::{ConsumerOptions, ConsumerPosition};
 use tokio::time::timeout;
 
 use super::ConsumerHarness;
-use super::support::{Case, LONG, SOON, nack, options, put};
+use super::support::{Case, LONG, SOON, lease, nack, options, put};
 
 async fn watch(case: &Case) -> Box<dyn Subscription> {
     case.consumers.watch(&case.key).await.unwrap()
@@ -32,8 +34,8 @@ pub async fn an_append_wakes_a_watcher(harness: impl ConsumerHarness) {
     assert!(waiting.await.unwrap());
 }
 
-/// A rejection (also with a delay, which changes when something is due), a return, freed capacity, a
-/// redrive, a seek, new settings.
+/// A rejection (also with a delay, which changes when something is due), a shorter lease, a return,
+/// freed capacity, a redrive, a seek, new settings.
 pub async fn every_step_that_frees_a_message_wakes_a_watcher(harness: impl ConsumerHarness) {
     let tight = ConsumerOptions {
         max_attempts: Some(2),
@@ -56,6 +58,11 @@ pub async fn every_step_that_frees_a_message_wakes_a_watcher(harness: impl Consu
     expect_wake("a rejection", &mut watcher).await;
 
     let leases = case.pull(1).await;
+    let mut watcher = watch(&case).await;
+    let shorter = LeaseUpdate::Extend(Some(lease(Duration::from_secs(40_000))));
+    case.update(&leases, shorter).await;
+    expect_wake("a shorter lease", &mut watcher).await;
+
     let mut watcher = watch(&case).await;
     let returned = case.consumers.give_back(&case.key, leases[0].token.nonce);
     returned.await.unwrap();

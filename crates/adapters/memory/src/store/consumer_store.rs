@@ -83,19 +83,21 @@ impl ConsumerStore for MemoryStore {
         leases: &[LeaseToken],
         update: LeaseUpdate,
     ) -> Result<LeasesUpdated, ConsumerError> {
-        let (updated, was_at_limit) = self.with_consumers(&key.topic, |consumers, at| {
+        let (updated, frees) = self.with_consumers(&key.topic, |consumers, at| {
             consumers.update(key, at, |consumer, step| {
                 let was_at_limit = consumer.is_at_limit(step);
+                let before = consumer.next_change(step.now);
                 let updated = consumer.update_leases(leases, &update, step);
-                (updated, was_at_limit)
+                let frees = match update {
+                    LeaseUpdate::Ack => was_at_limit,
+                    LeaseUpdate::Nack { .. } => true,
+                    // A shorter lease may end before everything that was announced.
+                    LeaseUpdate::Extend(_) => consumer.next_change(step.now) < before,
+                };
+                (updated, frees)
             })
         })?;
-        let may_wake = match update {
-            LeaseUpdate::Ack => was_at_limit,
-            LeaseUpdate::Nack { .. } => true,
-            LeaseUpdate::Extend(_) => false,
-        };
-        if may_wake {
+        if frees {
             self.consumer_notifier.notify(key);
         }
         Ok(updated)

@@ -94,6 +94,11 @@ impl Consumer {
         self.dead.bytes()
     }
 
+    /// When the first lease ends or the first waiting entry is due.
+    pub(crate) fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        self.entries.next_change(now)
+    }
+
     /// Whether a pull could lease no new message, whatever the topic holds.
     pub(crate) fn is_at_limit(&self, step: Step<'_>) -> bool {
         let max_in_flight = usize::from(self.settings.max_in_flight.get());

@@ -1,4 +1,4 @@
-//! Real Redis servers, started by the test that needs them and killed with it.
+//! Real Redis servers, started by a test and killed with it.
 
 pub(crate) mod cluster;
 mod guard;

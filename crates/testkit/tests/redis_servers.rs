@@ -1,4 +1,4 @@
-//! The servers that other tests rely on come up, hang, crash and come back as they say.
+//! The servers for tests start, hang, crash and restart as documented.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,16 +1,16 @@
-//! A Redis Cluster of three masters.
+//! A Redis Cluster of three primaries.
 
 use std::time::Duration;
 
 use super::server::RedisServer;
 use crate::eventually;
 
-/// How long the nodes may take to agree.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit for the nodes to agree.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// The slots of each node: all 16384 in three parts.
 const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];
 
-/// Three Redis masters that share the slots of a cluster.
+/// Three Redis primaries that share the slots of a cluster.
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
 }
@@ -19,7 +19,7 @@ impl RedisCluster {
     /// Starts the nodes, in memory only, and waits until each of them sees the whole cluster.
     ///
     /// # Panics
-    /// When `redis-server` is missing, or the cluster does not come about in thirty seconds.
+    /// When `redis-server` is missing, or the nodes do not agree within thirty seconds.
     pub async fn start() -> Self {
         Self::start_with(&["--save", "", "--appendonly", "no"]).await
     }
@@ -27,7 +27,7 @@ impl RedisCluster {
     /// As [`RedisCluster::start`], each node with these further arguments.
     ///
     /// # Panics
-    /// When `redis-server` is missing, or the cluster does not come about in thirty seconds.
+    /// When `redis-server` is missing, or the nodes do not agree within thirty seconds.
     pub async fn start_with(arguments: &[&str]) -> Self {
         let mut all = vec!["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
         all.extend(arguments);
@@ -45,7 +45,7 @@ impl RedisCluster {
         cluster
     }
 
-    /// Where clients find the nodes: `redis://127.0.0.1:PORT` each.
+    /// The URLs of the nodes: `redis://127.0.0.1:PORT`.
     pub fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(RedisServer::url).collect()
     }
@@ -60,13 +60,13 @@ impl RedisCluster {
         &mut self.nodes
     }
 
-    /// Waits until every node answers that the whole cluster is well.
+    /// Waits until every node reports that all slots of the cluster have owners.
     ///
     /// # Panics
     /// When it takes more than thirty seconds.
     pub async fn wait_until_ok(&self) {
         for node in &self.nodes {
-            eventually(PATIENCE, async || {
+            eventually(TIME_LIMIT, async || {
                 let info = node.command(&["CLUSTER", "INFO"]).await.unwrap_or_default();
                 [
                     "cluster_state:ok",

@@ -1,10 +1,10 @@
-//! Ends a server when the test process ends without running its destructors.
+//! Kills a server when the test process ends without running destructors.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// A small shell that waits for the end of this process (its standard input closes then), kills
-/// the server and removes its directory. Dropping the guard ends the shell and does neither.
+/// A shell that waits for the end of this process, which closes its standard input, then kills the server
+/// and removes its directory. Dropping the guard only ends the shell.
 pub(super) struct Guard(Child);
 
 impl Guard {

@@ -3,17 +3,17 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Where a server listens. Below the range from which Linux gives ports to clients (from 32768),
-/// so that a client that tries again while the server is down never occupies its port.
+/// The first port of servers. All are below the range from which Linux assigns ports to clients (from
+/// 32768), so that a client that retries while the server is down never gets its port.
 const FIRST: u16 = 10_000;
 const COUNT: u64 = 10_000;
-/// A cluster node also listens on its port plus this.
+/// A cluster node also listens on its port plus this offset.
 const BUS_OFFSET: u16 = 10_000;
 
-/// A port that is free, as is its cluster bus port. Another process may take it before its user
-/// listens on it: the user then tries another.
+/// A port that is free, as is its cluster bus port. Another process may use it before the caller does:
+/// then the caller tries another one.
 pub(super) fn free_port() -> u16 {
-    // A fresh `RandomState` has random keys, so two test processes look in different places.
+    // A fresh `RandomState` has random keys, so two test processes start at different ports.
     let start = RandomState::new().hash_one(0) % COUNT;
     (0..COUNT)
         .map(|step| FIRST + u16::try_from((start + step) % COUNT).unwrap())

@@ -1,4 +1,4 @@
-//! Just enough of the Redis protocol (RESP 2) to ask a server something.
+//! The part of the Redis protocol (RESP 2) that single commands need.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -7,13 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// How long one command may take.
+/// The time limit of one command.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Sends one command to the server on `port` and gives its answer: the leaves of the reply, one
-/// a line, as `redis-cli` prints them without a terminal.
+/// Sends one command to the server on `port` and returns its reply: the leaves, one per line, as `redis-cli` prints them without a terminal.
 pub(super) async fn command(port: u16, words: &[&str]) -> io::Result<String> {
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no reply in time");
     tokio::time::timeout(TIMEOUT, exchange(port, words))
         .await
         .map_err(late)?
@@ -31,7 +30,7 @@ async fn exchange(port: u16, words: &[&str]) -> io::Result<String> {
 
 async fn read_reply(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut leaves = Vec::new();
-    // An array adds its members to what is still to be read, so no recursion is needed.
+    // An array adds its members to the number of values to read, so no recursion is needed.
     let mut missing = 1_i64;
     while missing > 0 {
         missing -= 1;

@@ -1,29 +1,29 @@
-//! A Redis master with a replica, watched by sentinels.
+//! A Redis primary with a replica, monitored by Sentinels.
 
 use std::time::Duration;
 
 use super::server::{Launch, RedisServer};
 use crate::eventually;
 
-/// How long the sentinels may take to agree.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit for the Sentinels to agree.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// One master, one replica, and sentinels that make the replica a master when the master is gone
-/// for half a second.
+/// One primary, one replica, and Sentinels that promote the replica when the primary is down for half a
+/// second.
 pub struct RedisSentinel {
     servers: Vec<RedisServer>,
     sentinels: Vec<RedisServer>,
 }
 
 impl RedisSentinel {
-    /// The name under which the sentinels know the master.
+    /// The name under which the Sentinels monitor the primary.
     pub const MASTER_NAME: &'static str = "posthorn-master";
 
-    /// Starts everything, in memory only, and waits until every sentinel knows the replica and
-    /// the other sentinels.
+    /// Starts all servers, without persistence, and waits until every Sentinel knows the replica and the
+    /// other Sentinels.
     ///
     /// # Panics
-    /// When `redis-server` is missing, or that does not come about in thirty seconds.
+    /// When `redis-server` is missing, or that takes more than thirty seconds.
     pub async fn start(sentinels: usize) -> Self {
         let plain = [
             "--save",
@@ -38,8 +38,8 @@ impl RedisSentinel {
         let mut arguments = plain.to_vec();
         arguments.extend(["--replicaof", &address]);
         let replica = RedisServer::start_with(&arguments).await;
-        // A sentinel asks the master for its replicas at once and then every ten seconds only.
-        eventually(PATIENCE, async || {
+        // A Sentinel queries the primary for its replicas at its start and then every ten seconds only.
+        eventually(TIME_LIMIT, async || {
             let info = master
                 .command(&["INFO", "replication"])
                 .await
@@ -60,35 +60,35 @@ impl RedisSentinel {
         all
     }
 
-    /// Where clients find the sentinels: `redis://127.0.0.1:PORT` each.
+    /// The URLs of the Sentinels: `redis://127.0.0.1:PORT`.
     pub fn sentinel_urls(&self) -> Vec<String> {
         self.sentinels.iter().map(RedisServer::url).collect()
     }
 
-    /// The sentinels, to pause them.
+    /// The Sentinels, to pause them.
     pub fn sentinels(&self) -> &[RedisServer] {
         &self.sentinels
     }
 
-    /// The port of the master, as the last sentinel sees it.
+    /// The port of the primary, as the last Sentinel reports it.
     ///
     /// # Panics
-    /// When the last sentinel does not answer.
+    /// When the last Sentinel does not reply.
     pub async fn master_port(&self) -> u16 {
         let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::MASTER_NAME];
         let sentinel = self.sentinels.last().expect("at least one sentinel");
-        let answer = sentinel.command(&question).await.unwrap();
-        answer
+        let reply = sentinel.command(&question).await.unwrap();
+        reply
             .lines()
             .last()
             .and_then(|port| port.parse().ok())
             .expect("an address")
     }
 
-    /// The server that the last sentinel sees as the master, to stop it and start it again.
+    /// The server that the last Sentinel reports as the primary, to stop and start it.
     ///
     /// # Panics
-    /// When the last sentinel does not answer.
+    /// When the last Sentinel does not reply.
     pub async fn master_mut(&mut self) -> &mut RedisServer {
         let port = self.master_port().await;
         self.servers
@@ -97,14 +97,14 @@ impl RedisSentinel {
             .expect("a known server")
     }
 
-    /// Kills the master and waits until the replica is the master.
+    /// Kills the primary and waits until the replica is promoted.
     ///
     /// # Panics
-    /// When that takes more than thirty seconds, or the last sentinel does not answer.
+    /// When that takes more than thirty seconds, or the last Sentinel does not reply.
     pub async fn fail_over(&mut self) {
         let old = self.master_port().await;
         self.master_mut().await.stop();
-        eventually(PATIENCE, async || {
+        eventually(TIME_LIMIT, async || {
             let new = self.master_port().await;
             if new == old {
                 return false;
@@ -119,20 +119,20 @@ impl RedisSentinel {
     async fn wait_until_ready(&self) {
         let others = (self.sentinels.len() - 1).to_string();
         for sentinel in &self.sentinels {
-            eventually(PATIENCE, async || {
+            eventually(TIME_LIMIT, async || {
                 let question = ["SENTINEL", "MASTER", Self::MASTER_NAME];
-                let answer = sentinel.command(&question).await.unwrap_or_default();
-                field(&answer, "num-slaves") == Some("1")
-                    && field(&answer, "num-other-sentinels") == Some(&others)
+                let reply = sentinel.command(&question).await.unwrap_or_default();
+                field(&reply, "num-slaves") == Some("1")
+                    && field(&reply, "num-other-sentinels") == Some(&others)
             })
             .await;
         }
     }
 }
 
-/// The value of one field in an answer of alternating names and values.
-fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = answer.lines();
+/// The value of one field in a reply of alternating names and values.
+fn field<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = reply.lines();
     while let Some(found) = lines.next() {
         let value = lines.next();
         if found == name {

@@ -1,4 +1,4 @@
-//! One Redis process.
+//! A Redis process.
 
 use std::io;
 use std::path::Path;
@@ -13,14 +13,14 @@ use super::ports::free_port;
 use super::resp;
 use crate::eventually;
 
-/// How long a server may take to come up or to go down.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How many ports are tried, should another process be quicker to take one.
+/// The time limit for a server to start or to end.
+const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// The number of ports to try, because another process may use one first.
 const PORTS: usize = 5;
 
-/// A Redis server of the test's own, on a free port and in a directory of its own.
+/// A Redis server for one test, on a free port and in a directory of its own.
 ///
-/// It is killed when this is dropped, also when the test panics, and when the test process ends in
+/// It is killed when this value is dropped, also when the test panics, and when the test process ends in
 /// any other way.
 pub struct RedisServer {
     port: u16,
@@ -29,11 +29,11 @@ pub struct RedisServer {
     running: Option<Running>,
 }
 
-/// What kind of server to launch.
+/// The kind of server to start.
 pub(super) enum Launch {
     /// A data node with these further arguments.
     Data(Vec<String>),
-    /// A sentinel that reads this configuration, less the port.
+    /// A Sentinel with this configuration without the port.
     Sentinel(String),
 }
 
@@ -43,18 +43,18 @@ struct Running {
 }
 
 impl RedisServer {
-    /// Starts a server that keeps everything in memory.
+    /// Starts a server without persistence.
     ///
     /// # Panics
-    /// When `redis-server` is missing or does not come up.
+    /// When `redis-server` is missing or does not start.
     pub async fn start() -> Self {
         Self::start_with(&["--save", "", "--appendonly", "no"]).await
     }
 
-    /// Starts a server that has every write on disk before it answers.
+    /// Starts a server that syncs every write to disk before its reply.
     ///
     /// # Panics
-    /// When `redis-server` is missing or does not come up.
+    /// When `redis-server` is missing or does not start.
     pub async fn start_durable() -> Self {
         Self::start_with(&[
             "--save",
@@ -70,7 +70,7 @@ impl RedisServer {
     /// Starts a server with these further arguments.
     ///
     /// # Panics
-    /// When `redis-server` is missing or does not come up.
+    /// When `redis-server` is missing or does not start.
     pub async fn start_with(arguments: &[&str]) -> Self {
         let arguments = arguments
             .iter()
@@ -93,33 +93,33 @@ impl RedisServer {
                 return server;
             }
         }
-        panic!("redis-server does not come up; its log:\n{}", server.log());
+        panic!("redis-server does not start; its log:\n{}", server.log());
     }
 
-    /// The port it listens on, also while it is stopped.
+    /// Its port, also while it is stopped.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Where clients find it: `redis://127.0.0.1:PORT`.
+    /// Its URL: `redis://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address())
     }
 
-    /// Where clients find it: `127.0.0.1:PORT`.
+    /// Its address: `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The directory of its files; it stays while the server is stopped.
+    /// The directory of its files, also while it is stopped.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Sends one command and gives the leaves of its reply, one a line.
+    /// Sends one command and returns the leaves of its reply, one per line.
     ///
     /// # Errors
-    /// When the server does not answer within five seconds, or answers with an error.
+    /// When the server does not reply within five seconds, or replies with an error.
     pub async fn command(&self, words: &[&str]) -> io::Result<String> {
         resp::command(self.port, words).await
     }
@@ -138,17 +138,17 @@ impl RedisServer {
             return;
         };
         running.signal("TERM");
-        eventually(PATIENCE, async || running.exited().is_some()).await;
+        eventually(TIME_LIMIT, async || running.exited().is_some()).await;
     }
 
     /// Starts it again on the same port and with the same files.
     ///
     /// # Panics
-    /// When it is running, or does not come up.
+    /// When it is running, or does not start.
     pub async fn start_again(&mut self) {
         assert!(self.running.is_none(), "the server is running");
-        // Its port may be held for a moment by connections that are closing.
-        let end = Instant::now() + PATIENCE;
+        // Connections that are closing can occupy its port for a moment.
+        let end = Instant::now() + TIME_LIMIT;
         while self.try_start().await.is_err() {
             assert!(
                 Instant::now() < end,
@@ -158,7 +158,7 @@ impl RedisServer {
         }
     }
 
-    /// Cuts `bytes` off the end of its append-only file, as a crash within a write would.
+    /// Truncates its append-only file by `bytes`, as a crash within a write would.
     ///
     /// # Panics
     /// When it is running, or has no such file of that length.
@@ -176,12 +176,12 @@ impl RedisServer {
             .unwrap();
     }
 
-    /// Stops its threads with `SIGSTOP`: it accepts connections and answers nothing.
+    /// Stops its threads with `SIGSTOP`: it accepts connections and never replies.
     pub fn pause(&self) {
         self.running().signal("STOP");
     }
 
-    /// Lets it go on after [`RedisServer::pause`].
+    /// Continues it after [`RedisServer::pause`].
     pub fn resume(&self) {
         self.running().signal("CONT");
     }
@@ -190,14 +190,14 @@ impl RedisServer {
         self.running.as_ref().expect("the server is stopped")
     }
 
-    /// What the server wrote to its log.
+    /// The text of its log.
     fn log(&self) -> String {
         std::fs::read_to_string(self.directory().join("redis.log")).unwrap_or_default()
     }
 
     async fn try_start(&mut self) -> io::Result<()> {
         let mut running = Running::spawn(&mut self.command_line(), self.directory());
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIME_LIMIT;
         while !self.is_served_by(&running).await {
             if running.exited().is_some() || Instant::now() > end {
                 return Err(io::Error::other("it did not come up"));
@@ -208,7 +208,7 @@ impl RedisServer {
         Ok(())
     }
 
-    /// Whether the server on the port is ready and the one that was started, not a stranger.
+    /// True if the server on the port is ready and is the one that was started.
     async fn is_served_by(&self, running: &Running) -> bool {
         let Ok(info) = self.command(&["INFO"]).await else {
             return false;

@@ -1,4 +1,4 @@
-//! The cache and the dependency when servers fail.
+//! The cache and the health check when servers fail.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use posthorn_domain::Timestamp;
 use posthorn_redis::{RedisCache, RedisDependency};
 use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually};
 
-/// What an operation may take: 500 ms for the checkout, 250 ms for the command, and some for a
-/// busy machine.
+/// The time limit of an operation: 500 ms for the checkout, 250 ms for the command, and some for a busy
+/// machine.
 const BOUND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -27,7 +27,7 @@ async fn check_unavailable(cache: &ByteCache) {
 }
 
 #[tokio::test]
-async fn clear_removes_all_of_ours_on_every_node_and_nothing_else() {
+async fn clear_removes_every_key_of_the_cache_on_every_node_and_no_other() {
     let cluster = RedisCluster::start().await;
     let server = RedisServer::start().await;
     for (url, nodes) in [
@@ -42,7 +42,7 @@ async fn clear_removes_all_of_ours_on_every_node_and_nothing_else() {
                 .await
                 .unwrap();
         }
-        // Someone else's key, and one of ours that is no cached value; each on some node.
+        // A key of another application, and one of the store; each on some node.
         for key in ["other:cache:k", "posthorn:topics"] {
             for node in nodes {
                 let _moved_elsewhere = node.command(&["SET", key, "v"]).await;
@@ -60,14 +60,14 @@ async fn clear_removes_all_of_ours_on_every_node_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_dead_server_is_unavailable_in_time_and_serves_on_the_first_call_once_it_is_back() {
+async fn a_dead_server_is_unavailable_in_time_and_the_first_call_after_its_restart_succeeds() {
     let mut server = RedisServer::start().await;
     let pool = pool(&server.url());
     let (cache, dependency) = (
         ByteCache::new(pool.clone()),
         RedisDependency::new(pool.clone()),
     );
-    // Several connections, so that several are broken afterwards.
+    // Several connections, so that several break.
     let value = b"v".to_vec();
     let calls = (0..8).map(|_| cache.set("k", &value, MINUTE));
     futures_util::future::try_join_all(calls).await.unwrap();
@@ -83,7 +83,7 @@ async fn a_dead_server_is_unavailable_in_time_and_serves_on_the_first_call_once_
 }
 
 #[tokio::test]
-async fn a_server_that_answers_but_takes_no_writes_is_not_there() {
+async fn a_server_that_rejects_writes_or_scripts_is_unhealthy() {
     let (server, primary) = (RedisServer::start().await, RedisServer::start().await);
     let dependency = RedisDependency::new(pool(&server.url()));
     assert_eq!(dependency.check().await, Ok(()));
@@ -122,7 +122,7 @@ async fn a_server_that_answers_but_takes_no_writes_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_hung_server_is_unavailable_in_time_whatever_the_number_of_connections() {
+async fn a_hung_server_is_unavailable_in_time_with_any_number_of_connections() {
     let server = RedisServer::start().await;
     let cache = ByteCache::new(pool(&server.url()));
     let value = b"v".to_vec();
@@ -156,7 +156,7 @@ async fn a_hung_or_dead_node_of_a_cluster_costs_no_more_than_the_bound() {
 }
 
 #[tokio::test]
-async fn a_fail_over_is_survived_without_building_anything_anew() {
+async fn the_same_cache_survives_a_fail_over() {
     let mut sentinel = RedisSentinel::start(3).await;
     let cache = ByteCache::new(pool(&sentinel_url(&sentinel)));
     cache.set("k", &b"v".to_vec(), MINUTE).await.unwrap();
@@ -169,7 +169,7 @@ async fn a_fail_over_is_survived_without_building_anything_anew() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_is_unavailable_over_tls() {
+async fn a_server_without_tls_is_unavailable_over_tls() {
     let server = RedisServer::start().await;
     for url in [
         server.url().replace("redis://", "rediss://"),
@@ -192,7 +192,7 @@ async fn a_closed_pool_is_unavailable() {
 }
 
 #[tokio::test]
-async fn what_would_fail_again_is_said_to_fail() {
+async fn a_permanent_error_is_a_failure() {
     let server = RedisServer::start().await;
     server
         .command(&["LPUSH", "posthorn:cache:list", "x"])
@@ -216,7 +216,7 @@ async fn what_would_fail_again_is_said_to_fail() {
 }
 
 #[tokio::test]
-async fn a_server_without_memory_is_unavailable() {
+async fn a_full_server_is_unavailable() {
     let server =
         RedisServer::start_with(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]).await;
     let outcome = ByteCache::new(pool(&server.url()))

@@ -1,4 +1,4 @@
-//! All contracts on a single server and on a cluster of three.
+//! The contract suites on a single server and on a cluster of three nodes.
 
 mod cache_on_a_server {
     use crate::support::CacheOn;
@@ -56,14 +56,14 @@ mod store_on_a_cluster {
     posthorn_testkit::store_model_tests!(cases = 20, StoreOn::cluster().await);
 }
 
-mod denials_on_a_server {
-    use crate::support::DenialsOn;
+mod revocations_on_a_server {
+    use crate::support::RevocationsOn;
 
-    posthorn_testkit::revocation_list_contract_tests!(DenialsOn::server().await);
+    posthorn_testkit::revocation_list_contract_tests!(RevocationsOn::server().await);
 }
 
-mod denials_on_a_cluster {
-    use crate::support::DenialsOn;
+mod revocations_on_a_cluster {
+    use crate::support::RevocationsOn;
 
-    posthorn_testkit::revocation_list_contract_tests!(DenialsOn::cluster().await);
+    posthorn_testkit::revocation_list_contract_tests!(RevocationsOn::cluster().await);
 }

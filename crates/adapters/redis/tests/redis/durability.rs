@@ -1,4 +1,4 @@
-//! What receipts name, and what is refused.
+//! The durability in receipts, and the servers that do not reach it.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn requiring(durability: Durability, server: &RedisServer) -> RedisStoreSettings
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receipts_name_what_the_server_does() {
+async fn receipts_name_the_durability_that_the_server_reaches() {
     for (server, expected) in [
         (RedisServer::start().await, Durability::Memory),
         (RedisServer::start_durable().await, Durability::Synced),
@@ -25,7 +25,7 @@ async fn receipts_name_what_the_server_does() {
             Durability::Memory,
         ),
         (
-            // Nothing is synced while the file is rewritten.
+            // The server syncs nothing while it rewrites the file.
             RedisServer::start_with(&[
                 "--appendonly",
                 "yes",
@@ -54,7 +54,7 @@ async fn receipts_name_what_the_server_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_cannot_reach_the_durability_is_refused_with_what_to_set() {
+async fn a_server_that_does_not_reach_the_durability_is_rejected_with_the_settings_to_change() {
     let plain = RedisServer::start().await;
     let secretive = RedisServer::start_with(&[
         "--appendonly",
@@ -91,7 +91,7 @@ async fn a_server_that_cannot_reach_the_durability_is_refused_with_what_to_set()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_evicts_is_good_for_memory_only() {
+async fn a_server_that_evicts_keys_is_accepted_for_memory_only() {
     let server = RedisServer::start_durable().await;
     let set = async |setting, value| {
         let command = ["CONFIG", "SET", setting, value];
@@ -115,7 +115,7 @@ async fn a_server_that_evicts_is_good_for_memory_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_or_hung_server_refuses_the_start_in_time() {
+async fn a_dead_or_hung_server_fails_the_start_in_time() {
     let mut server = RedisServer::start().await;
     server.pause();
     for round in 0..2 {
@@ -135,7 +135,7 @@ async fn a_dead_or_hung_server_refuses_the_start_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_stops_syncing_is_found_out_by_the_next_write() {
+async fn the_next_write_finds_a_server_that_stopped_syncing() {
     let server = RedisServer::start_durable().await;
     let (strict, lenient) = (
         RedisStore::connect(requiring(Durability::Synced, &server))
@@ -163,7 +163,7 @@ async fn a_server_that_stops_syncing_is_found_out_by_the_next_write() {
             server.command(&command).await.unwrap();
         };
         set(unsafe_value).await;
-        // The connection stays, and what was known of it.
+        // The connection stays, and with it the durability that was checked.
         let outcome = append(&strict).await;
         assert!(
             matches!(&outcome, Err(AppendError::Store(StoreError::Unavailable(text)))
@@ -174,7 +174,7 @@ async fn a_server_that_stops_syncing_is_found_out_by_the_next_write() {
         assert_eq!(append(&lenient).await, Ok(Durability::Memory), "{setting}");
         set(value).await;
         assert_eq!(strict.health().await, Ok(()));
-        // What the lenient one knows is looked at again with a new connection.
+        // The lenient store checks the durability again with a new connection.
         let kill = ["CLIENT", "KILL", "TYPE", "normal"];
         server.command(&kill).await.unwrap();
         let synced = async || append(&lenient).await == Ok(Durability::Synced);
@@ -187,7 +187,7 @@ async fn a_server_that_stops_syncing_is_found_out_by_the_next_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replicated_is_named_only_once_the_replica_has_it() {
+async fn a_receipt_names_replicated_only_after_the_replica_acknowledged() {
     let primary = RedisServer::start_with(&["--save", "", "--repl-diskless-sync-delay", "0"]).await;
     let replica = RedisServer::start_with(&[
         "--save",
@@ -196,7 +196,7 @@ async fn replicated_is_named_only_once_the_replica_has_it() {
         &format!("127.0.0.1 {}", primary.port()),
     ])
     .await;
-    // Up to a second after it is online, a replica has not acknowledged anything.
+    // For up to a second after it is online, a replica has acknowledged nothing.
     let acknowledges = async || {
         primary
             .command(&["SET", "something", "to copy"])
@@ -221,7 +221,7 @@ async fn replicated_is_named_only_once_the_replica_has_it() {
     replica.pause();
     let begin = Instant::now();
     for _ in 0..2 {
-        // The first one stores it and the second one finds it; neither may say so.
+        // The first append stores the message and the second one finds it; both must fail.
         let outcome = store.append(keyed()).await;
         assert!(
             matches!(
@@ -232,7 +232,7 @@ async fn replicated_is_named_only_once_the_replica_has_it() {
         );
     }
     assert!(begin.elapsed() < 2 * store.bound());
-    // Nor may a connection that never wrote the message.
+    // So must an append over a connection that never wrote the message.
     assert!(other.append(keyed()).await.is_err());
     assert!(store.health().await.is_err());
 

@@ -1,4 +1,4 @@
-//! The store when its server dies, hangs, forgets or fills up.
+//! The store when its server dies, hangs, loses its scripts or is full.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{ALL, DAY, SLACK, cluster_url, store, texts};
 
-/// Every operation says that the store is unavailable, and in time, however many ask at once.
+/// Every operation fails as unavailable and in time, with many callers at once.
 async fn check_unavailable(store: &Arc<RedisStore>) {
     let topic = Topic::inbox();
     let begin = Instant::now();
@@ -84,7 +84,7 @@ async fn a_hung_server_is_unavailable_in_time() {
     store.page(&topic, ALL).await.unwrap();
     server.pause();
     check_unavailable(&store).await;
-    // And again, now that the connections are known to be broken.
+    // Again, after the connections were found broken.
     check_unavailable(&store).await;
     server.resume();
     let back = async || store.append(samples::append(&topic, "after")).await.is_ok();
@@ -96,7 +96,7 @@ async fn a_hung_server_is_unavailable_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_forgets_the_script_is_taught_again() {
+async fn a_script_that_the_server_lost_is_sent_again() {
     let server = RedisServer::start().await;
     let (store, topic) = (store(&server.url()).await, Topic::inbox());
     for round in 0..20 {
@@ -124,7 +124,7 @@ async fn a_server_that_forgets_the_script_is_taught_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_is_there_once_and_in_order_after_crashes_under_load() {
+async fn acknowledged_messages_are_stored_once_and_in_order_through_crashes_under_load() {
     const WRITERS: usize = 8;
     let mut server = RedisServer::start_durable().await;
     let (store, topic) = (store(&server.url()).await, Topic::inbox());
@@ -197,7 +197,7 @@ async fn a_full_server_is_full_and_recovers() {
     for append in [
         samples::append(&topic, "text"),
         samples::keyed_append(&topic, "text", "key", DAY),
-        // The name of a new topic does not even fit into the index.
+        // For a new topic the index rejects the name already.
         samples::append(&samples::topic("new"), "text"),
     ] {
         let outcome = store.append(append).await;
@@ -241,12 +241,12 @@ async fn a_full_server_is_read_and_freed() {
         matches!(full, AppendError::Store(StoreError::Full(_))),
         "{full:?}"
     );
-    // Less than what is held anyway, so that no buffer that comes and goes makes room.
+    // Less than the messages need, so that a freed buffer makes no difference.
     limit("1").await;
     let page = store.page(&topic, ALL).await.unwrap();
     assert_eq!(page.messages.len(), ALL.limit.get());
     let id = page.messages[0].id;
-    // Another run than the one that fenced the topic.
+    // As after a restart: the fence is of another run.
     let fence = ["HSET", "posthorn:{t:inbox}:fence", "run", "other"];
     limit("0").await;
     server.command(&fence).await.unwrap();
@@ -265,7 +265,7 @@ async fn a_full_server_is_read_and_freed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_refuses_writes_is_unhealthy_until_it_takes_them() {
+async fn a_server_that_rejects_writes_is_unhealthy_until_it_accepts_them() {
     let server = RedisServer::start().await;
     let store = store(&server.url()).await;
     assert_eq!(store.health().await, Ok(()));
@@ -284,12 +284,12 @@ async fn a_server_that_refuses_writes_is_unhealthy_until_it_takes_them() {
         server.command(&allow).await.unwrap();
         assert_eq!(store.health().await, Ok(()));
     }
-    // The probe leaves nothing behind.
+    // The probe stores nothing.
     assert_eq!(server.command(&["DBSIZE"]).await.unwrap(), "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_node_of_a_cluster_is_tried() {
+async fn health_probes_each_node_of_a_cluster() {
     let cluster = RedisCluster::start().await;
     let store = store(&cluster_url(&cluster)).await;
     for node in cluster.nodes() {

@@ -1,4 +1,4 @@
-//! The store when another server takes over.
+//! The store when another server takes over: fail-over, moved slots, demoted primaries.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,9 +36,9 @@ async fn a_fail_over_is_survived_with_growing_ids_and_woken_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hung_sentinel_holds_nobody_up() {
+async fn a_hung_sentinel_delays_no_call() {
     let mut sentinel = RedisSentinel::start(3).await;
-    // The first in the URL, too.
+    // It is the first in the URL.
     sentinel.sentinels()[0].pause();
     let url = sentinel_url(&sentinel);
     let cache = RedisCache::new(pool(&url));
@@ -57,7 +57,7 @@ async fn a_hung_sentinel_holds_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_node_of_a_cluster_takes_its_topics_with_it_and_brings_them_back() {
+async fn a_dead_node_of_a_cluster_takes_only_its_topics_down() {
     let arguments = [
         "--save",
         "",
@@ -123,7 +123,7 @@ async fn a_moved_slot_is_followed() {
         .append(samples::append(&samples::topic("warm"), "text"))
         .await
         .unwrap();
-    // The slot is still empty, so it can be handed over without moving keys.
+    // The slot is empty, so it can move without keys.
     let id = cluster.nodes()[2]
         .command(&["CLUSTER", "MYID"])
         .await
@@ -138,7 +138,7 @@ async fn a_moved_slot_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slot_that_is_being_moved_takes_new_messages_at_its_new_node() {
+async fn a_migrating_slot_accepts_new_messages_at_its_new_node() {
     let cluster = RedisCluster::start().await;
     let store = store(&cluster_url(&cluster)).await;
     let [to, _, from] = cluster.nodes() else {
@@ -149,7 +149,7 @@ async fn a_slot_that_is_being_moved_takes_new_messages_at_its_new_node() {
         ask(from, &["CLUSTER", "MYID"]).await,
         ask(to, &["CLUSTER", "MYID"]).await,
     );
-    // Of the topic `moving`, and of the key on which a write is tried at its node.
+    // Of the topic `moving`, and of the probe of its node.
     let slots = [
         ask(to, &["CLUSTER", "KEYSLOT", "{t:moving}"]).await,
         ask(to, &["CLUSTER", "KEYSLOT", "{0}"]).await,
@@ -176,7 +176,7 @@ async fn a_slot_that_is_being_moved_takes_new_messages_at_its_new_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_knows_of_no_slots_is_not_believed() {
+async fn the_topology_of_a_node_without_slots_is_rejected() {
     let stranger = RedisServer::start_with(&["--save", "", "--cluster-enabled", "yes"]).await;
     let alone = format!("redis+cluster://{}", stranger.address());
     let refused = RedisStore::connect(store_settings(&alone)).await.err();
@@ -196,7 +196,7 @@ async fn a_node_that_knows_of_no_slots_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_is_not_whole_is_unhealthy_until_it_is() {
+async fn a_cluster_without_some_slots_is_unhealthy_until_they_have_owners() {
     let cluster = RedisServer::start_with(&[
         "--save",
         "",
@@ -222,7 +222,7 @@ async fn a_cluster_that_is_not_whole_is_unhealthy_until_it_is() {
     );
     slots("ADDSLOTSRANGE", "10000", "16383").await;
     let store = store(&url).await;
-    // A node that just became whole takes no writes for a moment.
+    // A node that just got its last slots rejects writes for a moment.
     let well = async || store.health().await.is_ok();
     eventually(Duration::from_secs(10), well).await;
     slots("DELSLOTSRANGE", "10000", "16383").await;
@@ -244,7 +244,7 @@ async fn a_cluster_that_is_not_whole_is_unhealthy_until_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_primary_that_is_demoted_without_closing_connections_is_left() {
+async fn connections_to_a_demoted_primary_are_replaced() {
     let old = RedisServer::start().await;
     let (store, topic) = (store(&old.url()).await, Topic::inbox());
     store
@@ -265,7 +265,7 @@ async fn a_primary_that_is_demoted_without_closing_connections_is_left() {
     let before = connections().await;
     let outcome = store.append(samples::append(&topic, "refused")).await;
     assert!(outcome.is_err_and(|error| error.to_string().contains("unavailable")));
-    // Each refusal made a connection that could have led to another server, and the count one.
+    // Each rejection opened a connection, which could have led to another server, and the count one.
     assert!(connections().await > before + 1);
     assert!(store.health().await.is_err());
     old.command(&["REPLICAOF", "NO", "ONE"]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Everything of this crate against real servers, which the tests start.
+//! The crate against real servers, which the tests start.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 )]
 
 mod cache;
+mod consumer_failures;
 mod contract;
 mod durability;
 mod failures;

@@ -1,4 +1,4 @@
-//! The quota counter beyond its contract: what it writes, what it costs, and what it survives.
+//! The quota counter beyond its contract: its keys, its cost, and failures of its server.
 
 use std::time::{Duration, Instant};
 
@@ -23,13 +23,13 @@ async fn check_unavailable(counter: &RedisQuotaCounter) {
         matches!(outcome, Err(BackendError::Unavailable(_))),
         "{outcome:?}"
     );
-    // The checkout and the command, which the counter bounds together.
+    // The checkout and the command together.
     let bound = Duration::from_millis(750) + SLACK;
     assert!(begin.elapsed() < bound, "{:?}", begin.elapsed());
 }
 
 #[tokio::test]
-async fn every_key_ends_by_itself_and_a_look_writes_none() {
+async fn every_key_has_a_ttl_and_a_peek_writes_none() {
     let server = RedisServer::start().await;
     let counter = counter(&server.url());
     for strategy in STRATEGIES {
@@ -54,7 +54,7 @@ async fn every_key_ends_by_itself_and_a_look_writes_none() {
 }
 
 #[tokio::test]
-async fn a_moving_window_keeps_no_more_than_its_longest_window_holds() {
+async fn a_moving_window_keeps_only_what_its_longest_window_counts() {
     let server = RedisServer::start().await;
     let counter = counter(&server.url());
     let (key, rule) = (key("alice"), rule("3 per second;50 per hour", MovingWindow));
@@ -66,7 +66,7 @@ async fn a_moving_window_keeps_no_more_than_its_longest_window_holds() {
 }
 
 #[tokio::test]
-async fn a_process_without_the_longest_window_forgets_nothing_of_it() {
+async fn a_process_without_the_longest_window_keeps_its_requests() {
     let server = RedisServer::start().await;
     let counter = counter(&server.url());
     let key = key("alice");
@@ -81,7 +81,7 @@ async fn a_process_without_the_longest_window_forgets_nothing_of_it() {
             MovingWindow => "posthorn:quota:{sub:alice}:message:moving",
         };
         if strategy == MovingWindow {
-            // Long ago for the short window.
+            // Outside the short window.
             let now = server.command(&["TIME"]).await.unwrap();
             let seconds: u64 = now.lines().next().unwrap().parse().unwrap();
             let at = format!("{}000000", seconds - 3_600);
@@ -124,14 +124,14 @@ async fn a_decision_is_one_command_on_one_connection() {
     futures_util::future::try_join_all(hits).await.unwrap();
     let (commands, connections) = (number(commands).await, number(connections).await);
     // Each script call runs TIME, HGET and HSET twice, and PTTL; PEXPIREAT too where the two clocks
-    // differ by a millisecond. Each question above is one command and one connection.
+    // differ by a millisecond. Each reading of the statistics is one command and one connection.
     let asked = commands - commands_before - 2;
     assert!((decisions * 7..=decisions * 8).contains(&asked), "{asked}");
     assert_eq!(connections - connections_before, 2);
 }
 
 #[tokio::test]
-async fn a_server_that_forgot_its_scripts_learns_them_again() {
+async fn a_script_that_the_server_lost_is_loaded_again() {
     let server = RedisServer::start().await;
     let counter = counter(&server.url());
     for strategy in STRATEGIES {
@@ -145,12 +145,12 @@ async fn a_server_that_forgot_its_scripts_learns_them_again() {
 }
 
 #[tokio::test]
-async fn a_dead_server_is_unavailable_in_time_and_counts_on_the_first_call_once_it_is_back() {
+async fn a_dead_server_is_unavailable_in_time_and_the_first_call_after_its_restart_counts() {
     let mut server = RedisServer::start().await;
     let counter = counter(&server.url());
     let (key, rule) = (key("k"), rule("9 per day", MovingWindow));
     counter.hit(&key, &rule).await.unwrap();
-    // Back before anyone noticed, and after.
+    // Restarted before a call fails, and after.
     server.stop();
     server.start_again().await;
     assert!(counter.hit(&key, &rule).await.unwrap().shared);
@@ -161,7 +161,7 @@ async fn a_dead_server_is_unavailable_in_time_and_counts_on_the_first_call_once_
 }
 
 #[tokio::test]
-async fn a_hung_server_is_unavailable_in_time_however_many_ask() {
+async fn a_hung_server_is_unavailable_in_time_with_many_callers() {
     let server = RedisServer::start().await;
     let counter = counter(&server.url());
     let (key, rule) = (key("k"), rule("9 per day", FixedWindow));
@@ -198,7 +198,7 @@ async fn a_dead_cluster_is_unavailable_in_time() {
 }
 
 #[tokio::test]
-async fn what_would_fail_again_is_said_to_fail() {
+async fn a_permanent_error_is_a_failure() {
     let server = RedisServer::start().await;
     let name = "posthorn:quota:{sub:k}:message:fixed";
     server.command(&["SET", name, "x"]).await.unwrap();
@@ -212,7 +212,7 @@ async fn what_would_fail_again_is_said_to_fail() {
 }
 
 #[tokio::test]
-async fn a_server_without_memory_is_unavailable() {
+async fn a_full_server_is_unavailable() {
     let server =
         RedisServer::start_with(&["--maxmemory", "1", "--maxmemory-policy", "noeviction"]).await;
     let outcome = counter(&server.url())

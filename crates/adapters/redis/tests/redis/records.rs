@@ -1,4 +1,4 @@
-//! What is in Redis, seen past the store.
+//! The keys in Redis, read without the store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::support::{ALL, DAY, store};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_processes_with_one_key_one_stores() {
+async fn one_of_two_processes_with_one_key_stores() {
     let server = RedisServer::start().await;
     let stores = [store(&server.url()).await, store(&server.url()).await];
     let topic = Topic::inbox();
@@ -39,7 +39,7 @@ async fn of_two_processes_with_one_key_one_stores() {
 async fn ids_grow_although_the_clock_went_back_and_the_topic_is_empty() {
     let mut server = RedisServer::start_durable().await;
     let (store, topic) = (store(&server.url()).await, Topic::inbox());
-    // As if it had been accepted long ahead of the clock that the server has now.
+    // As if the clock of the server had been far ahead.
     let (key, ahead) = ("posthorn:{t:inbox}:messages", "99999999999999-7");
     server
         .command(&["XADD", key, ahead, "content", "ahead"])
@@ -67,7 +67,7 @@ async fn ids_grow_although_the_clock_went_back_and_the_topic_is_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_topic_leaves_nothing_but_a_mark_for_a_time_and_comes_back() {
+async fn an_idle_topic_keeps_its_mark_for_a_time_and_can_be_used_again() {
     let server = RedisServer::start().await;
     let (store, topic) = (store(&server.url()).await, samples::topic("old"));
     let key = "posthorn:{t:old}:messages";
@@ -95,7 +95,7 @@ async fn an_idle_topic_leaves_nothing_but_a_mark_for_a_time_and_comes_back() {
     let index = ["ZRANGE", "posthorn:topics", "0", "-1"];
     assert_eq!(server.command(&index).await.unwrap(), "inbox");
     assert_eq!(server.command(&["EXISTS", key]).await.unwrap(), "0");
-    // A reader who comes back is told what it missed, for some time.
+    // For some time a returning reader is told that it missed messages.
     let mark = ["PTTL", "posthorn:{t:old}:pruned"];
     let life: i64 = server.command(&mark).await.unwrap().parse().unwrap();
     assert!((1..=30 * 24 * 3_600_000).contains(&life), "{life}");
@@ -107,7 +107,7 @@ async fn an_idle_topic_leaves_nothing_but_a_mark_for_a_time_and_comes_back() {
     store.append(samples::append(&topic, "text")).await.unwrap();
     assert_eq!(server.command(&index).await.unwrap(), "inbox\nold");
     assert!(store.page(&topic, after).await.unwrap().truncated);
-    // A topic that was emptied just now keeps its stream, and a mark that stays.
+    // A topic that was just emptied keeps its stream, and its mark without a TTL.
     let id = store
         .append(samples::append(&Topic::inbox(), "text"))
         .await
@@ -130,7 +130,7 @@ async fn an_idle_topic_leaves_nothing_but_a_mark_for_a_time_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_ours_is_corrupt() {
+async fn a_key_of_another_form_or_type_is_corrupt() {
     let server = RedisServer::start().await;
     let (store, topic) = (store(&server.url()).await, Topic::inbox());
     let key = "posthorn:{t:inbox}:messages";
@@ -164,7 +164,7 @@ async fn what_is_not_ours_is_corrupt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_ours_keeps_no_other_topic_from_being_listed_and_pruned() {
+async fn a_key_of_another_type_does_not_stop_other_topics_from_being_listed_and_pruned() {
     let server = RedisServer::start().await;
     let store = store(&server.url()).await;
     let topics = ["a", "b", "c"].map(samples::topic);
@@ -203,7 +203,7 @@ async fn a_dropped_store_leaves_no_connection_and_no_task() {
     };
     assert!(clients().await > 1);
     drop(store);
-    // The one that asks remains.
+    // The connection of the test remains.
     eventually(Duration::from_secs(5), async || clients().await == 1).await;
 }
 
@@ -223,7 +223,7 @@ async fn a_topic_is_listed_after_the_server_lost_everything() {
         assert_eq!(page.topics[0].count, 3);
         server.stop();
         server.start_again().await;
-        // A connection that was tried just before is found broken by its next use only.
+        // A connection that was checked just before is found broken by its next use only.
         let recovered =
             async || store.health().await.is_ok() && store.topics(request.clone()).await.is_ok();
         eventually(Duration::from_secs(5), recovered).await;
@@ -231,7 +231,7 @@ async fn a_topic_is_listed_after_the_server_lost_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_topics_than_a_trip_covers_are_listed_and_pruned() {
+async fn more_topics_than_one_chunk_are_listed_and_pruned() {
     const TOPICS: u64 = 600;
     let server = RedisServer::start().await;
     let store = store(&server.url()).await;

@@ -1,4 +1,4 @@
-//! Servers for the tests of this crate, and stores and caches on them.
+//! Servers for the tests of this crate, and stores, caches and lists on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub(crate) fn pool(url: &str) -> RedisPool {
     RedisPool::new(&RedisSettings::new(SecretString::from(url))).unwrap()
 }
 
-/// Settings for servers that keep everything in memory.
+/// Settings for servers without persistence.
 pub(crate) fn store_settings(url: &str) -> RedisStoreSettings {
     let mut settings = RedisStoreSettings::new(SecretString::from(url));
     settings.durability = Durability::Memory;
@@ -185,13 +185,13 @@ impl QuotaHarness for QuotasOn {
     }
 }
 
-pub(crate) struct DenialsOn {
+pub(crate) struct RevocationsOn {
     servers: Servers,
     clock: Arc<FakeClock>,
     list: Arc<RedisRevocationList>,
 }
 
-impl DenialsOn {
+impl RevocationsOn {
     pub(crate) async fn server() -> Self {
         Self::on(Servers::server().await)
     }
@@ -202,7 +202,7 @@ impl DenialsOn {
 
     fn on(servers: Servers) -> Self {
         let clock = Arc::new(FakeClock::new());
-        let list = denials(&servers, &clock);
+        let list = revocations(&servers, &clock);
         Self {
             servers,
             clock,
@@ -211,13 +211,13 @@ impl DenialsOn {
     }
 }
 
-fn denials(servers: &Servers, clock: &Arc<FakeClock>) -> Arc<RedisRevocationList> {
+fn revocations(servers: &Servers, clock: &Arc<FakeClock>) -> Arc<RedisRevocationList> {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     Arc::new(RedisRevocationList::new(pool(&servers.url()), clock))
 }
 
 #[async_trait]
-impl RevocationListHarness for DenialsOn {
+impl RevocationListHarness for RevocationsOn {
     fn revocation_list(&self) -> Arc<dyn RevocationList> {
         Arc::clone(&self.list) as Arc<dyn RevocationList>
     }
@@ -227,11 +227,11 @@ impl RevocationListHarness for DenialsOn {
     }
 
     async fn other_process(&self) -> Arc<dyn RevocationList> {
-        denials(&self.servers, &self.clock)
+        revocations(&self.servers, &self.clock)
     }
 
     async fn reopen(&mut self) -> bool {
-        self.list = denials(&self.servers, &self.clock);
+        self.list = revocations(&self.servers, &self.clock);
         true
     }
 
@@ -239,14 +239,14 @@ impl RevocationListHarness for DenialsOn {
         Duration::from_secs(1)
     }
 
-    /// The server keeps the time of what is denied.
+    /// The clock of the server ends revocations.
     async fn pass(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
         self.clock.advance(duration);
     }
 }
 
-/// What a busy machine may add to a bound.
+/// The time that a busy machine may add to a time limit.
 pub(crate) const SLACK: Duration = Duration::from_millis(500);
 /// A TTL and an age that no test outlasts.
 pub(crate) const DAY: Duration = Duration::from_hours(24);

@@ -1,7 +1,7 @@
-//! A server whose append-only file ends within a transaction, because it was killed while it wrote.
+//! A server whose append-only file ends within a transaction, because it was killed during a write.
 //!
-//! The server cuts off what is not whole, but leaves the beginning of the transaction in the file:
-//! with the next restart that comes back, and takes what follows it along.
+//! The server truncates the incomplete command, but leaves the beginning of the transaction in the file.
+//! The next restart executes that together with the commands that follow it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use secrecy::SecretString;
 
 use crate::support::{DAY, pool, store, texts};
 
-/// What a transaction of a keyed append ends with: `EXEC` and its length.
+/// The length of `EXEC`, with which a transaction ends.
 const EXEC: u64 = 14;
 
 /// Cuts within `EXEC`, at its beginning, within `SET` and within `XADD`.
@@ -63,7 +63,7 @@ async fn a_message_that_is_sent_again_after_it_was_torn_is_stored_once() {
         for restart in 0..3 {
             crash(&mut server, 0).await;
             let inbox = Topic::inbox();
-            // A reader is the first to come, and a writer.
+            // The first access is a read, or a write.
             if restart % 2 == 0 {
                 let read = async || texts(&synced_store(&server).await, &inbox).await;
                 assert_eq!(read().await, ["kept", "lost"], "{cut} {restart}");
@@ -77,7 +77,7 @@ async fn a_message_that_is_sent_again_after_it_was_torn_is_stored_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_sent_again_only_after_it_came_back_is_stored_once() {
+async fn a_message_that_is_sent_again_after_it_was_restored_is_stored_once() {
     for cut in CUTS {
         let mut server = torn_server(cut).await;
         let store = synced_store(&server).await;
@@ -97,7 +97,7 @@ async fn a_message_that_is_sent_again_only_after_it_came_back_is_stored_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_came_back_to_a_topic_left_alone_is_stored_once() {
+async fn a_message_that_was_restored_to_an_unused_topic_is_stored_once() {
     for cut in CUTS {
         let mut server = torn_server(cut).await;
         let other = samples::append(&samples::topic("other"), "text");
@@ -105,7 +105,7 @@ async fn a_message_that_came_back_to_a_topic_left_alone_is_stored_once() {
         crash(&mut server, 0).await;
         for replayed in [false, true] {
             let again = send(&synced_store(&server).await, "lost").await;
-            // A transaction that lacks its end only came back as a whole.
+            // A transaction that lacks only `EXEC` is restored as a whole.
             assert!(again.replayed == replayed || cut <= EXEC, "{cut}");
             let found = texts(&synced_store(&server).await, &Topic::inbox()).await;
             assert_eq!(found, ["kept", "lost"], "{cut}");
@@ -114,7 +114,7 @@ async fn a_message_that_came_back_to_a_topic_left_alone_is_stored_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_acknowledged_after_a_torn_write_is_not_lost_with_it() {
+async fn a_message_acknowledged_after_a_torn_write_is_not_lost_with_it() {
     for cut in CUTS {
         let mut server = torn_server(cut).await;
         let store = synced_store(&server).await;
@@ -152,7 +152,7 @@ async fn a_message_whose_record_was_evicted_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_stays_connects_anew_and_finds_what_came_back() {
+async fn an_open_store_reconnects_and_removes_what_was_restored() {
     let mut server = torn_server(EXEC).await;
     let (writer, reader) = (synced_store(&server).await, synced_store(&server).await);
     assert_eq!(texts(&reader, &Topic::inbox()).await, ["kept"]);
@@ -167,7 +167,7 @@ async fn a_store_that_stays_connects_anew_and_finds_what_came_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_used_again_after_its_end_removes_no_message() {
+async fn a_key_reused_after_its_end_removes_no_message() {
     let mut server = RedisServer::start_durable().await;
     let topics = [samples::topic("one"), samples::topic("other")];
     let store = synced_store(&server).await;
@@ -184,7 +184,7 @@ async fn a_key_that_is_used_again_after_its_end_removes_no_message() {
     };
     eventually(Duration::from_secs(5), ended).await;
     crash(&mut server, 0).await;
-    // A reader comes first, so that the fence begins at the first message.
+    // A reader is the first, so that the fence begins at the first message.
     let store = synced_store(&server).await;
     for topic in &topics {
         assert_eq!(texts(&store, topic).await, ["first"]);
@@ -192,7 +192,7 @@ async fn a_key_that_is_used_again_after_its_end_removes_no_message() {
         let appended = store.append(append).await.unwrap();
         assert!(!appended.replayed);
         if topic == &topics[1] {
-            // The first message is the newest one then.
+            // Then the first message is the newest.
             let deleted = store.delete(topic, appended.receipt.id).await;
             assert_eq!(deleted, Ok(true));
         }
@@ -217,7 +217,7 @@ const FENCE_CUTS: [u64; 8] = [
     EXEC + 280,
 ];
 
-/// Cuts within what the fence of a new topic has before them: `XGROUP DESTROY`, `XSETID` and
+/// Cuts within the commands before them in the fence of a new topic: `XGROUP DESTROY`, `XSETID` and
 /// `XGROUP CREATE`.
 const NEW_FENCE_CUTS: [u64; 4] = [EXEC + 270, EXEC + 300, EXEC + 370, EXEC + 440];
 
@@ -226,7 +226,7 @@ async fn a_torn_fence_does_no_harm() {
     for (lost, expected) in [(0, &["kept", "lost"][..]), (EXEC + 1, &["kept"])] {
         for cut in FENCE_CUTS {
             let mut server = torn_server(lost).await;
-            // The reader writes nothing but the fence.
+            // The reader writes only the fence.
             assert_eq!(read(&server).await, expected, "{lost} {cut}");
             crash(&mut server, cut).await;
             let other = samples::append(&samples::topic("other"), "text");
@@ -248,7 +248,7 @@ async fn a_torn_fence_of_a_new_topic_does_no_harm() {
     for cut in FENCE_CUTS.into_iter().chain(NEW_FENCE_CUTS) {
         let mut server = RedisServer::start_durable().await;
         let store = synced_store(&server).await;
-        // The fence is the last that is written.
+        // The fence is the last write.
         let refuse = ["ACL", "SETUSER", "default", "-xadd"];
         server.command(&refuse).await.unwrap();
         let append = samples::append(&Topic::inbox(), "refused");
@@ -269,7 +269,7 @@ async fn a_torn_fence_of_a_new_topic_does_no_harm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_after_a_torn_write_stays() {
+async fn a_deletion_after_a_torn_write_is_permanent() {
     for cut in CUTS {
         let mut server = RedisServer::start_durable().await;
         let store = synced_store(&server).await;
@@ -286,7 +286,7 @@ async fn a_deletion_after_a_torn_write_stays() {
             let store = synced_store(&server).await;
             assert_eq!(store.get(&inbox, deleted).await, Ok(None), "{cut}");
             let mut found = texts(&store, &inbox).await;
-            // A transaction that lacks its end only may come back as a whole.
+            // A transaction that lacks only `EXEC` can be restored as a whole.
             found.retain(|text| cut > EXEC || text != "lost");
             assert_eq!(found, ["kept"], "{cut}");
         }
@@ -294,7 +294,7 @@ async fn a_deletion_after_a_torn_write_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revocation_after_a_torn_write_stays() {
+async fn a_revocation_after_a_torn_write_is_permanent() {
     for cut in CUTS {
         let mut server = torn_server(cut).await;
         let clock = Arc::new(FakeClock::new());
@@ -310,7 +310,7 @@ async fn a_revocation_after_a_torn_write_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pruning_after_a_torn_write_keeps_as_many_as_it_did() {
+async fn pruning_after_a_torn_write_keeps_the_same_messages() {
     for cut in CUTS {
         let mut server = RedisServer::start_durable().await;
         let store = synced_store(&server).await;
@@ -331,7 +331,7 @@ async fn pruning_after_a_torn_write_keeps_as_many_as_it_did() {
         drop(store);
         crash(&mut server, 0).await;
         let mut found = read(&server).await;
-        // A transaction that lacks its end only comes back as a whole.
+        // A transaction that lacks only `EXEC` is restored as a whole.
         found.retain(|text| cut > EXEC || text != "lost");
         assert_eq!(found, ["kept", "a", "b"], "{cut}");
     }

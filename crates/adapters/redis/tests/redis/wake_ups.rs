@@ -1,4 +1,4 @@
-//! Wake-ups across processes: how soon, how many, and what happens when they get lost.
+//! Wake-ups across processes: latency, number of connections, and lost announcements.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ async fn woken(subscription: &mut Box<dyn Subscription>, within: Duration) -> bo
     timeout(within, subscription.changed()).await.is_ok()
 }
 
-/// Takes what is left of earlier changes.
+/// Waits until earlier changes have woken the subscription.
 async fn settle(subscription: &mut Box<dyn Subscription>) {
     while woken(subscription, Duration::from_millis(20)).await {}
 }
@@ -78,7 +78,7 @@ async fn ten_thousand_subscriptions_share_one_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_was_not_announced_is_found_all_the_same() {
+async fn a_message_without_an_announcement_wakes_by_polling() {
     let server = RedisServer::start().await;
     let store = store(&server.url()).await;
     let topic = Topic::inbox();
@@ -97,7 +97,7 @@ async fn a_message_that_was_not_announced_is_found_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_connection_wakes_everyone_and_is_replaced() {
+async fn a_lost_connection_wakes_every_subscription_and_is_replaced() {
     let mut server = RedisServer::start_durable().await;
     let (writer, reader) = (store(&server.url()).await, store(&server.url()).await);
     let topic = Topic::inbox();
@@ -144,7 +144,7 @@ async fn a_lost_connection_wakes_everyone_and_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hung_server_is_noticed_and_left_behind() {
+async fn a_hung_server_wakes_every_subscription() {
     let server = RedisServer::start().await;
     let store = store(&server.url()).await;
     let mut subscription = store.subscribe(&Topic::inbox()).await.unwrap();

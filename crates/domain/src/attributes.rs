@@ -1,10 +1,10 @@
-//! The attributes of a message: a small map from name to text.
+//! The attributes of a message: a small map from key to text.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// At most 16 pairs, keys `[a-z0-9._-]{1,64}`, values of at most 256 Unicode scalar values with
-/// no control character other than `\n` and `\t`. Kept in the order of their keys.
+/// no control character other than `\n` and `\t`. Sorted by key.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Attributes(BTreeMap<Box<str>, Box<str>>);
 
@@ -27,7 +27,7 @@ pub enum AttributeError {
     )]
     ValueLength,
     /// A value with a control character other than `\n` and `\t`.
-    #[error("an attribute's value holds no control character such as U+{:04X}", u32::from(*.0))]
+    #[error("an attribute's value contains no control character such as U+{:04X}", u32::from(*.0))]
     ValueControlCharacter(char),
 }
 
@@ -39,7 +39,7 @@ impl Attributes {
     /// The most Unicode scalar values of a value.
     pub const MAX_VALUE_LENGTH: usize = 256;
 
-    /// Checks every entry; of two entries with one key the last one stays.
+    /// Checks every entry. The last of several entries with one key wins.
     pub fn parse<K, V>(entries: impl IntoIterator<Item = (K, V)>) -> Result<Self, AttributeError>
     where
         K: Into<Box<str>>,
@@ -94,18 +94,18 @@ impl Attributes {
         self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no entry.
+    /// True if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Prints how many there are, so that no log shows their text by accident.
+/// Prints the number of entries only, so that no log shows their text by accident.
 impl fmt::Debug for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Attributes({} entries)", self.0.len())

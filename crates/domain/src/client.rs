@@ -1,27 +1,26 @@
-//! Who a request is counted for, and ranges of addresses.
+//! The clients that requests are counted for, and ranges of addresses.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 /// One client, as requests are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Client {
     /// The bearer of a token, by its subject.
     Subject(Arc<str>),
-    /// A network address. Of an IPv6 address the first 64 bits count: one household has all the
-    /// addresses below them (RFC 6177).
+    /// A network address. Of an IPv6 address only the first 64 bits count: one household has all
+    /// the addresses below them (RFC 6177).
     Network(IpAddr),
 }
 
 /// A block of addresses in CIDR notation (RFC 4632, 3.1; RFC 4291, 2.3). A block of IPv4 addresses
 /// within IPv6, such as `::ffff:10.0.0.0/104`, is the block of IPv4 addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AddressRange {
-    network: IpAddr,
-    prefix: u8,
-}
+pub struct AddressRange(IpNet);
 
 /// A text is not a block of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +28,7 @@ pub struct AddressRange {
 pub struct AddressRangeError(String);
 
 impl Client {
-    /// The client at `address`; an IPv4 address within IPv6 is the same client as without.
+    /// The client at `address`. An IPv4 address within IPv6 is the same client as the IPv4 address.
     pub fn at(address: IpAddr) -> Self {
         Self::Network(match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -46,7 +45,7 @@ impl Client {
     }
 }
 
-/// `192.0.2.1`, `2001:db8::/64` or `sub:alice`; no two clients look alike.
+/// `192.0.2.1`, `2001:db8::/64` or `sub:alice`; no two clients have the same text.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -58,10 +57,9 @@ impl fmt::Display for Client {
 }
 
 impl AddressRange {
-    /// Whether `address` is within it; an IPv4 address within IPv6 counts as the former.
+    /// True if the range contains `address`. An IPv4 address within IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
-        masked(address.to_canonical(), self.prefix) == Some(self.network)
-            && self.network.is_ipv4() == address.to_canonical().is_ipv4()
+        self.0.contains(&address.to_canonical())
     }
 }
 
@@ -69,54 +67,35 @@ impl FromStr for AddressRange {
     type Err = AddressRangeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || AddressRangeError(text.to_owned());
+        let invalid = || AddressRangeError(text.to_owned());
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
-        let address: IpAddr = address.parse().map_err(|_| refused())?;
-        let whole = if address.is_ipv4() { 32 } else { 128 };
+        let address: IpAddr = address.parse().map_err(|_| invalid())?;
         let prefix: u8 = match prefix {
-            // Digits alone: the number's own reader would take a sign.
+            // Digits only: the parser of numbers would accept a sign.
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().map_err(|_| refused())?
+                digits.parse().map_err(|_| invalid())?
             }
-            Some(_) => return Err(refused()),
-            None => whole,
+            Some(_) => return Err(invalid()),
+            None => IpNet::from(address).max_prefix_len(),
         };
         let (address, prefix) = match address.to_canonical() {
-            // Clients are told apart by their IPv4 address, so that the block would hold none; a
-            // larger one is not all IPv4.
+            // A client within this block has its IPv4 address. A larger block is not all IPv4.
             canonical @ IpAddr::V4(_) if address.is_ipv6() => {
-                (canonical, prefix.checked_sub(96).ok_or_else(refused)?)
+                (canonical, prefix.checked_sub(96).ok_or_else(invalid)?)
             }
             _ => (address, prefix),
         };
-        let network = masked(address, prefix).ok_or_else(refused)?;
-        Ok(Self { network, prefix })
+        let block = IpNet::new(address, prefix).map_err(|_| invalid())?;
+        Ok(Self(block.trunc()))
     }
 }
 
 impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.network, self.prefix)
-    }
-}
-
-/// The first `prefix` bits of `address`; `None` when it has fewer.
-fn masked(address: IpAddr, prefix: u8) -> Option<IpAddr> {
-    let prefix = u32::from(prefix);
-    match address {
-        IpAddr::V4(address) => {
-            let rest = 32_u32.checked_sub(prefix)?;
-            let mask = u32::MAX.checked_shl(rest).unwrap_or(0);
-            Some(Ipv4Addr::from_bits(address.to_bits() & mask).into())
-        }
-        IpAddr::V6(address) => {
-            let rest = 128_u32.checked_sub(prefix)?;
-            let mask = u128::MAX.checked_shl(rest).unwrap_or(0);
-            Some(Ipv6Addr::from_bits(address.to_bits() & mask).into())
-        }
+        self.0.fmt(f)
     }
 }
 
@@ -134,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn a_range_holds_its_addresses_and_no_others() {
-        for (range, address, held) in [
+    fn a_range_contains_its_addresses_and_no_others() {
+        for (range, address, contained) in [
             ("10.0.0.0/8", "10.255.0.1", true),
             ("10.0.0.0/8", "11.0.0.1", false),
             ("10.1.2.3/8", "10.9.9.9", true),
@@ -160,14 +139,14 @@ mod tests {
             let parsed: AddressRange = range.parse().unwrap();
             assert_eq!(
                 parsed.contains(address.parse().unwrap()),
-                held,
+                contained,
                 "{range} {address}"
             );
         }
     }
 
     #[test]
-    fn what_is_no_range_is_refused() {
+    fn invalid_text_is_rejected() {
         for text in [
             "",
             "/8",

@@ -8,18 +8,18 @@ use std::str::FromStr;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MessageContent(Box<str>);
 
-/// Which characters a message may hold.
+/// The characters that a message may contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Charset {
     /// Any character that is not a control character; `\n` and `\t` are allowed.
     #[default]
     Text,
-    /// Letters and digits of any script, `_`, white space and `-.,!?;:()`: what the regular
-    /// expression `^[\w\s\-.,!?;:()]+$` takes, less the control characters.
+    /// Letters and digits of any script, `_`, white space and `-.,!?;:()`: the regular
+    /// expression `^[\w\s\-.,!?;:()]+$`, without the control characters.
     Strict,
 }
 
-/// The text is none of `text`, `strict`.
+/// A text is not the name of a charset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("one of: text, strict")]
 pub struct CharsetError;
@@ -27,9 +27,9 @@ pub struct CharsetError;
 /// The configured limits on the text of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentRules {
-    /// The most Unicode scalar values a trimmed message may have.
+    /// The most Unicode scalar values of a trimmed message.
     pub max_length: usize,
-    /// Which characters are allowed.
+    /// The allowed characters.
     pub charset: Charset,
 }
 
@@ -44,14 +44,14 @@ pub enum ContentError {
     TooLong {
         /// The configured limit.
         max: usize,
-        /// How many there are.
+        /// The actual length.
         actual: usize,
     },
     /// A control character other than `\n` and `\t` (Unicode category Cc).
-    #[error("a message holds no control character such as U+{:04X}", u32::from(*.0))]
+    #[error("a message contains no control character such as U+{:04X}", u32::from(*.0))]
     ControlCharacter(char),
     /// A character outside the strict set.
-    #[error("a message holds letters, digits, '_', white space and -.,!?;:() only, not {0:?}")]
+    #[error("a message contains letters, digits, '_', white space and -.,!?;:() only, not {0:?}")]
     OutsideCharset(char),
 }
 
@@ -77,13 +77,16 @@ impl Default for ContentRules {
 }
 
 impl ContentRules {
-    /// Says whether the trimmed `text` is a message; the first rule that it breaks otherwise.
+    /// Checks the trimmed `text`.
+    ///
+    /// # Errors
+    /// The first violated rule.
     pub fn check(&self, text: &str) -> Result<(), ContentError> {
         let text = text.trim();
         if text.is_empty() {
             return Err(ContentError::Empty);
         }
-        // A text of n bytes has at most n characters: most messages need no count.
+        // A text of n bytes has at most n characters: most messages are not counted.
         if text.len() > self.max_length {
             let actual = text.chars().count();
             if actual > self.max_length {
@@ -126,10 +129,8 @@ impl MessageContent {
         Ok(Self(Box::from(text.trim())))
     }
 
-    /// Takes back a text that a store had accepted under the rules of its day.
-    ///
-    /// Only stores call it: limits may have been lowered since the message was accepted, and it
-    /// stays readable.
+    /// A text that a store accepted under earlier rules. Only stores call it: the message stays
+    /// readable if the limits were lowered since.
     pub fn from_store(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
@@ -140,7 +141,7 @@ impl MessageContent {
     }
 }
 
-/// Prints the length alone, so that no log shows a message's text by accident.
+/// Prints the length only, so that no log shows a message's text by accident.
 impl fmt::Debug for MessageContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MessageContent({} bytes)", self.0.len())
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn surrounding_white_space_is_cut_and_inner_kept() {
+    fn surrounding_white_space_is_trimmed_and_inner_kept() {
         check(
             &ContentRules::default(),
             " \u{a0}a  b\n\tc \n",
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_refused_but_line_feed_and_tab() {
+    fn control_characters_are_rejected_but_line_feed_and_tab() {
         check(
             &ContentRules::default(),
             "a\0b",

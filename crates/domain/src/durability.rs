@@ -1,20 +1,20 @@
-//! How safe a message is once it is acknowledged.
+//! The durability of an acknowledged message.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What the store had reached when it acknowledged a message, from the weakest to the strongest.
+/// The guarantee at the time of the acknowledgement, from the weakest to the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Durability {
-    /// In a process's memory: a crash of that process loses it.
+    /// In the memory of a process: a crash of that process loses the message.
     Memory,
-    /// On stable storage (`fsync` came back): a crash or a power cut keeps it.
+    /// On stable storage (`fsync` returned): the message survives a crash or a power cut.
     Synced,
-    /// On at least one more node as well: the loss of one node keeps it.
+    /// On at least one more node: the message survives the loss of one node.
     Replicated,
 }
 
-/// The text is none of `memory`, `synced`, `replicated`.
+/// A text is not the name of a durability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("one of: memory, synced, replicated")]
 pub struct DurabilityError;

@@ -1,4 +1,4 @@
-//! What makes a retry recognisable: the client's key and a fingerprint of what it sent.
+//! The idempotency key and the fingerprint, by which a retry is recognised.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum IdempotencyKeyError {
     )]
     Length,
     /// A space, a control character or a character outside ASCII.
-    #[error("an idempotency key is made of visible ASCII characters")]
+    #[error("an idempotency key consists of visible ASCII characters")]
     Character,
 }
 
@@ -24,7 +24,7 @@ impl IdempotencyKey {
     /// The most characters; each is one byte.
     pub const MAX_LENGTH: usize = 255;
 
-    /// Takes `key` as it is.
+    /// Checks `key` and keeps it unchanged.
     pub fn parse(key: &str) -> Result<Self, IdempotencyKeyError> {
         if key.is_empty() || key.len() > Self::MAX_LENGTH {
             Err(IdempotencyKeyError::Length)
@@ -41,8 +41,8 @@ impl IdempotencyKey {
     }
 }
 
-/// A collision-resistant digest (SHA-256, FIPS 180-4) of what a request asks to store: equal
-/// fingerprints mean equal requests.
+/// A collision-resistant digest (SHA-256, FIPS 180-4) of the message in a request: equal fingerprints
+/// mean equal messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; Self::LENGTH]);
 

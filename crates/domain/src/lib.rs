@@ -1,7 +1,7 @@
-//! The values of Posthorn and the rules they keep.
+//! The values of Posthorn and their rules.
 //!
-//! Each value has private fields and one fallible constructor, so holding one means that its
-//! rules hold. Nothing here reads a clock, touches a network or knows a wire format.
+//! A value has private fields and one fallible constructor, so that every value satisfies its rules.
+//! Nothing here reads a clock, uses a network or knows a wire format.
 
 mod attributes;
 mod backoff;

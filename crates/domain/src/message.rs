@@ -1,33 +1,37 @@
 //! A message before and after it is stored.
 
-use crate::{Attributes, MessageContent, MessageId, Timestamp, Topic};
+use crate::attributes::Attributes;
+use crate::content::MessageContent;
+use crate::message_id::MessageId;
+use crate::timestamp::Timestamp;
+use crate::topic::Topic;
 
 /// A valid message that no store has accepted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
-    /// Where it goes.
+    /// The topic.
     pub topic: Topic,
-    /// Its text.
+    /// The text.
     pub content: MessageContent,
-    /// What else the sender said about it.
+    /// The sender's attributes.
     pub attributes: Attributes,
 }
 
-/// A stored message. It never changes; it can only be deleted or pruned.
+/// A stored message. It never changes; it is only deleted or pruned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its place in the order of its topic.
+    /// The id, which orders the messages of the topic.
     pub id: MessageId,
-    /// Where it was sent.
+    /// The topic.
     pub topic: Topic,
-    /// Its text.
+    /// The text.
     pub content: MessageContent,
-    /// What else the sender said about it.
+    /// The sender's attributes.
     pub attributes: Attributes,
 }
 
 impl NewMessage {
-    /// The message as the store accepted it.
+    /// The message with the id that the store assigned.
     pub fn accepted(self, id: MessageId) -> Message {
         let Self {
             topic,
@@ -44,7 +48,7 @@ impl NewMessage {
 }
 
 impl Message {
-    /// When the store accepted it, by the store's clock.
+    /// The time of acceptance, by the store's clock.
     pub fn processed_at(&self) -> Timestamp {
         self.id.timestamp()
     }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{Durability, MessageId, Timestamp, Topic};
+use crate::durability::Durability;
+use crate::message_id::MessageId;
+use crate::timestamp::Timestamp;
+use crate::topic::Topic;
 
 /// The acknowledgement of one stored message. A retry with the same idempotency key gets the first
 /// receipt again, field for field.

@@ -1,20 +1,20 @@
-//! What a token permits: scopes and patterns of topics.
+//! The permissions of a token: scopes and topic patterns.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Topic;
+use crate::topic::Topic;
 
 /// One permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Sending messages.
+    /// To send messages.
     Write,
-    /// Reading topics, messages and streams.
+    /// To read topics, messages and streams.
     Read,
-    /// Deleting messages.
+    /// To delete messages.
     Delete,
-    /// Revoking tokens.
+    /// To revoke tokens.
     Revoke,
 }
 
@@ -68,15 +68,15 @@ impl FromStr for Scope {
 }
 
 impl Scopes {
-    /// The scopes named in a list separated by spaces (RFC 6749, 3.3). Names of no scope are left
-    /// out: they permit nothing here.
+    /// The scopes in a list separated by spaces (RFC 6749, 3.3). Unknown names are ignored: they
+    /// permit nothing here.
     pub fn known_in(list: &str) -> Self {
         list.split(' ')
             .filter_map(|name| name.parse().ok())
             .collect()
     }
 
-    /// Whether `scope` is among them.
+    /// True if the set contains `scope`.
     pub const fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
     }
@@ -100,23 +100,23 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// Which topics: a name in which `*` stands for any characters, also for none.
+/// A topic name in which `*` matches any characters, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicPattern(Box<str>);
 
-/// Why a text is not a pattern of topics.
+/// Why a text is not a topic pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopicPatternError {
     /// No characters, or more than a topic may have.
     #[error("a pattern of topics has 1 to {} characters", Topic::MAX_LENGTH)]
     Length,
-    /// A character that no topic has, other than `*`.
+    /// A character that is neither `*` nor allowed in a topic.
     #[error("a pattern of topics is made of a-z, 0-9, '.', '_', '-' and '*'")]
     Character,
 }
 
 impl TopicPattern {
-    /// Takes `pattern` as it is.
+    /// Checks `pattern` and keeps it unchanged.
     pub fn parse(pattern: &str) -> Result<Self, TopicPatternError> {
         if pattern.is_empty() || pattern.len() > Topic::MAX_LENGTH {
             return Err(TopicPatternError::Length);
@@ -138,8 +138,8 @@ impl TopicPattern {
         &self.0
     }
 
-    /// Whether `topic` is one of them. The first and the last part are tied to the ends, and each
-    /// part between is looked for where the one before it ended, so that the time is linear.
+    /// True if the pattern matches `topic`. The first and the last part match the ends; each part
+    /// between is searched after the previous one, so that the time is linear.
     pub fn matches(&self, topic: &Topic) -> bool {
         let name = topic.as_str();
         let Some((first, rest)) = self.0.split_once('*') else {
@@ -154,7 +154,7 @@ impl TopicPattern {
         };
         for part in middle.split('*') {
             match name.split_once(part) {
-                // An empty part is found at once and takes nothing.
+                // An empty part matches at once and consumes nothing.
                 Some((_, after)) => name = after,
                 None => return false,
             }

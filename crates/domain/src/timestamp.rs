@@ -1,19 +1,19 @@
-//! A moment in time, to the millisecond.
+//! A time, to the millisecond.
 
 use std::time::Duration;
 
 /// Milliseconds since the Unix epoch, in UTC.
 ///
-/// Message ids carry 48 bits of it (until the year 10889), so larger values are cut to
+/// Message ids contain 48 bits of it (until the year 10889): larger values become
 /// [`Timestamp::MAX`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The latest moment that fits the 48-bit time part of a message id.
+    /// The latest time in the 48-bit time part of a message id.
     pub const MAX: Self = Self((1 << 48) - 1);
 
-    /// The moment `millis` milliseconds after the Unix epoch, at most [`Timestamp::MAX`].
+    /// The time `millis` milliseconds after the Unix epoch, at most [`Timestamp::MAX`].
     pub const fn from_millis(millis: u64) -> Self {
         if millis > Self::MAX.0 {
             Self::MAX
@@ -27,14 +27,14 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment `duration` later; stays at [`Timestamp::MAX`] instead of overflowing.
+    /// The time `duration` later; stops at [`Timestamp::MAX`] instead of overflowing.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// The moment `duration` earlier; stays at the Unix epoch instead of underflowing.
+    /// The time `duration` earlier; stops at the Unix epoch instead of underflowing.
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

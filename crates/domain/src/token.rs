@@ -1,4 +1,4 @@
-//! What identifies a token and its bearer.
+//! The id of a token and its subject.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub struct TokenId(Arc<str>);
 )]
 pub struct TokenIdError;
 
-/// Whom a token was issued to (`sub`, RFC 7519, 4.1.2): 1 to 128 visible ASCII characters. Cheap to
+/// The bearer that a token was issued to (`sub`, RFC 7519, 4.1.2): 1 to 128 visible ASCII characters. Cheap to
 /// clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(Arc<str>);
@@ -30,7 +30,7 @@ impl TokenId {
     /// The most characters; each is one byte.
     pub const MAX_LENGTH: usize = 64;
 
-    /// Takes `id` as it is.
+    /// Checks `id` and keeps it unchanged.
     pub fn parse(id: &str) -> Result<Self, TokenIdError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if (1..=Self::MAX_LENGTH).contains(&id.len()) && id.bytes().all(allowed) {
@@ -64,7 +64,7 @@ impl Subject {
     /// The most characters; each is one byte.
     pub const MAX_LENGTH: usize = 128;
 
-    /// Takes `subject` as it is.
+    /// Checks `subject` and keeps it unchanged.
     pub fn parse(subject: &str) -> Result<Self, SubjectError> {
         let is_visible = subject.bytes().all(|byte| byte.is_ascii_graphic());
         if (1..=Self::MAX_LENGTH).contains(&subject.len()) && is_visible {

@@ -16,17 +16,17 @@ pub enum TopicError {
     #[error("a topic has 1 to {} characters", Topic::MAX_LENGTH)]
     Length,
     /// A character outside `a-z`, `0-9`, `.`, `_`, `-`, or a first one outside `a-z`, `0-9`.
-    #[error("a topic is made of a-z, 0-9, '.', '_' and '-', and starts with a letter or a digit")]
+    #[error("a topic consists of a-z, 0-9, '.', '_' and '-', and starts with a letter or a digit")]
     Character,
 }
 
 impl Topic {
-    /// The most characters a topic name may have; each is one byte.
+    /// The most characters of a topic name; each is one byte.
     pub const MAX_LENGTH: usize = 64;
-    /// Where a message goes that names no topic.
+    /// The topic of messages that name none.
     pub const INBOX: &'static str = "inbox";
 
-    /// Takes `name` as it is: nothing is trimmed or folded to lower case.
+    /// Checks `name` and keeps it unchanged: it is neither trimmed nor lower-cased.
     pub fn parse(name: &str) -> Result<Self, TopicError> {
         if name.is_empty() || name.len() > Self::MAX_LENGTH {
             return Err(TopicError::Length);

@@ -1,21 +1,21 @@
-//! From the text of limits to the limits.
+//! The parser of limits.
 //!
-//! The grammar is that of flask-limiter, which takes it from the library `limits`, version 5
+//! The grammar is that of flask-limiter, which uses the library `limits`, version 5
 //! (`limits.util.parse_many`).
 
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::{Quota, QuotaLimits, QuotaUnit};
+use super::limit::{MAX_LIMITS, Quota, QuotaUnit};
 
-/// What a text of limits should have had at some place.
+/// The expectation at a position of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaExpected {
-    /// How many requests.
+    /// A number of requests.
     Count,
     /// `per` or `/`.
     Per,
-    /// How many units, or a unit.
+    /// A number of units, or a unit.
     MultipleOrUnit,
     /// A unit.
     Unit,
@@ -23,7 +23,7 @@ pub enum QuotaExpected {
     ShorterWindow,
     /// A separator or the end.
     End,
-    /// The end, because there are [`QuotaLimits::MAX_LENGTH`] limits.
+    /// The end, because there are as many limits as allowed.
     FewerLimits,
 }
 
@@ -31,20 +31,22 @@ pub enum QuotaExpected {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at character {position}: expected {expected}")]
 pub struct QuotaParseError {
-    /// The first character that does not fit, counted from 1; one past the last when the text ends
+    /// The first character that does not match, counted from 1; one past the last if the text ends
     /// too early.
     pub position: usize,
-    /// What would have fitted.
+    /// The expectation there.
     pub expected: QuotaExpected,
 }
 
-/// The text that is left, and how many characters went before it.
+/// A position in the text.
 struct Cursor<'a> {
+    /// The rest of the text.
     rest: &'a str,
+    /// The number of characters before the rest.
     read: usize,
 }
 
-pub(super) fn parse(text: &str) -> Result<QuotaLimits, QuotaParseError> {
+pub(super) fn parse(text: &str) -> Result<Vec<Quota>, QuotaParseError> {
     let mut cursor = Cursor {
         rest: text,
         read: 0,
@@ -52,13 +54,13 @@ pub(super) fn parse(text: &str) -> Result<QuotaLimits, QuotaParseError> {
     let mut quotas = Vec::new();
     loop {
         cursor.skip_spaces();
-        if quotas.len() == QuotaLimits::MAX_LENGTH {
+        if quotas.len() == MAX_LIMITS {
             return Err(cursor.expected(QuotaExpected::FewerLimits));
         }
         quotas.push(quota(&mut cursor)?);
         cursor.skip_spaces();
         if cursor.rest.is_empty() {
-            return Ok(QuotaLimits::of(quotas));
+            return Ok(quotas);
         }
         if !cursor.take_if(|character| matches!(character, ';' | ',' | '|')) {
             return Err(cursor.expected(QuotaExpected::End));
@@ -66,7 +68,7 @@ pub(super) fn parse(text: &str) -> Result<QuotaLimits, QuotaParseError> {
     }
 }
 
-/// One limit; the cursor stands at its first character.
+/// Parses one limit.
 fn quota(cursor: &mut Cursor<'_>) -> Result<Quota, QuotaParseError> {
     let count = cursor.number(QuotaExpected::Count)?;
     let count = count.ok_or_else(|| cursor.expected(QuotaExpected::Count))?;
@@ -117,20 +119,20 @@ impl Cursor<'_> {
         while self.take_if(char::is_whitespace) {}
     }
 
-    /// Takes `word`, which is of ASCII letters, in either case.
+    /// Consumes `word`, which consists of ASCII letters, in any case; returns true if it was next.
     fn take_word(&mut self, word: &str) -> bool {
         let Some((head, tail)) = self.rest.split_at_checked(word.len()) else {
             return false;
         };
-        let taken = head.eq_ignore_ascii_case(word);
-        if taken {
+        let matches = head.eq_ignore_ascii_case(word);
+        if matches {
             self.rest = tail;
             self.read += word.len();
         }
-        taken
+        matches
     }
 
-    /// A number from 1 to [`Quota::MAX_COUNT`], if a digit is next.
+    /// Consumes a number from 1 to [`Quota::MAX_COUNT`], if a digit is next.
     fn number(&mut self, expected: QuotaExpected) -> Result<Option<NonZeroU32>, QuotaParseError> {
         let begin = QuotaParseError {
             position: self.read + 1,
@@ -160,16 +162,16 @@ impl fmt::Display for QuotaExpected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let max = Quota::MAX_COUNT;
         match self {
-            Self::Count => write!(f, "how many requests, a number from 1 to {max}"),
+            Self::Count => write!(f, "a number of requests from 1 to {max}"),
             Self::Per => f.write_str("`per` or `/`"),
             Self::MultipleOrUnit => write!(
                 f,
-                "second, minute, hour, day, month or year, or how many of them, from 1 to {max}"
+                "second, minute, hour, day, month or year, or a number of them from 1 to {max}"
             ),
             Self::Unit => f.write_str("second, minute, hour, day, month or year"),
             Self::ShorterWindow => f.write_str("a window of ten years at most"),
             Self::End => f.write_str("`;` or the end"),
-            Self::FewerLimits => write!(f, "the end after {} limits", QuotaLimits::MAX_LENGTH),
+            Self::FewerLimits => write!(f, "the end after {MAX_LIMITS} limits"),
         }
     }
 }

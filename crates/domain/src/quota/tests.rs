@@ -1,5 +1,7 @@
 //! The grammar and the rules of limits.
 
+use std::time::Duration;
+
 use super::*;
 
 #[track_caller]

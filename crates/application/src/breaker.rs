@@ -1,4 +1,4 @@
-//! A circuit breaker: stops asking a dependency that is away, and finds out when it is back.
+//! A circuit breaker: stops calling an unavailable dependency, and detects when it is available.
 //!
 //! Source of the pattern: M. Nygard, "Release It!", 2nd edition, chapter 5.
 
@@ -11,16 +11,16 @@ use posthorn_domain::Backoff;
 use crate::ports::clock::Clock;
 use crate::ports::dependency::{Dependency, DependencyError, DependencyObserver};
 
-/// When the breaker opens and how it probes.
+/// When the breaker opens, and how it checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// How many transient failures in a row open it; at least 1.
+    /// The consecutive transient failures that open it; at least 1.
     pub failure_threshold: u32,
-    /// How often a closed breaker's dependency is looked at.
+    /// The time between two checks while closed.
     pub watch_interval: Duration,
-    /// The first wait between probes while open.
+    /// The first wait between checks while open.
     pub backoff_base: Duration,
-    /// The longest wait between probes while open.
+    /// The longest wait between checks while open.
     pub backoff_max: Duration,
 }
 
@@ -35,21 +35,20 @@ impl Default for BreakerSettings {
     }
 }
 
-/// How long a breaker has to stay closed for its next opening to be probed at once.
+/// A breaker that was closed for this long checks at once when it opens.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// Whether the dependency is asked.
+/// The state of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
-    /// It is asked.
+    /// The dependency is called.
     Closed,
-    /// It is not asked; only probes look for it.
+    /// The dependency is not called, only checked.
     Open,
 }
 
-/// Guards one dependency. Shared by all that use it, so that one failure spares the others.
-///
-/// Each change of state is logged once and told to the observer once.
+/// Guards one dependency. All its users share the breaker, so that the failures of one spare the
+/// others. Each change of state is logged and reported to the observer once.
 pub struct Breaker {
     name: &'static str,
     settings: BreakerSettings,
@@ -59,7 +58,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A closed breaker for the dependency called `name`; the observer is told that it is up.
+    /// A closed breaker for the dependency called `name`; reports to the observer that it is up.
     pub fn new(
         name: &'static str,
         settings: BreakerSettings,
@@ -89,7 +88,7 @@ impl Breaker {
         }
     }
 
-    /// Notes that the dependency answered a call. It does not close an open breaker: probes do.
+    /// Records a successful call. Only a check closes an open breaker.
     pub fn succeeded(&self) {
         // A plain load first: the counter is almost always zero and its cache line stays shared.
         if self.failures.load(Ordering::Relaxed) != 0 {
@@ -97,7 +96,7 @@ impl Breaker {
         }
     }
 
-    /// Notes a transient failure of a call; opens the breaker at the threshold.
+    /// Records a transient failure of a call; opens the breaker at the threshold.
     pub fn failed(&self, reason: &dyn std::fmt::Display) {
         let failures = self
             .failures
@@ -108,7 +107,7 @@ impl Breaker {
         }
     }
 
-    /// Opens the breaker now, whatever was counted.
+    /// Opens the breaker, whatever the number of failures.
     pub fn open(&self, reason: &dyn std::fmt::Display) {
         if !self.open.swap(true, Ordering::AcqRel) {
             tracing::warn!(dependency = self.name, %reason, "dependency lost, falling back");
@@ -168,12 +167,12 @@ impl Breaker {
         }
     }
 
-    /// Waits for `duration`, but no longer than the first back-off once the breaker opens: a loss
-    /// that a request noticed is probed at once, not at the end of a long watch interval.
+    /// Waits for `duration`, or at most for the first back-off once the state changes: a loss that a
+    /// request detects is checked at once, not at the end of a long watch interval.
     async fn wait(&self, duration: Duration, clock: &dyn Clock) {
-        let was = self.state();
+        let before = self.state();
         let mut rest = duration;
-        while !rest.is_zero() && self.state() == was {
+        while !rest.is_zero() && self.state() == before {
             let step = rest.min(self.settings.backoff_base);
             clock.sleep(step).await;
             rest = rest.saturating_sub(step);

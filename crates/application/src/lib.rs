@@ -1,7 +1,7 @@
 //! The use cases of Posthorn and the ports they own.
 //!
-//! A port is a small trait whose doc comment is its contract; adapters implement it, and the
-//! binary chooses which. Nothing here knows a runtime, a transport or a storage engine.
+//! A port is a small trait whose doc comment is its contract. Adapters implement the ports, and the
+//! binary selects them. Nothing here knows a runtime, a transport or a storage engine.
 
 mod access;
 mod breaker;

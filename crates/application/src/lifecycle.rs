@@ -1,21 +1,21 @@
-//! Where the process is in its life, for probes and for the drain.
+//! The phase of the process, for probes and for the drain.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A phase of the process's life; they only go forward.
+/// A phase of the process. Phases only advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Not ready for traffic yet.
     Starting,
     /// Serving.
     Ready,
-    /// Told to stop: serving what comes, asking for no more.
+    /// Asked to stop: still serving, not ready for more traffic.
     Draining,
-    /// Listeners closed: finishing what is in flight, ending streams.
+    /// Listeners closed: finishing requests in flight, ending streams.
     Stopping,
 }
 
-/// The current phase, shared by everything that must know.
+/// The shared current phase.
 #[derive(Debug, Default)]
 pub struct Lifecycle(AtomicU8);
 
@@ -35,7 +35,7 @@ impl Lifecycle {
         }
     }
 
-    /// Goes forward to `phase`; a step back changes nothing.
+    /// Advances to `phase`; an earlier phase changes nothing.
     pub fn advance(&self, phase: Phase) {
         let number = match phase {
             Phase::Starting => 0,

@@ -1,4 +1,4 @@
-//! The ports: what the use cases need from the outside.
+//! The ports: the interfaces that the use cases need.
 
 pub(crate) mod backend_error;
 pub(crate) mod cache;

@@ -1,4 +1,4 @@
-//! A quota counter that is one of several which know nothing of each other.
+//! A quota counter that is one of several independent ones.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::ports::backend_error::BackendError;
 use crate::ports::quota_counter::{QuotaCounter, QuotaDecision, QuotaKey};
 
 /// Gives each of `replicas` processes an equal share of every limit, so that all of them together
-/// stay within it although each counts alone.
+/// stay within the limit although each counts alone.
 pub struct ReplicaShare {
     inner: Arc<dyn QuotaCounter>,
     replicas: NonZeroU32,

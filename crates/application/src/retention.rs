@@ -1,4 +1,4 @@
-//! Removing what the retention policy no longer keeps, in the background.
+//! Retention: removes messages outside the policy, in the background.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::ports::clock::Clock;
 use crate::ports::message_store::{MessageStore, RetentionPolicy, StoreError};
 
-/// What is kept, and how the work is cut up.
+/// The policy, and the division of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetentionSettings {
-    /// What is kept, per topic.
+    /// The policy, per topic.
     pub policy: RetentionPolicy,
     /// The wait between rounds.
     pub interval: Duration,
-    /// About how many messages one step removes, so that it never holds up an append for long.
+    /// The most messages of one step, about, so that a step never blocks appends for long.
     pub budget: usize,
     /// The wait between the steps of a round.
     pub pause: Duration,
@@ -27,7 +27,7 @@ pub struct RetentionService {
 }
 
 impl RetentionService {
-    /// Prunes `store` as `settings` say.
+    /// Prunes `store` by `settings`.
     pub fn new(
         store: Arc<dyn MessageStore>,
         clock: Arc<dyn Clock>,
@@ -40,7 +40,7 @@ impl RetentionService {
         }
     }
 
-    /// Prunes for ever. The binary runs one for each process; several at once do no harm.
+    /// Prunes for ever. The binary runs one per process; several processes may prune one store.
     pub async fn run(&self) {
         let mut failing = false;
         loop {
@@ -61,7 +61,7 @@ impl RetentionService {
         }
     }
 
-    /// Prunes until the policy is met; gives the number of messages removed.
+    /// Prunes until the policy is met; returns the number of removed messages.
     pub async fn round(&self) -> Result<u64, StoreError> {
         let mut removed = 0_u64;
         loop {

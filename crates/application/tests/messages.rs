@@ -162,7 +162,7 @@ async fn a_follower_without_a_place_hears_of_what_comes_after_it_only() {
     let setup = setup();
     let ids = setup.send_all(&["a", "b"]).await;
     let mut follow = setup.follow(None).await;
-    assert_eq!(follow.cursor(), ids[1]);
+    assert_eq!(follow.position(), ids[1]);
     setup.send_all(&["c"]).await;
     assert_eq!(texts(&mut follow).await, ["c"]);
 }
@@ -184,8 +184,8 @@ async fn a_follower_of_an_emptied_topic_comes_back_without_a_gap() {
 /// A follower of the empty topic starts at `place`, and hears from there of `text` alone.
 async fn comes_back_without_a_gap(setup: &Setup, place: MessageId, text: &str) {
     let mut from_now = setup.follow(None).await;
-    assert_eq!(from_now.cursor(), place);
-    let mut back = setup.follow(Some(from_now.cursor())).await;
+    assert_eq!(from_now.position(), place);
+    let mut back = setup.follow(Some(from_now.position())).await;
     let heard = back.next();
     tokio::select! {
         biased;
@@ -205,7 +205,7 @@ async fn what_is_pruned_while_a_follower_from_now_is_away_is_a_gap() {
     setup.send_all(&["a"]).await;
     setup.clock.advance(Duration::from_hours(2));
     setup.prune_to(10).await;
-    let place = setup.follow(None).await.cursor();
+    let place = setup.follow(None).await.position();
     let ids = setup.send_all(&["b", "c"]).await;
     setup.prune_to(1).await;
     let mut back = setup.follow(Some(place)).await;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_application::Cache;
 
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
 /// A TTL that no case outlasts.
 const LONG: Duration = Duration::from_hours(24);

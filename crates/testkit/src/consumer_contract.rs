@@ -22,7 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use posthorn_application::ConsumerStore;
 
-use crate::StoreHarness;
+use crate::store_contract::StoreHarness;
 
 /// A fresh, empty store with consumers for one case.
 #[async_trait]
@@ -171,7 +171,7 @@ macro_rules! consumer_model_tests {
     (cases = $cases:expr, $harness:expr) => {
         #[test]
         fn the_consumers_behave_as_their_model() {
-            $crate::consumer_model::check($cases, async || $harness);
+            $crate::consumer_model::run::check($cases, async || $harness);
         }
     };
 }

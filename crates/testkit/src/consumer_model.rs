@@ -4,7 +4,7 @@
 //! the length of a list.
 
 mod operations;
-mod run;
+pub mod run;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,8 +15,6 @@ use posthorn_application::{
 use posthorn_domain::{
     Attempt, ConsumerSettings, FailureReason, LeaseNonce, LeaseToken, MessageId, Timestamp,
 };
-
-pub use run::check;
 
 /// A topic: the ids that it holds.
 #[derive(Debug, Default)]

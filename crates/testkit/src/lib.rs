@@ -1,6 +1,6 @@
 //! Fakes, contract suites and real servers for tests.
 //!
-//! Everything here panics with a clear text when a test cannot go on: that is how a test fails.
+//! Everything here panics with a clear text if a test cannot continue: that is how a test fails.
 
 #![expect(
     clippy::unwrap_used,
@@ -40,4 +40,4 @@ pub use redis::sentinel::RedisSentinel;
 pub use redis::server::RedisServer;
 pub use revocation_list_contract::RevocationListHarness;
 pub use store_contract::{StoreHarness, run_case};
-pub use store_model::{Operation, Place, StoreModel, check_model, operations, run_model};
+pub use store_model::run::check_model;

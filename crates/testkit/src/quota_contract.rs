@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use posthorn_application::{QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope};
 use posthorn_domain::{Client, QuotaLimits, QuotaRule, QuotaStrategy};
 
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
 /// A fresh counter for one case.
 #[async_trait]

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use posthorn_application::{Clock, MAX_REVOCATION_DELAY, RevocationList};
 use posthorn_domain::TokenId;
 
-use crate::{FakeClock, eventually};
+use crate::eventually::eventually;
+use crate::fake_clock::FakeClock;
 
 /// A fresh, empty list for one case.
 #[async_trait]

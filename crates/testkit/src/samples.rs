@@ -9,7 +9,7 @@ use posthorn_domain::{
     Subject, TokenId, Topic, TopicPattern,
 };
 
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
 /// The name of the instance in sample appends.
 pub const INSTANCE: &str = "test-pod";

@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_application::MessageStore;
 
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
 /// How long one case may take.
 const PATIENCE: Duration = Duration::from_mins(1);

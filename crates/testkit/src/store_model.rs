@@ -1,7 +1,7 @@
-//! A store so simple that it is plainly right, and the comparison of real stores with it.
+//! A model of the store, simple enough to be correct, and the comparison of stores with it.
 
 mod operations;
-mod run;
+pub(crate) mod run;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,18 +13,15 @@ use posthorn_application::{
 };
 use posthorn_domain::{Fingerprint, IdempotencyKey, Message, MessageId, Receipt, Timestamp, Topic};
 
-pub use operations::{Operation, Place, operations};
-pub use run::{check_model, run_model};
-
-/// What a `MessageStore` holds, as a list per topic. It gives no ids: it is told them.
+/// The state of a `MessageStore`, as a list per topic. It assigns no ids: the caller passes them.
 #[derive(Debug, Default)]
-pub struct StoreModel {
-    topics: BTreeMap<Topic, TopicModel>,
-    keys: HashMap<(Topic, IdempotencyKey), KeyModel>,
+pub(crate) struct StoreModel {
+    topics: BTreeMap<Topic, StoredTopic>,
+    keys: HashMap<(Topic, IdempotencyKey), StoredKey>,
 }
 
 #[derive(Debug, Default)]
-struct TopicModel {
+struct StoredTopic {
     /// In the order of their ids.
     messages: Vec<Arc<Message>>,
     /// The greatest id that retention removed.
@@ -32,19 +29,19 @@ struct TopicModel {
 }
 
 #[derive(Debug)]
-struct KeyModel {
+struct StoredKey {
     fingerprint: Fingerprint,
     receipt: Receipt,
-    /// When it is forgotten, on the scale of `Clock::monotonic`.
+    /// On the scale of `Clock::monotonic`.
     expires: Duration,
 }
 
 impl StoreModel {
-    /// The receipt that a retry gets; `None` when the key is new or forgotten at `monotonic`.
+    /// The receipt of a retry; `None` if the key is new or has expired at `monotonic`.
     ///
     /// # Errors
-    /// [`AppendError::KeyReused`] when the key stands for something else.
-    pub fn replay(
+    /// [`AppendError::KeyReused`] if the key was used for another message.
+    pub(crate) fn replay(
         &self,
         topic: &Topic,
         idempotency: &Idempotency,
@@ -60,11 +57,11 @@ impl StoreModel {
         }
     }
 
-    /// Stores a message, and the receipt under its key if it has one.
+    /// Stores a message, and the receipt under its key if there is one.
     ///
     /// # Panics
-    /// When the id is not greater than every id given to the topic before.
-    pub fn record(
+    /// If the id is not greater than every earlier id of the topic.
+    pub(crate) fn record(
         &mut self,
         message: Arc<Message>,
         receipt: &Receipt,
@@ -78,7 +75,7 @@ impl StoreModel {
         }) = idempotency
         {
             let expires = monotonic.saturating_add(ttl);
-            let known = KeyModel {
+            let known = StoredKey {
                 fingerprint,
                 receipt: receipt.clone(),
                 expires,
@@ -96,15 +93,15 @@ impl StoreModel {
     }
 
     /// The message `id` of `topic`.
-    pub fn get(&self, topic: &Topic, id: MessageId) -> Option<Arc<Message>> {
+    pub(crate) fn get(&self, topic: &Topic, id: MessageId) -> Option<Arc<Message>> {
         self.messages(topic)
             .iter()
             .find(|message| message.id == id)
             .map(Arc::clone)
     }
 
-    /// Removes the message `id` of `topic`; says whether it was held.
-    pub fn delete(&mut self, topic: &Topic, id: MessageId) -> bool {
+    /// Removes the message `id` of `topic`; returns true if it existed.
+    pub(crate) fn delete(&mut self, topic: &Topic, id: MessageId) -> bool {
         let Some(topic) = self.topics.get_mut(topic) else {
             return false;
         };
@@ -113,8 +110,8 @@ impl StoreModel {
         topic.messages.len() < before
     }
 
-    /// A page, by the words of the contract.
-    pub fn page(&self, topic: &Topic, PageRequest { anchor, limit }: PageRequest) -> Page {
+    /// A page, as the contract defines it.
+    pub(crate) fn page(&self, topic: &Topic, PageRequest { anchor, limit }: PageRequest) -> Page {
         let is_older = |message: &Arc<Message>| match anchor {
             Anchor::Oldest => false,
             Anchor::Newest => true,
@@ -146,8 +143,8 @@ impl StoreModel {
         }
     }
 
-    /// The topics that hold a message.
-    pub fn topics(&self, request: &TopicRequest) -> TopicPage {
+    /// The topics with a message.
+    pub(crate) fn topics(&self, request: &TopicRequest) -> TopicPage {
         let summaries = self.topics.iter().filter_map(|(topic, held)| {
             let (first, last) = (held.messages.first()?.id, held.messages.last()?.id);
             let count = u64::try_from(held.messages.len()).unwrap_or(u64::MAX);
@@ -166,8 +163,13 @@ impl StoreModel {
         TopicPage { topics, has_more }
     }
 
-    /// Removes at most `budget` messages that `policy` does not keep at `now`.
-    pub fn prune(&mut self, policy: &RetentionPolicy, now: Timestamp, budget: usize) -> Pruned {
+    /// Removes at most `budget` messages outside `policy` at `now`.
+    pub(crate) fn prune(
+        &mut self,
+        policy: &RetentionPolicy,
+        now: Timestamp,
+        budget: usize,
+    ) -> Pruned {
         let oldest_kept = now.saturating_sub(policy.max_age);
         let max_count = usize::try_from(policy.max_count).unwrap_or(usize::MAX);
         let mut left = budget;

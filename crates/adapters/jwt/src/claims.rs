@@ -1,4 +1,4 @@
-//! The claims of a token as they are written, and their rules.
+//! The claims of a token on the wire, and their rules.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use posthorn_domain::{Scopes, Timestamp, TopicPattern};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
-/// What tokens are issued for (RFC 7519, 4.1.3).
+/// The audience of issued tokens (RFC 7519, 4.1.3).
 pub(crate) const AUDIENCE: &str = "posthorn";
 
-/// The claims on the wire. Times are seconds since the Unix epoch. Other claims are left alone.
+/// The claims on the wire. Times are seconds since the Unix epoch. Other claims are ignored.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct WireClaims {
     pub(crate) sub: Option<String>,
     /// Names separated by spaces (RFC 8693, 4.2).
     #[serde(default)]
     pub(crate) scope: String,
-    /// None permits no topic.
+    /// An empty list permits no topic.
     #[serde(default)]
     pub(crate) topics: Vec<String>,
     pub(crate) jti: Option<String>,
@@ -28,16 +28,16 @@ pub(crate) struct WireClaims {
     pub(crate) nbf: Option<Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) iat: Option<Number>,
-    /// A text or a list of them.
+    /// A string or a list of strings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) aud: Option<Value>,
 }
 
 impl WireClaims {
-    /// The claims by their rules, at `now`.
+    /// Checks the claims at `now`.
     pub(crate) fn check(&self, now: Timestamp) -> Result<Claims, TokenError> {
-        let claims = self.read()?;
-        if now >= claims.taken_until() {
+        let claims = self.parse()?;
+        if now >= claims.valid_until() {
             return Err(TokenError::Expired);
         }
         let latest = now
@@ -46,9 +46,9 @@ impl WireClaims {
         if claims.expires_at > latest {
             return Err(TokenError::TooLongLived);
         }
-        if let Some(begin) = &self.nbf {
-            let begin = moment(begin).ok_or(TokenError::Claim("nbf"))?;
-            if begin > now.saturating_add(TOKEN_LEEWAY) {
+        if let Some(start) = &self.nbf {
+            let start = timestamp(start).ok_or(TokenError::Claim("nbf"))?;
+            if start > now.saturating_add(TOKEN_LEEWAY) {
                 return Err(TokenError::NotYet);
             }
         }
@@ -58,8 +58,8 @@ impl WireClaims {
         Ok(claims)
     }
 
-    /// The claims, whatever the time.
-    pub(crate) fn read(&self) -> Result<Claims, TokenError> {
+    /// Parses the claims, whatever the time.
+    pub(crate) fn parse(&self) -> Result<Claims, TokenError> {
         if self.topics.len() > MAX_TOKEN_TOPICS {
             return Err(TokenError::Claim("topics"));
         }
@@ -75,14 +75,14 @@ impl WireClaims {
             expires_at: self
                 .exp
                 .as_ref()
-                .and_then(moment)
+                .and_then(timestamp)
                 .ok_or(TokenError::Claim("exp"))?,
         })
     }
 }
 
-/// A `NumericDate` (RFC 7519, 2), which need not be whole.
-fn moment(date: &Number) -> Option<Timestamp> {
+/// A `NumericDate` (RFC 7519, 2), which may have a fraction.
+fn timestamp(date: &Number) -> Option<Timestamp> {
     let since_epoch = match date.as_u64() {
         Some(seconds) => Duration::from_secs(seconds),
         None => Duration::try_from_secs_f64(date.as_f64()?).ok()?,
@@ -92,7 +92,7 @@ fn moment(date: &Number) -> Option<Timestamp> {
 
 fn is_ours(audience: &Value) -> bool {
     match audience {
-        Value::Array(list) => list.iter().any(|one| one == AUDIENCE),
-        one => one == AUDIENCE,
+        Value::Array(list) => list.iter().any(|audience| audience == AUDIENCE),
+        audience => audience == AUDIENCE,
     }
 }

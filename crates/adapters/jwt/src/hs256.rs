@@ -1,7 +1,6 @@
-//! The one algorithm, as the token library asks for it.
+//! The crypto provider of jsonwebtoken, with HS256 only.
 //!
-//! The library's own set of algorithms would bring RSA and elliptic curves into the binary, which
-//! nothing here may ever use.
+//! Its own provider would add RSA and elliptic curves to the binary, which must never be used.
 
 use hmac::{Hmac, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -14,25 +13,31 @@ use signature::{Error, Signer, Verifier};
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,
-    // JSON Web Keys are never made or read.
+    // JSON Web Keys are not used.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
 struct Hs256(Hmac<Sha256>);
 
-/// Makes the library use this algorithm.
+/// Installs the provider.
 pub(crate) fn install() {
-    // Only the first call installs it; the later ones find it there.
+    // Only the first call installs it; later calls have no effect.
     let _ = PROVIDER.install_default();
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the library's signature")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature of jsonwebtoken"
+)]
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     let mac = mac(*algorithm, key.family(), key.as_bytes())?;
     Ok(Box::new(mac))
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the library's signature")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature of jsonwebtoken"
+)]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let mac = mac(*algorithm, key.family(), key.try_get_as_bytes()?)?;
     Ok(Box::new(mac))

@@ -1,4 +1,4 @@
-//! Issuing and checking tokens with the configured keys.
+//! Issues and verifies tokens with the configured keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use serde_json::{Number, Value};
 use crate::claims::{AUDIENCE, WireClaims};
 use crate::hs256;
 
-/// Signs with one key; checks against it and, during a rotation, against the one before.
+/// Signs with one key, and verifies with that key and, during a rotation, the previous one.
 pub struct JwtTokens {
     signing: EncodingKey,
-    /// The key that signs, then the one before.
+    /// The signing key, then the previous one.
     verifying: Vec<DecodingKey>,
     clock: Arc<dyn Clock>,
 }
@@ -26,25 +26,25 @@ pub struct JwtTokens {
 /// A token to issue.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// Its id, which no other token may have.
+    /// The id, which must be unique.
     pub id: TokenId,
-    /// Whom it is for.
+    /// The bearer.
     pub subject: Subject,
-    /// What it permits.
+    /// The permitted actions.
     pub scopes: Scopes,
-    /// On which topics.
+    /// The permitted topics.
     pub topics: Vec<TopicPattern>,
-    /// For how long, from now on; rounded up to whole seconds.
+    /// The lifetime from now, rounded up to whole seconds.
     pub ttl: Duration,
 }
 
-/// Why a token was not issued.
+/// Why a token cannot be issued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
-    /// It would end at once, or could not be revocable to its end.
+    /// It would expire at once, or could not be revoked until its expiry.
     #[error("a token lives from 1 second to {} days", MAX_TOKEN_LIFETIME.as_secs() / 86_400)]
     Lifetime,
-    /// It would be longer than servers take, or has too many patterns.
+    /// It would be longer than verifiers accept, or has too many topic patterns.
     #[error(
         "the token would be longer than {MAX_TOKEN_BYTES} bytes or have more than \
          {MAX_TOKEN_TOPICS} patterns of topics"
@@ -56,7 +56,7 @@ pub enum IssueError {
 }
 
 impl JwtTokens {
-    /// Signs with `key`; also takes what `previous` signed.
+    /// Signs with `key`; also accepts tokens signed with `previous`.
     pub fn new(key: &SecretString, previous: Option<&SecretString>, clock: Arc<dyn Clock>) -> Self {
         hs256::install();
         let keys = [Some(key), previous].into_iter().flatten();
@@ -69,10 +69,10 @@ impl JwtTokens {
         }
     }
 
-    /// A signed token.
+    /// Issues a signed token.
     ///
     /// # Errors
-    /// It would not be taken.
+    /// No verifier would accept it.
     pub fn issue(&self, token: &NewToken) -> Result<String, IssueError> {
         let seconds = token.ttl.as_secs() + u64::from(token.ttl.subsec_nanos() > 0);
         if !(1..=MAX_TOKEN_LIFETIME.as_secs()).contains(&seconds) {
@@ -99,20 +99,20 @@ impl JwtTokens {
         Ok(text)
     }
 
-    /// The claims of a text that one of the keys has signed.
-    fn signed(&self, token: &str) -> Result<WireClaims, TokenError> {
+    /// The claims of a token that was signed with one of the keys.
+    fn verify_signature(&self, token: &str) -> Result<WireClaims, TokenError> {
         let mut validation = Validation::new(Algorithm::HS256);
-        // The library would ask the system's clock; times and audience are checked by `claims`.
+        // jsonwebtoken would read the system's clock; `claims` checks times and audience.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
         let mut outcome = Err(TokenError::Signature);
         for key in &self.verifying {
             outcome = match jsonwebtoken::decode::<WireClaims>(token, key, &validation) {
-                // An extension that has to be understood is not (RFC 7515, 4.1.11).
+                // A critical extension that is not supported (RFC 7515, 4.1.11).
                 Ok(data) if data.header.crit.is_some() => Err(TokenError::Malformed),
                 Ok(data) => Ok(data.claims),
-                Err(error) => Err(refusal(token, error.kind())),
+                Err(error) => Err(token_error(token, error.kind())),
             };
             if outcome.as_ref().err() != Some(&TokenError::Signature) {
                 break;
@@ -127,29 +127,28 @@ impl TokenVerifier for JwtTokens {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
         }
-        self.signed(token)?.check(self.clock.now())
+        self.verify_signature(token)?.check(self.clock.now())
     }
 }
 
-/// What a text says of itself, its signature not checked: to show it, never to trust it.
+/// The claims of a token without verifying its signature: to print them, never to trust them.
 ///
 /// # Errors
-/// It is no token, or a claim breaks its rule.
+/// The text is not a token, or a claim is invalid.
 pub fn peek(token: &str) -> Result<Claims, TokenError> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(TokenError::TooLong);
     }
     let claims = jsonwebtoken::dangerous::insecure_decode_claims::<WireClaims>(token);
-    claims.map_err(|_| TokenError::Malformed)?.read()
+    claims.map_err(|_| TokenError::Malformed)?.parse()
 }
 
-/// What the library's error means. Its text may hold parts of the token, so that it goes no
-/// further.
-fn refusal(token: &str, error: &ErrorKind) -> TokenError {
+/// Maps an error of jsonwebtoken. Its text may contain parts of the token and is dropped.
+fn token_error(token: &str, error: &ErrorKind) -> TokenError {
     match error {
         ErrorKind::InvalidSignature => TokenError::Signature,
         ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => TokenError::Algorithm,
-        // The library knows no `none`: it cannot read a header that names it, or names nothing.
+        // jsonwebtoken has no algorithm `none`: it cannot parse a header that names it or no algorithm.
         ErrorKind::Json(error)
             if error.is_data() && jsonwebtoken::decode_header(token).is_err() =>
         {

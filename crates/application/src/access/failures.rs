@@ -1,4 +1,4 @@
-//! How often one client may show tokens that are refused.
+//! The limit on the rejected tokens of one client.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use posthorn_domain::{Client, QuotaRule};
 
 use crate::ports::quota_counter::{QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope};
 
-/// What failures are counted as.
+/// The scope of the quota.
 const SCOPE: QuotaScope = QuotaScope {
     class: QuotaClass::Default,
     route: "auth-failures",
 };
 
-/// Counts each client's failures.
+/// Counts the rejected tokens of each client.
 pub struct FailureLimit {
     counter: Arc<dyn QuotaCounter>,
     /// No limit when `None`.
@@ -21,12 +21,13 @@ pub struct FailureLimit {
 }
 
 impl FailureLimit {
-    /// Counts with `counter`, which has to be bounded, up to the limits of `rule`, if there is one.
+    /// Counts with `counter`, which must be bounded, against the limits of `rule`, if there is one.
     pub fn new(counter: Arc<dyn QuotaCounter>, rule: Option<QuotaRule>) -> Self {
         Self { counter, rule }
     }
 
-    /// Counts one failure of the client at `address`; gives the decision when it made too many. Who cannot be counted is not made to wait: it is refused anyway.
+    /// Counts one rejected token of the client at `address`; returns the decision if it exceeds the
+    /// limit. If counting fails, the client is not throttled: its token is rejected anyway.
     pub(super) async fn count(&self, address: IpAddr) -> Option<QuotaDecision> {
         let rule = self.rule.as_ref()?;
         let key = QuotaKey {

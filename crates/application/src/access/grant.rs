@@ -1,28 +1,28 @@
-//! What a request was granted.
+//! The permission of a request.
 
 use std::sync::Arc;
 
 use posthorn_domain::{Scope, Topic};
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::ports::token_verifier::Claims;
 
-/// Permission to go on, by a token or without one. Cheap to clone.
+/// The permission of an accepted request, with or without a token. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     claims: Option<Arc<Claims>>,
-    /// The scope that was needed; what the token says of topics counts only then.
+    /// The needed scope; without one, the token's topics do not matter.
     needed: Option<Scope>,
 }
 
 impl Grant {
-    /// For who showed no token and needs none.
+    /// For a request without a token that needs none.
     pub const ANONYMOUS: Self = Self {
         claims: None,
         needed: None,
     };
 
-    /// For the bearer of a valid token, where `needed` is needed.
+    /// For a request with a valid token that needs this scope.
     pub(super) fn of(claims: Claims, needed: Option<Scope>) -> Result<Self, Refusal> {
         match needed {
             Some(scope) if !claims.scopes.contains(scope) => Err(Refusal::Scope(scope)),
@@ -33,12 +33,12 @@ impl Grant {
         }
     }
 
-    /// The token's claims, if one was shown.
+    /// The claims of the token, if there is one.
     pub fn claims(&self) -> Option<&Claims> {
         self.claims.as_deref()
     }
 
-    /// Whether every topic is permitted, so that none has to be asked for.
+    /// True if every topic is permitted, so that no topic needs a check.
     pub fn covers_all(&self) -> bool {
         self.needed.is_none()
             || self.claims.as_ref().is_some_and(|claims| {
@@ -47,7 +47,7 @@ impl Grant {
             })
     }
 
-    /// Whether `topic` is permitted.
+    /// True if `topic` is permitted.
     pub fn covers(&self, topic: &Topic) -> bool {
         self.check_topic(topic).is_ok()
     }
@@ -55,7 +55,7 @@ impl Grant {
     /// As [`Grant::covers`].
     ///
     /// # Errors
-    /// The token permits what was asked for, on other topics.
+    /// The token permits the action, on other topics.
     pub fn check_topic(&self, topic: &Topic) -> Result<(), Refusal> {
         match (&self.claims, self.needed) {
             (Some(claims), Some(scope)) if !claims.covers(topic) => {

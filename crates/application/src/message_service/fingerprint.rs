@@ -1,11 +1,11 @@
-//! The fingerprint by which a retry is told from another request under the same key.
+//! The fingerprint, which distinguishes a retry from another request with the same key.
 
 use posthorn_domain::{Fingerprint, NewMessage};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 (FIPS 180-4) over what the request asks to store: the text and the attributes, each
-/// part behind its length, so that different requests never give the same bytes. The topic is not
-/// part of it: a key is scoped to its topic. How the JSON was written makes no difference.
+/// SHA-256 (FIPS 180-4) of the text and the attributes, each part preceded by its length, so that
+/// different messages never have the same input. The topic is not part of it, because a key is scoped
+/// to its topic; the formatting of the JSON does not matter.
 pub(super) fn of(message: &NewMessage) -> Fingerprint {
     let mut digest = Sha256::new();
     let mut part = |text: &str| {

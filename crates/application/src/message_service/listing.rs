@@ -1,4 +1,4 @@
-//! A list of the topics that its reader may see, within a bound of work.
+//! The list of the topics visible to a reader, within a bound of work.
 
 use posthorn_domain::Topic;
 
@@ -6,20 +6,20 @@ use crate::ports::message_store::{
     MessageStore, PageLimit, StoreError, TopicRequest, TopicSummary,
 };
 
-/// How many pages of the store are looked through for one list: some 5000 topics.
+/// The most pages of the store that are read for one list: some 5,000 topics.
 const MAX_PAGES: usize = 25;
 
-/// A run of topics.
+/// Consecutive topics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicListing {
     /// The topics, in ascending order of their names.
     pub topics: Vec<TopicSummary>,
-    /// After which name to go on; `None` at the end.
+    /// The name to continue after; `None` at the end.
     pub next: Option<Topic>,
 }
 
-/// The topics of `request` that `is_visible` lets through. It is as full as without, unless so many
-/// others lie between that the bound ends it.
+/// The topics of `request` that satisfy `is_visible`. The list is as long as without the filter,
+/// unless the bound ends it behind many invisible topics.
 pub(super) async fn visible(
     store: &dyn MessageStore,
     request: TopicRequest,
@@ -27,41 +27,41 @@ pub(super) async fn visible(
 ) -> Result<TopicListing, StoreError> {
     let limit = request.limit.get();
     let mut topics = Vec::new();
-    let mut looked = request.after.clone();
+    let mut scanned = request.after.clone();
     for _ in 0..MAX_PAGES {
         let page = TopicRequest {
-            after: looked.clone(),
+            after: scanned.clone(),
             limit: PageLimit::MAX,
         };
         let page = store.topics(page).await?;
         let last = page.topics.last().map(|last| last.topic.clone());
         let visible = page.topics.into_iter();
         topics.extend(visible.filter(|summary| is_visible(&summary.topic)));
-        // One more than fits tells that there are more.
+        // One more than the limit shows that there are more.
         if topics.len() > limit {
             topics.truncate(limit);
             let next = topics.last().map(|last| last.topic.clone());
             return Ok(TopicListing { topics, next });
         }
         match last {
-            Some(last) if page.has_more => looked = Some(last),
+            Some(last) if page.has_more => scanned = Some(last),
             _ => return Ok(TopicListing { topics, next: None }),
         }
     }
     let known = topics.last().map(|last| &last.topic);
     let known = known.or(request.after.as_ref());
-    let next = looked.as_ref().map(|last| place_before(last, known));
+    let next = scanned.as_ref().map(|last| continuation(last, known));
     Ok(TopicListing { topics, next })
 }
 
-/// A name to go on after, once the search has come to `last`: its shortest beginning that lies behind
-/// what the reader knows. The whole name would give away a topic that it may not see; a little is
-/// looked through again instead.
-fn place_before(last: &Topic, known: Option<&Topic>) -> Topic {
+/// A name to continue after, once the search has read up to `last`: the shortest prefix of `last` that
+/// is after the names known to the reader. The whole name would reveal an invisible topic; instead, a
+/// few topics are read again.
+fn continuation(last: &Topic, known: Option<&Topic>) -> Topic {
     let known = known.map_or("", Topic::as_str);
     let name = last.as_str();
-    let mut beginnings = (1..=name.len()).filter_map(|length| name.get(..length));
-    let behind = beginnings.find(|beginning| *beginning > known);
-    let behind = behind.and_then(|beginning| beginning.parse().ok());
-    behind.unwrap_or_else(|| last.clone())
+    let mut prefixes = (1..=name.len()).filter_map(|length| name.get(..length));
+    let after = prefixes.find(|prefix| *prefix > known);
+    let after = after.and_then(|prefix| prefix.parse().ok());
+    after.unwrap_or_else(|| last.clone())
 }

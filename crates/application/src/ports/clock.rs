@@ -1,11 +1,11 @@
-//! Time, as a port: tests hold the hands.
+//! The port for time, which tests control.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_domain::Timestamp;
 
-/// Tells the time and waits.
+/// Reads the time and waits.
 ///
 /// # Contract
 /// - `monotonic` MUST never go back; its origin is arbitrary but fixed for the process.

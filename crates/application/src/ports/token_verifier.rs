@@ -1,80 +1,79 @@
-//! Checking bearer tokens, as a port.
+//! The port for verifying bearer tokens.
 
 use std::time::Duration;
 
 use posthorn_domain::{Scopes, Subject, Timestamp, TokenId, Topic, TopicPattern};
 
-/// The longest time from now on that a token may be valid for. It bounds how long a revocation has
-/// to be remembered.
+/// The longest lifetime of a token, from now. It bounds how long a revocation is stored.
 pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_hours(365 * 24);
 
-/// How far the clocks of issuer and verifier may be apart: a token is taken this long after its
-/// end, and this long before its beginning.
+/// The tolerated difference of the clocks of issuer and verifier: a token is accepted this long after
+/// its expiry, and this long before its start.
 pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
 
 /// The longest token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 4096;
 
-/// The most patterns of topics in a token.
+/// The most topic patterns in a token.
 pub const MAX_TOKEN_TOPICS: usize = 64;
 
-/// What a token says, its signature checked.
+/// The claims of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// The token's own id.
+    /// The id of the token.
     pub id: TokenId,
-    /// Whom it was issued to.
+    /// The bearer that it was issued to.
     pub subject: Subject,
-    /// What it permits.
+    /// The permitted actions.
     pub scopes: Scopes,
-    /// On which topics.
+    /// The permitted topics.
     pub topics: Vec<TopicPattern>,
-    /// Until when, without the leeway.
+    /// The expiry, without the leeway.
     pub expires_at: Timestamp,
 }
 
-/// Says whether a text is a token that was issued here, and what it permits.
+/// Verifies tokens that were issued with one of the configured keys.
 ///
 /// # Contract
-/// - A token is taken only with a signature by one of the configured keys and by the one configured
-///   algorithm, whatever the token says of itself; signatures MUST be compared in constant time.
-/// - A token without an end, past its end, before its beginning, or that ends later than
-///   [`MAX_TOKEN_LIFETIME`] from now MUST be refused, each within [`TOKEN_LEEWAY`], by the `Clock`.
-/// - A text of over [`MAX_TOKEN_BYTES`] MUST be refused before it is parsed.
+/// - A token is accepted only with a signature by one of the configured keys and the one configured
+///   algorithm, whatever its header names; signatures MUST be compared in constant time.
+/// - A token without an expiry, after its expiry, before its start, or that expires later than
+///   [`MAX_TOKEN_LIFETIME`] from now MUST be rejected, each within [`TOKEN_LEEWAY`], by the `Clock`.
+/// - A text of over [`MAX_TOKEN_BYTES`] MUST be rejected before it is parsed.
 /// - Neither the token nor a part of it MUST appear in an error or in a log.
 pub trait TokenVerifier: Send + Sync {
     /// The claims of `token`.
     fn verify(&self, token: &str) -> Result<Claims, TokenError>;
 }
 
-/// Why a text is not taken as a token. The texts are for clients.
+/// Why a token is rejected. The texts are for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It is longer than [`MAX_TOKEN_BYTES`].
     #[error("the token is too long")]
     TooLong,
-    /// It is no signed token in the compact form, or it demands what is not known here.
+    /// It is not a signed token in the compact form, or it requires an unknown extension.
     #[error("the token is malformed")]
     Malformed,
     /// It is signed by another algorithm, or by none.
     #[error("the token is signed by another algorithm than HS256")]
     Algorithm,
-    /// No key of ours has signed it.
+    /// It is not signed by a configured key.
     #[error("the token's signature is not valid")]
     Signature,
-    /// It has ended.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// It has not begun.
+    /// It is not valid yet.
     #[error("the token is not valid yet")]
     NotYet,
-    /// It ends too late to be revocable.
+    /// It expires too late to be revocable.
     #[error("the token is valid for longer than tokens may be")]
     TooLongLived,
     /// It was issued for another service.
     #[error("the token is for another audience")]
     Audience,
-    /// A claim is missing or breaks its rule; this one.
+    /// This claim is missing or invalid.
     #[error("the token's claim `{0}` is missing or not valid")]
     Claim(&'static str),
 }
@@ -97,13 +96,13 @@ impl TokenError {
 }
 
 impl Claims {
-    /// Whether it permits anything on `topic`.
+    /// True if the topics of the token include `topic`.
     pub fn covers(&self, topic: &Topic) -> bool {
         self.topics.iter().any(|pattern| pattern.matches(topic))
     }
 
-    /// Until when it is taken.
-    pub fn taken_until(&self) -> Timestamp {
+    /// The time until which the token is accepted.
+    pub fn valid_until(&self) -> Timestamp {
         self.expires_at.saturating_add(TOKEN_LEEWAY)
     }
 }

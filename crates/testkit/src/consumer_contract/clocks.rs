@@ -9,7 +9,7 @@ use super::ConsumerHarness;
 use super::support::{
     Case, attempts, counts, dead_ids, ids, lease, nack, one_attempt, options, put,
 };
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use posthorn_application::{
 use posthorn_domain::{Timestamp, TokenId};
 
 use super::script::Script;
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
 /// Takes the texts that it was told to take; the signature of any other is wrong.
 #[derive(Debug, Default)]

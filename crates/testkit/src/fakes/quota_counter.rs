@@ -12,7 +12,7 @@ use posthorn_application::{
 use posthorn_domain::{Quota, QuotaRule, QuotaStrategy};
 
 use super::script::Script;
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
 /// A `QuotaCounter` that remembers every request, and fails when told to.
 #[derive(Debug, Default)]

@@ -11,20 +11,21 @@ use posthorn_domain::{Durability, Message, MessageId, Receipt, Timestamp, Topic}
 use tokio::sync::watch;
 
 use super::script::Script;
-use crate::{FakeClock, StoreModel};
+use crate::fake_clock::FakeClock;
+use crate::store_model::StoreModel;
 
 /// A `MessageStore` over a [`StoreModel`] that fails when told to. Unbounded: for tests only.
 #[derive(Debug)]
 pub struct FakeStore {
     clock: Arc<FakeClock>,
     script: Script<StoreError>,
-    state: Mutex<State>,
+    state: Mutex<FakeStoreState>,
     /// Changes with every append to any topic.
     changes: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct FakeStoreState {
     model: StoreModel,
     last: Timestamp,
     sequence: u64,
@@ -65,7 +66,7 @@ impl FakeStore {
         self.changes.receiver_count()
     }
 
-    fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+    fn open(&self) -> Result<MutexGuard<'_, FakeStoreState>, StoreError> {
         self.script.play()?;
         let state = self.state();
         if state.closed {
@@ -75,12 +76,12 @@ impl FakeStore {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FakeStoreState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl FakeStoreState {
     fn append(&mut self, append: Append, clock: &FakeClock) -> Result<Appended, AppendError> {
         let Append {
             message,

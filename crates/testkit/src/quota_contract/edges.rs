@@ -5,10 +5,10 @@ use std::time::Duration;
 use posthorn_domain::QuotaStrategy::{self, FixedWindow, MovingWindow};
 
 use super::{QuotaHarness, hit, key, peek, rule};
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 
 /// Requests at some times, in nanoseconds after the first second of a day, and which are allowed.
-struct Case {
+struct EdgeCase {
     limits: &'static str,
     strategy: QuotaStrategy,
     requests: &'static [(u64, bool)],
@@ -18,8 +18,8 @@ const fn case(
     limits: &'static str,
     strategy: QuotaStrategy,
     requests: &'static [(u64, bool)],
-) -> Case {
-    Case {
+) -> EdgeCase {
+    EdgeCase {
         limits,
         strategy,
         requests,
@@ -33,7 +33,7 @@ const H: u64 = 60 * M;
 const D: u64 = 24 * H;
 
 /// Times grow within a case; a case begins at midnight.
-const CASES: [Case; 12] = [
+const CASES: [EdgeCase; 12] = [
     // The last moment of a window and the first of the next one.
     case(
         "1 per minute",

@@ -22,7 +22,7 @@ const LIMITS: [&str; 4] = [
 const PAUSES: [u64; 8] = [0, 0, 1, 250, 999, 1000, 1001, 30_000];
 
 /// After a pause, how many requests of which key.
-type Step = (u64, u32, bool);
+type ScheduleStep = (u64, u32, bool);
 
 /// One request as it was seen from outside, in microseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +126,7 @@ pub fn check_definition<H: QuotaHarness>(cases: u32, make: impl Fn() -> H) {
     }
 }
 
-async fn check_schedule(harness: &impl QuotaHarness, rule: &QuotaRule, steps: &[Step]) {
+async fn check_schedule(harness: &impl QuotaHarness, rule: &QuotaRule, steps: &[ScheduleStep]) {
     let (clock, counter) = (harness.clock().unwrap(), harness.counter());
     let mut model = [Vec::new(), Vec::new()];
     let mut time = 0;

@@ -6,7 +6,7 @@ use posthorn_application::Clock;
 
 use super::StoreHarness;
 use super::support::{append, keep_for, prune, read_ids};
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 use crate::samples::topic;
 
 /// Ids go on growing, one by one and for every topic, until the clock has caught up.

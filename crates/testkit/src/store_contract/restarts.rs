@@ -9,7 +9,7 @@ use super::support::{
     LONG, append, append_many, appended, keep_count, list_topics, page, prune, prune_everything,
     read_all, read_ids,
 };
-use crate::FakeClock;
+use crate::fake_clock::FakeClock;
 use crate::samples::{keyed_append, topic};
 
 /// Messages, and the absence of deleted ones.

@@ -1,4 +1,4 @@
-//! Runs operations on a store and on its model, and compares every answer.
+//! Runs operations on a store and on the model, and compares every outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +7,22 @@ use posthorn_application::{Anchor, Clock, PageLimit, PageRequest, RetentionPolic
 use posthorn_domain::{MessageId, Timestamp, Topic};
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{Operation, Place, StoreModel, operations};
+use super::StoreModel;
+use super::operations::{PagePosition, StoreOperation, operations};
 use crate::samples;
 use crate::store_contract::StoreHarness;
 
-/// No multiple of a second, so that no key is asked for in the moment that ends it.
+/// Not a multiple of a second, so that no key is used exactly at its expiry.
 const TTL: Duration = Duration::from_millis(10_500);
 const TOPICS: [&str; 3] = ["a", "b", "c"];
 const TEXTS: [&str; 3] = ["x", "yy", "zzz"];
 const KEYS: [&str; 4] = ["k0", "k1", "k2", "k3"];
 
-/// Checks `cases` random sequences of operations, each on a fresh store made by `make`; shrinks
-/// what fails.
+/// Checks `cases` random sequences of operations, each on a fresh store made by `make`; shrinks a
+/// failing sequence.
 ///
 /// # Panics
-/// When the store and the model differ.
+/// If the store and the model differ.
 pub fn check_model<H: StoreHarness>(cases: u32, make: impl AsyncFn() -> H) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -44,12 +45,12 @@ pub fn check_model<H: StoreHarness>(cases: u32, make: impl AsyncFn() -> H) {
 /// Runs `operations` on the fresh store of `harness` and on a model.
 ///
 /// # Panics
-/// When an answer of the store is not the answer of the model.
-pub async fn run_model(harness: impl StoreHarness, operations: &[Operation]) {
-    let mut run = Run {
+/// If the store and the model differ.
+async fn run_model(harness: impl StoreHarness, operations: &[StoreOperation]) {
+    let mut run = ModelRun {
         harness,
         model: StoreModel::default(),
-        given: Vec::new(),
+        ids: Vec::new(),
     };
     for (step, operation) in operations.iter().enumerate() {
         run.step(operation, &format!("step {step}, {operation:?}"))
@@ -58,40 +59,42 @@ pub async fn run_model(harness: impl StoreHarness, operations: &[Operation]) {
     run.compare_everything().await;
 }
 
-struct Run<H> {
+struct ModelRun<H> {
     harness: H,
     model: StoreModel,
-    /// Every id given so far, in any topic.
-    given: Vec<MessageId>,
+    /// Every id so far, in any topic.
+    ids: Vec<MessageId>,
 }
 
-impl<H: StoreHarness> Run<H> {
-    async fn step(&mut self, operation: &Operation, context: &str) {
+impl<H: StoreHarness> ModelRun<H> {
+    async fn step(&mut self, operation: &StoreOperation, context: &str) {
         let store = self.harness.store();
         match *operation {
-            Operation::Append { topic, text, key } => self.append(topic, text, key, context).await,
-            Operation::Get { topic, id } => {
+            StoreOperation::Append { topic, text, key } => {
+                self.append(topic, text, key, context).await;
+            }
+            StoreOperation::Get { topic, id } => {
                 let (topic, id) = (name(topic), self.id(id));
                 let expected = self.model.get(&topic, id);
                 assert_eq!(store.get(&topic, id).await, Ok(expected), "{context}");
             }
-            Operation::Delete { topic, id } => {
+            StoreOperation::Delete { topic, id } => {
                 let (topic, id) = (name(topic), self.id(id));
                 let expected = self.model.delete(&topic, id);
                 assert_eq!(store.delete(&topic, id).await, Ok(expected), "{context}");
             }
-            Operation::Page {
+            StoreOperation::Page {
                 topic,
-                place,
+                position,
                 limit,
             } => {
                 let request = PageRequest {
-                    anchor: self.anchor(place),
+                    anchor: self.anchor(position),
                     limit: samples::limit(limit),
                 };
                 self.compare_page(&name(topic), request, context).await;
             }
-            Operation::Topics { after, limit } => {
+            StoreOperation::Topics { after, limit } => {
                 let request = TopicRequest {
                     after: after.map(name),
                     limit: samples::limit(limit),
@@ -99,19 +102,19 @@ impl<H: StoreHarness> Run<H> {
                 let expected = self.model.topics(&request);
                 assert_eq!(store.topics(request).await, Ok(expected), "{context}");
             }
-            Operation::Prune {
+            StoreOperation::Prune {
                 max_age,
                 max_count,
                 budget,
             } => {
                 self.prune(max_age, max_count, budget, context).await;
             }
-            Operation::Pass(seconds) => {
+            StoreOperation::Pass(seconds) => {
                 if let Some(clock) = self.harness.clock() {
                     clock.advance(Duration::from_secs(seconds));
                 }
             }
-            Operation::Reopen => {
+            StoreOperation::Reopen => {
                 drop(store);
                 self.harness.reopen().await;
             }
@@ -149,11 +152,11 @@ impl<H: StoreHarness> Run<H> {
         let message = Arc::new(append.message.accepted(appended.receipt.id));
         self.model
             .record(message, &appended.receipt, append.idempotency, monotonic);
-        self.given.push(appended.receipt.id);
+        self.ids.push(appended.receipt.id);
     }
 
     async fn prune(&mut self, max_age: u64, max_count: u64, budget: usize, context: &str) {
-        // With a real clock, nothing is ever old.
+        // With a real clock, no message is ever old.
         let (now, max_age) = match self.harness.clock() {
             Some(clock) => (clock.now(), Duration::from_secs(max_age)),
             None => (Timestamp::default(), Duration::from_hours(24)),
@@ -161,7 +164,7 @@ impl<H: StoreHarness> Run<H> {
         let policy = RetentionPolicy { max_age, max_count };
         let expected = self.model.prune(&policy, now, usize::MAX).removed;
         let mut removed = 0;
-        for _ in 0..=self.given.len() {
+        for _ in 0..=self.ids.len() {
             let round = self.harness.store().prune(&policy, budget).await;
             let round = round.unwrap_or_else(|error| panic!("{context}: {error}"));
             removed += round.removed;
@@ -169,7 +172,7 @@ impl<H: StoreHarness> Run<H> {
                 return assert_eq!(removed, expected, "{context}");
             }
         }
-        panic!("{context}: pruning does not come to an end");
+        panic!("{context}: pruning does not end");
     }
 
     async fn compare_page(&self, topic: &Topic, request: PageRequest, context: &str) {
@@ -199,23 +202,23 @@ impl<H: StoreHarness> Run<H> {
         );
     }
 
-    fn anchor(&self, place: Place) -> Anchor {
-        match place {
-            Place::Oldest => Anchor::Oldest,
-            Place::Newest => Anchor::Newest,
-            Place::After(id) => Anchor::After(self.id(id)),
-            Place::Before(id) => Anchor::Before(self.id(id)),
+    fn anchor(&self, position: PagePosition) -> Anchor {
+        match position {
+            PagePosition::Oldest => Anchor::Oldest,
+            PagePosition::Newest => Anchor::Newest,
+            PagePosition::After(id) => Anchor::After(self.id(id)),
+            PagePosition::Before(id) => Anchor::Before(self.id(id)),
         }
     }
 
-    /// One of the ids given so far, or one of the two ends.
-    fn id(&self, place: u8) -> MessageId {
-        let place = usize::from(place) % (self.given.len() + 2);
+    /// One of the ids so far, or the least or the greatest id.
+    fn id(&self, index: u8) -> MessageId {
+        let index = usize::from(index) % (self.ids.len() + 2);
         let ends = [MessageId::MIN, MessageId::MAX];
-        self.given
+        self.ids
             .iter()
             .chain(&ends)
-            .nth(place)
+            .nth(index)
             .copied()
             .unwrap_or(MessageId::MIN)
     }
@@ -226,7 +229,7 @@ impl<H: StoreHarness> Run<H> {
             .map_or(Duration::ZERO, Clock::monotonic)
     }
 
-    /// With a real clock, no key is ever forgotten.
+    /// With a real clock, no key ever expires.
     fn ttl(&self) -> Duration {
         if self.harness.clock().is_some() {
             TTL
@@ -240,9 +243,9 @@ fn name(topic: u8) -> Topic {
     samples::topic(pick(&TOPICS, topic))
 }
 
-fn pick<'a>(from: &[&'a str], place: u8) -> &'a str {
+fn pick<'a>(from: &[&'a str], index: u8) -> &'a str {
     from.iter()
         .cycle()
-        .nth(usize::from(place))
+        .nth(usize::from(index))
         .expect("not empty")
 }

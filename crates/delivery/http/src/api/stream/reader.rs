@@ -74,7 +74,7 @@ impl StreamReader {
         // At once, so that the client knows its place before there is a message.
         if !self.has_started {
             self.has_started = true;
-            return frames::start(self.cursor.cursor());
+            return frames::start(self.cursor.position());
         }
         // Before pending messages are sent: they may be many.
         if *self.stop.borrow() || !self.grant.is_valid(&self.open.state).await {
@@ -120,7 +120,7 @@ impl StreamReader {
         } else {
             // Only once: every attempt will fail like this one.
             self.has_logged_error = true;
-            let (topic, after) = (&self.topic, self.cursor.cursor());
+            let (topic, after) = (&self.topic, self.cursor.position());
             tracing::error!(%error, %topic, %after, "a stream cannot read the store");
         }
         let wait = self.backoff.next_wait();

@@ -1,0 +1,41 @@
+//! Why a request is rejected.
+
+use posthorn_domain::{Scope, Topic};
+
+use crate::ports::backend_error::BackendError;
+use crate::ports::quota_counter::QuotaDecision;
+use crate::ports::token_verifier::TokenError;
+
+/// Why a request is rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request has no token, and needs one with this scope.
+    Missing(Scope),
+    /// The token is not valid.
+    Invalid(TokenError),
+    /// The token was revoked.
+    Revoked,
+    /// The token lacks this scope.
+    Scope(Scope),
+    /// The token has the scope, but not on this topic.
+    Topic(Scope, Topic),
+    /// The client sent more rejected tokens than these limits allow.
+    Throttled(QuotaDecision),
+    /// The revocation list is unavailable.
+    Unavailable(BackendError),
+}
+
+impl Refusal {
+    /// The name in metrics and logs.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "missing",
+            Self::Invalid(error) => error.as_str(),
+            Self::Revoked => "revoked",
+            Self::Scope(_) => "scope",
+            Self::Topic(..) => "topic",
+            Self::Throttled(_) => "throttled",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+}

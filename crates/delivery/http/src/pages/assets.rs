@@ -1,4 +1,4 @@
-//! What the pages load: a style and a script, from the binary.
+//! The style and the script of the pages, from the binary.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::wire::problem::{ApiError, Code};
 
-/// One file.
+/// A file.
 struct Asset {
     name: &'static str,
     content_type: &'static str,
@@ -37,30 +37,30 @@ fn asset(name: &'static str, content_type: &'static str, text: &'static str) -> 
     }
 }
 
-/// A file. Browsers keep it and ask each time whether it is still the same, so that a page never
-/// runs with another version's script.
+/// Returns a file. Browsers cache it and revalidate it each time, so that a page never runs with the
+/// script of another version.
 pub(crate) async fn file(
     request: HttpRequest,
     name: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let found = ASSETS.iter().find(|asset| asset.name == name.as_str());
     let asset = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
-    let is_known = match IfNoneMatch::parse(&request) {
+    let is_cached = match IfNoneMatch::parse(&request) {
         Ok(IfNoneMatch::Any) => true,
         Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&asset.tag)),
         Err(_) => false,
     };
-    let mut answer = if is_known {
+    let mut response = if is_cached {
         HttpResponse::NotModified()
     } else {
         HttpResponse::Ok()
     };
-    answer
+    response
         .insert_header(ETag(asset.tag.clone()))
         .insert_header((header::CACHE_CONTROL, "no-cache"));
-    Ok(if is_known {
-        answer.finish()
+    Ok(if is_cached {
+        response.finish()
     } else {
-        answer.content_type(asset.content_type).body(asset.text)
+        response.content_type(asset.content_type).body(asset.text)
     })
 }

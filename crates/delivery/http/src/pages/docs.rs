@@ -16,16 +16,16 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     )
 });
 
-/// Swagger UI styles itself from scripts and draws its icons from data URLs.
+/// The policy of Swagger UI, which sets styles from scripts and has icons in data URLs.
 const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'",
 );
 
-/// A file of Swagger UI.
+/// Returns a file of Swagger UI.
 pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let file = utoipa_swagger_ui::serve(&name, Arc::clone(&CONFIG)).map_err(|error| {
-        tracing::error!(%error, "a file of Swagger UI cannot be read");
+        tracing::error!(%error, "a file of Swagger UI could not be read");
         ApiError::new(Code::Internal)
     })?;
     let file = file.ok_or_else(|| ApiError::new(Code::NotFound))?;
@@ -35,7 +35,7 @@ pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, ApiErr
         .body(file.bytes.into_owned()))
 }
 
-/// The original's address of the documentation.
+/// Redirects from the original's path of the documentation.
 pub(crate) async fn moved() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((header::LOCATION, "/docs/"))

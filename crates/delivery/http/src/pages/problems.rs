@@ -1,20 +1,36 @@
-//! The pages behind the `type` of problem documents.
+//! The pages that the `type` of problem documents links to.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
 
-use crate::pages::layout::html;
+use crate::pages::layout;
 use crate::request::context;
+use crate::settings::Locale;
 use crate::wire::problem::{ApiError, Code};
 
-/// What one code means.
+/// The page of one code.
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    locale: Locale,
+    title: &'static str,
+    detail: &'static str,
+    status: u16,
+    name: &'a str,
+}
+
+/// Explains one code.
 pub(crate) async fn page(
     request: HttpRequest,
     name: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let code = Code::named(&name).ok_or_else(|| ApiError::new(Code::NotFound))?;
     let locale = context::of(&request).locale;
-    let (title, detail) = (code.title(locale), code.detail(locale));
-    let status = code.status().as_u16();
-    let body = format!("<h1>{title}</h1><p>{detail}</p><p><code>{status} {name}</code></p>");
-    Ok(html(locale, title, &body))
+    layout::respond(&ProblemPage {
+        locale,
+        title: code.title(locale),
+        detail: code.detail(locale),
+        status: code.status().as_u16(),
+        name: &name,
+    })
 }

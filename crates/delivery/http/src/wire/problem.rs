@@ -328,3 +328,6 @@ impl ResponseError for ApiError {
         HttpResponse::new(self.code.status())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The API: one module per resource, with its handlers and their answers.
+//! The API: one module per resource, with its handlers and responses.
 
 pub(crate) mod health;
 pub(crate) mod info;

@@ -5,7 +5,6 @@ mod service;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web;
@@ -14,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::middleware::flood::{self, FloodGuard};
 use crate::settings::HttpSettings;
 use crate::state::{Services, State};
+use crate::wire::time::whole_seconds;
 use service::ListenerKind;
 
 /// The maximum number of workers of actix-server.
@@ -114,6 +114,7 @@ fn open(
         .workers(workers)
         // actix-server limits each worker.
         .max_concurrent_connections(connections / workers)
+        // Rounded up: less time than configured would cut requests off.
         .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
         .disable_signals();
     for listener in listeners {
@@ -123,12 +124,6 @@ fn open(
         builder = builder.listen("http", listener, factory).map_err(error)?;
     }
     Ok((builder.run(), bound))
-}
-
-/// Rounded up: actix-server counts in whole seconds, and less time than configured would cut requests
-/// off.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 impl Bound {

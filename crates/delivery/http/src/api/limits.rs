@@ -11,9 +11,8 @@ use crate::request::{caller, grant};
 use crate::route;
 use crate::state::State;
 use crate::wire::problem::{ApiError, Code};
-use crate::wire::rate_limit_fields::whole_seconds;
 use crate::wire::responses::Failures;
-use crate::wire::time::rfc3339;
+use crate::wire::time::{rfc3339, whole_seconds};
 
 /// The rate limits of the caller.
 #[derive(Serialize, ToSchema)]

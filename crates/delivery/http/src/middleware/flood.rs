@@ -41,7 +41,7 @@ struct Rate {
     burst: u32,
 }
 
-/// What requests are counted for.
+/// The key by which requests are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum FloodKey {
     /// A client by its address: tokens are not verified yet.

@@ -12,6 +12,7 @@ use crate::route::Route;
 use crate::state::State;
 use crate::wire::problem::{ApiError, Exceeded};
 use crate::wire::rate_limit_fields::{self as fields, Policies, Policy, Usage};
+use crate::wire::time::whole_seconds;
 
 /// The prefix of the names of the limits on invalid tokens.
 const AUTH_FAILURES: &str = "auth-failures";
@@ -183,7 +184,7 @@ impl RateLimitOutcome {
         format!("{}-{}{mark}", self.prefix, window.quota.window_name())
     }
 
-    /// The time at which the window has more room.
+    /// The time at which the window allows more requests.
     pub(crate) fn resets_at(&self, window: &QuotaWindow) -> Timestamp {
         fields::resets_at(self.at, window.reset)
     }
@@ -203,7 +204,7 @@ impl RateLimitOutcome {
             violated: full.map(|window| self.name(window)).collect(),
             policy: tightest.map_or_else(String::new, |window| self.name(window)),
             limit: tightest.map_or_else(String::new, |window| window.quota.to_string()),
-            seconds: fields::whole_seconds(self.decision.retry_after()).max(1),
+            seconds: whole_seconds(self.decision.retry_after()).max(1),
         })
     }
 }

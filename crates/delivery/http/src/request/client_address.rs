@@ -207,10 +207,10 @@ mod tests {
             1,
             "1.1.1.1",
         );
-        // A quote that the client left open does not hide what our proxy added.
+        // An unclosed quote of the client does not hide the entry of a trusted proxy.
         check(&["for=\"6.6.6.6, for=1.1.1.1"], 1, "1.1.1.1");
-        for nobody in ["for=unknown", "for=_hidden", "proto=https", "for=", ""] {
-            check(&[nobody], 1, "10.0.0.9");
+        for unknown in ["for=unknown", "for=_hidden", "proto=https", "for=", ""] {
+            check(&[unknown], 1, "10.0.0.9");
         }
         check(&["for=1.1.1.1"], 2, "10.0.0.9");
     }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_parts_and_names_nothing() {
+    fn quoted_text_neither_separates_nor_names_a_client() {
         let check = |line: &str, hops, expected: &str| {
             check(ProxyHeader::Forwarded, &[line], hops, expected);
         };
@@ -246,13 +246,13 @@ mod tests {
         check(r#"host="\\";for=192.0.2.1, for=10.0.0.1"#, 2, "192.0.2.1");
         check(r#"for=192.0.2.1;host="\\" , for=10.0.0.1"#, 2, "192.0.2.1");
         check(r#"for=192.0.2.1;host="\\\"" ;proto=https"#, 1, "192.0.2.1");
-        // Our proxy names one client.
+        // A trusted proxy names one client.
         check("for=192.0.2.1;for=6.6.6.6", 1, "10.0.0.9");
     }
 
     #[test]
     fn quotes_without_a_partner_hide_no_entry() {
-        // What the client wrote opens a quote, and a proxy of ours writes half of one.
+        // The client opens a quote, and a trusted proxy writes an unbalanced one.
         for last in [
             r#"for=10.0.0.1;host="a"#,
             r#"for=10.0.0.1;host="a"b"#,

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_well_formed_trace_is_kept() {
+    fn a_valid_trace_is_kept() {
         check(&[&format!("00-{ID}-b7ad6b7169203331-01")], true);
         check(&[&format!("00-{ID}-b7ad6b7169203331-00")], true);
         // Fields of later versions are ignored.
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_well_formed_begins_a_trace() {
+    fn an_invalid_traceparent_starts_a_new_trace() {
         let upper = ID.to_uppercase();
         for given in [
             "",

@@ -82,9 +82,9 @@ mod tests {
         let document: Value = serde_json::from_str(&openapi_json()).unwrap();
         for (path, item) in document["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                for (status, answer) in operation["responses"].as_object().unwrap() {
+                for (status, response) in operation["responses"].as_object().unwrap() {
                     let is_error = status.starts_with('4') || status.starts_with('5');
-                    let content = answer["content"].as_object();
+                    let content = response["content"].as_object();
                     let is_problem = content
                         .is_some_and(|content| content.contains_key("application/problem+json"));
                     assert_eq!(is_error, is_problem, "{method} {path} {status}");

@@ -22,7 +22,7 @@ impl Locale {
         }
     }
 
-    /// One of two texts, or of what makes them.
+    /// `ru` or `en`, by the language.
     pub(crate) fn pick<T>(self, ru: T, en: T) -> T {
         match self {
             Self::Ru => ru,

@@ -8,6 +8,8 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::{Bytes, BytesMut};
 use posthorn_domain::Timestamp;
 
+use crate::wire::time::whole_seconds;
+
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static STATE: HeaderName = HeaderName::from_static("ratelimit");
 static X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -42,7 +44,7 @@ pub(crate) struct Policies {
 pub(crate) struct Usage {
     /// The number of requests left in the window.
     pub(crate) remaining: u32,
-    /// The time until the window has more room.
+    /// The time until the window allows more requests.
     pub(crate) reset: Duration,
 }
 
@@ -107,7 +109,7 @@ pub(crate) fn insert(
 /// The tolerated difference between the clocks of this process and of the counter, in milliseconds.
 const CLOCK_SKEW: u64 = 10;
 
-/// The time at which a limit has more room: `reset` after `now`, rounded to a whole second that is
+/// The time at which a limit allows more requests: `reset` after `now`, rounded to a whole second that is
 /// within the clock skew. A fixed window ends at a whole second, and all processes have to agree on it.
 pub(crate) fn resets_at(now: Timestamp, reset: Duration) -> Timestamp {
     let at = now.saturating_add(reset).as_millis();
@@ -119,11 +121,6 @@ pub(crate) fn resets_at(now: Timestamp, reset: Duration) -> Timestamp {
     } else {
         at
     })
-}
-
-/// Rounded up: a client that waits that long is not too early.
-pub(crate) fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 fn push_number(text: &mut BytesMut, number: u64) {

@@ -1,5 +1,7 @@
 //! Times on the wire.
 
+use std::time::Duration;
+
 use posthorn_domain::Timestamp;
 
 /// RFC 3339 in UTC with `Z` and milliseconds, such as `2026-11-23T16:00:00.000Z`.
@@ -7,6 +9,11 @@ pub(crate) fn rfc3339(moment: Timestamp) -> String {
     let millis = i64::try_from(moment.as_millis()).unwrap_or(i64::MAX);
     let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     format!("{moment:.3}")
+}
+
+/// The duration in whole seconds, rounded up.
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 #[cfg(test)]

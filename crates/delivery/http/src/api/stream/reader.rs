@@ -71,7 +71,7 @@ impl StreamReader {
 
     /// The next chunk; waits until there is one.
     pub(super) async fn next_chunk(&mut self) -> Bytes {
-        // At once, so that the client knows its place before there is a message.
+        // At once, so that the client can resume even before the first message.
         if !self.has_started {
             self.has_started = true;
             return frames::start(self.cursor.position());
@@ -82,7 +82,7 @@ impl StreamReader {
         }
         if self.pending.is_empty() {
             let event = tokio::select! {
-                // An error means that the server is gone, which ends the stream as well.
+                // An error means that the server has stopped, which ends the stream as well.
                 _ = self.stop.wait_for(|stop| *stop) => None,
                 event = self.cursor.next() => Some(event),
                 is_valid = self.grant.wait(HEARTBEAT, &self.open.state) => {

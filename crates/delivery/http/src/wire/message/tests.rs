@@ -1,4 +1,4 @@
-//! Every mistake of a body is reported, and what is right is taken.
+//! Every problem of a body is reported, and a valid body is parsed.
 
 use super::*;
 
@@ -81,7 +81,7 @@ fn every_failing_field_is_found_at_once() {
 }
 
 #[test]
-fn what_is_there_is_not_missing_however_much_is_unknown() {
+fn a_present_message_is_not_missing_however_many_members_are_unknown() {
     let unknown: Vec<_> = (0..150).map(|n| format!(r#""{n}": 1"#)).collect();
     let unknown = unknown.join(",");
     for message in [r#""a""#, "1"] {
@@ -96,7 +96,7 @@ fn what_is_there_is_not_missing_however_much_is_unknown() {
 }
 
 #[test]
-fn what_is_no_json_text_is_malformed() {
+fn text_that_is_not_json_is_malformed() {
     check_malformed(b"");
     check_malformed(b"null");
     check_malformed(b"{\"message\": \"a\"");

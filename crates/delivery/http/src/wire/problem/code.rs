@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_tried_again_says_when() {
+    fn retryable_codes_have_a_retry_after() {
         for code in Code::ALL {
             let again = matches!(code.status().as_u16(), 429 | 503);
             assert_eq!(code.retry_after().is_some(), again, "{code:?}");

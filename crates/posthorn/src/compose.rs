@@ -18,7 +18,7 @@ use posthorn_application::{
     RetentionService, RetentionSettings,
 };
 use posthorn_config::Settings;
-use posthorn_http::{Bound, Services, Shed};
+use posthorn_http::{BoundServer, Services, Shed};
 use posthorn_redis::RedisPool;
 use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
@@ -40,7 +40,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An application whose listeners are bound. It serves once [`App::run`] is called.
 pub struct App {
-    http: Bound,
+    http: BoundServer,
     store: Arc<dyn MessageStore>,
     clock: Arc<dyn Clock>,
     lifecycle: Arc<Lifecycle>,

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::middleware::flood::{self, FloodGuard};
 use crate::settings::HttpSettings;
-use crate::state::{Services, State};
+use crate::state::{AppState, Services};
 use crate::wire::time::whole_seconds;
 use service::ListenerKind;
 
@@ -21,8 +21,8 @@ const MAX_WORKERS: usize = 512;
 /// The maximum number of connections of the metrics listener: probes and scrapes are few.
 const MAX_METRICS_CONNECTIONS: usize = 256;
 
-/// Bound listeners; nothing is served yet.
-pub struct Bound {
+/// A server with bound listeners; nothing is served yet.
+pub struct BoundServer {
     server: Server,
     metrics_server: Option<Server>,
     addresses: Vec<SocketAddr>,
@@ -32,7 +32,7 @@ pub struct Bound {
 
 /// A running server.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningServer {
     handles: Vec<ServerHandle>,
     main: JoinHandle<io::Result<()>>,
     metrics: Option<JoinHandle<io::Result<()>>>,
@@ -55,12 +55,12 @@ pub struct BindError {
 ///
 /// # Errors
 /// An address cannot be bound, or there is none.
-pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindError> {
+pub fn bind(settings: HttpSettings, services: Services) -> Result<BoundServer, BindError> {
     let flood = flood::guard(&settings).map_err(|reason| BindError {
         addresses: settings.addresses.clone(),
         reason,
     })?;
-    let state = web::Data::new(State::new(settings, services));
+    let state = web::Data::new(AppState::new(settings, services));
     let settings = &state.settings;
     let has_metrics_listener = !settings.metrics_addresses.is_empty();
     let metrics = if has_metrics_listener {
@@ -85,7 +85,7 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
     let workers = settings.workers.clamp(1, MAX_WORKERS).min(max);
     let (server, addresses) = open(&state, &flood, &settings.addresses, kind, (workers, max))?;
     let (metrics_server, metrics_addresses) = metrics.unzip();
-    Ok(Bound {
+    Ok(BoundServer {
         server,
         metrics_server,
         addresses,
@@ -96,7 +96,7 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<Bound, BindErr
 
 /// Binds the listeners of one kind, for a number of workers and at most a number of connections.
 fn open(
-    state: &web::Data<State>,
+    state: &web::Data<AppState>,
     flood: &FloodGuard,
     addresses: &[SocketAddr],
     kind: ListenerKind,
@@ -126,7 +126,7 @@ fn open(
     Ok((builder.run(), bound))
 }
 
-impl Bound {
+impl BoundServer {
     /// The addresses of the main listener.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -138,14 +138,14 @@ impl Bound {
     }
 
     /// Starts to serve; has to run on a tokio runtime.
-    pub fn start(self) -> Running {
+    pub fn start(self) -> RunningServer {
         let mut handles = vec![self.server.handle()];
         handles.extend(self.metrics_server.as_ref().map(Server::handle));
         let mut housekeeping = JoinSet::new();
         if let Some(flood) = self.flood {
             housekeeping.spawn(flood::remove_idle_clients(flood));
         }
-        Running {
+        RunningServer {
             housekeeping,
             handles,
             main: tokio::spawn(self.server),
@@ -154,8 +154,8 @@ impl Bound {
     }
 }
 
-impl Running {
-    /// Waits until the server ends without [`Running::stop`], which is a failure; returns the reason.
+impl RunningServer {
+    /// Waits until the server ends without [`RunningServer::stop`], which is a failure; returns the reason.
     pub async fn ended(&mut self) -> String {
         let metrics = async {
             match &mut self.metrics {

@@ -42,7 +42,7 @@ pub struct Services {
 
 /// The services, the settings and the limits across workers. Each worker has a clone.
 #[derive(Clone)]
-pub(crate) struct State {
+pub(crate) struct AppState {
     pub(crate) services: Services,
     pub(crate) settings: Arc<HttpSettings>,
     /// Requests in flight; probes do not count.
@@ -55,7 +55,7 @@ pub(crate) struct State {
     pub(crate) started_at: Timestamp,
 }
 
-impl State {
+impl AppState {
     pub(crate) fn new(settings: HttpSettings, services: Services) -> Self {
         let started_at = services.clock.now();
         Self {

@@ -6,7 +6,7 @@ use posthorn_application::{CheckOutcome, HealthReport, HealthStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code, Problem};
 use crate::wire::responses::HealthFailures;
 use crate::wire::time::rfc3339;
@@ -60,7 +60,7 @@ enum Check {
         accepted. A problem document if the server is overloaded",
         content((HealthResponse = "application/json"), (Problem = "application/problem+json"))),
     HealthFailures))]
-pub(crate) async fn health(state: web::Data<State>) -> HttpResponse {
+pub(crate) async fn health(state: web::Data<AppState>) -> HttpResponse {
     let report = state.services.health.report().await;
     let checks = Checks::from(&report);
     let failing = [checks.redis, checks.cache, checks.store].contains(&Check::Error);
@@ -91,12 +91,12 @@ pub(crate) async fn live() -> HttpResponse {
 }
 
 /// Readiness: the instance accepts traffic.
-pub(crate) async fn ready(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
     probe(state.services.health.is_ready().await)
 }
 
 /// Startup: the start is complete.
-pub(crate) async fn startup(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn startup(state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
     probe(state.services.health.is_started())
 }
 

@@ -5,7 +5,7 @@ use posthorn_application::InfoSnapshot;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::responses::Failures;
 use crate::wire::time::rfc3339;
 
@@ -39,7 +39,7 @@ pub(crate) struct PingResponse {
 /// Returns the name, version and environment of the service.
 #[utoipa::path(get, path = "/api/v1/info", tag = "service",
     responses((status = 200, body = InfoResponse), Failures))]
-pub(crate) async fn info(state: web::Data<State>) -> HttpResponse {
+pub(crate) async fn info(state: web::Data<AppState>) -> HttpResponse {
     let InfoSnapshot {
         identity,
         timestamp,
@@ -56,7 +56,7 @@ pub(crate) async fn info(state: web::Data<State>) -> HttpResponse {
 /// Checks that the service responds.
 #[utoipa::path(get, path = "/api/v1/ping", tag = "service",
     responses((status = 200, body = PingResponse), Failures))]
-pub(crate) async fn ping(state: web::Data<State>) -> HttpResponse {
+pub(crate) async fn ping(state: web::Data<AppState>) -> HttpResponse {
     let timestamp = rfc3339(state.services.clock.now());
     HttpResponse::Ok().json(PingResponse {
         pong: true,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::middleware::rate_limit::RateLimitOutcome;
 use crate::request::{caller, grant};
 use crate::route;
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code};
 use crate::wire::responses::Failures;
 use crate::wire::time::{rfc3339, whole_seconds};
@@ -65,7 +65,7 @@ pub(crate) struct LimitResponse {
     responses((status = 200, body = LimitsResponse), Failures))]
 pub(crate) async fn limits(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let grant = grant::of(&request);
     let caller = caller::of(&request, &grant);
@@ -102,7 +102,7 @@ async fn peek(
     rate_limiter: &RateLimiter,
     scope: QuotaScope,
     caller: Caller<'_>,
-    state: &State,
+    state: &AppState,
 ) -> Result<Option<RateLimitOutcome>, ApiError> {
     let at = state.services.clock.now();
     let decision = rate_limiter.peek(scope, caller).await.map_err(|error| {

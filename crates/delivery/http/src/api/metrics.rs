@@ -2,11 +2,11 @@
 
 use actix_web::{HttpResponse, web};
 
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code};
 
 /// Every metric, in the format that the content type names.
-pub(crate) async fn expose(state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn expose(state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
     let exposition = &state.services.exposition;
     match exposition.render() {
         Ok(text) => Ok(HttpResponse::Ok()

@@ -17,7 +17,7 @@ use posthorn_http1::{ClientDisconnected, RequestTracker};
 use self::grant_watch::GrantWatch;
 use self::reader::{OpenStream, StreamReader};
 use crate::request::{grant, path};
-use crate::state::State;
+use crate::state::AppState;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, FieldCode};
 use crate::wire::query::Query;
@@ -38,7 +38,7 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
         StreamFailures, AccessFailures, Failures))]
 pub(crate) async fn stream(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = path::existing_topic(&request)?;
     let after = start(&request)?;

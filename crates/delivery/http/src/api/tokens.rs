@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_domain::TokenId;
 
 use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code};
 use crate::wire::query::Query;
 use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
@@ -19,7 +19,7 @@ use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
         ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn revoke_token(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let id = request.match_info().query("jti");
     let id = TokenId::parse(id).map_err(|_| ApiError::new(Code::NotFound))?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::request::grant;
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::links::insert_links;
 use crate::wire::problem::ApiError;
 use crate::wire::query::Query;
@@ -44,7 +44,7 @@ pub(crate) struct TopicResponse {
     responses((status = 200, body = TopicsResponse), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn list_topics(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let mut query = Query::parse(request.query_string(), &["after", "limit"]);
     let after = query.topic("after");

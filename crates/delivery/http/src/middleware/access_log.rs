@@ -18,7 +18,7 @@ use crate::request::context::{ClientAddress, RequestContext};
 use crate::request::trace::Trace;
 use crate::request::{client_address, locale, request_id};
 use crate::route::Route;
-use crate::state::State;
+use crate::state::AppState;
 use crate::state::metrics::{RequestMetrics, RequestOutcome};
 use crate::wire::problem::{ApiError, Code};
 
@@ -46,7 +46,7 @@ pub(crate) async fn access_log(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+    let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
         tracing::error!("the request has no server state");
         return Err(ApiError::new(Code::Internal).into());
     };
@@ -70,7 +70,7 @@ pub(crate) async fn access_log(
 /// The response to bytes that are not a request, counted and logged like the response to one.
 pub(crate) fn respond_to_invalid_request(
     error: &ApiError,
-    state: &State,
+    state: &AppState,
     peer: Option<SocketAddr>,
 ) -> HttpResponse {
     let settings = &state.settings;
@@ -101,7 +101,7 @@ pub(crate) fn respond_to_invalid_request(
     response
 }
 
-fn context(request: &ServiceRequest, state: &State) -> RequestContext {
+fn context(request: &ServiceRequest, state: &AppState) -> RequestContext {
     let settings = &state.settings;
     let headers = request.headers();
     let client = client_address::of(request.peer_addr(), headers, settings.trusted_proxies());

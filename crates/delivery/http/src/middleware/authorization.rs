@@ -8,7 +8,7 @@ use posthorn_application::{AccessRequest, Action, Refusal};
 use crate::middleware::rate_limit::RateLimitRejection;
 use crate::request::{context, credentials, path};
 use crate::route::Route;
-use crate::state::State;
+use crate::state::AppState;
 
 /// Authorizes the request, before its body is read. The grant is in the request's extensions
 /// afterwards.
@@ -17,7 +17,7 @@ use crate::state::State;
 /// The request is not permitted, or its client sent too many invalid tokens.
 pub(crate) async fn authorize(
     route: &Route,
-    state: &State,
+    state: &AppState,
     request: &HttpRequest,
 ) -> Result<(), RateLimitRejection> {
     let action = route.action(request.method());
@@ -40,7 +40,7 @@ pub(crate) async fn authorize(
 }
 
 /// Counts a refusal in the metrics and makes it an error.
-pub(crate) fn reject(state: &State, refusal: Refusal) -> RateLimitRejection {
+pub(crate) fn reject(state: &AppState, refusal: Refusal) -> RateLimitRejection {
     let metrics = &state.services.request_metrics;
     metrics.access_refused(refusal.as_str());
     rejection::of(refusal, state.services.clock.now())

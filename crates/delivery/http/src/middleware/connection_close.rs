@@ -8,12 +8,12 @@ use actix_web::http::header;
 use posthorn_application::Phase;
 use posthorn_http1::{BodyState, RequestTracker};
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// Announces the close where no other request can follow on the connection.
 pub(super) fn announce(
     mut response: ServiceResponse<BoxBody>,
-    state: &State,
+    state: &AppState,
 ) -> ServiceResponse<BoxBody> {
     // While draining, clients have to send their next request to another instance.
     let is_draining = state.services.lifecycle.phase() >= Phase::Draining;

@@ -10,7 +10,7 @@ use crate::middleware::flood;
 use crate::request::context::RequestContext;
 use crate::request::path;
 use crate::route;
-use crate::state::State;
+use crate::state::AppState;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{self, ApiError, Code};
 
@@ -18,7 +18,7 @@ use crate::wire::problem::{self, ApiError, Code};
 pub(super) fn write(
     response: ServiceResponse<BoxBody>,
     context: &RequestContext,
-    state: &State,
+    state: &AppState,
 ) -> ServiceResponse<BoxBody> {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();

@@ -17,7 +17,7 @@ use crate::request::context;
 use crate::request::path;
 use crate::route;
 use crate::settings::HttpSettings;
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::problem::{ApiError, Exceeded};
 use crate::wire::rate_limit_fields::{self, Policies, Policy, Usage};
 
@@ -92,7 +92,7 @@ pub(crate) fn error(settings: &HttpSettings, seconds: u64) -> ApiError {
 }
 
 /// Inserts the header fields that describe the guard's limit.
-pub(crate) fn insert_fields(headers: &mut HeaderMap, state: &State, seconds: u64) {
+pub(crate) fn insert_fields(headers: &mut HeaderMap, state: &AppState, seconds: u64) {
     let Rate { per_second, burst } = Rate::of(&state.settings);
     let policy = Policy {
         name: POLICY.to_owned(),

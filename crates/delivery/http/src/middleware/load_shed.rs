@@ -16,7 +16,7 @@ use crate::middleware::deadline::{Deadline, Elapsed};
 use crate::middleware::{authorization, rate_limit};
 use crate::request::{body, context};
 use crate::route::Route;
-use crate::state::State;
+use crate::state::AppState;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, Code};
 
@@ -32,7 +32,7 @@ pub(crate) async fn load_shed(
     let head = request.request().clone();
     let context = context::of(&head);
     context.route.set(Some(route));
-    let Some(state) = request.app_data::<web::Data<State>>().cloned() else {
+    let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
         tracing::error!("the request has no server state");
         return Ok(error_response(ApiError::new(Code::Internal).into(), head));
     };
@@ -52,7 +52,7 @@ pub(crate) async fn load_shed(
 /// Authorizes and counts the request, then calls its handler, all within the time limit.
 async fn handle(
     route: &'static Route,
-    state: &State,
+    state: &AppState,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> ServiceResponse<BoxBody> {
@@ -110,7 +110,7 @@ async fn drain(request: &mut ServiceRequest, max: usize) {
 /// message counts as rejected.
 fn reject(
     route: &'static Route,
-    state: &State,
+    state: &AppState,
     head: &HttpRequest,
     error: ApiError,
 ) -> ServiceResponse<BoxBody> {

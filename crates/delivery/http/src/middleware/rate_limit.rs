@@ -9,7 +9,7 @@ use posthorn_domain::{Quota, Timestamp};
 
 use crate::request::{caller, grant};
 use crate::route::Route;
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::problem::{ApiError, Exceeded};
 use crate::wire::rate_limit_fields::{self as fields, Policies, Policy, Usage};
 use crate::wire::time::whole_seconds;
@@ -43,7 +43,7 @@ pub(crate) struct RateLimitRejection {
 /// rejected for a limit does not count again.
 pub(crate) async fn check(
     route: &'static Route,
-    state: &State,
+    state: &AppState,
     request: &HttpRequest,
     unauthorized: Option<RateLimitRejection>,
 ) -> (Option<RateLimitOutcome>, Option<ApiError>) {
@@ -63,7 +63,7 @@ pub(crate) async fn check(
 /// Counts a request; `None` if it has no limits or could not be counted.
 async fn count(
     route: &'static Route,
-    state: &State,
+    state: &AppState,
     request: &HttpRequest,
 ) -> Option<RateLimitOutcome> {
     let rate_limiter: &RateLimiter = state.services.rate_limiter.as_deref()?;

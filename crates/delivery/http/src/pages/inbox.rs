@@ -6,7 +6,7 @@ use askama::Template;
 use crate::pages::layout;
 use crate::request::context;
 use crate::settings::Locale;
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::problem::ApiError;
 use crate::wire::time::rfc3339;
 
@@ -80,7 +80,7 @@ const ENDPOINTS: &[ListedEndpoint] = &[
 /// The page, in the language of `?lang`, else of `Accept-Language`.
 pub(crate) async fn index(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let services = &state.services;
     let identity = services.info.identity();

@@ -13,17 +13,17 @@ use posthorn_http1::ConnectionHooks;
 
 use crate::middleware::access_log;
 use crate::request::context::ClientAddress;
-use crate::state::State;
+use crate::state::AppState;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, Code, FieldCode};
 
 /// The hooks of the connections of one worker.
 pub(super) struct ServerHooks {
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 }
 
 impl ServerHooks {
-    pub(super) fn new(state: web::Data<State>) -> Self {
+    pub(super) fn new(state: web::Data<AppState>) -> Self {
         Self { state }
     }
 }

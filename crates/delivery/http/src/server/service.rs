@@ -18,7 +18,7 @@ use crate::middleware::flood::{self, FloodGuard};
 use crate::router;
 use crate::server::connection_hooks::ServerHooks;
 use crate::settings::CorsOrigins;
-use crate::state::State;
+use crate::state::AppState;
 
 /// The kind of a listener: it decides on the routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +31,14 @@ pub(super) enum ListenerKind {
 
 /// The service of one listener on one worker.
 pub(super) fn service(
-    state: &web::Data<State>,
+    state: &web::Data<AppState>,
     flood: &FloodGuard,
     signal: &GracefulShutdownSignal,
     kind: ListenerKind,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 + use<> {
     // An `Arc` of the worker's own: its reference count is not contended by other workers.
-    let state = &web::Data::new(State::clone(state));
+    let state = &web::Data::new(AppState::clone(state));
     let settings = &state.settings;
     let origins = &settings.cors_origins;
     let is_main = kind != ListenerKind::Metrics;

@@ -70,7 +70,7 @@ impl IncomingMessage {
             attributes: Attributes::default(),
         };
         let mut json = serde_json::Deserializer::from_str(text);
-        let body = Seed(Members(&mut parser)).deserialize(&mut json);
+        let body = Seed(MessageMembers(&mut parser)).deserialize(&mut json);
         let body = body.and_then(|body| json.end().map(|()| body));
         match body.map_err(|_| malformed())? {
             Json::Wanted(()) => parser.finish(),
@@ -91,10 +91,10 @@ struct Parser<'a> {
 }
 
 /// Reads the body's members.
-struct Members<'p, 'a>(&'p mut Parser<'a>);
+struct MessageMembers<'p, 'a>(&'p mut Parser<'a>);
 
 /// Reads the entries of the attributes.
-struct Entries<'p, 'a>(&'p mut Parser<'a>);
+struct AttributeEntries<'p, 'a>(&'p mut Parser<'a>);
 
 impl Parser<'_> {
     /// The value of the string `field`, or its problem.
@@ -150,7 +150,7 @@ impl Parser<'_> {
     }
 }
 
-impl<'de> Read<'de> for Members<'_, '_> {
+impl<'de> Read<'de> for MessageMembers<'_, '_> {
     type Output = ();
 
     fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<()>, A::Error> {
@@ -177,7 +177,7 @@ impl<'de> Read<'de> for Members<'_, '_> {
                     parser.topic = parser.keep(&name, value, |_| FieldCode::TopicPattern);
                     parser.check_topic();
                 }
-                "attributes" => match members.next_value_seed(Seed(Entries(parser)))? {
+                "attributes" => match members.next_value_seed(Seed(AttributeEntries(parser)))? {
                     Json::Wanted(()) => {}
                     Json::Null => parser.push(&name, FieldCode::Null),
                     Json::Other => parser.push(&name, FieldCode::NotAnObject),
@@ -193,7 +193,7 @@ impl<'de> Read<'de> for Members<'_, '_> {
     }
 }
 
-impl<'de> Read<'de> for Entries<'_, '_> {
+impl<'de> Read<'de> for AttributeEntries<'_, '_> {
     type Output = ();
 
     fn object<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<()>, A::Error> {

@@ -7,7 +7,7 @@ use posthorn_domain::{IdempotencyKey, Topic};
 
 use crate::middleware::authorization;
 use crate::request::{body, context, grant, path};
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::message::{IncomingMessage, MessageBody};
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
 use crate::wire::receipt::{ReceiptResponse, receipt_response};
@@ -27,7 +27,7 @@ static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-r
 pub(crate) async fn accept(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     receive(&request, payload, &state, None).await
 }
@@ -45,7 +45,7 @@ pub(crate) async fn accept(
 pub(crate) async fn accept_to_topic(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = path::topic(&request);
     let topic = topic.ok_or_else(|| FieldProblem::new("topic", FieldCode::TopicPattern));
@@ -56,7 +56,7 @@ pub(crate) async fn accept_to_topic(
 async fn receive(
     request: &HttpRequest,
     payload: web::Payload,
-    state: &State,
+    state: &AppState,
     path_topic: Option<Result<Topic, FieldProblem>>,
 ) -> Result<HttpResponse, ApiError> {
     let sent = async {
@@ -92,7 +92,7 @@ async fn receive(
 fn parse(
     headers: &HeaderMap,
     bytes: &[u8],
-    state: &State,
+    state: &AppState,
     path_topic: Option<Result<Topic, FieldProblem>>,
 ) -> Result<SendMessage, ApiError> {
     let mut problems = Vec::new();

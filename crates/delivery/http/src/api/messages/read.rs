@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::links::Links;
 use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::request::path;
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::links::insert_links;
 use crate::wire::message::stored::{MessageResponse, message_response};
 use crate::wire::problem::{ApiError, Code};
@@ -46,7 +46,7 @@ pub(crate) struct PageResponse<'a> {
     responses((status = 200, body = PageResponse<'static>), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn list_messages(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = path::existing_topic(&request)?;
     let known = ["after", "before", "limit", "order"];
@@ -100,7 +100,7 @@ pub(crate) async fn list_messages(
         (status = 304, description = "The cached message is current"), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn get_message(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (topic, id) = (path::existing_topic(&request)?, path::message_id(&request)?);
     let message = state.services.messages.get(&topic, id).await?;
@@ -124,7 +124,7 @@ pub(crate) async fn get_message(
     responses((status = 204, description = "The message is deleted"), ReadFailures, AccessFailures, Failures))]
 pub(crate) async fn delete_message(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (topic, id) = (path::existing_topic(&request)?, path::message_id(&request)?);
     let object = format!("{topic}/{id}");

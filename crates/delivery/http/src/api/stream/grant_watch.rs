@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use posthorn_application::Grant;
 
-use crate::state::State;
+use crate::state::AppState;
 
 /// The interval between two checks. Together with the delay with which other processes learn of a
 /// revocation it is below five seconds, the time in which a revocation has to take effect.
@@ -18,13 +18,13 @@ pub(super) struct GrantWatch {
 }
 
 impl GrantWatch {
-    pub(super) fn new(grant: Grant, state: &State) -> Self {
+    pub(super) fn new(grant: Grant, state: &AppState) -> Self {
         let next = state.services.clock.monotonic().saturating_add(INTERVAL);
         Self { grant, next }
     }
 
     /// True if the stream is still permitted. Checks only if a check is due.
-    pub(super) async fn is_valid(&mut self, state: &State) -> bool {
+    pub(super) async fn is_valid(&mut self, state: &AppState) -> bool {
         let services = &state.services;
         let now = services.clock.monotonic();
         if self.grant.claims().is_none() || now < self.next {
@@ -35,7 +35,7 @@ impl GrantWatch {
     }
 
     /// Waits for `duration`, or until the stream is not permitted any more; returns whether it is.
-    pub(super) async fn wait(&mut self, duration: Duration, state: &State) -> bool {
+    pub(super) async fn wait(&mut self, duration: Duration, state: &AppState) -> bool {
         let clock = &state.services.clock;
         let end = clock.monotonic().saturating_add(duration);
         loop {

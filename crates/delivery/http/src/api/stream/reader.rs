@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::frames;
 use super::grant_watch::GrantWatch;
-use crate::state::State;
+use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
 
 /// The interval of the comments that keep proxies from closing an idle stream.
@@ -22,7 +22,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// An open stream, counted until it is dropped.
 pub(super) struct OpenStream {
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     _permit: Permit,
 }
 
@@ -135,7 +135,7 @@ impl StreamReader {
 
 impl OpenStream {
     /// Counts a stream, unless the maximum are open.
-    pub(super) fn acquire(state: &web::Data<State>) -> Option<Self> {
+    pub(super) fn acquire(state: &web::Data<AppState>) -> Option<Self> {
         let permit = state.streams.acquire(state.settings.max_streams)?;
         state.services.request_metrics.stream_changed(true);
         Some(Self {

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use actix_web::{HttpRequest, web};
 
 use crate::request::context::{self, RequestContext};
-use crate::state::State;
+use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, Code};
 
 /// A body that has not arrived completely.
 pub(super) struct IncompleteBody {
-    state: web::Data<State>,
+    state: web::Data<AppState>,
     context: Rc<RequestContext>,
     /// True if the request was in flight: it needs its permit again.
     had_permit: bool,
@@ -23,7 +23,7 @@ pub(super) struct IncompleteBody {
 impl IncompleteBody {
     /// Releases the request's permit; `count` bytes of the body have arrived.
     pub(super) fn start(request: &HttpRequest, count: usize) -> Result<Self, ApiError> {
-        let Some(state) = request.app_data::<web::Data<State>>() else {
+        let Some(state) = request.app_data::<web::Data<AppState>>() else {
             tracing::error!("the request has no server state");
             return Err(ApiError::new(Code::Internal));
         };

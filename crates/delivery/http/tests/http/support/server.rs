@@ -11,7 +11,7 @@ use posthorn_application::{
     Phase, RetentionPolicy, StoreDependency,
 };
 use posthorn_domain::{QuotaLimits, QuotaRule, QuotaStrategy, Timestamp};
-use posthorn_http::{HttpSettings, Running, Services, bind};
+use posthorn_http::{HttpSettings, RunningServer, Services, bind};
 use posthorn_testkit::{
     FakeCache, FakeClock, FakeQuotaCounter, FakeRevocationList, FakeStore, FakeTokens, samples,
 };
@@ -29,7 +29,7 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) metrics_address: Option<SocketAddr>,
-    pub(crate) running: Running,
+    pub(crate) running: RunningServer,
     parts: Parts,
 }
 
@@ -141,7 +141,7 @@ impl TestServer {
     }
 
     /// Stops gracefully; what is behind stays.
-    pub(crate) fn into_parts(self) -> (Running, Parts) {
+    pub(crate) fn into_parts(self) -> (RunningServer, Parts) {
         (self.running, self.parts)
     }
 }

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_hide_nothing() {
+    fn bytes_that_are_not_utf_8_hide_no_entry() {
         for (header, lines) in [
             (
                 ProxyHeader::XForwardedFor,
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_without_a_partner_hide_no_entry() {
+    fn unbalanced_quotes_hide_no_entry() {
         // The client opens a quote, and a trusted proxy writes an unbalanced one.
         for last in [
             r#"for=10.0.0.1;host="a"#,

@@ -33,7 +33,7 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     #[test]
-    fn a_well_formed_id_is_kept_and_any_other_replaced() {
+    fn a_valid_id_is_kept_and_any_other_replaced() {
         let mut headers = HeaderMap::new();
         let (longest, too_long) = ("x".repeat(128), "x".repeat(129));
         for (given, kept) in [

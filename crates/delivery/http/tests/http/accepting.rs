@@ -1,4 +1,4 @@
-//! Accepting a message: receipts, retries, and every mistake at once.
+//! Accepting a message: receipts, retries, and every problem at once.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use posthorn_application::StoreError;
 use posthorn_domain::Charset;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer};
+use crate::support::{Response, TestServer};
 
 const MESSAGE: &str = "/api/v1/message";
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// The fields that a refused post names, with the codes of their rules, sorted.
-fn failing(answer: &Answer) -> Vec<(String, String)> {
-    let problem = answer.assert_problem(400, "validation-failed");
+/// The failing fields of a rejected message with their codes, sorted.
+fn failing(response: &Response) -> Vec<(String, String)> {
+    let problem = response.assert_problem(400, "validation-failed");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let errors = problem["errors"].as_array().unwrap().iter();
     let mut errors: Vec<_> = errors
@@ -24,8 +24,8 @@ fn failing(answer: &Answer) -> Vec<(String, String)> {
 }
 
 #[track_caller]
-fn check_failing(answer: &Answer, expected: &[(&str, &str)]) {
-    let found = failing(answer);
+fn check_failing(response: &Response, expected: &[(&str, &str)]) {
+    let found = failing(response);
     let found: Vec<_> = found
         .iter()
         .map(|(field, code)| (field.as_str(), code.as_str()))
@@ -34,14 +34,14 @@ fn check_failing(answer: &Answer, expected: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn a_receipt_says_everything_and_where_the_message_is() {
+async fn a_receipt_is_complete_and_has_the_location() {
     let server = TestServer::start();
-    let answer = server
+    let response = server
         .post(MESSAGE, r#"{"message": " hello ", "topic": "a.b_c-1"}"#)
         .await;
-    assert_eq!(answer.status, 201);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let receipt = answer.json();
+    assert_eq!(response.status, 201);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    let receipt = response.json();
     let id = receipt["id"].as_str().unwrap().to_owned();
     assert_eq!(
         receipt,
@@ -50,7 +50,7 @@ async fn a_receipt_says_everything_and_where_the_message_is() {
             "id": id, "topic": "a.b_c-1", "durability": "memory"})
     );
     let location = format!("/api/v1/topics/a.b_c-1/messages/{id}");
-    assert_eq!(answer.header("location"), Some(location.as_str()));
+    assert_eq!(response.header("location"), Some(location.as_str()));
     let message = server.get(&location).await;
     assert_eq!(message.json()["message"], "hello");
 }
@@ -59,9 +59,9 @@ async fn a_receipt_says_everything_and_where_the_message_is() {
 async fn the_topic_is_inbox_unless_body_or_path_name_one() {
     let server = TestServer::start();
     let topic = async |path: &str, body: &str| {
-        let answer = server.post(path, body).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()["topic"].as_str().unwrap().to_owned()
+        let response = server.post(path, body).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        response.json()["topic"].as_str().unwrap().to_owned()
     };
     let bare = r#"{"message": "a"}"#;
     assert_eq!(topic(MESSAGE, bare).await, "inbox");
@@ -69,10 +69,10 @@ async fn the_topic_is_inbox_unless_body_or_path_name_one() {
     let named = r#"{"message": "a", "topic": "t"}"#;
     assert_eq!(topic(MESSAGE, named).await, "t");
     assert_eq!(topic("/api/v1/topics/t/messages", named).await, "t");
-    let answer = server.post("/api/v1/topics/u/messages", named).await;
-    check_failing(&answer, &[("topic", "topic-mismatch")]);
-    let answer = server.post("/api/v1/topics/No/messages", bare).await;
-    check_failing(&answer, &[("topic", "pattern")]);
+    let response = server.post("/api/v1/topics/u/messages", named).await;
+    check_failing(&response, &[("topic", "topic-mismatch")]);
+    let response = server.post("/api/v1/topics/No/messages", bare).await;
+    check_failing(&response, &[("topic", "pattern")]);
     assert_eq!(
         server.recorder.rejected(),
         ["validation-failed", "validation-failed"]
@@ -96,10 +96,10 @@ async fn the_receipt_speaks_the_clients_language() {
     ] {
         let mut headers = vec![JSON];
         headers.extend(language.map(|language| ("Accept-Language", language)));
-        let answer = server
+        let response = server
             .call("POST", MESSAGE, &headers, r#"{"message": "a"}"#)
             .await;
-        assert_eq!(answer.json()["message"], expected, "{language:?}");
+        assert_eq!(response.json()["message"], expected, "{language:?}");
     }
 }
 
@@ -109,11 +109,11 @@ async fn every_failing_field_is_named_at_once_in_the_clients_language() {
     let body = json!({"message": 1, "topic": "No", "extra": {},
         "attributes": {"K": "v", "k": 1, "n": null, "l": "x".repeat(257), "c": "\u{7}"}});
     let headers = [JSON, ("Accept-Language", "en"), ("Idempotency-Key", "a b")];
-    let answer = server
+    let response = server
         .call("POST", MESSAGE, &headers, body.to_string())
         .await;
     check_failing(
-        &answer,
+        &response,
         &[
             ("Idempotency-Key", "idempotency-key"),
             ("attributes.K", "pattern"),
@@ -126,7 +126,7 @@ async fn every_failing_field_is_named_at_once_in_the_clients_language() {
             ("topic", "pattern"),
         ],
     );
-    let problem = answer.json();
+    let problem = response.json();
     assert!(problem.get("error").is_none());
     let errors = problem["errors"].as_array().unwrap();
     let message = errors.iter().find(|error| error["field"] == "message");
@@ -137,21 +137,21 @@ async fn every_failing_field_is_named_at_once_in_the_clients_language() {
 }
 
 #[tokio::test]
-async fn a_topic_that_differs_is_named_with_every_other_mistake() {
+async fn a_topic_mismatch_is_reported_with_every_other_problem() {
     let server = TestServer::start();
-    let answer = server
+    let response = server
         .post("/api/v1/topics/t/messages", r#"{"topic": "u", "foo": 1}"#)
         .await;
     check_failing(
-        &answer,
+        &response,
         &[
             ("foo", "unknown-field"),
             ("message", "required"),
             ("topic", "topic-mismatch"),
         ],
     );
-    let answer = server.post("/api/v1/topics/T/messages", "{}").await;
-    check_failing(&answer, &[("message", "required"), ("topic", "pattern")]);
+    let response = server.post("/api/v1/topics/T/messages", "{}").await;
+    check_failing(&response, &[("message", "required"), ("topic", "pattern")]);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn no_member_may_be_there_twice() {
 }
 
 #[tokio::test]
-async fn a_malformed_idempotency_key_is_refused() {
+async fn a_malformed_idempotency_key_is_rejected() {
     let server = TestServer::start();
     let (longest, too_long) = ("k".repeat(255), "k".repeat(256));
     for (key, fits) in [
@@ -189,20 +189,20 @@ async fn a_malformed_idempotency_key_is_refused() {
         ("ключ", false),
     ] {
         let headers = [JSON, ("Idempotency-Key", key)];
-        let answer = server
+        let response = server
             .call("POST", MESSAGE, &headers, r#"{"message": "a"}"#)
             .await;
         if fits {
-            assert_eq!(answer.status, 201, "{key}");
+            assert_eq!(response.status, 201, "{key}");
         } else {
-            check_failing(&answer, &[("Idempotency-Key", "idempotency-key")]);
+            check_failing(&response, &[("Idempotency-Key", "idempotency-key")]);
         }
     }
     let twice = [JSON, ("Idempotency-Key", "a"), ("Idempotency-Key", "a")];
-    let answer = server
+    let response = server
         .call("POST", MESSAGE, &twice, r#"{"message": "a"}"#)
         .await;
-    check_failing(&answer, &[("Idempotency-Key", "idempotency-key")]);
+    check_failing(&response, &[("Idempotency-Key", "idempotency-key")]);
 }
 
 #[tokio::test]
@@ -239,17 +239,17 @@ async fn the_configured_limits_are_honoured_and_named() {
         server.post(MESSAGE, r#"{"message": "жжж"}"#).await.status,
         201
     );
-    let answer = server.post("/api/message", r#"{"message": "жжжж"}"#).await;
+    let response = server.post("/api/message", r#"{"message": "жжжж"}"#).await;
     assert_eq!(
-        answer.json()["error"],
+        response.json()["error"],
         json!({"message": ["Length must be between 1 and 3."]})
     );
-    let answer = server.post(MESSAGE, r#"{"message": "<b>"}"#).await;
-    check_failing(&answer, &[("message", "charset")]);
+    let response = server.post(MESSAGE, r#"{"message": "<b>"}"#).await;
+    check_failing(&response, &[("message", "charset")]);
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_refused_however_deep() {
+async fn a_body_that_is_not_json_is_rejected_at_any_depth() {
     let server = TestServer::start();
     let deep = "[".repeat(60_000);
     let deep_member = format!("{{\"message\": {}", "[".repeat(60_000));
@@ -262,15 +262,15 @@ async fn what_is_not_json_is_refused_however_deep() {
         &deep_member,
         "\u{feff}{\"message\": \"a\"}",
     ] {
-        let answer = server.post(MESSAGE, body).await;
-        answer.assert_problem(400, "malformed-json");
+        let response = server.post(MESSAGE, body).await;
+        response.assert_problem(400, "malformed-json");
     }
-    let answer = server.post(MESSAGE, b"{\"message\": \"\xff\"}").await;
-    answer.assert_problem(400, "malformed-json");
+    let response = server.post(MESSAGE, b"{\"message\": \"\xff\"}").await;
+    response.assert_problem(400, "malformed-json");
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_told_without_its_words() {
+async fn a_store_failure_is_reported_without_its_details() {
     let server = TestServer::start();
     let secret = || "redis://:password@host".to_owned();
     for (error, status, code) in [
@@ -299,9 +299,9 @@ async fn a_store_that_fails_is_told_without_its_words() {
             } else {
                 ""
             };
-            let answer = server.call(method, path, &[JSON], body).await;
-            answer.assert_problem(status, code);
-            assert!(!answer.text().contains("password"), "{path}");
+            let response = server.call(method, path, &[JSON], body).await;
+            response.assert_problem(status, code);
+            assert!(!response.text().contains("password"), "{path}");
         }
     }
     assert_eq!(server.recorder.streams(), 0);
@@ -318,9 +318,9 @@ async fn json_may_say_its_character_set_when_it_is_utf_8() {
         ("text/json", 415),
     ] {
         let headers = [("Content-Type", value)];
-        let answer = server
+        let response = server
             .call("POST", MESSAGE, &headers, r#"{"message": "a"}"#)
             .await;
-        assert_eq!(answer.status, status, "{value}");
+        assert_eq!(response.status, status, "{value}");
     }
 }

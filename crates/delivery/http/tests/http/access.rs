@@ -1,4 +1,4 @@
-//! What a client hears of its token, and what is noted of it.
+//! Authorization: the responses to tokens, their metrics and their logs.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use posthorn_application::{Clock, TokenError};
 use posthorn_domain::{Timestamp, TokenId};
 use posthorn_testkit::{eventually, samples};
 
-use crate::support::{Answer, TestServer};
+use crate::support::{Response, TestServer};
 
 const TOPIC: &str = "/api/v1/topics/house.hall/messages";
 const EVERYTHING: &str = "messages:read messages:write messages:delete tokens:revoke";
@@ -21,7 +21,7 @@ fn protected() -> TestServer {
     server
 }
 
-async fn call(server: &TestServer, method: &str, path: &str, token: &str) -> Answer {
+async fn call(server: &TestServer, method: &str, path: &str, token: &str) -> Response {
     let bearer = format!("Bearer {token}");
     let headers = [
         ("Authorization", bearer.as_str()),
@@ -31,25 +31,31 @@ async fn call(server: &TestServer, method: &str, path: &str, token: &str) -> Ans
 }
 
 #[track_caller]
-fn assert_challenge(answer: &Answer, expected: &str) {
-    let challenge = answer.header("www-authenticate");
-    assert_eq!(challenge, Some(expected), "{answer:?}");
+fn assert_challenge(response: &Response, expected: &str) {
+    let challenge = response.header("www-authenticate");
+    assert_eq!(challenge, Some(expected), "{response:?}");
 }
 
 #[tokio::test]
 async fn a_missing_token_is_asked_for_with_the_scope_it_needs() {
     let server = protected();
-    let answer = server.get(TOPIC).await;
-    answer.assert_problem(401, "unauthorized");
-    assert_challenge(&answer, r#"Bearer realm="posthorn", scope="messages:read""#);
+    let response = server.get(TOPIC).await;
+    response.assert_problem(401, "unauthorized");
+    assert_challenge(
+        &response,
+        r#"Bearer realm="posthorn", scope="messages:read""#,
+    );
     let headers = [("Authorization", "Basic YTpi")];
-    let answer = server.call("GET", TOPIC, &headers, "").await;
-    assert_challenge(&answer, r#"Bearer realm="posthorn", scope="messages:read""#);
+    let response = server.call("GET", TOPIC, &headers, "").await;
+    assert_challenge(
+        &response,
+        r#"Bearer realm="posthorn", scope="messages:read""#,
+    );
     assert_eq!(server.recorder.refused(), ["missing", "missing"]);
 }
 
 #[tokio::test]
-async fn an_invalid_token_is_refused_with_its_reason_also_where_none_is_needed() {
+async fn an_invalid_token_is_rejected_with_its_reason_even_if_none_is_required() {
     let server = protected();
     for (error, reason) in [
         (TokenError::TooLong, "the token is too long"),
@@ -73,17 +79,17 @@ async fn an_invalid_token_is_refused_with_its_reason_also_where_none_is_needed()
     ] {
         server.tokens.set("bad", Err(error));
         for path in [TOPIC, "/api/v1/ping", "/api/ping"] {
-            let answer = call(&server, "GET", path, "bad").await;
-            let problem = answer.assert_problem(401, "unauthorized");
+            let response = call(&server, "GET", path, "bad").await;
+            let problem = response.assert_problem(401, "unauthorized");
             let detail = format!("The token is invalid: {reason}.");
             assert_eq!(problem["detail"], detail.as_str());
             let challenge = format!(
                 r#"Bearer realm="posthorn", error="invalid_token", error_description="{reason}""#
             );
-            assert_challenge(&answer, &challenge);
+            assert_challenge(&response, &challenge);
             assert_eq!(server.recorder.refused().last(), Some(&error.as_str()));
         }
-        // Probes and pages look at no token.
+        // Probes and pages ignore tokens.
         for path in ["/health/live", "/metrics", "/"] {
             assert_eq!(
                 call(&server, "GET", path, "bad").await.status,
@@ -95,40 +101,40 @@ async fn an_invalid_token_is_refused_with_its_reason_also_where_none_is_needed()
 }
 
 #[tokio::test]
-async fn what_is_no_token_is_refused_as_one() {
+async fn a_malformed_authorization_is_rejected_as_an_invalid_token() {
     let server = protected();
     for value in ["Bearer", "Bearer a b", "bearer ,", "Bearer \u{44f}"] {
-        let answer = server
+        let response = server
             .call("GET", TOPIC, &[("Authorization", value)], "")
             .await;
-        answer.assert_problem(401, "unauthorized");
-        let challenge = answer.header("www-authenticate").unwrap();
+        response.assert_problem(401, "unauthorized");
+        let challenge = response.header("www-authenticate").unwrap();
         assert!(challenge.contains("invalid_token"), "{value}: {challenge}");
     }
     let two = [
         ("Authorization", "Bearer alice"),
         ("Authorization", "Bearer admin"),
     ];
-    let answer = server.call("GET", TOPIC, &two, "").await;
-    answer.assert_problem(401, "unauthorized");
+    let response = server.call("GET", TOPIC, &two, "").await;
+    response.assert_problem(401, "unauthorized");
 }
 
 #[tokio::test]
-async fn a_forbidden_request_hears_which_scope_or_topic_it_lacks() {
+async fn a_forbidden_response_names_the_missing_scope_or_topic() {
     let server = protected();
     let reader = samples::claims("reader", "messages:read", &["house.*"]);
     server.tokens.set("reader", Ok(reader));
-    let answer = call(&server, "POST", TOPIC, "reader").await;
-    let problem = answer.assert_problem(403, "forbidden");
+    let response = call(&server, "POST", TOPIC, "reader").await;
+    let problem = response.assert_problem(403, "forbidden");
     assert_eq!(
         problem["detail"],
         "The token lacks the scope messages:write."
     );
     let challenge =
         r#"Bearer realm="posthorn", error="insufficient_scope", scope="messages:write""#;
-    assert_challenge(&answer, challenge);
-    let answer = call(&server, "GET", "/api/v1/topics/garden/messages", "reader").await;
-    let problem = answer.assert_problem(403, "forbidden");
+    assert_challenge(&response, challenge);
+    let response = call(&server, "GET", "/api/v1/topics/garden/messages", "reader").await;
+    let problem = response.assert_problem(403, "forbidden");
     let detail = "The token does not permit messages:read on the topic garden.";
     assert_eq!(problem["detail"], detail);
     assert_eq!(server.recorder.refused(), ["scope", "topic"]);
@@ -148,8 +154,8 @@ async fn the_topic_of_a_body_is_checked_as_that_of_a_path() {
         (r#"{"message":"","topic":"garden"}"#, 400),
     ] {
         for path in ["/api/v1/message", "/api/message"] {
-            let answer = server.call("POST", path, &headers, body).await;
-            assert_eq!(answer.status, status, "{path} {body}");
+            let response = server.call("POST", path, &headers, body).await;
+            assert_eq!(response.status, status, "{path} {body}");
         }
     }
     assert!(server.recorder.rejected().contains(&"forbidden"));
@@ -182,14 +188,14 @@ async fn topics_that_a_token_does_not_permit_are_not_listed() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_refused_until_it_would_have_ended() {
+async fn a_revoked_token_is_rejected_until_it_would_have_expired() {
     let server = protected();
     assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 200);
     let end = server.clock.now().as_millis() / 1000 + 1800;
     let path = format!("/api/v1/tokens/id-of-alice?exp={end}");
     assert_eq!(call(&server, "DELETE", &path, "admin").await.status, 204);
-    let answer = call(&server, "GET", TOPIC, "alice").await;
-    let problem = answer.assert_problem(401, "unauthorized");
+    let response = call(&server, "GET", TOPIC, "alice").await;
+    let problem = response.assert_problem(401, "unauthorized");
     assert_eq!(
         problem["detail"],
         "The token is invalid: the token was revoked."
@@ -203,8 +209,8 @@ async fn a_revoked_token_is_refused_until_it_would_have_ended() {
 #[tokio::test]
 async fn a_revocation_without_an_end_lasts_as_long_as_any_token() {
     let server = protected();
-    let answer = call(&server, "DELETE", "/api/v1/tokens/id-1", "admin").await;
-    assert_eq!(answer.status, 204);
+    let response = call(&server, "DELETE", "/api/v1/tokens/id-1", "admin").await;
+    assert_eq!(response.status, 204);
     let longest = server.clock.now().saturating_add(MAX_TOKEN_LIFETIME);
     let id = TokenId::parse("id-1").unwrap();
     let expected = longest.saturating_add(TOKEN_LEEWAY);
@@ -213,34 +219,34 @@ async fn a_revocation_without_an_end_lasts_as_long_as_any_token() {
     let problem = call(&server, "DELETE", path, "admin").await;
     let problem = problem.assert_problem(400, "validation-failed");
     assert_eq!(problem["errors"][0]["field"], "exp");
-    let answer = call(&server, "DELETE", "/api/v1/tokens/a%20b", "admin").await;
-    answer.assert_problem(404, "not-found");
+    let response = call(&server, "DELETE", "/api/v1/tokens/a%20b", "admin").await;
+    response.assert_problem(404, "not-found");
 }
 
 #[tokio::test]
-async fn a_revocation_list_that_does_not_answer_lets_nobody_through() {
+async fn a_failing_revocation_list_rejects_every_token() {
     let server = protected();
     let error = BackendError::Unavailable("on order".to_owned());
     server.revocations.fail_next(1, error.clone());
-    let answer = call(&server, "GET", TOPIC, "alice").await;
-    answer.assert_problem(503, "store-unavailable");
+    let response = call(&server, "GET", TOPIC, "alice").await;
+    response.assert_problem(503, "store-unavailable");
     server
         .revocations
         .fail_next(2, BackendError::Failed("on order".to_owned()));
-    let answer = call(&server, "GET", TOPIC, "alice").await;
-    answer.assert_problem(500, "internal");
+    let response = call(&server, "GET", TOPIC, "alice").await;
+    response.assert_problem(500, "internal");
     assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 500);
     assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_client_whose_tokens_are_refused_too_often_has_to_wait() {
+async fn a_client_with_too_many_invalid_tokens_is_throttled() {
     let server = protected();
     for _ in 0..300 {
         assert_eq!(call(&server, "GET", TOPIC, "bad").await.status, 401);
     }
-    let answer = call(&server, "GET", TOPIC, "bad").await;
-    let problem = answer.assert_problem(429, "rate-limited");
+    let response = call(&server, "GET", TOPIC, "bad").await;
+    let problem = response.assert_problem(429, "rate-limited");
     let violated = serde_json::json!(["auth-failures-per-minute"]);
     assert_eq!(problem["violated-policies"], violated);
     for (name, value) in [
@@ -253,12 +259,12 @@ async fn a_client_whose_tokens_are_refused_too_often_has_to_wait() {
         ("x-ratelimit-remaining", "0"),
         ("x-ratelimit-reset", "1795392060"),
     ] {
-        assert_eq!(answer.header(name), Some(value), "{name}");
+        assert_eq!(response.header(name), Some(value), "{name}");
     }
-    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(server.recorder.refused().last(), Some(&"throttled"));
-    // Neither a valid token nor no token suffers from that.
+    // Requests with a valid token and without a token are not affected.
     assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 200);
     assert_eq!(server.get("/api/v1/ping").await.status, 200);
     server.get(TOPIC).await.assert_problem(401, "unauthorized");
@@ -276,8 +282,8 @@ async fn a_stream_ends_with_its_token() {
         let greeting = connection.chunk().await.unwrap();
         assert!(greeting.starts_with(b"retry:"), "{greeting:?}");
         if revoked {
-            let answer = call(&server, "DELETE", "/api/v1/tokens/id-of-alice", "admin").await;
-            assert_eq!(answer.status, 204);
+            let response = call(&server, "DELETE", "/api/v1/tokens/id-of-alice", "admin").await;
+            assert_eq!(response.status, 204);
             server.clock.wait_for_sleepers(1).await;
             server.clock.advance(Duration::from_secs(2));
         } else {
@@ -293,7 +299,7 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn a_stream_of_a_valid_token_goes_on() {
+async fn a_stream_with_a_valid_token_continues() {
     let server = protected();
     let mut connection = server.connect().await;
     let headers = [("Authorization", "Bearer alice")];
@@ -301,7 +307,7 @@ async fn a_stream_of_a_valid_token_goes_on() {
     connection.request("GET", path, &headers, b"").await;
     connection.head().await;
     connection.chunk().await.unwrap();
-    // Looks at the token come before the sign of life, and send nothing.
+    // The token is checked more often than a heartbeat is sent.
     for _ in 0..8 {
         server.clock.wait_for_sleepers(1).await;
         server.clock.advance(Duration::from_secs(2));
@@ -313,10 +319,10 @@ async fn a_stream_of_a_valid_token_goes_on() {
 }
 
 #[tokio::test]
-async fn the_page_says_whether_access_is_open() {
+async fn the_page_shows_whether_access_is_open() {
     let open = TestServer::start();
     let headers = [("Accept-Language", "en")];
-    let text = |answer: Answer| String::from_utf8(answer.body).unwrap();
+    let text = |response: Response| String::from_utf8(response.body).unwrap();
     let page = text(open.call("GET", "/", &headers, "").await);
     assert!(page.contains("Access is open"), "{page}");
     let page = text(protected().call("GET", "/", &headers, "").await);

@@ -8,12 +8,12 @@ use posthorn_testkit::samples;
 
 use crate::support::TestServer;
 
-/// What a route needs in one environment.
+/// The requirement of a route in one environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
-    /// No token, and a bad one does not matter.
+    /// No token; an invalid one is ignored.
     Nothing,
-    /// No token; a bad one is refused.
+    /// No token; an invalid one is rejected.
     NoBadToken,
     /// A token with this scope.
     Scope(&'static str),
@@ -40,7 +40,7 @@ const WRITES: [Need; 3] = [NoBadToken, NoBadToken, WRITE];
 const DELETES: [Need; 3] = [NoBadToken, DELETE, DELETE];
 const REVOKES: [Need; 3] = [REVOKE; 3];
 
-/// Template, method, a path, and what it needs in each environment.
+/// Template, method, a path, and the requirement in each environment.
 const MATRIX: [(&str, &str, &str, [Need; 3]); 27] = [
     ("/api/v1/message", "POST", "/api/v1/message", WRITES),
     ("/api/v1/topics", "GET", "/api/v1/topics", READS),
@@ -99,7 +99,7 @@ const MATRIX: [(&str, &str, &str, [Need; 3]); 27] = [
 const MESSAGES: &str = "/api/v1/topics/{topic}/messages";
 const MESSAGE: &str = "/api/v1/topics/{topic}/messages/{id}";
 
-/// The tokens: name, scopes, topics. The first two are none at all and one that is not valid.
+/// The tokens: name, scopes, topics. The first two are no token and an invalid one.
 const TOKENS: [(&str, &str, &[&str]); 8] = [
     ("", "", &[]),
     ("bad", "", &[]),
@@ -119,7 +119,7 @@ const TOKENS: [(&str, &str, &[&str]); 8] = [
     ),
 ];
 
-/// The status of a refusal; `None` when the request is let through.
+/// The status of a rejection; `None` if the request is permitted.
 fn refusal(need: Need, method: &str, path: &str, token: usize) -> Option<u16> {
     let (name, scopes, topics) = TOKENS[token];
     let names_topic = path.contains("/topics/t/");
@@ -143,7 +143,7 @@ fn every_route_has_a_row_and_every_row_a_route() {
 }
 
 #[tokio::test]
-async fn access_is_as_the_matrix_says() {
+async fn access_follows_the_matrix() {
     for (environment, policy) in ENVIRONMENTS.into_iter().enumerate() {
         let server = TestServer::with_access(policy, |_| {});
         for (name, scopes, topics) in &TOKENS[2..] {
@@ -175,14 +175,14 @@ async fn access_is_as_the_matrix_says() {
     }
 }
 
-/// What is refused reaches no use case.
+/// A rejected request reaches no use case.
 #[tokio::test]
-async fn a_refused_request_asks_the_store_for_nothing() {
+async fn a_rejected_request_does_not_reach_the_store() {
     let server = TestServer::with_access(AccessPolicy::protected(true), |_| {});
     for (_, method, path, needs) in MATRIX {
         if matches!(needs[2], Scope(_)) {
-            let answer = server.call(method, path, &[], "").await;
-            answer.assert_problem(401, "unauthorized");
+            let response = server.call(method, path, &[], "").await;
+            response.assert_problem(401, "unauthorized");
         }
     }
     assert_eq!(server.store_operations(), 0);

@@ -1,4 +1,4 @@
-//! Every failure is a problem document.
+//! Every error is a problem document.
 
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ async fn every_code_has_a_page_in_both_languages() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_internal_error_and_the_server_goes_on() {
+async fn a_panic_is_an_internal_error_and_the_server_continues() {
     let server = TestServer::start();
     server.store_behaves(Behaviour::Panic);
     for (method, path, body) in [
@@ -53,8 +53,8 @@ async fn a_panic_is_an_internal_error_and_the_server_goes_on() {
         ("GET", "/health/ready", ""),
     ] {
         let headers = [("Content-Type", "application/json")];
-        let answer = server.call(method, path, &headers, body).await;
-        let problem = answer.assert_problem(500, "internal");
+        let response = server.call(method, path, &headers, body).await;
+        let problem = response.assert_problem(500, "internal");
         assert!(!problem.to_string().contains("on order"), "{problem}");
     }
     server.store_behaves(Behaviour::PassOn);
@@ -68,8 +68,8 @@ async fn a_problem_speaks_the_clients_language() {
     let server = TestServer::start();
     let problem = async |language: &str| {
         let headers = [("Accept-Language", language)];
-        let answer = server.call("GET", "/nowhere", &headers, "").await;
-        answer.assert_problem(404, "not-found")
+        let response = server.call("GET", "/nowhere", &headers, "").await;
+        response.assert_problem(404, "not-found")
     };
     let (ru, en) = (problem("ru").await, problem("en").await);
     assert_eq!(ru["title"], "Не найдено");
@@ -81,8 +81,8 @@ async fn a_problem_speaks_the_clients_language() {
 #[tokio::test]
 async fn a_problem_names_the_path_without_its_query() {
     let server = TestServer::start();
-    let answer = server.get("/nowhere/%D0%B0?secret=1").await;
-    let problem = answer.assert_problem(404, "not-found");
+    let response = server.get("/nowhere/%D0%B0?secret=1").await;
+    let problem = response.assert_problem(404, "not-found");
     assert_eq!(problem["instance"], "/nowhere/%D0%B0");
 }
 
@@ -91,9 +91,9 @@ async fn metrics_that_cannot_be_written_are_an_internal_error() {
     let server = TestServer::start();
     let is_broken = &server.recorder.is_broken;
     is_broken.store(true, std::sync::atomic::Ordering::SeqCst);
-    let answer = server.get("/metrics").await;
-    answer.assert_problem(500, "internal");
-    assert!(!answer.text().contains("on order"));
+    let response = server.get("/metrics").await;
+    response.assert_problem(500, "internal");
+    assert!(!response.text().contains("on order"));
 }
 
 #[tokio::test]

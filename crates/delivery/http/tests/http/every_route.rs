@@ -1,4 +1,4 @@
-//! What holds for every path: `Allow`, `OPTIONS`, `HEAD`, 405, the labels of the metrics.
+//! Properties of every path: `Allow`, `OPTIONS`, `HEAD`, 405, the labels of the metrics.
 
 use crate::support::TestServer;
 
@@ -57,19 +57,19 @@ const DOCS: &str = "/docs/{file:.*}";
 async fn options_names_the_methods_and_nothing_else() {
     let server = TestServer::start();
     for (path, _, allow) in ROUTES {
-        let answer = server.call("OPTIONS", path, &[], "").await;
-        assert_eq!(answer.status, 204, "{path}");
-        assert_eq!(answer.header("allow"), Some(allow), "{path}");
-        assert_eq!(answer.header("content-length"), None, "{path}");
+        let response = server.call("OPTIONS", path, &[], "").await;
+        assert_eq!(response.status, 204, "{path}");
+        assert_eq!(response.header("allow"), Some(allow), "{path}");
+        assert_eq!(response.header("content-length"), None, "{path}");
     }
     for path in ["/nowhere", "/api/v1/ping/", "/docs"] {
-        let answer = server.call("OPTIONS", path, &[], "").await;
-        answer.assert_problem(404, "not-found");
+        let response = server.call("OPTIONS", path, &[], "").await;
+        response.assert_problem(404, "not-found");
     }
 }
 
 #[tokio::test]
-async fn another_method_is_refused_with_allow() {
+async fn another_method_is_rejected_with_allow() {
     let server = TestServer::start();
     for (path, _, allow) in ROUTES {
         for method in [
@@ -78,27 +78,27 @@ async fn another_method_is_refused_with_allow() {
             if allow.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
-            let answer = server.call(method, path, &[], "").await;
-            assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+            let response = server.call(method, path, &[], "").await;
+            assert_eq!(response.header("allow"), Some(allow), "{method} {path}");
             if method == "HEAD" {
-                assert_eq!(answer.status, 405, "{path}");
+                assert_eq!(response.status, 405, "{path}");
             } else {
-                answer.assert_problem(405, "method-not-allowed");
+                response.assert_problem(405, "method-not-allowed");
             }
         }
     }
 }
 
-/// The headers but those that differ from request to request.
-fn stable(answer: &crate::support::Answer) -> Vec<(String, String)> {
-    let mut headers = answer.headers.clone();
+/// The headers without those that differ between requests.
+fn stable(response: &crate::support::Response) -> Vec<(String, String)> {
+    let mut headers = response.headers.clone();
     headers.retain(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id"));
     headers.sort();
     headers
 }
 
 #[tokio::test]
-async fn head_answers_as_get_without_a_body() {
+async fn head_responds_like_get_without_a_body() {
     let server = TestServer::start();
     for (path, _, allow) in ROUTES {
         if !allow.contains("HEAD") {
@@ -106,8 +106,8 @@ async fn head_answers_as_get_without_a_body() {
         }
         let mut connection = server.connect().await;
         connection.request("HEAD", path, &[], b"").await;
-        let head = connection.answer("HEAD").await;
-        // The connection is usable, so no body came.
+        let head = connection.response("HEAD").await;
+        // The connection is usable, so there was no body.
         connection.request("GET", path, &[], b"").await;
         let get = connection.head().await;
         assert_eq!(head.status, get.status, "{path}");
@@ -116,18 +116,18 @@ async fn head_answers_as_get_without_a_body() {
 }
 
 #[tokio::test]
-async fn head_of_what_is_not_there_has_the_headers_of_get() {
+async fn head_of_a_missing_resource_has_the_headers_of_get() {
     let server = TestServer::start();
     for path in ["/nowhere", "/api/ping/", "/api/v1/topics?limit=0", MESSAGE] {
         let mut connection = server.connect().await;
         connection
             .request("HEAD", path, &[("X-Request-ID", "1")], b"")
             .await;
-        let head = connection.answer("HEAD").await;
+        let head = connection.response("HEAD").await;
         connection
             .request("GET", path, &[("X-Request-ID", "1")], b"")
             .await;
-        let get = connection.answer("GET").await;
+        let get = connection.response("GET").await;
         assert_eq!(stable(&head), stable(&get), "{path}");
     }
 }
@@ -141,9 +141,9 @@ async fn requests_are_counted_by_template_and_known_methods() {
         }
         let (method, _) = allow.split_once(',').unwrap();
         let before = server.recorder.finished().len();
-        let answer = server.call(method, path, &[], "").await;
+        let response = server.call(method, path, &[], "").await;
         let counted = server.recorder.finished()[before..].to_vec();
-        assert_eq!(counted, [Some((method, template, answer.status))]);
+        assert_eq!(counted, [Some((method, template, response.status))]);
     }
     let before = server.recorder.finished().len();
     server.call("BREW", "/nowhere/1", &[], "").await;

@@ -1,6 +1,6 @@
-//! The headers on every answer.
+//! The headers of every response.
 
-use crate::support::{Answer, TestServer};
+use crate::support::{Response, TestServer};
 
 const PATHS: [&str; 9] = [
     "/",
@@ -15,7 +15,7 @@ const PATHS: [&str; 9] = [
 ];
 
 #[track_caller]
-fn check_security(answer: &Answer, is_page: bool) {
+fn check_security(response: &Response, is_page: bool) {
     for (name, value) in [
         ("x-content-type-options", Some("nosniff")),
         ("x-frame-options", Some("DENY")),
@@ -24,9 +24,9 @@ fn check_security(answer: &Answer, is_page: bool) {
         ("server", None),
         ("x-powered-by", None),
     ] {
-        assert_eq!(answer.header(name), value, "{name}: {answer:?}");
+        assert_eq!(response.header(name), value, "{name}: {response:?}");
     }
-    let policy = answer.header("content-security-policy").unwrap();
+    let policy = response.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     let scripts = policy.split(';').find(|part| part.contains("script-src"));
@@ -37,13 +37,13 @@ fn check_security(answer: &Answer, is_page: bool) {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_security_headers() {
+async fn every_response_has_the_security_headers() {
     let server = TestServer::start();
     for path in PATHS {
-        let answer = server.get(path).await;
+        let response = server.get(path).await;
         let is_page = matches!(path, "/" | "/docs/" | "/problems/internal");
-        check_security(&answer, is_page);
-        assert_eq!(answer.header("strict-transport-security"), None, "{path}");
+        check_security(&response, is_page);
+        assert_eq!(response.header("strict-transport-security"), None, "{path}");
     }
     check_security(
         &server.call("OPTIONS", "/api/v1/ping", &[], "").await,
@@ -53,26 +53,26 @@ async fn every_answer_has_the_security_headers() {
 }
 
 #[tokio::test]
-async fn only_production_tells_browsers_to_use_tls() {
+async fn only_production_sends_strict_transport_security() {
     let server = TestServer::with(|settings| settings.is_production = true);
     for path in PATHS {
-        let answer = server.get(path).await;
-        let value = answer.header("strict-transport-security").unwrap();
+        let response = server.get(path).await;
+        let value = response.header("strict-transport-security").unwrap();
         assert!(value.starts_with("max-age="), "{value}");
     }
 }
 
 #[tokio::test]
-async fn answers_of_the_api_are_not_stored() {
+async fn responses_of_the_api_are_not_stored() {
     let server = TestServer::start();
     for path in ["/api/v1/ping", "/api/v1/info", "/api/v1/topics", "/nowhere"] {
-        let answer = server.get(path).await;
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        let response = server.get(path).await;
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_well_formed_request_id_is_kept_and_any_other_replaced() {
+async fn a_valid_request_id_is_kept_and_any_other_replaced() {
     let server = TestServer::start();
     let (longest, too_long) = ("a".repeat(128), "a".repeat(129));
     for (given, kept) in [
@@ -86,8 +86,8 @@ async fn a_well_formed_request_id_is_kept_and_any_other_replaced() {
     ] {
         for path in PATHS {
             let headers: Vec<_> = given.map(|id| ("X-Request-ID", id)).into_iter().collect();
-            let answer = server.call("GET", path, &headers, "").await;
-            let id = answer.header("x-request-id").unwrap();
+            let response = server.call("GET", path, &headers, "").await;
+            let id = response.header("x-request-id").unwrap();
             assert_eq!(Some(id) == given, kept, "{path} {given:?} {id}");
             assert!(
                 kept || (id.len() == 36 && id.as_bytes()[14] == b'7'),

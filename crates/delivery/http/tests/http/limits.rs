@@ -1,4 +1,4 @@
-//! Bounds: body size, time, requests at once.
+//! Limits: body size, time, requests in flight, rate.
 
 use std::time::Duration;
 
@@ -16,35 +16,35 @@ fn body_of(length: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_body_at_the_limit_is_read_and_one_past_it_refused() {
+async fn a_body_at_the_limit_is_read_and_a_larger_one_rejected() {
     let server = TestServer::with(|settings| settings.max_body_bytes = 100);
-    let answer = server.post("/api/v1/message", body_of(100)).await;
-    assert_eq!(answer.status, 201);
+    let response = server.post("/api/v1/message", body_of(100)).await;
+    assert_eq!(response.status, 201);
     for path in [
         "/api/v1/message",
         "/api/v1/topics/t/messages",
         "/api/message",
     ] {
-        let answer = server.post(path, body_of(101)).await;
-        answer.assert_problem(413, "payload-too-large");
+        let response = server.post(path, body_of(101)).await;
+        response.assert_problem(413, "payload-too-large");
     }
     assert_eq!(server.recorder.rejected(), ["payload-too-large"; 3]);
 }
 
 #[tokio::test]
-async fn an_announced_body_is_refused_before_it_comes() {
+async fn a_body_whose_length_is_too_large_is_rejected_before_it_arrives() {
     let server = TestServer::start();
     let mut connection = server.connect().await;
     let head = "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
         Content-Length: 1000000000\r\n\r\n";
     connection.send(head).await;
-    let answer = connection.answer("POST").await;
-    answer.assert_problem(413, "payload-too-large");
-    assert_eq!(answer.header("connection"), Some("close"));
+    let response = connection.response("POST").await;
+    response.assert_problem(413, "payload-too-large");
+    assert_eq!(response.header("connection"), Some("close"));
 }
 
 #[tokio::test]
-async fn a_chunked_body_is_refused_once_it_is_too_long() {
+async fn a_chunked_body_is_rejected_once_it_is_too_large() {
     let server = TestServer::with(|settings| settings.max_body_bytes = 100);
     let head = "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
         Transfer-Encoding: chunked\r\n\r\n";
@@ -56,14 +56,14 @@ async fn a_chunked_body_is_refused_once_it_is_too_long() {
         &body[64..]
     );
     connection.send(chunked).await;
-    assert_eq!(connection.answer("POST").await.status, 201);
-    // The end of this one never comes.
+    assert_eq!(connection.response("POST").await.status, 201);
+    // This body never ends.
     let mut connection = server.connect().await;
     connection
         .send(format!("{head}65\r\n{}\r\n", body_of(101)))
         .await;
-    let answer = connection.answer("POST").await;
-    answer.assert_problem(413, "payload-too-large");
+    let response = connection.response("POST").await;
+    response.assert_problem(413, "payload-too-large");
 }
 
 #[tokio::test]
@@ -73,14 +73,14 @@ async fn a_body_that_does_not_come_in_time_is_given_up() {
     let head = "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
         Content-Length: 50\r\n\r\n{";
     connection.send(head).await;
-    let answer = connection.answer("POST").await;
-    answer.assert_problem(408, "request-timeout");
-    assert_eq!(answer.header("connection"), Some("close"));
+    let response = connection.response("POST").await;
+    response.assert_problem(408, "request-timeout");
+    assert_eq!(response.header("connection"), Some("close"));
     assert_eq!(server.recorder.shed(), [Shed::RequestTimeout]);
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_there_in_time_is_given_up() {
+async fn a_response_that_is_not_ready_in_time_is_abandoned() {
     let server = TestServer::with(|settings| settings.request_timeout = Duration::from_millis(200));
     server.store_behaves(Behaviour::Hang);
     for (method, path, body) in [
@@ -89,14 +89,14 @@ async fn an_answer_that_is_not_there_in_time_is_given_up() {
         ("GET", "/api/v1/topics/t/stream", ""),
         ("GET", "/health/ready", ""),
     ] {
-        let answer = server.call(method, path, &[JSON], body).await;
-        answer.assert_problem(408, "request-timeout");
+        let response = server.call(method, path, &[JSON], body).await;
+        response.assert_problem(408, "request-timeout");
     }
     assert_eq!(server.recorder.streams(), 0);
 }
 
 #[tokio::test]
-async fn past_the_cap_requests_are_refused_and_probes_are_not() {
+async fn above_the_limit_requests_are_rejected_and_probes_are_not() {
     let server = TestServer::with(|settings| settings.max_in_flight = 2);
     server.store_behaves(Behaviour::Hang);
     let mut waiting = Vec::new();
@@ -113,9 +113,9 @@ async fn past_the_cap_requests_are_refused_and_probes_are_not() {
         "/docs/",
         "/api/v1/topics/t/stream",
     ] {
-        let answer = server.get(path).await;
-        answer.assert_problem(503, "overloaded");
-        assert_eq!(answer.header("retry-after"), Some("1"));
+        let response = server.get(path).await;
+        response.assert_problem(503, "overloaded");
+        assert_eq!(response.header("retry-after"), Some("1"));
     }
     assert_eq!(server.recorder.shed(), [Shed::InFlight; 5]);
     for path in ["/health/live", "/health/startup", "/metrics"] {
@@ -123,7 +123,7 @@ async fn past_the_cap_requests_are_refused_and_probes_are_not() {
     }
     server.store_behaves(Behaviour::PassOn);
     for connection in &mut waiting {
-        assert_eq!(connection.answer("GET").await.status, 200);
+        assert_eq!(connection.response("GET").await.status, 200);
     }
     assert_eq!(server.get("/api/v1/ping").await.status, 200);
 }
@@ -140,7 +140,7 @@ async fn begin_body(server: &TestServer, length: usize, first: &[u8]) -> Connect
 }
 
 #[tokio::test]
-async fn a_body_that_has_not_come_holds_no_place_until_it_is_there() {
+async fn a_request_that_waits_for_its_body_is_not_in_flight() {
     let server = TestServer::with(|settings| settings.max_in_flight = 1);
     let body = body_of(50);
     let (first, rest) = body.as_bytes().split_at(20);
@@ -156,22 +156,22 @@ async fn a_body_that_has_not_come_holds_no_place_until_it_is_there() {
     let mut last = slow.pop().unwrap();
     for mut connection in slow {
         connection.send(rest).await;
-        assert_eq!(connection.answer("POST").await.status, 201);
+        assert_eq!(connection.response("POST").await.status, 201);
     }
-    // Once its body is there it is a request like any other.
+    // With its body complete it is a request like any other.
     server.store_behaves(Behaviour::Hang);
     let before = server.store_operations();
     let mut busy = server.connect().await;
     busy.request("GET", "/api/v1/topics", &[], b"").await;
     eventually(SOON, async || server.store_operations() > before).await;
     last.send(rest).await;
-    let answer = last.answer("POST").await;
-    answer.assert_problem(503, "overloaded");
-    assert_eq!(answer.header("connection"), None);
+    let response = last.response("POST").await;
+    response.assert_problem(503, "overloaded");
+    assert_eq!(response.header("connection"), None);
 }
 
 #[tokio::test]
-async fn bodies_that_wait_take_no_more_memory_than_requests_in_flight() {
+async fn incomplete_bodies_take_no_more_memory_than_requests_in_flight() {
     let server = TestServer::with(|settings| {
         (settings.max_in_flight, settings.max_body_bytes) = (2, 1000);
     });
@@ -181,17 +181,17 @@ async fn bodies_that_wait_take_no_more_memory_than_requests_in_flight() {
         eventually(SOON, async || server.recorder.in_flight() == handled).await;
     }
     let mut one_more = begin_body(&server, 1000, &[b' '; 900]).await;
-    let answer = one_more.answer("POST").await;
-    answer.assert_problem(503, "overloaded");
+    let response = one_more.response("POST").await;
+    response.assert_problem(503, "overloaded");
     drop(slow);
     eventually(SOON, async || server.recorder.in_flight() == 0).await;
     let mut connection = begin_body(&server, 1000, &[b' '; 900]).await;
     connection.send(body_of(100)).await;
-    assert_eq!(connection.answer("POST").await.status, 201);
+    assert_eq!(connection.response("POST").await.status, 201);
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_frees_its_place() {
+async fn a_client_that_disconnects_releases_its_permit() {
     let server = TestServer::with(|settings| settings.max_in_flight = 1);
     server.store_behaves(Behaviour::Hang);
     let mut connection = server.connect().await;
@@ -208,27 +208,27 @@ async fn a_client_that_leaves_frees_its_place() {
 }
 
 #[tokio::test]
-async fn an_answer_lists_a_bounded_number_of_mistakes() {
+async fn a_response_lists_a_bounded_number_of_problems() {
     let server = TestServer::start();
     let names: Vec<_> = (0..2500).map(|n| format!("\"{n}\":1")).collect();
     let names = names.join(",");
     let twice = format!("{{{names},{names}}}");
     let attributes = format!(r#"{{"message":"a","attributes":{{{names}}}}}"#);
     let parameters = "x&".repeat(20_000);
-    for answer in [
+    for response in [
         server.post("/api/v1/message", format!("{{{names}}}")).await,
         server.post("/api/v1/message", twice).await,
         server.post("/api/v1/message", attributes).await,
         server.get(&format!("/api/v1/topics?{parameters}")).await,
     ] {
-        let problem = answer.assert_problem(400, "validation-failed");
+        let problem = response.assert_problem(400, "validation-failed");
         let count = problem["errors"].as_array().unwrap().len();
         assert!((100..=110).contains(&count), "{count}");
     }
 }
 
 #[tokio::test]
-async fn a_client_that_asks_too_fast_is_refused_and_probes_are_not() {
+async fn a_client_above_the_flood_rate_is_rejected_and_probes_are_not() {
     let server = TestServer::with(|settings| {
         (settings.flood_per_second, settings.flood_burst) = (1, 3);
         settings.trusted_proxy_hops = 1;
@@ -242,14 +242,14 @@ async fn a_client_that_asks_too_fast_is_refused_and_probes_are_not() {
     }
     // Any route, and any address of the same network.
     for path in ["/api/v1/ping", "/nowhere", "/"] {
-        let answer = ask(path, "2001:db8::2").await;
-        let problem = answer.assert_problem(429, "rate-limited");
+        let response = ask(path, "2001:db8::2").await;
+        let problem = response.assert_problem(429, "rate-limited");
         assert_eq!(problem["violated-policies"], serde_json::json!(["flood"]));
-        let policy = answer.header("ratelimit-policy");
+        let policy = response.header("ratelimit-policy");
         assert_eq!(policy, Some("\"flood\";q=3;w=3"));
-        let remaining = answer.header("x-ratelimit-remaining");
+        let remaining = response.header("x-ratelimit-remaining");
         assert_eq!(remaining, Some("0"));
-        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
         assert!((1..=2).contains(&wait), "{wait}");
     }
     assert_eq!(server.recorder.shed(), [Shed::Flood; 3]);

@@ -1,4 +1,4 @@
-//! The one event for each finished request, and what is never logged.
+//! The log event of each finished request, the audit log, and secrets that are never logged.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -16,7 +16,7 @@ use crate::support::{Behaviour, TestServer};
 
 type Fields = BTreeMap<String, String>;
 
-/// Every event of this process, also those of other tests.
+/// Every event of this process, including those of other tests.
 fn events() -> &'static Mutex<Vec<(Level, Fields)>> {
     static EVENTS: OnceLock<Mutex<Vec<(Level, Fields)>>> = OnceLock::new();
     EVENTS.get_or_init(|| {
@@ -97,7 +97,7 @@ async fn each_request_has_one_event_at_the_level_of_its_outcome() {
 }
 
 #[tokio::test]
-async fn the_trace_is_the_one_that_the_client_names() {
+async fn the_trace_is_the_client_s() {
     events();
     let server = TestServer::start();
     let trace = "0af7651916cd43dd8448eb211c80319c";
@@ -113,7 +113,7 @@ async fn the_trace_is_the_one_that_the_client_names() {
 }
 
 #[tokio::test]
-async fn the_client_is_the_one_that_our_own_proxies_name() {
+async fn the_client_is_the_one_that_trusted_proxies_report() {
     events();
     let server = TestServer::with(|settings| settings.trusted_proxy_hops = 2);
     let forwarded = ("X-Forwarded-For", "6.6.6.6, 203.0.113.9, 10.0.0.1");
@@ -126,7 +126,7 @@ async fn the_client_is_the_one_that_our_own_proxies_name() {
     assert_eq!(of_request("log-spoof")[0].1["client"], "127.0.0.1");
 }
 
-/// The event of the audit trail of the request with this id; there is one.
+/// The audit event of the request with this id; there is exactly one.
 fn audited(id: &str) -> Fields {
     let events = of_request(id);
     let mut trail = events
@@ -184,11 +184,11 @@ async fn each_deletion_and_each_revocation_leaves_one_audit_event() {
         let expected = ["carol", "id-of-carol", "127.0.0.1", deed, object, outcome];
         assert_eq!(shown, expected, "{request_id}");
     }
-    // What is not known is said to be so.
+    // An unknown outcome is logged as such.
     server.store_behaves(Behaviour::Panic);
     assert_eq!(call("audit-4", &message, "Bearer carol").await, 500);
     assert_eq!(audited("audit-4")["outcome"], "unknown");
-    // Who may not has done nothing.
+    // A forbidden request has no audit event.
     assert_eq!(call("audit-5", &message, "Bearer other").await, 401);
     assert!(
         of_request("audit-5")
@@ -246,7 +246,7 @@ async fn no_event_above_debug_holds_a_messages_text() {
 }
 
 #[tokio::test]
-async fn a_stream_over_a_damaged_page_says_so_once_and_goes_on_trying() {
+async fn a_stream_over_a_damaged_page_logs_it_once_and_retries() {
     events();
     let server = TestServer::start();
     let mut connection = server.connect().await;
@@ -273,7 +273,7 @@ async fn a_stream_over_a_damaged_page_says_so_once_and_goes_on_trying() {
             [Level::ERROR, Level::DEBUG, Level::DEBUG],
         ),
     ] {
-        // The stream is woken, and meets the error before anyone else can.
+        // The stream is woken, and reads the error first.
         server.store_behaves(Behaviour::Hang);
         server.store_directly("t", text).await;
         server.store.fail_next(levels.len(), error.clone());

@@ -1,4 +1,4 @@
-//! The HTTP surface over real sockets, with fakes behind it.
+//! The HTTP server over real sockets, with fakes behind it.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,10 +1,10 @@
-//! Reading messages back: topics, pages, one message, and its deletion.
+//! Reading messages: topics, pages, one message, and its deletion.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer};
+use crate::support::{Response, TestServer};
 
 const MISSING: &str = "00000000000000000000000001";
 
@@ -31,26 +31,26 @@ async fn walk(server: &TestServer, path: &str, link: &str) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut path = Some(path.to_owned());
     while let Some(here) = path {
-        let answer = server.get(&here).await;
-        assert_eq!(answer.status, 200, "{here}");
-        let page = answer.json();
+        let response = server.get(&here).await;
+        assert_eq!(response.status, 200, "{here}");
+        let page = response.json();
         pages.push(texts(&page).into_iter().map(str::to_owned).collect());
         path = page[link].as_str().map(str::to_owned);
-        check_link_header(&answer, &page);
+        check_link_header(&response, &page);
         assert!(pages.len() < 20, "the links go in a circle");
     }
     pages
 }
 
-/// The `Link` header names what the body names.
+/// The `Link` header has the links of the body.
 #[track_caller]
-fn check_link_header(answer: &Answer, page: &Value) {
+fn check_link_header(response: &Response, page: &Value) {
     let links: Vec<_> = ["next", "prev"]
         .iter()
         .filter_map(|name| Some(format!("<{}>; rel=\"{name}\"", page.get(*name)?.as_str()?)))
         .collect();
     let links = links.join(", ");
-    assert_eq!(answer.header("link").unwrap_or_default(), links);
+    assert_eq!(response.header("link").unwrap_or_default(), links);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn an_empty_page_at_the_end_links_back_to_the_last_message() {
 }
 
 #[tokio::test]
-async fn a_page_says_when_retention_removed_what_comes_before_it() {
+async fn a_page_shows_that_retention_removed_messages_before_it() {
     let (server, ids) = server_with(&["a", "b", "c"]).await;
     let path = format!("/api/v1/topics/t/messages?after={}", ids[0]);
     assert_eq!(server.get(&path).await.json()["truncated"], false);
@@ -128,9 +128,9 @@ async fn a_page_says_when_retention_removed_what_comes_before_it() {
 #[tokio::test]
 async fn a_topic_without_messages_has_an_empty_page() {
     let server = TestServer::start();
-    let answer = server.get("/api/v1/topics/t/messages").await;
+    let response = server.get("/api/v1/topics/t/messages").await;
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"messages": [], "next": null, "prev": null, "truncated": false})
     );
 }
@@ -207,27 +207,27 @@ async fn names_that_nothing_can_have_are_not_found() {
     }
     for path in ["x", MISSING] {
         let path = format!("/api/v1/topics/t/messages/{path}");
-        let answer = server.call("DELETE", &path, &[], "").await;
-        answer.assert_problem(404, "not-found");
+        let response = server.call("DELETE", &path, &[], "").await;
+        response.assert_problem(404, "not-found");
     }
 }
 
 #[tokio::test]
-async fn a_message_is_read_whole_and_held_for_good() {
+async fn a_message_is_complete_and_immutable() {
     let server = TestServer::start();
     let body = r#"{"message": "привет", "attributes": {"b": "2", "a": "1"}}"#;
     let receipt = server.post("/api/v1/message", body).await;
     let path = receipt.header("location").unwrap();
-    let answer = server.get(path).await;
+    let response = server.get(path).await;
     let id = receipt.json()["id"].clone();
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"id": id, "topic": "inbox", "message": "привет",
             "attributes": {"a": "1", "b": "2"}, "processed_at": "2026-11-23T00:00:00.000Z"})
     );
     let tag = format!("\"{}\"", id.as_str().unwrap());
-    assert_eq!(answer.header("etag"), Some(tag.as_str()));
-    let cache = answer.header("cache-control");
+    assert_eq!(response.header("etag"), Some(tag.as_str()));
+    let cache = response.header("cache-control");
     assert_eq!(cache, Some("private, max-age=31536000, immutable"));
     for (given, status) in [
         (tag.as_str(), 304),
@@ -235,13 +235,13 @@ async fn a_message_is_read_whole_and_held_for_good() {
         ("*", 304),
         ("\"x\"", 200),
     ] {
-        let answer = server
+        let response = server
             .call("GET", path, &[("If-None-Match", given)], "")
             .await;
-        assert_eq!(answer.status, status, "{given}");
-        assert_eq!(answer.header("etag"), Some(tag.as_str()), "{given}");
+        assert_eq!(response.status, status, "{given}");
+        assert_eq!(response.header("etag"), Some(tag.as_str()), "{given}");
         assert!(
-            answer
+            response
                 .header("cache-control")
                 .unwrap()
                 .contains("immutable")
@@ -250,15 +250,15 @@ async fn a_message_is_read_whole_and_held_for_good() {
 }
 
 #[tokio::test]
-async fn a_deleted_message_is_gone() {
+async fn a_deleted_message_is_not_found() {
     let (server, ids) = server_with(&["a", "b"]).await;
     let path = format!("/api/v1/topics/t/messages/{}", ids[0]);
-    let answer = server.call("DELETE", &path, &[], "").await;
-    assert_eq!(answer.status, 204);
-    assert_eq!(answer.header("content-length"), None);
+    let response = server.call("DELETE", &path, &[], "").await;
+    assert_eq!(response.status, 204);
+    assert_eq!(response.header("content-length"), None);
     server.get(&path).await.assert_problem(404, "not-found");
-    let answer = server.call("DELETE", &path, &[], "").await;
-    answer.assert_problem(404, "not-found");
+    let response = server.call("DELETE", &path, &[], "").await;
+    response.assert_problem(404, "not-found");
     let page = server.get("/api/v1/topics/t/messages").await.json();
     assert_eq!(texts(&page), ["b"]);
 }

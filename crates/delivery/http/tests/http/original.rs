@@ -1,4 +1,4 @@
-//! Every row of what the original service answered that binds the unversioned paths.
+//! The responses of the original service that the unversioned paths keep.
 
 use serde_json::{Value, json};
 
@@ -10,19 +10,19 @@ fn check_error(body: impl Into<Vec<u8>>, error: Value) -> impl Future<Output = (
     let (body, caller) = (body.into(), std::panic::Location::caller());
     async move {
         let server = TestServer::start();
-        let answer = server.post("/api/message", &body).await;
+        let response = server.post("/api/message", &body).await;
         let shown = String::from_utf8_lossy(&body).into_owned();
-        assert_eq!(answer.status, 400, "{caller}: {shown}");
-        assert_eq!(answer.json()["error"], error, "{caller}: {shown}");
+        assert_eq!(response.status, 400, "{caller}: {shown}");
+        assert_eq!(response.json()["error"], error, "{caller}: {shown}");
         assert_eq!(
-            answer.header("content-type"),
+            response.header("content-type"),
             Some("application/problem+json")
         );
     }
 }
 
 #[tokio::test]
-async fn a_refused_message_is_refused_in_the_originals_words() {
+async fn a_rejected_message_has_the_originals_texts() {
     let length = json!({"message": ["Length must be between 1 and 1000."]});
     check_error(r#"{"message": ""}"#, length.clone()).await;
     check_error(r#"{"message": "   "}"#, length.clone()).await;
@@ -57,15 +57,15 @@ async fn a_refused_message_is_refused_in_the_originals_words() {
 async fn nul_is_no_text_any_more() {
     let server = TestServer::start();
     for path in ["/api/message", "/api/v1/message"] {
-        let answer = server.post(path, r#"{"message": "a\u0000b"}"#).await;
-        answer.assert_problem(400, "validation-failed");
-        let answer = server.post(path, b"{\"message\": \"a\0b\"}").await;
-        answer.assert_problem(400, "malformed-json");
+        let response = server.post(path, r#"{"message": "a\u0000b"}"#).await;
+        response.assert_problem(400, "validation-failed");
+        let response = server.post(path, b"{\"message\": \"a\0b\"}").await;
+        response.assert_problem(400, "malformed-json");
     }
 }
 
 #[tokio::test]
-async fn a_text_is_answered_trimmed_and_otherwise_as_sent() {
+async fn a_text_is_returned_trimmed_and_otherwise_unchanged() {
     let server = TestServer::start();
     let padded = format!("  {}  ", "x".repeat(998));
     for (text, kept) in [
@@ -74,11 +74,11 @@ async fn a_text_is_answered_trimmed_and_otherwise_as_sent() {
         (&padded, padded.trim()),
         (&"я".repeat(1000), &"я".repeat(1000)),
     ] {
-        let answer = server
+        let response = server
             .post("/api/message", json!({ "message": text }).to_string())
             .await;
-        assert_eq!(answer.status, 201, "{text}");
-        let receipt = answer.json();
+        assert_eq!(response.status, 201, "{text}");
+        let receipt = response.json();
         assert_eq!(receipt["message"], format!("Сообщение получено: {kept}"));
         assert_eq!(receipt["success"], true);
         assert_eq!(receipt["pod"], "pod-7");
@@ -91,17 +91,17 @@ async fn another_content_type_is_refused_with_400_here_and_with_415_under_v1() {
     let server = TestServer::start();
     for headers in [&[][..], &[("Content-Type", "text/plain")]] {
         let body = r#"{"message": "a"}"#;
-        let answer = server.call("POST", "/api/message", headers, body).await;
-        let problem = answer.assert_problem(400, "unsupported-media-type");
+        let response = server.call("POST", "/api/message", headers, body).await;
+        let problem = response.assert_problem(400, "unsupported-media-type");
         assert_eq!(problem["error"], "Request must be JSON");
-        let answer = server.call("POST", "/api/v1/message", headers, body).await;
-        let problem = answer.assert_problem(415, "unsupported-media-type");
+        let response = server.call("POST", "/api/v1/message", headers, body).await;
+        let problem = response.assert_problem(415, "unsupported-media-type");
         assert!(problem.get("error").is_none());
     }
 }
 
 #[tokio::test]
-async fn unknown_paths_under_api_answer_with_the_originals_error() {
+async fn unknown_paths_under_api_return_the_originals_error() {
     let server = TestServer::start();
     for path in [
         "/api/nowhere",
@@ -127,30 +127,30 @@ async fn unknown_paths_under_api_answer_with_the_originals_error() {
 }
 
 #[tokio::test]
-async fn its_paths_answer_as_their_successors_and_say_where_those_are() {
+async fn its_paths_behave_like_their_successors_and_link_to_them() {
     let server = TestServer::start();
     for name in ["info", "ping", "health"] {
         let (old, new) = (format!("/api/{name}"), format!("/api/v1/{name}"));
-        let answer = server.get(&old).await;
-        assert_eq!(answer.json(), server.get(&new).await.json(), "{name}");
-        check_deprecated(&answer, &new);
+        let response = server.get(&old).await;
+        assert_eq!(response.json(), server.get(&new).await.json(), "{name}");
+        check_deprecated(&response, &new);
     }
-    let answer = server.post("/api/message", r#"{"message": "a"}"#).await;
-    assert_eq!(answer.status, 201);
-    check_deprecated(&answer, "/api/v1/message");
-    // Errors say it as well.
-    let answer = server.post("/api/message", "{}").await;
-    check_deprecated(&answer, "/api/v1/message");
-    let answer = server.call("PUT", "/api/ping", &[], "").await;
-    check_deprecated(&answer, "/api/v1/ping");
+    let response = server.post("/api/message", r#"{"message": "a"}"#).await;
+    assert_eq!(response.status, 201);
+    check_deprecated(&response, "/api/v1/message");
+    // Errors are deprecated as well.
+    let response = server.post("/api/message", "{}").await;
+    check_deprecated(&response, "/api/v1/message");
+    let response = server.call("PUT", "/api/ping", &[], "").await;
+    check_deprecated(&response, "/api/v1/ping");
     assert_eq!(server.get("/api/v1/ping").await.header("deprecation"), None);
 }
 
 #[track_caller]
-fn check_deprecated(answer: &crate::support::Answer, successor: &str) {
+fn check_deprecated(response: &crate::support::Response, successor: &str) {
     let link = format!("<{successor}>; rel=\"successor-version\"");
-    assert_eq!(answer.header("link"), Some(link.as_str()), "{answer:?}");
-    let since = answer.header("deprecation").unwrap();
+    assert_eq!(response.header("link"), Some(link.as_str()), "{response:?}");
+    let since = response.header("deprecation").unwrap();
     let since: u64 = since.strip_prefix('@').unwrap().parse().unwrap();
     assert!(since > 0);
 }
@@ -191,9 +191,9 @@ async fn info_stands_still_for_300_seconds_and_ping_does_not() {
 #[tokio::test]
 async fn the_old_addresses_of_the_documentation_lead_to_the_new_ones() {
     let server = TestServer::start();
-    let answer = server.get("/apidocs/").await;
-    assert_eq!(answer.status, 308);
-    assert_eq!(answer.header("location"), Some("/docs/"));
+    let response = server.get("/apidocs/").await;
+    assert_eq!(response.status, 308);
+    assert_eq!(response.header("location"), Some("/docs/"));
     let old = server.get("/apispec_1.json").await;
     assert_eq!(old.status, 200);
     assert_eq!(
@@ -203,24 +203,24 @@ async fn the_old_addresses_of_the_documentation_lead_to_the_new_ones() {
 }
 
 #[tokio::test]
-async fn an_encoded_path_is_the_one_that_it_stands_for() {
+async fn an_encoded_path_equals_its_decoded_form() {
     let server = TestServer::start();
     let plain = [("Content-Type", "text/plain")];
     for path in ["/%61pi/message", "/api/%6dessage"] {
-        let answer = server.call("POST", path, &plain, "a").await;
-        // As the original answered another media type.
-        assert_eq!(answer.status, 400, "{path}");
-        assert!(answer.json()["error"].is_string(), "{path}");
-        assert_eq!(answer.json()["instance"], path);
-        assert!(answer.header("deprecation").is_some(), "{path}");
+        let response = server.call("POST", path, &plain, "a").await;
+        // As the original responded to another media type.
+        assert_eq!(response.status, 400, "{path}");
+        assert!(response.json()["error"].is_string(), "{path}");
+        assert_eq!(response.json()["instance"], path);
+        assert!(response.header("deprecation").is_some(), "{path}");
     }
     for path in ["/api/%761/ping", "/%61pi/v1/ping", "/api/v1/pin%67"] {
-        let answer = server.call("PUT", path, &[], "").await;
-        let problem = answer.assert_problem(405, "method-not-allowed");
+        let response = server.call("PUT", path, &[], "").await;
+        let problem = response.assert_problem(405, "method-not-allowed");
         assert_eq!(problem.get("error"), None, "{path}");
-        assert_eq!(answer.header("deprecation"), None, "{path}");
+        assert_eq!(response.header("deprecation"), None, "{path}");
     }
-    let answer = server.get("/%61pi/nowhere").await;
-    let problem = answer.assert_problem(404, "not-found");
+    let response = server.get("/%61pi/nowhere").await;
+    let problem = response.assert_problem(404, "not-found");
     assert!(problem["error"].is_string());
 }

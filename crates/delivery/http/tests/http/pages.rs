@@ -3,12 +3,12 @@
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn the_page_says_who_answers_and_lists_the_endpoints() {
+async fn the_page_shows_service_information_and_lists_the_endpoints() {
     let server = TestServer::start();
-    let answer = server.get("/").await;
-    let text = answer.text();
+    let response = server.get("/").await;
+    let text = response.text();
     assert_eq!(
-        answer.header("content-type"),
+        response.header("content-type"),
         Some("text/html; charset=utf-8")
     );
     for part in [
@@ -51,7 +51,7 @@ async fn every_link_of_the_page_leads_somewhere() {
         if path.starts_with("data:") {
             continue;
         }
-        // The browser keeps what stands behind `#`.
+        // Browsers do not send the fragment.
         let path = path.replace("#main", "/");
         let path = path.as_str();
         assert_eq!(server.get(path).await.status, 200, "{path}");
@@ -74,9 +74,9 @@ async fn the_documentation_works_without_inline_scripts_or_foreign_files() {
             let file = part.split('"').next().unwrap();
             assert!(!file.contains("//"), "{file}");
             let file = file.trim_start_matches("./");
-            let answer = server.get(&format!("/docs/{file}")).await;
-            assert_eq!(answer.status, 200, "{file}");
-            assert!(answer.header("content-security-policy").is_some());
+            let response = server.get(&format!("/docs/{file}")).await;
+            assert_eq!(response.status, 200, "{file}");
+            assert!(response.header("content-security-policy").is_some());
         }
     }
     let script = server.get("/docs/swagger-initializer.js").await;
@@ -89,11 +89,11 @@ async fn the_documentation_works_without_inline_scripts_or_foreign_files() {
 }
 
 #[tokio::test]
-async fn the_document_is_what_the_library_gives() {
+async fn the_document_is_the_one_that_the_crate_exports() {
     let server = TestServer::start();
-    let answer = server.get("/api-docs/openapi.json").await;
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(answer.text(), posthorn_http::openapi_json());
+    let response = server.get("/api-docs/openapi.json").await;
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(response.text(), posthorn_http::openapi_json());
 }
 
 #[tokio::test]

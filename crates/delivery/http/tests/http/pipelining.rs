@@ -1,15 +1,15 @@
-//! Requests that come before the one ahead of them has its answer.
+//! Requests that arrive before the response to the one ahead of them.
 
 use std::time::Duration;
 
 use posthorn_testkit::eventually;
 
-use crate::support::{Answer, Behaviour, TestServer};
+use crate::support::{Behaviour, Response, TestServer};
 
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn pipelined_requests_are_answered_in_their_order() {
+async fn pipelined_requests_get_their_responses_in_order() {
     let server = TestServer::start();
     let mut connection = server.connect().await;
     let mut requests = String::new();
@@ -19,7 +19,7 @@ async fn pipelined_requests_are_answered_in_their_order() {
     connection.send(requests).await;
     for n in 0..50 {
         let problem = connection
-            .answer("GET")
+            .response("GET")
             .await
             .assert_problem(404, "not-found");
         assert_eq!(problem["instance"], format!("/nowhere/{n}"));
@@ -27,7 +27,7 @@ async fn pipelined_requests_are_answered_in_their_order() {
 }
 
 #[tokio::test]
-async fn what_is_pipelined_behind_a_slow_request_is_answered_in_its_turn() {
+async fn requests_pipelined_behind_a_slow_one_get_their_responses_in_order() {
     let server = TestServer::start();
     server.store_behaves(Behaviour::Hang);
     let mut connection = server.connect().await;
@@ -38,15 +38,15 @@ async fn what_is_pipelined_behind_a_slow_request_is_answered_in_its_turn() {
     connection.send(requests).await;
     eventually(SOON, async || server.store_operations() == 1).await;
     server.store_behaves(Behaviour::PassOn);
-    assert_eq!(connection.answer("GET").await.status, 200);
+    assert_eq!(connection.response("GET").await.status, 200);
     for n in 0..2000 {
-        let problem = connection.answer("GET").await.json();
+        let problem = connection.response("GET").await.json();
         assert_eq!(problem["instance"], format!("/nowhere/{n}"));
     }
 }
 
-/// Sends `requests` at once, the store being late, and gives the answers to their `methods`.
-async fn answers_of_a_late_store(requests: &[&str], apart: bool) -> Vec<Answer> {
+/// Sends `requests` at once to a slow store, and returns the responses to their `methods`.
+async fn responses_of_a_late_store(requests: &[&str], apart: bool) -> Vec<Response> {
     let server = TestServer::start();
     server.store_behaves(Behaviour::Hang);
     let mut connection = server.connect().await;
@@ -60,16 +60,16 @@ async fn answers_of_a_late_store(requests: &[&str], apart: bool) -> Vec<Answer> 
     }
     eventually(SOON, async || server.store_operations() == 1).await;
     server.store_behaves(Behaviour::PassOn);
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for request in requests {
         let method = request.split(' ').next().unwrap();
-        answers.push(connection.answer(method).await);
+        responses.push(connection.response(method).await);
     }
-    answers
+    responses
 }
 
 #[tokio::test]
-async fn an_answer_is_framed_by_its_own_request() {
+async fn a_response_is_framed_for_its_own_request() {
     let body = r#"{"message": "a"}"#;
     let post = |more: &str| {
         format!(
@@ -100,12 +100,12 @@ async fn an_answer_is_framed_by_its_own_request() {
         (vec![&plain, old], vec![201, 200]),
     ] {
         for apart in [false, true] {
-            let answers = answers_of_a_late_store(&requests, apart).await;
-            let found: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+            let responses = responses_of_a_late_store(&requests, apart).await;
+            let found: Vec<_> = responses.iter().map(|response| response.status).collect();
             assert_eq!(found, statuses, "{requests:?}");
-            let closes: Vec<_> = answers
+            let closes: Vec<_> = responses
                 .iter()
-                .map(|answer| answer.header("connection") == Some("close"))
+                .map(|response| response.header("connection") == Some("close"))
                 .collect();
             let (ends, goes_on) = closes.split_last().unwrap();
             assert!(!goes_on.contains(&true), "{requests:?}");
@@ -114,15 +114,15 @@ async fn an_answer_is_framed_by_its_own_request() {
                 requests.last() == Some(&last.as_str()),
                 "{requests:?}"
             );
-            for (request, answer) in requests.iter().zip(&answers) {
-                assert_eq!(answer.text().is_empty(), request.starts_with("HEAD"));
+            for (request, response) in requests.iter().zip(&responses) {
+                assert_eq!(response.text().is_empty(), request.starts_with("HEAD"));
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_client_that_ends_behind_a_slow_request_gets_all_its_answers() {
+async fn a_client_that_ends_behind_a_slow_request_gets_all_its_responses() {
     let server = TestServer::start();
     server.store_behaves(Behaviour::Hang);
     let mut connection = server.connect().await;
@@ -132,7 +132,7 @@ async fn a_client_that_ends_behind_a_slow_request_gets_all_its_answers() {
     eventually(SOON, async || server.store_operations() == 1).await;
     server.store_behaves(Behaviour::PassOn);
     for _ in 0..3 {
-        assert_eq!(connection.answer("GET").await.status, 200);
+        assert_eq!(connection.response("GET").await.status, 200);
     }
     assert!(connection.closed().await.is_empty());
 }

@@ -14,12 +14,12 @@ async fn health_is_503_when_a_configured_part_fails() {
     server
         .cache
         .fail_next(usize::MAX, BackendError::Unavailable("away".to_owned()));
-    let answer = server.get("/api/v1/health").await;
-    assert_eq!(answer.status, 503);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert!(answer.header("retry-after").is_some());
+    let response = server.get("/api/v1/health").await;
+    assert_eq!(response.status, 503);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert!(response.header("retry-after").is_some());
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"status": "degraded", "timestamp": now, "version": "1.2.3",
             "checks": {"redis": "not_configured", "cache": "error", "store": "ok"}})
     );
@@ -30,10 +30,10 @@ async fn health_is_503_when_a_configured_part_fails() {
         .store
         .fail_next(usize::MAX, StoreError::Unavailable("away".to_owned()));
     for path in ["/api/v1/health", "/api/health"] {
-        let answer = server.get(path).await;
-        assert_eq!(answer.status, 503);
-        assert_eq!(answer.json()["status"], "unhealthy");
-        assert_eq!(answer.json()["checks"]["store"], "error");
+        let response = server.get(path).await;
+        assert_eq!(response.status, 503);
+        assert_eq!(response.json()["status"], "unhealthy");
+        assert_eq!(response.json()["checks"]["store"], "error");
     }
 }
 
@@ -56,12 +56,12 @@ async fn probes_follow_the_life_of_the_process() {
     server.store.fail_next(0, StoreError::Full(String::new()));
     server.lifecycle.advance(Phase::Draining);
     assert_eq!(probes().await, (200, 503, 200));
-    let answer = server.get("/health/ready").await;
-    answer.assert_problem(503, "not-ready");
+    let response = server.get("/health/ready").await;
+    response.assert_problem(503, "not-ready");
 }
 
 #[tokio::test]
-async fn liveness_asks_nobody() {
+async fn liveness_checks_no_dependency() {
     let server = TestServer::start();
     server.get("/health/live").await;
     assert_eq!(server.store_operations(), 0);
@@ -71,10 +71,10 @@ async fn liveness_asks_nobody() {
 #[tokio::test]
 async fn metrics_come_with_the_content_type_of_their_format() {
     let server = TestServer::start();
-    let answer = server.get("/metrics").await;
+    let response = server.get("/metrics").await;
     let expected = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    assert_eq!(answer.header("content-type"), Some(expected));
-    assert_eq!(answer.text(), "# EOF\n");
+    assert_eq!(response.header("content-type"), Some(expected));
+    assert_eq!(response.text(), "# EOF\n");
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_listener_for_metrics_has_probes_and_metrics_and_nothing_else() {
     let on_metrics = async |path: &str| {
         let mut connection = Connection::open(address).await;
         connection.request("GET", path, &[], b"").await;
-        connection.answer("GET").await
+        connection.response("GET").await
     };
     for path in [
         "/metrics",

@@ -1,11 +1,11 @@
-//! For whom requests are counted, and for whom they are not.
+//! The clients that requests count for.
 
 use posthorn_application::AccessPolicy;
 use posthorn_http::ProxyHeader;
 use posthorn_testkit::samples;
 use serde_json::json;
 
-use crate::support::{Answer, Quotas, TestServer};
+use crate::support::{Quotas, Response, TestServer};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const BODY: &str = r#"{"message":"a"}"#;
@@ -14,18 +14,18 @@ fn server(quotas: Quotas) -> TestServer {
     TestServer::with_quotas(quotas, |settings| settings.trusted_proxy_hops = 1)
 }
 
-async fn post_from(server: &TestServer, path: &str, client: &str) -> Answer {
+async fn post_from(server: &TestServer, path: &str, client: &str) -> Response {
     let headers = [JSON, ("X-Forwarded-For", client)];
     server.call("POST", path, &headers, BODY).await
 }
 
-async fn get_from(server: &TestServer, path: &str, client: &str) -> Answer {
+async fn get_from(server: &TestServer, path: &str, client: &str) -> Response {
     let headers = [("X-Forwarded-For", client)];
     server.call("GET", path, &headers, "").await
 }
 
 #[tokio::test]
-async fn clients_are_told_apart_by_what_our_proxy_says_and_networks_count_as_one() {
+async fn clients_are_distinguished_by_the_proxy_header_and_networks_count_as_one() {
     let server = server(Quotas {
         message: "1 per minute",
         ..Quotas::default()
@@ -33,20 +33,20 @@ async fn clients_are_told_apart_by_what_our_proxy_says_and_networks_count_as_one
     for (client, status) in [
         ("192.0.2.1", 201),
         ("192.0.2.1", 429),
-        // Whatever a client writes before what our proxy adds.
+        // Entries that the client sent stand before the one of the trusted proxy.
         ("198.51.100.7, 192.0.2.1", 429),
         ("192.0.2.2", 201),
         ("2001:db8:0:1::1", 201),
         ("2001:db8:0:1:ffff::2", 429),
         ("2001:db8:0:2::1", 201),
     ] {
-        let answer = post_from(&server, "/api/v1/message", client).await;
-        assert_eq!(answer.status, status, "{client}");
+        let response = post_from(&server, "/api/v1/message", client).await;
+        assert_eq!(response.status, status, "{client}");
     }
 }
 
 #[tokio::test]
-async fn headers_of_a_peer_that_is_no_proxy_of_ours_change_nothing() {
+async fn headers_of_a_peer_that_is_not_a_trusted_proxy_are_ignored() {
     let quotas = Quotas {
         message: "1 per minute",
         ..Quotas::default()
@@ -61,8 +61,8 @@ async fn headers_of_a_peer_that_is_no_proxy_of_ours_change_nothing() {
             ("Forwarded", forwarded.as_str()),
             ("X-Real-IP", &forged),
         ];
-        let answer = server.call("POST", "/api/v1/message", &headers, BODY).await;
-        assert_eq!(answer.status, if number == 0 { 201 } else { 429 });
+        let response = server.call("POST", "/api/v1/message", &headers, BODY).await;
+        assert_eq!(response.status, if number == 0 { 201 } else { 429 });
     }
     let limits = server.get("/api/v1/limits").await.json();
     assert_eq!(limits["client"], "127.0.0.1");
@@ -90,8 +90,8 @@ async fn forwarded_counts_when_it_is_configured_and_alone() {
             ("Forwarded", forwarded),
             ("X-Forwarded-For", "203.0.113.9"),
         ];
-        let answer = server.call("POST", "/api/v1/message", &headers, BODY).await;
-        assert_eq!(answer.status, status, "{forwarded}");
+        let response = server.call("POST", "/api/v1/message", &headers, BODY).await;
+        assert_eq!(response.status, status, "{forwarded}");
     }
 }
 
@@ -104,8 +104,8 @@ async fn exempt_clients_have_no_limits() {
     });
     for _ in 0..3 {
         for client in ["192.0.2.77", "2001:db8:9::1"] {
-            let answer = post_from(&server, "/api/v1/message", client).await;
-            assert_eq!((answer.status, answer.header("ratelimit")), (201, None));
+            let response = post_from(&server, "/api/v1/message", client).await;
+            assert_eq!((response.status, response.header("ratelimit")), (201, None));
         }
     }
     let limits = get_from(&server, "/api/v1/limits", "192.0.2.77")
@@ -130,7 +130,7 @@ async fn exempt_clients_have_no_limits() {
 }
 
 #[tokio::test]
-async fn the_bearer_of_a_token_is_one_client_wherever_it_is() {
+async fn the_bearer_of_a_token_is_one_client_at_any_address() {
     let server = server(Quotas {
         message: "2 per minute",
         ..Quotas::default()
@@ -151,19 +151,19 @@ async fn the_bearer_of_a_token_is_one_client_wherever_it_is() {
             ("Authorization", bearer.as_str()),
             ("X-Forwarded-For", client),
         ];
-        let answer = server.call("POST", "/api/v1/message", &headers, BODY).await;
-        assert_eq!(answer.status, status, "{token} at {client}");
+        let response = server.call("POST", "/api/v1/message", &headers, BODY).await;
+        assert_eq!(response.status, status, "{token} at {client}");
         let limits = server
             .call("GET", "/api/v1/limits", &headers[1..], "")
             .await;
         assert_eq!(limits.json()["client"], format!("sub:{token}"));
     }
-    let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
-    assert_eq!(answer.header("x-ratelimit-remaining"), Some("1"));
+    let response = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+    assert_eq!(response.header("x-ratelimit-remaining"), Some("1"));
 }
 
 #[tokio::test]
-async fn what_access_refuses_counts_for_its_address_and_no_subject_suffers() {
+async fn unauthorized_requests_count_for_their_address_and_not_for_a_subject() {
     let quotas = Quotas {
         read: "3 per minute",
         message: "2 per minute",
@@ -191,21 +191,21 @@ async fn what_access_refuses_counts_for_its_address_and_no_subject_suffers() {
         ("POST", "reader", 403, "0"),
         ("POST", "reader", 429, "0"),
         ("POST", "", 429, "0"),
-        // Whoever has a valid token is counted for itself.
+        // A request with a valid token counts for its subject.
         ("GET", "reader", 200, "2"),
     ] {
-        let answer = call(method, token).await;
-        let case = format!("{method} as `{token}`: {answer:?}");
-        assert_eq!(answer.status, status, "{case}");
-        let remaining = answer.header("x-ratelimit-remaining");
+        let response = call(method, token).await;
+        let case = format!("{method} as `{token}`: {response:?}");
+        assert_eq!(response.status, status, "{case}");
+        let remaining = response.header("x-ratelimit-remaining");
         assert_eq!(remaining, Some(left), "{case}");
         let challenges = matches!(status, 401 | 403);
-        let challenge = answer.header("www-authenticate");
+        let challenge = response.header("www-authenticate");
         assert_eq!(challenge.is_some(), challenges, "{case}");
     }
-    // What is not counted is refused for its token alone.
+    // An exempt request is rejected for its token alone.
     let headers = [("Authorization", "Bearer forged")];
-    let answer = server.call("GET", "/api/v1/limits", &headers, "").await;
-    answer.assert_problem(401, "unauthorized");
-    assert_eq!(answer.header("ratelimit"), None);
+    let response = server.call("GET", "/api/v1/limits", &headers, "").await;
+    response.assert_problem(401, "unauthorized");
+    assert_eq!(response.header("ratelimit"), None);
 }

@@ -1,4 +1,4 @@
-//! Quotas on the wire: what is counted together, for whom, and what answers say about it.
+//! Quotas on the wire: the requests that count together, and the header fields.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use posthorn_domain::QuotaStrategy;
 use posthorn_http::HttpSettings;
 use serde_json::json;
 
-use crate::support::{Answer, Quotas, TestServer};
+use crate::support::{Quotas, Response, TestServer};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const BODY: &str = r#"{"message":"a"}"#;
@@ -17,18 +17,18 @@ fn server(quotas: Quotas) -> TestServer {
     })
 }
 
-async fn post_from(server: &TestServer, path: &str, client: &str) -> Answer {
+async fn post_from(server: &TestServer, path: &str, client: &str) -> Response {
     let headers = [JSON, ("X-Forwarded-For", client), ("Accept-Language", "en")];
     server.call("POST", path, &headers, BODY).await
 }
 
-async fn get_from(server: &TestServer, path: &str, client: &str) -> Answer {
+async fn get_from(server: &TestServer, path: &str, client: &str) -> Response {
     let headers = [("X-Forwarded-For", client)];
     server.call("GET", path, &headers, "").await
 }
 
 #[tokio::test]
-async fn every_counted_answer_says_what_is_left_and_the_refusal_names_the_limit() {
+async fn every_counted_response_has_the_remaining_quota_and_a_rejection_names_the_limit() {
     let server = server(Quotas::default());
     server.clock.advance(Duration::from_millis(20_500));
     let paths = [
@@ -37,8 +37,8 @@ async fn every_counted_answer_says_what_is_left_and_the_refusal_names_the_limit(
         "/api/message",
     ];
     for number in 0..10 {
-        let answer = post_from(&server, paths[number % 3], "192.0.2.1").await;
-        assert_eq!(answer.status, 201);
+        let response = post_from(&server, paths[number % 3], "192.0.2.1").await;
+        assert_eq!(response.status, 201);
         let left = 9 - number;
         let fields = [
             (
@@ -52,18 +52,18 @@ async fn every_counted_answer_says_what_is_left_and_the_refusal_names_the_limit(
             ("x-ratelimit-reset", "1795392060".to_owned()),
         ];
         for (name, value) in fields {
-            assert_eq!(answer.header(name), Some(value.as_str()), "{name}");
+            assert_eq!(response.header(name), Some(value.as_str()), "{name}");
         }
     }
     for path in paths {
-        let answer = post_from(&server, path, "192.0.2.1").await;
-        let problem = answer.assert_problem(429, "rate-limited");
-        assert_eq!(answer.header("retry-after"), Some("40"));
+        let response = post_from(&server, path, "192.0.2.1").await;
+        let problem = response.assert_problem(429, "rate-limited");
+        assert_eq!(response.header("retry-after"), Some("40"));
         assert_eq!(
-            answer.header("ratelimit"),
+            response.header("ratelimit"),
             Some("\"message-per-minute\";r=0;t=40")
         );
-        assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
+        assert_eq!(response.header("x-ratelimit-remaining"), Some("0"));
         assert_eq!(problem["violated-policies"], json!(["message-per-minute"]));
         let detail =
             "The limit of 10 per minute (message-per-minute) is reached. Try again in 40 s.";
@@ -77,23 +77,23 @@ async fn every_counted_answer_says_what_is_left_and_the_refusal_names_the_limit(
 }
 
 #[tokio::test]
-async fn what_is_refused_for_another_reason_counts_and_says_so() {
+async fn requests_rejected_for_another_reason_count_too() {
     let server = server(Quotas::default());
     let headers = [JSON, ("X-Forwarded-For", "192.0.2.1")];
     for left in (0..10).rev() {
-        let answer = server.call("POST", "/api/v1/message", &headers, "{}").await;
-        answer.assert_problem(400, "validation-failed");
+        let response = server.call("POST", "/api/v1/message", &headers, "{}").await;
+        response.assert_problem(400, "validation-failed");
         assert_eq!(
-            answer.header("x-ratelimit-remaining"),
+            response.header("x-ratelimit-remaining"),
             Some(left.to_string().as_str())
         );
     }
-    let answer = server.call("POST", "/api/v1/message", &headers, "{}").await;
-    answer.assert_problem(429, "rate-limited");
+    let response = server.call("POST", "/api/v1/message", &headers, "{}").await;
+    response.assert_problem(429, "rate-limited");
 }
 
 #[tokio::test]
-async fn a_refused_request_leaves_its_connection_usable() {
+async fn a_rejected_request_leaves_its_connection_usable() {
     let server = server(Quotas {
         message: "1 per minute",
         ..Quotas::default()
@@ -103,10 +103,10 @@ async fn a_refused_request_leaves_its_connection_usable() {
         connection
             .request("POST", "/api/v1/message", &[JSON], BODY.as_bytes())
             .await;
-        assert_eq!(connection.answer("POST").await.status, status);
+        assert_eq!(connection.response("POST").await.status, status);
     }
     connection.request("GET", "/api/v1/topics", &[], b"").await;
-    assert_eq!(connection.answer("GET").await.status, 200);
+    assert_eq!(connection.response("GET").await.status, 200);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn reading_has_one_limit_and_each_other_route_its_own() {
             .await
             .assert_problem(429, "rate-limited");
     }
-    // The old path and the new one are one route.
+    // The unversioned path and its successor count as one route.
     for (path, old) in [
         ("/api/v1/info", "/api/info"),
         ("/api/v1/ping", "/api/ping"),
@@ -145,11 +145,11 @@ async fn reading_has_one_limit_and_each_other_route_its_own() {
             200,
             "{path}"
         );
-        let answer = get_from(&server, old, "192.0.2.1").await;
-        assert_eq!(answer.status, 200);
+        let response = get_from(&server, old, "192.0.2.1").await;
+        assert_eq!(response.status, 200);
         let policy = "\"default-per-day\";q=9;w=86400, \"default-per-hour\";q=2;w=3600";
-        assert_eq!(answer.header("ratelimit-policy"), Some(policy));
-        assert_eq!(answer.header("x-ratelimit-limit"), Some("2"));
+        assert_eq!(response.header("ratelimit-policy"), Some(policy));
+        assert_eq!(response.header("x-ratelimit-limit"), Some("2"));
         let problem = get_from(&server, path, "192.0.2.1")
             .await
             .assert_problem(429, "rate-limited");
@@ -166,15 +166,15 @@ async fn the_time_of_a_reset_is_never_early() {
     // The first request is at 1795392000.9 s and leaves the window a minute later.
     for (wait, left) in [(900, 60), (600, 60), (700, 59)] {
         server.clock.advance(Duration::from_millis(wait));
-        let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
-        assert_eq!(answer.header("x-ratelimit-reset"), Some("1795392061"));
-        let state = answer.header("ratelimit").unwrap();
+        let response = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+        assert_eq!(response.header("x-ratelimit-reset"), Some("1795392061"));
+        let state = response.header("ratelimit").unwrap();
         assert!(state.ends_with(&format!(";t={left}")), "{state}");
     }
 }
 
 #[tokio::test]
-async fn a_refusal_lists_every_limit_without_room_and_names_the_one_to_wait_for() {
+async fn a_rejection_lists_every_exceeded_limit_and_names_the_last_to_reset() {
     let server = server(Quotas {
         message: "2 per minute;9 per day;2 per hour",
         ..Quotas::default()
@@ -182,17 +182,17 @@ async fn a_refusal_lists_every_limit_without_room_and_names_the_one_to_wait_for(
     for _ in 0..2 {
         post_from(&server, "/api/v1/message", "192.0.2.1").await;
     }
-    let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
-    let problem = answer.assert_problem(429, "rate-limited");
+    let response = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+    let problem = response.assert_problem(429, "rate-limited");
     let violated = json!(["message-per-minute", "message-per-hour"]);
     assert_eq!(problem["violated-policies"], violated);
-    assert_eq!(answer.header("retry-after"), Some("3600"));
+    assert_eq!(response.header("retry-after"), Some("3600"));
     let detail = "The limit of 2 per hour (message-per-hour) is reached. Try again in 3600 s.";
     assert_eq!(problem["detail"], detail);
 }
 
 #[tokio::test]
-async fn what_is_no_part_of_the_api_is_not_counted() {
+async fn requests_outside_the_api_are_not_counted() {
     let once = "1 per year";
     let server = server(Quotas {
         message: once,
@@ -214,22 +214,22 @@ async fn what_is_no_part_of_the_api_is_not_counted() {
         "/api/v1/limits",
     ] {
         for _ in 0..3 {
-            let answer = get_from(&server, path, "192.0.2.1").await;
-            assert_ne!(answer.status, 429, "{path}");
-            assert_eq!(answer.header("ratelimit"), None, "{path}");
+            let response = get_from(&server, path, "192.0.2.1").await;
+            assert_ne!(response.status, 429, "{path}");
+            assert_eq!(response.header("ratelimit"), None, "{path}");
         }
     }
     for method in ["OPTIONS", "PUT"] {
         for _ in 0..3 {
-            let answer = server.call(method, "/api/v1/message", &[], "").await;
-            assert_eq!(answer.header("ratelimit"), None, "{method}");
-            assert_ne!(answer.status, 429, "{method}");
+            let response = server.call(method, "/api/v1/message", &[], "").await;
+            assert_eq!(response.header("ratelimit"), None, "{method}");
+            assert_ne!(response.status, 429, "{method}");
         }
     }
 }
 
 #[tokio::test]
-async fn limits_are_told_and_looking_at_them_consumes_nothing() {
+async fn limits_are_listed_without_counting() {
     let server = server(Quotas {
         strategy: QuotaStrategy::MovingWindow,
         ..Quotas::default()
@@ -239,9 +239,9 @@ async fn limits_are_told_and_looking_at_them_consumes_nothing() {
         server.clock.advance(Duration::from_secs(5));
     }
     for _ in 0..20 {
-        let answer = get_from(&server, "/api/v1/limits", "2001:db8::2").await;
-        assert_eq!(answer.status, 200);
-        let limits = answer.json();
+        let response = get_from(&server, "/api/v1/limits", "2001:db8::2").await;
+        assert_eq!(response.status, 200);
+        let limits = response.json();
         assert_eq!(limits["enabled"], true);
         assert_eq!(limits["client"], "2001:db8::/64");
         assert_eq!(limits["strategy"], "moving-window");
@@ -268,15 +268,15 @@ async fn all_limits_are_looked_at_at_once() {
 }
 
 #[tokio::test]
-async fn a_server_without_quotas_says_so() {
+async fn a_server_without_quotas_reports_it() {
     let server = TestServer::start();
     let limits = server.get("/api/v1/limits").await.json();
     assert_eq!(
         (&limits["enabled"], &limits["limits"]),
         (&json!(false), &json!([]))
     );
-    let answer = server.get("/api/v1/ping").await;
-    assert_eq!(answer.header("ratelimit-policy"), None);
+    let response = server.get("/api/v1/ping").await;
+    assert_eq!(response.header("ratelimit-policy"), None);
 }
 
 #[tokio::test]
@@ -285,9 +285,9 @@ async fn counting_alone_is_visible_in_the_name_of_the_policy() {
         counts_alone: true,
         ..Quotas::default()
     });
-    let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+    let response = post_from(&server, "/api/v1/message", "192.0.2.1").await;
     assert_eq!(
-        answer.header("ratelimit-policy"),
+        response.header("ratelimit-policy"),
         Some("\"message-per-minute-degraded\";q=10;w=60")
     );
     let limits = get_from(&server, "/api/v1/limits", "192.0.2.1")
@@ -297,12 +297,12 @@ async fn counting_alone_is_visible_in_the_name_of_the_policy() {
 }
 
 #[tokio::test]
-async fn a_counter_that_fails_refuses_nobody() {
+async fn a_failing_counter_rejects_no_request() {
     let server = server(Quotas::default());
     server.fail_quotas();
     for _ in 0..20 {
-        let answer = post_from(&server, "/api/v1/message", "192.0.2.1").await;
-        assert_eq!((answer.status, answer.header("ratelimit")), (201, None));
+        let response = post_from(&server, "/api/v1/message", "192.0.2.1").await;
+        assert_eq!((response.status, response.header("ratelimit")), (201, None));
     }
     get_from(&server, "/api/v1/limits", "192.0.2.1")
         .await
@@ -323,13 +323,13 @@ async fn pages_of_other_origins_may_read_the_limits() {
     );
     let headers = [JSON, ("Origin", "https://app.example")];
     for status in [201, 429] {
-        let answer = server.call("POST", "/api/v1/message", &headers, BODY).await;
-        assert_eq!(answer.status, status);
+        let response = server.call("POST", "/api/v1/message", &headers, BODY).await;
+        assert_eq!(response.status, status);
         assert_eq!(
-            answer.header("access-control-allow-origin"),
+            response.header("access-control-allow-origin"),
             Some("https://app.example")
         );
-        let exposed = answer
+        let exposed = response
             .header("access-control-expose-headers")
             .unwrap()
             .to_lowercase();

@@ -16,12 +16,12 @@ async fn a_draining_server_asks_clients_to_go_elsewhere() {
     let server = TestServer::start();
     let mut connection = server.connect().await;
     connection.request("GET", "/api/v1/ping", &[], b"").await;
-    assert_eq!(connection.answer("GET").await.header("connection"), None);
+    assert_eq!(connection.response("GET").await.header("connection"), None);
     server.lifecycle.advance(Phase::Draining);
     connection.request("GET", "/api/v1/ping", &[], b"").await;
-    let answer = connection.answer("GET").await;
+    let response = connection.response("GET").await;
     assert_eq!(
-        (answer.status, answer.header("connection")),
+        (response.status, response.header("connection")),
         (200, Some("close"))
     );
     assert!(connection.closed().await.is_empty());
@@ -37,11 +37,11 @@ async fn a_draining_server_asks_clients_to_go_elsewhere() {
 }
 
 #[tokio::test]
-async fn stopping_finishes_what_is_in_flight_and_waits_for_no_idle_connection() {
+async fn stopping_finishes_requests_in_flight_and_waits_for_no_idle_connection() {
     let server = TestServer::start();
     let mut idle = server.connect().await;
     idle.request("GET", "/api/v1/ping", &[], b"").await;
-    idle.answer("GET").await;
+    idle.response("GET").await;
     server.store_behaves(Behaviour::Hang);
     let mut busy = server.connect().await;
     let json = [("Content-Type", "application/json")];
@@ -55,7 +55,7 @@ async fn stopping_finishes_what_is_in_flight_and_waits_for_no_idle_connection() 
     eventually(SOON, async || TcpStream::connect(address).await.is_err()).await;
     assert!(!stopping.is_finished());
     parts.store_behaves(Behaviour::PassOn);
-    assert_eq!(busy.answer("POST").await.status, 201);
+    assert_eq!(busy.response("POST").await.status, 201);
     assert!(busy.closed().await.is_empty());
     timeout(Duration::from_secs(3), stopping)
         .await
@@ -64,7 +64,7 @@ async fn stopping_finishes_what_is_in_flight_and_waits_for_no_idle_connection() 
 }
 
 #[tokio::test]
-async fn what_does_not_finish_in_time_is_cut() {
+async fn requests_that_do_not_finish_in_time_are_cut_off() {
     let server = TestServer::with(|settings| settings.shutdown_timeout = Duration::from_secs(1));
     server.store_behaves(Behaviour::Hang);
     let mut busy = server.connect().await;
@@ -78,7 +78,7 @@ async fn what_does_not_finish_in_time_is_cut() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_named() {
+async fn an_address_in_use_is_named() {
     let server = TestServer::start();
     let taken = server.address;
     let text = TestServer::bind_error(|settings| settings.addresses = vec![taken]);
@@ -117,7 +117,7 @@ async fn neither_streams_nor_silent_connections_hold_up_the_stop() {
 }
 
 #[tokio::test]
-async fn probes_and_metrics_of_their_own_listener_answer_until_the_last_request_is_done() {
+async fn probes_and_metrics_on_their_own_listener_work_until_the_last_request_is_done() {
     let free_port = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let server = TestServer::with(|settings| settings.metrics_addresses = vec![free_port]);
     server.store_behaves(Behaviour::Hang);
@@ -130,9 +130,9 @@ async fn probes_and_metrics_of_their_own_listener_answer_until_the_last_request_
     eventually(SOON, async || TcpStream::connect(address).await.is_err()).await;
     let mut probe = crate::support::Connection::open(metrics_address).await;
     probe.request("GET", "/health/live", &[], b"").await;
-    assert_eq!(probe.answer("GET").await.status, 200);
+    assert_eq!(probe.response("GET").await.status, 200);
     parts.store_behaves(Behaviour::PassOn);
-    assert_eq!(busy.answer("GET").await.status, 200);
+    assert_eq!(busy.response("GET").await.status, 200);
     timeout(Duration::from_secs(5), stopping)
         .await
         .unwrap()

@@ -1,4 +1,4 @@
-//! Following a topic live.
+//! Live streams.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +87,7 @@ impl Reader {
 }
 
 #[tokio::test]
-async fn a_new_reader_hears_what_comes_from_now_on() {
+async fn a_new_stream_starts_with_new_messages() {
     let server = TestServer::start();
     server.accept("t", "before").await;
     let mut reader = Reader::open(&server, PATH, &[]).await;
@@ -146,7 +146,7 @@ async fn many_messages_come_in_order_without_loss_or_repeat() {
 }
 
 #[tokio::test]
-async fn a_gap_is_told_with_the_first_id_still_held() {
+async fn a_gap_has_the_first_id_still_held() {
     let server = TestServer::start();
     let a = server.accept("t", "a").await;
     server.accept("t", "b").await;
@@ -161,7 +161,7 @@ async fn a_gap_is_told_with_the_first_id_still_held() {
 }
 
 #[tokio::test]
-async fn a_malformed_place_is_refused() {
+async fn a_malformed_start_id_is_rejected() {
     let server = TestServer::start();
     for value in [
         "x",
@@ -169,15 +169,15 @@ async fn a_malformed_place_is_refused() {
         "00000000000000000000000000,00000000000000000000000000",
     ] {
         let headers = [("Last-Event-ID", value)];
-        let answer = server.call("GET", PATH, &headers, "").await;
-        let problem = answer.assert_problem(400, "validation-failed");
+        let response = server.call("GET", PATH, &headers, "").await;
+        let problem = response.assert_problem(400, "validation-failed");
         assert_eq!(problem["errors"][0]["field"], "Last-Event-ID");
     }
     assert_eq!(server.recorder.streams(), 0);
 }
 
 #[tokio::test]
-async fn past_the_cap_a_stream_is_refused_and_a_place_is_freed_at_once() {
+async fn above_the_limit_a_stream_is_rejected_and_a_permit_is_released_at_once() {
     let server = TestServer::with(|settings| settings.max_streams = 2);
     let first = Reader::open(&server, PATH, &[]).await;
     let _second = Reader::open(&server, PATH, &[]).await;
@@ -212,7 +212,7 @@ async fn a_reader_that_leaves_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_reader_that_closes_its_sending_half_is_taken_for_gone() {
+async fn a_client_that_closes_its_sending_half_counts_as_disconnected() {
     let server = TestServer::start();
     let mut reader = Reader::open(&server, PATH, &[]).await;
     reader.connection.finish_sending().await;
@@ -233,10 +233,10 @@ async fn open_streams_are_no_requests_in_flight() {
 async fn a_stream_outlives_the_request_timeout() {
     let server = TestServer::with(|settings| settings.request_timeout = Duration::from_millis(100));
     let mut reader = Reader::open(&server, PATH, &[]).await;
-    // What the time-out cuts is cut by now.
+    // The time limit has passed by now.
     server.store_behaves(Behaviour::Hang);
-    let answer = server.get("/api/v1/topics").await;
-    answer.assert_problem(408, "request-timeout");
+    let response = server.get("/api/v1/topics").await;
+    response.assert_problem(408, "request-timeout");
     server.store_behaves(Behaviour::PassOn);
     server.accept("t", "a").await;
     assert_eq!(reader.message().await, "a");
@@ -252,7 +252,7 @@ async fn a_store_that_fails_for_a_while_loses_nothing() {
     assert_eq!(reader.message().await, "b");
     server.hooks.fail_pages(3);
     server.accept("t", "c").await;
-    // The pauses before each new try pass as fast as the stream comes to them.
+    // The fake clock ends each wait as soon as the stream starts it.
     let clock = Arc::clone(&server.clock);
     let passing = tokio::spawn(async move {
         loop {
@@ -267,7 +267,7 @@ async fn a_store_that_fails_for_a_while_loses_nothing() {
 }
 
 #[tokio::test]
-async fn at_the_stop_each_stream_says_bye_and_ends() {
+async fn at_shutdown_each_stream_sends_bye_and_ends() {
     let server = TestServer::start();
     let mut readers = Vec::new();
     for _ in 0..10 {
@@ -313,7 +313,7 @@ async fn a_stream_that_panics_is_closed_and_counted_out() {
     let mut reader = Reader::open(&server, PATH, &[]).await;
     server.store_behaves(Behaviour::Panic);
     server.store_directly("t", "a").await;
-    // Cut, not ended: no last chunk tells that the stream was whole.
+    // Cut off, not ended: there is no last chunk.
     let rest = reader.connection.closed().await;
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
     eventually(SOON, async || {

@@ -1,4 +1,4 @@
-//! A server of its own for each test, and a client that shows every byte.
+//! A server for each test, and a client that exposes every byte.
 
 mod client;
 mod quotas;
@@ -6,7 +6,7 @@ mod recorder;
 mod server;
 mod store;
 
-pub(crate) use client::{Answer, Connection};
+pub(crate) use client::{Connection, Response};
 pub(crate) use quotas::Quotas;
 pub(crate) use server::TestServer;
 pub(crate) use store::Behaviour;

@@ -1,4 +1,4 @@
-//! Clients that do not read what they asked for.
+//! Clients that do not read their responses.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::{Connection, TestServer};
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// A server that waits for a reader for a second.
+/// A server that waits one second for a client to read.
 fn impatient_server() -> TestServer {
     TestServer::with(|settings| {
         settings.header_timeout = Duration::from_millis(200);
@@ -18,21 +18,21 @@ fn impatient_server() -> TestServer {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_its_answers_is_cut_off() {
+async fn a_client_that_does_not_read_its_responses_is_cut_off() {
     let server = impatient_server();
     for _ in 0..200 {
         server.store_directly("t", &"x".repeat(1000)).await;
     }
     let mut connection = server.connect().await;
     let request = "GET /api/v1/topics/t/messages?limit=200 HTTP/1.1\r\nHost: a\r\n\r\n";
-    // More than the sockets of both sides hold.
+    // More than the socket buffers of both sides hold.
     connection.send(request.repeat(100)).await;
     eventually(SOON, async || server.recorder.connections() == 1).await;
     eventually(SOON, async || server.recorder.connections() == 0).await;
     assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
 }
 
-/// Sends requests and reads nothing, until the server has had enough of it.
+/// Sends requests without reading, until the server closes the connection.
 async fn send_for_ever(connection: &mut Connection, request: &str) {
     let requests = request.repeat(1000);
     while connection.try_send(&requests).await {}
@@ -57,7 +57,7 @@ async fn a_client_that_ends_its_half_and_does_not_read_is_cut_off() {
     }
     let mut connection = server.connect().await;
     let request = "GET /api/v1/topics/t/messages?limit=200 HTTP/1.1\r\nHost: a\r\n\r\n";
-    // Few enough for the server to read all of them, so that it hears of the end.
+    // Few enough for the server to read all of them, so that it sees the end.
     connection.send(request.repeat(60)).await;
     eventually(SOON, async || server.recorder.connections() == 1).await;
     connection.finish_sending().await;
@@ -66,7 +66,7 @@ async fn a_client_that_ends_its_half_and_does_not_read_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_reader_reads_nothing_is_cut_off_later() {
+async fn a_stream_whose_client_does_not_read_is_cut_off_later() {
     let server = TestServer::with(|settings| {
         settings.header_timeout = Duration::from_millis(100);
         settings.keep_alive = Duration::from_millis(400);
@@ -75,7 +75,7 @@ async fn a_stream_whose_reader_reads_nothing_is_cut_off_later() {
     let path = "/api/v1/topics/t/stream?after=00000000000000000000000000";
     connection.request("GET", path, &[], b"").await;
     assert_eq!(connection.head().await.status, 200);
-    // More than the sockets of both sides hold.
+    // More than the socket buffers of both sides hold.
     for _ in 0..4000 {
         server.store_directly("t", &"\u{1f4ef}".repeat(1000)).await;
     }

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client that hides nothing: heads as sent, bodies as framed.
+//! A small HTTP/1.1 client that exposes heads as sent and bodies as framed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,25 +8,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long a read may take before the test fails.
+/// The time limit on a read.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// One answer.
+/// A response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
-    /// Names in lower case, in the order of the answer.
+    /// Names in lower case, in their order.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-/// One connection.
+/// A connection.
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(given, _)| given == name);
         let value = values.next().map(|(_, value)| value.as_str());
@@ -44,7 +44,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {:?}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// Fails unless this is a whole problem document with this status and code.
+    /// Fails unless this is a complete problem document with this status and code.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -94,16 +94,15 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
 
-    /// Sends one byte after the other, with short pauses, until the server has had enough of it;
-    /// gives its answer.
-    pub(crate) async fn drip(&mut self, byte: u8) -> Answer {
+    /// Sends byte by byte, with short pauses, until the server closes; returns its response.
+    pub(crate) async fn drip(&mut self, byte: u8) -> Response {
         while self.buffer.is_empty() {
-            // The server may have closed by now; its answer is there all the same.
+            // The server may have closed by now, after its response.
             let _ = self.stream.write_all(&[byte]).await;
             let read = self.stream.read_buf(&mut self.buffer);
             let _ = timeout(Duration::from_millis(20), read).await;
         }
-        self.answer("").await
+        self.response("").await
     }
 
     /// Closes the sending half.
@@ -111,7 +110,7 @@ impl Connection {
         self.stream.shutdown().await.unwrap();
     }
 
-    /// Sends one request; a body is announced by its length.
+    /// Sends one request; a body has a `Content-Length`.
     pub(crate) async fn request(
         &mut self,
         method: &str,
@@ -130,18 +129,18 @@ impl Connection {
         self.send([head.as_bytes(), body].concat()).await;
     }
 
-    /// The next answer, to a request of this method.
-    pub(crate) async fn answer(&mut self, method: &str) -> Answer {
-        let mut answer = self.head().await;
-        let has_no_body = method == "HEAD" || matches!(answer.status, 204 | 304);
+    /// The next response, to a request with this method.
+    pub(crate) async fn response(&mut self, method: &str) -> Response {
+        let mut response = self.head().await;
+        let has_no_body = method == "HEAD" || matches!(response.status, 204 | 304);
         if !has_no_body {
-            answer.body = self.body(&answer).await;
+            response.body = self.body(&response).await;
         }
-        answer
+        response
     }
 
-    /// The head of the next answer.
-    pub(crate) async fn head(&mut self) -> Answer {
+    /// The head of the next response.
+    pub(crate) async fn head(&mut self) -> Response {
         let end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
                 break end + 4;
@@ -155,19 +154,19 @@ impl Connection {
         let headers = lines
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-        Answer {
+        Response {
             status: status.parse().unwrap(),
             headers: headers.collect(),
             body: Vec::new(),
         }
     }
 
-    async fn body(&mut self, answer: &Answer) -> Vec<u8> {
-        if let Some(length) = answer.header("content-length") {
-            assert_eq!(answer.header("transfer-encoding"), None);
+    async fn body(&mut self, response: &Response) -> Vec<u8> {
+        if let Some(length) = response.header("content-length") {
+            assert_eq!(response.header("transfer-encoding"), None);
             return self.take(length.parse().unwrap()).await;
         }
-        assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
+        assert_eq!(response.header("transfer-encoding"), Some("chunked"));
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk().await {
             body.extend(chunk);
@@ -201,7 +200,7 @@ impl Connection {
         self.buffer.drain(..length).collect()
     }
 
-    /// Reads until the server closes; gives what came before.
+    /// Reads until the server closes; returns the bytes.
     pub(crate) async fn closed(&mut self) -> Vec<u8> {
         while self.fill().await > 0 {}
         std::mem::take(&mut self.buffer)

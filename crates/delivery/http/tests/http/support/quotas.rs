@@ -6,7 +6,7 @@ use posthorn_application::{RateLimiter, RateLimiterSettings};
 use posthorn_domain::QuotaStrategy;
 use posthorn_testkit::{FakeQuotaCounter, quota_contract};
 
-/// Limits as the configuration would say them; by default the built-in ones.
+/// The limits in the grammar of the configuration; by default the built-in ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Quotas {
     pub(crate) message: &'static str,
@@ -14,7 +14,7 @@ pub(crate) struct Quotas {
     pub(crate) default: &'static str,
     pub(crate) strategy: QuotaStrategy,
     pub(crate) exempt: &'static [&'static str],
-    /// Whether the processes were meant to count together; the fake never does.
+    /// True if the processes are configured to count together; the fake never does.
     pub(crate) counts_alone: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Metrics that remember what they were told.
+//! Metrics that record every call.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -30,12 +30,12 @@ impl Recorder {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Why requests were refused or given up.
+    /// The reasons of shed requests.
     pub(crate) fn shed(&self) -> Vec<Shed> {
         self.shed.lock().unwrap().clone()
     }
 
-    /// Method, endpoint and status of each finished request; `None` for a client that left.
+    /// Method, endpoint and status of each finished request; `None` if the client disconnected.
     pub(crate) fn finished(&self) -> Vec<Option<(&'static str, &'static str, u16)>> {
         let finished = self.finished.lock().unwrap();
         let labels = |outcome: RequestOutcome| (outcome.method, outcome.endpoint, outcome.status);

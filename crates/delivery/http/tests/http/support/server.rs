@@ -1,4 +1,4 @@
-//! A server on a free port, with everything behind it in the test's hands.
+//! A server on a free port, whose dependencies the test controls.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -17,12 +17,12 @@ use posthorn_testkit::{
 };
 use tokio::sync::watch;
 
-use super::client::{Answer, Connection};
+use super::client::{Connection, Response};
 use super::quotas::Quotas;
 use super::recorder::Recorder;
 use super::store::{Behaviour, TestStore};
 
-/// How many tokens of one client may be refused: more than any test but one shows.
+/// The limit on invalid tokens of one client: more than any test but one sends.
 const FAILURES: &str = "300 per minute";
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
@@ -33,7 +33,7 @@ pub(crate) struct TestServer {
     parts: Parts,
 }
 
-/// What is behind a server.
+/// The dependencies of a server.
 pub(crate) struct Parts {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) store: Arc<FakeStore>,
@@ -59,7 +59,7 @@ impl TestServer {
         Self::with_access(AccessPolicy::OPEN, change)
     }
 
-    /// A server that asks for tokens.
+    /// A server that requires tokens.
     pub(crate) fn with_access(
         policy: AccessPolicy,
         change: impl FnOnce(&mut HttpSettings),
@@ -68,12 +68,12 @@ impl TestServer {
         Self::bound(settings(change), services, parts)
     }
 
-    /// A server that counts its clients' requests.
+    /// A server with quotas.
     pub(crate) fn with_quotas(quotas: Quotas, change: impl FnOnce(&mut HttpSettings)) -> Self {
         Self::with_access_and_quotas(AccessPolicy::OPEN, quotas, change)
     }
 
-    /// A server that does both.
+    /// A server with tokens and quotas.
     pub(crate) fn with_access_and_quotas(
         policy: AccessPolicy,
         quotas: Quotas,
@@ -94,7 +94,7 @@ impl TestServer {
         }
     }
 
-    /// Why a server with changed settings cannot be bound.
+    /// The error of binding a server with changed settings.
     pub(crate) fn bind_error(change: impl FnOnce(&mut HttpSettings)) -> String {
         let (services, _parts) = Parts::new(AccessPolicy::OPEN);
         match bind(settings(change), services) {
@@ -114,33 +114,33 @@ impl TestServer {
         path: &str,
         headers: &[(&str, &str)],
         body: impl AsRef<[u8]>,
-    ) -> Answer {
+    ) -> Response {
         let mut connection = self.connect().await;
         connection
             .request(method, path, headers, body.as_ref())
             .await;
-        connection.answer(method).await
+        connection.response(method).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.call("GET", path, &[], "").await
     }
 
     /// A post of JSON.
-    pub(crate) async fn post(&self, path: &str, json: impl AsRef<[u8]>) -> Answer {
+    pub(crate) async fn post(&self, path: &str, json: impl AsRef<[u8]>) -> Response {
         self.call("POST", path, &[JSON], json).await
     }
 
-    /// Stores a message and gives its id.
+    /// Stores a message and returns its id.
     pub(crate) async fn accept(&self, topic: &str, text: &str) -> String {
         let body = serde_json::json!({ "message": text }).to_string();
         let path = format!("/api/v1/topics/{topic}/messages");
-        let answer = self.post(&path, body).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()["id"].as_str().unwrap().to_owned()
+        let response = self.post(&path, body).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        response.json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// Stops gracefully; what is behind stays.
+    /// Stops gracefully; the dependencies stay.
     pub(crate) fn into_parts(self) -> (RunningServer, Parts) {
         (self.running, self.parts)
     }
@@ -227,13 +227,13 @@ impl Parts {
         self.hooks.behave(behaviour);
     }
 
-    /// Lets every decision on a quota fail.
+    /// Makes every quota decision fail.
     pub(crate) fn fail_quotas(&self) {
         let error = BackendError::Failed("as the test wants".to_owned());
         self.quotas.fail_next(usize::MAX, error);
     }
 
-    /// How many operations the store was asked for.
+    /// The number of store operations.
     pub(crate) fn store_operations(&self) -> usize {
         self.hooks.asked()
     }

@@ -1,4 +1,4 @@
-//! A store that hangs or panics on order, around the fake that fails on order.
+//! A store that hangs or panics on demand, around the fake that fails on demand.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use posthorn_domain::{Durability, Message, MessageId, Topic};
 use posthorn_testkit::FakeStore;
 use tokio::sync::watch;
 
-/// What every operation does before it is passed on.
+/// The behaviour of an operation before it is passed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Behaviour {
     #[default]
@@ -44,17 +44,17 @@ impl TestStore {
         self.behaviour.send_replace(behaviour);
     }
 
-    /// Lets the next `count` pages fail.
+    /// Makes the next `count` pages fail.
     pub(crate) fn fail_pages(&self, count: usize) {
         *self.failing_pages.lock().unwrap() = count;
     }
 
-    /// How many pages are still to fail.
+    /// The number of pages that will fail.
     pub(crate) fn failing_pages(&self) -> usize {
         *self.failing_pages.lock().unwrap()
     }
 
-    /// How many operations were asked for, also those that hang.
+    /// The number of operations, including those that hang.
     pub(crate) fn asked(&self) -> usize {
         *self.asked.lock().unwrap()
     }

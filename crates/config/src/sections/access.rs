@@ -1,12 +1,12 @@
 //! Access control.
 
 use garde::Validate;
-use posthorn_domain::{Environment, QuotaLimits, QuotaRule, QuotaStrategy};
-use posthorn_http::settings::parsed;
+use posthorn_domain::{Environment, QuotaRule, QuotaStrategy};
 use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use super::quotas::quota_limits;
 use crate::section::Section;
 
 /// Access control.
@@ -32,6 +32,6 @@ impl Section for AccessSection {
 
 /// Limits over fixed windows, which are one small record for each client.
 fn fixed_window_rule<'de, D: Deserializer<'de>>(deserializer: D) -> Result<QuotaRule, D::Error> {
-    let limits: QuotaLimits = parsed(deserializer)?;
+    let limits = quota_limits(deserializer)?;
     QuotaRule::new(limits, QuotaStrategy::FixedWindow).map_err(D::Error::custom)
 }

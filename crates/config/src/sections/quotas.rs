@@ -20,15 +20,15 @@ pub(crate) struct QuotaSection {
     #[schemars(extend("default" = true))]
     rate_limit_enabled: bool,
     /// The most messages that one client may send, over all routes that accept them.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "quota_limits")]
     #[schemars(with = "String", extend("default" = "10 per minute", "x-takes" = LIMITS))]
     rate_limit_message: QuotaLimits,
     /// The most requests of one client to read topics, messages and streams.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "quota_limits")]
     #[schemars(with = "String", extend("default" = "600 per minute", "x-takes" = LIMITS))]
     rate_limit_read: QuotaLimits,
     /// The most requests of one client to each other route of the API.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "quota_limits")]
     #[schemars(with = "String", extend("default" = "200 per day;50 per hour", "x-takes" = LIMITS))]
     rate_limit_default: QuotaLimits,
     /// The windows of a limit: fixed ones follow each other, a moving one ends now and has 10000
@@ -111,6 +111,15 @@ impl QuotaSection {
 
 impl Section for QuotaSection {
     const TITLE: &'static str = "Rate limits";
+}
+
+/// Limits. An error repeats the text, because it names a position in the text.
+pub(super) fn quota_limits<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<QuotaLimits, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let text = text.trim();
+    QuotaLimits::parse(text).map_err(|error| D::Error::custom(format_args!("`{text}` {error}")))
 }
 
 /// A comma list of addresses and blocks, which may be empty.

@@ -36,8 +36,11 @@ struct BareReceipt<'a> {
     durability: &'a str,
 }
 
-#[actix_web::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
+    actix_web::rt::System::new().block_on(run())
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let port = number("PORT").unwrap_or(5001);
     let rows = std::env::var("DATABASE").ok().map(start).transpose()?;
     let server = HttpServer::new(move || {

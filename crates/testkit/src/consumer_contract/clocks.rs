@@ -7,7 +7,7 @@ use posthorn_domain::{ConsumerOptions, FailureReason};
 
 use super::ConsumerHarness;
 use super::support::{
-    Case, attempts, counts, dead_ids, ids, lease, nack, one_attempt, options, put,
+    ConsumerCase, attempts, counts, dead_ids, ids, lease, nack, one_attempt, options, put,
 };
 use crate::fake_clock::FakeClock;
 
@@ -24,7 +24,7 @@ fn clock(harness: &impl ConsumerHarness) -> &FakeClock {
 
 /// One millisecond before its end it is valid, at its end it is not.
 pub async fn a_lease_ends_to_the_millisecond(harness: impl ConsumerHarness) {
-    let (case, clock) = (Case::with_defaults(&harness).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::with_defaults(&harness).await, clock(&harness));
     case.append(2).await;
     let (leases, pulled) = case.pull_for(2, lease(10 * SECOND)).await;
     let end = clock.now().saturating_add(10 * SECOND);
@@ -39,7 +39,7 @@ pub async fn a_lease_ends_to_the_millisecond(harness: impl ConsumerHarness) {
 
 /// By the length of the call, or of the settings.
 pub async fn an_extension_counts_from_now(harness: impl ConsumerHarness) {
-    let (case, clock) = (Case::with_defaults(&harness).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::with_defaults(&harness).await, clock(&harness));
     case.append(1).await;
     let (leases, _) = case.pull_for(1, lease(10 * SECOND)).await;
     clock.advance(9 * SECOND);
@@ -72,7 +72,7 @@ pub async fn a_backoff_counts_from_the_end_of_the_lease(harness: impl ConsumerHa
         backoff_seconds: Some(vec![30.0]),
         ..options()
     };
-    let (case, clock) = (Case::new(&harness, options).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::new(&harness, options).await, clock(&harness));
     case.append(1).await;
     case.pull_for(1, lease(10 * SECOND)).await;
     clock.advance(39 * SECOND);
@@ -89,7 +89,7 @@ pub async fn the_backoff_follows_its_schedule(harness: impl ConsumerHarness) {
         max_attempts: Some(10),
         ..options()
     };
-    let (case, clock) = (Case::new(&harness, options).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::new(&harness, options).await, clock(&harness));
     case.append(1).await;
     let waits = [0, 500, 7_000, 7_000, 7_000].map(Duration::from_millis);
     for (wait, number) in waits.into_iter().zip(1..) {
@@ -110,7 +110,7 @@ pub async fn the_backoff_follows_its_schedule(harness: impl ConsumerHarness) {
 
 /// Zero too, and a day.
 pub async fn a_delay_is_exact(harness: impl ConsumerHarness) {
-    let (case, clock) = (Case::with_defaults(&harness).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::with_defaults(&harness).await, clock(&harness));
     case.append(1).await;
     let day = Duration::from_hours(24);
     for delay in [MILLISECOND, day, Duration::ZERO] {
@@ -128,7 +128,7 @@ pub async fn a_delay_is_exact(harness: impl ConsumerHarness) {
 
 /// Whatever the order in which they were rejected.
 pub async fn entries_come_by_due_time_and_then_in_store_order(harness: impl ConsumerHarness) {
-    let (case, clock) = (Case::with_defaults(&harness).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::with_defaults(&harness).await, clock(&harness));
     let given = case.append(5).await;
     let leases = case.pull(4).await;
     for (place, seconds) in [(3, 2), (0, 3), (2, 2), (1, 1)] {
@@ -146,7 +146,7 @@ pub async fn counts_are_of_the_moment(harness: impl ConsumerHarness) {
         max_attempts: Some(2),
         ..options()
     };
-    let (case, clock) = (Case::new(&harness, options).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::new(&harness, options).await, clock(&harness));
     let given = case.append(3).await;
     let first = case.pull(1).await;
     case.nack(&first, None).await;
@@ -165,7 +165,7 @@ pub async fn counts_are_of_the_moment(harness: impl ConsumerHarness) {
 
 /// The first end of a lease or due time, also at `max_in_flight`.
 pub async fn the_next_due_time_is_announced(harness: impl ConsumerHarness) {
-    let (case, clock) = (Case::with_defaults(&harness).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::with_defaults(&harness).await, clock(&harness));
     case.append(2).await;
     let leases = case.pull(1).await;
     case.update(&leases, nack(Some(5 * SECOND), None)).await;
@@ -186,7 +186,7 @@ pub async fn the_next_due_time_is_announced(harness: impl ConsumerHarness) {
 
 /// Which were in force when it ended.
 pub async fn an_expired_lease_follows_the_settings_before_a_put(harness: impl ConsumerHarness) {
-    let (case, clock) = (Case::with_defaults(&harness).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::with_defaults(&harness).await, clock(&harness));
     case.append(2).await;
     case.pull_for(1, lease(SECOND)).await;
     clock.advance(SECOND);
@@ -201,7 +201,10 @@ pub async fn an_expired_lease_follows_the_settings_before_a_put(harness: impl Co
 
 /// By retention or by a client: the expiry came first.
 pub async fn an_expired_lease_dies_before_its_message_is_removed(harness: impl ConsumerHarness) {
-    let (case, clock) = (Case::new(&harness, one_attempt()).await, clock(&harness));
+    let (case, clock) = (
+        ConsumerCase::new(&harness, one_attempt()).await,
+        clock(&harness),
+    );
     let given = case.append(3).await;
     case.pull_for(2, lease(SECOND)).await;
     clock.advance(SECOND);
@@ -213,7 +216,7 @@ pub async fn an_expired_lease_dies_before_its_message_is_removed(harness: impl C
 
 /// And changes nothing else.
 pub async fn a_clock_that_is_set_back_makes_leases_longer(harness: impl ConsumerHarness) {
-    let (case, clock) = (Case::with_defaults(&harness).await, clock(&harness));
+    let (case, clock) = (ConsumerCase::with_defaults(&harness).await, clock(&harness));
     let given = case.append(2).await;
     let (leases, _) = case.pull_for(1, lease(10 * SECOND)).await;
     let start = clock.now();

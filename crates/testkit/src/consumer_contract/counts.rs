@@ -4,7 +4,7 @@ use posthorn_application::Redrive;
 use posthorn_domain::{ConsumerOptions, ConsumerPosition};
 
 use super::ConsumerHarness;
-use super::support::{Case, LONG, counts, nack, options};
+use super::support::{ConsumerCase, LONG, counts, nack, options};
 
 /// Append, pull, acknowledge, reject, wait, die, redrive, delete, prune, seek.
 pub async fn counts_follow_every_step(harness: impl ConsumerHarness) {
@@ -12,7 +12,7 @@ pub async fn counts_follow_every_step(harness: impl ConsumerHarness) {
         max_attempts: Some(2),
         ..options()
     };
-    let case = Case::new(&harness, options).await;
+    let case = ConsumerCase::new(&harness, options).await;
     let given = case.append(8).await;
     case.check_counts(counts(8, 0, 0, 0)).await;
     let leases = case.pull(4).await;
@@ -41,7 +41,7 @@ pub async fn counts_follow_every_step(harness: impl ConsumerHarness) {
 
 /// A redelivery that waits for its time too; nothing exactly when nothing waits.
 pub async fn the_oldest_waiting_message_dates_the_backlog(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let mut given = Vec::new();
     for _ in 0..4 {
         given.extend(case.append(1).await);
@@ -71,7 +71,7 @@ pub async fn the_oldest_waiting_message_dates_the_backlog(harness: impl Consumer
 
 /// By the store's clock.
 pub async fn a_pull_is_dated_also_when_it_is_empty(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     assert_eq!(case.pull(1).await, []);
     let first = case.status().await.last_pull_at.unwrap();
     harness.pass(std::time::Duration::from_millis(10)).await;

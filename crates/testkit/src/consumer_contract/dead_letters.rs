@@ -4,7 +4,9 @@ use posthorn_application::{DeadLetterRequest, Redrive, Redriven};
 use posthorn_domain::{Attributes, ConsumerOptions, FailureReason, MessageId};
 
 use super::ConsumerHarness;
-use super::support::{Case, attempt, attempts, counts, dead_ids, ids, lease, one_attempt, options};
+use super::support::{
+    ConsumerCase, attempt, attempts, counts, dead_ids, ids, lease, one_attempt, options,
+};
 use crate::samples;
 
 fn two_attempts() -> ConsumerOptions {
@@ -16,7 +18,7 @@ fn two_attempts() -> ConsumerOptions {
 
 /// With the attempts, and the reason of the last one.
 pub async fn a_message_dies_after_its_last_attempt(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, two_attempts()).await;
+    let case = ConsumerCase::new(&harness, two_attempts()).await;
     let given = case.append(3).await;
     let leases = case.pull(3).await;
     assert_eq!(case.nack(&leases, Some("first")).await, [true; 3]);
@@ -38,7 +40,7 @@ pub async fn a_message_dies_after_its_last_attempt(harness: impl ConsumerHarness
 
 /// Before anybody pulls.
 pub async fn a_message_dies_of_expired_leases(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(1).await;
     let (leases, pulled) = case.pull_for(1, lease(harness.unit())).await;
     harness.pass(harness.unit()).await;
@@ -53,7 +55,7 @@ pub async fn a_message_dies_of_expired_leases(harness: impl ConsumerHarness) {
 
 /// In the order of ids, from after any id on.
 pub async fn dead_letters_come_page_by_page(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     case.append(7).await;
     let killed = case.kill(7).await;
     let page = async |after, most| {
@@ -81,7 +83,7 @@ pub async fn dead_letters_come_page_by_page(harness: impl ConsumerHarness) {
 
 /// Before redeliveries that become due later and before new messages.
 pub async fn a_redriven_message_comes_first_with_attempt_one(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, two_attempts()).await;
+    let case = ConsumerCase::new(&harness, two_attempts()).await;
     let given = case.append(3).await;
     for _ in 0..2 {
         let leases = case.pull(2).await;
@@ -105,7 +107,7 @@ pub async fn a_redriven_message_comes_first_with_attempt_one(harness: impl Consu
 
 /// At most, with the number that is left.
 pub async fn a_redrive_of_all_takes_two_hundred(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     case.append(250).await;
     let mut killed = case.kill(200).await;
     killed.extend(case.kill(50).await);
@@ -120,7 +122,7 @@ pub async fn a_redrive_of_all_takes_two_hundred(harness: impl ConsumerHarness) {
 
 /// In the order of the call; the others are redriven.
 pub async fn a_redrive_names_unknown_ids(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(3).await;
     case.kill(2).await;
     let asked = vec![MessageId::MAX, given[2], given[1], MessageId::MIN];
@@ -138,7 +140,7 @@ pub async fn a_redrive_names_unknown_ids(harness: impl ConsumerHarness) {
 
 /// With attempts and a reason of its own.
 pub async fn a_redriven_message_may_die_again(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, two_attempts()).await;
+    let case = ConsumerCase::new(&harness, two_attempts()).await;
     case.append(1).await;
     for round in ["first", "second"] {
         for number in [1, 2] {
@@ -157,7 +159,7 @@ pub async fn a_redriven_message_may_die_again(harness: impl ConsumerHarness) {
 
 /// For good.
 pub async fn a_deleted_dead_letter_is_gone(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(3).await;
     case.kill(2).await;
     let delete = async |id| case.consumers.delete_dead_letter(&case.key, id).await;
@@ -172,7 +174,7 @@ pub async fn a_deleted_dead_letter_is_gone(harness: impl ConsumerHarness) {
 
 /// Text, attributes and topic, as they were stored.
 pub async fn dead_letters_keep_the_whole_message(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let mut append = samples::append(&case.topic, "Привет,\n\tмир 👋");
     let pairs = [("a", "1"), ("b.c", "два")];
     let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned()));

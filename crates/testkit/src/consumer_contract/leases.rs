@@ -7,14 +7,16 @@ use posthorn_domain::{Attempt, LeaseNonce, LeaseToken};
 use tokio::time::Instant;
 
 use super::ConsumerHarness;
-use super::support::{Case, Held, LONG, attempts, counts, held, ids, lease, nack, nonce, request};
+use super::support::{
+    ConsumerCase, Held, LONG, attempts, counts, held, ids, lease, nack, nonce, request,
+};
 
 /// How much the clocks of store and test may differ over a case.
 const SKEW: Duration = Duration::from_millis(50);
 
 /// Neither by pulls now nor after everything else is settled.
 pub async fn an_acknowledged_message_never_comes_again(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(4).await;
     let leases = case.pull(3).await;
     assert_eq!(case.ack(&leases[..2]).await, [true, true]);
@@ -28,7 +30,7 @@ pub async fn an_acknowledged_message_never_comes_again(harness: impl ConsumerHar
 
 /// The second use of any kind is stale and changes nothing.
 pub async fn a_token_settles_once(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     case.append(2).await;
     let leases = case.pull(2).await;
     assert_eq!(case.ack(&leases[..1]).await, [true]);
@@ -49,7 +51,7 @@ pub async fn a_token_settles_once(harness: impl ConsumerHarness) {
 
 /// Another nonce, another attempt, another message, or a message that does not exist.
 pub async fn a_token_of_another_lease_is_stale(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(3).await;
     let leases = case.pull(2).await;
     let token = leases[0].token;
@@ -90,7 +92,7 @@ pub async fn a_token_of_another_lease_is_stale(harness: impl ConsumerHarness) {
 
 /// At once where the backoff is zero.
 pub async fn a_rejected_message_comes_again_with_the_next_attempt(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(2).await;
     let first = case.pull(1).await;
     assert_eq!(case.nack(&first, Some("once")).await, [true]);
@@ -103,7 +105,7 @@ pub async fn a_rejected_message_comes_again_with_the_next_attempt(harness: impl 
 
 /// It counts as waiting all the time.
 pub async fn a_rejected_message_waits_for_its_delay(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(2).await;
     let leases = case.pull(2).await;
     let (start, delay) = (Instant::now(), harness.unit());
@@ -121,7 +123,7 @@ pub async fn a_rejected_message_waits_for_its_delay(harness: impl ConsumerHarnes
 
 /// Its first backoff is zero.
 pub async fn an_expired_lease_is_stale_and_its_message_comes_again(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(2).await;
     let (start, length) = (Instant::now(), harness.unit());
     let (leases, pulled) = case.pull_for(1, lease(length)).await;
@@ -144,7 +146,7 @@ pub async fn an_expired_lease_is_stale_and_its_message_comes_again(harness: impl
 
 /// It outlives its first end.
 pub async fn an_extended_lease_holds_longer(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     case.append(2).await;
     let length = lease(harness.unit() * 3);
     let (leases, pulled) = case.pull_for(2, length).await;
@@ -163,7 +165,7 @@ pub async fn an_extended_lease_holds_longer(harness: impl ConsumerHarness) {
 
 /// An extension counts from now.
 pub async fn a_lease_may_be_shortened(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     case.append(1).await;
     let (leases, pulled) = case.pull_for(1, None).await;
     let update = LeaseUpdate::Extend(Some(lease(harness.unit())));
@@ -180,7 +182,7 @@ pub async fn a_lease_may_be_shortened(harness: impl ConsumerHarness) {
 
 /// The message comes again before new ones, with the same attempt and its last reason.
 pub async fn given_back_leases_do_not_count_as_attempts(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(3).await;
     let leases = case.pull(1).await;
     case.nack(&leases, Some("first")).await;
@@ -202,7 +204,7 @@ pub async fn given_back_leases_do_not_count_as_attempts(harness: impl ConsumerHa
 
 /// What is settled stays settled, other pulls keep their leases, and an unknown nonce does nothing.
 pub async fn giving_back_takes_the_leases_of_one_pull(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(4).await;
     let (first, second) = (case.pull(3).await, case.pull(1).await);
     assert_eq!(case.ack(&first[..1]).await, [true]);
@@ -216,7 +218,7 @@ pub async fn giving_back_takes_the_leases_of_one_pull(harness: impl ConsumerHarn
 
 /// Of two calls at once, one is valid.
 pub async fn concurrent_acknowledgements_settle_once(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     case.append(20).await;
     let request = request(20, None);
     let pulled = case.consumers.pull(&case.key, request).await.unwrap();

@@ -4,7 +4,7 @@ use posthorn_application::{ConsumerCounts, MAX_DEAD_LETTERS};
 use posthorn_domain::ConsumerOptions;
 
 use super::ConsumerHarness;
-use super::support::{Case, LONG, counts, dead_ids, ids, nack, one_attempt, options, put};
+use super::support::{ConsumerCase, LONG, counts, dead_ids, ids, nack, one_attempt, options, put};
 use crate::samples;
 
 fn at_most(max_in_flight: u64) -> ConsumerOptions {
@@ -16,7 +16,7 @@ fn at_most(max_in_flight: u64) -> ConsumerOptions {
 
 /// Whatever is due, redeliveries too; each end of a lease lets another message out.
 pub async fn max_in_flight_bounds_the_leases(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, at_most(3)).await;
+    let case = ConsumerCase::new(&harness, at_most(3)).await;
     let given = case.append(6).await;
     let leases = case.pull(200).await;
     assert_eq!(ids(&leases), given[..3]);
@@ -35,7 +35,7 @@ pub async fn max_in_flight_bounds_the_leases(harness: impl ConsumerHarness) {
 
 /// It counts at the next pull.
 pub async fn a_lower_max_in_flight_leaves_leases_valid(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, at_most(3)).await;
+    let case = ConsumerCase::new(&harness, at_most(3)).await;
     case.append(5).await;
     let leases = case.pull(3).await;
     let lowered = case.consumers.put(&case.key, put(at_most(1))).await;
@@ -52,7 +52,7 @@ pub async fn a_lower_max_in_flight_leaves_leases_valid(harness: impl ConsumerHar
 
 /// Those with the smallest ids, and counted.
 pub async fn the_first_dead_letters_are_dropped_above_the_limit(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let total = MAX_DEAD_LETTERS + 150;
     for _ in (0..total).step_by(50) {
         // At once, so that a store that syncs does so for all of them together.
@@ -77,7 +77,7 @@ pub async fn the_first_dead_letters_are_dropped_above_the_limit(harness: impl Co
 
 /// Also after deletion and retention of some of them.
 pub async fn a_thousand_waiting_entries_are_counted_exactly(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(1_200).await;
     for _ in 0..5 {
         let leases = case.pull(200).await;

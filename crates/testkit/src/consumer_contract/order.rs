@@ -5,11 +5,13 @@ use std::time::Duration;
 use posthorn_domain::{ConsumerOptions, MessageId};
 
 use super::ConsumerHarness;
-use super::support::{Case, LONG, attempts, counts, held, ids, key, nack, options, request};
+use super::support::{
+    ConsumerCase, LONG, attempts, counts, held, ids, key, nack, options, request,
+};
 
 /// Each with attempt 1, whatever the size of the pulls, and what is appended between them too.
 pub async fn messages_come_once_in_store_order(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let mut given = case.append(5).await;
     let mut seen = Vec::new();
     for limit in [1, 2, 4] {
@@ -24,10 +26,10 @@ pub async fn messages_come_once_in_store_order(harness: impl ConsumerHarness) {
 
 /// Each consumer gets every message and settles for itself.
 pub async fn consumers_of_one_topic_share_nothing(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
-    let other = Case {
+    let case = ConsumerCase::with_defaults(&harness).await;
+    let other = ConsumerCase {
         key: key(&case.topic, "other"),
-        ..Case::without_consumer(&harness)
+        ..ConsumerCase::without_consumer(&harness)
     };
     other.create(&other.key, options()).await;
     let given = case.append(3).await;
@@ -44,7 +46,7 @@ pub async fn consumers_of_one_topic_share_nothing(harness: impl ConsumerHarness)
 
 /// What is due comes first, what waits for its time not at all.
 pub async fn redeliveries_come_before_new_messages(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(6).await;
     let leases = case.pull(4).await;
     case.update(&leases[..2], nack(Some(Duration::ZERO), None))
@@ -57,7 +59,7 @@ pub async fn redeliveries_come_before_new_messages(harness: impl ConsumerHarness
 
 /// In one call.
 pub async fn the_largest_pull_leases_two_hundred(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(201).await;
     let (pulled, outcome) = case.pull_for(200, None).await;
     assert_eq!(ids(&pulled), given[..200]);
@@ -68,7 +70,7 @@ pub async fn the_largest_pull_leases_two_hundred(harness: impl ConsumerHarness) 
 
 /// No message is leased twice, none is left out.
 pub async fn concurrent_pulls_share_the_messages(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(60).await;
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..6 {
@@ -93,11 +95,11 @@ pub async fn concurrent_pulls_share_the_messages(harness: impl ConsumerHarness) 
 
 /// A lease that one process granted is settled by another.
 pub async fn processes_share_a_consumer(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
-    let other = Case {
+    let case = ConsumerCase::with_defaults(&harness).await;
+    let other = ConsumerCase {
         store: harness.other_process().await,
         consumers: harness.other_consumers().await,
-        ..Case::without_consumer(&harness)
+        ..ConsumerCase::without_consumer(&harness)
     };
     let given = case.append(3).await;
     let first = case.pull(2).await;
@@ -115,7 +117,7 @@ pub async fn a_pull_announces_what_is_left(harness: impl ConsumerHarness) {
         max_in_flight: Some(3),
         ..options()
     };
-    let case = Case::new(&harness, options).await;
+    let case = ConsumerCase::new(&harness, options).await;
     let (_, outcome) = case.pull_for(1, None).await;
     assert_eq!((outcome.more, outcome.next_due), (false, None));
     case.append(4).await;

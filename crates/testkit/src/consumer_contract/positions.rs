@@ -6,11 +6,11 @@ use posthorn_application::ConsumerError;
 use posthorn_domain::{ConsumerPosition, MessageId, Timestamp};
 
 use super::ConsumerHarness;
-use super::support::{Case, counts, ids, options, put};
+use super::support::{ConsumerCase, counts, ids, options, put};
 
 /// Everything that the topic holds, also after retention.
 pub async fn oldest_starts_with_what_is_held(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let given = case.append(6).await;
     case.keep(4).await;
     case.delete(given[4]).await;
@@ -24,7 +24,7 @@ pub async fn oldest_starts_with_what_is_held(harness: impl ConsumerHarness) {
 
 /// Nothing of what is held, also in a topic that retention emptied.
 pub async fn newest_starts_with_what_comes_later(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     case.append(3).await;
     case.start_at(ConsumerPosition::Newest).await.unwrap();
     case.check_counts(counts(0, 0, 0, 0)).await;
@@ -36,7 +36,7 @@ pub async fn newest_starts_with_what_comes_later(harness: impl ConsumerHarness) 
 
 /// The message need not exist.
 pub async fn an_id_is_exclusive(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let given = case.append(5).await;
     case.delete(given[1]).await;
     case.start_at(ConsumerPosition::After(given[1]))
@@ -48,7 +48,7 @@ pub async fn an_id_is_exclusive(harness: impl ConsumerHarness) {
 
 /// A message that was accepted at that millisecond comes too.
 pub async fn a_time_is_inclusive(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     case.append(2).await;
     harness.pass(Duration::from_millis(50)).await;
     let later = case.append(3).await;
@@ -59,7 +59,7 @@ pub async fn a_time_is_inclusive(harness: impl ConsumerHarness) {
 
 /// Neither a start nor a seek; a position that is only behind the newest message is `Newest`.
 pub async fn a_position_in_the_future_is_rejected(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let given = case.append(2).await;
     let far = given[1].timestamp().saturating_add(Duration::from_hours(1));
     let ahead = [
@@ -90,7 +90,7 @@ pub async fn a_position_in_the_future_is_rejected(harness: impl ConsumerHarness)
 
 /// A put on a consumer that exists moves nothing.
 pub async fn the_start_counts_only_at_creation(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let given = case.append(3).await;
     case.start_at(ConsumerPosition::Newest).await.unwrap();
     case.start_at(ConsumerPosition::Oldest).await.unwrap();

@@ -9,13 +9,13 @@ use posthorn_domain::{
 
 use super::ConsumerHarness;
 use super::support::{
-    Case, append_many, counts, key, nonce, one_attempt, options, put, request, tag,
+    ConsumerCase, append_many, counts, key, nonce, one_attempt, options, put, request, tag,
 };
 use crate::samples::{limit, topic};
 
 /// The topic need not hold a message.
 pub async fn a_consumer_is_created_with_its_settings(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let options = ConsumerOptions {
         lease_seconds: Some(1.25),
         max_attempts: Some(1_000),
@@ -39,7 +39,7 @@ pub async fn a_consumer_is_created_with_its_settings(harness: impl ConsumerHarne
 
 /// Position, leases, dead letters and counters stay.
 pub async fn a_put_replaces_the_settings_and_keeps_the_rest(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let ids = case.append(4).await;
     case.kill(1).await;
     let leases = case.pull(1).await;
@@ -60,7 +60,7 @@ pub async fn a_put_replaces_the_settings_and_keeps_the_rest(harness: impl Consum
 
 /// Nothing changes when it fails.
 pub async fn a_precondition_is_decided_with_the_put(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let put = async |number, precondition| {
         let put = PutConsumer {
             tag: tag(number),
@@ -90,7 +90,7 @@ pub async fn a_precondition_is_decided_with_the_put(harness: impl ConsumerHarnes
 
 /// An absent consumer is not found, whatever the precondition.
 pub async fn a_precondition_is_decided_with_the_deletion(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let delete = async |precondition| case.consumers.delete(&case.key, &precondition).await;
     let matching = Precondition::Matches(vec![tag(1)]);
     let other = Precondition::Matches(vec![tag(2)]);
@@ -108,7 +108,7 @@ pub async fn a_precondition_is_decided_with_the_deletion(harness: impl ConsumerH
 
 /// A consumer and a webhook of one name are two.
 pub async fn consumers_are_listed_by_name_and_kind(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let other_topic = topic("work2");
     for name in ["b", "a.x", "a"] {
         case.create(&key(&case.topic, name), options()).await;
@@ -141,7 +141,7 @@ pub async fn consumers_are_listed_by_name_and_kind(harness: impl ConsumerHarness
 
 /// Also those that hold no message, and once whatever the number of consumers.
 pub async fn topics_with_consumers_are_listed_by_name(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     append_many(&*case.store, &topic("bare"), 1).await;
     for (name, consumer) in [("c", "x"), ("a", "x"), ("b", "x"), ("b", "y")] {
         case.create(&key(&topic(name), consumer), options()).await;
@@ -168,7 +168,7 @@ pub async fn topics_with_consumers_are_listed_by_name(harness: impl ConsumerHarn
 
 /// Webhooks count too; changing one at the limit is no creation.
 pub async fn a_topic_has_at_most_sixty_four_consumers(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     for number in 0..64 {
         let mut key = key(&case.topic, &format!("c{number}"));
         if number % 2 == 0 {
@@ -201,7 +201,7 @@ pub async fn a_topic_has_at_most_sixty_four_consumers(harness: impl ConsumerHarn
 
 /// By every operation.
 pub async fn an_absent_consumer_is_not_found(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     case.create(&key(&case.topic, "other"), options()).await;
     append_many(&*case.store, &case.topic, 1).await;
     let (consumers, key) = (&case.consumers, &case.key);
@@ -231,7 +231,7 @@ pub async fn an_absent_consumer_is_not_found(harness: impl ConsumerHarness) {
 
 /// Under the same name another one is created, for which old tokens are stale.
 pub async fn a_deleted_consumer_leaves_nothing(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(5).await;
     case.kill(2).await;
     let leases = case.pull(2).await;
@@ -249,7 +249,7 @@ pub async fn a_deleted_consumer_leaves_nothing(harness: impl ConsumerHarness) {
 
 /// With `Absent`, exactly one of many callers creates it.
 pub async fn concurrent_puts_create_one_consumer(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let (consumers, key) = (harness.other_consumers().await, case.key.clone());

@@ -4,12 +4,14 @@ use posthorn_application::Redrive;
 use posthorn_domain::ConsumerPosition;
 
 use super::ConsumerHarness;
-use super::support::{Case, LONG, SOON, attempts, counts, dead_ids, ids, lease, nack, one_attempt};
+use super::support::{
+    ConsumerCase, LONG, SOON, attempts, counts, dead_ids, ids, lease, nack, one_attempt,
+};
 use crate::eventually;
 
 /// Neither a new message nor a redelivery; it is not missed.
 pub async fn a_deleted_message_waits_no_more(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(5).await;
     let leases = case.pull(2).await;
     case.nack(&leases[..1], None).await;
@@ -23,7 +25,7 @@ pub async fn a_deleted_message_waits_no_more(harness: impl ConsumerHarness) {
 
 /// Its lease stays valid and can be extended.
 pub async fn a_deleted_message_can_still_be_acknowledged(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(2).await;
     let leases = case.pull(1).await;
     case.delete(given[0]).await;
@@ -37,7 +39,7 @@ pub async fn a_deleted_message_can_still_be_acknowledged(harness: impl ConsumerH
 
 /// Rejected, returned or expired: settled, and not missed.
 pub async fn a_deleted_message_is_not_redelivered(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(3).await;
     let rejected = case.pull(1).await;
     let returned = case.pull(1).await;
@@ -56,7 +58,7 @@ pub async fn a_deleted_message_is_not_redelivered(harness: impl ConsumerHarness)
 
 /// Also not after its last attempt.
 pub async fn a_deleted_message_does_not_die(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(1).await;
     let leases = case.pull(1).await;
     case.delete(given[0]).await;
@@ -66,7 +68,7 @@ pub async fn a_deleted_message_does_not_die(harness: impl ConsumerHarness) {
 
 /// Each once.
 pub async fn retention_of_new_messages_is_missed(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(10).await;
     case.keep(6).await;
     case.check_counts(counts(6, 0, 0, 4)).await;
@@ -80,7 +82,7 @@ pub async fn retention_of_new_messages_is_missed(harness: impl ConsumerHarness) 
 
 /// Whether they are due or not.
 pub async fn retention_of_waiting_messages_is_missed(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     case.append(4).await;
     let leases = case.pull(3).await;
     case.nack(&leases[..1], None).await;
@@ -94,7 +96,7 @@ pub async fn retention_of_waiting_messages_is_missed(harness: impl ConsumerHarne
 
 /// Nor of messages before the position, nor of dead letters.
 pub async fn retention_of_settled_messages_is_not_missed(harness: impl ConsumerHarness) {
-    let case = Case::without_consumer(&harness);
+    let case = ConsumerCase::without_consumer(&harness);
     case.append(2).await;
     case.start_at(ConsumerPosition::Newest).await.unwrap();
     let put = super::support::put(one_attempt());
@@ -111,7 +113,7 @@ pub async fn retention_of_settled_messages_is_not_missed(harness: impl ConsumerH
 pub async fn retention_of_a_leased_message_is_missed_when_the_lease_ends(
     harness: impl ConsumerHarness,
 ) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     case.append(4).await;
     let rejected = case.pull(1).await;
     let returned = case.pull(1).await;
@@ -133,7 +135,7 @@ pub async fn retention_of_a_leased_message_is_missed_when_the_lease_ends(
 pub async fn retention_of_a_leased_message_that_is_acknowledged_is_not_missed(
     harness: impl ConsumerHarness,
 ) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     case.append(3).await;
     let leases = case.pull(2).await;
     case.keep(1).await;
@@ -143,7 +145,7 @@ pub async fn retention_of_a_leased_message_that_is_acknowledged_is_not_missed(
 
 /// Dead letters, and redriven messages whether they wait or are leased.
 pub async fn retention_leaves_copies(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(4).await;
     case.kill(3).await;
     case.redrive(Redrive::Ids(given[..2].to_vec())).await;
@@ -162,7 +164,7 @@ pub async fn retention_leaves_copies(harness: impl ConsumerHarness) {
 
 /// Like any other; its lease can be acknowledged, and it does not die again.
 pub async fn a_deleted_redriven_message_waits_no_more(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(3).await;
     case.kill(3).await;
     case.redrive(Redrive::All).await;
@@ -179,7 +181,7 @@ pub async fn a_deleted_redriven_message_waits_no_more(harness: impl ConsumerHarn
 
 /// It is a copy of its own, and is redriven as such.
 pub async fn a_dead_letter_outlives_the_deletion_of_its_message(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(2).await;
     case.kill(1).await;
     case.delete(given[0]).await;

@@ -5,23 +5,23 @@ use posthorn_domain::{ConsumerOptions, FailureReason};
 
 use super::ConsumerHarness;
 use super::support::{
-    Case, LONG, attempts, counts, dead_ids, ids, nack, one_attempt, options, tag,
+    ConsumerCase, LONG, attempts, counts, dead_ids, ids, nack, one_attempt, options, tag,
 };
 
-async fn reopen(harness: &mut impl ConsumerHarness, case: Case) -> Case {
+async fn reopen(harness: &mut impl ConsumerHarness, case: ConsumerCase) -> ConsumerCase {
     let (topic, key) = (case.topic.clone(), case.key.clone());
     drop(case);
     assert!(harness.reopen().await, "the store keeps its data");
-    Case {
+    ConsumerCase {
         topic,
         key,
-        ..Case::without_consumer(harness)
+        ..ConsumerCase::without_consumer(harness)
     }
 }
 
 /// And the version of the settings.
 pub async fn settings_and_positions_survive_a_restart(mut harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(4).await;
     let leases = case.pull(2).await;
     case.ack(&leases).await;
@@ -36,7 +36,7 @@ pub async fn settings_and_positions_survive_a_restart(mut harness: impl Consumer
 
 /// Also those behind a message that is not settled.
 pub async fn acknowledgements_survive_a_restart(mut harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(5).await;
     let leases = case.pull(5).await;
     case.ack(&leases[1..4]).await;
@@ -55,7 +55,7 @@ pub async fn attempts_and_reasons_survive_a_restart(mut harness: impl ConsumerHa
         max_attempts: Some(2),
         ..options()
     };
-    let case = Case::new(&harness, options).await;
+    let case = ConsumerCase::new(&harness, options).await;
     let given = case.append(2).await;
     let leases = case.pull(2).await;
     case.nack(&leases[..1], Some("first")).await;
@@ -74,7 +74,7 @@ pub async fn attempts_and_reasons_survive_a_restart(mut harness: impl ConsumerHa
 
 /// Whole, and after retention.
 pub async fn dead_letters_survive_a_restart(mut harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(3).await;
     case.kill(2).await;
     case.keep(1).await;
@@ -88,7 +88,7 @@ pub async fn dead_letters_survive_a_restart(mut harness: impl ConsumerHarness) {
 
 /// Which the topic does not hold any more.
 pub async fn redriven_copies_survive_a_restart(mut harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(2).await;
     case.kill(1).await;
     case.keep(1).await;
@@ -103,7 +103,7 @@ pub async fn redriven_copies_survive_a_restart(mut harness: impl ConsumerHarness
 
 /// What was missed, and what is missed after it.
 pub async fn counters_survive_a_restart(mut harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     case.append(5).await;
     case.keep(3).await;
     let case = reopen(&mut harness, case).await;
@@ -115,7 +115,7 @@ pub async fn counters_survive_a_restart(mut harness: impl ConsumerHarness) {
 /// Its grant may be lost with the store. Then its token is stale and it comes again with the same
 /// attempt; else the token is valid.
 pub async fn a_leased_message_survives_a_restart(mut harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(3).await;
     let leases = case.pull(2).await;
     let case = reopen(&mut harness, case).await;

@@ -5,12 +5,12 @@ use posthorn_domain::{ConsumerOptions, ConsumerPosition, FailureReason};
 
 use super::ConsumerHarness;
 use super::support::{
-    Case, LONG, attempt, attempts, counts, dead_ids, ids, nack, one_attempt, options,
+    ConsumerCase, LONG, attempt, attempts, counts, dead_ids, ids, nack, one_attempt, options,
 };
 
 /// Settled, leased and waiting messages alike.
 pub async fn a_seek_back_hands_out_again_with_attempt_one(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(5).await;
     let leases = case.pull(4).await;
     case.ack(&leases[..2]).await;
@@ -31,7 +31,7 @@ pub async fn a_seek_back_hands_out_again_with_attempt_one(harness: impl Consumer
 
 /// What lies before the position is neither handed out nor missed.
 pub async fn a_seek_forward_skips(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(6).await;
     let leases = case.pull(2).await;
     case.nack(&leases[..1], None).await;
@@ -48,7 +48,7 @@ pub async fn a_seek_forward_skips(harness: impl ConsumerHarness) {
 
 /// Also of messages after the position.
 pub async fn a_seek_makes_leases_stale(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(3).await;
     let leases = case.pull(3).await;
     case.seek(ConsumerPosition::After(given[0])).await;
@@ -66,7 +66,7 @@ pub async fn a_seek_makes_leases_stale(harness: impl ConsumerHarness) {
 
 /// `missed` and the date of the last pull too.
 pub async fn a_seek_keeps_dead_letters_and_counters(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(6).await;
     case.kill(2).await;
     case.keep(2).await;
@@ -82,7 +82,7 @@ pub async fn a_seek_keeps_dead_letters_and_counters(harness: impl ConsumerHarnes
 
 /// A dead letter that is new again, or in flight again, is not handed out beside it.
 pub async fn a_redrive_after_a_seek_hands_out_once(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(4).await;
     case.kill(3).await;
     case.seek(ConsumerPosition::Oldest).await;
@@ -102,7 +102,7 @@ pub async fn a_redrive_after_a_seek_hands_out_once(harness: impl ConsumerHarness
 
 /// With the attempts and the reason of the second one.
 pub async fn a_second_death_replaces_the_dead_letter(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(2).await;
     case.kill(2).await;
     let twice = ConsumerOptions {
@@ -128,7 +128,7 @@ pub async fn a_second_death_replaces_the_dead_letter(harness: impl ConsumerHarne
 
 /// Where the topic does not hold their messages any more; those before the position go.
 pub async fn a_seek_keeps_redriven_copies_after_the_position(harness: impl ConsumerHarness) {
-    let case = Case::new(&harness, one_attempt()).await;
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(6).await;
     case.kill(5).await;
     case.keep(2).await;
@@ -151,7 +151,7 @@ pub async fn a_seek_keeps_redriven_copies_after_the_position(harness: impl Consu
 
 /// Only where it lies after the position.
 pub async fn a_seek_over_a_removed_lease_counts_it_as_missed(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(4).await;
     case.pull(3).await;
     case.keep(1).await;
@@ -162,7 +162,7 @@ pub async fn a_seek_over_a_removed_lease_counts_it_as_missed(harness: impl Consu
 
 /// Nothing else brings it back.
 pub async fn an_acknowledged_message_comes_again_only_after_a_seek(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let given = case.append(3).await;
     let leases = case.pull(2).await;
     case.ack(&leases).await;

@@ -25,7 +25,7 @@ pub(super) const SOON: Duration = Duration::from_secs(10);
 pub(super) const LONG: Duration = Duration::from_hours(24);
 
 /// One consumer of one topic, and the store that holds both.
-pub(super) struct Case {
+pub(super) struct ConsumerCase {
     pub(super) store: Arc<dyn MessageStore>,
     pub(super) consumers: Arc<dyn ConsumerStore>,
     pub(super) topic: Topic,
@@ -40,7 +40,7 @@ pub(super) struct Held {
     pub(super) token: LeaseToken,
 }
 
-impl Case {
+impl ConsumerCase {
     /// A consumer with `options` of an empty topic, from the oldest message on.
     pub(super) async fn new(harness: &impl ConsumerHarness, options: ConsumerOptions) -> Self {
         let case = Self::without_consumer(harness);
@@ -48,7 +48,7 @@ impl Case {
         case
     }
 
-    /// As [`Case::new`], with the default settings, but leases that no case outlasts.
+    /// As [`ConsumerCase::new`], with the default settings, but leases that no case outlasts.
     pub(super) async fn with_defaults(harness: &impl ConsumerHarness) -> Self {
         Self::new(harness, options()).await
     }

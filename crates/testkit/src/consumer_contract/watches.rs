@@ -9,9 +9,9 @@ use posthorn_domain::{ConsumerOptions, ConsumerPosition};
 use tokio::time::timeout;
 
 use super::ConsumerHarness;
-use super::support::{Case, LONG, SOON, lease, nack, options, put};
+use super::support::{ConsumerCase, LONG, SOON, lease, nack, options, put};
 
-async fn watch(case: &Case) -> Box<dyn Subscription> {
+async fn watch(case: &ConsumerCase) -> Box<dyn Subscription> {
     case.consumers.watch(&case.key).await.unwrap()
 }
 
@@ -21,7 +21,7 @@ async fn is_woken(watcher: &mut Box<dyn Subscription>) -> bool {
 
 /// Every one of them, and also where the append came before the wait.
 pub async fn an_append_wakes_a_watcher(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let mut watchers = [watch(&case).await, watch(&case).await];
     case.append(1).await;
     for watcher in &mut watchers {
@@ -42,7 +42,7 @@ pub async fn every_step_that_frees_a_message_wakes_a_watcher(harness: impl Consu
         max_in_flight: Some(2),
         ..options()
     };
-    let case = Case::new(&harness, tight.clone()).await;
+    let case = ConsumerCase::new(&harness, tight.clone()).await;
     case.append(5).await;
     let leases = case.pull(2).await;
     let expect_wake = async |step: &str, watcher: &mut Box<dyn Subscription>| {
@@ -87,7 +87,7 @@ pub async fn every_step_that_frees_a_message_wakes_a_watcher(harness: impl Consu
 
 /// So that the pull sees that its consumer is gone. A consumer that is created again wakes too.
 pub async fn a_deletion_wakes_a_watcher(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let mut watcher = watch(&case).await;
     let deleted = case.consumers.delete(&case.key, &Precondition::None).await;
     assert_eq!(deleted, Ok(()));
@@ -105,7 +105,7 @@ pub async fn a_deletion_wakes_a_watcher(harness: impl ConsumerHarness) {
 
 /// The next wait returns for what came during the first.
 pub async fn a_dropped_wait_misses_nothing(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let mut watcher = watch(&case).await;
     for _ in 0..5 {
         while timeout(Duration::from_millis(50), watcher.changed())
@@ -119,11 +119,11 @@ pub async fn a_dropped_wait_misses_nothing(harness: impl ConsumerHarness) {
 
 /// By an append and by a rejection there.
 pub async fn another_process_wakes_a_watcher(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
-    let other = Case {
+    let case = ConsumerCase::with_defaults(&harness).await;
+    let other = ConsumerCase {
         store: harness.other_process().await,
         consumers: harness.other_consumers().await,
-        ..Case::without_consumer(&harness)
+        ..ConsumerCase::without_consumer(&harness)
     };
     let mut watcher = watch(&case).await;
     other.append(1).await;
@@ -136,7 +136,7 @@ pub async fn another_process_wakes_a_watcher(harness: impl ConsumerHarness) {
 
 /// By every operation, and watchers wake.
 pub async fn a_closed_store_is_unavailable(harness: impl ConsumerHarness) {
-    let case = Case::with_defaults(&harness).await;
+    let case = ConsumerCase::with_defaults(&harness).await;
     let mut watcher = watch(&case).await;
     case.store.close().await;
     assert!(is_woken(&mut watcher).await);

@@ -1,0 +1,404 @@
+//! One sequence of operations, on a store and on the model, with every outcome compared.
+
+use std::time::Duration;
+
+use posthorn_application::{
+    Clock, ConsumerError, LeaseUpdate, Precondition, PullRequest, PutConsumer, Redrive,
+    RetentionPolicy,
+};
+use posthorn_domain::{
+    ConsumerPosition, FailureReason, LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag,
+    Timestamp, Topic,
+};
+
+use super::model::{ConsumerModel, HeldMessages, MessageState, ModelRemoval};
+use super::operations::{ConsumerOperation, Position};
+use super::values::{self, LONG, key, pick};
+use crate::consumer_contract::ConsumerHarness;
+use crate::samples;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// A store, the model of it, and what both gave so far.
+pub(super) struct ModelRun<H> {
+    pub(super) harness: H,
+    pub(super) topic: Topic,
+    pub(super) held: HeldMessages,
+    pub(super) consumers: [Option<ConsumerModel>; 2],
+    /// Every id given so far.
+    pub(super) given: Vec<MessageId>,
+    pub(super) tokens: Vec<LeaseToken>,
+    pub(super) nonces: Vec<LeaseNonce>,
+    /// The time of the model, in milliseconds, where the store has a real clock.
+    pub(super) ticks: u64,
+}
+
+impl<H: ConsumerHarness> ModelRun<H> {
+    pub(super) fn new(harness: H) -> Self {
+        Self {
+            harness,
+            topic: samples::topic("work"),
+            held: HeldMessages::default(),
+            consumers: [None, None],
+            given: Vec::new(),
+            tokens: Vec::new(),
+            nonces: Vec::new(),
+            ticks: 0,
+        }
+    }
+
+    pub(super) async fn step(&mut self, operation: &ConsumerOperation, context: &str) {
+        match operation {
+            ConsumerOperation::Append => self.append().await,
+            ConsumerOperation::Delete { id } => self.delete(*id, context).await,
+            ConsumerOperation::Prune { max_count } => self.prune(*max_count).await,
+            ConsumerOperation::Put {
+                consumer,
+                settings,
+                start,
+            } => {
+                self.put(*consumer, *settings, *start, context).await;
+            }
+            ConsumerOperation::DeleteConsumer { consumer } => {
+                self.delete_consumer(*consumer, context).await;
+            }
+            ConsumerOperation::Pull {
+                consumer,
+                limit,
+                lease,
+            } => {
+                self.pull(*consumer, *limit, *lease, context).await;
+            }
+            ConsumerOperation::Ack { consumer, leases } => {
+                self.update(*consumer, leases, LeaseUpdate::Ack, context)
+                    .await;
+            }
+            ConsumerOperation::Nack {
+                consumer,
+                leases,
+                delay,
+                reason,
+            } => {
+                let delay = values::delay(*delay, self.has_clock());
+                let reason = reason.then(|| FailureReason::parse("no").unwrap());
+                let update = LeaseUpdate::Nack { delay, reason };
+                self.update(*consumer, leases, update, context).await;
+            }
+            ConsumerOperation::Extend {
+                consumer,
+                leases,
+                lease,
+            } => {
+                let update = LeaseUpdate::Extend(values::lease(*lease, self.has_clock()));
+                self.update(*consumer, leases, update, context).await;
+            }
+            ConsumerOperation::GiveBack { consumer, pull } => {
+                self.give_back(*consumer, *pull, context).await;
+            }
+            ConsumerOperation::Seek { consumer, to } => self.seek(*consumer, *to, context).await,
+            ConsumerOperation::Redrive { consumer, ids } => {
+                self.redrive(*consumer, ids.as_deref(), context).await;
+            }
+            ConsumerOperation::DeleteDead { consumer, id } => {
+                self.delete_dead_letter(*consumer, *id, context).await;
+            }
+            ConsumerOperation::Pass(millis) => {
+                if let Some(clock) = self.harness.clock() {
+                    clock.advance(Duration::from_millis(*millis));
+                }
+            }
+            ConsumerOperation::Reopen => self.reopen(context).await,
+        }
+    }
+
+    async fn delete_consumer(&mut self, consumer: u8, context: &str) {
+        let key = key(&self.topic, consumer);
+        let deleted = self
+            .harness
+            .consumers()
+            .delete(&key, &Precondition::None)
+            .await;
+        let model = self.consumers[usize::from(consumer)].take();
+        let expected = model.map(|_| ()).ok_or(ConsumerError::NotFound);
+        assert_eq!(deleted, expected, "{context}");
+    }
+
+    async fn give_back(&mut self, consumer: u8, pull: u8, context: &str) {
+        let Some(nonce) = pick(&self.nonces, pull) else {
+            return;
+        };
+        let key = key(&self.topic, consumer);
+        let returned = self.harness.consumers().give_back(&key, nonce).await;
+        let now = self.now();
+        let expected = self.on_model(consumer, |model| model.give_back(nonce, now));
+        assert_eq!(returned, expected, "{context}");
+    }
+
+    async fn delete_dead_letter(&mut self, consumer: u8, id: u8, context: &str) {
+        let (key, id) = (key(&self.topic, consumer), self.id(id));
+        let deleted = self.harness.consumers().delete_dead_letter(&key, id).await;
+        let expected = self.on_model(consumer, |model| model.dead.remove(&id).is_some());
+        assert_eq!(deleted, expected, "{context}");
+    }
+
+    /// With a real clock, each operation has a millisecond of its own.
+    pub(super) async fn tick(&mut self) {
+        if !self.has_clock() {
+            self.ticks += 1;
+            self.harness.pass(2 * MILLISECOND).await;
+        }
+        self.expire();
+    }
+
+    pub(super) fn expire(&mut self) {
+        let now = self.now();
+        for model in self.consumers.iter_mut().flatten() {
+            model.expire(now);
+        }
+    }
+
+    async fn append(&mut self) {
+        let append = samples::append(&self.topic, "x");
+        let appended = self.harness.store().append(append).await.unwrap();
+        let id = appended.receipt.id;
+        self.given.push(id);
+        self.held.held.push(id);
+        for model in self.consumers.iter_mut().flatten() {
+            model.messages.insert(id, MessageState::New);
+        }
+    }
+
+    async fn delete(&mut self, id: u8, context: &str) {
+        let id = self.id(id);
+        let is_held = self.held.held.contains(&id);
+        let deleted = self.harness.store().delete(&self.topic, id).await;
+        assert_eq!(deleted, Ok(is_held), "{context}");
+        if is_held {
+            self.remove(id, ModelRemoval::Deleted);
+        }
+    }
+
+    async fn prune(&mut self, max_count: u64) {
+        let policy = RetentionPolicy {
+            max_age: LONG,
+            max_count,
+        };
+        while self.harness.store().prune(&policy, 100).await.unwrap().more {}
+        let kept = usize::try_from(max_count).unwrap();
+        let excess = self.held.held.len().saturating_sub(kept);
+        let removed: Vec<_> = self.held.held.iter().copied().take(excess).collect();
+        for id in removed {
+            self.remove(id, ModelRemoval::Pruned);
+        }
+    }
+
+    fn remove(&mut self, id: MessageId, removal: ModelRemoval) {
+        self.held.held.retain(|held| *held != id);
+        for model in self.consumers.iter_mut().flatten() {
+            model.removed(id, removal);
+        }
+    }
+
+    async fn put(&mut self, consumer: u8, settings: u8, start: Position, context: &str) {
+        let settings = values::settings(settings, self.has_clock());
+        let start = self.position(start);
+        let put = PutConsumer {
+            settings: settings.clone(),
+            tag: SettingsTag::from_bytes([consumer; SettingsTag::LENGTH]),
+            start,
+            precondition: Precondition::None,
+        };
+        let key = key(&self.topic, consumer);
+        let outcome = self.harness.consumers().put(&key, put).await;
+        let place = usize::from(consumer);
+        let created = self.consumers[place].is_none();
+        assert_eq!(outcome.map(|put| put.created), Ok(created), "{context}");
+        let position = start.cursor(self.newest());
+        match &mut self.consumers[place] {
+            Some(model) => model.settings = settings,
+            absent => *absent = Some(ConsumerModel::new(settings, &self.held, position)),
+        }
+    }
+
+    async fn pull(&mut self, consumer: u8, limit: u64, lease: u8, context: &str) {
+        let bits = u64::try_from(self.nonces.len()).unwrap() + 1;
+        let request = PullRequest {
+            limit: PullLimit::parse(limit).unwrap(),
+            lease: values::lease(lease, self.has_clock()),
+            nonce: LeaseNonce::from_bits(bits),
+        };
+        let key = key(&self.topic, consumer);
+        let pulled = self.harness.consumers().pull(&key, request).await;
+        let now = self.now();
+        let expected = self.on_model(consumer, |model| {
+            let messages = model.pull(&request, now);
+            let more = model.capacity() > 0 && !model.ready(now).is_empty();
+            let expires = now.saturating_add(request.lease.unwrap_or(model.settings.lease).get());
+            (messages, more, model.next_due(now), expires)
+        });
+        let (pulled, expected) = match (pulled, expected) {
+            (Ok(pulled), Ok(expected)) => (pulled, expected),
+            (pulled, expected) => {
+                return assert_eq!(pulled.err(), expected.err(), "{context}");
+            }
+        };
+        let messages = pulled.messages.iter();
+        let messages: Vec<_> = messages
+            .map(|leased| (leased.message.id, leased.attempt))
+            .collect();
+        assert_eq!(
+            (messages, pulled.more),
+            (expected.0, expected.1),
+            "{context}"
+        );
+        if self.has_clock() {
+            assert_eq!(pulled.next_due, expected.2, "{context}");
+            let ends = pulled.messages.iter().map(|leased| leased.expires_at);
+            assert!(ends.into_iter().all(|end| end == expected.3), "{context}");
+        }
+        self.nonces.push(request.nonce);
+        let tokens = pulled
+            .messages
+            .iter()
+            .map(|leased| leased.token(request.nonce));
+        self.tokens.extend(tokens);
+    }
+
+    async fn update(&mut self, consumer: u8, leases: &[u8], update: LeaseUpdate, context: &str) {
+        let mut tokens: Vec<_> = leases
+            .iter()
+            .filter_map(|lease| self.token(*lease))
+            .collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let key = key(&self.topic, consumer);
+        let consumers = self.harness.consumers();
+        let updated = consumers.update_leases(&key, &tokens, update.clone()).await;
+        let now = self.now();
+        let expected = self.on_model(consumer, |model| model.update(&tokens, &update, now));
+        let end = |outcome: &Result<posthorn_application::LeasesUpdated, _>| {
+            outcome.as_ref().ok().and_then(|updated| updated.expires_at)
+        };
+        if self.has_clock() {
+            assert_eq!(end(&updated), end(&expected), "{context}");
+        }
+        let valid = |outcome: Result<posthorn_application::LeasesUpdated, ConsumerError>| {
+            outcome.map(|updated| updated.valid)
+        };
+        assert_eq!(valid(updated), valid(expected), "{context}");
+    }
+
+    async fn seek(&mut self, consumer: u8, to: Position, context: &str) {
+        let (key, to) = (key(&self.topic, consumer), self.position(to));
+        let status = self.harness.consumers().seek(&key, to).await;
+        let (position, now) = (to.cursor(self.newest()), self.now());
+        let held = std::mem::take(&mut self.held);
+        let expected = self.on_model(consumer, |model| {
+            model.seek(&held, position, now);
+            model.counts()
+        });
+        self.held = held;
+        assert_eq!(status.map(|status| status.counts), expected, "{context}");
+    }
+
+    async fn redrive(&mut self, consumer: u8, ids: Option<&[u8]>, context: &str) {
+        let redrive = match ids {
+            None => Redrive::All,
+            Some(ids) => {
+                let mut ids: Vec<_> = ids.iter().map(|id| self.id(*id)).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                Redrive::Ids(ids)
+            }
+        };
+        let key = key(&self.topic, consumer);
+        let redriven = self.harness.consumers().redrive(&key, &redrive).await;
+        let now = self.now();
+        let expected = self.on_model(consumer, |model| model.redrive(&redrive, now));
+        assert_eq!(redriven, expected, "{context}");
+    }
+
+    /// Each grant is either kept or lost; the model follows the store.
+    async fn reopen(&mut self, context: &str) {
+        if !self.harness.reopen().await {
+            return;
+        }
+        let (consumers, now) = (self.harness.consumers(), self.now());
+        let has_clock = self.has_clock();
+        for (number, model) in (0..).zip(&mut self.consumers) {
+            let Some(model) = model else { continue };
+            let leases = model.leases();
+            let tokens: Vec<_> = leases
+                .map(|(id, lease)| LeaseToken {
+                    id,
+                    attempt: lease.attempt,
+                    nonce: lease.nonce,
+                })
+                .collect();
+            let (key, update) = (key(&self.topic, number), LeaseUpdate::Extend(None));
+            let kept = consumers
+                .update_leases(&key, &tokens, update.clone())
+                .await
+                .unwrap();
+            let (kept, lost): (Vec<_>, Vec<_>) = tokens
+                .into_iter()
+                .zip(kept.valid)
+                .partition(|(_, valid)| *valid);
+            for (token, _) in lost {
+                model.lose_grant(token.id);
+            }
+            let kept: Vec<_> = kept.into_iter().map(|(token, _)| token).collect();
+            let valid = model.update(&kept, &update, now).valid;
+            assert!(valid.into_iter().all(|valid| valid), "{context}");
+            // The date of the last pull may be lost with its grants.
+            let status = consumers.status(&key).await.unwrap();
+            if status.last_pull_at < model.last_pull_at || !has_clock {
+                model.last_pull_at = status.last_pull_at;
+            }
+        }
+    }
+
+    fn on_model<T>(
+        &mut self,
+        consumer: u8,
+        operation: impl FnOnce(&mut ConsumerModel) -> T,
+    ) -> Result<T, ConsumerError> {
+        let model = self.consumers[usize::from(consumer)].as_mut();
+        model.map(operation).ok_or(ConsumerError::NotFound)
+    }
+
+    fn now(&self) -> Timestamp {
+        match self.harness.clock() {
+            Some(clock) => clock.now(),
+            None => Timestamp::from_millis(self.ticks),
+        }
+    }
+
+    pub(super) fn has_clock(&self) -> bool {
+        self.harness.clock().is_some()
+    }
+
+    fn newest(&self) -> MessageId {
+        self.given.last().copied().unwrap_or(MessageId::MIN)
+    }
+
+    /// One of the ids given so far, or the least one.
+    fn id(&self, place: u8) -> MessageId {
+        let place = usize::from(place) % (self.given.len() + 1);
+        self.given.get(place).copied().unwrap_or(MessageId::MIN)
+    }
+
+    /// One of the last 16 tokens, so that many are of valid leases.
+    fn token(&self, place: u8) -> Option<LeaseToken> {
+        pick(&self.tokens[self.tokens.len().saturating_sub(16)..], place)
+    }
+
+    fn position(&self, position: Position) -> ConsumerPosition {
+        match position {
+            Position::Oldest => ConsumerPosition::Oldest,
+            Position::Newest => ConsumerPosition::Newest,
+            Position::After(id) => ConsumerPosition::After(self.id(id)),
+            Position::From(id) => ConsumerPosition::From(self.id(id).timestamp()),
+        }
+    }
+}

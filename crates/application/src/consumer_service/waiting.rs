@@ -19,15 +19,15 @@ use posthorn_domain::ConsumerKey;
 use crate::ports::clock::Clock;
 use crate::ports::consumer_store::{ConsumerError, ConsumerStore};
 use crate::ports::message_store::Subscription;
-use queue::{Queue, Signal};
+use queue::{Signal, WaitQueue};
 
 /// The queues of all consumers that a pull waits for.
 #[derive(Default)]
-pub(super) struct WaitQueues(Mutex<State>);
+pub(super) struct WaitQueues(Mutex<WaitState>);
 
 #[derive(Default)]
-struct State {
-    queues: HashMap<ConsumerKey, Queue>,
+struct WaitState {
+    queues: HashMap<ConsumerKey, WaitQueue>,
     stopped: bool,
 }
 
@@ -93,7 +93,11 @@ impl WaitQueues {
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.stopped = true;
-        let wakers: Vec<_> = state.queues.values_mut().flat_map(Queue::wakers).collect();
+        let wakers: Vec<_> = state
+            .queues
+            .values_mut()
+            .flat_map(WaitQueue::wakers)
+            .collect();
         drop(state);
         for waker in wakers {
             waker.wake();
@@ -103,12 +107,12 @@ impl WaitQueues {
     fn with_queue<T>(
         &self,
         key: &ConsumerKey,
-        operation: impl FnOnce(&mut Queue) -> T,
+        operation: impl FnOnce(&mut WaitQueue) -> T,
     ) -> Option<T> {
         self.lock().queues.get_mut(key).map(operation)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WaitState> {
         // No code under the lock panics.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

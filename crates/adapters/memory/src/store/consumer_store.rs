@@ -11,14 +11,14 @@ use posthorn_domain::{
 };
 
 use super::MemoryStore;
-use super::consumers::{At, Consumers};
+use super::consumers::{Consumers, StoreView};
 
 impl MemoryStore {
     /// Runs `operation` on the consumers at the present time.
     fn with_consumers<T, E: From<StoreError>>(
         &self,
         topic: &Topic,
-        operation: impl FnOnce(&mut Consumers, At<'_>) -> Result<T, E>,
+        operation: impl FnOnce(&mut Consumers, StoreView<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut state = self.open()?;
         // Read under the lock, so that the times of steps have the order of the steps.

@@ -3,6 +3,7 @@
 mod consumer;
 mod dead_letters;
 mod entries;
+mod leases;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -16,9 +17,9 @@ use posthorn_domain::{
 };
 
 use super::topic_log::TopicLog;
-use consumer::Consumer;
+use consumer::ConsumerState;
 
-pub(super) use consumer::{Removal, Step};
+pub(super) use consumer::{ConsumerStep, MessageRemoval};
 
 /// The most consumers of all topics together.
 const MAX_CONSUMERS: usize = 10_000;
@@ -28,7 +29,7 @@ const MAX_ENTRIES: usize = 200_000;
 /// The most bytes that dead letters and redriven copies of all consumers take.
 const MAX_COPY_BYTES: usize = 32 << 20;
 
-type TopicConsumers = BTreeMap<(ConsumerKind, ConsumerName), Consumer>;
+type TopicConsumers = BTreeMap<(ConsumerKind, ConsumerName), ConsumerState>;
 
 #[derive(Default)]
 pub(super) struct Consumers {
@@ -41,7 +42,7 @@ pub(super) struct Consumers {
 
 /// The topic and the moment of a call.
 #[derive(Clone, Copy)]
-pub(super) struct At<'a> {
+pub(super) struct StoreView<'a> {
     pub(super) log: &'a TopicLog,
     pub(super) now: Timestamp,
     /// The newest id that the store has given.
@@ -53,7 +54,7 @@ impl Consumers {
         &mut self,
         key: &ConsumerKey,
         put: PutConsumer,
-        at: At<'_>,
+        at: StoreView<'_>,
     ) -> Result<ConsumerPut, ConsumerError> {
         let exists = self.find(key);
         if !put.precondition.holds(exists.map(|consumer| consumer.tag)) {
@@ -63,7 +64,7 @@ impl Consumers {
         if created {
             self.check_limits(&key.topic)?;
             let cursor = cursor(put.start, at)?;
-            let consumer = Consumer::new(put.settings, put.tag, cursor, at.log);
+            let consumer = ConsumerState::new(put.settings, put.tag, cursor, at.log);
             let consumers = self.topics.entry(key.topic.clone()).or_default();
             consumers.insert((key.kind, key.name.clone()), consumer);
             self.count += 1;
@@ -79,7 +80,7 @@ impl Consumers {
     pub(super) fn status(
         &mut self,
         key: &ConsumerKey,
-        at: At<'_>,
+        at: StoreView<'_>,
     ) -> Result<ConsumerStatus, ConsumerError> {
         self.update(key, at, |consumer, _| ConsumerStatus {
             key: key.clone(),
@@ -95,7 +96,7 @@ impl Consumers {
         &mut self,
         topic: &Topic,
         kind: ConsumerKind,
-        at: At<'_>,
+        at: StoreView<'_>,
     ) -> Vec<ConsumerStatus> {
         let names = self.topics.get(topic).into_iter().flatten();
         let names = names.filter(|((of, _), _)| *of == kind);
@@ -142,7 +143,7 @@ impl Consumers {
         &mut self,
         key: &ConsumerKey,
         to: ConsumerPosition,
-        at: At<'_>,
+        at: StoreView<'_>,
     ) -> Result<ConsumerStatus, ConsumerError> {
         self.find(key).ok_or(ConsumerError::NotFound)?;
         let cursor = cursor(to, at)?;
@@ -154,8 +155,8 @@ impl Consumers {
     pub(super) fn update<T>(
         &mut self,
         key: &ConsumerKey,
-        at: At<'_>,
-        operation: impl FnOnce(&mut Consumer, Step<'_>) -> T,
+        at: StoreView<'_>,
+        operation: impl FnOnce(&mut ConsumerState, ConsumerStep<'_>) -> T,
     ) -> Result<T, ConsumerError> {
         let consumers = self.topics.get_mut(&key.topic);
         let consumer = consumers.and_then(|all| all.get_mut(&(key.kind, key.name.clone())));
@@ -173,7 +174,12 @@ impl Consumers {
     }
 
     /// Adjusts every consumer of `topic` to the removal of the message `id`.
-    pub(super) fn message_removed(&mut self, topic: &Topic, id: MessageId, removal: Removal) {
+    pub(super) fn message_removed(
+        &mut self,
+        topic: &Topic,
+        id: MessageId,
+        removal: MessageRemoval,
+    ) {
         for (_, consumer) in self.topics.get_mut(topic).into_iter().flatten() {
             let before = (consumer.entry_count(), consumer.copy_bytes());
             consumer.message_removed(id, removal);
@@ -182,7 +188,7 @@ impl Consumers {
         }
     }
 
-    fn find(&self, key: &ConsumerKey) -> Option<&Consumer> {
+    fn find(&self, key: &ConsumerKey) -> Option<&ConsumerState> {
         let consumers = self.topics.get(&key.topic)?;
         consumers.get(&(key.kind, key.name.clone()))
     }
@@ -202,17 +208,17 @@ impl Consumers {
 /// Expires the leases of `consumer` and runs `operation` on it; `usage` is the number of entries
 /// and the bytes of copies of all consumers.
 fn run<T>(
-    consumer: &mut Consumer,
+    consumer: &mut ConsumerState,
     (entries, copy_bytes): (&mut usize, &mut usize),
     log: &TopicLog,
     now: Timestamp,
-    operation: impl FnOnce(&mut Consumer, Step<'_>) -> T,
+    operation: impl FnOnce(&mut ConsumerState, ConsumerStep<'_>) -> T,
 ) -> T {
     let of_others = (
         *entries - consumer.entry_count(),
         *copy_bytes - consumer.copy_bytes(),
     );
-    let mut step = Step {
+    let mut step = ConsumerStep {
         log,
         now,
         free_entries: 0,
@@ -227,7 +233,7 @@ fn run<T>(
 }
 
 /// The cursor of a position, at most the newest id: every later message is after it.
-fn cursor(position: ConsumerPosition, at: At<'_>) -> Result<MessageId, ConsumerError> {
+fn cursor(position: ConsumerPosition, at: StoreView<'_>) -> Result<MessageId, ConsumerError> {
     let cursor = position.cursor(at.newest);
     if cursor > at.newest && cursor.timestamp() > at.now {
         return Err(ConsumerError::PositionAhead);

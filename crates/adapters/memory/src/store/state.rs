@@ -14,7 +14,7 @@ use posthorn_application::{
 };
 use posthorn_domain::{Durability, Message, MessageId, NewMessage, Receipt, Timestamp, Topic};
 
-use super::consumers::{Consumers, Removal};
+use super::consumers::{Consumers, MessageRemoval};
 use super::idempotency_keys::{IdempotencyKeys, KeyedReceipt, ScopedKey};
 use super::prune_watermarks::PruneWatermarks;
 use super::settings::MemoryStoreSettings;
@@ -131,7 +131,8 @@ impl StoreState {
         let Some(message) = log.remove(id) else {
             return false;
         };
-        self.consumers.message_removed(topic, id, Removal::Deleted);
+        self.consumers
+            .message_removed(topic, id, MessageRemoval::Deleted);
         self.messages -= 1;
         self.bytes -= weight(&message.content, &message.attributes);
         self.update_order(topic, first);

@@ -8,7 +8,7 @@ use crate::ports::message_store::Subscription;
 
 /// The waiting pulls of one consumer, in the order in which they came.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct WaitQueue {
     waiters: BTreeMap<u64, Slot>,
     next_ticket: u64,
     leader: Option<u64>,
@@ -37,7 +37,7 @@ pub(super) enum Signal {
     Look,
 }
 
-impl Queue {
+impl WaitQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }

@@ -1,38 +1,29 @@
 //! One consumer: the lease engine over the messages of its topic.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use posthorn_application::{
-    ConsumerCounts, DeadLetter, DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasedMessage,
-    LeasesUpdated, MAX_DEAD_LETTERS, PullRequest, PulledLeases, Redrive, Redriven,
-};
-use posthorn_domain::{
-    Attempt, ConsumerSettings, FailureReason, LeaseNonce, LeaseToken, Message, MessageId,
-    SettingsTag, Timestamp,
-};
+use posthorn_application::{ConsumerCounts, DeadLetterPage, DeadLetterRequest, Redrive, Redriven};
+use posthorn_domain::{Attempt, ConsumerSettings, MessageId, SettingsTag, Timestamp};
 
 use super::dead_letters::DeadLetters;
-use super::entries::{Entries, Entry, EntryState, Fate, Lease};
+use super::entries::{ConsumerEntry, EntrySet, EntryState, LeaseFate};
 use crate::store::topic_log::TopicLog;
 
-pub(crate) struct Consumer {
+pub(crate) struct ConsumerState {
     pub(super) settings: ConsumerSettings,
     pub(super) tag: SettingsTag,
     /// Everything after it is new.
-    cursor: MessageId,
+    pub(super) cursor: MessageId,
     /// The number of messages that the topic holds at or before the cursor.
-    behind: usize,
-    entries: Entries,
-    dead: DeadLetters,
-    missed: u64,
-    dead_dropped: u64,
-    last_pull_at: Option<Timestamp>,
+    pub(super) behind: usize,
+    pub(super) entries: EntrySet,
+    pub(super) dead: DeadLetters,
+    pub(super) missed: u64,
+    pub(super) dead_dropped: u64,
+    pub(super) last_pull_at: Option<Timestamp>,
 }
 
 /// The circumstances of one step: the topic, the store's time, and the store's bounds.
 #[derive(Clone, Copy)]
-pub(crate) struct Step<'a> {
+pub(crate) struct ConsumerStep<'a> {
     pub(crate) log: &'a TopicLog,
     pub(crate) now: Timestamp,
     /// How many more entries the store may hold.
@@ -43,30 +34,14 @@ pub(crate) struct Step<'a> {
 
 /// How a message left the topic.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Removal {
+pub(crate) enum MessageRemoval {
     /// A client deleted it.
     Deleted,
     /// Retention removed it.
     Pruned,
 }
 
-/// A lease to be granted.
-#[derive(Clone, Copy)]
-struct Grant {
-    attempt: Attempt,
-    nonce: LeaseNonce,
-    expires_at: Timestamp,
-}
-
-/// The end of a lease without an acknowledgement.
-struct Failure {
-    at: Timestamp,
-    /// As the backoff says when `None`.
-    delay: Option<Duration>,
-    reason: Option<FailureReason>,
-}
-
-impl Consumer {
+impl ConsumerState {
     pub(crate) fn new(
         settings: ConsumerSettings,
         tag: SettingsTag,
@@ -78,7 +53,7 @@ impl Consumer {
             tag,
             cursor,
             behind: log.count_to(cursor),
-            entries: Entries::default(),
+            entries: EntrySet::default(),
             dead: DeadLetters::default(),
             missed: 0,
             dead_dropped: 0,
@@ -100,7 +75,7 @@ impl Consumer {
     }
 
     /// Whether a pull could lease no new message, whatever the topic holds.
-    pub(crate) fn is_at_limit(&self, step: Step<'_>) -> bool {
+    pub(crate) fn is_at_limit(&self, step: ConsumerStep<'_>) -> bool {
         let max_in_flight = usize::from(self.settings.max_in_flight.get());
         step.free_entries == 0 || self.entries.leased() >= max_in_flight
     }
@@ -126,145 +101,20 @@ impl Consumer {
         both.min()
     }
 
-    /// Ends the leases that expired. Every step does this first.
-    pub(crate) fn expire(&mut self, step: Step<'_>) {
-        while let Some(id) = self.entries.first_expired(step.now) {
-            let Some((lease, entry)) = self.entries.take_leased(id, |_| true) else {
-                return;
-            };
-            let failure = Failure {
-                at: lease.expires_at,
-                delay: None,
-                reason: Some(FailureReason::lease_expired()),
-            };
-            self.fail(id, lease, entry, failure, step);
-        }
-    }
-
-    pub(crate) fn pull(&mut self, request: PullRequest, step: Step<'_>) -> PulledLeases {
-        let now = step.now;
-        self.last_pull_at = Some(now);
-        let lease = request.lease.unwrap_or(self.settings.lease);
-        let grant = Grant {
-            attempt: Attempt::FIRST,
-            nonce: request.nonce,
-            expires_at: now.saturating_add(lease.get()),
-        };
-        let in_flight = self.entries.leased();
-        let capacity = usize::from(self.settings.max_in_flight.get()).saturating_sub(in_flight);
-        let limit = request.limit.get().min(capacity);
-
-        // Redeliveries come first, by due time and then by id.
-        let mut messages = Vec::new();
-        while messages.len() < limit
-            && let Some(id) = self.entries.first_due(now)
-        {
-            messages.extend(self.lease_waiting(id, grant, step.log));
-        }
-
-        // Then new messages; each adds an entry to the store.
-        let new = step.log.newer_than(self.cursor);
-        let new: Vec<_> = new
-            .take((limit - messages.len()).min(step.free_entries))
-            .cloned()
-            .collect();
-        let free_entries = step.free_entries - new.len();
-        for message in new {
-            self.cursor = message.id;
-            self.behind += 1;
-            let grant = Grant {
-                attempt: Attempt::FIRST,
-                ..grant
-            };
-            let entry = Entry {
-                state: grant.state(),
-                reason: None,
-                copy: None,
-            };
-            self.entries.insert(message.id, entry);
-            messages.push(grant.of(message));
-        }
-
-        let is_new_left = free_entries > 0 && self.behind < step.log.len();
-        let is_due_left = self.entries.first_due(now).is_some();
-        let next = self.entries.next_change(now);
-        PulledLeases {
-            more: messages.len() < capacity && (is_due_left || is_new_left),
-            messages,
-            next_due: next.map(|time| Duration::from_millis(time.as_millis() - now.as_millis())),
-        }
-    }
-
-    pub(crate) fn update_leases(
-        &mut self,
-        leases: &[LeaseToken],
-        update: &LeaseUpdate,
-        step: Step<'_>,
-    ) -> LeasesUpdated {
-        let expires_at = match update {
-            LeaseUpdate::Extend(lease) => {
-                let lease = lease.unwrap_or(self.settings.lease);
-                Some(step.now.saturating_add(lease.get()))
-            }
-            LeaseUpdate::Ack | LeaseUpdate::Nack { .. } => None,
-        };
-        let mut valid = Vec::with_capacity(leases.len());
-        for token in leases {
-            let is_meant =
-                |lease: &Lease| lease.attempt == token.attempt && lease.nonce == token.nonce;
-            let taken = self.entries.take_leased(token.id, is_meant);
-            valid.push(taken.is_some());
-            let Some((lease, mut entry)) = taken else {
-                continue;
-            };
-            match update {
-                LeaseUpdate::Ack => self.drop_entry(&entry),
-                LeaseUpdate::Nack { delay, reason } => {
-                    let (at, delay, reason) = (step.now, *delay, reason.clone());
-                    self.fail(token.id, lease, entry, Failure { at, delay, reason }, step);
-                }
-                LeaseUpdate::Extend(_) => {
-                    let expires_at = expires_at.unwrap_or(lease.expires_at);
-                    entry.state = EntryState::Leased(Lease {
-                        expires_at,
-                        ..lease
-                    });
-                    self.entries.insert(token.id, entry);
-                }
-            }
-        }
-        LeasesUpdated { valid, expires_at }
-    }
-
-    pub(crate) fn give_back(&mut self, nonce: LeaseNonce, now: Timestamp) {
-        for id in self.entries.leased_under(nonce) {
-            let Some((lease, mut entry)) = self.entries.take_leased(id, |_| true) else {
-                continue;
-            };
-            match lease.fate {
-                Fate::Retry => {
-                    // The attempt did not happen: the next one has its number.
-                    let attempt = lease.attempt;
-                    entry.state = EntryState::Waiting { attempt, due: now };
-                    self.entries.insert(id, entry);
-                }
-                Fate::Missed => self.missed += 1,
-                Fate::Settled => self.drop_entry(&entry),
-            }
-        }
-    }
-
-    pub(crate) fn seek(&mut self, cursor: MessageId, step: Step<'_>) {
+    pub(crate) fn seek(&mut self, cursor: MessageId, step: ConsumerStep<'_>) {
         for (id, mut entry) in self.entries.drain() {
             let fate = match entry.state {
                 EntryState::Leased(lease) => lease.fate,
-                EntryState::Waiting { .. } => Fate::Retry,
+                EntryState::Waiting { .. } => LeaseFate::Retry,
             };
             let is_after = id > cursor;
-            if is_after && fate == Fate::Missed {
+            if is_after && fate == LeaseFate::Missed {
                 self.missed += 1;
             }
-            if is_after && fate == Fate::Retry && entry.copy.is_some() && step.log.get(id).is_none()
+            if is_after
+                && fate == LeaseFate::Retry
+                && entry.copy.is_some()
+                && step.log.get(id).is_none()
             {
                 let (attempt, due) = (Attempt::FIRST, step.now);
                 entry.state = EntryState::Waiting { attempt, due };
@@ -282,7 +132,7 @@ impl Consumer {
         self.dead.page(request)
     }
 
-    pub(crate) fn redrive(&mut self, redrive: &Redrive, step: Step<'_>) -> Redriven {
+    pub(crate) fn redrive(&mut self, redrive: &Redrive, step: ConsumerStep<'_>) -> Redriven {
         let ids = match redrive {
             Redrive::All => self.dead.first_ids(Redrive::MAX),
             Redrive::Ids(ids) => ids.clone(),
@@ -300,7 +150,7 @@ impl Consumer {
                 continue;
             }
             let (attempt, due) = (Attempt::FIRST, step.now);
-            let entry = Entry {
+            let entry = ConsumerEntry {
                 state: EntryState::Waiting { attempt, due },
                 reason: None,
                 copy: Some(letter.message),
@@ -320,17 +170,17 @@ impl Consumer {
     }
 
     /// Adjusts to the removal of the message `id` from the topic.
-    pub(crate) fn message_removed(&mut self, id: MessageId, removal: Removal) {
+    pub(crate) fn message_removed(&mut self, id: MessageId, removal: MessageRemoval) {
         if id > self.cursor {
             // It was new. The number of new messages follows from that of held ones.
-            self.missed += u64::from(removal == Removal::Pruned);
+            self.missed += u64::from(removal == MessageRemoval::Pruned);
             return;
         }
         self.behind -= 1;
         let Some(entry) = self.entries.get(id) else {
             return;
         };
-        if removal == Removal::Pruned && entry.copy.is_some() {
+        if removal == MessageRemoval::Pruned && entry.copy.is_some() {
             return;
         }
         let Some(mut entry) = self.entries.remove(id) else {
@@ -339,116 +189,20 @@ impl Consumer {
         match (&mut entry.state, removal) {
             (EntryState::Leased(lease), _) => {
                 lease.fate = match removal {
-                    Removal::Deleted => Fate::Settled,
-                    Removal::Pruned => Fate::Missed,
+                    MessageRemoval::Deleted => LeaseFate::Settled,
+                    MessageRemoval::Pruned => LeaseFate::Missed,
                 };
                 self.entries.insert(id, entry);
             }
-            (EntryState::Waiting { .. }, Removal::Deleted) => self.drop_entry(&entry),
-            (EntryState::Waiting { .. }, Removal::Pruned) => self.missed += 1,
-        }
-    }
-
-    /// Leases the waiting entry `id`: its message, unless nothing holds that any more.
-    fn lease_waiting(
-        &mut self,
-        id: MessageId,
-        grant: Grant,
-        log: &TopicLog,
-    ) -> Option<LeasedMessage> {
-        let mut entry = self.entries.remove(id)?;
-        let message = entry.copy.as_ref().or(log.get(id)).map(Arc::clone)?;
-        let EntryState::Waiting { attempt, .. } = entry.state else {
-            return None;
-        };
-        let grant = Grant { attempt, ..grant };
-        entry.state = grant.state();
-        self.entries.insert(id, entry);
-        Some(grant.of(message))
-    }
-
-    /// Ends a lease that was not acknowledged; `entry` has been taken out.
-    fn fail(
-        &mut self,
-        id: MessageId,
-        lease: Lease,
-        mut entry: Entry,
-        failure: Failure,
-        step: Step<'_>,
-    ) {
-        match lease.fate {
-            Fate::Missed => self.missed += 1,
-            Fate::Settled => self.drop_entry(&entry),
-            Fate::Retry if lease.attempt >= self.settings.max_attempts => {
-                self.bury(id, lease.attempt, entry, failure, step);
-            }
-            Fate::Retry => {
-                let backoff = || self.settings.backoff.delay_after(lease.attempt);
-                let delay = failure.delay.unwrap_or_else(backoff);
-                entry.state = EntryState::Waiting {
-                    attempt: lease.attempt.next(),
-                    due: failure.at.saturating_add(delay),
-                };
-                entry.reason = failure.reason;
-                self.entries.insert(id, entry);
-            }
-        }
-    }
-
-    /// Makes a dead letter of the message `id`, and removes the first ones above the limits.
-    fn bury(
-        &mut self,
-        id: MessageId,
-        attempts: Attempt,
-        entry: Entry,
-        failure: Failure,
-        step: Step<'_>,
-    ) {
-        self.drop_entry(&entry);
-        let Some(message) = entry.copy.or_else(|| step.log.get(id).map(Arc::clone)) else {
-            self.missed += 1;
-            return;
-        };
-        self.dead.insert(DeadLetter {
-            message,
-            attempts,
-            reason: failure.reason,
-            died_at: failure.at,
-        });
-        while self.dead.len() + self.entries.copies() > MAX_DEAD_LETTERS
-            || self.dead.bytes() > step.max_copy_bytes
-        {
-            let Some(dropped) = self.dead.take_first() else {
-                return;
-            };
-            self.dead.drop_copy(&dropped.message);
-            self.dead_dropped += 1;
+            (EntryState::Waiting { .. }, MessageRemoval::Deleted) => self.drop_entry(&entry),
+            (EntryState::Waiting { .. }, MessageRemoval::Pruned) => self.missed += 1,
         }
     }
 
     /// Releases the copy of an entry that was taken out for good.
-    fn drop_entry(&mut self, entry: &Entry) {
+    pub(super) fn drop_entry(&mut self, entry: &ConsumerEntry) {
         if let Some(copy) = &entry.copy {
             self.dead.drop_copy(copy);
-        }
-    }
-}
-
-impl Grant {
-    fn state(self) -> EntryState {
-        EntryState::Leased(Lease {
-            attempt: self.attempt,
-            nonce: self.nonce,
-            expires_at: self.expires_at,
-            fate: Fate::Retry,
-        })
-    }
-
-    fn of(self, message: Arc<Message>) -> LeasedMessage {
-        LeasedMessage {
-            message,
-            attempt: self.attempt,
-            expires_at: self.expires_at,
         }
     }
 }

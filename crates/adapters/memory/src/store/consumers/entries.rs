@@ -7,7 +7,7 @@ use std::sync::Arc;
 use posthorn_domain::{Attempt, FailureReason, LeaseNonce, Message, MessageId, Timestamp};
 
 /// A message that was handed out, or redriven, and is not settled.
-pub(super) struct Entry {
+pub(super) struct ConsumerEntry {
     pub(super) state: EntryState,
     /// Why the last attempt failed.
     pub(super) reason: Option<FailureReason>,
@@ -17,7 +17,7 @@ pub(super) struct Entry {
 
 #[derive(Clone, Copy)]
 pub(super) enum EntryState {
-    Leased(Lease),
+    Leased(HeldLease),
     Waiting {
         /// The number of the next attempt.
         attempt: Attempt,
@@ -26,16 +26,16 @@ pub(super) enum EntryState {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Lease {
+pub(super) struct HeldLease {
     pub(super) attempt: Attempt,
     pub(super) nonce: LeaseNonce,
     pub(super) expires_at: Timestamp,
-    pub(super) fate: Fate,
+    pub(super) fate: LeaseFate,
 }
 
 /// What becomes of a leased message that is not acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum LeaseFate {
     /// It waits or dies.
     Retry,
     /// It is missed: retention removed it.
@@ -44,10 +44,10 @@ pub(super) enum Fate {
     Settled,
 }
 
-/// Every operation is O(log n), but for [`Entries::leased_under`].
+/// Every operation is O(log n), but for [`EntrySet::leased_under`].
 #[derive(Default)]
-pub(super) struct Entries {
-    by_id: BTreeMap<MessageId, Entry>,
+pub(super) struct EntrySet {
+    by_id: BTreeMap<MessageId, ConsumerEntry>,
     /// The ends of the leases.
     leases: BTreeSet<(Timestamp, MessageId)>,
     /// The due times of the waiting entries.
@@ -57,7 +57,7 @@ pub(super) struct Entries {
     copies: usize,
 }
 
-impl Entries {
+impl EntrySet {
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -79,11 +79,11 @@ impl Entries {
         self.waiting.first().copied()
     }
 
-    pub(super) fn get(&self, id: MessageId) -> Option<&Entry> {
+    pub(super) fn get(&self, id: MessageId) -> Option<&ConsumerEntry> {
         self.by_id.get(&id)
     }
 
-    pub(super) fn insert(&mut self, id: MessageId, entry: Entry) {
+    pub(super) fn insert(&mut self, id: MessageId, entry: ConsumerEntry) {
         self.remove(id);
         match entry.state {
             EntryState::Leased(lease) => {
@@ -98,7 +98,7 @@ impl Entries {
         self.by_id.insert(id, entry);
     }
 
-    pub(super) fn remove(&mut self, id: MessageId) -> Option<Entry> {
+    pub(super) fn remove(&mut self, id: MessageId) -> Option<ConsumerEntry> {
         let entry = self.by_id.remove(&id)?;
         match entry.state {
             EntryState::Leased(lease) => {
@@ -117,8 +117,8 @@ impl Entries {
     pub(super) fn take_leased(
         &mut self,
         id: MessageId,
-        is_meant: impl FnOnce(&Lease) -> bool,
-    ) -> Option<(Lease, Entry)> {
+        is_meant: impl FnOnce(&HeldLease) -> bool,
+    ) -> Option<(HeldLease, ConsumerEntry)> {
         match self.get(id)?.state {
             EntryState::Leased(lease) if is_meant(&lease) => Some((lease, self.remove(id)?)),
             _ => None,
@@ -149,14 +149,14 @@ impl Entries {
     pub(super) fn leased_under(&self, nonce: LeaseNonce) -> Vec<MessageId> {
         let ids = self.leases.iter().map(|(_, id)| *id);
         let is_under = |id: &MessageId| {
-            matches!(self.get(*id), Some(Entry { state: EntryState::Leased(lease), .. })
+            matches!(self.get(*id), Some(ConsumerEntry { state: EntryState::Leased(lease), .. })
                 if lease.nonce == nonce)
         };
         ids.filter(is_under).collect()
     }
 
     /// All entries, in the order of ids; none is left.
-    pub(super) fn drain(&mut self) -> BTreeMap<MessageId, Entry> {
+    pub(super) fn drain(&mut self) -> BTreeMap<MessageId, ConsumerEntry> {
         std::mem::take(self).by_id
     }
 }

@@ -3,7 +3,7 @@
 use posthorn_domain::{MessageId, Timestamp, Topic};
 
 use super::StoreState;
-use crate::store::consumers::{At, Consumers};
+use crate::store::consumers::{Consumers, StoreView};
 use crate::store::topic_log::TopicLog;
 
 impl StoreState {
@@ -12,10 +12,10 @@ impl StoreState {
         &mut self,
         topic: &Topic,
         now: Timestamp,
-        operation: impl FnOnce(&mut Consumers, At<'_>) -> T,
+        operation: impl FnOnce(&mut Consumers, StoreView<'_>) -> T,
     ) -> T {
         let empty = TopicLog::new(MessageId::MIN);
-        let at = At {
+        let at = StoreView {
             log: self.topics.get(topic).unwrap_or(&empty),
             now,
             newest: self.last,

@@ -4,7 +4,7 @@ use posthorn_application::{RetentionPolicy, StoreError};
 use posthorn_domain::{Timestamp, Topic};
 
 use super::StoreState;
-use crate::store::consumers::Removal;
+use crate::store::consumers::MessageRemoval;
 use crate::store::settings::MemoryStoreSettings;
 use crate::weight::weight;
 
@@ -92,7 +92,7 @@ impl StoreState {
         {
             removed += 1;
             self.bytes -= weight(&message.content, &message.attributes);
-            let (id, removal) = (message.id, Removal::Pruned);
+            let (id, removal) = (message.id, MessageRemoval::Pruned);
             self.consumers.message_removed(topic, id, removal);
         }
         self.messages -= removed;

@@ -1,11 +1,11 @@
 //! Events as Bunyan JSON lines.
 //!
-//! The formatter of `tracing-bunyan-formatter` also writes a record when a span starts and when it
-//! ends. One line per event is wanted, so only events are passed on to it. It costs several
-//! microseconds an event, so those outside of spans, as each request's is, are written directly.
+//! Of `tracing-bunyan-formatter`, events in spans alone are passed to the formatter, as it also writes a line at the
+//! start and the end of a span. Events outside of spans, such as the one of each request, are formatted here: that
+//! costs a fraction of the time (`examples/log_cost.rs`, docs/decisions/0010).
 
-mod kept;
 mod line;
+mod span_fields;
 
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber};
@@ -15,22 +15,22 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use kept::Kept;
-use line::Lines;
+use line::LineFormatter;
+use span_fields::SpanFields;
 
-/// Writes each event, with the fields of the spans around it, as one line of JSON.
+/// Writes each event, with the fields of its spans, as one line of JSON.
 pub(crate) struct BunyanLayer<W: for<'a> MakeWriter<'a> + 'static> {
     formatter: BunyanFormattingLayer<W>,
-    lines: Lines,
+    lines: LineFormatter,
     writer: W,
 }
 
 impl<W: for<'a> MakeWriter<'a> + Clone + 'static> BunyanLayer<W> {
-    /// A layer that names the application `app_name` in every line.
+    /// A layer whose lines have the application's name `app_name`.
     pub(crate) fn new(app_name: &str, writer: W) -> Self {
         Self {
             formatter: BunyanFormattingLayer::new(app_name.to_owned(), writer.clone()),
-            lines: Lines::new(app_name),
+            lines: LineFormatter::new(app_name),
             writer,
         }
     }
@@ -41,17 +41,17 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + 'static,
 {
-    /// Keeps the fields that a span begins with. Those that are recorded later are left out: the event
-    /// that ends a request repeats them.
+    /// Stores the fields that a span is created with. Later ones are left out, as the event at the end of a request
+    /// repeats them.
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            span.extensions_mut().replace(Kept::of(attributes));
+            span.extensions_mut().replace(SpanFields::of(attributes));
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if let Some(span) = context.lookup_current() {
-            kept::unpack(&span);
+            span_fields::convert(&span);
             self.formatter.on_event(event, context.clone());
         } else {
             self.lines.write(event, &self.writer);
@@ -66,11 +66,11 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::written::Written;
+    use crate::memory_output::MemoryOutput;
 
-    /// The lines that `log` leads to; each must have been written at once.
+    /// The lines of the events in `log`; each must be one write.
     fn lines(log: impl FnOnce()) -> Vec<Value> {
-        let written = Written::default();
+        let written = MemoryOutput::default();
         let writer = written.clone();
         let layer = BunyanLayer::new("a-name", move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(layer);
@@ -79,7 +79,7 @@ mod tests {
             assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
             serde_json::from_str(&line).unwrap()
         };
-        written.pieces().into_iter().map(parse).collect()
+        written.writes().into_iter().map(parse).collect()
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_the_spans_around_an_event_are_those_of_the_library() {
+    fn fields_of_the_spans_of_an_event_are_those_of_the_library() {
         let log = || {
             let outer = tracing::info_span!(
                 "outer",
@@ -146,9 +146,9 @@ mod tests {
         }
     }
 
-    /// What the formatter of `tracing-bunyan-formatter` makes of it.
+    /// The lines that `tracing-bunyan-formatter` writes for the events in `log`.
     fn reference(log: impl FnOnce()) -> Vec<Value> {
-        let written = Written::default();
+        let written = MemoryOutput::default();
         let writer = written.clone();
         let layer = BunyanFormattingLayer::new("a-name".to_owned(), move || writer.clone());
         let subscriber = tracing_subscriber::registry()
@@ -156,8 +156,8 @@ mod tests {
             .with(layer);
         tracing::subscriber::with_default(subscriber, log);
         let parse = |line: String| serde_json::from_str(&line).unwrap();
-        let lines = written.pieces().into_iter().map(parse);
-        // It also writes when a span begins and when it ends.
+        let lines = written.writes().into_iter().map(parse);
+        // It also writes at the start and the end of a span.
         let is_of_span = |line: &Value| {
             let text = line["msg"].as_str().unwrap();
             text.ends_with("START]") || text.ends_with("END]")
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_written_directly_is_the_one_of_the_formatter() {
+    fn a_line_written_here_is_the_one_of_the_library() {
         let log = || {
             tracing::info!(
                 number = -1_i64,
@@ -196,6 +196,30 @@ mod tests {
         }
         assert_eq!(written.len(), 4);
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn fields_of_requests_have_short_names() {
+        let lines = lines(|| {
+            let span = tracing::info_span!(
+                "request",
+                otel.kind = "server",
+                http.request.method = "GET",
+                url.path = "/a",
+                url.scheme = "http",
+                client.address = "203.0.113.9",
+                http.route = "/{a}",
+                http.response.status_code = 200,
+            );
+            span.in_scope(|| tracing::info!("an event"));
+        });
+        let line = &lines[0];
+        assert_eq!(line["method"], "GET");
+        assert_eq!(line["client"], "203.0.113.9");
+        assert_eq!(line["route"], "/{a}");
+        assert_eq!(line["status"], 200);
+        let names = line.as_object().unwrap().keys();
+        assert!(!names.clone().any(|name| name.contains('.')), "{line}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The one initialisation of logs and spans.
+//! Sets up the log and the traces of the process.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -11,24 +11,25 @@ use tracing_subscriber::{Layer, registry};
 
 use crate::bunyan::BunyanLayer;
 use crate::filter::{self, FilterError};
+use crate::log_names::ReadableFields;
 use crate::log_queue::{self, LineWriter, QueueGuard};
 use crate::panic_hook;
 use crate::traces::{TraceError, TraceSettings, Traces};
 
-/// What is logged, and how.
+/// Which events are logged, and how.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
-    /// What passes, as [`crate::check_filter`] takes it.
+    /// The filter, in the syntax of [`crate::check_filter`].
     pub level: String,
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
-    /// The application's name, as Bunyan lines show it.
+    /// The application's name in Bunyan lines.
     pub app_name: String,
-    /// How many bytes of lines may wait for the output; more are dropped and counted.
+    /// How many bytes of lines may wait for the output. Further lines are dropped and counted.
     pub queue_bytes: usize,
 }
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people; in colour on a terminal.
@@ -37,28 +38,28 @@ pub enum LogFormat {
     Bunyan,
 }
 
-/// Why logging was not set up.
+/// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// The level is no filter.
+    /// The level is not a filter.
     #[error("LOG_LEVEL: {0}")]
     Filter(#[from] FilterError),
-    /// Something else in this process has set it up before.
-    #[error("logging is set up already: {0}")]
+    /// The process has a log already.
+    #[error("the process has a log already: {0}")]
     AlreadySet(#[from] TryInitError),
-    /// Traces cannot be exported as they are set up.
+    /// A setting of traces is not usable.
     #[error(transparent)]
     Traces(#[from] TraceError),
-    /// The thread that writes cannot be started.
-    #[error("the log's thread cannot be started: {0}")]
+    /// The writing thread cannot be started.
+    #[error("the writing thread of the log cannot be started: {0}")]
     Thread(#[from] io::Error),
 }
 
-/// Keeps the log and the traces going. Dropping it exports the spans that wait, and writes the
-/// lines that wait, for at most two seconds each.
+/// Keeps the log and the traces running. Dropping it exports the queued spans and writes the queued lines, for at most
+/// two seconds each.
 #[must_use = "dropping it ends the log"]
 pub struct TelemetryGuard {
-    // The order counts: what the end of traces logs is still written.
+    // Dropped in this order, so that events at the end of the traces are still written.
     _traces: Option<Traces>,
     _queue: QueueGuard,
 }
@@ -74,13 +75,12 @@ impl Default for LogSettings {
     }
 }
 
-/// Sends what the whole process logs, by `tracing` or `log`, and its panics to standard output, and
-/// its traces to their collector.
+/// Writes all events of the process, from `tracing` or `log`, and its panics to standard output, and exports its traces.
 ///
 /// Call it once, before anything else, and drop the guard outside of any asynchronous runtime.
 ///
 /// # Errors
-/// The level is no filter, a setting of traces is not usable, or it was called before.
+/// The level is not a filter, a setting of traces is not usable, or the process has a log already.
 pub fn init(
     settings: &LogSettings,
     traces: Option<&TraceSettings>,
@@ -106,7 +106,7 @@ pub fn init(
             .with(traces.layer())
             .try_init(),
     }?;
-    queue.serves_the_process();
+    queue.set_as_process_log();
     panic_hook::install();
     Ok(TelemetryGuard {
         _traces: traces,
@@ -114,13 +114,15 @@ pub fn init(
     })
 }
 
-/// Lines for people.
+/// The layer of readable lines.
 fn pretty<S>(writer: LineWriter) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
-    // On a terminal the layer decides, because it knows `NO_COLOR`.
+    let layer = tracing_subscriber::fmt::layer()
+        .fmt_fields(ReadableFields)
+        .with_writer(writer);
+    // On a terminal the layer decides, as it respects `NO_COLOR`.
     if io::stdout().is_terminal() {
         layer
     } else {

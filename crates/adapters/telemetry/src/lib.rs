@@ -1,18 +1,19 @@
-//! Logs, spans, metrics, and the decorators that feed them.
+//! Logs, traces and metrics, and the decorators of ports that record them.
 
 mod bunyan;
 mod cache;
 mod filter;
 mod host_name;
 mod init;
+mod log_names;
 mod log_queue;
+#[cfg(test)]
+mod memory_output;
 mod metrics;
 mod panic_hook;
 mod quota_counter;
 mod store;
 mod traces;
-#[cfg(test)]
-mod written;
 
 pub use cache::InstrumentedCache;
 pub use filter::{FilterError, check_filter};

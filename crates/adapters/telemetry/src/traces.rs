@@ -1,4 +1,4 @@
-//! Traces, exported by OTLP over HTTP as Protocol Buffers.
+//! Exports traces with OTLP over HTTP, as Protocol Buffers.
 //!
 //! Source: <https://opentelemetry.io/docs/specs/otlp/#otlphttp>.
 
@@ -22,24 +22,24 @@ use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-use exporter::Conventional;
-use ids::Ids;
+use exporter::SemconvExporter;
+use ids::TraceIds;
 
 pub use sampler::{TraceSampler, TraceSamplerError};
 
-/// How long the spans that wait may take to be exported when the process ends.
+/// The most time for exporting the queued spans at the end of the process.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What is exported, and where to.
+/// Which traces are exported, and to which collector.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
     /// The collector's URL for traces, with its path.
     pub endpoint: String,
-    /// How long the collector may take for a batch.
+    /// The most time that the collector may take for a batch.
     pub timeout: Duration,
     /// The resource's `service.name`, unless `OTEL_RESOURCE_ATTRIBUTES` has one.
     pub app_name: String,
-    /// The resource's `service.name` in any case.
+    /// The resource's `service.name`, with precedence over both.
     pub service_name: Option<String>,
     /// The resource's `service.version`.
     pub service_version: String,
@@ -54,26 +54,26 @@ pub struct TraceSettings {
 /// Why traces cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    /// The client of the collector cannot be made, such as for want of certificates.
+    /// The HTTP client cannot be built, for example without root certificates.
     #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
     Client(#[from] reqwest::Error),
-    /// The environment asks for what is not supported.
+    /// A variable of the environment is not supported.
     #[error("OTEL_EXPORTER_OTLP_*: {0}")]
     Exporter(#[from] ExporterBuildError),
 }
 
-/// Exports spans until it is dropped, which waits for the last of them for at most two seconds.
+/// Exports spans. Dropping it exports the queued ones, for at most two seconds.
 pub(crate) struct Traces {
     provider: SdkTracerProvider,
 }
 
 impl Traces {
-    /// Starts the thread that exports. It must not be called within an asynchronous runtime.
+    /// Starts the exporting thread. Must not be called on an asynchronous runtime.
     ///
-    /// Headers, queue and limits are those of the environment, by the names of the OpenTelemetry
-    /// specification; so are more attributes of the resource.
+    /// Headers, queue, limits and further attributes of the resource are read from the environment, by the variables
+    /// of the OpenTelemetry specification.
     pub(crate) fn start(settings: &TraceSettings) -> Result<Self, TraceError> {
-        // A client that needs no runtime, for a thread that has none.
+        // The exporting thread has no runtime, and an asynchronous client would panic there.
         let client = reqwest::blocking::Client::builder()
             .timeout(settings.timeout)
             .build()?;
@@ -83,15 +83,15 @@ impl Traces {
             .with_endpoint(&settings.endpoint)
             .build()?;
         let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(Conventional::new(exporter))
-            .with_id_generator(Ids::default())
+            .with_batch_exporter(SemconvExporter::new(exporter))
+            .with_id_generator(TraceIds::default())
             .with_sampler(settings.sampler.build())
             .with_resource(resource(settings))
             .build();
         Ok(Self { provider })
     }
 
-    /// The layer that turns spans of `tracing` into those that are exported.
+    /// The layer that converts spans of `tracing` for the export.
     pub(crate) fn layer<S>(&self) -> impl Layer<S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -114,7 +114,7 @@ impl fmt::Debug for Traces {
     }
 }
 
-/// What all spans share; `OTEL_RESOURCE_ATTRIBUTES` adds to it and wins.
+/// The resource of all spans. `OTEL_RESOURCE_ATTRIBUTES` adds attributes and has precedence.
 fn resource(settings: &TraceSettings) -> Resource {
     let attribute = |key: &'static str, value: &String| KeyValue::new(key, value.clone());
     let builder = Resource::builder_empty()

@@ -1,6 +1,7 @@
-//! An exporter that gives spans the names of OpenTelemetry's semantic conventions.
+//! An exporter that completes spans by OpenTelemetry's semantic conventions.
 //!
-//! Source: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server>.
+//! Spans have the attributes of the conventions from the start; what follows from several of them is added here, off
+//! the path of requests. Source: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server>.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,23 +13,21 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
-/// The name of the span around a request.
-const REQUEST: &str = "request";
-/// Where a span's operation stands, for those around ports.
-const OPERATION: &str = "operation";
-/// The route of a path that no route knows.
-const UNMATCHED: &str = "unmatched";
-/// The method that stands for all that no route knows, and its name in the conventions.
-const OTHER: (&str, &str) = ("OTHER", "_OTHER");
+use super::layer::{TRACE_ID, TRACEPARENT};
 
-/// Renames what `inner` exports, and logs once when exporting fails and once when it works again.
+/// The attribute of a port's span with the operation.
+const OPERATION: &str = "operation";
+/// The method of requests whose method no route has.
+const OTHER_METHOD: &str = "_OTHER";
+
+/// Completes the spans that `inner` exports. Logs the first failure to export, and the first success after failures.
 #[derive(Debug)]
-pub(super) struct Conventional<E> {
+pub(super) struct SemconvExporter<E> {
     inner: E,
     is_failing: AtomicBool,
 }
 
-impl<E> Conventional<E> {
+impl<E> SemconvExporter<E> {
     pub(super) fn new(inner: E) -> Self {
         Self {
             inner,
@@ -36,23 +35,23 @@ impl<E> Conventional<E> {
         }
     }
 
-    fn note(&self, result: &OTelSdkResult) {
+    fn log_change(&self, result: &OTelSdkResult) {
         let failed = result.is_err();
         if self.is_failing.swap(failed, Ordering::Relaxed) == failed {
             return;
         }
         match result {
             Ok(()) => tracing::info!("traces are exported again"),
-            Err(error) => tracing::warn!(%error, "traces cannot be exported, and are dropped"),
+            Err(error) => tracing::warn!(%error, "traces cannot be exported and are dropped"),
         }
     }
 }
 
-impl<E: SpanExporter> SpanExporter for Conventional<E> {
+impl<E: SpanExporter> SpanExporter for SemconvExporter<E> {
     async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
-        batch.iter_mut().for_each(rename);
+        batch.iter_mut().for_each(complete);
         let result = self.inner.export(batch).await;
-        self.note(&result);
+        self.log_change(&result);
         result
     }
 
@@ -69,58 +68,44 @@ impl<E: SpanExporter> SpanExporter for Conventional<E> {
     }
 }
 
-fn rename(span: &mut SpanData) {
-    if span.name == REQUEST {
-        rename_request(span);
-    } else if let Some(operation) = take(span, OPERATION) {
+fn complete(span: &mut SpanData) {
+    if span.span_kind == SpanKind::Server {
+        complete_request(span);
+    } else if let Some(operation) = remove(span, OPERATION) {
         span.name = Cow::Owned(format!("{} {operation}", span.name));
     }
 }
 
-fn rename_request(span: &mut SpanData) {
-    span.span_kind = SpanKind::Server;
-    // The span's own context and times say these.
-    for field in ["trace_id", "traceparent", "latency_ms"] {
-        take(span, field);
+fn complete_request(span: &mut SpanData) {
+    // The span's context has both.
+    for name in [TRACE_ID, TRACEPARENT] {
+        remove(span, name);
     }
-    let method = take(span, "method").map_or_else(String::new, |method| method.to_string());
-    let route = take(span, "route").map(|route| route.to_string());
-    let route = route.filter(|route| route != UNMATCHED);
-    let is_other = method == OTHER.0;
-    let verb = if is_other { "HTTP" } else { &method };
-    span.name = match &route {
-        Some(route) => Cow::Owned(format!("{verb} {route}")),
-        None => Cow::Owned(verb.to_owned()),
-    };
-    let method = if is_other { OTHER.1.to_owned() } else { method };
-    let mut add = |key: &'static str, value: Value| span.attributes.push(KeyValue::new(key, value));
-    add("http.request.method", method.into());
-    if let Some(route) = route {
-        add("http.route", route.into());
-    }
-    if let Some(client) = take(span, "client") {
-        span.attributes
-            .push(KeyValue::new("client.address", client));
-    }
-    // Unsigned numbers arrive as texts.
-    let status = take(span, "status").and_then(|status| status.as_str().parse::<i64>().ok());
-    if let Some(status) = status {
-        let mut add = |key: &'static str, value: Value| {
-            span.attributes.push(KeyValue::new(key, value));
-        };
-        add("http.response.status_code", status.into());
-        if status >= 500 {
-            add("error.type", status.to_string().into());
-            span.status = Status::error("");
-        }
+    let method = get(span, "http.request.method").map(Value::as_str);
+    let method = method.filter(|method| method != OTHER_METHOD);
+    let verb = method.as_deref().unwrap_or("HTTP");
+    span.name = Cow::Owned(match get(span, "http.route") {
+        Some(route) => format!("{verb} {route}"),
+        None => verb.to_owned(),
+    });
+    if let Some(&Value::I64(status @ 500..)) = get(span, "http.response.status_code") {
+        let error = KeyValue::new("error.type", status.to_string());
+        span.attributes.push(error);
+        span.status = Status::error("");
     }
 }
 
-/// Takes an attribute out of a span.
-fn take(span: &mut SpanData, key: &str) -> Option<Value> {
-    let place = span
-        .attributes
-        .iter()
-        .position(|attribute| attribute.key.as_str() == key)?;
-    Some(span.attributes.swap_remove(place).value)
+fn position(span: &SpanData, key: &str) -> Option<usize> {
+    let mut attributes = span.attributes.iter();
+    attributes.position(|attribute| attribute.key.as_str() == key)
+}
+
+fn get<'a>(span: &'a SpanData, key: &str) -> Option<&'a Value> {
+    let attribute = span.attributes.get(position(span, key)?)?;
+    Some(&attribute.value)
+}
+
+fn remove(span: &mut SpanData, key: &str) -> Option<Value> {
+    let index = position(span, key)?;
+    Some(span.attributes.swap_remove(index).value)
 }

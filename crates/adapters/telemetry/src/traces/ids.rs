@@ -1,4 +1,4 @@
-//! The ids of traces and spans.
+//! Generates the ids of traces and spans.
 
 use std::cell::Cell;
 
@@ -6,27 +6,29 @@ use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 
 thread_local! {
-    /// The id of the trace that the next root span of this thread begins.
-    static NEXT: Cell<Option<TraceId>> = const { Cell::new(None) };
+    /// The trace id of the next root span on this thread.
+    static NEXT_TRACE_ID: Cell<Option<TraceId>> = const { Cell::new(None) };
 }
 
-/// Random ids, but for a trace whose id the log has already.
+/// Generates random ids, except for a trace whose id is in the log already.
 #[derive(Debug, Default)]
-pub(super) struct Ids {
+pub(super) struct TraceIds {
     random: RandomIdGenerator,
 }
 
-/// Runs `begin`; a trace that begins in it has the id `trace`.
-pub(super) fn with_trace_id<T>(trace: Option<TraceId>, begin: impl FnOnce() -> T) -> T {
-    NEXT.set(trace);
-    let result = begin();
-    NEXT.set(None);
+/// Runs `start`; a trace that it starts has the id `trace`.
+pub(super) fn with_trace_id<T>(trace: Option<TraceId>, start: impl FnOnce() -> T) -> T {
+    NEXT_TRACE_ID.set(trace);
+    let result = start();
+    NEXT_TRACE_ID.set(None);
     result
 }
 
-impl IdGenerator for Ids {
+impl IdGenerator for TraceIds {
     fn new_trace_id(&self) -> TraceId {
-        NEXT.take().unwrap_or_else(|| self.random.new_trace_id())
+        NEXT_TRACE_ID
+            .take()
+            .unwrap_or_else(|| self.random.new_trace_id())
     }
 
     fn new_span_id(&self) -> SpanId {

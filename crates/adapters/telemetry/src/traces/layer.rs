@@ -1,4 +1,8 @@
-//! From the spans of `tracing` to those of OpenTelemetry.
+//! Converts spans of `tracing` to spans of OpenTelemetry.
+//!
+//! A span with a field `trace_id` is the root span of a request. Its field `traceparent` has the client's trace context,
+//! as in the header of that name; these two names are all that the log and the traces agree on with the code that
+//! creates the span.
 
 use std::collections::HashMap;
 
@@ -20,34 +24,34 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::ids;
 
-/// The field of a span that names its trace.
-const TRACE_ID: &str = "trace_id";
-/// The field of a span with its client's trace context; the header's name.
-const TRACEPARENT: &str = "traceparent";
+/// The field of a root span with the id of its trace.
+pub(super) const TRACE_ID: &str = "trace_id";
+/// The field of a root span with the client's trace context.
+pub(super) const TRACEPARENT: &str = "traceparent";
 
-/// The layer of `tracing-opentelemetry`, whose root spans take up the trace that their fields name.
+/// The layer of `tracing-opentelemetry`, whose root spans continue the trace in their fields.
 struct TraceLayer<S> {
     inner: OpenTelemetryLayer<S, Tracer>,
     propagator: TraceContextPropagator,
 }
 
-/// The trace that the fields of a span name.
+/// The trace in the fields of a root span.
 #[derive(Default)]
-struct Named {
+struct TraceFields {
     trace: Option<TraceId>,
     carrier: HashMap<String, String>,
 }
 
-/// The layer for `tracer`, which sees Posthorn's own spans and events: of spans those around
-/// requests and what is within, of events none that could hold a message's text.
+/// The layer for `tracer`. It gets Posthorn's own spans and events alone: root spans and what is within them, and no
+/// event of a level that may contain a message's text.
 pub(crate) fn layer<S>(tracer: Tracer) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let is_within = |metadata: &Metadata<'_>, context: &Context<'_, S>| {
+    let is_recorded = |metadata: &Metadata<'_>, context: &Context<'_, S>| {
         is_ours(metadata) && (is_root(metadata) || context.lookup_current().is_some())
     };
-    let filter = DynFilterFn::new(is_within)
+    let filter = DynFilterFn::new(is_recorded)
         .with_callsite_filter(|metadata| {
             if !is_ours(metadata) {
                 Interest::never()
@@ -70,7 +74,7 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("posthorn") && *metadata.level() <= highest
 }
 
-/// Whether a span takes up a trace or begins one.
+/// True for a span that continues or starts a trace.
 fn is_root(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.fields().field(TRACE_ID).is_some()
 }
@@ -101,15 +105,15 @@ where
         if !is_root(attributes.metadata()) {
             return self.inner.on_new_span(attributes, id, context);
         }
-        let mut named = Named::default();
-        attributes.record(&mut named);
+        let mut fields = TraceFields::default();
+        attributes.record(&mut fields);
         let parent = self
             .propagator
-            .extract_with_context(&TraceContext::new(), &named.carrier);
+            .extract_with_context(&TraceContext::new(), &fields.carrier);
         let _parent = parent.attach();
-        ids::with_trace_id(named.trace, || {
+        ids::with_trace_id(fields.trace, || {
             self.inner.on_new_span(attributes, id, context.clone());
-            // The first entry begins the span and makes its ids.
+            // The first entry starts the span, which generates its ids.
             self.inner.on_enter(id, context.clone());
             self.inner.on_exit(id, context);
         });
@@ -140,7 +144,7 @@ where
     }
 }
 
-impl Visit for Named {
+impl Visit for TraceFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             TRACE_ID => self.trace = TraceId::from_hex(value).ok(),

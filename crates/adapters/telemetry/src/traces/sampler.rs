@@ -1,4 +1,4 @@
-//! Which traces are exported.
+//! Decides which traces are exported.
 
 use std::str::FromStr;
 
@@ -13,31 +13,31 @@ pub struct TraceSampler {
     parent_based: bool,
 }
 
-/// What is done with a trace that begins here.
+/// The decision for a trace without a parent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Root {
     On,
     Off,
-    /// The share that is exported, 0 to 1.
+    /// The exported share, 0 to 1.
     Ratio(f64),
 }
 
-/// Why a sampler is none.
+/// Why a sampler is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TraceSamplerError {
-    /// There is no sampler of that name.
+    /// No sampler has that name.
     #[error("it is no sampler that is known here")]
     Unknown,
-    /// The share is not between 0 and 1.
+    /// The ratio is not between 0 and 1.
     #[error("the ratio is not between 0 and 1")]
     Ratio,
 }
 
 impl TraceSampler {
-    /// This sampler with the share of `OTEL_TRACES_SAMPLER_ARG`; those without one ignore it.
+    /// This sampler with the ratio of `OTEL_TRACES_SAMPLER_ARG`; samplers without a ratio ignore it.
     ///
     /// # Errors
-    /// The share is not between 0 and 1.
+    /// The ratio is not between 0 and 1.
     pub fn with_ratio(self, ratio: f64) -> Result<Self, TraceSamplerError> {
         if !(0.0..=1.0).contains(&ratio) {
             return Err(TraceSamplerError::Ratio);

@@ -55,7 +55,7 @@ pub(crate) async fn access_log(
     let guard = RequestMetricsGuard::start(&*state.services.request_metrics);
     let context = Rc::new(context(&request, &state));
     request.extensions_mut().insert(Rc::clone(&context));
-    let span = span(&context, request.method());
+    let span = span(&context, &request);
     let response = next.call(request).instrument(span.clone()).await?;
     let response = error_documents::write(response.map_into_boxed_body(), &context, &state);
     let response = headers::insert(response, &context, &state.settings);
@@ -116,17 +116,25 @@ fn context(request: &ServiceRequest, state: &AppState) -> RequestContext {
     )
 }
 
-fn span(context: &RequestContext, method: &Method) -> Span {
+/// The request's span, with the attributes of OpenTelemetry's conventions for HTTP servers.
+fn span(context: &RequestContext, request: &ServiceRequest) -> Span {
+    let method = match method_label(request.method()) {
+        OTHER => "_OTHER",
+        method => method,
+    };
     tracing::info_span!(
         "request",
         request_id = context.id,
         trace_id = context.trace.id,
         traceparent = context.trace.parent,
-        method = method_label(method),
-        client = &*context.client_text,
-        route = field::Empty,
-        status = field::Empty,
-        latency_ms = field::Empty,
+        otel.kind = "server",
+        http.request.method = method,
+        url.path = request.path(),
+        // TLS ends before this server.
+        url.scheme = "http",
+        client.address = &*context.client_text,
+        http.route = field::Empty,
+        http.response.status_code = field::Empty,
     )
 }
 
@@ -181,9 +189,8 @@ impl FinishedRequest {
         let latency_ms = f64::from(micros) / 1000.0;
         tracing::record_all!(
             span,
-            route = route,
-            status = status,
-            latency_ms = latency_ms
+            http.route = context.route.get().map(|route| route.template),
+            http.response.status_code = i64::from(status)
         );
         let (request_id, trace_id) = (context.id.as_str(), context.trace.id.as_str());
         let client = &*context.client_text;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use posthorn_application::{AccessPolicy, StoreError};
 use posthorn_testkit::samples;
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
@@ -26,9 +27,23 @@ fn events() -> &'static Mutex<Vec<(Level, Fields)>> {
     })
 }
 
+/// The name and the first fields of every span of this process.
+fn spans() -> &'static Mutex<Vec<(String, Fields)>> {
+    static SPANS: Mutex<Vec<(String, Fields)>> = Mutex::new(Vec::new());
+    &SPANS
+}
+
 struct Recorder;
 
 impl<S: Subscriber> Layer<S> for Recorder {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _id: &Id, _context: Context<'_, S>) {
+        let mut fields = Visitor::default();
+        attributes.record(&mut fields);
+        let metadata = attributes.metadata();
+        let name = metadata.name().to_owned();
+        spans().lock().unwrap().push((name, fields.0));
+    }
+
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut fields = Visitor::default();
         event.record(&mut fields);
@@ -94,6 +109,30 @@ async fn each_request_has_one_event_at_the_level_of_its_outcome() {
         .call("GET", "/api/v1/topics", &[("X-Request-ID", "log-6")], "")
         .await;
     assert_eq!(of_request("log-6")[0].0, Level::ERROR);
+}
+
+#[tokio::test]
+async fn a_span_has_the_attributes_of_the_semantic_conventions() {
+    events();
+    let server = TestServer::start();
+    let id = ("X-Request-ID", "span-1");
+    server
+        .call("GET", "/api/v1/topics/t/messages?limit=1", &[id], "")
+        .await;
+    let spans = spans().lock().unwrap();
+    let is_its = |fields: &Fields| fields.get("request_id").is_some_and(|id| id == "span-1");
+    let mut spans = spans.iter().filter(|(_, fields)| is_its(fields));
+    let (name, fields) = spans.next().unwrap();
+    assert_eq!(name, "request");
+    for (field, value) in [
+        ("otel.kind", "server"),
+        ("http.request.method", "GET"),
+        ("url.path", "/api/v1/topics/t/messages"),
+        ("url.scheme", "http"),
+        ("client.address", "127.0.0.1"),
+    ] {
+        assert_eq!(fields[field], value, "{fields:?}");
+    }
 }
 
 #[tokio::test]

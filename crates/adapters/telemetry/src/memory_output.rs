@@ -1,20 +1,20 @@
-//! An output for tests that keeps what is written to it.
+//! An output for tests.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-/// Keeps each write as a piece of text. Clones share what they keep.
+/// Stores each write as text. Clones share their writes.
 #[derive(Clone, Default)]
-pub(crate) struct Written(Arc<Mutex<Vec<String>>>);
+pub(crate) struct MemoryOutput(Arc<Mutex<Vec<String>>>);
 
-impl Written {
-    /// What was written, in pieces as they came.
-    pub(crate) fn pieces(&self) -> Vec<String> {
+impl MemoryOutput {
+    /// The writes in their order.
+    pub(crate) fn writes(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
 
-impl Write for Written {
+impl Write for MemoryOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         self.0.lock().unwrap().push(text);

@@ -29,18 +29,18 @@ static MOVING_WINDOW: LazyLock<Script> =
 /// before it has them.
 pub struct RedisQuotaCounter {
     pool: RedisPool,
-    state: Mutex<State>,
+    state: Mutex<CounterState>,
 }
 
 #[derive(Default)]
-struct State {
+struct CounterState {
     connection: Option<SharedConnection>,
     /// The number of connections opened so far.
     generation: u64,
 }
 
 /// The failure of an attempt.
-enum AttemptError {
+enum QuotaAttemptError {
     /// Another connection may succeed.
     Retry(RedisFailure),
     /// A second attempt would fail as well, or there is no time for one.
@@ -71,33 +71,36 @@ impl RedisQuotaCounter {
 
     async fn invoke(&self, call: &ScriptInvocation<'_>) -> Result<Vec<i64>, RedisFailure> {
         let mut outcome = self.attempt(call).await;
-        if let Err(AttemptError::Retry(_)) = outcome {
+        if let Err(QuotaAttemptError::Retry(_)) = outcome {
             outcome = self.attempt(call).await;
         }
         outcome.map_err(|error| match error {
-            AttemptError::Retry(failure) | AttemptError::Failed(failure) => failure,
+            QuotaAttemptError::Retry(failure) | QuotaAttemptError::Failed(failure) => failure,
         })
     }
 
-    async fn attempt(&self, call: &ScriptInvocation<'_>) -> Result<Vec<i64>, AttemptError> {
-        let (mut connection, generation) = self.connection().await.map_err(AttemptError::Failed)?;
+    async fn attempt(&self, call: &ScriptInvocation<'_>) -> Result<Vec<i64>, QuotaAttemptError> {
+        let (mut connection, generation) =
+            self.connection().await.map_err(QuotaAttemptError::Failed)?;
         let error = match self.pool.timed(call.invoke_async(&mut connection)).await {
             Some(Ok(reply)) => return Ok(reply),
             Some(Err(error)) => error,
             None => {
                 self.discard(generation);
-                return Err(AttemptError::Failed(RedisFailure::timed_out("a command")));
+                return Err(QuotaAttemptError::Failed(RedisFailure::timed_out(
+                    "a command",
+                )));
             }
         };
         let failure = RedisFailure::from_error(&error);
         if !matches!(failure, RedisFailure::Transient(_)) {
-            return Err(AttemptError::Failed(failure));
+            return Err(QuotaAttemptError::Failed(failure));
         }
         self.discard(generation);
         Err(if is_broken(&error) {
-            AttemptError::Retry(failure)
+            QuotaAttemptError::Retry(failure)
         } else {
-            AttemptError::Failed(failure)
+            QuotaAttemptError::Failed(failure)
         })
     }
 

@@ -22,11 +22,11 @@ pub(crate) struct ManagedConnection {
     connector: Arc<Connector>,
     node: Node,
     command_timeout: Duration,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ConnectionState {
     /// The connection and the time of its last check.
     open: Option<(MultiplexedConnection, Instant)>,
     generation: u64,

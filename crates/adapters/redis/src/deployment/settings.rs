@@ -16,7 +16,8 @@ pub struct RedisSettings {
     ///   of the Redis servers, the Sentinels get none,
     /// - `redis+cluster://[user:password@]host[:port][,…]`; any nodes of the cluster.
     ///
-    /// `rediss+sentinel` and `rediss+cluster` use TLS for every connection. User and password are
+    /// `rediss+sentinel` and `rediss+cluster` use TLS for every connection. For TLS the process must
+    /// have installed a crypto provider of rustls: redis-rs panics without one. User and password are
     /// percent-encoded.
     pub url: SecretString,
     /// The time limit for opening a connection, with name resolution and authentication.

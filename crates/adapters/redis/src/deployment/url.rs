@@ -39,11 +39,6 @@ struct UrlParts<'a> {
 impl Deployment {
     pub(super) fn parse(url: &str) -> Result<Self, RedisSettingsError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisSettingsError::Scheme)?;
-        if scheme.starts_with("rediss") {
-            // redis-rs panics without a rustls crypto provider. The error is that the process has
-            // installed one already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
         match scheme {
             "redis" | "rediss" => Ok(Self::Single(connection_info(url)?)),
             "redis+sentinel" => Self::sentinel("redis", rest),

@@ -23,7 +23,7 @@ use redis::Value;
 use super::RedisStore;
 use super::record::padded_id;
 use super::scripts::{self, PipelinedScript};
-use super::write::command::{CallKind, ConsumerCall, Write};
+use super::write::command::{CallKind, ConsumerScriptCall, Write};
 use crate::keys;
 
 impl RedisStore {
@@ -36,7 +36,7 @@ impl RedisStore {
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<Vec<Value>, ConsumerError> {
         let name = std::iter::once(keys::consumer_name(key));
-        let call = ConsumerCall {
+        let call = ConsumerScriptCall {
             script,
             topic: key.topic.clone(),
             arguments: name.chain(arguments).collect(),
@@ -45,7 +45,7 @@ impl RedisStore {
         self.bounded(self.send(call)).await
     }
 
-    async fn send(&self, call: ConsumerCall) -> Result<Vec<Value>, ConsumerError> {
+    async fn send(&self, call: ConsumerScriptCall) -> Result<Vec<Value>, ConsumerError> {
         let slot = keys::topic_slot(&call.topic);
         let written = self.writers.write(slot, Write::Consumer(call)).await;
         replies::outcome(written.map_err(StoreError::from)?.reply)
@@ -81,7 +81,7 @@ impl ConsumerStore for RedisStore {
         topic: &Topic,
         kind: ConsumerKind,
     ) -> Result<Vec<ConsumerStatus>, StoreError> {
-        let call = ConsumerCall {
+        let call = ConsumerScriptCall {
             script: &scripts::LIST,
             topic: topic.clone(),
             arguments: vec![format!("{}:", kind.as_str())],

@@ -17,7 +17,7 @@ pub(super) const ATTRIBUTE: &str = "a:";
 pub(super) const KEY: &str = "key";
 
 /// An entry of a stream: its id, then fields and values in turn.
-pub(super) type Entry = (String, Vec<String>);
+pub(super) type StreamEntry = (String, Vec<String>);
 
 /// The first receipt of an idempotency key.
 #[derive(Debug)]
@@ -30,7 +30,10 @@ pub(super) struct StoredReceipt<'a> {
 }
 
 /// Parses an entry of `topic`.
-pub(super) fn message(topic: &Topic, (id, fields): Entry) -> Result<Arc<Message>, StoreError> {
+pub(super) fn message(
+    topic: &Topic,
+    (id, fields): StreamEntry,
+) -> Result<Arc<Message>, StoreError> {
     let id = parse_id(&id)?;
     let mut content = None;
     let mut attributes = Vec::new();

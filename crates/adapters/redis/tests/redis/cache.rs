@@ -170,6 +170,9 @@ async fn the_same_cache_survives_a_fail_over() {
 
 #[tokio::test]
 async fn a_server_without_tls_is_unavailable_over_tls() {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .unwrap();
     let server = RedisServer::start().await;
     for url in [
         server.url().replace("redis://", "rediss://"),

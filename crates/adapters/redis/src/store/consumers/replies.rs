@@ -82,14 +82,14 @@ pub(super) fn pull(
     nonce: LeaseNonce,
     reply: Vec<Value>,
 ) -> Result<(PulledLeases, Vec<LeaseToken>), StoreError> {
-    type Pulled = (
+    type PullReply = (
         u64,
         bool,
         i64,
         Vec<(String, u64, Value)>,
         Vec<(String, Value)>,
     );
-    let (expires, more, next_due, redelivered, new): Pulled = parse(reply)?;
+    let (expires, more, next_due, redelivered, new): PullReply = parse(reply)?;
     let expires_at = Timestamp::from_millis(expires);
     let mut messages = Vec::with_capacity(redelivered.len() + new.len());
     let mut unreadable = Vec::new();
@@ -199,7 +199,7 @@ pub(super) fn flag(reply: Vec<Value>) -> Result<bool, StoreError> {
 }
 
 fn status(key: ConsumerKey, state: Value) -> Result<ConsumerStatus, StoreError> {
-    type State = (
+    type StatusReply = (
         String,
         u32,
         u64,
@@ -226,7 +226,7 @@ fn status(key: ConsumerKey, state: Value) -> Result<ConsumerStatus, StoreError> 
         dead_dropped,
         oldest,
         pulled,
-    ): State = from_value(state)?;
+    ): StatusReply = from_value(state)?;
     let invalid = |_| unexpected("invalid settings");
     let waits: Result<Vec<u32>, _> = backoff.split(' ').map(str::parse).collect();
     let waits = waits.map_err(|_| unexpected("an invalid backoff"))?;

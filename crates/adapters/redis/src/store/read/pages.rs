@@ -8,7 +8,7 @@ use redis::Value;
 
 use crate::cluster::sessions::Sessions;
 use crate::keys;
-use crate::store::record::{self, Entry};
+use crate::store::record::{self, StreamEntry};
 use crate::store::scripts::PAGE;
 
 /// The message `id` of `topic`; `None` if the topic does not hold it.
@@ -25,7 +25,7 @@ pub(crate) async fn get(
         .arg(&entry)
         .arg(&entry);
     let reply: Value = sessions.query(keys::topic_slot(topic), &command).await?;
-    let entries: Vec<Entry> = record::from_value(reply)?;
+    let entries: Vec<StreamEntry> = record::from_value(reply)?;
     entries
         .into_iter()
         .next()
@@ -54,7 +54,7 @@ pub(crate) async fn page(
     }
     let reply: Value = sessions.query(keys::topic_slot(topic), &script).await?;
 
-    let (mut entries, beyond, pruned): (Vec<Entry>, Vec<Entry>, Option<String>) =
+    let (mut entries, beyond, pruned): (Vec<StreamEntry>, Vec<StreamEntry>, Option<String>) =
         record::from_value(reply)?;
     let more = entries.len() > limit;
     entries.truncate(limit);

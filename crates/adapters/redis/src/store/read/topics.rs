@@ -215,5 +215,5 @@ fn summary(topic: Topic, info: RedisResult<Value>) -> Result<Option<TopicSummary
 }
 
 fn entry_id(value: Value) -> Result<Option<String>, StoreError> {
-    Ok(record::from_value::<Option<record::Entry>>(value)?.map(|(id, _)| id))
+    Ok(record::from_value::<Option<record::StreamEntry>>(value)?.map(|(id, _)| id))
 }

@@ -15,13 +15,13 @@ pub(crate) enum Write {
     /// A message.
     Append(Append),
     /// A step of a consumer.
-    Consumer(ConsumerCall),
+    Consumer(ConsumerScriptCall),
     /// A write that stores nothing, at the node of that number; see [`keys::probe`].
     Probe(u32),
 }
 
 /// A call of a script of one consumer, or of the consumers of one topic.
-pub(crate) struct ConsumerCall {
+pub(crate) struct ConsumerScriptCall {
     pub(crate) script: &'static PipelinedScript,
     pub(crate) topic: Topic,
     /// `ARGV[4]` and those behind it.

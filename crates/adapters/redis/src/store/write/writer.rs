@@ -24,7 +24,7 @@ const MAX_PIPELINE: usize = 256;
 const MAX_CONSUMER_CALLS: usize = 32;
 
 /// A write and the channel of its outcome.
-pub(crate) struct Job {
+pub(crate) struct WriteJob {
     pub(crate) write: Write,
     /// True if the node is importing the slot, so the command needs `ASKING`.
     pub(crate) asking: bool,
@@ -49,7 +49,7 @@ pub(crate) enum WriteError {
 }
 
 /// The state of the task.
-pub(crate) struct Writer {
+pub(crate) struct WriterTask {
     connection: ManagedConnection,
     settings: RedisStoreSettings,
     bound: Duration,
@@ -72,12 +72,12 @@ struct Replies {
 #[derive(Default)]
 struct Rejections {
     /// The jobs whose script the server does not have.
-    no_script: Vec<Job>,
+    no_script: Vec<WriteJob>,
     /// True if the server is not the owner of some slot.
     wrong_node: bool,
 }
 
-impl Writer {
+impl WriterTask {
     /// A task that writes over `connection`.
     pub(crate) fn new(connection: ManagedConnection, settings: &RedisStoreSettings) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Writer {
     }
 
     /// Writes until every sender is dropped and the queue is empty.
-    pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<WriteJob>) {
         let mut batch = Vec::with_capacity(MAX_PIPELINE);
         while jobs.recv_many(&mut batch, MAX_PIPELINE).await > 0 {
             // A caller that dropped its receiver was told of a failure: its write is not due any more.
@@ -106,7 +106,7 @@ impl Writer {
 
     /// Writes `jobs` and sends their outcomes. Returns the jobs whose script the server does not
     /// have.
-    async fn write(&mut self, jobs: Vec<Job>, call: ScriptCall) -> Vec<Job> {
+    async fn write(&mut self, jobs: Vec<WriteJob>, call: ScriptCall) -> Vec<WriteJob> {
         if jobs.is_empty() {
             return jobs;
         }
@@ -131,7 +131,7 @@ impl Writer {
     }
 
     /// Sends one pipeline and checks the durability of its writes.
-    async fn send(&mut self, jobs: &[Job], call: ScriptCall) -> Result<Replies, RedisFailure> {
+    async fn send(&mut self, jobs: &[WriteJob], call: ScriptCall) -> Result<Replies, RedisFailure> {
         // Step 1: a live connection to a server of the required durability. The second attempt is for
         // a connection that broke unnoticed; nothing was written over it yet.
         let (mut lease, durability) = match self.ready().await {
@@ -200,7 +200,7 @@ impl Writer {
 
     /// The topics of `jobs` that were not fenced over the connection of this generation, each with
     /// true if a job can create it.
-    fn unfenced(&mut self, jobs: &[Job], generation: u64) -> BTreeMap<Topic, bool> {
+    fn unfenced(&mut self, jobs: &[WriteJob], generation: u64) -> BTreeMap<Topic, bool> {
         if self.fenced.0 != generation || self.fenced.1.len() >= MAX_FENCED {
             self.fenced = (generation, HashSet::new());
         }
@@ -237,7 +237,7 @@ impl Writer {
     fn pipeline(
         &self,
         unfenced: &BTreeMap<Topic, bool>,
-        jobs: &[Job],
+        jobs: &[WriteJob],
         durability: Durability,
         call: ScriptCall,
     ) -> Pipeline {
@@ -290,9 +290,9 @@ impl Writer {
 }
 
 /// The number of the first jobs that share a pipeline.
-fn pipeline_length(jobs: &[Job]) -> usize {
+fn pipeline_length(jobs: &[WriteJob]) -> usize {
     let mut calls = 0;
-    let fits = |job: &&Job| {
+    let fits = |job: &&WriteJob| {
         calls += usize::from(matches!(job.write, Write::Consumer(_)));
         calls <= MAX_CONSUMER_CALLS
     };
@@ -300,7 +300,7 @@ fn pipeline_length(jobs: &[Job]) -> usize {
 }
 
 /// Sends each caller its outcome, except for jobs whose script the server does not have.
-fn send_outcomes(jobs: Vec<Job>, replies: Replies) -> Rejections {
+fn send_outcomes(jobs: Vec<WriteJob>, replies: Replies) -> Rejections {
     let Replies {
         writes,
         durability,
@@ -309,7 +309,7 @@ fn send_outcomes(jobs: Vec<Job>, replies: Replies) -> Rejections {
     } = replies;
     let mut rejections = Rejections::default();
     for (job, result) in jobs.into_iter().zip(writes) {
-        let Job {
+        let WriteJob {
             write,
             asking,
             reply,
@@ -325,7 +325,7 @@ fn send_outcomes(jobs: Vec<Job>, replies: Replies) -> Rejections {
             }),
             (Err(error), _) => match (Redirect::from_error(&error), ask_target(&error)) {
                 (Some(Redirect::NoScript), _) => {
-                    rejections.no_script.push(Job {
+                    rejections.no_script.push(WriteJob {
                         write,
                         asking,
                         reply,

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::command::Write;
-use super::writer::{Job, WriteError, Writer, Written};
+use super::writer::{WriteError, WriteJob, WriterTask, Written};
 use crate::cluster::connection::ManagedConnection;
 use crate::cluster::directory::SlotDirectory;
 use crate::cluster::sessions::{ATTEMPTS, MAX_NODES};
@@ -27,12 +27,12 @@ pub(crate) struct Writers {
     connector: Arc<Connector>,
     directory: Arc<SlotDirectory>,
     settings: RedisStoreSettings,
-    running: Mutex<Running>,
+    running: Mutex<WriterTasks>,
 }
 
 #[derive(Default)]
-struct Running {
-    queues: HashMap<Node, mpsc::Sender<Job>>,
+struct WriterTasks {
+    queues: HashMap<Node, mpsc::Sender<WriteJob>>,
     tasks: JoinSet<()>,
     closed: bool,
 }
@@ -115,7 +115,7 @@ impl Writers {
             || WriteError::Failed(RedisFailure::Transient("the store is closed".to_owned()));
         let queue = self.queue(node).ok_or_else(closed)?;
         let (reply, outcome) = oneshot::channel();
-        let job = Job {
+        let job = WriteJob {
             write,
             asking,
             reply,
@@ -130,7 +130,7 @@ impl Writers {
         outcome
     }
 
-    fn queue(&self, node: &Node) -> Option<mpsc::Sender<Job>> {
+    fn queue(&self, node: &Node) -> Option<mpsc::Sender<WriteJob>> {
         let mut running = lock(&self.running);
         if running.closed {
             return None;
@@ -152,7 +152,7 @@ impl Writers {
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
         running
             .tasks
-            .spawn(Writer::new(connection, &self.settings).run(jobs));
+            .spawn(WriterTask::new(connection, &self.settings).run(jobs));
         running.queues.insert(node.clone(), queue.clone());
         Some(queue)
     }

@@ -15,6 +15,8 @@ pub struct RateLimiterSettings {
     pub message: QuotaRule,
     /// Limits on reading topics, messages and streams.
     pub read: QuotaRule,
+    /// Limits on the calls of consumers.
+    pub consume: QuotaRule,
     /// Limits on each other route.
     pub default: QuotaRule,
     /// Clients at these addresses have no limits.
@@ -96,6 +98,7 @@ impl RateLimiter {
         match class {
             QuotaClass::Message => &self.settings.message,
             QuotaClass::Read => &self.settings.read,
+            QuotaClass::Consume => &self.settings.consume,
             QuotaClass::Default => &self.settings.default,
         }
     }

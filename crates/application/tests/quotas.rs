@@ -59,6 +59,7 @@ fn rate_limiter(counter: Arc<dyn QuotaCounter>) -> RateLimiter {
     let settings = RateLimiterSettings {
         message: rule("10 per minute"),
         read: rule("3 per minute"),
+        consume: rule("6000 per minute"),
         default: rule("6 per hour"),
         exempt: vec!["10.0.0.0/8".parse().unwrap()],
         shared: true,

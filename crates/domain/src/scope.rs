@@ -16,11 +16,15 @@ pub enum Scope {
     Delete,
     /// To revoke tokens.
     Revoke,
+    /// Pulling and settling messages of a consumer.
+    Consume,
+    /// Creating, changing and deleting consumers, and handling their dead letters.
+    ManageConsumers,
 }
 
 /// A text is not the name of a scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope: messages:write, messages:read, messages:delete or tokens:revoke")]
+#[error("`{0}` is not a scope: messages:write, messages:read, messages:delete, messages:consume, consumers:manage or tokens:revoke")]
 pub struct ScopeError(String);
 
 /// A set of scopes.
@@ -29,7 +33,14 @@ pub struct Scopes(u8);
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 4] = [Self::Write, Self::Read, Self::Delete, Self::Revoke];
+    pub const ALL: [Self; 6] = [
+        Self::Write,
+        Self::Read,
+        Self::Delete,
+        Self::Consume,
+        Self::ManageConsumers,
+        Self::Revoke,
+    ];
 
     /// The name in tokens and errors.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +48,8 @@ impl Scope {
             Self::Write => "messages:write",
             Self::Read => "messages:read",
             Self::Delete => "messages:delete",
+            Self::Consume => "messages:consume",
+            Self::ManageConsumers => "consumers:manage",
             Self::Revoke => "tokens:revoke",
         }
     }
@@ -47,6 +60,8 @@ impl Scope {
             Self::Read => 2,
             Self::Delete => 4,
             Self::Revoke => 8,
+            Self::Consume => 16,
+            Self::ManageConsumers => 32,
         }
     }
 }

@@ -21,6 +21,7 @@ pub struct InstrumentedQuotaCounter {
     backend: &'static str,
     message: Outcomes,
     read: Outcomes,
+    consume: Outcomes,
     default: Outcomes,
 }
 
@@ -42,6 +43,7 @@ impl InstrumentedQuotaCounter {
             backend,
             message: Outcomes::default(),
             read: Outcomes::default(),
+            consume: Outcomes::default(),
             default: Outcomes::default(),
         }
     }
@@ -60,6 +62,7 @@ impl InstrumentedQuotaCounter {
         let outcomes = match class {
             QuotaClass::Message => &self.message,
             QuotaClass::Read => &self.read,
+            QuotaClass::Consume => &self.consume,
             QuotaClass::Default => &self.default,
         };
         let (counter, outcome) = match result {

@@ -11,6 +11,10 @@ pub enum Action {
     Read,
     /// To delete a message.
     Delete,
+    /// To pull and settle messages of a consumer.
+    Consume,
+    /// To create, change or delete consumers, and to handle their dead letters.
+    ManageConsumers,
     /// To revoke a token.
     Revoke,
     /// An action that never needs a token; a token in the request must be valid.
@@ -33,6 +37,8 @@ impl Action {
             Self::Write => Some(Scope::Write),
             Self::Read => Some(Scope::Read),
             Self::Delete => Some(Scope::Delete),
+            Self::Consume => Some(Scope::Consume),
+            Self::ManageConsumers => Some(Scope::ManageConsumers),
             Self::Revoke => Some(Scope::Revoke),
             Self::Open | Self::Unchecked => None,
         }
@@ -63,7 +69,9 @@ impl AccessPolicy {
     pub const fn needs(self, action: Action) -> Option<Scope> {
         let needed = match action {
             Action::Write => self.writes,
-            Action::Read | Action::Delete => self.reads_and_deletes,
+            Action::Read | Action::Delete | Action::Consume | Action::ManageConsumers => {
+                self.reads_and_deletes
+            }
             Action::Revoke => true,
             Action::Open | Action::Unchecked => false,
         };

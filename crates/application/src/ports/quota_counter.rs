@@ -44,6 +44,8 @@ pub enum QuotaClass {
     Message,
     /// Reading topics, messages and streams.
     Read,
+    /// The calls of consumers.
+    Consume,
     /// All other routes, each counted separately.
     Default,
 }
@@ -93,13 +95,14 @@ pub struct QuotaDecision {
 
 impl QuotaClass {
     /// Every class.
-    pub const ALL: [Self; 3] = [Self::Message, Self::Read, Self::Default];
+    pub const ALL: [Self; 4] = [Self::Message, Self::Read, Self::Consume, Self::Default];
 
     /// The name in headers, keys and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Message => "message",
             Self::Read => "read",
+            Self::Consume => "consume",
             Self::Default => "default",
         }
     }

@@ -27,6 +27,10 @@ pub(crate) struct QuotaSection {
     #[serde(deserialize_with = "quota_limits")]
     #[schemars(with = "String", extend("default" = "600 per minute", "x-takes" = LIMITS))]
     rate_limit_read: QuotaLimits,
+    /// The most calls of one client to consumers.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "String", extend("default" = "6000 per minute", "x-takes" = LIMITS))]
+    rate_limit_consume: QuotaLimits,
     /// The most requests of one client to each other route of the API.
     #[serde(deserialize_with = "quota_limits")]
     #[schemars(with = "String", extend("default" = "200 per day;50 per hour", "x-takes" = LIMITS))]
@@ -64,6 +68,8 @@ pub struct QuotaRules {
     pub message: QuotaRule,
     /// On reading topics, messages and streams.
     pub read: QuotaRule,
+    /// On the calls of consumers.
+    pub consume: QuotaRule,
     /// On each other route.
     pub default: QuotaRule,
     /// Clients without limits.
@@ -93,12 +99,14 @@ impl QuotaSection {
         };
         let message = rule("rate_limit_message", self.rate_limit_message);
         let read = rule("rate_limit_read", self.rate_limit_read);
+        let consume = rule("rate_limit_consume", self.rate_limit_consume);
         let default = rule("rate_limit_default", self.rate_limit_default);
-        match (message, read, default) {
-            (Some(message), Some(read), Some(default)) if problems.is_empty() => {
+        match (message, read, consume, default) {
+            (Some(message), Some(read), Some(consume), Some(default)) if problems.is_empty() => {
                 Ok(self.rate_limit_enabled.then_some(QuotaRules {
                     message,
                     read,
+                    consume,
                     default,
                     exempt: self.rate_limit_exempt,
                     replicas,

@@ -39,6 +39,7 @@ pub(super) fn rate_limiter(
     let settings = RateLimiterSettings {
         message: section.message.clone(),
         read: section.read.clone(),
+        consume: section.consume.clone(),
         default: section.default.clone(),
         exempt: section.exempt.clone(),
         shared: redis.is_some(),

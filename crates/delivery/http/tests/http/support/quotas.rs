@@ -38,6 +38,7 @@ impl Quotas {
         let settings = RateLimiterSettings {
             message: rule(self.message),
             read: rule(self.read),
+            consume: rule("6000 per minute"),
             default: rule(self.default),
             exempt: exempt.collect(),
             shared: self.counts_alone,

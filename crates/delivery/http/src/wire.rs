@@ -1,8 +1,11 @@
 //! The wire types: JSON bodies, problem documents, query parameters, header fields and times. None of
 //! them leaves this crate.
 
+pub(crate) mod consumer;
+pub(crate) mod fields;
 pub(crate) mod links;
 pub(crate) mod message;
+pub(crate) mod precondition;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod rate_limit_fields;

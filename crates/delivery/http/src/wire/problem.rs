@@ -8,7 +8,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use posthorn_application::{AppendError, BackendError, StoreError};
+use posthorn_application::{AppendError, BackendError, ConsumerError, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -299,6 +299,18 @@ impl From<BackendError> for ApiError {
         } else {
             tracing::error!(%error, "the revocation list failed");
             Self::new(Code::Internal)
+        }
+    }
+}
+
+impl From<ConsumerError> for ApiError {
+    fn from(error: ConsumerError) -> Self {
+        match error {
+            ConsumerError::NotFound => Self::new(Code::NotFound),
+            ConsumerError::PreconditionFailed => Self::new(Code::PreconditionFailed),
+            ConsumerError::LimitReached => Self::new(Code::LimitReached),
+            ConsumerError::PositionAhead => Self::field("start", FieldCode::PositionAhead),
+            ConsumerError::Store(error) => error.into(),
         }
     }
 }

@@ -82,5 +82,35 @@ pub(crate) enum AccessFailures {
     Forbidden(Problem),
 }
 
+/// Errors of the calls on a consumer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum ConsumerFailures {
+    /// A field is invalid, or the body is not JSON.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// The consumer does not exist.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The media type of the body is not JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(Problem),
+}
+
+/// Errors of creating, changing and deleting a consumer.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum ConsumerChangeFailures {
+    /// The topic has 64 consumers and webhooks.
+    #[response(status = 409, content_type = "application/problem+json")]
+    LimitReached(Problem),
+    /// `If-Match` or `If-None-Match` is not met.
+    #[response(status = 412, content_type = "application/problem+json")]
+    PreconditionFailed(Problem),
+}
+
 /// Errors of opening a stream.
 pub(crate) type StreamFailures = ReadFailures;

@@ -16,6 +16,13 @@ pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
+/// The moment that a text of RFC 3339 names, to the millisecond; `None` without a zone.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let moment: jiff::Timestamp = text.parse().ok()?;
+    let millis = u64::try_from(moment.as_millisecond()).ok()?;
+    (millis <= Timestamp::MAX.as_millis()).then(|| Timestamp::from_millis(millis))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,10 +16,12 @@ pub(crate) enum Code {
     PayloadTooLarge,
     NotFound,
     MethodNotAllowed,
+    PreconditionFailed,
     Unauthorized,
     Forbidden,
     RateLimited,
     IdempotencyKeyReused,
+    LimitReached,
     Overloaded,
     StoreUnavailable,
     RequestTimeout,
@@ -37,17 +39,19 @@ struct Meaning {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::MalformedJson,
         Self::UnsupportedMediaType,
         Self::ValidationFailed,
         Self::PayloadTooLarge,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::PreconditionFailed,
         Self::Unauthorized,
         Self::Forbidden,
         Self::RateLimited,
         Self::IdempotencyKeyReused,
+        Self::LimitReached,
         Self::Overloaded,
         Self::StoreUnavailable,
         Self::RequestTimeout,
@@ -203,6 +207,24 @@ impl Code {
                 (
                     "Повторите запрос позже: заголовок Retry-After указывает, через сколько секунд.",
                     "Try again after the number of seconds in the Retry-After header.",
+                ),
+            ),
+            Self::PreconditionFailed => meaning(
+                "precondition-failed",
+                StatusCode::PRECONDITION_FAILED,
+                ("Условие не выполнено", "Precondition failed"),
+                (
+                    "Состояние ресурса не соответствует If-Match или If-None-Match.",
+                    "The state of the resource does not meet If-Match or If-None-Match.",
+                ),
+            ),
+            Self::LimitReached => meaning(
+                "limit-reached",
+                StatusCode::CONFLICT,
+                ("Достигнут предел", "Limit reached"),
+                (
+                    "У темы уже 64 потребителя и вебхука — это предел.",
+                    "The topic already has 64 consumers and webhooks, which is the limit.",
                 ),
             ),
             Self::IdempotencyKeyReused => meaning(

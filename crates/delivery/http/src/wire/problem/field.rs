@@ -50,6 +50,20 @@ pub(crate) enum FieldCode {
     Choice(&'static str),
     /// The parameter excludes another one.
     Excludes(&'static str),
+    /// The field is not a number.
+    NotANumber,
+    /// The field is not a list.
+    NotAList,
+    /// The number of seconds is out of range or has more than three decimals.
+    Seconds { min: u32, max: u32 },
+    /// The list is empty or too long.
+    Entries { max: usize },
+    /// The text is not a position of a consumer.
+    Position,
+    /// The position lies in the future.
+    PositionAhead,
+    /// The text holds a control character, of which none is allowed.
+    AnyControlCharacter,
     /// The request is not HTTP/1.1.
     NotHttp,
 }
@@ -85,6 +99,13 @@ impl FieldCode {
             Self::Range { .. } => "range",
             Self::Choice(_) => "choice",
             Self::Excludes(_) => "excludes",
+            Self::NotANumber => "not-a-number",
+            Self::NotAList => "not-a-list",
+            Self::Seconds { .. } => "seconds",
+            Self::Entries { .. } => "entries",
+            Self::Position => "position",
+            Self::PositionAhead => "position-ahead",
+            Self::AnyControlCharacter => "control-character",
             Self::NotHttp => "not-http",
         }
     }
@@ -129,6 +150,17 @@ impl FieldCode {
             Self::Range { min, max } => format!("Число должно быть от {min} до {max}."),
             Self::Choice(choices) => format!("Допустимые значения: {choices}."),
             Self::Excludes(other) => format!("Нельзя использовать вместе с параметром {other}."),
+            Self::NotANumber => "Нужно число.".to_owned(),
+            Self::NotAList => "Нужен список.".to_owned(),
+            Self::Seconds { min, max } => {
+                format!("Число секунд должно быть от {min} до {max}, не больше трёх знаков после запятой.")
+            }
+            Self::Entries { max } => format!("В списке должно быть от 1 до {max} элементов."),
+            Self::Position => {
+                "Нужно oldest, newest, идентификатор сообщения или время по RFC 3339.".to_owned()
+            }
+            Self::PositionAhead => "Позиция находится в будущем.".to_owned(),
+            Self::AnyControlCharacter => "Управляющие символы не допускаются.".to_owned(),
             Self::NotHttp => "Запрос не соответствует HTTP/1.1.".to_owned(),
         }
     }
@@ -165,6 +197,17 @@ impl FieldCode {
             Self::Range { min, max } => format!("The number must be between {min} and {max}."),
             Self::Choice(choices) => format!("Must be one of: {choices}."),
             Self::Excludes(other) => format!("Cannot be combined with the parameter {other}."),
+            Self::NotANumber => "Not a valid number.".to_owned(),
+            Self::NotAList => "Not a valid list.".to_owned(),
+            Self::Seconds { min, max } => {
+                format!("The seconds must be between {min} and {max}, with at most three decimals.")
+            }
+            Self::Entries { max } => format!("The list must have 1 to {max} entries."),
+            Self::Position => {
+                "Must be oldest, newest, a message id, or a time as of RFC 3339.".to_owned()
+            }
+            Self::PositionAhead => "The position is in the future.".to_owned(),
+            Self::AnyControlCharacter => "Control characters are not allowed.".to_owned(),
             Self::NotHttp => "The request is not valid HTTP/1.1.".to_owned(),
         }
     }

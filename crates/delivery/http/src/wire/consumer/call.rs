@@ -1,0 +1,276 @@
+//! The bodies of the calls on a consumer, each parsed into domain values in one pass.
+
+use posthorn_application::{PullMessages, Redrive};
+use posthorn_domain::{
+    Attempt, BackoffSchedule, BackoffScheduleError, ConsumerOptions, ConsumerPosition,
+    ConsumerSettings, FailureReason, FailureReasonError, InFlightLimit, LeaseBatch, LeaseDuration,
+    MessageId, PullLimit, PullWait, RedeliveryDelay, SecondsError,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::wire::fields::{Fields, list, number, text, whole};
+use crate::wire::problem::{ApiError, FieldCode};
+use crate::wire::time::parse_rfc3339;
+
+/// A consumer to create, or to change; what is absent gets its default.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct ConsumerBody {
+    /// Where a new consumer starts: `oldest` (the default), `newest`, a message id (exclusive) or a
+    /// time of RFC 3339 (inclusive). It counts at creation only.
+    start: Option<String>,
+    /// How long a lease holds, in seconds with at most three decimals.
+    #[schema(minimum = 1, maximum = 43200, default = 30)]
+    lease_seconds: Option<f64>,
+    /// The number of attempts after which a message is dead.
+    #[schema(minimum = 1, maximum = 1000, default = 5)]
+    max_attempts: Option<u32>,
+    /// The waits before the next attempts, in seconds; the last one repeats.
+    #[schema(min_items = 1, max_items = 20, default = json!([0, 5, 30, 300]))]
+    backoff_seconds: Option<Vec<f64>>,
+    /// The most leases at once.
+    #[schema(minimum = 1, maximum = 10000, default = 1000)]
+    max_in_flight: Option<u32>,
+}
+
+/// What a worker asks for; a pull without a body takes the defaults.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct PullBody {
+    /// The most messages.
+    #[schema(minimum = 1, maximum = 200, default = 10)]
+    max: Option<u32>,
+    /// How long to wait for the first message, in seconds.
+    #[schema(minimum = 0, maximum = 20, default = 0)]
+    wait_seconds: Option<f64>,
+    /// How long the leases hold, in seconds; as the consumer's settings say when absent.
+    #[schema(minimum = 1, maximum = 43200)]
+    lease_seconds: Option<f64>,
+}
+
+/// Leases to acknowledge.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct LeasesBody {
+    /// The tokens.
+    #[schema(min_items = 1, max_items = 200)]
+    leases: Vec<String>,
+}
+
+/// Leases to reject.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct NackBody {
+    /// The tokens.
+    #[schema(min_items = 1, max_items = 200)]
+    leases: Vec<String>,
+    /// How long the messages wait, in seconds; as the consumer's backoff says when absent.
+    #[schema(minimum = 0, maximum = 86400)]
+    delay_seconds: Option<f64>,
+    /// Why the attempt failed; no control characters.
+    #[schema(max_length = 256)]
+    reason: Option<String>,
+}
+
+/// Leases to extend.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct ExtendBody {
+    /// The tokens.
+    #[schema(min_items = 1, max_items = 200)]
+    leases: Vec<String>,
+    /// How long the leases hold from now, in seconds; as the consumer's settings say when absent.
+    #[schema(minimum = 1, maximum = 43200)]
+    lease_seconds: Option<f64>,
+}
+
+/// Where a consumer goes on.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct SeekBody {
+    /// `oldest`, `newest`, a message id (exclusive) or a time of RFC 3339 (inclusive).
+    to: String,
+}
+
+/// Dead letters to hand out again.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct RedriveBody {
+    /// Their ids; those with the smallest ids, at most 200, when absent.
+    #[schema(min_items = 1, max_items = 200)]
+    ids: Option<Vec<String>>,
+}
+
+impl ConsumerBody {
+    /// The settings and the position of a new consumer.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<(ConsumerSettings, ConsumerPosition), ApiError> {
+        let known = [
+            "start",
+            "lease_seconds",
+            "max_attempts",
+            "backoff_seconds",
+            "max_in_flight",
+        ];
+        let mut fields = Fields::parse(bytes, &known)?;
+        let start = fields.take("start", position).unwrap_or_default();
+        let lease = fields.take("lease_seconds", lease).unwrap_or_default();
+        let most = usize::from(Attempt::MAX.get());
+        let max_attempts = fields.take("max_attempts", whole(1, most));
+        let backoff = fields.take("backoff_seconds", backoff).unwrap_or_default();
+        let most = usize::from(InFlightLimit::MAX.get());
+        let max_in_flight = fields.take("max_in_flight", whole(1, most));
+        fields.finish()?;
+        // The values are within their limits: the rest is what the domain takes for absent ones.
+        let options = ConsumerOptions {
+            max_attempts,
+            max_in_flight,
+            ..ConsumerOptions::default()
+        };
+        let settings = ConsumerSettings::parse(&options).unwrap_or_default();
+        let settings = ConsumerSettings {
+            lease,
+            backoff,
+            ..settings
+        };
+        Ok((settings, start))
+    }
+}
+
+impl PullBody {
+    /// What to pull.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<PullMessages, ApiError> {
+        let mut fields = Fields::parse(bytes, &["max", "wait_seconds", "lease_seconds"])?;
+        let most = PullLimit::MAX.get();
+        let limit = fields.take("max", |value| {
+            let limit = whole(1, most)(value)?;
+            PullLimit::parse(limit).map_err(|_| FieldCode::Range { min: 1, max: most })
+        });
+        let wait = fields.take("wait_seconds", |value| {
+            PullWait::parse(number(value)?).map_err(seconds)
+        });
+        let lease = fields.take("lease_seconds", lease);
+        fields.finish()?;
+        Ok(PullMessages {
+            limit: limit.unwrap_or_default(),
+            wait: wait.unwrap_or_default(),
+            lease,
+        })
+    }
+}
+
+impl LeasesBody {
+    /// The leases to acknowledge.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<LeaseBatch, ApiError> {
+        let mut fields = Fields::parse(bytes, &["leases"])?;
+        let batch = fields.require("leases", leases);
+        complete(fields, batch)
+    }
+}
+
+impl NackBody {
+    /// The leases to reject, the delay and the reason.
+    pub(crate) fn parse(
+        bytes: &[u8],
+    ) -> Result<(LeaseBatch, Option<RedeliveryDelay>, Option<FailureReason>), ApiError> {
+        let mut fields = Fields::parse(bytes, &["leases", "delay_seconds", "reason"])?;
+        let batch = fields.require("leases", leases);
+        let delay = fields.take("delay_seconds", |value| {
+            RedeliveryDelay::parse(number(value)?).map_err(seconds)
+        });
+        let reason = fields.take("reason", |value| {
+            FailureReason::parse(&text(value)?).map_err(|error| match error {
+                FailureReasonError::Length => FieldCode::Length {
+                    min: 0,
+                    max: FailureReason::MAX_LENGTH,
+                },
+                FailureReasonError::ControlCharacter(_) => FieldCode::AnyControlCharacter,
+            })
+        });
+        Ok((complete(fields, batch)?, delay, reason))
+    }
+}
+
+impl ExtendBody {
+    /// The leases to extend, and for how long.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<(LeaseBatch, Option<LeaseDuration>), ApiError> {
+        let mut fields = Fields::parse(bytes, &["leases", "lease_seconds"])?;
+        let batch = fields.require("leases", leases);
+        let lease = fields.take("lease_seconds", lease);
+        Ok((complete(fields, batch)?, lease))
+    }
+}
+
+impl SeekBody {
+    /// The position.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<ConsumerPosition, ApiError> {
+        let mut fields = Fields::parse(bytes, &["to"])?;
+        let to = fields.require("to", position);
+        complete(fields, to)
+    }
+}
+
+impl RedriveBody {
+    /// The dead letters.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Redrive, ApiError> {
+        let mut fields = Fields::parse(bytes, &["ids"])?;
+        let id = |value| {
+            text(value)?
+                .parse::<MessageId>()
+                .map_err(|_| FieldCode::MessageId)
+        };
+        let max = Redrive::MAX;
+        let ids = fields.take("ids", |value| {
+            let ids = list(max, id)(value)?;
+            Redrive::ids(ids).map_err(|_| FieldCode::Entries { max })
+        });
+        fields.finish()?;
+        Ok(ids.unwrap_or(Redrive::All))
+    }
+}
+
+/// The value of a required member, or the problems of all.
+fn complete<T>(fields: Fields, value: Option<T>) -> Result<T, ApiError> {
+    fields.finish()?;
+    // A required member without a value is a problem, so there is one here.
+    value.ok_or_else(|| ApiError::field("_schema", FieldCode::Required))
+}
+
+fn leases(value: Value) -> Result<LeaseBatch, FieldCode> {
+    let max = LeaseBatch::MAX_LENGTH;
+    let texts = list(max, text)(value)?;
+    LeaseBatch::parse(texts).map_err(|_| FieldCode::Entries { max })
+}
+
+fn lease(value: Value) -> Result<LeaseDuration, FieldCode> {
+    LeaseDuration::parse(number(value)?).map_err(seconds)
+}
+
+fn backoff(value: Value) -> Result<BackoffSchedule, FieldCode> {
+    let max = BackoffSchedule::MAX_LENGTH;
+    BackoffSchedule::parse(&list(max, number)(value)?).map_err(|error| match error {
+        BackoffScheduleError::Length => FieldCode::Entries { max },
+        BackoffScheduleError::Number { error, .. } => seconds(error),
+    })
+}
+
+fn position(value: Value) -> Result<ConsumerPosition, FieldCode> {
+    let text = text(value)?;
+    match text.as_str() {
+        "oldest" => Ok(ConsumerPosition::Oldest),
+        "newest" => Ok(ConsumerPosition::Newest),
+        text => {
+            let id = || text.parse().ok().map(ConsumerPosition::After);
+            let time = parse_rfc3339(text).map(ConsumerPosition::From);
+            id().or(time).ok_or(FieldCode::Position)
+        }
+    }
+}
+
+fn seconds(error: SecondsError) -> FieldCode {
+    FieldCode::Seconds {
+        min: error.min,
+        max: error.max,
+    }
+}

@@ -1,0 +1,250 @@
+//! The members of a JSON object: each is taken once by its type, and the problems of all of them are
+//! collected.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
+
+/// The field that stands for the body as a whole, as the original named it.
+const WHOLE: &str = "_schema";
+
+/// The members of a body and their problems.
+pub(crate) struct Fields {
+    members: Vec<(String, Value)>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Fields {
+    /// Parses `bytes`; an empty body has no members. Unknown and repeated members are problems.
+    ///
+    /// # Errors
+    /// `malformed-json`, or `validation-failed` if the body is no object.
+    pub(crate) fn parse(bytes: &[u8], known: &[&str]) -> Result<Self, ApiError> {
+        let members = if bytes.is_empty() {
+            Vec::new()
+        } else {
+            match serde_json::from_slice(bytes) {
+                Ok(Body::Object(members)) => members,
+                Ok(Body::Other) => return Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
+                Err(_) => return Err(ApiError::new(Code::MalformedJson)),
+            }
+        };
+        let mut seen = BTreeSet::new();
+        let problems = members.iter().filter_map(|(name, _)| {
+            let code = if !known.contains(&name.as_str()) {
+                FieldCode::Unknown
+            } else if !seen.insert(name.clone()) {
+                FieldCode::Duplicate
+            } else {
+                return None;
+            };
+            Some(FieldProblem::new(name, code))
+        });
+        let problems = problems.take(MAX_FIELDS).collect();
+        Ok(Self { members, problems })
+    }
+
+    /// Takes a member and parses it; `None` if it is absent or a problem.
+    pub(crate) fn take<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(Value) -> Result<T, FieldCode>,
+    ) -> Option<T> {
+        let place = self.members.iter().position(|(member, _)| member == name)?;
+        let (_, value) = self.members.swap_remove(place);
+        let parsed = match value {
+            Value::Null => Err(FieldCode::Null),
+            value => parse(value),
+        };
+        parsed.map_err(|code| self.push(name, code)).ok()
+    }
+
+    /// As [`Fields::take`], for a member that has to be there.
+    pub(crate) fn require<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(Value) -> Result<T, FieldCode>,
+    ) -> Option<T> {
+        if !self.members.iter().any(|(member, _)| member == name) {
+            self.push(name, FieldCode::Required);
+        }
+        self.take(name, parse)
+    }
+
+    /// Adds a problem.
+    pub(crate) fn push(&mut self, name: &str, code: FieldCode) {
+        self.problems.push(FieldProblem::new(name, code));
+    }
+
+    /// Ends the parsing.
+    ///
+    /// # Errors
+    /// `validation-failed` with every problem.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::validation(self.problems))
+        }
+    }
+}
+
+/// A number.
+pub(crate) fn number(value: Value) -> Result<f64, FieldCode> {
+    value.as_f64().ok_or(FieldCode::NotANumber)
+}
+
+/// A whole number that is not negative, within `min` and `max`.
+pub(crate) fn whole(min: usize, max: usize) -> impl Fn(Value) -> Result<u64, FieldCode> {
+    move |value| {
+        let number = number(value.clone())?;
+        // `5.0` is the same JSON number as `5`.
+        let whole = value.as_u64().or_else(|| format!("{number}").parse().ok());
+        let is_within =
+            |number: &u64| usize::try_from(*number).is_ok_and(|n| (min..=max).contains(&n));
+        whole.filter(is_within).ok_or(FieldCode::Range { min, max })
+    }
+}
+
+/// A text.
+pub(crate) fn text(value: Value) -> Result<String, FieldCode> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(FieldCode::NotAString),
+    }
+}
+
+/// A list of 1 to `max` values.
+pub(crate) fn list<T>(
+    max: usize,
+    parse: impl Fn(Value) -> Result<T, FieldCode>,
+) -> impl FnOnce(Value) -> Result<Vec<T>, FieldCode> {
+    move |value| match value {
+        Value::Array(items) if (1..=max).contains(&items.len()) => {
+            items.into_iter().map(parse).collect()
+        }
+        Value::Array(_) => Err(FieldCode::Entries { max }),
+        _ => Err(FieldCode::NotAList),
+    }
+}
+
+/// A JSON text: an object with its members in their order, repeated names included.
+enum Body {
+    Object(Vec<(String, Value)>),
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BodyVisitor)
+    }
+}
+
+struct BodyVisitor;
+
+macro_rules! other {
+    ($($method:ident: $type:ty),+) => {
+        $(fn $method<E>(self, _: $type) -> Result<Body, E> {
+            Ok(Body::Other)
+        })+
+    };
+}
+
+impl<'de> Visitor<'de> for BodyVisitor {
+    type Value = Body;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Body::Object(members))
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Body, A::Error> {
+        while seq.next_element::<serde::de::IgnoredAny>()?.is_some() {}
+        Ok(Body::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Body, E> {
+        Ok(Body::Other)
+    }
+
+    other! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, expected: &[(&str, &str)]) {
+        let mut fields = Fields::parse(body.as_bytes(), &["max", "name", "items"]).unwrap();
+        fields.take("max", whole(1, 200));
+        fields.require("name", text);
+        fields.take("items", list(2, number));
+        let problems = fields
+            .finish()
+            .err()
+            .map_or_else(Vec::new, |error| error.fields);
+        let found: Vec<_> = problems
+            .iter()
+            .map(|p| (p.field.as_str(), p.code.as_str()))
+            .collect();
+        assert_eq!(found, expected, "{body}");
+    }
+
+    #[test]
+    fn every_mistake_is_reported() {
+        check(r#"{"max": 200, "name": "a", "items": [1.5]}"#, &[]);
+        check(r#"{"max": 2.0, "name": "a"}"#, &[]);
+        check("", &[("name", "required")]);
+        check(
+            r#"{"max": 0, "name": 1, "items": [], "x": {}}"#,
+            &[
+                ("x", "unknown-field"),
+                ("max", "range"),
+                ("name", "not-a-string"),
+                ("items", "entries"),
+            ],
+        );
+        check(
+            r#"{"max": 1.5, "name": null, "items": [1, 2, 3], "max": 2}"#,
+            &[
+                ("max", "duplicate-field"),
+                ("max", "range"),
+                ("name", "null"),
+                ("items", "entries"),
+            ],
+        );
+        check(
+            r#"{"max": "1", "name": "a", "items": ["1"]}"#,
+            &[("max", "not-a-number"), ("items", "not-a-number")],
+        );
+        check(
+            r#"{"max": -1, "name": "a", "items": 1}"#,
+            &[("max", "range"), ("items", "not-a-list")],
+        );
+    }
+
+    #[test]
+    fn only_an_object_has_members() {
+        for body in ["[]", "1", "\"a\"", "null", "true"] {
+            let error = Fields::parse(body.as_bytes(), &[]).err().unwrap();
+            assert_eq!(error.code, Code::ValidationFailed, "{body}");
+        }
+        for body in ["{", "{} {}", "\u{feff}{}", "nope"] {
+            let error = Fields::parse(body.as_bytes(), &[]).err().unwrap();
+            assert_eq!(error.code, Code::MalformedJson, "{body}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The API: one module per resource, with its handlers and responses.
 
+pub(crate) mod consumers;
 pub(crate) mod health;
 pub(crate) mod info;
 pub(crate) mod limits;

@@ -1,8 +1,11 @@
 //! The route table as data: template, methods, action, quota scope and kind. `Allow`, access,
 //! quotas, the endpoint label of the metrics and the check of the OpenAPI document come from it.
 
+use std::time::Duration;
+
 use actix_web::http::Method;
 use posthorn_application::{Action, QuotaClass, QuotaScope};
+use posthorn_domain::PullWait;
 
 /// One path with its methods.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(crate) enum Kind {
 const MESSAGES: Option<QuotaScope> = shared(QuotaClass::Message);
 /// Quotas: reading topics, messages and streams, all routes together.
 const READING: Option<QuotaScope> = shared(QuotaClass::Read);
+/// Quotas: the calls of consumers, all routes together.
+const CONSUMING: Option<QuotaScope> = shared(QuotaClass::Consume);
 /// Quotas: none.
 const EXEMPT: Option<QuotaScope> = None;
 
@@ -78,6 +83,22 @@ routes! {
     TOPIC_MESSAGE = Kind::Api, "/api/v1/topics/{topic}/messages/{id}"
         ["GET" Read READING, "DELETE" Delete own("delete-message")];
     TOPIC_STREAM = Kind::Api, "/api/v1/topics/{topic}/stream" ["GET" Read READING];
+    CONSUMERS = Kind::Api, "/api/v1/topics/{topic}/consumers" ["GET" Consume CONSUMING];
+    CONSUMER = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}"
+        ["GET" Consume CONSUMING, "PUT" ManageConsumers CONSUMING, "DELETE" ManageConsumers CONSUMING];
+    PULL = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/pull" ["POST" Consume CONSUMING];
+    ACK = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/ack" ["POST" Consume CONSUMING];
+    NACK = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/nack" ["POST" Consume CONSUMING];
+    EXTEND = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/extend"
+        ["POST" Consume CONSUMING];
+    SEEK = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/seek"
+        ["POST" ManageConsumers CONSUMING];
+    DEAD_LETTERS = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/dead"
+        ["GET" ManageConsumers CONSUMING];
+    REDRIVE = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/dead/redrive"
+        ["POST" ManageConsumers CONSUMING];
+    DEAD_LETTER = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/dead/{id}"
+        ["DELETE" ManageConsumers CONSUMING];
     TOKEN = Kind::Api, "/api/v1/tokens/{jti}" ["DELETE" Revoke own("revoke-token")];
     INFO = Kind::Api, "/api/v1/info" ["GET" Open own("info")];
     PING = Kind::Api, "/api/v1/ping" ["GET" Open own("ping")];
@@ -125,6 +146,15 @@ impl Route {
     /// The scope in which a request with `method` counts; `None` if it is exempt or has no handler.
     pub(crate) fn quota_scope(&self, method: &Method) -> Option<QuotaScope> {
         self.endpoint(method.as_str())?.quota
+    }
+
+    /// How long a handler of the route may wait for something to happen, beside its own work.
+    pub(crate) fn max_wait(&self) -> Duration {
+        if *self == PULL {
+            Duration::from_secs(PullWait::MAX_SECONDS.into())
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// True if the route is served however busy the server is.
@@ -216,6 +246,21 @@ mod tests {
             (
                 "default-delete-message",
                 "DELETE /api/v1/topics/{topic}/messages/{id}",
+            ),
+            (
+                "consume",
+                "GET /api/v1/topics/{topic}/consumers, \
+                GET /api/v1/topics/{topic}/consumers/{consumer}, \
+                PUT /api/v1/topics/{topic}/consumers/{consumer}, \
+                DELETE /api/v1/topics/{topic}/consumers/{consumer}, \
+                POST /api/v1/topics/{topic}/consumers/{consumer}/pull, \
+                POST /api/v1/topics/{topic}/consumers/{consumer}/ack, \
+                POST /api/v1/topics/{topic}/consumers/{consumer}/nack, \
+                POST /api/v1/topics/{topic}/consumers/{consumer}/extend, \
+                POST /api/v1/topics/{topic}/consumers/{consumer}/seek, \
+                GET /api/v1/topics/{topic}/consumers/{consumer}/dead, \
+                POST /api/v1/topics/{topic}/consumers/{consumer}/dead/redrive, \
+                DELETE /api/v1/topics/{topic}/consumers/{consumer}/dead/{id}",
             ),
             ("default-revoke-token", "DELETE /api/v1/tokens/{jti}"),
             ("default-info", "GET /api/v1/info, GET /api/info"),

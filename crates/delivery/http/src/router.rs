@@ -10,15 +10,17 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
+use crate::api::consumers::{dead_letters, leases};
 use crate::api::messages::{accept, read};
 use crate::api::openapi::OpenApiText;
-use crate::api::{health, info, limits, metrics, openapi, stream, tokens, topics};
+use crate::api::{consumers, health, info, limits, metrics, openapi, stream, tokens, topics};
 use crate::middleware::load_shed;
 use crate::pages::{assets, docs, inbox, problems};
 use crate::route::{
-    ASSET, DOCS, HEALTH, INDEX, INFO, LEGACY_HEALTH, LEGACY_INFO, LEGACY_MESSAGE, LEGACY_PING,
-    LIMITS, LIVE, MESSAGE, METRICS, OLD_DOCS, OLD_OPENAPI, OPENAPI, PING, PROBLEM, READY, Route,
-    STARTUP, TOKEN, TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS,
+    ACK, ASSET, CONSUMER, CONSUMERS, DEAD_LETTER, DEAD_LETTERS, DOCS, EXTEND, HEALTH, INDEX, INFO,
+    LEGACY_HEALTH, LEGACY_INFO, LEGACY_MESSAGE, LEGACY_PING, LIMITS, LIVE, MESSAGE, METRICS, NACK,
+    OLD_DOCS, OLD_OPENAPI, OPENAPI, PING, PROBLEM, PULL, READY, REDRIVE, Route, SEEK, STARTUP,
+    TOKEN, TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS,
 };
 use crate::wire::problem::{ApiError, Code};
 
@@ -42,6 +44,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
             .route(web::delete().to(read::delete_message))
     });
     register(config, &TOPIC_STREAM, |r| r.route(get().to(stream::stream)));
+    consumers(config);
     register(config, &TOKEN, |r| {
         r.route(web::delete().to(tokens::revoke_token))
     });
@@ -79,6 +82,33 @@ pub(crate) fn configure_metrics(config: &mut ServiceConfig) {
     probes(config);
     metrics(config);
     config.default_service(web::to(not_found));
+}
+
+fn consumers(config: &mut ServiceConfig) {
+    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
+    let post = web::post;
+    register(config, &CONSUMERS, |r| {
+        r.route(get().to(consumers::list_consumers))
+    });
+    register(config, &CONSUMER, |r| {
+        r.route(get().to(consumers::get_consumer))
+            .route(web::put().to(consumers::put_consumer))
+            .route(web::delete().to(consumers::delete_consumer))
+    });
+    register(config, &PULL, |r| r.route(post().to(leases::pull)));
+    register(config, &ACK, |r| r.route(post().to(leases::ack)));
+    register(config, &NACK, |r| r.route(post().to(leases::nack)));
+    register(config, &EXTEND, |r| r.route(post().to(leases::extend)));
+    register(config, &SEEK, |r| r.route(post().to(consumers::seek)));
+    register(config, &DEAD_LETTERS, |r| {
+        r.route(get().to(dead_letters::list_dead_letters))
+    });
+    register(config, &REDRIVE, |r| {
+        r.route(post().to(dead_letters::redrive))
+    });
+    register(config, &DEAD_LETTER, |r| {
+        r.route(web::delete().to(dead_letters::delete_dead_letter))
+    });
 }
 
 fn probes(config: &mut ServiceConfig) {

@@ -6,7 +6,8 @@ pub(crate) mod metrics;
 use std::sync::Arc;
 
 use posthorn_application::{
-    AccessControl, Clock, HealthService, InfoService, Lifecycle, MessageService, RateLimiter,
+    AccessControl, Clock, ConsumerService, HealthService, InfoService, Lifecycle, MessageService,
+    RateLimiter,
 };
 use posthorn_domain::Timestamp;
 use tokio::sync::watch;
@@ -22,6 +23,8 @@ pub struct Services {
     pub access: Arc<AccessControl>,
     /// Accepts, reads and deletes messages.
     pub messages: Arc<MessageService>,
+    /// Consumers: leases, acknowledgements, dead letters.
+    pub consumers: Arc<ConsumerService>,
     /// Service information.
     pub info: Arc<InfoService>,
     /// Counts requests against the quotas of clients; `None` without quotas.

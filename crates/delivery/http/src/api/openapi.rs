@@ -51,6 +51,7 @@ impl Modify for Security {
             for (method, operation) in [
                 (Method::GET, &mut item.get),
                 (Method::POST, &mut item.post),
+                (Method::PUT, &mut item.put),
                 (Method::DELETE, &mut item.delete),
             ] {
                 if let Some(operation) = operation {
@@ -66,7 +67,11 @@ fn requirements(action: Action) -> Vec<SecurityRequirement> {
     let scopes: Vec<_> = action.scope().into_iter().map(Scope::as_str).collect();
     let needed = SecurityRequirement::new(BEARER, scopes);
     match action {
-        Action::Read | Action::Delete | Action::Revoke => vec![needed],
+        Action::Read
+        | Action::Delete
+        | Action::Consume
+        | Action::ManageConsumers
+        | Action::Revoke => vec![needed],
         Action::Write | Action::Open | Action::Unchecked => {
             vec![SecurityRequirement::default(), needed]
         }
@@ -79,7 +84,12 @@ pub(crate) struct CommonHeaders;
 impl Modify for CommonHeaders {
     fn modify(&self, description: &mut Description) {
         for item in description.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            let operations = [
+                &mut item.get,
+                &mut item.post,
+                &mut item.put,
+                &mut item.delete,
+            ];
             for operation in operations.into_iter().flatten() {
                 describe_headers(operation);
             }

@@ -12,6 +12,10 @@ use crate::request::grant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuditAction {
     DeleteMessage,
+    DeleteConsumer,
+    SeekConsumer,
+    RedriveDeadLetters,
+    DeleteDeadLetter,
     RevokeToken,
 }
 
@@ -21,6 +25,8 @@ pub(crate) enum AuditOutcome {
     Done,
     /// The object does not exist.
     Absent,
+    /// A rule or a precondition refuses the action: nothing was done.
+    Refused,
     /// The action failed, or the client disconnected: it may have been done or not.
     Unknown,
 }
@@ -71,6 +77,10 @@ impl AuditAction {
     const fn as_str(self) -> &'static str {
         match self {
             Self::DeleteMessage => "delete-message",
+            Self::DeleteConsumer => "delete-consumer",
+            Self::SeekConsumer => "seek-consumer",
+            Self::RedriveDeadLetters => "redrive-dead-letters",
+            Self::DeleteDeadLetter => "delete-dead-letter",
             Self::RevokeToken => "revoke-token",
         }
     }
@@ -81,6 +91,7 @@ impl AuditOutcome {
         match self {
             Self::Done => "done",
             Self::Absent => "absent",
+            Self::Refused => "refused",
             Self::Unknown => "unknown",
         }
     }

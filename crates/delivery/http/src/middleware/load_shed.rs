@@ -63,7 +63,7 @@ async fn handle(
         metrics.request_shed(Shed::RequestTimeout);
         fail(ApiError::new(Code::RequestTimeout))
     };
-    let deadline = Deadline::new(&head, state.settings.request_timeout);
+    let deadline = Deadline::new(&head, state.settings.request_timeout + route.max_wait());
     // Authorization first: the verified token decides for which client the request counts.
     let authorizing = AssertUnwindSafe(authorization::authorize(route, state, &head));
     let authorized = match deadline.run(authorizing.catch_unwind()).await {

@@ -69,6 +69,22 @@ pub(crate) async fn read(
     Ok(body.freeze())
 }
 
+/// As [`read`], for a JSON body that may be absent.
+///
+/// # Errors
+/// As [`read`]; `unsupported-media-type` for a body of another media type.
+pub(crate) async fn read_json(
+    request: &HttpRequest,
+    payload: Payload,
+    max: usize,
+) -> Result<Bytes, ApiError> {
+    let is_absent = length(request.headers()) == Some(0);
+    if !is_absent && !is_json(request.headers()) {
+        return Err(ApiError::new(Code::UnsupportedMediaType));
+    }
+    read(request, payload, max).await
+}
+
 /// The next chunk of a body with `count` bytes so far.
 async fn next_chunk(
     payload: &mut Payload,

@@ -1,7 +1,7 @@
 //! The path of a request and the values in it.
 
 use actix_web::HttpRequest;
-use posthorn_domain::{MessageId, Topic};
+use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, MessageId, Topic};
 
 use crate::request::context;
 use crate::wire::problem::{ApiError, Code};
@@ -24,6 +24,19 @@ pub(crate) fn topic(request: &HttpRequest) -> Option<Topic> {
 /// `not-found`: no topic can have this name.
 pub(crate) fn existing_topic(request: &HttpRequest) -> Result<Topic, ApiError> {
     topic(request).ok_or_else(|| ApiError::new(Code::NotFound))
+}
+
+/// The consumer of the path.
+///
+/// # Errors
+/// `not-found`: no consumer can have this name.
+pub(crate) fn consumer(request: &HttpRequest) -> Result<ConsumerKey, ApiError> {
+    let name = request.match_info().query("consumer");
+    Ok(ConsumerKey {
+        topic: existing_topic(request)?,
+        kind: ConsumerKind::Consumer,
+        name: ConsumerName::parse(name).map_err(|_| ApiError::new(Code::NotFound))?,
+    })
 }
 
 /// The message id of the path.

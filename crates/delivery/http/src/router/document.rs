@@ -2,9 +2,10 @@
 
 use utoipa::OpenApi;
 
+use crate::api::consumers::{dead_letters, leases};
 use crate::api::messages::{accept, read};
 use crate::api::openapi::{CommonHeaders, Security};
-use crate::api::{health, info, limits, stream, tokens, topics};
+use crate::api::{consumers, health, info, limits, stream, tokens, topics};
 use crate::wire::problem::{FieldError, Problem};
 
 #[derive(OpenApi)]
@@ -22,6 +23,18 @@ use crate::wire::problem::{FieldError, Problem};
         read::get_message,
         read::delete_message,
         stream::stream,
+        consumers::list_consumers,
+        consumers::put_consumer,
+        consumers::get_consumer,
+        consumers::delete_consumer,
+        leases::pull,
+        leases::ack,
+        leases::nack,
+        leases::extend,
+        consumers::seek,
+        dead_letters::list_dead_letters,
+        dead_letters::redrive,
+        dead_letters::delete_dead_letter,
         tokens::revoke_token,
         info::info,
         info::ping,
@@ -32,6 +45,7 @@ use crate::wire::problem::{FieldError, Problem};
     modifiers(&CommonHeaders, &Security),
     tags(
         (name = "messages", description = "Sending and reading messages"),
+        (name = "consumers", description = "Working off a topic: leases, acknowledgements, dead letters"),
         (name = "tokens", description = "Revoking tokens"),
         (name = "service", description = "The service itself"),
     )

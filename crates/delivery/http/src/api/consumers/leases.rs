@@ -1,0 +1,110 @@
+//! Pulling messages under leases, and settling them.
+
+mod body;
+mod wait;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use self::body::DeliveredBody;
+use self::wait::WaitingPull;
+use crate::request::{body as request_body, path};
+use crate::state::State;
+use crate::wire::consumer::{
+    ExtendBody, LeasedResponse, LeasesBody, NackBody, PullBody, PullResponse, SettledResponse,
+};
+use crate::wire::problem::{ApiError, Code};
+use crate::wire::responses::{AccessFailures, ConsumerFailures, Failures};
+
+/// Leases messages: first those that are due again, then new ones. With `wait_seconds` it waits until
+/// there is one.
+#[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/pull", tag = "consumers",
+    request_body(content = PullBody, description = "The limits; the defaults when absent"),
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = 200, body = PullResponse<'static>, description = "Empty when nothing is due in time"),
+        ConsumerFailures, AccessFailures, Failures))]
+pub(crate) async fn pull(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let key = path::consumer(&request)?;
+    let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
+    let pull = PullBody::parse(&bytes)?;
+    let service = &state.services.consumers;
+    let pulled = if pull.wait.get().is_zero() {
+        Some(service.pull(&key, pull).await?)
+    } else {
+        let waiting = WaitingPull::start(&request, &state)?;
+        waiting.run(service.pull(&key, pull)).await.transpose()?
+    };
+    let Some(pulled) = pulled else {
+        return Ok(HttpResponse::Ok().json(PullResponse {
+            messages: Vec::new(),
+        }));
+    };
+    let messages = pulled.messages.iter().map(LeasedResponse::from).collect();
+    let json = serde_json::to_vec(&PullResponse { messages }).map_err(|error| {
+        tracing::error!(%error, "a pull could not be written");
+        ApiError::new(Code::Internal)
+    })?;
+    let body = DeliveredBody::new(&request, json, pulled.guard);
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(body))
+}
+
+/// Acknowledges leases: their messages are settled for good.
+#[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/ack", tag = "consumers",
+    request_body = LeasesBody,
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = 200, body = SettledResponse), ConsumerFailures, AccessFailures, Failures))]
+pub(crate) async fn ack(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let key = path::consumer(&request)?;
+    let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
+    let leases = LeasesBody::parse(&bytes)?;
+    let settled = state.services.consumers.ack(&key, leases).await?;
+    Ok(HttpResponse::Ok().json(SettledResponse::from(settled)))
+}
+
+/// Rejects leases: each message waits for its next attempt, or is dead after its last one.
+#[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/nack", tag = "consumers",
+    request_body = NackBody,
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = 200, body = SettledResponse), ConsumerFailures, AccessFailures, Failures))]
+pub(crate) async fn nack(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let key = path::consumer(&request)?;
+    let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
+    let (leases, delay, reason) = NackBody::parse(&bytes)?;
+    let service = &state.services.consumers;
+    let settled = service.nack(&key, leases, delay, reason).await?;
+    Ok(HttpResponse::Ok().json(SettledResponse::from(settled)))
+}
+
+/// Extends leases: they hold this long from now.
+#[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/extend", tag = "consumers",
+    request_body = ExtendBody,
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = 200, body = SettledResponse), ConsumerFailures, AccessFailures, Failures))]
+pub(crate) async fn extend(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let key = path::consumer(&request)?;
+    let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
+    let (leases, lease) = ExtendBody::parse(&bytes)?;
+    let settled = state.services.consumers.extend(&key, leases, lease).await?;
+    Ok(HttpResponse::Ok().json(SettledResponse::from(settled)))
+}

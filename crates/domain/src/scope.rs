@@ -24,7 +24,9 @@ pub enum Scope {
 
 /// A text is not the name of a scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope: messages:write, messages:read, messages:delete, messages:consume, consumers:manage or tokens:revoke")]
+#[error(
+    "`{0}` is not a scope: messages:write, messages:read, messages:delete, messages:consume, consumers:manage or tokens:revoke"
+)]
 pub struct ScopeError(String);
 
 /// A set of scopes.

@@ -7,6 +7,7 @@ mod error;
 mod http_metrics;
 mod listeners;
 mod quotas;
+mod random;
 pub(crate) mod store;
 
 use std::net::SocketAddr;
@@ -14,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, Clock, HealthService, InfoService, Lifecycle, MessageService, MessageStore, Phase,
-    RetentionService, RetentionSettings,
+    AppIdentity, Clock, ConsumerService, HealthService, InfoService, Lifecycle, MessageService,
+    MessageStore, Phase, RetentionService, RetentionSettings,
 };
 use posthorn_config::Settings;
 use posthorn_http::{BoundServer, Services, Shed};
@@ -24,6 +25,7 @@ use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
 
 use crate::compose::http_metrics::HttpMetrics;
+use crate::compose::random::ThreadRng;
 use crate::supervisor::Supervisor;
 use crate::system_clock::SystemClock;
 
@@ -75,6 +77,7 @@ impl App {
             .map(|section| quotas::rate_limiter(section, redis, &clock, &metrics));
         let store::OpenedStore {
             messages: store,
+            consumers,
             revocations,
             is_cacheable,
         } = store::open(&settings, &clock).await?;
@@ -99,10 +102,17 @@ impl App {
             // A cache of its own: messages would evict the small entries of the other cache.
             messages = messages.with_cache(dependencies::memory_cache(&clock, &metrics));
         }
+        let consumers = ConsumerService::new(consumers, Arc::clone(&clock), Arc::new(ThreadRng));
+        let consumers = Arc::new(consumers);
+        let returning = Arc::clone(&consumers);
+        supervisor.run("consumers", async move {
+            returning.return_undelivered().await;
+        });
         let (stop_streams, streams_stopped) = watch::channel(false);
         let services = Services {
             access: Arc::new(access::control(&settings, revocations, &clock)),
             messages: Arc::new(messages),
+            consumers,
             health: Arc::new(HealthService::new(
                 dependencies::health_checks(&store, &shared),
                 Arc::clone(&lifecycle),

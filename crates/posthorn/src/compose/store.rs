@@ -1,8 +1,8 @@
-//! The store that the settings name, for messages and for revoked tokens.
+//! The store that the settings name, for messages, consumers and revoked tokens.
 
 use std::sync::Arc;
 
-use posthorn_application::{Clock, MessageStore, RevocationList};
+use posthorn_application::{Clock, ConsumerStore, MessageStore, RevocationList};
 use posthorn_config::{Settings, StoreUrl};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
@@ -18,6 +18,8 @@ use super::error::StartError;
 /// The store, and the list of revoked tokens beside the messages.
 pub(crate) struct OpenedStore {
     pub(crate) messages: Arc<dyn MessageStore>,
+    /// The consumers of the same store.
+    pub(crate) consumers: Arc<dyn ConsumerStore>,
     pub(crate) revocations: Arc<dyn RevocationList>,
     /// True if a cache of messages in this process is correct and useful: no other process deletes
     /// from the store, and reading from the store is slower.
@@ -31,14 +33,16 @@ pub(crate) async fn open(
 ) -> Result<OpenedStore, StartError> {
     let section = &settings.store;
     match &section.store_url {
-        StoreUrl::Memory => Ok(OpenedStore {
-            messages: Arc::new(MemoryStore::new(
-                Arc::clone(clock),
-                MemoryStoreSettings::default(),
-            )),
-            revocations: Arc::new(MemoryRevocationList::new(Arc::clone(clock))),
-            is_cacheable: false,
-        }),
+        StoreUrl::Memory => {
+            let store = MemoryStore::new(Arc::clone(clock), MemoryStoreSettings::default());
+            let store = Arc::new(store);
+            Ok(OpenedStore {
+                messages: Arc::clone(&store) as _,
+                consumers: store,
+                revocations: Arc::new(MemoryRevocationList::new(Arc::clone(clock))),
+                is_cacheable: false,
+            })
+        }
         StoreUrl::File(path) => {
             let settings = EmbeddedStoreSettings {
                 durability: section.store_durability.unwrap_or(Durability::Synced),
@@ -51,6 +55,7 @@ pub(crate) async fn open(
             let store = Arc::new(store);
             Ok(OpenedStore {
                 messages: Arc::clone(&store) as _,
+                consumers: Arc::clone(&store) as _,
                 revocations: store,
                 is_cacheable: true,
             })
@@ -63,8 +68,10 @@ pub(crate) async fn open(
             let store = connect(settings, section.store_durability, clock)
                 .await
                 .map_err(|error| unusable(target, &error))?;
+            let store = Arc::new(store);
             Ok(OpenedStore {
-                messages: Arc::new(store),
+                messages: Arc::clone(&store) as _,
+                consumers: store,
                 revocations: Arc::new(revocations),
                 is_cacheable: false,
             })

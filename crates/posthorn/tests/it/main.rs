@@ -10,6 +10,7 @@
 )]
 
 mod consumer_commands;
+mod consumers;
 mod crash;
 mod dependencies;
 mod file_store;

@@ -11,7 +11,7 @@ use posthorn_domain::ConsumerKind;
 
 use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::request::{body, path};
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::consumer::{ConsumerBody, ConsumerResponse, ConsumersResponse, SeekBody};
 use crate::wire::precondition::{self, entity_tag};
 use crate::wire::problem::{ApiError, FieldCode};
@@ -23,7 +23,7 @@ use crate::wire::responses::{AccessFailures, ConsumerChangeFailures, ConsumerFai
     responses((status = 200, body = ConsumersResponse), ConsumerFailures, AccessFailures, Failures))]
 pub(crate) async fn list_consumers(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = path::existing_topic(&request)?;
     let service = &state.services.consumers;
@@ -49,7 +49,7 @@ pub(crate) async fn list_consumers(
 pub(crate) async fn put_consumer(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
@@ -78,7 +78,7 @@ pub(crate) async fn put_consumer(
         ConsumerFailures, AccessFailures, Failures))]
 pub(crate) async fn get_consumer(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let status = state.services.consumers.get(&key).await?;
@@ -94,7 +94,7 @@ pub(crate) async fn get_consumer(
         ConsumerFailures, ConsumerChangeFailures, AccessFailures, Failures))]
 pub(crate) async fn delete_consumer(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let precondition = precondition::of(request.headers());
@@ -118,7 +118,7 @@ pub(crate) async fn delete_consumer(
 pub(crate) async fn seek(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;

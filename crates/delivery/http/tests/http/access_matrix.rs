@@ -24,6 +24,8 @@ use Need::{NoBadToken, Nothing, Scope};
 const READ: Need = Scope("messages:read");
 const WRITE: Need = Scope("messages:write");
 const DELETE: Need = Scope("messages:delete");
+const CONSUME: Need = Scope("messages:consume");
+const MANAGE: Need = Scope("consumers:manage");
 const REVOKE: Need = Scope("tokens:revoke");
 
 /// The environments: outside production, production, production with `REQUIRE_WRITE_TOKEN=true`.
@@ -38,10 +40,12 @@ const UNCHECKED: [Need; 3] = [Nothing; 3];
 const READS: [Need; 3] = [NoBadToken, READ, READ];
 const WRITES: [Need; 3] = [NoBadToken, NoBadToken, WRITE];
 const DELETES: [Need; 3] = [NoBadToken, DELETE, DELETE];
+const CONSUMES: [Need; 3] = [NoBadToken, CONSUME, CONSUME];
+const MANAGES: [Need; 3] = [NoBadToken, MANAGE, MANAGE];
 const REVOKES: [Need; 3] = [REVOKE; 3];
 
 /// Template, method, a path, and the requirement in each environment.
-const MATRIX: [(&str, &str, &str, [Need; 3]); 27] = [
+const MATRIX: [(&str, &str, &str, [Need; 3]); 39] = [
     ("/api/v1/message", "POST", "/api/v1/message", WRITES),
     ("/api/v1/topics", "GET", "/api/v1/topics", READS),
     (MESSAGES, "GET", "/api/v1/topics/t/messages", READS),
@@ -63,6 +67,58 @@ const MATRIX: [(&str, &str, &str, [Need; 3]); 27] = [
         "GET",
         "/api/v1/topics/t/stream",
         READS,
+    ),
+    (CONSUMERS, "GET", "/api/v1/topics/t/consumers", CONSUMES),
+    (CONSUMER, "GET", "/api/v1/topics/t/consumers/c", CONSUMES),
+    (CONSUMER, "PUT", "/api/v1/topics/t/consumers/c", MANAGES),
+    (CONSUMER, "DELETE", "/api/v1/topics/t/consumers/c", MANAGES),
+    (
+        "/api/v1/topics/{topic}/consumers/{consumer}/pull",
+        "POST",
+        "/api/v1/topics/t/consumers/c/pull",
+        CONSUMES,
+    ),
+    (
+        "/api/v1/topics/{topic}/consumers/{consumer}/ack",
+        "POST",
+        "/api/v1/topics/t/consumers/c/ack",
+        CONSUMES,
+    ),
+    (
+        "/api/v1/topics/{topic}/consumers/{consumer}/nack",
+        "POST",
+        "/api/v1/topics/t/consumers/c/nack",
+        CONSUMES,
+    ),
+    (
+        "/api/v1/topics/{topic}/consumers/{consumer}/extend",
+        "POST",
+        "/api/v1/topics/t/consumers/c/extend",
+        CONSUMES,
+    ),
+    (
+        "/api/v1/topics/{topic}/consumers/{consumer}/seek",
+        "POST",
+        "/api/v1/topics/t/consumers/c/seek",
+        MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/consumers/{consumer}/dead",
+        "GET",
+        "/api/v1/topics/t/consumers/c/dead",
+        MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/consumers/{consumer}/dead/redrive",
+        "POST",
+        "/api/v1/topics/t/consumers/c/dead/redrive",
+        MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/consumers/{consumer}/dead/{id}",
+        "DELETE",
+        "/api/v1/topics/t/consumers/c/dead/000000000000000000000000G1",
+        MANAGES,
     ),
     (
         "/api/v1/tokens/{jti}",
@@ -98,23 +154,27 @@ const MATRIX: [(&str, &str, &str, [Need; 3]); 27] = [
 
 const MESSAGES: &str = "/api/v1/topics/{topic}/messages";
 const MESSAGE: &str = "/api/v1/topics/{topic}/messages/{id}";
+const CONSUMERS: &str = "/api/v1/topics/{topic}/consumers";
+const CONSUMER: &str = "/api/v1/topics/{topic}/consumers/{consumer}";
 
 /// The tokens: name, scopes, topics. The first two are no token and an invalid one.
-const TOKENS: [(&str, &str, &[&str]); 8] = [
+const TOKENS: [(&str, &str, &[&str]); 10] = [
     ("", "", &[]),
     ("bad", "", &[]),
     ("reader", "messages:read", &["*"]),
     ("writer", "messages:write", &["*"]),
     ("deleter", "messages:delete", &["*"]),
+    ("worker", "messages:consume", &["*"]),
+    ("manager", "consumers:manage", &["*"]),
     ("revoker", "tokens:revoke", &[]),
     (
         "all",
-        "messages:read messages:write messages:delete tokens:revoke",
+        "messages:read messages:write messages:delete messages:consume consumers:manage tokens:revoke",
         &["*"],
     ),
     (
         "elsewhere",
-        "messages:read messages:write messages:delete tokens:revoke",
+        "messages:read messages:write messages:delete messages:consume consumers:manage tokens:revoke",
         &["other.*"],
     ),
 ];

@@ -3,7 +3,7 @@
 use crate::support::TestServer;
 
 /// Every path with its template and the methods of `Allow`.
-const ROUTES: [(&str, &str, &str); 27] = [
+const ROUTES: [(&str, &str, &str); 37] = [
     ("/api/v1/message", "/api/v1/message", "POST, OPTIONS"),
     ("/api/v1/topics", "/api/v1/topics", GET),
     (
@@ -20,6 +20,56 @@ const ROUTES: [(&str, &str, &str); 27] = [
         "/api/v1/topics/t/stream",
         "/api/v1/topics/{topic}/stream",
         GET,
+    ),
+    (
+        "/api/v1/topics/t/consumers",
+        "/api/v1/topics/{topic}/consumers",
+        GET,
+    ),
+    (
+        "/api/v1/topics/t/consumers/c",
+        CONSUMER,
+        "GET, PUT, DELETE, HEAD, OPTIONS",
+    ),
+    (
+        "/api/v1/topics/t/consumers/c/pull",
+        "/api/v1/topics/{topic}/consumers/{consumer}/pull",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/consumers/c/ack",
+        "/api/v1/topics/{topic}/consumers/{consumer}/ack",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/consumers/c/nack",
+        "/api/v1/topics/{topic}/consumers/{consumer}/nack",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/consumers/c/extend",
+        "/api/v1/topics/{topic}/consumers/{consumer}/extend",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/consumers/c/seek",
+        "/api/v1/topics/{topic}/consumers/{consumer}/seek",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/consumers/c/dead",
+        "/api/v1/topics/{topic}/consumers/{consumer}/dead",
+        GET,
+    ),
+    (
+        "/api/v1/topics/t/consumers/c/dead/redrive",
+        "/api/v1/topics/{topic}/consumers/{consumer}/dead/redrive",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/consumers/c/dead/000000000000000000000000G1",
+        "/api/v1/topics/{topic}/consumers/{consumer}/dead/{id}",
+        "DELETE, OPTIONS",
     ),
     (
         "/api/v1/tokens/id-1",
@@ -51,6 +101,8 @@ const ROUTES: [(&str, &str, &str); 27] = [
 
 const GET: &str = "GET, HEAD, OPTIONS";
 const MESSAGE: &str = "/api/v1/topics/t/messages/000000000000000000000000G1";
+const CONSUMER: &str = "/api/v1/topics/{topic}/consumers/{consumer}";
+const POST: &str = "POST, OPTIONS";
 const DOCS: &str = "/docs/{file:.*}";
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use posthorn_application::DeadLetterRequest;
 
 use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::request::{body, path};
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::consumer::{
     DeadLetterResponse, DeadLettersResponse, RedriveBody, RedriveResponse,
 };
@@ -25,7 +25,7 @@ use crate::wire::responses::{AccessFailures, ConsumerFailures, Failures};
         ConsumerFailures, AccessFailures, Failures))]
 pub(crate) async fn list_dead_letters(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let mut query = Query::parse(request.query_string(), &["after", "limit"]);
@@ -56,7 +56,7 @@ pub(crate) async fn list_dead_letters(
 pub(crate) async fn redrive(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
@@ -77,7 +77,7 @@ pub(crate) async fn redrive(
         ConsumerFailures, AccessFailures, Failures))]
 pub(crate) async fn delete_dead_letter(
     request: HttpRequest,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (key, id) = (path::consumer(&request)?, path::message_id(&request)?);
     let object = format!("{}/{}/{id}", key.topic, key.name);

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use self::body::DeliveredBody;
 use self::wait::WaitingPull;
 use crate::request::{body as request_body, path};
-use crate::state::State;
+use crate::state::AppState;
 use crate::wire::consumer::{
     ExtendBody, LeasedResponse, LeasesBody, NackBody, PullBody, PullResponse, SettledResponse,
 };
@@ -26,7 +26,7 @@ use crate::wire::responses::{AccessFailures, ConsumerFailures, Failures};
 pub(crate) async fn pull(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn pull(
 pub(crate) async fn ack(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn ack(
 pub(crate) async fn nack(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
@@ -100,7 +100,7 @@ pub(crate) async fn nack(
 pub(crate) async fn extend(
     request: HttpRequest,
     payload: web::Payload,
-    state: web::Data<State>,
+    state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AccessControl, AccessPolicy, AppIdentity, BackendError, CacheDependency, Dependency,
-    FailureLimit, HealthCheck, HealthService, InfoService, Lifecycle, MessageService, MessageStore,
-    Phase, RetentionPolicy, StoreDependency,
+    AccessControl, AccessPolicy, AppIdentity, BackendError, CacheDependency, ConsumerService,
+    Dependency, FailureLimit, HealthCheck, HealthService, InfoService, Lifecycle, MessageService,
+    MessageStore, Phase, RetentionPolicy, StoreDependency,
 };
 use posthorn_domain::{QuotaLimits, QuotaRule, QuotaStrategy, Timestamp};
 use posthorn_http::{HttpSettings, RunningServer, Services, bind};
 use posthorn_testkit::{
-    FakeCache, FakeClock, FakeQuotaCounter, FakeRevocationList, FakeStore, FakeTokens, samples,
+    FakeCache, FakeClock, FakeQuotaCounter, FakeRandom, FakeRevocationList, FakeStore, FakeTokens,
+    samples,
 };
 use tokio::sync::watch;
 
 use super::client::{Connection, Response};
+use super::consumers::NoConsumers;
 use super::quotas::Quotas;
 use super::recorder::Recorder;
 use super::store::{Behaviour, TestStore};
@@ -199,6 +201,11 @@ impl Parts {
         Services {
             access: Arc::new(self.access()),
             messages: Arc::new(MessageService::new(store(), instance, ttl)),
+            consumers: Arc::new(ConsumerService::new(
+                Arc::new(NoConsumers),
+                clock(),
+                Arc::new(FakeRandom::default()),
+            )),
             info: Arc::new(InfoService::new(identity(), cache(), clock())),
             rate_limiter: None,
             health: Arc::new(health),

@@ -6,7 +6,7 @@ use posthorn_http1::ClientDisconnected;
 use tokio::sync::watch;
 
 use crate::request::context;
-use crate::state::State;
+use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
 use crate::state::metrics::Shed;
 use crate::wire::problem::ApiError;
@@ -24,7 +24,10 @@ impl WaitingPull {
     ///
     /// # Errors
     /// `overloaded` if the maximum of streams are open.
-    pub(super) fn start(request: &HttpRequest, state: &web::Data<State>) -> Result<Self, ApiError> {
+    pub(super) fn start(
+        request: &HttpRequest,
+        state: &web::Data<AppState>,
+    ) -> Result<Self, ApiError> {
         let permit = state.streams.acquire(state.settings.max_streams);
         let permit = permit.ok_or_else(|| {
             state.services.request_metrics.request_shed(Shed::Streams);

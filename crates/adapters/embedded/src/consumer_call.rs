@@ -8,13 +8,13 @@ use tokio::sync::oneshot;
 use crate::sql::write_batch::WriteBatch;
 
 /// The reply to a call.
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, ConsumerError>>;
+pub(crate) type ConsumerReply<T> = oneshot::Sender<Result<T, ConsumerError>>;
 
 /// The outcome of an operation, and whether it wakes the watchers of its consumer.
 pub(crate) type Executed<T> = Result<(T, bool), ConsumerError>;
 
 /// A call that waits for its group.
-pub(crate) trait ConsumerCall: Send {
+pub(crate) trait ConsumerCommand: Send {
     /// True if the caller dropped its receiver.
     fn is_abandoned(&self) -> bool;
 
@@ -29,12 +29,12 @@ pub(crate) trait ConsumerCall: Send {
     fn fail(self: Box<Self>, error: StoreError);
 }
 
-/// A [`ConsumerCall`] made of a closure.
+/// A [`ConsumerCommand`] made of a closure.
 pub(crate) struct ConsumerOperation<T, F> {
     key: Option<ConsumerKey>,
     run: F,
     outcome: Option<Executed<T>>,
-    reply: Reply<T>,
+    reply: ConsumerReply<T>,
 }
 
 impl<T, F> ConsumerOperation<T, F>
@@ -43,7 +43,7 @@ where
     F: FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send + 'static,
 {
     /// A call of `run`; `key` names the consumer whose watchers it may wake.
-    pub(crate) fn new(key: Option<ConsumerKey>, run: F, reply: Reply<T>) -> Self {
+    pub(crate) fn new(key: Option<ConsumerKey>, run: F, reply: ConsumerReply<T>) -> Self {
         Self {
             key,
             run,
@@ -53,7 +53,7 @@ where
     }
 }
 
-impl<T, F> ConsumerCall for ConsumerOperation<T, F>
+impl<T, F> ConsumerCommand for ConsumerOperation<T, F>
 where
     T: Send,
     F: FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send,

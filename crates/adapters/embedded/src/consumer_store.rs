@@ -122,12 +122,19 @@ impl ConsumerStore for EmbeddedStore {
     ) -> Result<LeasesUpdated, ConsumerError> {
         let leases = leases.to_vec();
         self.call_on(key, move |call| {
-            let wakes = match update {
-                LeaseUpdate::Ack => call.is_at_limit(),
-                LeaseUpdate::Nack { .. } => true,
-                LeaseUpdate::Extend(_) => false,
+            let was_at_limit = call.is_at_limit();
+            let before = match update {
+                LeaseUpdate::Extend(_) => call.next_change()?,
+                LeaseUpdate::Ack | LeaseUpdate::Nack { .. } => None,
             };
-            Ok((call.update_leases(&leases, &update)?, wakes))
+            let updated = call.update_leases(&leases, &update)?;
+            let wakes = match update {
+                LeaseUpdate::Ack => was_at_limit,
+                LeaseUpdate::Nack { .. } => true,
+                // A shorter lease may end before the next change that waiting pulls know of.
+                LeaseUpdate::Extend(_) => call.next_change()? < before,
+            };
+            Ok((updated, wakes))
         })
         .await
     }

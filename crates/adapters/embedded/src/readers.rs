@@ -11,18 +11,18 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::{closed, store_error};
 
 /// A read, to run on the connection of any thread.
-type Job = Box<dyn FnOnce(&Connection) + Send>;
+type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
 
 /// The reading threads and their queue.
 pub(crate) struct Readers {
-    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    jobs: Mutex<Option<mpsc::Sender<ReadJob>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Readers {
     /// Starts a thread for each connection. At most `queue` reads wait.
     pub(crate) fn start(connections: Vec<Connection>, queue: usize) -> io::Result<Self> {
-        let (jobs, queued) = mpsc::channel::<Job>(queue);
+        let (jobs, queued) = mpsc::channel::<ReadJob>(queue);
         let queued = Arc::new(Mutex::new(queued));
         let start = |connection| {
             let queued = Arc::clone(&queued);
@@ -52,7 +52,7 @@ impl Readers {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let (reply, result) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job: ReadJob = Box::new(move |connection| {
             // Skips a read whose caller no longer waits.
             if !reply.is_closed() {
                 let _ = reply.send(read(connection));
@@ -79,7 +79,7 @@ impl Readers {
     }
 }
 
-fn run(connection: &Connection, queued: &Mutex<mpsc::Receiver<Job>>) {
+fn run(connection: &Connection, queued: &Mutex<mpsc::Receiver<ReadJob>>) {
     loop {
         // One thread waits for a job; the others wait for the lock.
         let job = queued

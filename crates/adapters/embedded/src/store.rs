@@ -21,7 +21,7 @@ use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
 use crate::sql::{read, revocations};
 use crate::writer::command::{Command, Reply};
-use crate::writer::{Notifiers, Writer};
+use crate::writer::{Notifiers, StoreWriter};
 
 /// Stores messages in one SQLite file, which this process owns.
 ///
@@ -54,7 +54,7 @@ impl EmbeddedStore {
         let failing = Arc::new(AtomicBool::new(false));
         let durability = settings.durability;
         let (commands, queued) = mpsc::channel(settings.queue.max(1));
-        let writer = Writer::new(
+        let writer = StoreWriter::new(
             opened,
             durability,
             Arc::clone(&clock),

@@ -21,7 +21,7 @@ use crate::sql::prune::{self, PruneCursor};
 use crate::sql::revocations;
 use crate::sql::write_batch::WriteBatch;
 use crate::sql::writer_cache::WriterCache;
-use command::{Command, Outcome};
+use command::{Command, CommandOutcome};
 
 /// The most commands of one transaction.
 const MAX_BATCH: usize = 1024;
@@ -34,7 +34,7 @@ pub(crate) struct Notifiers {
 }
 
 /// The state of the writing thread.
-pub(crate) struct Writer {
+pub(crate) struct StoreWriter {
     connection: Connection,
     identity: FileIdentity,
     durability: Durability,
@@ -47,7 +47,7 @@ pub(crate) struct Writer {
     _lock: FileLock,
 }
 
-impl Writer {
+impl StoreWriter {
     /// A writer over the opened file. `failing` is true while the last transaction failed.
     pub(crate) fn new(
         opened: OpenedFile,
@@ -149,7 +149,7 @@ impl Writer {
     }
 
     /// Executes the commands in one transaction and commits it.
-    fn commit(&mut self, commands: &mut [Command]) -> rusqlite::Result<Vec<Outcome>> {
+    fn commit(&mut self, commands: &mut [Command]) -> rusqlite::Result<Vec<CommandOutcome>> {
         let Self {
             connection,
             identity,
@@ -168,26 +168,28 @@ impl Writer {
         let mut outcomes = Vec::with_capacity(commands.len());
         for command in commands {
             outcomes.push(match command {
-                Command::Append(append, _) => Outcome::Append(batch.append(append, clock.now())?),
+                Command::Append(append, _) => {
+                    CommandOutcome::Append(batch.append(append, clock.now())?)
+                }
                 Command::Delete(topic, id, _) => {
-                    Outcome::Delete(batch.delete(topic, *id, clock.now())?)
+                    CommandOutcome::Delete(batch.delete(topic, *id, clock.now())?)
                 }
                 Command::Consumer(call) => {
                     call.execute(&mut batch, clock.now())?;
-                    Outcome::Consumer
+                    CommandOutcome::Consumer
                 }
                 Command::Prune(policy, budget, _) => {
                     batch.before_pruning()?;
                     let now = clock.now();
-                    Outcome::Prune(prune::prune(&transaction, policy, *budget, now, cursor)?)
+                    CommandOutcome::Prune(prune::prune(&transaction, policy, *budget, now, cursor)?)
                 }
                 Command::Revoke(id, until, _) => {
                     revocations::insert(&transaction, id, *until)?;
-                    Outcome::Done
+                    CommandOutcome::Done
                 }
                 Command::Probe(_) | Command::Close(_) => {
                     probe(&transaction)?;
-                    Outcome::Done
+                    CommandOutcome::Done
                 }
             });
         }
@@ -202,7 +204,7 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn succeed(&self, commands: Vec<Command>, outcomes: Vec<Outcome>) {
+    fn succeed(&self, commands: Vec<Command>, outcomes: Vec<CommandOutcome>) {
         if self.failing.swap(false, Ordering::AcqRel) {
             tracing::info!("the store can write again");
         }

@@ -44,10 +44,10 @@ pub struct MemoryCache<V> {
     clock: Arc<dyn Clock>,
     max_bytes: u64,
     // The map has one TTL for all entries and a clock of its own, so each value carries its expiry.
-    entries: Moka<String, Arc<Entry<V>>>,
+    entries: Moka<String, Arc<CachedValue<V>>>,
 }
 
-struct Entry<V> {
+struct CachedValue<V> {
     value: V,
     /// On the scale of [`Clock::monotonic`].
     expires: Duration,
@@ -58,7 +58,7 @@ impl<V: Weigh> MemoryCache<V> {
     pub fn new(clock: Arc<dyn Clock>, settings: MemoryCacheSettings) -> Self {
         let entries = Moka::builder()
             .max_capacity(settings.max_bytes)
-            .weigher(|key: &String, entry: &Arc<Entry<V>>| {
+            .weigher(|key: &String, entry: &Arc<CachedValue<V>>| {
                 u32::try_from(entry_weight(key, &entry.value)).unwrap_or(u32::MAX)
             })
             .build();
@@ -69,7 +69,7 @@ impl<V: Weigh> MemoryCache<V> {
         }
     }
 
-    fn live(&self, key: &String) -> Option<Arc<Entry<V>>> {
+    fn live(&self, key: &String) -> Option<Arc<CachedValue<V>>> {
         let entry = self.entries.get(key);
         entry.filter(|entry| self.clock.monotonic() < entry.expires)
     }
@@ -87,7 +87,7 @@ impl<V: Weigh> Cache<V> for MemoryCache<V> {
         if ttl.is_zero() || entry_weight(&key, value) > self.max_bytes {
             self.entries.invalidate(&key);
         } else {
-            let entry = Entry {
+            let entry = CachedValue {
                 value: value.clone(),
                 expires: self.clock.monotonic().saturating_add(ttl),
             };

@@ -6,7 +6,7 @@ use posthorn_application::{
 use posthorn_domain::{MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::oneshot;
 
-use crate::consumer_call::ConsumerCall;
+use crate::consumer_call::ConsumerCommand;
 
 /// The channel of one outcome.
 pub(crate) type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
@@ -16,7 +16,7 @@ pub(crate) enum Command {
     Append(Append, Reply<Appended, AppendError>),
     Delete(Topic, MessageId, Reply<bool>),
     /// A call on a consumer; it holds its own reply.
-    Consumer(Box<dyn ConsumerCall>),
+    Consumer(Box<dyn ConsumerCommand>),
     /// Prunes by a policy, within a budget.
     Prune(RetentionPolicy, usize, Reply<Pruned>),
     /// Revokes a token until a time.
@@ -28,7 +28,7 @@ pub(crate) enum Command {
 }
 
 /// The outcome of an operation, to be sent after the commit.
-pub(crate) enum Outcome {
+pub(crate) enum CommandOutcome {
     Append(Result<Appended, AppendError>),
     Delete(bool),
     Prune(Pruned),
@@ -52,9 +52,11 @@ impl Command {
     }
 
     /// The topic that got a message.
-    pub(crate) fn appended_topic(&self, outcome: &Outcome) -> Option<&str> {
+    pub(crate) fn appended_topic(&self, outcome: &CommandOutcome) -> Option<&str> {
         match (self, outcome) {
-            (Self::Append(append, _), Outcome::Append(Ok(appended))) if !appended.replayed => {
+            (Self::Append(append, _), CommandOutcome::Append(Ok(appended)))
+                if !appended.replayed =>
+            {
                 Some(append.message.topic.as_str())
             }
             _ => None,
@@ -62,13 +64,17 @@ impl Command {
     }
 
     /// Sends the outcome of the command.
-    pub(crate) fn succeed(self, outcome: Outcome, consumers: &ConsumerNotifier) {
+    pub(crate) fn succeed(self, outcome: CommandOutcome, consumers: &ConsumerNotifier) {
         match (self, outcome) {
-            (Self::Append(_, reply), Outcome::Append(outcome)) => drop(reply.send(outcome)),
-            (Self::Delete(_, _, reply), Outcome::Delete(existed)) => drop(reply.send(Ok(existed))),
-            (Self::Prune(_, _, reply), Outcome::Prune(pruned)) => drop(reply.send(Ok(pruned))),
+            (Self::Append(_, reply), CommandOutcome::Append(outcome)) => drop(reply.send(outcome)),
+            (Self::Delete(_, _, reply), CommandOutcome::Delete(existed)) => {
+                drop(reply.send(Ok(existed)));
+            }
+            (Self::Prune(_, _, reply), CommandOutcome::Prune(pruned)) => {
+                drop(reply.send(Ok(pruned)));
+            }
             (Self::Consumer(call), _) => call.reply(consumers),
-            (Self::Revoke(_, _, reply) | Self::Probe(reply), Outcome::Done) => {
+            (Self::Revoke(_, _, reply) | Self::Probe(reply), CommandOutcome::Done) => {
                 drop(reply.send(Ok(())));
             }
             _ => {}

@@ -16,7 +16,7 @@ const PROBED_KEYS: usize = 8;
 pub(super) struct Shard {
     /// Indexes into `entries` by the keyed hash of the key: no client can choose keys that collide.
     index: HashMap<u64, usize, BuildHasherDefault<IdentityHasher>>,
-    entries: Vec<Entry>,
+    entries: Vec<KeyEntry>,
     /// The index of the last entry checked, as the hand of the clock algorithm.
     hand: usize,
     /// The requests in the logs of all entries.
@@ -26,7 +26,7 @@ pub(super) struct Shard {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct KeyEntry {
     hash: u64,
     key: QuotaKey,
     counts: WindowCounts,
@@ -128,7 +128,7 @@ impl Shard {
         }
         let at = self.entries.len();
         self.index.insert(hash, at);
-        self.entries.push(Entry {
+        self.entries.push(KeyEntry {
             hash,
             key: key.clone(),
             counts: WindowCounts::new(rule),

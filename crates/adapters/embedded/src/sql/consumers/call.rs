@@ -3,7 +3,7 @@
 use posthorn_application::{ConsumerError, Precondition};
 use posthorn_domain::{ConsumerKey, Timestamp};
 
-use super::row::{Consumer, Step, find, millis};
+use super::row::{CallContext, ConsumerRow, find, millis};
 use crate::sql::write_batch::WriteBatch;
 
 /// Runs `operation` on the consumer `key` after its expired leases were ended, and writes what
@@ -17,7 +17,7 @@ pub(crate) fn with_consumer<T>(
     let Some(topic_id) = batch.find_topic(&key.topic)? else {
         return Ok(Err(ConsumerError::NotFound));
     };
-    let step = Step {
+    let step = CallContext {
         connection: batch.connection(),
         topic_id,
         now: millis(now),
@@ -45,12 +45,12 @@ pub(crate) fn with_consumer<T>(
 /// One call on one consumer.
 pub(crate) struct Call<'a> {
     pub(super) key: &'a ConsumerKey,
-    pub(super) step: Step<'a>,
+    pub(super) step: CallContext<'a>,
     /// The number of messages that the topic holds.
     pub(super) held: i64,
     /// The newest id that the store has given.
     pub(super) newest: (i64, i64),
-    pub(super) consumer: &'a mut Consumer,
+    pub(super) consumer: &'a mut ConsumerRow,
 }
 
 impl Call<'_> {

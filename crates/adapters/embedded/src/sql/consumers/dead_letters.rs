@@ -7,16 +7,16 @@ use posthorn_domain::{FailureReason, MessageId};
 use rusqlite::{Row, params};
 
 use super::call::Call;
-use super::entries::{Lease, attempt};
-use super::row::{Consumer, Step, bad, count, timestamp};
+use super::entries::{LeaseRow, attempt};
+use super::row::{CallContext, ConsumerRow, bad, count, timestamp};
 use crate::sql::{columns, id, message};
 
-impl Consumer {
+impl ConsumerRow {
     /// Makes a dead letter of a leased message, and removes the first ones above the limit.
     pub(super) fn bury(
         &mut self,
-        step: Step<'_>,
-        lease: Lease,
+        step: CallContext<'_>,
+        lease: LeaseRow,
         died: i64,
         reason: Option<&str>,
     ) -> rusqlite::Result<()> {
@@ -46,7 +46,7 @@ impl Consumer {
     /// Removes a waiting delivery whose message cannot be read; it counts as missed.
     pub(super) fn drop_unreadable(
         &mut self,
-        step: Step<'_>,
+        step: CallContext<'_>,
         (ms, seq): (i64, i64),
     ) -> rusqlite::Result<()> {
         let delete = "DELETE FROM deliveries WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3 \
@@ -59,7 +59,7 @@ impl Consumer {
         Ok(())
     }
 
-    fn drop_first_letters(&mut self, step: Step<'_>) -> rusqlite::Result<()> {
+    fn drop_first_letters(&mut self, step: CallContext<'_>) -> rusqlite::Result<()> {
         let most = i64::try_from(MAX_DEAD_LETTERS).unwrap_or(i64::MAX);
         let excess = (self.dead + self.copies - most).min(self.dead);
         if excess <= 0 {
@@ -133,7 +133,7 @@ impl Call<'_> {
 
     /// Makes one dead letter wait again; returns whether it was there.
     fn redrive_letter(&mut self, id: MessageId) -> rusqlite::Result<bool> {
-        let Step {
+        let CallContext {
             connection,
             topic_id,
             now,
@@ -172,7 +172,11 @@ impl Call<'_> {
 }
 
 /// Removes a dead letter; returns 1 if it was there, else 0.
-fn remove_letter(step: Step<'_>, consumer: i64, (ms, seq): (i64, i64)) -> rusqlite::Result<i64> {
+fn remove_letter(
+    step: CallContext<'_>,
+    consumer: i64,
+    (ms, seq): (i64, i64),
+) -> rusqlite::Result<i64> {
     let delete = "DELETE FROM dead_letters WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
     let mut delete = step.connection.prepare_cached(delete)?;
     let removed = delete.execute((consumer, ms, seq))?;

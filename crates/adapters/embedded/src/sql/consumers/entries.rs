@@ -3,24 +3,24 @@
 use posthorn_domain::{Attempt, LeaseNonce, LeaseToken};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::row::{Consumer, ConsumerId, bad, count};
+use super::row::{ConsumerId, ConsumerRow, bad, count};
 use crate::sql::columns;
 
 /// A delivery under a lease.
 #[derive(Clone, Copy)]
-pub(super) struct Lease {
+pub(super) struct LeaseRow {
     pub(super) key: (i64, i64),
     pub(super) attempt: Attempt,
     /// The end of the lease in milliseconds since the Unix epoch.
     pub(super) ends: i64,
-    pub(super) fate: Fate,
+    pub(super) fate: LeaseFate,
     /// Whether the delivery has a copy of its message.
     pub(super) has_copy: bool,
 }
 
 /// The future of a leased message that is not acknowledged. The numbers are stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum LeaseFate {
     /// It waits or dies.
     Retry,
     /// It is missed: retention removed it.
@@ -29,22 +29,22 @@ pub(super) enum Fate {
     Settled,
 }
 
-/// The columns that [`Lease::from_row`] reads.
+/// The columns that [`LeaseRow::from_row`] reads.
 const LEASE: &str = "ms, seq, attempt, due_ms, fate, content IS NOT NULL";
 
-impl Lease {
+impl LeaseRow {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             key: (row.get(0)?, row.get(1)?),
             attempt: attempt(row, 2)?,
             ends: row.get(3)?,
-            fate: Fate::from_number(row.get(4)?),
+            fate: LeaseFate::from_number(row.get(4)?),
             has_copy: row.get(5)?,
         })
     }
 }
 
-impl Fate {
+impl LeaseFate {
     pub(super) const fn number(self) -> i64 {
         match self {
             Self::Retry => 0,
@@ -72,14 +72,14 @@ pub(super) fn first_expired(
     connection: &Connection,
     consumer: ConsumerId,
     now: i64,
-) -> rusqlite::Result<Option<Lease>> {
+) -> rusqlite::Result<Option<LeaseRow>> {
     let select = format!(
         "SELECT {LEASE} FROM deliveries WHERE consumer_id = ?1 AND nonce IS NOT NULL \
          AND due_ms <= ?2 ORDER BY due_ms, ms, seq LIMIT 1"
     );
     let mut select = connection.prepare_cached(&select)?;
     select
-        .query_row((consumer, now), Lease::from_row)
+        .query_row((consumer, now), LeaseRow::from_row)
         .optional()
 }
 
@@ -88,7 +88,7 @@ pub(super) fn leased_by(
     connection: &Connection,
     consumer: ConsumerId,
     token: &LeaseToken,
-) -> rusqlite::Result<Option<Lease>> {
+) -> rusqlite::Result<Option<LeaseRow>> {
     let select = format!(
         "SELECT {LEASE} FROM deliveries WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3 \
          AND attempt = ?4 AND nonce = ?5"
@@ -102,7 +102,7 @@ pub(super) fn leased_by(
         token.attempt.get(),
         nonce_column(token.nonce),
     );
-    select.query_row(values, Lease::from_row).optional()
+    select.query_row(values, LeaseRow::from_row).optional()
 }
 
 /// The leases that were granted under `nonce`. It reads all leases of the consumer.
@@ -110,10 +110,10 @@ pub(super) fn leased_under(
     connection: &Connection,
     consumer: ConsumerId,
     nonce: LeaseNonce,
-) -> rusqlite::Result<Vec<Lease>> {
+) -> rusqlite::Result<Vec<LeaseRow>> {
     let select = format!("SELECT {LEASE} FROM deliveries WHERE consumer_id = ?1 AND nonce = ?2");
     let mut select = connection.prepare_cached(&select)?;
-    let rows = select.query_map((consumer, nonce_column(nonce)), Lease::from_row)?;
+    let rows = select.query_map((consumer, nonce_column(nonce)), LeaseRow::from_row)?;
     rows.collect()
 }
 
@@ -145,12 +145,12 @@ pub(super) const fn nonce_column(nonce: LeaseNonce) -> i64 {
     nonce.to_bits().cast_signed()
 }
 
-impl Consumer {
+impl ConsumerRow {
     /// Removes a delivery that had a lease.
     pub(super) fn drop_leased(
         &mut self,
         connection: &Connection,
-        lease: Lease,
+        lease: LeaseRow,
     ) -> rusqlite::Result<()> {
         let delete = "DELETE FROM deliveries WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
         let (ms, seq) = lease.key;
@@ -166,7 +166,7 @@ impl Consumer {
     pub(super) fn make_wait(
         &mut self,
         connection: &Connection,
-        lease: Lease,
+        lease: LeaseRow,
         (next, due): (Attempt, i64),
         reason: Option<&str>,
     ) -> rusqlite::Result<()> {

@@ -9,13 +9,13 @@ use rusqlite::{Row, params};
 
 use super::call::Call;
 use super::entries::{
-    Fate, Lease, attempt, first_expired, leased_by, leased_under, next_change, nonce_column,
+    LeaseFate, LeaseRow, attempt, first_expired, leased_by, leased_under, next_change, nonce_column,
 };
-use super::row::{Consumer, Step, timestamp};
+use super::row::{CallContext, ConsumerRow, timestamp};
 use crate::sql::message;
 
 /// The end of a lease without an acknowledgement.
-struct Failure<'a> {
+struct LeaseFailure<'a> {
     /// Milliseconds since the Unix epoch.
     at: i64,
     /// How long the message waits; as the backoff says when `None`.
@@ -27,14 +27,14 @@ struct Failure<'a> {
 /// be read.
 type Candidate = ((i64, i64), Attempt, Option<Arc<Message>>);
 
-impl Consumer {
+impl ConsumerRow {
     /// Ends the leases whose time is over, each at the end of the lease.
-    pub(super) fn expire(&mut self, step: Step<'_>) -> rusqlite::Result<()> {
+    pub(super) fn expire(&mut self, step: CallContext<'_>) -> rusqlite::Result<()> {
         // The counter spares the look where nothing is leased.
         while self.leased > 0
             && let Some(lease) = first_expired(step.connection, self.id, step.now)?
         {
-            let failure = Failure {
+            let failure = LeaseFailure {
                 at: lease.ends,
                 delay: None,
                 reason: Some(FailureReason::LEASE_EXPIRED),
@@ -47,20 +47,20 @@ impl Consumer {
     /// Ends a lease that was not acknowledged: its message waits, dies, or was removed meanwhile.
     fn fail(
         &mut self,
-        step: Step<'_>,
-        lease: Lease,
-        failure: &Failure<'_>,
+        step: CallContext<'_>,
+        lease: LeaseRow,
+        failure: &LeaseFailure<'_>,
     ) -> rusqlite::Result<()> {
         match lease.fate {
-            Fate::Missed => {
+            LeaseFate::Missed => {
                 self.missed += 1;
                 self.drop_leased(step.connection, lease)
             }
-            Fate::Settled => self.drop_leased(step.connection, lease),
-            Fate::Retry if lease.attempt >= self.settings.max_attempts => {
+            LeaseFate::Settled => self.drop_leased(step.connection, lease),
+            LeaseFate::Retry if lease.attempt >= self.settings.max_attempts => {
                 self.bury(step, lease, failure.at, failure.reason)
             }
-            Fate::Retry => {
+            LeaseFate::Retry => {
                 let backoff = || self.settings.backoff.delay_after(lease.attempt);
                 let delay = failure.delay.unwrap_or_else(backoff);
                 let next = (lease.attempt.next(), later(failure.at, delay));
@@ -102,7 +102,7 @@ impl Call<'_> {
 
         let is_new_left = self.consumer.behind < self.held;
         let more = messages.len() < capacity && (is_new_left || !self.due(1)?.is_empty());
-        let next = next_change(self.step.connection, self.consumer.id, now)?;
+        let next = self.next_change()?;
         let until = |time: i64| Duration::from_millis(time.abs_diff(now));
         Ok(PulledLeases {
             messages,
@@ -117,7 +117,7 @@ impl Call<'_> {
         tokens: &[LeaseToken],
         update: &LeaseUpdate,
     ) -> rusqlite::Result<LeasesUpdated> {
-        let Step {
+        let CallContext {
             connection, now, ..
         } = self.step;
         let ends = match update {
@@ -134,7 +134,7 @@ impl Call<'_> {
             let Some(lease) = lease else { continue };
             match (update, ends) {
                 (LeaseUpdate::Nack { delay, reason }, _) => {
-                    let failure = Failure {
+                    let failure = LeaseFailure {
                         at: now,
                         delay: *delay,
                         reason: reason.as_ref().map(FailureReason::as_str),
@@ -161,11 +161,11 @@ impl Call<'_> {
 
     /// Ends the leases of one pull as if they had not been granted.
     pub(crate) fn give_back(&mut self, nonce: LeaseNonce) -> rusqlite::Result<()> {
-        let Step {
+        let CallContext {
             connection, now, ..
         } = self.step;
         for lease in leased_under(connection, self.consumer.id, nonce)? {
-            if lease.fate == Fate::Retry {
+            if lease.fate == LeaseFate::Retry {
                 // The attempt did not happen: the next one has its number, and the reason stays.
                 let reason = self.reason(lease.key)?;
                 let next = (lease.attempt, now);
@@ -173,10 +173,15 @@ impl Call<'_> {
                     .make_wait(connection, lease, next, reason.as_deref())?;
                 continue;
             }
-            self.consumer.missed += i64::from(lease.fate == Fate::Missed);
+            self.consumer.missed += i64::from(lease.fate == LeaseFate::Missed);
             self.consumer.drop_leased(connection, lease)?;
         }
         Ok(())
+    }
+
+    /// The first time after now at which a delivery is due or a lease ends.
+    pub(crate) fn next_change(&self) -> rusqlite::Result<Option<i64>> {
+        next_change(self.step.connection, self.consumer.id, self.step.now)
     }
 
     /// Whether a pull could lease no new message, whatever the topic holds.
@@ -201,7 +206,7 @@ impl Call<'_> {
              ON m.topic_id = ?4 AND m.ms = d.ms AND m.seq = d.seq \
              WHERE d.consumer_id = ?1 AND d.nonce IS NULL AND d.due_ms <= ?2 \
              ORDER BY d.due_ms, d.ms, d.seq LIMIT ?3";
-        let Step {
+        let CallContext {
             connection,
             topic_id,
             now,

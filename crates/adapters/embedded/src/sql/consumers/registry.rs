@@ -8,7 +8,7 @@ use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, Timestamp, Topic}
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::call::{Call, with_consumer};
-use super::row::{Step, backoff_text, bad, count, find, millis, timestamp};
+use super::row::{CallContext, backoff_text, bad, count, find, millis, timestamp};
 use super::seek::{count_to, cursor};
 use crate::sql::id;
 use crate::sql::write_batch::WriteBatch;
@@ -61,7 +61,7 @@ fn create(
         Err(error) => return Ok(Err(error)),
     };
     let topic_id = batch.topic_id(&key.topic)?;
-    let step = Step {
+    let step = CallContext {
         connection: batch.connection(),
         topic_id,
         now: millis(now),
@@ -152,7 +152,7 @@ pub(crate) fn delete(
     let Some(topic_id) = batch.find_topic(&key.topic)? else {
         return Ok(Err(ConsumerError::NotFound));
     };
-    let step = Step {
+    let step = CallContext {
         connection: batch.connection(),
         topic_id,
         now: millis(now),
@@ -198,7 +198,7 @@ impl Call<'_> {
 
     /// The smallest id of the new messages and the waiting deliveries.
     fn oldest_waiting(&self) -> rusqlite::Result<Option<(i64, i64)>> {
-        let Step {
+        let CallContext {
             connection,
             topic_id,
             ..

@@ -3,8 +3,8 @@
 use posthorn_domain::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::entries::Fate;
-use super::row::{COLUMNS, Consumer, Step, millis};
+use super::entries::LeaseFate;
+use super::row::{COLUMNS, CallContext, ConsumerRow, millis};
 use crate::sql::TopicId;
 
 /// Ends the expired leases of every consumer of a topic: a removal comes next, and what was over
@@ -14,7 +14,7 @@ pub(crate) fn expire_all(
     topic_id: TopicId,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let step = Step {
+    let step = CallContext {
         connection,
         topic_id,
         now: millis(now),
@@ -28,7 +28,7 @@ pub(crate) fn deleted(
     topic_id: TopicId,
     (ms, seq): (i64, i64),
 ) -> rusqlite::Result<()> {
-    let step = Step {
+    let step = CallContext {
         connection,
         topic_id,
         now: 0,
@@ -50,7 +50,7 @@ pub(crate) fn deleted(
         }
         let settle = "UPDATE deliveries SET fate = ?4 \
              WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
-        let values = (consumer.id, ms, seq, Fate::Settled.number());
+        let values = (consumer.id, ms, seq, LeaseFate::Settled.number());
         connection.prepare_cached(settle)?.execute(values)?;
         Ok(())
     })
@@ -63,7 +63,7 @@ pub(crate) fn pruned(
     last: (i64, i64),
     count: i64,
 ) -> rusqlite::Result<()> {
-    let step = Step {
+    let step = CallContext {
         connection,
         topic_id,
         now: 0,
@@ -82,7 +82,7 @@ pub(crate) fn pruned(
         // Copies stay. A delivery whose message was deleted before is none of retention's.
         let removed =
             "consumer_id = ?1 AND (ms, seq) <= (?2, ?3) AND content IS NULL AND fate = ?4";
-        let retry = Fate::Retry.number();
+        let retry = LeaseFate::Retry.number();
         let delete = format!("DELETE FROM deliveries WHERE {removed} AND nonce IS NULL");
         let waited = connection
             .prepare_cached(&delete)?
@@ -91,7 +91,7 @@ pub(crate) fn pruned(
         consumer.waiting -= waited;
         consumer.missed += waited;
         let miss = format!("UPDATE deliveries SET fate = ?5 WHERE {removed}");
-        let values = params![consumer.id, ms, seq, retry, Fate::Missed.number()];
+        let values = params![consumer.id, ms, seq, retry, LeaseFate::Missed.number()];
         connection.prepare_cached(&miss)?.execute(values)?;
         Ok(())
     })
@@ -99,14 +99,14 @@ pub(crate) fn pruned(
 
 /// Changes each consumer of the topic and writes what changed of its row.
 fn update_each(
-    step: Step<'_>,
-    mut change: impl FnMut(&mut Consumer) -> rusqlite::Result<()>,
+    step: CallContext<'_>,
+    mut change: impl FnMut(&mut ConsumerRow) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let select = format!("SELECT {COLUMNS} FROM consumers WHERE topic_id = ?1");
-    let consumers: Vec<Consumer> = step
+    let consumers: Vec<ConsumerRow> = step
         .connection
         .prepare_cached(&select)?
-        .query_map([step.topic_id], Consumer::from_row)?
+        .query_map([step.topic_id], ConsumerRow::from_row)?
         .collect::<rusqlite::Result<_>>()?;
     for mut consumer in consumers {
         let before = consumer.clone();

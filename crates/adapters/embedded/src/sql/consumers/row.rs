@@ -12,13 +12,13 @@ use crate::sql::TopicId;
 /// A consumer's key in the other tables.
 pub(super) type ConsumerId = i64;
 
-/// The columns that [`Consumer::from_row`] reads.
+/// The columns that [`ConsumerRow::from_row`] reads.
 pub(super) const COLUMNS: &str = "consumer_id, tag, lease_ms, max_attempts, backoff_ms, max_in_flight, \
      cursor_ms, cursor_seq, behind, leased, waiting, copies, dead, missed, dead_dropped, last_pull_ms";
 
 /// The row of one consumer, with its counters. What a call changes of it is written at its end.
 #[derive(Clone, PartialEq)]
-pub(super) struct Consumer {
+pub(super) struct ConsumerRow {
     pub(super) id: ConsumerId,
     pub(super) settings: ConsumerSettings,
     pub(super) tag: SettingsTag,
@@ -41,7 +41,7 @@ pub(super) struct Consumer {
 
 /// The circumstances of one call: the open transaction, the topic and the store's time.
 #[derive(Clone, Copy)]
-pub(super) struct Step<'a> {
+pub(super) struct CallContext<'a> {
     pub(super) connection: &'a Connection,
     pub(super) topic_id: TopicId,
     /// Milliseconds since the Unix epoch.
@@ -64,15 +64,18 @@ pub(super) fn count(column: i64) -> u64 {
 }
 
 /// The consumer `key`, whose topic is that of `step`.
-pub(super) fn find(step: Step<'_>, key: &ConsumerKey) -> rusqlite::Result<Option<Consumer>> {
+pub(super) fn find(
+    step: CallContext<'_>,
+    key: &ConsumerKey,
+) -> rusqlite::Result<Option<ConsumerRow>> {
     let select =
         format!("SELECT {COLUMNS} FROM consumers WHERE topic_id = ?1 AND kind = ?2 AND name = ?3");
     let mut select = step.connection.prepare_cached(&select)?;
     let values = (step.topic_id, key.kind.as_str(), key.name.as_str());
-    select.query_row(values, Consumer::from_row).optional()
+    select.query_row(values, ConsumerRow::from_row).optional()
 }
 
-impl Consumer {
+impl ConsumerRow {
     /// The consumer of a row with the columns [`COLUMNS`].
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let backoff: String = row.get(4)?;

@@ -5,8 +5,8 @@ use posthorn_domain::{ConsumerPosition, Timestamp};
 use rusqlite::params;
 
 use super::call::Call;
-use super::entries::Fate;
-use super::row::{Step, timestamp};
+use super::entries::LeaseFate;
+use super::row::{CallContext, timestamp};
 use crate::sql::{columns, id};
 
 /// The cursor of a position, at most the newest id: every later message is after it.
@@ -29,7 +29,7 @@ pub(super) fn cursor(
 /// The number of messages of the topic at or before `cursor`. `held` is the number of all. It reads
 /// the messages before a cursor that is neither at the beginning nor at the end.
 pub(super) fn count_to(
-    step: Step<'_>,
+    step: CallContext<'_>,
     cursor: (i64, i64),
     newest: (i64, i64),
     held: i64,
@@ -52,7 +52,7 @@ impl Call<'_> {
             Ok(cursor) => cursor,
             Err(error) => return Ok(Err(error)),
         };
-        let Step {
+        let CallContext {
             connection,
             topic_id,
             now,
@@ -64,7 +64,7 @@ impl Call<'_> {
              AND fate = ?4 AND (ms, seq) > (?2, ?3)";
         consumer.missed += connection
             .prepare_cached(missed)?
-            .query_row((consumer.id, ms, seq, Fate::Missed.number()), |row| {
+            .query_row((consumer.id, ms, seq, LeaseFate::Missed.number()), |row| {
                 row.get::<_, i64>(0)
             })?;
         // What stays are copies after the position that nothing else can hand out.
@@ -72,7 +72,7 @@ impl Call<'_> {
              (ms, seq) > (?2, ?3) AND fate = ?4 AND content IS NOT NULL AND NOT EXISTS \
              (SELECT 1 FROM messages m WHERE m.topic_id = ?5 \
              AND m.ms = deliveries.ms AND m.seq = deliveries.seq))";
-        let retry = Fate::Retry.number();
+        let retry = LeaseFate::Retry.number();
         connection.prepare_cached(delete)?.execute(params![
             consumer.id,
             ms,

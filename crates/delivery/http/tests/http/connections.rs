@@ -205,7 +205,7 @@ async fn a_body_that_never_arrives_holds_no_connection_after_the_response() {
         settings.request_timeout = Duration::from_millis(300);
     });
     let chunked = "Host: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let mut served = Vec::new();
+    let mut with_response = Vec::new();
     for (line, begun, status) in [
         ("GET /api/v1/ping", "", 200),
         ("HEAD /api/v1/ping", "", 200),
@@ -222,9 +222,9 @@ async fn a_body_that_never_arrives_holds_no_connection_after_the_response() {
         let method = line.split(' ').next().unwrap();
         let response = connection.response(method).await;
         assert_eq!(response.status, status, "{line} {response:?}");
-        served.push((line, connection));
+        with_response.push((line, connection));
     }
-    for (line, mut connection) in served {
+    for (line, mut connection) in with_response {
         assert!(connection.closed().await.is_empty(), "{line}");
     }
     eventually(SOON, async || server.recorder.connections() == 0).await;

@@ -1,5 +1,6 @@
 //! Every metric of the process, and the ports by which the rest of it counts.
 
+mod durations;
 mod labels;
 mod messages;
 mod process;
@@ -16,10 +17,11 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
+pub(crate) use durations::Durations;
+use durations::register_durations;
 pub(crate) use labels::{CacheLabels, QuotaLabels, StoreLabels};
 use labels::{DependencyLabels, InfoLabels, ReasonLabels};
 pub(crate) use messages::MessageCounters;
@@ -27,14 +29,6 @@ use process::ProcessCollector;
 use requests::RequestSeries;
 use scraped::{DroppedLinesCollector, PoolCollector, UptimeCollector};
 pub use scraped::{PoolCounts, PoolSource};
-
-/// Upper bounds of the buckets of durations, in seconds.
-const BUCKETS: [f64; 13] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-];
-
-/// Histograms of durations, one for each set of labels.
-pub(crate) type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// The registry of metrics. Share one by `Arc`; counting needs no lock that is held for long.
 pub struct Metrics {
@@ -130,21 +124,6 @@ impl Metrics {
     pub(crate) fn cache_requests(&self) -> &Family<CacheLabels, Counter> {
         &self.cache
     }
-}
-
-/// Registers a family of histograms in seconds; `_seconds` is added to `name`.
-fn register_durations<L>(registry: &mut Registry, name: &str, help: &str) -> Durations<L>
-where
-    Durations<L>: prometheus_client::registry::Metric + Clone,
-    L: Clone + Eq + std::hash::Hash,
-{
-    let durations = Durations::new_with_constructor(duration_histogram);
-    registry.register_with_unit(name, help, Unit::Seconds, durations.clone());
-    durations
-}
-
-fn duration_histogram() -> Histogram {
-    Histogram::new(BUCKETS)
 }
 
 /// What the delivery layer counts. Every label has a bounded set of values.

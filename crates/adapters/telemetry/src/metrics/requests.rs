@@ -11,8 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::durations::{Durations, register_durations};
 use super::labels::{RequestLabels, ShedLabels};
-use super::{Durations, register_durations};
 
 /// How many registries there have been.
 static REGISTRIES: AtomicUsize = AtomicUsize::new(0);

@@ -28,18 +28,18 @@ struct Inside {
     repeated: Vec<String>,
 }
 
-/// Prints the counts. Fails on wrong arrows between crates, and on imports against the direction of a
-/// crate's folders; circles of files and repeated names are only printed.
+/// Prints the counts. Fails on wrong arrows between crates, on imports against the direction of a
+/// crate's folders and on circles of files; repeated type names are only printed.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     let metadata = read(root)?;
     let arrows = violations::violations(&metadata.packages);
     let (crates, wrong) = (metadata.packages.len(), arrows.len());
     println!("arch: {crates} crates, {wrong} wrong arrows");
     let inside = inside_crates(root, &metadata)?;
-    for reported in inside.circles.iter().chain(&inside.repeated) {
-        println!("{reported}");
+    for repeated in &inside.repeated {
+        println!("{repeated}");
     }
-    let found = [arrows, inside.against].concat();
+    let found = [arrows, inside.against, inside.circles].concat();
     if found.is_empty() {
         return Ok(());
     }

@@ -37,9 +37,11 @@ fn is_read(file: &str) -> bool {
     }
     let name = file.rsplit('/').next().unwrap_or_default();
     let manifest = matches!(name, "Cargo.toml" | "Cargo.lock" | "build.rs");
+    let is_below = |directory: &&str| file.contains(directory);
     let source =
-        file.starts_with("crates/") && (file.contains("/src/") || file.contains("/assets/"));
-    manifest || source && !file.starts_with("crates/testkit/")
+        file.starts_with("crates/") && ["/src/", "/assets/", "/templates/"].iter().any(is_below);
+    let test = file.starts_with("crates/testkit/") || file.contains("/snapshots/");
+    manifest || source && !test
 }
 
 /// Lays out the emptied workspace as the Dockerfile's first stage does, and has Cargo read it: a

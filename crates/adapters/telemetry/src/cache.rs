@@ -1,4 +1,4 @@
-//! A cache that counts what it is asked.
+//! Counts the operations of a cache.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -13,20 +13,19 @@ use tracing::{Instrument, Span, field};
 use crate::Metrics;
 use crate::metrics::CacheLabels;
 
-/// A [`Cache`] around another one that feeds `app_cache_requests_total`, and puts a span around
-/// each operation.
+/// A decorator of a [`Cache`]: it records `app_cache_requests_total` and a span for each operation.
 pub struct InstrumentedCache<V> {
     inner: Arc<dyn Cache<V>>,
-    get: Operation,
-    set: Operation,
-    delete: Operation,
-    clear: Operation,
+    get: CacheOperation,
+    set: CacheOperation,
+    delete: CacheOperation,
+    clear: CacheOperation,
 }
 
 impl<V> InstrumentedCache<V> {
-    /// Counts what `inner` is asked, under the name `backend`.
+    /// Counts the operations of `inner` with the label `backend`.
     pub fn new(inner: Arc<dyn Cache<V>>, backend: &'static str, metrics: &Metrics) -> Self {
-        let operation = |name| Operation::new(backend, name, metrics);
+        let operation = |name| CacheOperation::new(backend, name, metrics);
         Self {
             inner,
             get: operation("get"),
@@ -46,8 +45,8 @@ impl<V: Send + Sync + 'static> Cache<V> for InstrumentedCache<V> {
         self.get.count(
             &span,
             outcome(&result, |value| match value {
-                Some(_) => Outcome::Hit,
-                None => Outcome::Miss,
+                Some(_) => CacheOutcome::Hit,
+                None => CacheOutcome::Miss,
             }),
         );
         result
@@ -57,7 +56,8 @@ impl<V: Send + Sync + 'static> Cache<V> for InstrumentedCache<V> {
         let span = self.set.span();
         let call = self.inner.set(key, value, ttl);
         let result = call.instrument(span.clone()).await;
-        self.set.count(&span, outcome(&result, |()| Outcome::Ok));
+        self.set
+            .count(&span, outcome(&result, |()| CacheOutcome::Ok));
         result
     }
 
@@ -65,7 +65,8 @@ impl<V: Send + Sync + 'static> Cache<V> for InstrumentedCache<V> {
         let span = self.delete.span();
         let call = self.inner.delete(key);
         let result = call.instrument(span.clone()).await;
-        self.delete.count(&span, outcome(&result, |_| Outcome::Ok));
+        self.delete
+            .count(&span, outcome(&result, |_| CacheOutcome::Ok));
         result
     }
 
@@ -73,7 +74,8 @@ impl<V: Send + Sync + 'static> Cache<V> for InstrumentedCache<V> {
         let span = self.clear.span();
         let call = self.inner.clear();
         let result = call.instrument(span.clone()).await;
-        self.clear.count(&span, outcome(&result, |()| Outcome::Ok));
+        self.clear
+            .count(&span, outcome(&result, |()| CacheOutcome::Ok));
         result
     }
 }
@@ -84,9 +86,9 @@ impl<V> fmt::Debug for InstrumentedCache<V> {
     }
 }
 
-/// How an operation ended.
+/// The outcome of an operation.
 #[derive(Clone, Copy)]
-enum Outcome {
+enum CacheOutcome {
     Hit,
     Miss,
     Ok,
@@ -94,16 +96,19 @@ enum Outcome {
     Failed,
 }
 
-fn outcome<T>(result: &Result<T, BackendError>, of_value: impl Fn(&T) -> Outcome) -> Outcome {
+fn outcome<T>(
+    result: &Result<T, BackendError>,
+    of_value: impl Fn(&T) -> CacheOutcome,
+) -> CacheOutcome {
     match result {
         Ok(value) => of_value(value),
-        Err(BackendError::Unavailable(_)) => Outcome::Unavailable,
-        Err(BackendError::Failed(_)) => Outcome::Failed,
+        Err(BackendError::Unavailable(_)) => CacheOutcome::Unavailable,
+        Err(BackendError::Failed(_)) => CacheOutcome::Failed,
     }
 }
 
-/// The counters of one operation. Each appears in the exposition with its first event.
-struct Operation {
+/// The counters of one operation. Each appears in the exposition once it has counted.
+struct CacheOperation {
     requests: Family<CacheLabels, Counter>,
     backend: &'static str,
     name: &'static str,
@@ -114,7 +119,7 @@ struct Operation {
     failed: OnceLock<Counter>,
 }
 
-impl Operation {
+impl CacheOperation {
     fn new(backend: &'static str, name: &'static str, metrics: &Metrics) -> Self {
         Self {
             requests: metrics.cache_requests().clone(),
@@ -128,7 +133,7 @@ impl Operation {
         }
     }
 
-    /// The span around one call.
+    /// The span of one call.
     fn span(&self) -> Span {
         tracing::debug_span!(
             "cache",
@@ -138,14 +143,14 @@ impl Operation {
         )
     }
 
-    /// Notes how the call in `span` ended.
-    fn count(&self, span: &Span, outcome: Outcome) {
+    /// Records the outcome of the call in `span`.
+    fn count(&self, span: &Span, outcome: CacheOutcome) {
         let (counter, outcome) = match outcome {
-            Outcome::Hit => (&self.hit, "hit"),
-            Outcome::Miss => (&self.miss, "miss"),
-            Outcome::Ok => (&self.ok, "ok"),
-            Outcome::Unavailable => (&self.unavailable, "unavailable"),
-            Outcome::Failed => (&self.failed, "failed"),
+            CacheOutcome::Hit => (&self.hit, "hit"),
+            CacheOutcome::Miss => (&self.miss, "miss"),
+            CacheOutcome::Ok => (&self.ok, "ok"),
+            CacheOutcome::Unavailable => (&self.unavailable, "unavailable"),
+            CacheOutcome::Failed => (&self.failed, "failed"),
         };
         span.record("outcome", outcome);
         let create = || {

@@ -1,45 +1,45 @@
-//! The filter that `LOG_LEVEL` takes.
+//! Parses the filter of `LOG_LEVEL`.
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-/// Why a text is no log filter.
+/// Why a text is not a log filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// It is empty, or an item of it is.
+    /// The filter or an item of it is empty.
     #[error("an empty log filter; a level is needed, such as `info`")]
     Empty,
-    /// A word that is no level stands alone.
+    /// An item is a single word but not a level.
     #[error(
         "`{0}` is no log level; known are error, warn, info, debug, trace and off, and for one \
          target write `target=level`"
     )]
     UnknownLevel(String),
-    /// It cannot be read.
+    /// An item has invalid syntax.
     #[error("`{filter}` is no log filter: {problem}")]
     Syntax {
-        /// The text.
+        /// The filter.
         filter: String,
-        /// What is wrong with it.
+        /// The problem, as `EnvFilter` reports it.
         problem: String,
     },
 }
 
-/// Whether [`crate::init`] will take `filter`: a level, or directives of `tracing`'s `EnvFilter`
-/// such as `info,posthorn_http=debug`.
+/// Checks that `filter` is valid for [`crate::init`]: a level, or directives of `tracing`'s `EnvFilter` such as
+/// `info,posthorn_http=debug`.
 ///
-/// `EnvFilter` takes a word that is no level for the name of a target, so that a misspelt level
-/// would silence everything else. Here a target always needs its level.
+/// `EnvFilter` reads a single word that is not a level as a target, so a misspelt level would disable everything else.
+/// Here a target always needs a level.
 pub fn check_filter(filter: &str) -> Result<(), FilterError> {
     parse(filter).map(drop)
 }
 
-/// A filter that was read.
+/// A parsed filter.
 pub(crate) enum LogFilter {
-    /// Levels and targets alone. Unlike `EnvFilter` it does nothing when a span is entered or left.
+    /// Levels and targets only. Unlike `EnvFilter` it does nothing when a span is entered or exited.
     ByTarget(Box<Targets>),
-    /// Directives about spans, too.
+    /// Directives with spans.
     BySpan(Box<EnvFilter>),
 }
 
@@ -61,7 +61,7 @@ impl LogFilter {
     }
 }
 
-/// Reads a filter.
+/// Parses a filter.
 pub(crate) fn parse(filter: &str) -> Result<LogFilter, FilterError> {
     let filter = filter.trim();
     for item in filter.split(',') {
@@ -75,7 +75,7 @@ pub(crate) fn parse(filter: &str) -> Result<LogFilter, FilterError> {
             return Err(FilterError::UnknownLevel(item.to_owned()));
         }
     }
-    // `EnvFilter` says best what is wrong.
+    // `EnvFilter` has the better error texts, so it parses first.
     let syntax = |problem: String| FilterError::Syntax {
         filter: filter.to_owned(),
         problem,

@@ -1,9 +1,8 @@
-//! The name of this host.
+//! Reads the name of the host.
 
 use std::fs;
 
-/// The host's name as the kernel has it, which in a pod is the pod's name; `localhost` when the
-/// kernel does not say.
+/// The kernel's host name, which in a pod is the pod's name; `localhost` if it cannot be read.
 pub fn host_name() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()

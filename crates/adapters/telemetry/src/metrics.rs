@@ -1,4 +1,4 @@
-//! Every metric of the process, and the ports by which the rest of it counts.
+//! All metrics of the process, and the ports through which other crates record them.
 
 mod durations;
 mod labels;
@@ -30,7 +30,7 @@ use requests::RequestSeries;
 use scraped::{DroppedLinesCollector, PoolCollector, UptimeCollector};
 pub use scraped::{PoolCounts, PoolSource};
 
-/// The registry of metrics. Share one by `Arc`; counting needs no lock that is held for long.
+/// The registry of metrics, shared in an `Arc`. Recording holds no lock for long.
 pub struct Metrics {
     registry: Registry,
     clock: Arc<dyn Clock>,
@@ -47,7 +47,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The metrics of the process that `identity` names; its uptime starts now.
+    /// The metrics of the process `identity`. The uptime starts now.
     pub fn new(identity: &AppIdentity, clock: Arc<dyn Clock>) -> Self {
         let mut registry = Registry::default();
         let info = Info::new(InfoLabels::from(identity));

@@ -1,4 +1,4 @@
-//! Panics as log events.
+//! Logs panics as events.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};
@@ -9,9 +9,9 @@ pub(crate) fn install() {
     panic::set_hook(Box::new(log));
 }
 
-/// Goes back to printing panics: the log is about to end.
+/// Restores the default hook, which prints panics, as the log is about to end.
 pub(crate) fn uninstall() {
-    // A panicking thread may not change the hook; the process is on its way out then.
+    // A panicking thread must not change the hook. The process is ending then.
     if !thread::panicking() {
         drop(panic::take_hook());
     }

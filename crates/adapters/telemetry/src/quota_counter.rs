@@ -1,4 +1,4 @@
-//! A quota counter that counts its decisions.
+//! Counts the decisions of a quota counter.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -13,8 +13,8 @@ use tracing::{Instrument, Span, field};
 use crate::Metrics;
 use crate::metrics::QuotaLabels;
 
-/// A [`QuotaCounter`] around another one that feeds `app_rate_limit_decisions_total`, and puts a span
-/// around each call. Looks are not decisions.
+/// A decorator of a [`QuotaCounter`]: it records `app_rate_limit_decisions_total` and a span for each call. A peek is not
+/// a decision.
 pub struct InstrumentedQuotaCounter {
     inner: Arc<dyn QuotaCounter>,
     decisions: Family<QuotaLabels, Counter>,
@@ -25,7 +25,7 @@ pub struct InstrumentedQuotaCounter {
     default: Outcomes,
 }
 
-/// The counters of one class. Each appears in the exposition with its first event.
+/// The counters of one class. Each appears in the exposition once it has counted.
 #[derive(Debug, Default)]
 struct Outcomes {
     allowed: OnceLock<Counter>,
@@ -35,7 +35,7 @@ struct Outcomes {
 }
 
 impl InstrumentedQuotaCounter {
-    /// Counts what `inner` decides, under the name `backend`.
+    /// Counts the decisions of `inner` with the label `backend`.
     pub fn new(inner: Arc<dyn QuotaCounter>, backend: &'static str, metrics: &Metrics) -> Self {
         Self {
             inner,
@@ -48,7 +48,7 @@ impl InstrumentedQuotaCounter {
         }
     }
 
-    /// The span around one call.
+    /// The span of one call.
     fn span(&self, operation: &'static str) -> Span {
         tracing::debug_span!(
             "quota",

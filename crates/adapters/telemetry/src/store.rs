@@ -1,4 +1,4 @@
-//! A message store that measures what it is asked.
+//! Measures the operations of a message store.
 
 mod operation;
 
@@ -15,31 +15,31 @@ use tracing::Instrument;
 
 use crate::Metrics;
 use crate::metrics::MessageCounters;
-use operation::{Operation, Outcome};
+use operation::{StoreOperation, StoreOutcome};
 
-/// A [`MessageStore`] around another one that feeds `app_store_operation_duration_seconds`,
-/// `app_messages_accepted_total`, `app_messages_replayed_total` and `app_messages_pruned_total`, and
-/// puts a span around each operation.
+/// A decorator of a [`MessageStore`]: it records `app_store_operation_duration_seconds`,
+/// `app_messages_accepted_total`, `app_messages_replayed_total`, `app_messages_pruned_total` and a span for each
+/// operation.
 ///
-/// An operation that is dropped before it ends is not counted: nobody knows its outcome.
+/// An operation whose future is dropped is not counted, as its outcome is unknown.
 pub struct InstrumentedStore {
     inner: Arc<dyn MessageStore>,
     clock: Arc<dyn Clock>,
     messages: MessageCounters,
-    append: Operation,
-    get: Operation,
-    page: Operation,
-    delete: Operation,
-    topics: Operation,
-    subscribe: Operation,
-    prune: Operation,
-    health: Operation,
+    append: StoreOperation,
+    get: StoreOperation,
+    page: StoreOperation,
+    delete: StoreOperation,
+    topics: StoreOperation,
+    subscribe: StoreOperation,
+    prune: StoreOperation,
+    health: StoreOperation,
 }
 
 impl InstrumentedStore {
-    /// Measures what `inner` is asked.
+    /// Measures the operations of `inner`.
     pub fn new(inner: Arc<dyn MessageStore>, metrics: &Metrics) -> Self {
-        let operation = |name| Operation::new(name, metrics);
+        let operation = |name| StoreOperation::new(name, metrics);
         Self {
             inner,
             clock: Arc::clone(metrics.clock()),
@@ -55,18 +55,18 @@ impl InstrumentedStore {
         }
     }
 
-    /// Waits for `call` and measures it as `operation`.
+    /// Awaits `call` and measures it as `operation`.
     async fn measure<T>(
         &self,
-        operation: &Operation,
+        operation: &StoreOperation,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let start = self.clock.monotonic();
         let span = operation.span();
         let result = call.instrument(span.clone()).await;
         let outcome = match &result {
-            Ok(_) => Outcome::Ok,
-            Err(error) => Outcome::from(error),
+            Ok(_) => StoreOutcome::Ok,
+            Err(error) => StoreOutcome::from(error),
         };
         let duration = self.clock.monotonic().saturating_sub(start);
         operation.observe(outcome, duration, &span);
@@ -83,14 +83,14 @@ impl MessageStore for InstrumentedStore {
         let outcome = match &result {
             Ok(Appended { replayed: true, .. }) => {
                 self.messages.replayed();
-                Outcome::Replayed
+                StoreOutcome::Replayed
             }
             Ok(Appended { receipt, .. }) => {
                 self.messages.accepted(receipt);
-                Outcome::Ok
+                StoreOutcome::Ok
             }
-            Err(AppendError::KeyReused) => Outcome::KeyReused,
-            Err(AppendError::Store(error)) => Outcome::from(error),
+            Err(AppendError::KeyReused) => StoreOutcome::KeyReused,
+            Err(AppendError::Store(error)) => StoreOutcome::from(error),
         };
         let duration = self.clock.monotonic().saturating_sub(start);
         self.append.observe(outcome, duration, &span);

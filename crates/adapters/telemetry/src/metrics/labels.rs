@@ -1,4 +1,4 @@
-//! The labels of metrics. Values are names from the code, so that there are only so many series.
+//! The labels of metrics. Values are names from the code, which bounds the number of series.
 
 use posthorn_application::AppIdentity;
 use prometheus_client::encoding::EncodeLabelSet;

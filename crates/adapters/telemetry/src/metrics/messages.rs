@@ -1,4 +1,4 @@
-//! What became of messages.
+//! Counts messages by what happened to them.
 
 use posthorn_domain::{Durability, Receipt, Topic};
 use prometheus_client::metrics::counter::Counter;
@@ -58,7 +58,7 @@ impl MessageCounters {
         class.of_durability(receipt.durability).inc();
     }
 
-    /// A retry was answered with the first receipt.
+    /// A retry got the receipt of the first request.
     pub(crate) fn replayed(&self) {
         self.replayed.inc();
     }

@@ -12,12 +12,12 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Writes what `/proc` says of this process; what cannot be read is left out.
+/// Collects the metrics of this process from `/proc`. A metric that cannot be read is left out.
 #[derive(Debug)]
 pub(super) struct ProcessCollector {
     ticks_per_second: u64,
     page_bytes: u64,
-    /// Since the Unix epoch; it never changes.
+    /// Seconds since the Unix epoch; constant.
     start: Option<Duration>,
 }
 
@@ -37,7 +37,7 @@ impl ProcessCollector {
         Ok(Duration::from_secs(procfs::boot_time_secs()?).saturating_add(after_boot))
     }
 
-    /// The time that `ticks` clock ticks take, to the millisecond.
+    /// The duration of `ticks` clock ticks, in milliseconds precision.
     fn ticks(&self, ticks: u64) -> Duration {
         Duration::from_millis(ticks.saturating_mul(1000) / self.ticks_per_second)
     }
@@ -117,7 +117,7 @@ fn encode_limits(limits: &Limits, encoder: &mut DescriptorEncoder<'_>) -> fmt::R
     gauge(encoder, name, help, Some(&Unit::Bytes), memory)
 }
 
-/// `RLIM_INFINITY` for no limit, as the Go client library has it.
+/// The value for no limit is `RLIM_INFINITY`, as in the Go client library.
 fn soft(limit: LimitValue) -> u64 {
     match limit {
         LimitValue::Value(value) => value,

@@ -1,4 +1,4 @@
-//! What became of requests. This is the hot path: it allocates only for a series that is new.
+//! Counts requests, streams and connections. This is the hot path: it allocates only for a new series.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,12 +14,12 @@ use prometheus_client::registry::Registry;
 use super::durations::{Durations, register_durations};
 use super::labels::{RequestLabels, ShedLabels};
 
-/// How many registries there have been.
+/// The number of registries so far, which numbers them.
 static REGISTRIES: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// The series that this thread has counted in, by their registry and labels: to find one in a
-    /// family takes a lock, and this thread would share it with all others.
+    /// The series that this thread has used, by registry and labels. A lookup in the family takes a lock that all
+    /// threads share.
     static FOUND: RefCell<HashMap<(usize, RequestLabels), (Counter, Histogram)>> =
         RefCell::default();
 }

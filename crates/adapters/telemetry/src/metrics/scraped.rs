@@ -1,4 +1,4 @@
-//! Metrics that are asked for at each exposition.
+//! Metrics whose value is read at each exposition.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,15 +15,15 @@ use prometheus_client::registry::Unit;
 use super::labels::PoolLabels;
 use crate::log_queue;
 
-/// Says how many connections a pool has now.
+/// Reads the current numbers of a pool's connections.
 pub type PoolSource = Box<dyn Fn() -> PoolCounts + Send + Sync>;
 
-/// How many connections a pool has.
+/// The numbers of a pool's connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolCounts {
-    /// Those that serve somebody.
+    /// Connections in use.
     pub in_use: usize,
-    /// Those that wait to be used.
+    /// Idle connections.
     pub idle: usize,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct PoolCollector {
     sources: Arc<RwLock<Vec<PoolSource>>>,
 }
 
-/// `app_log_lines_dropped_total`, once logging is set up.
+/// `app_log_lines_dropped_total`, if the process has a log.
 #[derive(Debug)]
 pub(super) struct DroppedLinesCollector;
 

@@ -1,4 +1,4 @@
-//! The durations of one operation of the store, by outcome.
+//! Measures one operation of a store, by outcome.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use tracing::{Span, field};
 use crate::Metrics;
 use crate::metrics::{Durations, StoreLabels};
 
-/// How an operation ended.
+/// The outcome of an operation.
 #[derive(Clone, Copy)]
-pub(super) enum Outcome {
+pub(super) enum StoreOutcome {
     Ok,
     Replayed,
     KeyReused,
@@ -21,7 +21,7 @@ pub(super) enum Outcome {
     Corrupt,
 }
 
-impl From<&StoreError> for Outcome {
+impl From<&StoreError> for StoreOutcome {
     fn from(error: &StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::Unavailable,
@@ -31,9 +31,9 @@ impl From<&StoreError> for Outcome {
     }
 }
 
-/// The histograms of one operation. Each appears in the exposition with its first event, so that
-/// the outcomes that never come take no room there; after that it is found without a lookup.
-pub(super) struct Operation {
+/// The histograms of one operation. Each appears in the exposition once it has a value, so an outcome that never occurs
+/// adds no series; after that it is used without a lookup.
+pub(super) struct StoreOperation {
     durations: Durations<StoreLabels>,
     name: &'static str,
     ok: OnceLock<Histogram>,
@@ -44,7 +44,7 @@ pub(super) struct Operation {
     corrupt: OnceLock<Histogram>,
 }
 
-impl Operation {
+impl StoreOperation {
     pub(super) fn new(name: &'static str, metrics: &Metrics) -> Self {
         Self {
             durations: metrics.store_durations().clone(),
@@ -58,20 +58,20 @@ impl Operation {
         }
     }
 
-    /// The span around one call.
+    /// The span of one call.
     pub(super) fn span(&self) -> Span {
         tracing::debug_span!("store", operation = self.name, outcome = field::Empty)
     }
 
-    /// Notes how the call in `span` ended.
-    pub(super) fn observe(&self, outcome: Outcome, duration: Duration, span: &Span) {
+    /// Records the outcome of the call in `span`.
+    pub(super) fn observe(&self, outcome: StoreOutcome, duration: Duration, span: &Span) {
         let (histogram, outcome) = match outcome {
-            Outcome::Ok => (&self.ok, "ok"),
-            Outcome::Replayed => (&self.replayed, "replayed"),
-            Outcome::KeyReused => (&self.key_reused, "key_reused"),
-            Outcome::Unavailable => (&self.unavailable, "unavailable"),
-            Outcome::Full => (&self.full, "full"),
-            Outcome::Corrupt => (&self.corrupt, "corrupt"),
+            StoreOutcome::Ok => (&self.ok, "ok"),
+            StoreOutcome::Replayed => (&self.replayed, "replayed"),
+            StoreOutcome::KeyReused => (&self.key_reused, "key_reused"),
+            StoreOutcome::Unavailable => (&self.unavailable, "unavailable"),
+            StoreOutcome::Full => (&self.full, "full"),
+            StoreOutcome::Corrupt => (&self.corrupt, "corrupt"),
         };
         span.record("outcome", outcome);
         let create = || {

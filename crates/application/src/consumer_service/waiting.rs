@@ -1,6 +1,4 @@
-//! Pulls that wait for a message.
-//!
-//! The waiting pulls of one consumer stand in one queue. One of them, the leader, holds the
+//! Pulls that wait for a message. Those of one consumer are in one queue. One of them, the leader, holds the
 //! subscription and the only timer; the others cost nothing until they get a signal. A change of
 //! the consumer gives one turn to the first of the queue. A turn that finds more than it takes gives
 //! the next turn to the next one, so that a message wakes as many pulls as it can serve.

@@ -1,12 +1,8 @@
 //! The task that receives the announcements of appends and wakes the subscriptions of this process.
 //!
-//! Each write pipeline publishes the names of its topics on one channel. So a process needs one
-//! connection however many topics are followed, on a cluster, too: it forwards announcements to all
-//! its nodes.
-//!
-//! An announcement can be lost: the server dies between the append and the announcement, or a
-//! connection between nodes breaks. Therefore the newest ids of the followed topics are polled every
-//! second, and every subscription is woken when the connection is lost and when it is back.
+//! Each write pipeline publishes its topics on one channel, so one connection serves all followed
+//! topics, on a cluster too. An announcement can be lost: so the newest ids of followed topics are polled
+//! every second as well, and every subscription is woken when the connection is lost and when it is back.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,10 +1,8 @@
-//! The index of topics.
-//!
-//! The index is in another slot than the topics, so no step can change both. It can contain empty
-//! topics, which readers skip, but it never lacks a topic with messages: a process that has not
-//! indexed a topic within [`REINDEX_AFTER`], or since a connection was opened, indexes it before and
-//! after the append; and only a topic without a new message for [`IDLE`] is removed, which is longer
-//! than any process remembers that it indexed the topic.
+//! The index of topics. It is in another slot than the topics, so no step can change both: it can contain
+//! empty topics, which readers skip, but never lacks a topic with messages. A process that has not indexed
+//! a topic within [`REINDEX_AFTER`], or since a connection was opened, indexes it before and after the
+//! append; and only a topic without a new message for [`IDLE`] is removed, which is longer than any
+//! process remembers that it indexed the topic.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

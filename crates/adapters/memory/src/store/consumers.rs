@@ -16,23 +16,16 @@ use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, MessageId, Timestamp, Topic,
 };
 
+use super::settings::MemoryStoreSettings;
 use super::topic_log::TopicLog;
 use consumer::ConsumerState;
 
 pub(super) use consumer::{ConsumerStep, MessageRemoval};
 
-/// The most consumers of all topics together.
-const MAX_CONSUMERS: usize = 10_000;
-/// The most leases and redeliveries of all consumers together; about 400 bytes each. At this
-/// number a pull hands out redeliveries only.
-const MAX_ENTRIES: usize = 200_000;
-/// The most bytes that dead letters and redriven copies of all consumers take.
-const MAX_COPY_BYTES: usize = 32 << 20;
-
 type TopicConsumers = BTreeMap<(ConsumerKind, ConsumerName), ConsumerState>;
 
-#[derive(Default)]
 pub(super) struct Consumers {
+    settings: MemoryStoreSettings,
     /// Only topics that have one.
     topics: BTreeMap<Topic, TopicConsumers>,
     count: usize,
@@ -50,6 +43,16 @@ pub(super) struct StoreView<'a> {
 }
 
 impl Consumers {
+    pub(super) fn new(settings: MemoryStoreSettings) -> Self {
+        Self {
+            settings,
+            topics: BTreeMap::new(),
+            count: 0,
+            entries: 0,
+            copy_bytes: 0,
+        }
+    }
+
     pub(super) fn put(
         &mut self,
         key: &ConsumerKey,
@@ -162,14 +165,21 @@ impl Consumers {
         let consumer = consumers.and_then(|all| all.get_mut(&(key.kind, key.name.clone())));
         let consumer = consumer.ok_or(ConsumerError::NotFound)?;
         let usage = (&mut self.entries, &mut self.copy_bytes);
-        Ok(run(consumer, usage, at.log, at.now, operation))
+        Ok(run(
+            &self.settings,
+            consumer,
+            usage,
+            at.log,
+            at.now,
+            operation,
+        ))
     }
 
     /// Expires the leases of every consumer of `topic`: removals from the topic come next.
     pub(super) fn expire(&mut self, topic: &Topic, log: &TopicLog, now: Timestamp) {
         for consumer in self.topics.get_mut(topic).into_iter().flatten() {
             let usage = (&mut self.entries, &mut self.copy_bytes);
-            run(consumer.1, usage, log, now, |_, _| ());
+            run(&self.settings, consumer.1, usage, log, now, |_, _| ());
         }
     }
 
@@ -197,8 +207,9 @@ impl Consumers {
         if self.topics.get(topic).map_or(0, BTreeMap::len) >= MAX_CONSUMERS_PER_TOPIC {
             return Err(ConsumerError::LimitReached);
         }
-        if self.count >= MAX_CONSUMERS {
-            let text = format!("the memory store holds at most {MAX_CONSUMERS} consumers");
+        if self.count >= self.settings.max_consumers {
+            let max = self.settings.max_consumers;
+            let text = format!("the memory store holds at most {max} consumers");
             return Err(StoreError::Full(text).into());
         }
         Ok(())
@@ -208,6 +219,7 @@ impl Consumers {
 /// Expires the leases of `consumer` and runs `operation` on it; `usage` is the number of entries
 /// and the bytes of copies of all consumers.
 fn run<T>(
+    settings: &MemoryStoreSettings,
     consumer: &mut ConsumerState,
     (entries, copy_bytes): (&mut usize, &mut usize),
     log: &TopicLog,
@@ -222,10 +234,11 @@ fn run<T>(
         log,
         now,
         free_entries: 0,
-        max_copy_bytes: MAX_COPY_BYTES.saturating_sub(of_others.1),
+        max_copy_bytes: settings.max_dead_letter_bytes.saturating_sub(of_others.1),
     };
     consumer.expire(step);
-    step.free_entries = MAX_ENTRIES.saturating_sub(of_others.0 + consumer.entry_count());
+    let entries_now = of_others.0 + consumer.entry_count();
+    step.free_entries = settings.max_consumer_entries.saturating_sub(entries_now);
     let outcome = operation(consumer, step);
     *entries = of_others.0 + consumer.entry_count();
     *copy_bytes = of_others.1 + consumer.copy_bytes();

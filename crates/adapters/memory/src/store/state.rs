@@ -45,7 +45,7 @@ impl StoreState {
             oldest: BTreeMap::new(),
             watermarks: PruneWatermarks::default(),
             keys: IdempotencyKeys::new(settings.max_idempotency_keys),
-            consumers: Consumers::default(),
+            consumers: Consumers::new(settings),
             messages: 0,
             bytes: 0,
             last: MessageId::MIN,

@@ -23,18 +23,17 @@ pub trait CacheHarness: Send + Sync {
     /// The cache.
     fn cache(&self) -> Arc<dyn Cache<Vec<u8>>>;
 
-    /// A handle on the same data such as another process would have; the same handle where
-    /// processes share nothing.
+    /// A handle of another process on the same data; the same handle if processes share nothing.
     async fn other_process(&self) -> Arc<dyn Cache<Vec<u8>>> {
         self.cache()
     }
 
-    /// The clock that the cache reads; `None` when it reads a real one.
+    /// The clock that the cache reads; `None` if it reads a real clock.
     fn clock(&self) -> Option<&FakeClock> {
         None
     }
 
-    /// The shortest TTL that cases tell apart; with a real clock, a case really waits for it.
+    /// The shortest TTL that cases distinguish; with a real clock, a case waits for it.
     fn unit(&self) -> Duration {
         if self.clock().is_some() {
             Duration::from_mins(1)
@@ -61,14 +60,14 @@ macro_rules! cache_contract_tests {
     ($harness:expr) => {
         $crate::contract_cases! { cache_contract, $harness;
             values::a_value_comes_back_as_it_was_set,
-            values::what_was_not_set_is_not_held,
+            values::a_missing_value_is_not_found,
             values::a_value_is_replaced,
             values::a_deleted_value_is_gone,
-            values::clearing_drops_everything_and_the_cache_goes_on,
-            values::odd_keys_are_told_apart,
-            values::a_large_value_is_held,
-            values::many_users_at_once_see_whole_values,
-            lifetimes::a_value_ends_with_its_ttl,
+            values::clearing_removes_everything_and_the_cache_keeps_working,
+            values::unusual_keys_are_distinguished,
+            values::a_large_value_is_stored,
+            values::concurrent_users_see_whole_values,
+            lifetimes::a_value_expires_with_its_ttl,
             lifetimes::setting_again_starts_a_new_ttl,
             lifetimes::a_ttl_of_zero_stores_nothing_and_removes,
             lifetimes::a_very_long_ttl_is_no_error,

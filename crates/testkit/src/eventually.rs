@@ -1,17 +1,17 @@
-//! Waiting for a state, with a deadline.
+//! Waits for a state, with a deadline.
 
 use std::panic::Location;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long to wait between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Looks at `condition` until it holds.
+/// Checks `condition` until it holds.
 ///
 /// # Panics
-/// When it does not hold within `deadline` of real time; the text names the caller's line.
+/// If it does not hold within `deadline` of real time; the text names the caller's line.
 #[track_caller]
 pub fn eventually<F>(deadline: Duration, mut condition: F) -> impl Future<Output = ()>
 where

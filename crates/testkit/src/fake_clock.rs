@@ -1,4 +1,4 @@
-//! A clock whose hands the test holds.
+//! A clock under the control of the test.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use posthorn_application::Clock;
 use posthorn_domain::Timestamp;
 use tokio::sync::watch;
 
-/// How long [`FakeClock::wait_for_sleepers`] waits, in real time.
+/// The time limit of [`FakeClock::wait_for_sleepers`], in real time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A clock that stands still until the test moves it.
+/// A clock that advances only when the test advances it.
 ///
 /// The wall clock starts at [`FakeClock::START`], the monotonic time at zero.
 #[derive(Debug)]
@@ -28,10 +28,10 @@ impl Default for FakeClock {
 }
 
 impl FakeClock {
-    /// What the wall clock shows at first: 23 November 2026, 00:00:00 UTC.
+    /// The initial time of the wall clock: 23 November 2026, 00:00:00 UTC.
     pub const START: Timestamp = Timestamp::from_millis(1_795_392_000_000);
 
-    /// A clock that shows [`FakeClock::START`].
+    /// A clock at [`FakeClock::START`].
     pub fn new() -> Self {
         Self {
             now: Mutex::new(Self::START),
@@ -40,7 +40,7 @@ impl FakeClock {
         }
     }
 
-    /// Moves both times on and wakes every sleeper whose time has come.
+    /// Advances both times and wakes the sleepers that are due.
     pub fn advance(&self, duration: Duration) {
         {
             let mut now = self.wall();
@@ -49,23 +49,23 @@ impl FakeClock {
         self.advance_monotonic(duration);
     }
 
-    /// Moves the monotonic time alone and wakes every sleeper whose time has come.
+    /// Advances the monotonic time only and wakes the sleepers that are due.
     pub fn advance_monotonic(&self, duration: Duration) {
         self.monotonic
             .send_modify(|monotonic| *monotonic = monotonic.saturating_add(duration));
     }
 
-    /// Moves the monotonic time alone, by as little as it can tell apart.
+    /// Advances the monotonic time only, by nanoseconds.
     pub fn advance_nanos(&self, nanos: u64) {
         self.advance_monotonic(Duration::from_nanos(nanos));
     }
 
-    /// Sets the wall clock alone, in either direction, as an operator or NTP would.
+    /// Sets the wall clock only, in either direction, as an operator or NTP would.
     pub fn set_now(&self, now: Timestamp) {
         *self.wall() = now;
     }
 
-    /// How many calls of `sleep` wait now.
+    /// The number of waiting calls of `sleep`.
     pub fn sleepers(&self) -> usize {
         *self.sleepers.borrow()
     }
@@ -73,7 +73,7 @@ impl FakeClock {
     /// Waits until at least `count` calls of `sleep` wait.
     ///
     /// # Panics
-    /// When there are not that many within ten seconds of real time.
+    /// If there are not that many within ten seconds of real time.
     pub async fn wait_for_sleepers(&self, count: usize) {
         let mut sleepers = self.sleepers.subscribe();
         let enough = sleepers.wait_for(|sleeping| *sleeping >= count);
@@ -104,12 +104,12 @@ impl Clock for FakeClock {
         let mut monotonic = self.monotonic.subscribe();
         let end = self.monotonic().saturating_add(duration);
         let _sleeper = Sleeper::enter(&self.sleepers);
-        // The sender lives as long as `self`, so the wait can only end because the time has come.
+        // The sender lives as long as `self`, so the wait ends only when the time is due.
         let _ = monotonic.wait_for(|now| *now >= end).await;
     }
 }
 
-/// Counts one call of `sleep` for as long as it waits, also when it is dropped.
+/// Counts one call of `sleep` while it waits; dropping the call ends that.
 struct Sleeper<'a>(&'a watch::Sender<usize>);
 
 impl<'a> Sleeper<'a> {

@@ -1,4 +1,4 @@
-//! Stand-ins for ports, which fail when the test says so.
+//! Fakes of the ports, which fail on request.
 
 pub(crate) mod access;
 pub(crate) mod cache;

@@ -24,13 +24,12 @@ pub trait QuotaHarness: Send + Sync {
     /// The counter.
     fn counter(&self) -> Arc<dyn QuotaCounter>;
 
-    /// A handle on the same counts such as another process would have; the same handle where
-    /// processes share nothing.
+    /// A handle of another process on the same counts; the same handle if processes share nothing.
     async fn other_process(&self) -> Arc<dyn QuotaCounter> {
         self.counter()
     }
 
-    /// The clock that the counter reads; `None` when it reads a real one.
+    /// The clock that the counter reads; `None` if it reads a real clock.
     fn clock(&self) -> Option<&FakeClock> {
         None
     }
@@ -51,12 +50,12 @@ pub const STRATEGIES: [QuotaStrategy; 2] =
 /// The rule of a text.
 ///
 /// # Panics
-/// When the text is no list of limits.
+/// If the text is not a list of limits.
 pub fn rule(text: &str, strategy: QuotaStrategy) -> QuotaRule {
     QuotaRule::new(QuotaLimits::parse(text).unwrap(), strategy).unwrap()
 }
 
-/// The key of a subject on accepting messages.
+/// The key of a subject for sending messages.
 pub fn key(subject: &str) -> QuotaKey {
     QuotaKey {
         client: Client::of_subject(subject),
@@ -67,7 +66,7 @@ pub fn key(subject: &str) -> QuotaKey {
     }
 }
 
-/// One counted request; a counter of a contract always answers.
+/// One counted request, which must not fail.
 async fn hit(counter: &Arc<dyn QuotaCounter>, key: &QuotaKey, rule: &QuotaRule) -> QuotaDecision {
     counter.hit(key, rule).await.unwrap()
 }
@@ -76,13 +75,13 @@ async fn peek(counter: &Arc<dyn QuotaCounter>, key: &QuotaKey, rule: &QuotaRule)
     counter.peek(key, rule).await.unwrap()
 }
 
-/// How many requests each window holds.
+/// The number of requests in each window.
 fn used(decision: &QuotaDecision) -> Vec<u32> {
     decision.windows.iter().map(|window| window.used).collect()
 }
 
-/// With a real clock: waits for the next fixed windows unless they last for `rest` at least, so
-/// that none ends within a case.
+/// With a real clock: waits for the next fixed windows if one ends within `rest`, so that none ends
+/// during a case.
 async fn settle(harness: &impl QuotaHarness, rule: &QuotaRule, rest: Duration) {
     let key = key("settle");
     let windows = peek(&harness.counter(), &key, rule).await.windows;
@@ -100,29 +99,29 @@ async fn settle(harness: &impl QuotaHarness, rule: &QuotaRule, rest: Duration) {
 macro_rules! quota_contract_tests {
     ($harness:expr) => {
         $crate::contract_cases! { quota_contract, $harness;
-            counting::a_limit_is_reached_and_not_passed,
+            counting::a_limit_is_reached_and_not_exceeded,
             counting::a_denied_request_consumes_nothing,
             counting::all_windows_decide_together,
-            counting::looking_consumes_nothing,
-            counting::a_limit_that_changes_goes_on_from_what_was_counted,
-            counting::many_requests_at_once_get_no_more_than_the_limit,
+            counting::peeking_consumes_nothing,
+            counting::a_changed_limit_keeps_the_count,
+            counting::concurrent_requests_do_not_exceed_the_limit,
             keys::keys_are_counted_apart,
             keys::processes_count_together,
-            windows::room_comes_back_when_it_was_said_to,
-            windows::a_moving_window_gives_room_back_one_by_one,
-            windows::a_fixed_window_gives_all_its_room_back_at_once,
+            windows::capacity_returns_when_announced,
+            windows::a_moving_window_frees_requests_one_by_one,
+            windows::a_fixed_window_frees_all_requests_at_once,
             windows::windows_of_every_length_are_counted,
             schedules::no_schedule_exceeds_a_limit,
         }
     };
 }
 
-/// As [`quota_contract_tests!`], the cases for a counter whose clock the test holds.
+/// As [`quota_contract_tests!`], the cases for a counter with a fake clock.
 #[macro_export]
 macro_rules! quota_clock_tests {
     (cases = $cases:expr, $harness:expr) => {
         $crate::contract_cases! { quota_contract, $harness;
-            edges::every_edge_of_a_window_is_where_it_should_be,
+            edges::every_edge_of_a_window_is_exact,
             edges::a_step_of_the_wall_clock_opens_no_window,
         }
 

@@ -21,22 +21,20 @@ pub trait RevocationListHarness: Send + Sync {
     /// The list.
     fn revocation_list(&self) -> Arc<dyn RevocationList>;
 
-    /// The clock by which ends are given. Where the list keeps time by a clock of its own, `pass`
-    /// waits for that one too.
+    /// The clock of the deadlines. If the list has a clock of its own, `pass` waits for that one too.
     fn clock(&self) -> &FakeClock;
 
-    /// A handle on the same list such as another process would have; the same handle where
-    /// processes share nothing.
+    /// A handle of another process on the same list; the same handle if processes share nothing.
     async fn other_process(&self) -> Arc<dyn RevocationList> {
         self.revocation_list()
     }
 
-    /// Opens the list anew as after a restart; says whether it outlives the process.
+    /// Opens the list again, as after a restart; returns true if it survives the process.
     async fn reopen(&mut self) -> bool {
         false
     }
 
-    /// The shortest time that cases tell apart.
+    /// The shortest time that cases distinguish.
     fn unit(&self) -> Duration {
         Duration::from_mins(1)
     }
@@ -51,7 +49,7 @@ fn id(text: &str) -> TokenId {
     TokenId::parse(text).unwrap()
 }
 
-/// Denies `text` until `duration` from now.
+/// Revokes `text` for `duration` from now.
 async fn revoke(harness: &impl RevocationListHarness, text: &str, duration: Duration) {
     let until = harness.clock().now().saturating_add(duration);
     let revoked = harness.revocation_list().revoke(&id(text), until).await;
@@ -66,7 +64,7 @@ async fn is_revoked(harness: &impl RevocationListHarness, text: &str) -> bool {
         .unwrap()
 }
 
-/// Waits until `list` knows that `text` is revoked, no longer than it may take.
+/// Waits until `text` is revoked in `list`, at most for the allowed delay.
 async fn becomes_revoked(list: &Arc<dyn RevocationList>, text: &str) {
     let id = id(text);
     eventually(MAX_REVOCATION_DELAY, async || {

@@ -1,4 +1,4 @@
-//! Values for tests, made in one line.
+//! Values for tests, in one line each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub const INSTANCE: &str = "test-pod";
 /// The topic `name`.
 ///
 /// # Panics
-/// When that is no name of a topic.
+/// If `name` is not a valid topic.
 pub fn topic(name: &str) -> Topic {
     Topic::parse(name).unwrap()
 }
@@ -25,7 +25,7 @@ pub fn topic(name: &str) -> Topic {
 /// A message of `text` to `topic`, without attributes.
 ///
 /// # Panics
-/// When `text` breaks the default rules.
+/// If `text` violates the default rules.
 pub fn message(topic: &Topic, text: &str) -> NewMessage {
     NewMessage {
         topic: topic.clone(),
@@ -37,7 +37,7 @@ pub fn message(topic: &Topic, text: &str) -> NewMessage {
 /// An append of `text` to `topic`, without a key.
 ///
 /// # Panics
-/// When `text` breaks the default rules.
+/// If `text` violates the default rules.
 pub fn append(topic: &Topic, text: &str) -> Append {
     Append {
         message: message(topic, text),
@@ -49,7 +49,7 @@ pub fn append(topic: &Topic, text: &str) -> Append {
 /// An append of `text` to `topic` under `key`, with a fingerprint that is a function of `text`.
 ///
 /// # Panics
-/// When `text` breaks the default rules, or `key` is none.
+/// If `text` violates the default rules or `key` is invalid.
 pub fn keyed_append(topic: &Topic, text: &str, key: &str, ttl: Duration) -> Append {
     let key = IdempotencyKey::parse(key).unwrap();
     let idempotency = Idempotency {
@@ -66,12 +66,12 @@ pub fn keyed_append(topic: &Topic, text: &str, key: &str, ttl: Duration) -> Appe
 /// A page limit.
 ///
 /// # Panics
-/// When `limit` is not 1 to 200.
+/// If `limit` is not 1 to 200.
 pub fn limit(limit: usize) -> PageLimit {
     PageLimit::parse(limit).unwrap()
 }
 
-/// Not collision-resistant, but different for the texts of tests: their first 30 bytes and length.
+/// The first 30 bytes and the length: not collision-resistant, but different for the texts of tests.
 fn fingerprint(text: &str) -> Fingerprint {
     let mut bytes = [0; Fingerprint::LENGTH];
     let length = u16::try_from(text.len()).unwrap().to_be_bytes();
@@ -81,10 +81,10 @@ fn fingerprint(text: &str) -> Fingerprint {
     Fingerprint::from_bytes(bytes)
 }
 
-/// The claims of a token that ends an hour from the beginning of a `FakeClock`.
+/// The claims of a token that expires an hour after the start of a `FakeClock`.
 ///
 /// # Panics
-/// When a value breaks its rule.
+/// If a value is invalid.
 pub fn claims(subject: &str, scopes: &str, topics: &[&str]) -> Claims {
     let topics = topics
         .iter()

@@ -23,34 +23,33 @@ use posthorn_application::MessageStore;
 
 use crate::fake_clock::FakeClock;
 
-/// How long one case may take.
+/// The time limit of one case.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A fresh, empty store for one case, and what a case may do around it.
+/// A fresh, empty store for one case, and the environment of that case.
 #[async_trait]
 pub trait StoreHarness: Send + Sync {
     /// The store.
     fn store(&self) -> Arc<dyn MessageStore>;
 
-    /// A handle on the same data such as another process would have; the same handle where
-    /// processes share nothing.
+    /// A handle of another process on the same data; the same handle if processes share nothing.
     async fn other_process(&self) -> Arc<dyn MessageStore> {
         self.store()
     }
 
-    /// The clock that the store reads; `None` when it reads a real one.
+    /// The clock that the store reads; `None` if it reads a real clock.
     fn clock(&self) -> Option<&FakeClock> {
         None
     }
 
-    /// Closes the store and opens the same data again; `false`, having done nothing, when the
-    /// store keeps nothing.
+    /// Closes the store and opens the same data again. Returns `false`, without effect, if the store
+    /// does not survive that.
     async fn reopen(&mut self) -> bool {
         false
     }
 
-    /// The shortest time that cases tell apart. With a real clock it has to be longer than a busy
-    /// machine may hold up a case, and a case really waits for it.
+    /// The shortest time that cases distinguish. With a real clock a case waits for it, and it must be
+    /// longer than the delays of a busy machine.
     fn unit(&self) -> Duration {
         if self.clock().is_some() {
             Duration::from_mins(1)
@@ -71,7 +70,7 @@ pub trait StoreHarness: Send + Sync {
 /// Runs one case; the macros call it.
 ///
 /// # Panics
-/// When the case fails, or does not end within a minute.
+/// If the case fails, or does not end within a minute.
 pub async fn run_case(case: impl Future<Output = ()>) {
     tokio::time::timeout(PATIENCE, case)
         .await
@@ -87,36 +86,36 @@ macro_rules! store_contract_tests {
     ($harness:expr) => {
         $crate::contract_cases! { store_contract, $harness;
             order::ids_grow_in_the_order_of_appends,
-            order::concurrent_appends_each_get_their_own_place,
+            order::concurrent_appends_get_different_ids,
             order::a_message_is_readable_before_its_append_returns,
             order::no_smaller_id_becomes_visible_later,
             order::topics_do_not_mix,
             records::a_message_comes_back_as_it_was_sent,
             records::a_receipt_names_what_was_stored,
-            records::what_is_not_held_is_not_found,
+            records::an_unknown_message_is_not_found,
             records::a_deleted_message_is_gone_for_good,
-            pages::an_empty_topic_gives_empty_pages,
-            pages::a_page_holds_what_lies_next_to_its_anchor,
+            pages::an_empty_topic_has_empty_pages,
+            pages::a_page_has_the_messages_next_to_its_anchor,
             pages::a_page_steps_over_deleted_messages,
-            pages::a_walk_in_either_direction_meets_each_message_once,
-            pages::the_largest_page_holds_two_hundred,
-            idempotency::a_retry_gets_the_first_receipt_and_stores_nothing,
-            idempotency::a_key_used_for_another_message_is_refused,
+            pages::a_walk_in_either_direction_returns_each_message_once,
+            pages::the_largest_page_has_two_hundred_messages,
+            idempotency::a_retry_returns_the_first_receipt_and_stores_nothing,
+            idempotency::a_key_used_for_another_message_is_rejected,
             idempotency::a_key_is_scoped_to_its_topic,
             idempotency::a_key_outlives_its_message,
-            idempotency::a_key_is_forgotten_after_its_ttl,
+            idempotency::a_key_expires_after_its_ttl,
             idempotency::concurrent_appends_of_one_key_store_one_message,
-            idempotency::equal_messages_without_a_key_are_stored_each,
-            topics::topics_come_by_name_page_by_page,
-            topics::a_topic_is_listed_while_it_holds_a_message,
+            idempotency::equal_messages_without_a_key_are_all_stored,
+            topics::topics_are_listed_by_name_in_pages,
+            topics::a_topic_is_listed_while_it_has_a_message,
             subscriptions::an_append_wakes_every_subscriber,
             subscriptions::an_append_before_the_wait_is_not_missed,
             subscriptions::a_dropped_wait_misses_nothing,
-            subscriptions::a_follower_sees_every_message_once,
-            subscriptions::subscriptions_that_come_and_go_disturb_nobody,
+            subscriptions::a_subscriber_reads_every_message_once,
+            subscriptions::short_lived_subscriptions_do_not_affect_others,
             retention::pruning_by_count_keeps_the_newest,
-            retention::pruning_by_age_keeps_the_young,
-            retention::pruning_ends_at_its_budget_and_says_so,
+            retention::pruning_by_age_keeps_the_recent,
+            retention::pruning_ends_at_its_budget_and_reports_more,
             retention::pruning_leaves_what_the_policy_keeps,
             retention::a_page_is_truncated_where_retention_removed_messages,
             retention::a_page_is_not_truncated_by_a_delete,
@@ -147,7 +146,7 @@ macro_rules! store_restart_tests {
     ($harness:expr) => {
         $crate::contract_cases! { store_contract, $harness;
             restarts::messages_survive_a_restart,
-            restarts::ids_go_on_growing_after_a_restart,
+            restarts::ids_keep_growing_after_a_restart,
             restarts::keys_survive_a_restart,
             restarts::truncation_survives_a_restart,
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{CacheHarness, LONG};
 
-/// Each value has a TTL of its own; an ended one is not there to delete either.
-pub async fn a_value_ends_with_its_ttl(harness: impl CacheHarness) {
+/// Each value has a TTL of its own; an expired value cannot be deleted either.
+pub async fn a_value_expires_with_its_ttl(harness: impl CacheHarness) {
     let (cache, unit) = (harness.cache(), harness.unit());
     assert_eq!(cache.set("short", &b"1".to_vec(), unit).await, Ok(()));
     assert_eq!(cache.set("short-too", &b"2".to_vec(), unit).await, Ok(()));
@@ -17,7 +17,7 @@ pub async fn a_value_ends_with_its_ttl(harness: impl CacheHarness) {
     assert_eq!(cache.get("long").await, Ok(Some(b"3".to_vec())));
 }
 
-/// The new TTL counts, be it longer or shorter.
+/// The new TTL applies, whether it is longer or shorter.
 pub async fn setting_again_starts_a_new_ttl(harness: impl CacheHarness) {
     let (cache, unit) = (harness.cache(), harness.unit());
     assert_eq!(cache.set("longer", &b"1".to_vec(), unit).await, Ok(()));
@@ -29,7 +29,7 @@ pub async fn setting_again_starts_a_new_ttl(harness: impl CacheHarness) {
     assert_eq!(cache.get("shorter").await, Ok(None));
 }
 
-/// Zero is over at once.
+/// A TTL of zero has passed at once.
 pub async fn a_ttl_of_zero_stores_nothing_and_removes(harness: impl CacheHarness) {
     let cache = harness.cache();
     assert_eq!(
@@ -46,14 +46,14 @@ pub async fn a_ttl_of_zero_stores_nothing_and_removes(harness: impl CacheHarness
     assert_eq!(cache.delete("old").await, Ok(false));
 }
 
-/// Neither a very long nor a very short TTL overflows or is cut to nothing.
+/// Neither a very long nor a very short TTL overflows or becomes zero.
 pub async fn a_very_long_ttl_is_no_error(harness: impl CacheHarness) {
     let cache = harness.cache();
     for ttl in [Duration::from_secs(u64::from(u32::MAX)), Duration::MAX] {
         assert_eq!(cache.set("key", &b"value".to_vec(), ttl).await, Ok(()));
         assert_eq!(cache.get("key").await, Ok(Some(b"value".to_vec())));
     }
-    // Shorter than back ends count: it may be over by now, but it is no error.
+    // Shorter than the resolution of a back end: it may have passed, but it is no error.
     assert_eq!(
         cache
             .set("key", &b"value".to_vec(), Duration::from_nanos(1))

@@ -1,4 +1,4 @@
-//! What is set comes back, until it is replaced or dropped.
+//! A stored value comes back until it is replaced or removed.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::{CacheHarness, LONG};
 
-/// Any bytes, none too, in every process.
+/// Any bytes, also none, in every process.
 pub async fn a_value_comes_back_as_it_was_set(harness: impl CacheHarness) {
     let (cache, other) = (harness.cache(), harness.other_process().await);
     let all_bytes: Vec<u8> = (0..=255).collect();
@@ -17,8 +17,8 @@ pub async fn a_value_comes_back_as_it_was_set(harness: impl CacheHarness) {
     }
 }
 
-/// Nothing is held, nothing is there to delete, and clearing nothing is no error.
-pub async fn what_was_not_set_is_not_held(harness: impl CacheHarness) {
+/// There is no value to get or delete, and clearing an empty cache is no error.
+pub async fn a_missing_value_is_not_found(harness: impl CacheHarness) {
     let cache = harness.cache();
     assert_eq!(cache.get("key").await, Ok(None));
     assert_eq!(cache.delete("key").await, Ok(false));
@@ -39,7 +39,7 @@ pub async fn a_value_is_replaced(harness: impl CacheHarness) {
     assert_eq!(cache.get("key").await, Ok(None));
 }
 
-/// A delete says whether there was a value, and leaves the others.
+/// A delete returns whether there was a value, and keeps the others.
 pub async fn a_deleted_value_is_gone(harness: impl CacheHarness) {
     let (cache, other) = (harness.cache(), harness.other_process().await);
     assert_eq!(cache.set("gone", &b"1".to_vec(), LONG).await, Ok(()));
@@ -50,8 +50,8 @@ pub async fn a_deleted_value_is_gone(harness: impl CacheHarness) {
     assert_eq!(cache.get("kept").await, Ok(Some(b"2".to_vec())));
 }
 
-/// More keys than one round of any back end handles; what is set afterwards is held.
-pub async fn clearing_drops_everything_and_the_cache_goes_on(harness: impl CacheHarness) {
+/// More keys than one step of any back end removes; later values are stored.
+pub async fn clearing_removes_everything_and_the_cache_keeps_working(harness: impl CacheHarness) {
     let (cache, other) = (harness.cache(), harness.other_process().await);
     for round in 0..3 {
         for number in 0..1_500 {
@@ -70,8 +70,8 @@ pub async fn clearing_drops_everything_and_the_cache_goes_on(harness: impl Cache
     }
 }
 
-/// Keys with every kind of character, and long ones, are keys of their own.
-pub async fn odd_keys_are_told_apart(harness: impl CacheHarness) {
+/// Keys with all kinds of characters, and long ones, are different keys.
+pub async fn unusual_keys_are_distinguished(harness: impl CacheHarness) {
     let cache = harness.cache();
     let long = "k".repeat(1_000);
     let longer = "k".repeat(1_001);
@@ -102,7 +102,7 @@ pub async fn odd_keys_are_told_apart(harness: impl CacheHarness) {
 }
 
 /// One MiB.
-pub async fn a_large_value_is_held(harness: impl CacheHarness) {
+pub async fn a_large_value_is_stored(harness: impl CacheHarness) {
     let cache = harness.cache();
     let value: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
     assert_eq!(cache.set("key", &value, LONG).await, Ok(()));
@@ -110,7 +110,7 @@ pub async fn a_large_value_is_held(harness: impl CacheHarness) {
 }
 
 /// Concurrent sets of one key: a reader sees one of the values, never a mixture.
-pub async fn many_users_at_once_see_whole_values(harness: impl CacheHarness) {
+pub async fn concurrent_users_see_whole_values(harness: impl CacheHarness) {
     let (cache, other) = (harness.cache(), harness.other_process().await);
     assert_eq!(cache.set("key", &vec![0; 100], LONG).await, Ok(()));
     let mut tasks = JoinSet::new();

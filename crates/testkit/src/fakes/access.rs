@@ -1,4 +1,4 @@
-//! Tokens and a list of revoked ones in the test's hands.
+//! Tokens and a revocation list under the control of the test.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +12,11 @@ use posthorn_domain::{Timestamp, TokenId};
 use super::script::Script;
 use crate::fake_clock::FakeClock;
 
-/// Takes the texts that it was told to take; the signature of any other is wrong.
+/// Accepts the registered texts; any other has an invalid signature.
 #[derive(Debug, Default)]
 pub struct FakeTokens(Mutex<HashMap<String, Result<Claims, TokenError>>>);
 
-/// A `RevocationList` that fails on order.
+/// A `RevocationList` that fails on request.
 pub struct FakeRevocationList {
     clock: Arc<FakeClock>,
     ends: Mutex<HashMap<TokenId, Timestamp>>,
@@ -24,7 +24,7 @@ pub struct FakeRevocationList {
 }
 
 impl FakeTokens {
-    /// Lets `token` have this outcome from now on.
+    /// Registers the outcome of `token`.
     pub fn set(&self, token: &str, outcome: Result<Claims, TokenError>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(token.to_owned(), outcome);
@@ -56,7 +56,7 @@ impl FakeRevocationList {
         self.failures.fail_next(count, error);
     }
 
-    /// Until when `id` is revoked.
+    /// The time until which `id` is revoked.
     pub fn end_of(&self, id: &TokenId) -> Option<Timestamp> {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.get(id).copied()

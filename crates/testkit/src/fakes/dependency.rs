@@ -1,4 +1,4 @@
-//! A dependency that is there or not, as the test says.
+//! A dependency that works or fails as the test requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use posthorn_application::{Dependency, DependencyError};
 
-/// A `Dependency` that answers what it is told to; at first that all is well.
+/// A `Dependency` with the outcome that the test sets; success at first.
 #[derive(Debug, Default)]
 pub struct FakeDependency {
     failure: Mutex<Option<DependencyError>>,
@@ -24,7 +24,7 @@ impl FakeDependency {
         self.set(Some(DependencyError(text.to_owned())));
     }
 
-    /// How often it was asked.
+    /// The number of checks so far.
     pub fn checks(&self) -> usize {
         self.checks.load(Ordering::SeqCst)
     }

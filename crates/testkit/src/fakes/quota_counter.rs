@@ -1,4 +1,4 @@
-//! A quota counter that counts by the definition, and fails on order.
+//! A quota counter that counts by definition, and fails on request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,21 +14,21 @@ use posthorn_domain::{Quota, QuotaRule, QuotaStrategy};
 use super::script::Script;
 use crate::fake_clock::FakeClock;
 
-/// A `QuotaCounter` that remembers every request, and fails when told to.
+/// A `QuotaCounter` that logs every request, and fails on request.
 #[derive(Debug, Default)]
 pub struct FakeQuotaCounter {
     clock: Arc<FakeClock>,
     script: Script<BackendError>,
     shared: bool,
-    /// When each allowed request of a key was, since the Unix epoch; the oldest first.
+    /// The times of the allowed requests of a key, since the Unix epoch; oldest first.
     allowed: Mutex<HashMap<(QuotaKey, QuotaStrategy), Vec<Duration>>>,
-    /// How many calls of `peek` are under way, and how many were at most.
+    /// The concurrent calls of `peek`: now, and the most so far.
     looks: AtomicUsize,
     most_looks: AtomicUsize,
 }
 
 impl FakeQuotaCounter {
-    /// A counter by `clock` that says whether it is `shared`.
+    /// A counter by `clock` that reports whether it is `shared`.
     pub fn new(clock: Arc<FakeClock>, shared: bool) -> Self {
         Self {
             clock,
@@ -42,7 +42,7 @@ impl FakeQuotaCounter {
         self.script.fail_next(count, error);
     }
 
-    /// How many calls of `peek` were under way at once, at most.
+    /// The most concurrent calls of `peek` so far.
     pub fn most_looks_at_once(&self) -> usize {
         self.most_looks.load(Ordering::SeqCst)
     }
@@ -114,7 +114,7 @@ impl QuotaCounter for FakeQuotaCounter {
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_looks.fetch_max(looks, Ordering::SeqCst);
-        // Whoever wants to look as well comes before this one is done.
+        // Lets other calls start before this one ends.
         tokio::task::yield_now().await;
         self.looks.fetch_sub(1, Ordering::SeqCst);
         self.decide(key, rule, false)

@@ -1,8 +1,8 @@
-//! Failures that a test has ordered in advance.
+//! Failures that a test requests in advance.
 
 use std::sync::{Mutex, PoisonError};
 
-/// How many of the next calls fail, and how.
+/// The number of next calls that fail, and their error.
 #[derive(Debug)]
 pub(super) struct Script<E>(Mutex<Option<(usize, E)>>);
 
@@ -13,12 +13,12 @@ impl<E> Default for Script<E> {
 }
 
 impl<E: Clone> Script<E> {
-    /// Lets the next `count` calls fail with `error`, instead of what was ordered before.
+    /// Lets the next `count` calls fail with `error`; replaces an earlier request.
     pub(super) fn fail_next(&self, count: usize, error: E) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((count, error));
     }
 
-    /// The failure of this call, if one is ordered.
+    /// The error of this call, if it is to fail.
     pub(super) fn play(&self) -> Result<(), E> {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((count, error)) if *count > 0 => {

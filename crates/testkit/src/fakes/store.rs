@@ -1,4 +1,4 @@
-//! A store of messages that fails on order.
+//! A store of messages that fails on request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,13 +14,13 @@ use super::script::Script;
 use crate::fake_clock::FakeClock;
 use crate::store_model::StoreModel;
 
-/// A `MessageStore` over a [`StoreModel`] that fails when told to. Unbounded: for tests only.
+/// A `MessageStore` over a [`StoreModel`] that fails on request. Unbounded: for tests only.
 #[derive(Debug)]
 pub struct FakeStore {
     clock: Arc<FakeClock>,
     script: Script<StoreError>,
     state: Mutex<FakeStoreState>,
-    /// Changes with every append to any topic.
+    /// Changed by every append to any topic.
     changes: watch::Sender<u64>,
 }
 
@@ -39,7 +39,7 @@ impl Default for FakeStore {
 }
 
 impl FakeStore {
-    /// An empty store that takes its time from `clock`.
+    /// An empty store with the time of `clock`.
     pub fn new(clock: Arc<FakeClock>) -> Self {
         let (script, state) = (Script::default(), Mutex::default());
         Self {
@@ -56,12 +56,12 @@ impl FakeStore {
         self.script.fail_next(count, error);
     }
 
-    /// Whether it was closed.
+    /// True after `close`.
     pub fn is_closed(&self) -> bool {
         self.state().closed
     }
 
-    /// How many subscriptions are held.
+    /// The number of live subscriptions.
     pub fn subscribers(&self) -> usize {
         self.changes.receiver_count()
     }
@@ -173,7 +173,7 @@ struct FakeSubscription(watch::Receiver<u64>);
 #[async_trait]
 impl Subscription for FakeSubscription {
     async fn changed(&mut self) {
-        // An error means that the store is gone; the caller finds out when it looks.
+        // An error means that the store was dropped; the caller sees that on its next read.
         let _ = self.0.changed().await;
     }
 }

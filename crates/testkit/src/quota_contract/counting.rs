@@ -1,4 +1,4 @@
-//! What counts and what does not.
+//! Which requests count.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::{QuotaHarness, STRATEGIES, hit, key, peek, rule, settle, used};
 /// Longer than any case takes.
 const REST: Duration = Duration::from_secs(30);
 
-/// Exactly as many as the limit says, and the use is told each time.
-pub async fn a_limit_is_reached_and_not_passed(harness: impl QuotaHarness) {
+/// Exactly as many as the limit, and each decision has the count.
+pub async fn a_limit_is_reached_and_not_exceeded(harness: impl QuotaHarness) {
     let counter = harness.counter();
     for strategy in STRATEGIES {
         let (key, rule) = (key(strategy.as_str()), rule("10 per day", strategy));
@@ -33,11 +33,11 @@ pub async fn a_limit_is_reached_and_not_passed(harness: impl QuotaHarness) {
     }
 }
 
-/// Whatever was denied, the longer window has counted the allowed ones only.
+/// The longer window counts the allowed requests only.
 pub async fn a_denied_request_consumes_nothing(harness: impl QuotaHarness) {
     let counter = harness.counter();
     for strategy in STRATEGIES {
-        // The full window stands before and after the other one.
+        // The full window is before and after the other one.
         for text in ["2 per hour;5 per day", "5 per day;2 per hour"] {
             let (key, rule) = (
                 key(&format!("{text} {}", strategy.as_str())),
@@ -52,7 +52,7 @@ pub async fn a_denied_request_consumes_nothing(harness: impl QuotaHarness) {
     }
 }
 
-/// The tightest window decides, and it is the one that is named.
+/// The tightest window decides, and the decision names it.
 pub async fn all_windows_decide_together(harness: impl QuotaHarness) {
     let counter = harness.counter();
     for strategy in STRATEGIES {
@@ -74,8 +74,8 @@ pub async fn all_windows_decide_together(harness: impl QuotaHarness) {
     }
 }
 
-/// However often, and also of a key that nothing is known of.
-pub async fn looking_consumes_nothing(harness: impl QuotaHarness) {
+/// However often, and also for an unknown key.
+pub async fn peeking_consumes_nothing(harness: impl QuotaHarness) {
     let counter = harness.counter();
     for strategy in STRATEGIES {
         let (key, rule) = (key(strategy.as_str()), rule("2 per day", strategy));
@@ -90,8 +90,8 @@ pub async fn looking_consumes_nothing(harness: impl QuotaHarness) {
     }
 }
 
-/// A larger limit gives the difference, a smaller one nothing, and neither forgets.
-pub async fn a_limit_that_changes_goes_on_from_what_was_counted(harness: impl QuotaHarness) {
+/// A larger limit allows the difference, a smaller one nothing, and both keep the count.
+pub async fn a_changed_limit_keeps_the_count(harness: impl QuotaHarness) {
     let counter = harness.counter();
     for strategy in STRATEGIES {
         let key = key(strategy.as_str());
@@ -109,8 +109,8 @@ pub async fn a_limit_that_changes_goes_on_from_what_was_counted(harness: impl Qu
     }
 }
 
-/// Forty at once over two handles: ten get through.
-pub async fn many_requests_at_once_get_no_more_than_the_limit(harness: impl QuotaHarness) {
+/// Forty concurrent requests over two handles: ten are allowed.
+pub async fn concurrent_requests_do_not_exceed_the_limit(harness: impl QuotaHarness) {
     let handles = [harness.counter(), harness.other_process().await];
     for strategy in STRATEGIES {
         let rule = rule("10 per day;100 per month", strategy);

@@ -1,4 +1,4 @@
-//! Window edges, to the nanosecond, with a clock that the test holds.
+//! Window edges, to the nanosecond, with a fake clock.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const M: u64 = 60 * S;
 const H: u64 = 60 * M;
 const D: u64 = 24 * H;
 
-/// Times grow within a case; a case begins at midnight.
+/// Times increase within a case; a case starts at midnight.
 const CASES: [EdgeCase; 12] = [
     // The last moment of a window and the first of the next one.
     case(
@@ -89,13 +89,13 @@ const CASES: [EdgeCase; 12] = [
             (2 * M, true),
         ],
     ),
-    // What was denied does not prolong anything.
+    // A denied request extends no window.
     case(
         "1 per second",
         MovingWindow,
         &[(0, true), (S / 2, false), (S - 1, false), (S, true)],
     ),
-    // Windows of several units begin at multiples of their length since the epoch.
+    // Windows of several units start at multiples of their length since the epoch.
     case(
         "1 per 5 minutes",
         FixedWindow,
@@ -151,7 +151,7 @@ const CASES: [EdgeCase; 12] = [
 ];
 
 /// Row by row.
-pub async fn every_edge_of_a_window_is_where_it_should_be(harness: impl QuotaHarness) {
+pub async fn every_edge_of_a_window_is_exact(harness: impl QuotaHarness) {
     let (clock, counter) = (harness.clock().unwrap(), harness.counter());
     for (number, case) in CASES.iter().enumerate() {
         advance_to_midnight(clock);

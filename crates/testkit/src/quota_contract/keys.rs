@@ -1,4 +1,4 @@
-//! Who is told apart, and who is not.
+//! Which keys are counted separately.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{QuotaHarness, STRATEGIES, hit, key, rule, settle};
 
 const REST: Duration = Duration::from_secs(30);
 
-/// Clients whose names are nearly the same, and every scope of one client.
+/// Clients with similar names, and every scope of one client.
 pub async fn keys_are_counted_apart(harness: impl QuotaHarness) {
     let counter = harness.counter();
     let at = |address: &str| Client::at(address.parse().unwrap());
@@ -58,7 +58,7 @@ pub async fn keys_are_counted_apart(harness: impl QuotaHarness) {
     }
 }
 
-/// In turn, each sees what the other counted.
+/// In turn, each sees the count of the other.
 pub async fn processes_count_together(harness: impl QuotaHarness) {
     let handles = [harness.counter(), harness.other_process().await];
     for strategy in STRATEGIES {

@@ -1,4 +1,4 @@
-//! Random schedules of requests: what is promised of every window holds, whatever the times.
+//! Random schedules of requests: every window keeps its limit, whatever the times.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,13 +18,13 @@ const LIMITS: [&str; 4] = [
     "4 per minute;6 per 90 seconds",
     "1 per second;3 per 5 seconds;7 per minute",
 ];
-/// The times between requests are made of these, in milliseconds.
+/// The times between requests, in milliseconds.
 const PAUSES: [u64; 8] = [0, 0, 1, 250, 999, 1000, 1001, 30_000];
 
-/// After a pause, how many requests of which key.
+/// A pause, then a number of requests of a key.
 type ScheduleStep = (u64, u32, bool);
 
-/// One request as it was seen from outside, in microseconds since the epoch.
+/// One request as observed by the caller, in microseconds since the epoch.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     sent: u64,
@@ -58,7 +58,7 @@ pub async fn no_schedule_exceeds_a_limit(harness: impl QuotaHarness) {
     }
 }
 
-/// What the strategy promises of one limit; only what is certain from outside counts.
+/// Checks the guarantee of the strategy for one limit, as far as the caller can observe it.
 fn check_promise(allowed: &[Seen], quota: Quota, strategy: QuotaStrategy) {
     let length = u64::from(quota.window_seconds()) * 1_000_000;
     let count = usize::try_from(quota.count()).unwrap();
@@ -99,11 +99,11 @@ fn now(harness: &impl QuotaHarness) -> u64 {
     u64::try_from(now.as_micros()).unwrap()
 }
 
-/// With a clock that the test holds: `cases` random schedules, each on a fresh counter made by
-/// `make`, decided as the definition of each strategy says: no request too many, and none too few.
+/// With a fake clock: compares the decisions on `cases` random schedules, each on a fresh counter made
+/// by `make`, with the definition of each strategy: no request too many, and none too few.
 ///
 /// # Panics
-/// When a decision is another one.
+/// If a decision differs.
 pub fn check_definition<H: QuotaHarness>(cases: u32, make: impl Fn() -> H) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -152,7 +152,7 @@ async fn check_schedule(harness: &impl QuotaHarness, rule: &QuotaRule, steps: &[
     }
 }
 
-/// One request at `time`, compared with the definition over all that were allowed before.
+/// One request at `time`, compared with the definition over all requests allowed before.
 async fn check_step(
     counter: &Arc<dyn QuotaCounter>,
     key: &posthorn_application::QuotaKey,

@@ -1,4 +1,4 @@
-//! How windows pass. With a real clock these cases really wait, for a few seconds.
+//! How windows pass. With a real clock these cases wait for a few seconds.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use posthorn_domain::QuotaStrategy;
 
 use super::{QuotaHarness, STRATEGIES, hit, key, peek, rule, settle, used};
 
-/// What a decision takes to arrive.
+/// The latency of a decision.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Waiting as long as the answer says is enough.
-pub async fn room_comes_back_when_it_was_said_to(harness: impl QuotaHarness) {
+/// Waiting for the announced time is enough.
+pub async fn capacity_returns_when_announced(harness: impl QuotaHarness) {
     let counter = harness.counter();
     for strategy in STRATEGIES {
         let (key, rule) = (
@@ -37,7 +37,7 @@ pub async fn room_comes_back_when_it_was_said_to(harness: impl QuotaHarness) {
 }
 
 /// Each request leaves when it is as old as the window.
-pub async fn a_moving_window_gives_room_back_one_by_one(harness: impl QuotaHarness) {
+pub async fn a_moving_window_frees_requests_one_by_one(harness: impl QuotaHarness) {
     let counter = harness.counter();
     let (key, rule) = (
         key("k"),
@@ -55,15 +55,15 @@ pub async fn a_moving_window_gives_room_back_one_by_one(harness: impl QuotaHarne
         !full.allowed && full.retry_after() <= Duration::from_millis(800),
         "{full:?}"
     );
-    // The first one has left, the second has not.
+    // The first request has left, the second has not.
     harness.pass(full.retry_after() + MOMENT).await;
     assert_eq!(used(&peek(&counter, &key, &rule).await), [1]);
     assert!(hit(&counter, &key, &rule).await.allowed);
     assert!(!hit(&counter, &key, &rule).await.allowed);
 }
 
-/// The next window begins empty.
-pub async fn a_fixed_window_gives_all_its_room_back_at_once(harness: impl QuotaHarness) {
+/// The next window starts empty.
+pub async fn a_fixed_window_frees_all_requests_at_once(harness: impl QuotaHarness) {
     let counter = harness.counter();
     let (key, rule) = (
         key("k"),

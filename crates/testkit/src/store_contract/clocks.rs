@@ -9,7 +9,7 @@ use super::support::{append, keep_for, prune, read_ids};
 use crate::fake_clock::FakeClock;
 use crate::samples::topic;
 
-/// Ids go on growing, one by one and for every topic, until the clock has caught up.
+/// Ids keep growing, one by one and in every topic, until the clock has caught up.
 pub async fn ids_grow_when_the_wall_clock_goes_back(harness: impl StoreHarness) {
     let (store, topic, clock) = (harness.store(), topic("a"), clock(&harness));
     let mut given = Vec::new();
@@ -24,7 +24,7 @@ pub async fn ids_grow_when_the_wall_clock_goes_back(harness: impl StoreHarness) 
     assert_eq!(read_ids(&*store, &topic).await, given);
 }
 
-/// A message was accepted when the clock said so.
+/// The time of acceptance is that of the clock.
 pub async fn messages_are_dated_by_the_clock(harness: impl StoreHarness) {
     let (store, topic, clock) = (harness.store(), topic("a"), clock(&harness));
     for _ in 0..3 {
@@ -40,7 +40,7 @@ pub async fn messages_are_dated_by_the_clock(harness: impl StoreHarness) {
     }
 }
 
-/// A message goes one millisecond after the age that is still kept.
+/// A message is pruned one millisecond after the greatest age to keep.
 pub async fn the_age_limit_is_exact(harness: impl StoreHarness) {
     let (store, topic, clock) = (harness.store(), topic("a"), clock(&harness));
     let age = Duration::from_hours(1);

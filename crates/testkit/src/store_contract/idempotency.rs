@@ -1,4 +1,4 @@
-//! Retries are recognised, whichever process asks and however many ask at once.
+//! Retries are recognised in every process and under concurrency.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::support::{
 };
 use crate::samples::{self, keyed_append, topic};
 
-/// The first receipt again, member for member, also from another process.
-pub async fn a_retry_gets_the_first_receipt_and_stores_nothing(harness: impl StoreHarness) {
+/// The first receipt again, field for field, also from another process.
+pub async fn a_retry_returns_the_first_receipt_and_stores_nothing(harness: impl StoreHarness) {
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
     let first = appended(&*store, keyed_append(&topic, "text", "key", LONG)).await;
     assert!(!first.replayed);
@@ -30,7 +30,7 @@ pub async fn a_retry_gets_the_first_receipt_and_stores_nothing(harness: impl Sto
 }
 
 /// The key stays with the first message, and nothing is stored.
-pub async fn a_key_used_for_another_message_is_refused(harness: impl StoreHarness) {
+pub async fn a_key_used_for_another_message_is_rejected(harness: impl StoreHarness) {
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
     let first = appended(&*store, keyed_append(&topic, "text", "key", LONG)).await;
     let refused = other
@@ -42,7 +42,7 @@ pub async fn a_key_used_for_another_message_is_refused(harness: impl StoreHarnes
     assert_eq!(retry.receipt, first.receipt);
 }
 
-/// One key in two topics names two messages; keys that look alike differ.
+/// One key in two topics belongs to two messages; similar keys differ.
 pub async fn a_key_is_scoped_to_its_topic(harness: impl StoreHarness) {
     let (store, a, b) = (harness.store(), topic("a"), topic("a.b"));
     for (topic, key) in [
@@ -97,7 +97,7 @@ async fn check_replays(
 }
 
 /// Each key has a TTL of its own.
-pub async fn a_key_is_forgotten_after_its_ttl(harness: impl StoreHarness) {
+pub async fn a_key_expires_after_its_ttl(harness: impl StoreHarness) {
     let (store, topic, unit) = (harness.store(), topic("a"), harness.unit());
     let long = appended(&*store, keyed_append(&topic, "long", "key-1", LONG)).await;
     let short = appended(&*store, keyed_append(&topic, "short", "key-2", unit)).await;
@@ -108,7 +108,7 @@ pub async fn a_key_is_forgotten_after_its_ttl(harness: impl StoreHarness) {
     let remembered = appended(&*store, keyed_append(&topic, "long", "key-1", LONG)).await;
     assert!(remembered.replayed);
     assert_eq!(remembered.receipt, long.receipt);
-    // The key now stands for its second message.
+    // The key now belongs to its second message.
     let again = appended(&*store, keyed_append(&topic, "anew", "key-2", LONG)).await;
     assert_eq!(again.receipt, anew.receipt);
     assert_eq!(
@@ -117,7 +117,7 @@ pub async fn a_key_is_forgotten_after_its_ttl(harness: impl StoreHarness) {
     );
 }
 
-/// Sixty-four requests in two processes at once: one message and one receipt.
+/// Sixty-four concurrent requests in two processes: one message and one receipt.
 pub async fn concurrent_appends_of_one_key_store_one_message(harness: impl StoreHarness) {
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
     for round in 0..5 {
@@ -146,8 +146,8 @@ pub async fn concurrent_appends_of_one_key_store_one_message(harness: impl Store
     }
 }
 
-/// Without a key nothing is recognised.
-pub async fn equal_messages_without_a_key_are_stored_each(harness: impl StoreHarness) {
+/// Without a key no retry is recognised.
+pub async fn equal_messages_without_a_key_are_all_stored(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     for _ in 0..3 {
         assert!(

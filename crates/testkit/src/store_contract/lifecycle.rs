@@ -8,7 +8,7 @@ use super::StoreHarness;
 use super::support::{LONG, append};
 use crate::samples::{self, topic};
 
-/// A store that takes appends is healthy, and asking changes nothing.
+/// An open store is healthy, and the check changes nothing.
 pub async fn an_open_store_is_healthy(harness: impl StoreHarness) {
     let store = harness.store();
     assert_eq!(store.health().await, Ok(()));
@@ -20,7 +20,7 @@ pub async fn an_open_store_is_healthy(harness: impl StoreHarness) {
     );
 }
 
-/// Every operation says so, and closing again is no error.
+/// Every operation returns that error, and closing again is no error.
 pub async fn a_closed_store_is_unavailable(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let id = append(&*store, &topic, "text").await.id;

@@ -22,7 +22,7 @@ pub async fn ids_grow_in_the_order_of_appends(harness: impl StoreHarness) {
 }
 
 /// Writers in two processes share one order, and each sees its own messages in its own order.
-pub async fn concurrent_appends_each_get_their_own_place(harness: impl StoreHarness) {
+pub async fn concurrent_appends_get_different_ids(harness: impl StoreHarness) {
     let topic = topic("a");
     let mut given = Vec::new();
     let mut writers = spawn_writers(&harness, &topic).await;
@@ -36,7 +36,7 @@ pub async fn concurrent_appends_each_get_their_own_place(harness: impl StoreHarn
     assert_eq!(read_ids(&*harness.store(), &topic).await, given);
 }
 
-/// What was acknowledged can be read, in every process.
+/// An acknowledged message can be read in every process.
 pub async fn a_message_is_readable_before_its_append_returns(harness: impl StoreHarness) {
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
     for number in 0..20 {
@@ -54,7 +54,7 @@ pub async fn a_message_is_readable_before_its_append_returns(harness: impl Store
     }
 }
 
-/// A reader that goes on from the last id it saw misses nothing, while writers append.
+/// A reader that continues after its last id misses nothing while writers append.
 pub async fn no_smaller_id_becomes_visible_later(harness: impl StoreHarness) {
     let (store, topic) = (harness.other_process().await, topic("a"));
     let mut writers = spawn_writers(&harness, &topic).await;
@@ -70,21 +70,21 @@ pub async fn no_smaller_id_becomes_visible_later(harness: impl StoreHarness) {
         while let Some(ended) = writers.try_join_next() {
             ended.expect("the writer ends well");
         }
-        // One more look is due after the last writer has ended.
+        // One more read is due after the last writer has ended.
         writing = !writers.is_empty();
     }
     assert_eq!(seen.len(), WRITERS * EACH);
     assert_eq!(seen, read_ids(&*store, &topic).await);
 }
 
-/// Each topic holds its own messages alone.
+/// Each topic has its own messages only.
 pub async fn topics_do_not_mix(harness: impl StoreHarness) {
     let (store, a, b) = (harness.store(), topic("a"), topic("a.b"));
     let of_a = append(&*store, &a, "for a").await.id;
     append(&*store, &b, "for b").await;
     assert_eq!(texts(&read_all(&*store, &a).await), ["for a"]);
     assert_eq!(texts(&read_all(&*store, &b).await), ["for b"]);
-    // Ids are told apart within a topic: the other one may have given the same.
+    // Ids are unique within a topic only: the other topic may have the same.
     if let Some(found) = store.get(&b, of_a).await.expect("readable") {
         assert_eq!(texts(&[found]), ["for b"]);
     }

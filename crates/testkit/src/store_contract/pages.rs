@@ -1,4 +1,4 @@
-//! Pages: every anchor, every direction, no hole and no repeat.
+//! Pages: every anchor, every direction, no omission and no repeat.
 
 use posthorn_application::{Anchor, MessageStore, Page, PageLimit};
 use posthorn_domain::{MessageId, Timestamp, Topic};
@@ -7,8 +7,8 @@ use super::StoreHarness;
 use super::support::{append, append_many, ids, page};
 use crate::samples::{limit, topic};
 
-/// A topic that holds nothing is no error.
-pub async fn an_empty_topic_gives_empty_pages(harness: impl StoreHarness) {
+/// An empty topic is no error.
+pub async fn an_empty_topic_has_empty_pages(harness: impl StoreHarness) {
     let (store, empty) = (harness.store(), topic("a"));
     let elsewhere = append(&*store, &topic("b"), "text").await.id;
     for anchor in anchors(&[elsewhere]) {
@@ -17,14 +17,14 @@ pub async fn an_empty_topic_gives_empty_pages(harness: impl StoreHarness) {
     }
 }
 
-/// Every anchor with small, exact and large limits, against the rule written down naively.
-pub async fn a_page_holds_what_lies_next_to_its_anchor(harness: impl StoreHarness) {
+/// Every anchor with small, exact and large limits, against a naive implementation of the rule.
+pub async fn a_page_has_the_messages_next_to_its_anchor(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let held = append_many(&*store, &topic, 10).await;
     check_pages(&*store, &topic, &held, &held).await;
 }
 
-/// As above, with anchors that name deleted messages.
+/// As above, with deleted messages as anchors.
 pub async fn a_page_steps_over_deleted_messages(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let given = append_many(&*store, &topic, 12).await;
@@ -40,7 +40,7 @@ pub async fn a_page_steps_over_deleted_messages(harness: impl StoreHarness) {
 }
 
 /// Following the last id forwards, or the first one backwards.
-pub async fn a_walk_in_either_direction_meets_each_message_once(harness: impl StoreHarness) {
+pub async fn a_walk_in_either_direction_returns_each_message_once(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let held = append_many(&*store, &topic, 50).await;
     let mut forwards = Vec::new();
@@ -69,7 +69,7 @@ pub async fn a_walk_in_either_direction_meets_each_message_once(harness: impl St
 }
 
 /// A full page of the largest size, from either end.
-pub async fn the_largest_page_holds_two_hundred(harness: impl StoreHarness) {
+pub async fn the_largest_page_has_two_hundred_messages(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let held = append_many(&*store, &topic, 210).await;
     let oldest = page(&*store, &topic, Anchor::Oldest, PageLimit::MAX).await;
@@ -107,7 +107,7 @@ struct Expected {
     places: (bool, bool, bool),
 }
 
-/// What a page holds, by the words of the contract.
+/// The page that the contract defines.
 fn expect_page(held: &[MessageId], anchor: Anchor, size: usize) -> Expected {
     let (older, newer): (Vec<MessageId>, Vec<MessageId>) =
         held.iter().copied().partition(|id| match anchor {
@@ -132,7 +132,7 @@ fn expect_page(held: &[MessageId], anchor: Anchor, size: usize) -> Expected {
     }
 }
 
-/// Both ends, and on both sides of each id: at it, just before it and just after it.
+/// Both ends, and each id: at it, just before it and just after it.
 fn anchors(around: &[MessageId]) -> Vec<Anchor> {
     let mut anchors = vec![Anchor::Oldest, Anchor::Newest];
     let beside = |id: &MessageId| {

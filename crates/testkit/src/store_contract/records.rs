@@ -1,4 +1,4 @@
-//! What goes in comes out; what is deleted stays away.
+//! Messages come back unchanged; deleted ones stay deleted.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub async fn a_message_comes_back_as_it_was_sent(harness: impl StoreHarness) {
     assert_eq!(read_all(&*other, &topic).await, stored);
 }
 
-/// The receipt has the topic, the process, the durability and an id that leads to the message.
+/// The receipt has the topic, the instance, the durability and the id of the message.
 pub async fn a_receipt_names_what_was_stored(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let outcome = appended(&*store, samples::append(&topic, "text")).await;
@@ -52,8 +52,8 @@ pub async fn a_receipt_names_what_was_stored(harness: impl StoreHarness) {
     assert_eq!(held.processed_at(), outcome.receipt.processed_at());
 }
 
-/// Ids that were never given, in topics that hold something and in others.
-pub async fn what_is_not_held_is_not_found(harness: impl StoreHarness) {
+/// Unknown ids, in topics with messages and in others.
+pub async fn an_unknown_message_is_not_found(harness: impl StoreHarness) {
     let (store, held, empty) = (harness.store(), topic("a"), topic("b"));
     let id = append(&*store, &held, "text").await.id;
     let later = MessageId::new(id.timestamp(), id.sequence() + 1);

@@ -1,4 +1,4 @@
-//! For stores whose data outlives them: everything is as it was after a restart.
+//! For stores with persistent data: everything survives a restart.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub async fn messages_survive_a_restart(mut harness: impl StoreHarness) {
     assert_eq!(store.get(&topic, given[1]).await, Ok(None));
 }
 
-/// Also when everything was removed and, with a fake clock, the wall clock went back meanwhile.
-pub async fn ids_go_on_growing_after_a_restart(mut harness: impl StoreHarness) {
+/// Also if everything was removed and, with a fake clock, the wall clock went back meanwhile.
+pub async fn ids_keep_growing_after_a_restart(mut harness: impl StoreHarness) {
     let topic = topic("a");
     let mut last = append(&*harness.store(), &topic, "text").await.id;
     for round in 0..3 {
@@ -46,7 +46,7 @@ pub async fn ids_go_on_growing_after_a_restart(mut harness: impl StoreHarness) {
     }
 }
 
-/// Keys, with the receipts they stand for.
+/// Keys, with their receipts.
 pub async fn keys_survive_a_restart(mut harness: impl StoreHarness) {
     let topic = topic("a");
     let first = appended(&*harness.store(), keyed_append(&topic, "text", "key", LONG)).await;
@@ -60,7 +60,7 @@ pub async fn keys_survive_a_restart(mut harness: impl StoreHarness) {
     );
 }
 
-/// A reader is told of what retention removed before the restart.
+/// A reader learns what retention removed before the restart.
 pub async fn truncation_survives_a_restart(mut harness: impl StoreHarness) {
     let topic = topic("a");
     let given = append_many(&*harness.store(), &topic, 3).await;

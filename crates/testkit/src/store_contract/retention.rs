@@ -1,4 +1,4 @@
-//! Pruning, and how pages tell of it.
+//! Pruning, and its effect on pages.
 
 use posthorn_application::{Anchor, MessageStore, Page, PageLimit, Pruned, RetentionPolicy};
 use posthorn_domain::{MessageId, Topic};
@@ -10,7 +10,7 @@ use super::support::{
 };
 use crate::samples::topic;
 
-/// Per topic, the last ones stay.
+/// The last messages of each topic stay.
 pub async fn pruning_by_count_keeps_the_newest(harness: impl StoreHarness) {
     let (store, a, b) = (harness.store(), topic("a"), topic("b"));
     let of_a = append_many(&*store, &a, 20).await;
@@ -26,8 +26,8 @@ pub async fn pruning_by_count_keeps_the_newest(harness: impl StoreHarness) {
     assert_eq!(store.delete(&a, of_a[13]).await, Ok(false));
 }
 
-/// Accepted longer ago than the limit: gone, and with the last message the topic.
-pub async fn pruning_by_age_keeps_the_young(harness: impl StoreHarness) {
+/// Older messages are removed, and with the last message the topic.
+pub async fn pruning_by_age_keeps_the_recent(harness: impl StoreHarness) {
     let (store, a, b) = (harness.store(), topic("a"), topic("b"));
     append_many(&*store, &a, 10).await;
     append_many(&*store, &b, 3).await;
@@ -44,8 +44,8 @@ pub async fn pruning_by_age_keeps_the_young(harness: impl StoreHarness) {
     assert_eq!(listed, [a]);
 }
 
-/// One round does about its budget, oldest first; the next round goes on.
-pub async fn pruning_ends_at_its_budget_and_says_so(harness: impl StoreHarness) {
+/// One step removes about its budget, oldest first; the next step continues.
+pub async fn pruning_ends_at_its_budget_and_reports_more(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let given = append_many(&*store, &topic, 100).await;
     let Pruned { removed, more } = prune_once(&*store, keep_count(1), 10).await;
@@ -64,7 +64,7 @@ pub async fn pruning_ends_at_its_budget_and_says_so(harness: impl StoreHarness) 
     );
 }
 
-/// Nothing is too old or too many.
+/// No message is too old or in excess.
 pub async fn pruning_leaves_what_the_policy_keeps(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     assert_eq!(
@@ -85,7 +85,7 @@ pub async fn pruning_leaves_what_the_policy_keeps(harness: impl StoreHarness) {
     assert_eq!(read_ids(&*store, &topic).await, given);
 }
 
-/// A page after an id says whether retention removed a message after that id.
+/// A page after an id is truncated if retention removed a message after that id.
 pub async fn a_page_is_truncated_where_retention_removed_messages(harness: impl StoreHarness) {
     let (store, other, pruned) = (harness.store(), harness.other_process().await, topic("a"));
     let given = append_many(&*store, &pruned, 10).await;
@@ -116,7 +116,7 @@ pub async fn a_page_is_truncated_where_retention_removed_messages(harness: impl 
     }
 }
 
-/// Only retention truncates: a client knows what it deletes.
+/// Only retention truncates: a client knows which messages it deletes.
 pub async fn a_page_is_not_truncated_by_a_delete(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let given = append_many(&*store, &topic, 6).await;
@@ -125,7 +125,7 @@ pub async fn a_page_is_not_truncated_by_a_delete(harness: impl StoreHarness) {
     }
     assert!(!after(&*store, &topic, MessageId::MIN).await.truncated);
     assert!(!after(&*store, &topic, given[1]).await.truncated);
-    // Retention now removes the fifth; before it, only the deleted ones are missing.
+    // Retention now removes the fifth message; before it, only deleted ones are missing.
     assert_eq!(prune(&*store, keep_count(1)).await, 1);
     assert!(after(&*store, &topic, given[3]).await.truncated);
     assert!(!after(&*store, &topic, given[4]).await.truncated);
@@ -134,7 +134,7 @@ pub async fn a_page_is_not_truncated_by_a_delete(harness: impl StoreHarness) {
     assert!(after(&*store, &topic, given[3]).await.truncated);
 }
 
-/// A reader that comes back to an empty topic is told of what it missed, also after new messages.
+/// A reader that returns to an empty topic learns that it missed messages, also after new ones.
 pub async fn an_emptied_topic_is_still_truncated(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let given = append_many(&*store, &topic, 3).await;
@@ -157,8 +157,8 @@ pub async fn an_emptied_topic_is_still_truncated(harness: impl StoreHarness) {
     assert!(!after(&*store, &topic, given[2]).await.truncated);
 }
 
-/// Who starts from the end of a topic that was pruned to nothing, or deleted to nothing after it was
-/// pruned, has missed nothing, and misses nothing that comes.
+/// A reader that starts at the end of a topic that was emptied by pruning, or by deletes after
+/// pruning, has missed no message and misses none later.
 pub async fn a_page_after_the_newest_pruned_message_is_not_truncated(harness: impl StoreHarness) {
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
     let given = append_many(&*store, &topic, 3).await;
@@ -167,7 +167,7 @@ pub async fn a_page_after_the_newest_pruned_message_is_not_truncated(harness: im
     follow_from_the_mark(&*store, &*other, &topic, given[2]).await;
 }
 
-/// As above, where a client deleted what retention had left: that leaves no mark.
+/// As above, where a client deleted the messages that retention had left.
 pub async fn a_topic_emptied_by_a_delete_names_what_retention_removed(harness: impl StoreHarness) {
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
     let given = append_many(&*store, &topic, 3).await;
@@ -176,7 +176,8 @@ pub async fn a_topic_emptied_by_a_delete_names_what_retention_removed(harness: i
     follow_from_the_mark(&*store, &*other, &topic, given[1]).await;
 }
 
-/// The empty `topic` names `mark`; a page after it is whole, before and after an append.
+/// The empty `topic` has the watermark `mark`; a page after it is not truncated, before and after an
+/// append.
 async fn follow_from_the_mark(
     store: &dyn MessageStore,
     other: &dyn MessageStore,

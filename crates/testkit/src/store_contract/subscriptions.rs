@@ -32,7 +32,7 @@ pub async fn an_append_wakes_every_subscriber(harness: impl StoreHarness) {
     assert_eq!(subscriptions.len(), 20);
 }
 
-/// The wait finds what happened since the subscription, or since the last wait.
+/// The wait returns for an append since the subscription, or since the last wait.
 pub async fn an_append_before_the_wait_is_not_missed(harness: impl StoreHarness) {
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
     append(&*store, &topic, "before").await;
@@ -43,20 +43,20 @@ pub async fn an_append_before_the_wait_is_not_missed(harness: impl StoreHarness)
     }
 }
 
-/// Dropping a wait at any await leaves the next one as it was.
+/// A wait may be dropped at any await without an effect on the next one.
 pub async fn a_dropped_wait_misses_nothing(harness: impl StoreHarness) {
     let (store, topic) = (harness.store(), topic("a"));
     let mut subscription = subscribe(&*store, &topic).await;
     for _ in 0..10 {
-        // Whether it returns early, which it may, or is dropped: the next wait has to return.
+        // The first wait may return early or be dropped: the next one must return.
         let _ = timeout(Duration::from_millis(1), subscription.changed()).await;
         append(&*store, &topic, "text").await;
         wait(&mut *subscription).await;
     }
 }
 
-/// A cursor and a wake-up give every message once and in order, while writers append.
-pub async fn a_follower_sees_every_message_once(harness: impl StoreHarness) {
+/// A cursor with wake-ups returns every message once and in order while writers append.
+pub async fn a_subscriber_reads_every_message_once(harness: impl StoreHarness) {
     const WRITERS: usize = 4;
     const EACH: usize = 100;
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
@@ -82,8 +82,8 @@ pub async fn a_follower_sees_every_message_once(harness: impl StoreHarness) {
     assert_eq!(seen, read_ids(&*store, &topic).await);
 }
 
-/// Many that come and go, before, between and after those that stay.
-pub async fn subscriptions_that_come_and_go_disturb_nobody(harness: impl StoreHarness) {
+/// Many short-lived subscriptions, before, between and after long-lived ones.
+pub async fn short_lived_subscriptions_do_not_affect_others(harness: impl StoreHarness) {
     let (store, kept, left) = (harness.store(), topic("a"), topic("b"));
     let mut stays = subscribe(&*store, &kept).await;
     for round in 0..100 {

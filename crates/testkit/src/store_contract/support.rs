@@ -1,4 +1,4 @@
-//! What the cases of the store contract share.
+//! Helpers of the cases of the store contract.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::samples;
 /// A TTL that no case outlasts.
 pub(super) const LONG: Duration = Duration::from_hours(24);
 
-/// How long a wake-up may take.
+/// The time limit of a wake-up.
 pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// Stores `text` in `topic`.
@@ -22,7 +22,7 @@ pub(super) async fn append(store: &dyn MessageStore, topic: &Topic, text: &str) 
     appended(store, samples::append(topic, text)).await.receipt
 }
 
-/// Stores `0`, `1`, … in `topic` and gives the ids.
+/// Stores `0`, `1`, … in `topic` and returns the ids.
 pub(super) async fn append_many(
     store: &dyn MessageStore,
     topic: &Topic,
@@ -35,7 +35,7 @@ pub(super) async fn append_many(
     ids
 }
 
-/// The outcome of an append that has to succeed.
+/// The outcome of an append that must succeed.
 pub(super) async fn appended(store: &dyn MessageStore, append: Append) -> Appended {
     store.append(append).await.expect("the append succeeds")
 }
@@ -53,7 +53,7 @@ pub(super) async fn page(
         .expect("the page is read")
 }
 
-/// Everything `topic` holds, read in pages from the oldest on.
+/// All messages of `topic`, read in pages from the oldest on.
 pub(super) async fn read_all(store: &dyn MessageStore, topic: &Topic) -> Vec<Arc<Message>> {
     let mut all = Vec::new();
     let mut anchor = Anchor::Oldest;
@@ -67,7 +67,7 @@ pub(super) async fn read_all(store: &dyn MessageStore, topic: &Topic) -> Vec<Arc
     }
 }
 
-/// The ids of everything `topic` holds.
+/// The ids of all messages of `topic`.
 pub(super) async fn read_ids(store: &dyn MessageStore, topic: &Topic) -> Vec<MessageId> {
     ids(&read_all(store, topic).await)
 }
@@ -98,7 +98,7 @@ pub(super) async fn list_topics(store: &dyn MessageStore) -> Vec<TopicSummary> {
         .topics
 }
 
-/// Prunes until the policy is met; gives the number of messages removed.
+/// Prunes until the policy is met; returns the number of removed messages.
 pub(super) async fn prune(store: &dyn MessageStore, policy: RetentionPolicy) -> u64 {
     let mut removed = 0;
     for _ in 0..1_000 {
@@ -111,7 +111,7 @@ pub(super) async fn prune(store: &dyn MessageStore, policy: RetentionPolicy) -> 
     panic!("pruning does not come to an end");
 }
 
-/// One round of pruning.
+/// One step of pruning.
 pub(super) async fn prune_once(
     store: &dyn MessageStore,
     policy: RetentionPolicy,

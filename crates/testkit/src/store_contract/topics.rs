@@ -7,8 +7,8 @@ use super::StoreHarness;
 use super::support::{append, append_many, keep_count, list_topics, prune};
 use crate::samples::{limit, topic};
 
-/// Names sort as text; a page goes on after any name, held or not.
-pub async fn topics_come_by_name_page_by_page(harness: impl StoreHarness) {
+/// Names sort as text; a page continues after any name, whether it exists or not.
+pub async fn topics_are_listed_by_name_in_pages(harness: impl StoreHarness) {
     let store = harness.store();
     assert_eq!(list(&*store, None, 200).await, TopicPage::default());
     for name in ["b", "a-b", "a.b", "0", "a_b", "a", "zz"] {
@@ -37,7 +37,7 @@ pub async fn topics_come_by_name_page_by_page(harness: impl StoreHarness) {
 }
 
 /// Counts and ends are exact after deletes and pruning; a topic without messages is not listed.
-pub async fn a_topic_is_listed_while_it_holds_a_message(harness: impl StoreHarness) {
+pub async fn a_topic_is_listed_while_it_has_a_message(harness: impl StoreHarness) {
     let (store, a, b) = (harness.store(), topic("a"), topic("b"));
     let of_a = append_many(&*store, &a, 5).await;
     let of_b = append_many(&*store, &b, 2).await;

@@ -15,7 +15,7 @@ use actix_web::middleware::Next;
 use crate::settings::CorsOrigins;
 
 /// `Access-Control-Allow-Methods`.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, OPTIONS");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
 /// `Access-Control-Allow-Headers`.
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, X-Request-ID",

@@ -52,7 +52,7 @@ async fn a_listed_origin_may_call() {
     assert_eq!(response.header("access-control-allow-credentials"), None);
     assert_eq!(
         items(&response, "access-control-allow-methods"),
-        ["delete", "get", "options", "post"]
+        ["delete", "get", "options", "post", "put"]
     );
     assert_eq!(
         items(&response, "access-control-allow-headers"),
@@ -139,7 +139,7 @@ async fn a_preflight_for_an_unsupported_method_lists_the_allowed_ones() {
         headers.push((name, value));
         let response = server.call("OPTIONS", "/api/v1/ping", &headers, "").await;
         assert_eq!(response.status, 204);
-        let allowed = ["delete", "get", "options", "post"];
+        let allowed = ["delete", "get", "options", "post", "put"];
         assert_eq!(items(&response, "access-control-allow-methods"), allowed);
         let allowed = items(&response, "access-control-allow-headers");
         assert!(!allowed.contains(&"x-secret".to_owned()));

@@ -247,7 +247,7 @@ async fn limits_are_listed_without_counting() {
         assert_eq!(limits["strategy"], "moving-window");
         assert_eq!(limits["degraded"], false);
         let rows = limits["limits"].as_array().unwrap();
-        assert_eq!(rows.len(), 2 + 5 * 2, "{limits}");
+        assert_eq!(rows.len(), 3 + 5 * 2, "{limits}");
         assert_eq!(
             rows[0],
             json!({
@@ -264,7 +264,7 @@ async fn limits_are_listed_without_counting() {
 async fn all_limits_are_looked_at_at_once() {
     let server = server(Quotas::default());
     assert_eq!(server.get("/api/v1/limits").await.status, 200);
-    assert_eq!(server.quotas.most_looks_at_once(), 7);
+    assert_eq!(server.quotas.most_looks_at_once(), 8);
 }
 
 #[tokio::test]

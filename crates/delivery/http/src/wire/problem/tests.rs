@@ -48,6 +48,19 @@ fn every_field_code_has_a_text_in_each_language() {
         ("limit", FieldCode::Range { min: 1, max: 200 }),
         ("order", FieldCode::Choice("asc, desc")),
         ("after", FieldCode::Excludes("before")),
+        ("lease_seconds", FieldCode::NotANumber),
+        ("leases", FieldCode::NotAList),
+        (
+            "lease_seconds",
+            FieldCode::Seconds {
+                min: 1,
+                max: 43_200,
+            },
+        ),
+        ("leases", FieldCode::Entries { max: 200 }),
+        ("start", FieldCode::Position),
+        ("to", FieldCode::PositionAhead),
+        ("reason", FieldCode::AnyControlCharacter),
         ("request", FieldCode::NotHttp),
     ];
     let fields = fields.map(|(field, code)| FieldProblem::new(field, code));

@@ -1,6 +1,6 @@
 //! Circles of files: groups of which each imports every other one, directly or through others.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::modules::{Import, Modules};
 
@@ -9,40 +9,37 @@ pub(super) fn circles(modules: &Modules) -> Vec<String> {
     let reach = reachable(modules);
     let reaches = |from: usize, to: usize| reach.get(from).is_some_and(|all| all.contains(&to));
     let mut described = Vec::new();
-    let mut seen = vec![false; modules.files.len()];
+    let mut seen: BTreeSet<usize> = BTreeSet::new();
     for start in 0..modules.files.len() {
-        if seen.get(start) != Some(&false) || !reaches(start, start) {
-            continue;
+        if reaches(start, start) && !seen.contains(&start) {
+            let members: Vec<usize> = (0..modules.files.len())
+                .filter(|other| reaches(start, *other) && reaches(*other, start))
+                .collect();
+            seen.extend(&members);
+            described.push(describe(modules, &members));
         }
-        let members: Vec<usize> = (0..modules.files.len())
-            .filter(|other| reaches(start, *other) && reaches(*other, start))
-            .collect();
-        for member in &members {
-            if let Some(seen) = seen.get_mut(*member) {
-                *seen = true;
-            }
-        }
-        described.push(describe(modules, &members));
     }
     described
 }
 
 /// For each file, the files that it imports, directly or through others.
-fn reachable(modules: &Modules) -> Vec<Vec<usize>> {
-    let from = |start: usize| {
-        let mut found = Vec::new();
-        let mut waiting = vec![start];
+fn reachable(modules: &Modules) -> Vec<BTreeSet<usize>> {
+    let mut direct = vec![BTreeSet::new(); modules.files.len()];
+    for import in between_files(modules) {
+        if let Some(imports) = direct.get_mut(import.from) {
+            imports.insert(import.to);
+        }
+    }
+    let from = |start: &BTreeSet<usize>| {
+        let mut found = start.clone();
+        let mut waiting: Vec<usize> = start.iter().copied().collect();
         while let Some(file) = waiting.pop() {
-            for import in between_files(modules).filter(|import| import.from == file) {
-                if !found.contains(&import.to) {
-                    found.push(import.to);
-                    waiting.push(import.to);
-                }
-            }
+            let imports = direct.get(file).into_iter().flatten();
+            waiting.extend(imports.filter(|file| found.insert(**file)));
         }
         found
     };
-    (0..modules.files.len()).map(from).collect()
+    direct.iter().map(from).collect()
 }
 
 fn between_files(modules: &Modules) -> impl Iterator<Item = &Import> {

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use crate::Metrics;
 use crate::metrics::MessageCounters;
-use operation::{StoreOperation, StoreOutcome};
+use operation::{OperationHistograms, StoreOutcome};
 
 /// A decorator of a [`MessageStore`]: it records `app_store_operation_duration_seconds`,
 /// `app_messages_accepted_total`, `app_messages_replayed_total`, `app_messages_pruned_total` and a span for each
@@ -26,20 +26,20 @@ pub struct InstrumentedStore {
     inner: Arc<dyn MessageStore>,
     clock: Arc<dyn Clock>,
     messages: MessageCounters,
-    append: StoreOperation,
-    get: StoreOperation,
-    page: StoreOperation,
-    delete: StoreOperation,
-    topics: StoreOperation,
-    subscribe: StoreOperation,
-    prune: StoreOperation,
-    health: StoreOperation,
+    append: OperationHistograms,
+    get: OperationHistograms,
+    page: OperationHistograms,
+    delete: OperationHistograms,
+    topics: OperationHistograms,
+    subscribe: OperationHistograms,
+    prune: OperationHistograms,
+    health: OperationHistograms,
 }
 
 impl InstrumentedStore {
     /// Measures the operations of `inner`.
     pub fn new(inner: Arc<dyn MessageStore>, metrics: &Metrics) -> Self {
-        let operation = |name| StoreOperation::new(name, metrics);
+        let operation = |name| OperationHistograms::new(name, metrics);
         Self {
             inner,
             clock: Arc::clone(metrics.clock()),
@@ -58,7 +58,7 @@ impl InstrumentedStore {
     /// Awaits `call` and measures it as `operation`.
     async fn measure<T>(
         &self,
-        operation: &StoreOperation,
+        operation: &OperationHistograms,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let start = self.clock.monotonic();

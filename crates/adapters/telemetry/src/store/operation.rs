@@ -33,7 +33,7 @@ impl From<&StoreError> for StoreOutcome {
 
 /// The histograms of one operation. Each appears in the exposition once it has a value, so an outcome that never occurs
 /// adds no series; after that it is used without a lookup.
-pub(super) struct StoreOperation {
+pub(super) struct OperationHistograms {
     durations: Durations<StoreLabels>,
     name: &'static str,
     ok: OnceLock<Histogram>,
@@ -44,7 +44,7 @@ pub(super) struct StoreOperation {
     corrupt: OnceLock<Histogram>,
 }
 
-impl StoreOperation {
+impl OperationHistograms {
     pub(super) fn new(name: &'static str, metrics: &Metrics) -> Self {
         Self {
             durations: metrics.store_durations().clone(),

@@ -160,7 +160,7 @@ async fn the_watch_notices_a_loss_without_traffic_and_the_return_by_itself() {
         lost <= Duration::from_millis(1100),
         "noticed after {lost:?}"
     );
-    // A long outage: probes go on, at growing distances.
+    // A long outage: checks continue at growing intervals.
     let checks = dependency.checks();
     for _ in 0..600 {
         setup.clock.wait_for_sleepers(1).await;

@@ -181,7 +181,7 @@ async fn a_follower_of_an_emptied_topic_comes_back_without_a_gap() {
     comes_back_without_a_gap(&setup, ids[0], "e").await;
 }
 
-/// A follower of the empty topic starts at `place`, and hears from there of `text` alone.
+/// A cursor over the empty topic starts at `place` and then returns `text` only.
 async fn comes_back_without_a_gap(setup: &Setup, place: MessageId, text: &str) {
     let mut from_now = setup.follow(None).await;
     assert_eq!(from_now.position(), place);
@@ -227,7 +227,7 @@ async fn a_pruned_place_is_a_gap_told_once_before_what_is_held() {
         })
     );
     assert_eq!(texts(&mut follow).await, ["c", "d"]);
-    // "b" is gone as well, so who saw it misses nothing.
+    // "b" is removed as well, so a reader that saw it misses nothing.
     assert_eq!(
         texts(&mut setup.follow(Some(ids[1])).await).await,
         ["c", "d"]

@@ -30,7 +30,7 @@ struct Setup {
     counter: Arc<Fallback<dyn QuotaCounter>>,
 }
 
-/// A shared counter, and as its stand-in one that is one of three.
+/// A shared counter, and as its secondary one of three replicas.
 fn setup() -> Setup {
     let clock = Arc::new(FakeClock::new());
     let primary = Arc::new(FakeQuotaCounter::new(Arc::clone(&clock), true));

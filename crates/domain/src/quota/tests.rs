@@ -107,7 +107,7 @@ fn shares_together_stay_within_the_limit() {
     let share = |shares: u32| limits.share(NonZeroU32::new(shares).unwrap()).to_string();
     assert_eq!(share(1), "10 per minute;3 per hour");
     assert_eq!(share(3), "3 per minute;1 per hour");
-    // What cannot be divided any further stays at one; the configuration refuses it.
+    // A count that cannot be divided further stays at one; the configuration rejects it.
     assert_eq!(share(20), "1 per minute;1 per hour");
     assert_eq!(limits.smallest_count(), 3);
 }

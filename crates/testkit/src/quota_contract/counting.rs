@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{QuotaHarness, STRATEGIES, hit, key, peek, rule, settle, used};
 
-/// Longer than any case takes.
+/// Longer than any case.
 const REST: Duration = Duration::from_secs(30);
 
 /// Exactly as many as the limit, and each decision has the count.

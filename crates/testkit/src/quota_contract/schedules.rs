@@ -31,7 +31,7 @@ struct Seen {
     answered: u64,
 }
 
-/// With a real clock: no window holds more than its limit, by the times of the caller.
+/// With a real clock: no window exceeds its limit, by the times of the caller.
 pub async fn no_schedule_exceeds_a_limit(harness: impl QuotaHarness) {
     let handles = [harness.counter(), harness.other_process().await];
     let pauses = vec(prop_oneof![3 => Just(0_u64), 1 => 1..300_u64], 60);

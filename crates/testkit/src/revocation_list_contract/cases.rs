@@ -1,4 +1,4 @@
-//! What is revoked, for how long, and to whom that is known.
+//! Which ids are revoked, for how long, and in which processes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use posthorn_domain::Timestamp;
 
 use super::{RevocationListHarness, becomes_revoked, id, is_revoked, revoke};
 
-/// Ids that differ in little are told apart.
+/// Similar ids are distinguished.
 pub async fn a_revoked_id_is_revoked_and_no_other(harness: impl RevocationListHarness) {
     revoke(&harness, "id-1", harness.unit() * 60).await;
     assert!(is_revoked(&harness, "id-1").await);
@@ -16,7 +16,7 @@ pub async fn a_revoked_id_is_revoked_and_no_other(harness: impl RevocationListHa
     }
 }
 
-/// It is forgotten after its end, not before.
+/// The id is forgotten after the end, not before.
 pub async fn a_revocation_ends_at_its_deadline(harness: impl RevocationListHarness) {
     let unit = harness.unit();
     revoke(&harness, "short", unit * 2).await;
@@ -40,7 +40,7 @@ pub async fn revoking_again_keeps_the_later_end(harness: impl RevocationListHarn
     assert!(is_revoked(&harness, "first-short").await);
 }
 
-/// Neither by a little nor by a lot.
+/// Whether it has just passed or long ago.
 pub async fn an_end_that_has_passed_revokes_nothing(harness: impl RevocationListHarness) {
     let list = harness.revocation_list();
     let now = harness.clock().now();
@@ -53,13 +53,13 @@ pub async fn an_end_that_has_passed_revokes_nothing(harness: impl RevocationList
     assert!(is_revoked(&harness, "kept").await);
 }
 
-/// Tokens may live for a year.
+/// Tokens may be valid for a year.
 pub async fn the_longest_revocation_is_no_error(harness: impl RevocationListHarness) {
     revoke(&harness, "year", MAX_TOKEN_LIFETIME + TOKEN_LEEWAY).await;
     assert!(is_revoked(&harness, "year").await);
 }
 
-/// Also one that has just said that the id is not revoked.
+/// Also a process that has just returned that the id is not revoked.
 pub async fn other_processes_see_it_in_time(harness: impl RevocationListHarness) {
     let other = harness.other_process().await;
     assert!(!other.is_revoked(&id("id-1")).await.unwrap());
@@ -67,7 +67,7 @@ pub async fn other_processes_see_it_in_time(harness: impl RevocationListHarness)
     becomes_revoked(&other, "id-1").await;
 }
 
-/// Where the list outlives the process.
+/// If the list survives the process.
 pub async fn a_revocation_survives_a_restart(mut harness: impl RevocationListHarness) {
     revoke(&harness, "id-1", harness.unit() * 600).await;
     if harness.reopen().await {

@@ -130,8 +130,8 @@ fn free_pages(connection: &Connection) -> rusqlite::Result<()> {
 /// Deletes empty topics without a key or a consumer beyond the newest [`MAX_EMPTY_TOPICS`]; returns true if there
 /// may be more.
 ///
-/// The greatest of their watermarks becomes that of every topic without a row: a reader may be told
-/// of a gap that was none, but never misses one.
+/// The greatest of their watermarks becomes that of every topic without a row: a reader may get
+/// a gap that was none, but never misses one.
 fn delete_empty_topics(connection: &Connection) -> rusqlite::Result<bool> {
     let select = "SELECT topic_id, pruned_ms, pruned_seq FROM topics WHERE message_count = 0 \
                   AND NOT EXISTS (SELECT 1 FROM idempotency_keys k WHERE k.topic_id = topics.topic_id) \

@@ -81,7 +81,7 @@ impl WindowCounts {
             }
         }
         for window in &mut decision.windows {
-            // The window was empty: it has more room again when this request leaves it.
+            // The window was empty: it has more capacity again when this request leaves it.
             if window.reset.is_zero() {
                 window.reset = window.quota.window();
             }

@@ -10,8 +10,8 @@ const MAX_WATERMARKS: usize = 10_000;
 /// The greatest id that retention removed from each empty topic.
 ///
 /// When there are too many, the lowest watermark is removed and becomes the floor: every topic
-/// without a watermark counts as pruned up to the floor. A reader may be told of a gap that was
-/// none, but never misses one.
+/// without a watermark counts as pruned up to the floor. A reader may get a gap that was none, but
+/// never misses one.
 pub(super) struct PruneWatermarks {
     by_topic: BTreeMap<Topic, MessageId>,
     /// The reverse map; no two topics share an id.

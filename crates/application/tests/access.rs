@@ -77,7 +77,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn what_needs_no_token_takes_none_and_refuses_a_bad_one() {
+async fn an_open_action_needs_no_token_and_rejects_an_invalid_one() {
     let fixture = fixture(AccessPolicy::OPEN);
     for action in [Action::Read, Action::Write, Action::Delete, Action::Open] {
         assert_eq!(fixture.decide(action, "").await, Ok(Grant::ANONYMOUS));
@@ -92,7 +92,7 @@ async fn what_needs_no_token_takes_none_and_refuses_a_bad_one() {
 }
 
 #[tokio::test]
-async fn a_scope_is_asked_for_where_the_policy_says_so() {
+async fn a_scope_is_required_where_the_policy_requires_it() {
     let fixture = fixture(ALL);
     assert!(fixture.decide(Action::Read, "reader").await.is_ok());
     for (action, scope) in [
@@ -123,7 +123,7 @@ async fn a_grant_knows_its_topics_only_where_they_count() {
 }
 
 #[tokio::test]
-async fn a_revocation_lasts_to_the_end_of_its_token_at_most() {
+async fn a_revocation_lasts_until_the_expiry_of_its_token_at_most() {
     let fixture = fixture(ALL);
     let id = TokenId::parse("id-of-reader").unwrap();
     let now = fixture.clock.now();
@@ -146,7 +146,7 @@ async fn a_revocation_lasts_to_the_end_of_its_token_at_most() {
 }
 
 #[tokio::test]
-async fn who_fails_too_often_waits_and_nobody_else_does() {
+async fn a_client_with_too_many_rejected_tokens_is_throttled_alone() {
     let fixture = fixture(ALL);
     for token in ["?", "unknown"] {
         let refused = fixture.decide(Action::Read, token).await;
@@ -167,7 +167,7 @@ async fn who_fails_too_often_waits_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn a_revocation_list_that_is_away_refuses_requests_and_keeps_streams() {
+async fn an_unavailable_revocation_list_rejects_requests_and_keeps_streams() {
     let fixture = fixture(ALL);
     let grant = fixture.decide(Action::Read, "reader").await.unwrap();
     let away = BackendError::Unavailable("as the test wants".to_owned());

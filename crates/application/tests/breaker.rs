@@ -83,7 +83,7 @@ fn watch(setup: &Setup, dependency: &Arc<FakeDependency>) -> tokio::task::JoinHa
 }
 
 #[tokio::test]
-async fn a_transient_failure_is_answered_by_the_stand_in() {
+async fn the_secondary_serves_after_a_transient_failure() {
     let setup = setup();
     setup.primary.fail_next(1, unavailable());
     setup.cache.set("k", &b"v".to_vec(), TTL).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_transient_failure_is_answered_by_the_stand_in() {
 }
 
 #[tokio::test]
-async fn a_refusal_passes_through_and_does_not_open_the_breaker() {
+async fn a_permanent_error_is_returned_and_does_not_open_the_breaker() {
     let setup = setup();
     let refused = BackendError::Failed("wrong type".to_owned());
     for _ in 0..10 {
@@ -135,7 +135,7 @@ async fn successes_between_failures_keep_the_breaker_closed() {
 }
 
 #[tokio::test]
-async fn deletes_and_clears_reach_the_stand_in_too() {
+async fn deletes_and_clears_reach_the_secondary_too() {
     let setup = setup();
     setup
         .secondary
@@ -150,7 +150,7 @@ async fn deletes_and_clears_reach_the_stand_in_too() {
 }
 
 #[tokio::test]
-async fn the_watch_notices_a_loss_without_traffic_and_the_return_by_itself() {
+async fn the_watch_detects_a_loss_and_the_recovery_without_traffic() {
     let setup = setup();
     let dependency = Arc::new(FakeDependency::default());
     let watch = watch(&setup, &dependency);
@@ -183,7 +183,7 @@ async fn the_watch_notices_a_loss_without_traffic_and_the_return_by_itself() {
 }
 
 #[tokio::test]
-async fn a_loss_that_a_request_noticed_is_probed_at_once() {
+async fn a_loss_detected_by_a_request_is_checked_at_once() {
     let setup = setup();
     let dependency = Arc::new(FakeDependency::default());
     let watch = watch(&setup, &dependency);
@@ -196,7 +196,7 @@ async fn a_loss_that_a_request_noticed_is_probed_at_once() {
 }
 
 #[tokio::test]
-async fn a_breaker_that_opens_again_and_again_is_closed_ever_later_until_it_stays_closed() {
+async fn a_breaker_that_reopens_is_closed_later_each_time_until_it_stays_closed() {
     let setup = setup();
     let dependency = Arc::new(FakeDependency::default());
     let watch = watch(&setup, &dependency);

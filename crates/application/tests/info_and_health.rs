@@ -44,7 +44,7 @@ impl Info {
 }
 
 #[tokio::test]
-async fn info_stands_still_for_300_seconds() {
+async fn info_is_cached_for_300_seconds() {
     let setup = Info::new();
     let service = setup.service(identity("testing"));
     let first = service.info().await;
@@ -59,7 +59,7 @@ async fn info_stands_still_for_300_seconds() {
 }
 
 #[tokio::test]
-async fn two_environments_on_one_cache_do_not_show_each_others_answer() {
+async fn two_environments_with_one_cache_do_not_return_each_others_snapshot() {
     let setup = Info::new();
     let first = setup.service(identity("testing")).info().await;
     setup.clock.advance(Duration::from_secs(10));

@@ -77,7 +77,7 @@ async fn texts(follow: &mut TopicCursor) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_retry_gets_the_first_receipt_and_another_message_is_refused() {
+async fn a_retry_gets_the_first_receipt_and_another_message_is_rejected() {
     let setup = setup();
     let first = setup.send("text", Some("key")).await.unwrap();
     assert!(!first.replayed);
@@ -94,7 +94,7 @@ async fn a_retry_gets_the_first_receipt_and_another_message_is_refused() {
 }
 
 #[tokio::test]
-async fn what_was_sent_is_read_back_by_id_and_page_until_it_is_deleted() {
+async fn a_sent_message_is_read_by_id_and_page_until_it_is_deleted() {
     let setup = setup();
     let ids = setup.send_all(&["a", "b"]).await;
     let inbox = Topic::inbox();
@@ -118,7 +118,7 @@ async fn what_was_sent_is_read_back_by_id_and_page_until_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_follower_replays_then_goes_live_without_loss_or_repeat() {
+async fn a_cursor_replays_then_goes_live_without_loss_or_repeat() {
     let setup = setup();
     let ids = setup.send_all(&["a", "b", "c"]).await;
     let mut follow = setup.follow(Some(ids[0])).await;
@@ -135,7 +135,7 @@ async fn a_follower_replays_then_goes_live_without_loss_or_repeat() {
 }
 
 #[tokio::test]
-async fn a_follower_is_handed_little_at_once_however_long_the_messages_are() {
+async fn a_cursor_returns_a_bounded_number_of_bytes_at_once() {
     let setup = setup();
     let (short, long, longest) = ("a".repeat(10), "b".repeat(20_000), "c".repeat(200_000));
     let mut sent = vec![short.as_str(); 40];
@@ -158,7 +158,7 @@ async fn a_follower_is_handed_little_at_once_however_long_the_messages_are() {
 }
 
 #[tokio::test]
-async fn a_follower_without_a_place_hears_of_what_comes_after_it_only() {
+async fn a_cursor_without_a_position_returns_later_messages_only() {
     let setup = setup();
     let ids = setup.send_all(&["a", "b"]).await;
     let mut follow = setup.follow(None).await;
@@ -168,21 +168,21 @@ async fn a_follower_without_a_place_hears_of_what_comes_after_it_only() {
 }
 
 #[tokio::test]
-async fn a_follower_of_an_emptied_topic_comes_back_without_a_gap() {
+async fn a_cursor_over_an_emptied_topic_resumes_without_a_gap() {
     let setup = setup();
     // Retention leaves one, which a client deletes; then it leaves none.
     let ids = setup.send_all(&["a", "b"]).await;
     setup.prune_to(1).await;
     setup.service.delete(&Topic::inbox(), ids[1]).await.unwrap();
-    comes_back_without_a_gap(&setup, ids[0], "c").await;
+    resumes_without_a_gap(&setup, ids[0], "c").await;
     let ids = setup.send_all(&["d"]).await;
     setup.clock.advance(Duration::from_hours(2));
     setup.prune_to(10).await;
-    comes_back_without_a_gap(&setup, ids[0], "e").await;
+    resumes_without_a_gap(&setup, ids[0], "e").await;
 }
 
 /// A cursor over the empty topic starts at `place` and then returns `text` only.
-async fn comes_back_without_a_gap(setup: &Setup, place: MessageId, text: &str) {
+async fn resumes_without_a_gap(setup: &Setup, place: MessageId, text: &str) {
     let mut from_now = setup.follow(None).await;
     assert_eq!(from_now.position(), place);
     let mut back = setup.follow(Some(from_now.position())).await;
@@ -200,7 +200,7 @@ async fn comes_back_without_a_gap(setup: &Setup, place: MessageId, text: &str) {
 }
 
 #[tokio::test]
-async fn what_is_pruned_while_a_follower_from_now_is_away_is_a_gap() {
+async fn messages_pruned_while_a_reader_is_disconnected_are_a_gap() {
     let setup = setup();
     setup.send_all(&["a"]).await;
     setup.clock.advance(Duration::from_hours(2));
@@ -215,7 +215,7 @@ async fn what_is_pruned_while_a_follower_from_now_is_away_is_a_gap() {
 }
 
 #[tokio::test]
-async fn a_pruned_place_is_a_gap_told_once_before_what_is_held() {
+async fn a_pruned_position_is_a_gap_reported_once_before_the_remaining_messages() {
     let setup = setup();
     let ids = setup.send_all(&["a", "b", "c", "d"]).await;
     setup.prune_to(2).await;
@@ -268,7 +268,7 @@ async fn a_dropped_call_of_next_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_follower_keeps_its_place_over_a_failing_store() {
+async fn a_cursor_keeps_its_position_when_the_store_fails() {
     let setup = setup();
     let mut follow = setup.follow(None).await;
     setup.send_all(&["a"]).await;
@@ -280,7 +280,7 @@ async fn a_follower_keeps_its_place_over_a_failing_store() {
 }
 
 #[tokio::test]
-async fn retention_prunes_in_bounded_steps_and_goes_on_after_a_failure() {
+async fn retention_prunes_in_bounded_steps_and_continues_after_a_failure() {
     let setup = setup();
     setup.send_all(&["a", "b", "c", "d", "e"]).await;
     let policy = RetentionPolicy {

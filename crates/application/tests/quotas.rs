@@ -84,7 +84,7 @@ const MESSAGE: QuotaScope = QuotaScope {
 };
 
 #[tokio::test]
-async fn with_the_shared_counter_away_each_process_takes_its_share() {
+async fn without_the_shared_counter_each_process_counts_its_share() {
     let Setup {
         primary,
         breaker,
@@ -105,7 +105,7 @@ async fn with_the_shared_counter_away_each_process_takes_its_share() {
 }
 
 #[tokio::test]
-async fn a_counter_that_refuses_for_good_is_stood_in_for_and_leaves_the_breaker_alone() {
+async fn the_secondary_decides_after_a_permanent_error_and_the_breaker_stays_closed() {
     let Setup {
         primary,
         breaker,
@@ -137,7 +137,7 @@ impl<S: Subscriber> Layer<S> for Warnings {
 }
 
 #[tokio::test]
-async fn refusals_are_warned_of_without_filling_the_log() {
+async fn permanent_errors_are_logged_without_flooding_the_log() {
     let warnings = Arc::new(AtomicUsize::new(0));
     let subscriber = registry().with(Warnings(Arc::clone(&warnings)));
     let _guard = tracing::subscriber::set_default(subscriber);
@@ -179,7 +179,7 @@ async fn each_class_has_its_own_rule_and_count() {
 }
 
 #[tokio::test]
-async fn who_is_exempt_is_not_counted_whatever_the_token() {
+async fn an_exempt_address_is_not_counted_whatever_the_token() {
     let rate_limiter = rate_limiter(setup().counter);
     let exempt = Caller {
         subject: Some("alice"),
@@ -198,7 +198,7 @@ async fn who_is_exempt_is_not_counted_whatever_the_token() {
 }
 
 #[tokio::test]
-async fn a_subject_is_one_client_wherever_it_calls_from() {
+async fn a_subject_is_one_client_from_every_address() {
     let rate_limiter = rate_limiter(setup().counter);
     let alice = |address| Caller {
         subject: Some("alice"),

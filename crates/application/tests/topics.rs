@@ -38,7 +38,7 @@ async fn list(
 }
 
 #[tokio::test]
-async fn a_list_of_few_topics_among_many_is_bounded_and_goes_on_without_naming_others() {
+async fn a_list_of_few_visible_topics_is_bounded_and_continues_without_naming_others() {
     let visible = ["a", "hidden.3000", "z"];
     let hidden = (0..9000).map(|number| format!("hidden.{number:04}x"));
     let service = holding(hidden.chain(visible.map(str::to_owned))).await;
@@ -60,7 +60,7 @@ async fn a_list_of_few_topics_among_many_is_bounded_and_goes_on_without_naming_o
 }
 
 #[tokio::test]
-async fn a_full_list_ends_at_its_last_topic_and_the_last_one_nowhere() {
+async fn a_full_list_continues_after_its_last_topic_and_the_last_list_ends() {
     let names = ["a", "b", "c", "d"];
     let service = holding(names.map(str::to_owned).into_iter()).await;
     for (limit, visible, expected, next) in [

@@ -14,7 +14,7 @@ pub(crate) type ConsumerReply<T> = oneshot::Sender<Result<T, ConsumerError>>;
 pub(crate) type Executed<T> = Result<(T, bool), ConsumerError>;
 
 /// A call that waits for its group.
-pub(crate) trait ConsumerCommand: Send {
+pub(crate) trait BatchedConsumerCall: Send {
     /// True if the caller dropped its receiver.
     fn is_abandoned(&self) -> bool;
 
@@ -29,15 +29,15 @@ pub(crate) trait ConsumerCommand: Send {
     fn fail(self: Box<Self>, error: StoreError);
 }
 
-/// A [`ConsumerCommand`] made of a closure.
-pub(crate) struct ConsumerOperation<T, F> {
+/// A [`BatchedConsumerCall`] made of a closure.
+pub(crate) struct ClosureCall<T, F> {
     key: Option<ConsumerKey>,
     run: F,
     outcome: Option<Executed<T>>,
     reply: ConsumerReply<T>,
 }
 
-impl<T, F> ConsumerOperation<T, F>
+impl<T, F> ClosureCall<T, F>
 where
     T: Send + 'static,
     F: FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send + 'static,
@@ -53,7 +53,7 @@ where
     }
 }
 
-impl<T, F> ConsumerCommand for ConsumerOperation<T, F>
+impl<T, F> BatchedConsumerCall for ClosureCall<T, F>
 where
     T: Send,
     F: FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send,

@@ -12,7 +12,7 @@ use posthorn_domain::{
     Topic,
 };
 
-use crate::consumer_call::{ConsumerOperation, Executed};
+use crate::consumer_call::{ClosureCall, Executed};
 use crate::sql::consumers::{self, Call, with_consumer};
 use crate::sql::write_batch::WriteBatch;
 use crate::store::EmbeddedStore;
@@ -28,7 +28,7 @@ impl EmbeddedStore {
         + 'static,
     ) -> Result<T, ConsumerError> {
         let key = key.cloned();
-        let call = |reply| Box::new(ConsumerOperation::new(key, operation, reply));
+        let call = |reply| Box::new(ClosureCall::new(key, operation, reply));
         self.write(|reply| Command::Consumer(call(reply))).await
     }
 

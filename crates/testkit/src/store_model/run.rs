@@ -47,7 +47,7 @@ pub fn check_model<H: StoreHarness>(cases: u32, make: impl AsyncFn() -> H) {
 /// # Panics
 /// If the store and the model differ.
 async fn run_model(harness: impl StoreHarness, operations: &[StoreOperation]) {
-    let mut run = ModelRun {
+    let mut run = StoreModelRun {
         harness,
         model: StoreModel::default(),
         ids: Vec::new(),
@@ -59,14 +59,14 @@ async fn run_model(harness: impl StoreHarness, operations: &[StoreOperation]) {
     run.compare_everything().await;
 }
 
-struct ModelRun<H> {
+struct StoreModelRun<H> {
     harness: H,
     model: StoreModel,
     /// Every id so far, in any topic.
     ids: Vec<MessageId>,
 }
 
-impl<H: StoreHarness> ModelRun<H> {
+impl<H: StoreHarness> StoreModelRun<H> {
     async fn step(&mut self, operation: &StoreOperation, context: &str) {
         let store = self.harness.store();
         match *operation {

@@ -6,7 +6,7 @@ use posthorn_application::{
 use posthorn_domain::{MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::oneshot;
 
-use crate::consumer_call::ConsumerCommand;
+use crate::consumer_call::BatchedConsumerCall;
 
 /// The channel of one outcome.
 pub(crate) type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
@@ -16,7 +16,7 @@ pub(crate) enum Command {
     Append(Append, Reply<Appended, AppendError>),
     Delete(Topic, MessageId, Reply<bool>),
     /// A call on a consumer; it holds its own reply.
-    Consumer(Box<dyn ConsumerCommand>),
+    Consumer(Box<dyn BatchedConsumerCall>),
     /// Prunes by a policy, within a budget.
     Prune(RetentionPolicy, usize, Reply<Pruned>),
     /// Revokes a token until a time.

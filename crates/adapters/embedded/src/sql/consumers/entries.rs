@@ -13,14 +13,14 @@ pub(super) struct LeaseRow {
     pub(super) attempt: Attempt,
     /// The end of the lease in milliseconds since the Unix epoch.
     pub(super) ends: i64,
-    pub(super) fate: LeaseFate,
+    pub(super) fate: DeliveryFate,
     /// Whether the delivery has a copy of its message.
     pub(super) has_copy: bool,
 }
 
 /// The future of a leased message that is not acknowledged. The numbers are stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum LeaseFate {
+pub(super) enum DeliveryFate {
     /// It waits or dies.
     Retry,
     /// It is missed: retention removed it.
@@ -38,13 +38,13 @@ impl LeaseRow {
             key: (row.get(0)?, row.get(1)?),
             attempt: attempt(row, 2)?,
             ends: row.get(3)?,
-            fate: LeaseFate::from_number(row.get(4)?),
+            fate: DeliveryFate::from_number(row.get(4)?),
             has_copy: row.get(5)?,
         })
     }
 }
 
-impl LeaseFate {
+impl DeliveryFate {
     pub(super) const fn number(self) -> i64 {
         match self {
             Self::Retry => 0,

@@ -9,7 +9,8 @@ use rusqlite::{Row, params};
 
 use super::call::Call;
 use super::entries::{
-    LeaseFate, LeaseRow, attempt, first_expired, leased_by, leased_under, next_change, nonce_column,
+    DeliveryFate, LeaseRow, attempt, first_expired, leased_by, leased_under, next_change,
+    nonce_column,
 };
 use super::row::{CallContext, ConsumerRow, timestamp};
 use crate::sql::message;
@@ -52,15 +53,15 @@ impl ConsumerRow {
         failure: &LeaseFailure<'_>,
     ) -> rusqlite::Result<()> {
         match lease.fate {
-            LeaseFate::Missed => {
+            DeliveryFate::Missed => {
                 self.missed += 1;
                 self.drop_leased(step.connection, lease)
             }
-            LeaseFate::Settled => self.drop_leased(step.connection, lease),
-            LeaseFate::Retry if lease.attempt >= self.settings.max_attempts => {
+            DeliveryFate::Settled => self.drop_leased(step.connection, lease),
+            DeliveryFate::Retry if lease.attempt >= self.settings.max_attempts => {
                 self.bury(step, lease, failure.at, failure.reason)
             }
-            LeaseFate::Retry => {
+            DeliveryFate::Retry => {
                 let backoff = || self.settings.backoff.delay_after(lease.attempt);
                 let delay = failure.delay.unwrap_or_else(backoff);
                 let next = (lease.attempt.next(), later(failure.at, delay));
@@ -165,7 +166,7 @@ impl Call<'_> {
             connection, now, ..
         } = self.step;
         for lease in leased_under(connection, self.consumer.id, nonce)? {
-            if lease.fate == LeaseFate::Retry {
+            if lease.fate == DeliveryFate::Retry {
                 // The attempt did not happen: the next one has its number, and the reason stays.
                 let reason = self.reason(lease.key)?;
                 let next = (lease.attempt, now);
@@ -173,7 +174,7 @@ impl Call<'_> {
                     .make_wait(connection, lease, next, reason.as_deref())?;
                 continue;
             }
-            self.consumer.missed += i64::from(lease.fate == LeaseFate::Missed);
+            self.consumer.missed += i64::from(lease.fate == DeliveryFate::Missed);
             self.consumer.drop_leased(connection, lease)?;
         }
         Ok(())

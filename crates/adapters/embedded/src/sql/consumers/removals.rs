@@ -3,7 +3,7 @@
 use posthorn_domain::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::entries::LeaseFate;
+use super::entries::DeliveryFate;
 use super::row::{COLUMNS, CallContext, ConsumerRow, millis};
 use crate::sql::TopicId;
 
@@ -50,7 +50,7 @@ pub(crate) fn deleted(
         }
         let settle = "UPDATE deliveries SET fate = ?4 \
              WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
-        let values = (consumer.id, ms, seq, LeaseFate::Settled.number());
+        let values = (consumer.id, ms, seq, DeliveryFate::Settled.number());
         connection.prepare_cached(settle)?.execute(values)?;
         Ok(())
     })
@@ -82,7 +82,7 @@ pub(crate) fn pruned(
         // Copies stay. A delivery whose message was deleted before is none of retention's.
         let removed =
             "consumer_id = ?1 AND (ms, seq) <= (?2, ?3) AND content IS NULL AND fate = ?4";
-        let retry = LeaseFate::Retry.number();
+        let retry = DeliveryFate::Retry.number();
         let delete = format!("DELETE FROM deliveries WHERE {removed} AND nonce IS NULL");
         let waited = connection
             .prepare_cached(&delete)?
@@ -91,7 +91,7 @@ pub(crate) fn pruned(
         consumer.waiting -= waited;
         consumer.missed += waited;
         let miss = format!("UPDATE deliveries SET fate = ?5 WHERE {removed}");
-        let values = params![consumer.id, ms, seq, retry, LeaseFate::Missed.number()];
+        let values = params![consumer.id, ms, seq, retry, DeliveryFate::Missed.number()];
         connection.prepare_cached(&miss)?.execute(values)?;
         Ok(())
     })

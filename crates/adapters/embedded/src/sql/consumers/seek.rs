@@ -5,7 +5,7 @@ use posthorn_domain::{ConsumerPosition, Timestamp};
 use rusqlite::params;
 
 use super::call::Call;
-use super::entries::LeaseFate;
+use super::entries::DeliveryFate;
 use super::row::{CallContext, timestamp};
 use crate::sql::{columns, id};
 
@@ -62,17 +62,16 @@ impl Call<'_> {
         // Before the deliveries go: a removed message that would be new again was missed.
         let missed = "SELECT count(*) FROM deliveries WHERE consumer_id = ?1 \
              AND fate = ?4 AND (ms, seq) > (?2, ?3)";
-        consumer.missed += connection
-            .prepare_cached(missed)?
-            .query_row((consumer.id, ms, seq, LeaseFate::Missed.number()), |row| {
-                row.get::<_, i64>(0)
-            })?;
+        consumer.missed += connection.prepare_cached(missed)?.query_row(
+            (consumer.id, ms, seq, DeliveryFate::Missed.number()),
+            |row| row.get::<_, i64>(0),
+        )?;
         // What stays are copies after the position that nothing else can hand out.
         let delete = "DELETE FROM deliveries WHERE consumer_id = ?1 AND NOT (\
              (ms, seq) > (?2, ?3) AND fate = ?4 AND content IS NOT NULL AND NOT EXISTS \
              (SELECT 1 FROM messages m WHERE m.topic_id = ?5 \
              AND m.ms = deliveries.ms AND m.seq = deliveries.seq))";
-        let retry = LeaseFate::Retry.number();
+        let retry = DeliveryFate::Retry.number();
         connection.prepare_cached(delete)?.execute(params![
             consumer.id,
             ms,

@@ -49,14 +49,14 @@ pub struct PullMessages {
 #[derive(Debug)]
 pub struct Pulled {
     /// The messages, in the order of hand-out.
-    pub messages: Vec<PulledMessage>,
+    pub messages: Vec<LeasedDelivery>,
     /// Gives the leases back when it is dropped before the worker has them.
     pub guard: DeliveryGuard,
 }
 
 /// A message under a lease, as the worker gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PulledMessage {
+pub struct LeasedDelivery {
     /// The message.
     pub message: Arc<Message>,
     /// Proves the lease.
@@ -312,7 +312,7 @@ impl ConsumerService {
             let due = self.clock.monotonic().saturating_add(next_due);
             self.queues.expect_due(key, due);
         }
-        let messages = messages.into_iter().map(|leased| PulledMessage {
+        let messages = messages.into_iter().map(|leased| LeasedDelivery {
             lease: leased.token(nonce),
             message: leased.message,
             attempt: leased.attempt,

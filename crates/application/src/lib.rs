@@ -25,7 +25,7 @@ pub use access::{
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
 pub use consumer_notifier::{ConsumerNotifier, ConsumerSubscription};
 pub use consumer_service::{
-    ConsumerService, DeliveryGuard, PullMessages, Pulled, PulledMessage, Settled,
+    ConsumerService, DeliveryGuard, LeasedDelivery, PullMessages, Pulled, Settled,
 };
 pub use fallback::Fallback;
 pub use health_service::{

@@ -3,11 +3,11 @@
 use posthorn_application::{ConsumerError, ConsumerStatus, DeadLetterRequest, PageLimit};
 use posthorn_domain::SettingsTag;
 
-use super::schedule::ModelRun;
+use super::schedule::ConsumerSchedule;
 use super::values::key;
 use crate::consumer_contract::ConsumerHarness;
 
-impl<H: ConsumerHarness> ModelRun<H> {
+impl<H: ConsumerHarness> ConsumerSchedule<H> {
     pub(super) async fn compare(&mut self, context: &str) {
         self.expire();
         for (number, model) in (0..).zip(&self.consumers) {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 /// One operation. Consumers, settings and messages are few, so that they meet. Ids and leases are
 /// positions in the lists of all those given so far, so that some are stale or gone.
 #[derive(Clone, Debug)]
-pub(super) enum ConsumerOperation {
+pub(super) enum ScheduledOperation {
     Append,
     Delete {
         id: u8,
@@ -72,8 +72,8 @@ pub(super) enum Position {
 }
 
 /// Up to 80 operations, of which the first creates a consumer.
-pub(super) fn operations() -> impl Strategy<Value = Vec<ConsumerOperation>> {
-    let put = (0..5_u8).prop_map(|settings| ConsumerOperation::Put {
+pub(super) fn operations() -> impl Strategy<Value = Vec<ScheduledOperation>> {
+    let put = (0..5_u8).prop_map(|settings| ScheduledOperation::Put {
         consumer: 0,
         settings,
         start: Position::Oldest,
@@ -84,34 +84,34 @@ pub(super) fn operations() -> impl Strategy<Value = Vec<ConsumerOperation>> {
     })
 }
 
-fn operation() -> impl Strategy<Value = ConsumerOperation> {
+fn operation() -> impl Strategy<Value = ScheduledOperation> {
     let consumer = || prop_oneof![4 => Just(0_u8), 1 => Just(1)];
     let leases = || prop::collection::vec(any::<u8>(), 1..5);
     prop_oneof![
-        14 => Just(ConsumerOperation::Append),
-        3 => any::<u8>().prop_map(|id| ConsumerOperation::Delete { id }),
-        2 => (1..10_u64).prop_map(|max_count| ConsumerOperation::Prune { max_count }),
+        14 => Just(ScheduledOperation::Append),
+        3 => any::<u8>().prop_map(|id| ScheduledOperation::Delete { id }),
+        2 => (1..10_u64).prop_map(|max_count| ScheduledOperation::Prune { max_count }),
         2 => (consumer(), 0..5_u8, position())
-            .prop_map(|(consumer, settings, start)| ConsumerOperation::Put { consumer, settings, start }),
-        1 => Just(ConsumerOperation::DeleteConsumer { consumer: 1 }),
+            .prop_map(|(consumer, settings, start)| ScheduledOperation::Put { consumer, settings, start }),
+        1 => Just(ScheduledOperation::DeleteConsumer { consumer: 1 }),
         16 => (consumer(), 1..6_u64, 0..3_u8)
-            .prop_map(|(consumer, limit, lease)| ConsumerOperation::Pull { consumer, limit, lease }),
+            .prop_map(|(consumer, limit, lease)| ScheduledOperation::Pull { consumer, limit, lease }),
         6 => (consumer(), leases())
-            .prop_map(|(consumer, leases)| ConsumerOperation::Ack { consumer, leases }),
+            .prop_map(|(consumer, leases)| ScheduledOperation::Ack { consumer, leases }),
         8 => (consumer(), leases(), prop::option::of(0..3_u8), any::<bool>()).prop_map(
-            |(consumer, leases, delay, reason)| ConsumerOperation::Nack { consumer, leases, delay, reason }
+            |(consumer, leases, delay, reason)| ScheduledOperation::Nack { consumer, leases, delay, reason }
         ),
         2 => (consumer(), leases(), 0..3_u8)
-            .prop_map(|(consumer, leases, lease)| ConsumerOperation::Extend { consumer, leases, lease }),
+            .prop_map(|(consumer, leases, lease)| ScheduledOperation::Extend { consumer, leases, lease }),
         2 => (consumer(), any::<u8>())
-            .prop_map(|(consumer, pull)| ConsumerOperation::GiveBack { consumer, pull }),
-        2 => (consumer(), position()).prop_map(|(consumer, to)| ConsumerOperation::Seek { consumer, to }),
+            .prop_map(|(consumer, pull)| ScheduledOperation::GiveBack { consumer, pull }),
+        2 => (consumer(), position()).prop_map(|(consumer, to)| ScheduledOperation::Seek { consumer, to }),
         3 => (consumer(), prop::option::of(prop::collection::vec(any::<u8>(), 1..4)))
-            .prop_map(|(consumer, ids)| ConsumerOperation::Redrive { consumer, ids }),
+            .prop_map(|(consumer, ids)| ScheduledOperation::Redrive { consumer, ids }),
         1 => (consumer(), any::<u8>())
-            .prop_map(|(consumer, id)| ConsumerOperation::DeleteDead { consumer, id }),
-        8 => (1..15_000_u64).prop_map(ConsumerOperation::Pass),
-        1 => Just(ConsumerOperation::Reopen),
+            .prop_map(|(consumer, id)| ScheduledOperation::DeleteDead { consumer, id }),
+        8 => (1..15_000_u64).prop_map(ScheduledOperation::Pass),
+        1 => Just(ScheduledOperation::Reopen),
     ]
 }
 

@@ -2,8 +2,8 @@
 
 use proptest::test_runner::{Config, TestRunner};
 
-use super::operations::{ConsumerOperation, operations};
-use super::schedule::ModelRun;
+use super::operations::{ScheduledOperation, operations};
+use super::schedule::ConsumerSchedule;
 use crate::consumer_contract::ConsumerHarness;
 
 /// Checks `cases` random sequences of operations, each on a fresh store made by `make`; shrinks
@@ -30,8 +30,8 @@ pub fn check<H: ConsumerHarness>(cases: u32, make: impl AsyncFn() -> H) {
     }
 }
 
-async fn run(harness: impl ConsumerHarness, operations: &[ConsumerOperation]) {
-    let mut run = ModelRun::new(harness);
+async fn run(harness: impl ConsumerHarness, operations: &[ScheduledOperation]) {
+    let mut run = ConsumerSchedule::new(harness);
     for (step, operation) in operations.iter().enumerate() {
         let context = format!("step {step}, {operation:?}");
         run.tick().await;

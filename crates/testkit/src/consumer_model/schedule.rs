@@ -12,7 +12,7 @@ use posthorn_domain::{
 };
 
 use super::model::{ConsumerModel, HeldMessages, MessageState, ModelRemoval};
-use super::operations::{ConsumerOperation, Position};
+use super::operations::{Position, ScheduledOperation};
 use super::values::{self, LONG, key, pick};
 use crate::consumer_contract::ConsumerHarness;
 use crate::samples;
@@ -20,7 +20,7 @@ use crate::samples;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A store, the model of it, and what both gave so far.
-pub(super) struct ModelRun<H> {
+pub(super) struct ConsumerSchedule<H> {
     pub(super) harness: H,
     pub(super) topic: Topic,
     pub(super) held: HeldMessages,
@@ -33,7 +33,7 @@ pub(super) struct ModelRun<H> {
     pub(super) ticks: u64,
 }
 
-impl<H: ConsumerHarness> ModelRun<H> {
+impl<H: ConsumerHarness> ConsumerSchedule<H> {
     pub(super) fn new(harness: H) -> Self {
         Self {
             harness,
@@ -47,33 +47,33 @@ impl<H: ConsumerHarness> ModelRun<H> {
         }
     }
 
-    pub(super) async fn step(&mut self, operation: &ConsumerOperation, context: &str) {
+    pub(super) async fn step(&mut self, operation: &ScheduledOperation, context: &str) {
         match operation {
-            ConsumerOperation::Append => self.append().await,
-            ConsumerOperation::Delete { id } => self.delete(*id, context).await,
-            ConsumerOperation::Prune { max_count } => self.prune(*max_count).await,
-            ConsumerOperation::Put {
+            ScheduledOperation::Append => self.append().await,
+            ScheduledOperation::Delete { id } => self.delete(*id, context).await,
+            ScheduledOperation::Prune { max_count } => self.prune(*max_count).await,
+            ScheduledOperation::Put {
                 consumer,
                 settings,
                 start,
             } => {
                 self.put(*consumer, *settings, *start, context).await;
             }
-            ConsumerOperation::DeleteConsumer { consumer } => {
+            ScheduledOperation::DeleteConsumer { consumer } => {
                 self.delete_consumer(*consumer, context).await;
             }
-            ConsumerOperation::Pull {
+            ScheduledOperation::Pull {
                 consumer,
                 limit,
                 lease,
             } => {
                 self.pull(*consumer, *limit, *lease, context).await;
             }
-            ConsumerOperation::Ack { consumer, leases } => {
+            ScheduledOperation::Ack { consumer, leases } => {
                 self.update(*consumer, leases, LeaseUpdate::Ack, context)
                     .await;
             }
-            ConsumerOperation::Nack {
+            ScheduledOperation::Nack {
                 consumer,
                 leases,
                 delay,
@@ -84,7 +84,7 @@ impl<H: ConsumerHarness> ModelRun<H> {
                 let update = LeaseUpdate::Nack { delay, reason };
                 self.update(*consumer, leases, update, context).await;
             }
-            ConsumerOperation::Extend {
+            ScheduledOperation::Extend {
                 consumer,
                 leases,
                 lease,
@@ -92,22 +92,22 @@ impl<H: ConsumerHarness> ModelRun<H> {
                 let update = LeaseUpdate::Extend(values::lease(*lease, self.has_clock()));
                 self.update(*consumer, leases, update, context).await;
             }
-            ConsumerOperation::GiveBack { consumer, pull } => {
+            ScheduledOperation::GiveBack { consumer, pull } => {
                 self.give_back(*consumer, *pull, context).await;
             }
-            ConsumerOperation::Seek { consumer, to } => self.seek(*consumer, *to, context).await,
-            ConsumerOperation::Redrive { consumer, ids } => {
+            ScheduledOperation::Seek { consumer, to } => self.seek(*consumer, *to, context).await,
+            ScheduledOperation::Redrive { consumer, ids } => {
                 self.redrive(*consumer, ids.as_deref(), context).await;
             }
-            ConsumerOperation::DeleteDead { consumer, id } => {
+            ScheduledOperation::DeleteDead { consumer, id } => {
                 self.delete_dead_letter(*consumer, *id, context).await;
             }
-            ConsumerOperation::Pass(millis) => {
+            ScheduledOperation::Pass(millis) => {
                 if let Some(clock) = self.harness.clock() {
                     clock.advance(Duration::from_millis(*millis));
                 }
             }
-            ConsumerOperation::Reopen => self.reopen(context).await,
+            ScheduledOperation::Reopen => self.reopen(context).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod call;
 
-use posthorn_application::{ConsumerStatus, DeadLetter, PulledMessage, Redriven, Settled};
+use posthorn_application::{ConsumerStatus, DeadLetter, LeasedDelivery, Redriven, Settled};
 use posthorn_domain::BackoffSchedule;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -164,8 +164,8 @@ impl From<&ConsumerStatus> for ConsumerResponse {
     }
 }
 
-impl<'a> From<&'a PulledMessage> for LeasedResponse<'a> {
-    fn from(pulled: &'a PulledMessage) -> Self {
+impl<'a> From<&'a LeasedDelivery> for LeasedResponse<'a> {
+    fn from(pulled: &'a LeasedDelivery) -> Self {
         Self {
             message: message_response(&pulled.message),
             lease: pulled.lease.to_string(),

@@ -4,7 +4,7 @@ use posthorn_application::{ConsumerCounts, DeadLetterPage, DeadLetterRequest, Re
 use posthorn_domain::{Attempt, ConsumerSettings, MessageId, SettingsTag, Timestamp};
 
 use super::dead_letters::DeadLetters;
-use super::entries::{ConsumerEntry, EntrySet, EntryState, LeaseFate};
+use super::entries::{ConsumerEntry, EntrySet, EntryState, UnackedFate};
 use crate::store::topic_log::TopicLog;
 
 pub(crate) struct ConsumerState {
@@ -105,14 +105,14 @@ impl ConsumerState {
         for (id, mut entry) in self.entries.drain() {
             let fate = match entry.state {
                 EntryState::Leased(lease) => lease.fate,
-                EntryState::Waiting { .. } => LeaseFate::Retry,
+                EntryState::Waiting { .. } => UnackedFate::Retry,
             };
             let is_after = id > cursor;
-            if is_after && fate == LeaseFate::Missed {
+            if is_after && fate == UnackedFate::Missed {
                 self.missed += 1;
             }
             if is_after
-                && fate == LeaseFate::Retry
+                && fate == UnackedFate::Retry
                 && entry.copy.is_some()
                 && step.log.get(id).is_none()
             {
@@ -189,8 +189,8 @@ impl ConsumerState {
         match (&mut entry.state, removal) {
             (EntryState::Leased(lease), _) => {
                 lease.fate = match removal {
-                    MessageRemoval::Deleted => LeaseFate::Settled,
-                    MessageRemoval::Pruned => LeaseFate::Missed,
+                    MessageRemoval::Deleted => UnackedFate::Settled,
+                    MessageRemoval::Pruned => UnackedFate::Missed,
                 };
                 self.entries.insert(id, entry);
             }

@@ -30,12 +30,12 @@ pub(super) struct HeldLease {
     pub(super) attempt: Attempt,
     pub(super) nonce: LeaseNonce,
     pub(super) expires_at: Timestamp,
-    pub(super) fate: LeaseFate,
+    pub(super) fate: UnackedFate,
 }
 
 /// What becomes of a leased message that is not acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum LeaseFate {
+pub(super) enum UnackedFate {
     /// It waits or dies.
     Retry,
     /// It is missed: retention removed it.

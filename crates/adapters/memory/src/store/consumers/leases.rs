@@ -12,7 +12,7 @@ use posthorn_domain::{
 };
 
 use super::consumer::{ConsumerState, ConsumerStep};
-use super::entries::{ConsumerEntry, EntryState, HeldLease, LeaseFate};
+use super::entries::{ConsumerEntry, EntryState, HeldLease, UnackedFate};
 use crate::store::topic_log::TopicLog;
 
 /// A lease to be granted.
@@ -154,14 +154,14 @@ impl ConsumerState {
                 continue;
             };
             match lease.fate {
-                LeaseFate::Retry => {
+                UnackedFate::Retry => {
                     // The attempt did not happen: the next one has its number.
                     let attempt = lease.attempt;
                     entry.state = EntryState::Waiting { attempt, due: now };
                     self.entries.insert(id, entry);
                 }
-                LeaseFate::Missed => self.missed += 1,
-                LeaseFate::Settled => self.drop_entry(&entry),
+                UnackedFate::Missed => self.missed += 1,
+                UnackedFate::Settled => self.drop_entry(&entry),
             }
         }
     }
@@ -194,12 +194,12 @@ impl ConsumerState {
         step: ConsumerStep<'_>,
     ) {
         match lease.fate {
-            LeaseFate::Missed => self.missed += 1,
-            LeaseFate::Settled => self.drop_entry(&entry),
-            LeaseFate::Retry if lease.attempt >= self.settings.max_attempts => {
+            UnackedFate::Missed => self.missed += 1,
+            UnackedFate::Settled => self.drop_entry(&entry),
+            UnackedFate::Retry if lease.attempt >= self.settings.max_attempts => {
                 self.bury(id, lease.attempt, entry, failure, step);
             }
-            LeaseFate::Retry => {
+            UnackedFate::Retry => {
                 let backoff = || self.settings.backoff.delay_after(lease.attempt);
                 let delay = failure.delay.unwrap_or_else(backoff);
                 entry.state = EntryState::Waiting {
@@ -250,7 +250,7 @@ impl LeaseGrant {
             attempt: self.attempt,
             nonce: self.nonce,
             expires_at: self.expires_at,
-            fate: LeaseFate::Retry,
+            fate: UnackedFate::Retry,
         })
     }
 

@@ -17,12 +17,11 @@ mod transport;
 
 pub use address::without_password;
 pub use api::{
-    ApiClient, ConsumerDraft, ConsumerResource, MessageDraft, PulledMessage, RedriveResult,
-    SettleResult, WebhookDraft, WriteCondition, check_health,
+    ApiClient, ConsumerDraft, ConsumerRef, ConsumerResource, MessageDraft, PulledMessage,
+    RedriveResult, SettleResult, WriteCondition, check_health,
 };
 pub use commands::consumer::{
-    describe_attempts, describe_consumer, describe_consumers, describe_dead_letters,
-    describe_members, describe_redrive, redrive_all,
+    describe_consumer, describe_consumers, describe_dead_letters, describe_redrive, redrive_all,
 };
 pub use commands::send::{SendRequest, send};
 pub use commands::tail::{TailRequest, tail};

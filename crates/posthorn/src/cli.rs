@@ -1,10 +1,8 @@
-//! The command line, as clap parses it. Its types have no `Debug`, because some contain secrets.
+//! The command line, as clap parses it.
 
 mod client;
 mod consumer;
-mod manage;
 mod token;
-mod webhook;
 mod work;
 
 use std::path::PathBuf;
@@ -12,10 +10,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use client::{SendArguments, ServerArguments, TailArguments};
-pub use consumer::{ConsumerCommand, PutConsumerArguments};
-pub use manage::{ConditionArguments, ManageArguments, SharedCommand, TargetArguments};
+pub use consumer::{ConsumerArguments, ConsumerCommand};
 pub use token::{ScopeList, TokenCommand};
-pub use webhook::{PutWebhookArguments, WebhookCommand};
 pub use work::WorkArguments;
 
 const VERSION: &str = concat!(
@@ -32,7 +28,7 @@ const TOKEN_HELP: &str = "If the server requires a token, set POSTHORN_TOKEN. Th
     for it: an argument is visible to every user of the machine.";
 
 /// Posthorn, an HTTP message inbox.
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 #[command(name = "posthorn", version = VERSION, about, propagate_version = true)]
 pub struct CommandLine {
     /// The TOML file with settings.
@@ -44,7 +40,7 @@ pub struct CommandLine {
 }
 
 /// A command.
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 pub enum PosthornCommand {
     /// Run the server.
     #[command(after_long_help = posthorn_config::help_text())]
@@ -83,14 +79,11 @@ pub enum PosthornCommand {
     Work(WorkArguments),
     /// Manage the consumers of a topic.
     #[command(after_help = TOKEN_HELP)]
-    Consumer(ManageArguments<ConsumerCommand>),
-    /// Manage the webhooks of a topic.
-    #[command(after_help = TOKEN_HELP)]
-    Webhook(ManageArguments<WebhookCommand>),
+    Consumer(ConsumerArguments),
 }
 
 /// A command about the configuration.
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print the JSON Schema of the TOML file, for editors.
     Schema,

@@ -4,10 +4,8 @@ mod client;
 mod config;
 mod consumer;
 mod healthcheck;
-mod manage;
 mod serve;
 mod token;
-mod webhook;
 mod work;
 
 use std::process::ExitCode;
@@ -39,8 +37,7 @@ pub fn main() -> ExitCode {
         PosthornCommand::Send(arguments) => client::send(&arguments),
         PosthornCommand::Tail(arguments) => client::tail(&arguments),
         PosthornCommand::Work(arguments) => work::run(&arguments),
-        PosthornCommand::Consumer(arguments) => manage::run(arguments, consumer::call),
-        PosthornCommand::Webhook(arguments) => manage::run(arguments, webhook::call),
+        PosthornCommand::Consumer(arguments) => consumer::run(arguments),
     }
 }
 

@@ -1,6 +1,6 @@
-//! `/api/v1/topics/{topic}/consumers`, and what webhooks have in common with consumers.
+//! `/api/v1/topics/{topic}/consumers`: the consumers of a topic, their settings and dead letters.
 
-use posthorn_domain::{ConsumerKey, ConsumerKind, Topic};
+use posthorn_domain::{ConsumerName, Topic};
 use reqwest::header::{ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Response, Url};
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,15 @@ use serde_json::Value;
 
 use super::client::{ApiClient, call, header, read_json};
 use crate::error::ClientError;
+
+/// The consumer that a call concerns.
+#[derive(Clone, Debug)]
+pub struct ConsumerRef {
+    /// Its topic.
+    pub topic: Topic,
+    /// Its name.
+    pub name: ConsumerName,
+}
 
 /// The settings of a consumer to create or to replace. The server checks them; it applies its
 /// defaults for what is absent.
@@ -60,24 +69,22 @@ pub struct RedriveResult {
     pub unknown: Vec<String>,
 }
 
+impl ConsumerRef {
+    /// The path below `/api/v1`, followed by `rest`.
+    pub(super) fn path(&self, rest: &str) -> String {
+        format!("topics/{}/consumers/{}{rest}", self.topic, self.name)
+    }
+}
+
 impl ApiClient {
     /// Creates a consumer, or replaces the settings of an existing one.
     pub async fn put_consumer(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         draft: &ConsumerDraft,
         condition: Option<&WriteCondition>,
     ) -> Result<ConsumerResource, ClientError> {
-        self.put(consumer, draft, condition).await
-    }
-
-    pub(super) async fn put(
-        &self,
-        key: &ConsumerKey,
-        draft: &impl Serialize,
-        condition: Option<&WriteCondition>,
-    ) -> Result<ConsumerResource, ClientError> {
-        let mut request = self.http.put(self.url(&path(key, ""))?).json(draft);
+        let mut request = self.http.put(self.url(&consumer.path(""))?).json(draft);
         match condition {
             Some(WriteCondition::Absent) => {
                 request = request.header(IF_NONE_MATCH, HeaderValue::from_static("*"));
@@ -90,39 +97,34 @@ impl ApiClient {
         read_consumer(call(request).await?).await
     }
 
-    /// Returns a consumer or a webhook with its counts.
+    /// Returns a consumer with its counts.
     pub async fn get_consumer(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
     ) -> Result<ConsumerResource, ClientError> {
-        let request = self.http.get(self.url(&path(consumer, ""))?);
+        let request = self.http.get(self.url(&consumer.path(""))?);
         read_consumer(call(request).await?).await
     }
 
-    /// Returns the consumers or the webhooks of a topic: an object with the list `consumers` or
-    /// `webhooks`.
-    pub async fn list_consumers(
-        &self,
-        topic: &Topic,
-        kind: ConsumerKind,
-    ) -> Result<Value, ClientError> {
-        let url = self.url(&format!("topics/{topic}/{}s", kind.as_str()))?;
+    /// Returns the consumers of a topic: an object with the list `consumers`.
+    pub async fn list_consumers(&self, topic: &Topic) -> Result<Value, ClientError> {
+        let url = self.url(&format!("topics/{topic}/consumers"))?;
         read_json(call(self.http.get(url)).await?, "a list of consumers").await
     }
 
-    /// Deletes a consumer or a webhook. Its leases become stale.
-    pub async fn delete_consumer(&self, consumer: &ConsumerKey) -> Result<(), ClientError> {
-        let url = self.url(&path(consumer, ""))?;
+    /// Deletes a consumer. Its leases become stale.
+    pub async fn delete_consumer(&self, consumer: &ConsumerRef) -> Result<(), ClientError> {
+        let url = self.url(&consumer.path(""))?;
         call(self.http.delete(url)).await.map(drop)
     }
 
     /// Moves a consumer to a position: `oldest`, `newest`, a message id or an RFC 3339 time.
     pub async fn seek_consumer(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         to: &str,
     ) -> Result<ConsumerResource, ClientError> {
-        let url = self.url(&path(consumer, "/seek"))?;
+        let url = self.url(&consumer.path("/seek"))?;
         let body = serde_json::json!({ "to": to });
         read_consumer(call(self.http.post(url).json(&body)).await?).await
     }
@@ -130,11 +132,11 @@ impl ApiClient {
     /// Returns a page of dead letters, oldest first: an object with the list `messages` and `next`.
     pub async fn dead_letters(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         after: Option<&str>,
         limit: Option<u32>,
     ) -> Result<Value, ClientError> {
-        let mut url = self.url(&path(consumer, "/dead"))?;
+        let mut url = self.url(&consumer.path("/dead"))?;
         add_query(&mut url, "after", after);
         add_query(
             &mut url,
@@ -147,10 +149,10 @@ impl ApiClient {
     /// Returns dead letters to waiting: those with these ids, or the oldest 200 if `ids` is empty.
     pub async fn redrive(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         ids: &[String],
     ) -> Result<RedriveResult, ClientError> {
-        let url = self.url(&path(consumer, "/dead/redrive"))?;
+        let url = self.url(&consumer.path("/dead/redrive"))?;
         let body = if ids.is_empty() {
             serde_json::json!({})
         } else {
@@ -163,10 +165,10 @@ impl ApiClient {
     /// Deletes a dead letter.
     pub async fn delete_dead_letter(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         id: &str,
     ) -> Result<(), ClientError> {
-        let mut url = self.url(&path(consumer, "/dead/"))?;
+        let mut url = self.url(&consumer.path("/dead/"))?;
         // The id comes from the command line: as a path segment it is escaped.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push(id);
@@ -175,19 +177,13 @@ impl ApiClient {
     }
 }
 
-/// The path of a consumer or a webhook below `/api/v1`, followed by `rest`.
-pub(super) fn path(consumer: &ConsumerKey, rest: &str) -> String {
-    let ConsumerKey { topic, kind, name } = consumer;
-    format!("topics/{topic}/{}s/{name}{rest}", kind.as_str())
-}
-
 fn add_query(url: &mut Url, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         url.query_pairs_mut().append_pair(name, value);
     }
 }
 
-pub(super) async fn read_consumer(response: Response) -> Result<ConsumerResource, ClientError> {
+async fn read_consumer(response: Response) -> Result<ConsumerResource, ClientError> {
     let tag = response.headers().get(ETAG);
     let tag = tag.and_then(|tag| tag.to_str().ok()).map(ToOwned::to_owned);
     let json = read_json(response, "a consumer").await?;

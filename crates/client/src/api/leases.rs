@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use posthorn_domain::{ConsumerKey, LeaseDuration};
+use posthorn_domain::LeaseDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiClient, CALL_TIMEOUT, call, read_json, send};
-use super::consumers::path;
+use super::consumers::ConsumerRef;
 use crate::error::ClientError;
 
 /// A message that is handed out to this client until its lease ends.
@@ -43,7 +43,7 @@ pub struct SettleResult {
 }
 
 #[derive(Deserialize)]
-struct PullResponse {
+struct PulledMessages {
     messages: Vec<PulledMessage>,
 }
 
@@ -51,7 +51,7 @@ impl ApiClient {
     /// Leases up to `max` messages, at most 200. Waits up to `wait`, at most 20 s, if none is due.
     pub async fn pull(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         max: usize,
         wait: Duration,
         lease: LeaseDuration,
@@ -61,16 +61,16 @@ impl ApiClient {
             "wait_seconds": wait.as_secs(),
             "lease_seconds": seconds(lease),
         });
-        let request = self.http.post(self.url(&path(consumer, "/pull"))?);
+        let request = self.http.post(self.url(&consumer.path("/pull"))?);
         let response = send(request.timeout(wait + CALL_TIMEOUT).json(&body)).await?;
-        let pulled: PullResponse = read_json(response, "leased messages").await?;
+        let pulled: PulledMessages = read_json(response, "leased messages").await?;
         Ok(pulled.messages)
     }
 
     /// Acknowledges messages: they are never handed out to this consumer again.
     pub async fn ack(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         leases: &[String],
     ) -> Result<SettleResult, ClientError> {
         self.settle(consumer, "/ack", json!({ "leases": leases }))
@@ -81,7 +81,7 @@ impl ApiClient {
     /// attempt.
     pub async fn nack(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         leases: &[String],
         reason: &str,
     ) -> Result<SettleResult, ClientError> {
@@ -92,7 +92,7 @@ impl ApiClient {
     /// Extends leases to `lease` from now.
     pub async fn extend(
         &self,
-        consumer: &ConsumerKey,
+        consumer: &ConsumerRef,
         leases: &[String],
         lease: LeaseDuration,
     ) -> Result<SettleResult, ClientError> {
@@ -102,11 +102,11 @@ impl ApiClient {
 
     async fn settle(
         &self,
-        consumer: &ConsumerKey,
-        action: &str,
+        consumer: &ConsumerRef,
+        path: &str,
         body: Value,
     ) -> Result<SettleResult, ClientError> {
-        let request = self.http.post(self.url(&path(consumer, action))?);
+        let request = self.http.post(self.url(&consumer.path(path))?);
         read_json(call(request.json(&body)).await?, "the result for leases").await
     }
 }

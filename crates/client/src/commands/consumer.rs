@@ -1,15 +1,14 @@
-//! `posthorn consumer`, `posthorn webhook`: calls of several steps, and the texts that the commands print.
+//! `posthorn consumer`: calls of several steps, and the texts that the commands print.
 
 use std::fmt::Write;
 
-use posthorn_domain::ConsumerKey;
 use serde_json::Value;
 
-use crate::api::{ApiClient, ConsumerResource, RedriveResult};
+use crate::api::{ApiClient, ConsumerRef, ConsumerResource, RedriveResult};
 use crate::console::escape_control;
 use crate::error::ClientError;
 
-/// The members of a consumer or a webhook that a list shows, with the width of their columns.
+/// The members of a consumer that a list shows, with the width of their columns.
 const COLUMNS: [(&str, usize); 6] = [
     ("name", 24),
     ("waiting", 9),
@@ -22,7 +21,7 @@ const COLUMNS: [(&str, usize); 6] = [
 /// Returns all dead letters to waiting, in as many calls as needed.
 pub async fn redrive_all(
     client: &ApiClient,
-    consumer: &ConsumerKey,
+    consumer: &ConsumerRef,
 ) -> Result<RedriveResult, ClientError> {
     let mut total = client.redrive(consumer, &[]).await?;
     let mut last = total.redriven;
@@ -35,30 +34,23 @@ pub async fn redrive_all(
     Ok(total)
 }
 
-/// Describes an object, one member per line.
-pub fn describe_members(object: &Value) -> String {
+/// Describes a consumer, one member per line, and the entity tag of its settings.
+pub fn describe_consumer(consumer: &ConsumerResource) -> String {
     let mut lines = String::new();
-    for (name, value) in object.as_object().into_iter().flatten() {
+    for (name, value) in consumer.json.as_object().into_iter().flatten() {
         let _ = writeln!(lines, "{name:<18} {}", plain(value));
     }
-    lines
-}
-
-/// Describes a consumer or a webhook, one member per line, and the entity tag of its settings.
-pub fn describe_consumer(consumer: &ConsumerResource) -> String {
-    let mut lines = describe_members(&consumer.json);
     if let Some(tag) = &consumer.tag {
         let _ = writeln!(lines, "{:<18} {}", "etag", escape_control(tag));
     }
     lines
 }
 
-/// Describes the consumers or the webhooks of a topic as a table.
+/// Describes the consumers of a topic as a table.
 pub fn describe_consumers(list: &Value) -> String {
     let header = COLUMNS.map(|(name, width)| format!("{name:<width$}"));
     let mut table = header.join(" ").trim_end().to_owned() + "\n";
-    let (consumers, webhooks) = (members(list, "consumers"), members(list, "webhooks"));
-    for consumer in consumers.chain(webhooks) {
+    for consumer in members(list, "consumers") {
         let row = COLUMNS.map(|(name, width)| {
             let value = plain(consumer.get(name).unwrap_or(&Value::Null));
             format!("{value:<width$}")
@@ -71,25 +63,16 @@ pub fn describe_consumers(list: &Value) -> String {
 
 /// Describes a page of dead letters, one line per letter, and the position of the next page.
 pub fn describe_dead_letters(page: &Value) -> String {
-    let names = ["died_at", "id", "attempts", "reason", "message"];
-    let mut lines = describe_items(page, "messages", names);
+    let mut lines = String::new();
+    for letter in members(page, "messages") {
+        let names = ["died_at", "id", "attempts", "reason", "message"];
+        let values = names.map(|name| plain(letter.get(name).unwrap_or(&Value::Null)));
+        let _ = writeln!(lines, "{}", values.join("  "));
+    }
     if let Some(next) = page.get("next").filter(|next| !next.is_null()) {
         let _ = writeln!(lines, "next page: {}", plain(next));
     }
     lines
-}
-
-/// Describes the attempts of a webhook, one line per attempt.
-pub fn describe_attempts(list: &Value) -> String {
-    let names = [
-        "at",
-        "message_id",
-        "attempt",
-        "status",
-        "milliseconds",
-        "error",
-    ];
-    describe_items(list, "attempts", names)
 }
 
 /// Describes the result of a redrive.
@@ -103,16 +86,6 @@ pub fn describe_redrive(result: &RedriveResult) -> String {
         let _ = write!(line, ", not dead letters: {unknown}");
     }
     line + "\n"
-}
-
-/// Describes the items of a list, one line per item, by these members.
-fn describe_items<const N: usize>(object: &Value, list: &str, names: [&str; N]) -> String {
-    let mut lines = String::new();
-    for item in members(object, list) {
-        let values = names.map(|name| plain(item.get(name).unwrap_or(&Value::Null)));
-        let _ = writeln!(lines, "{}", values.join("  "));
-    }
-    lines
 }
 
 fn members<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {

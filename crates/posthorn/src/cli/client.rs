@@ -1,5 +1,6 @@
 //! The arguments of the client commands.
 
+use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,7 +8,7 @@ use posthorn_client::{MessageDraft, SendRequest, TailRequest};
 use posthorn_domain::Topic;
 
 /// The server of a client command, and the token for it.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub struct ServerArguments {
     /// The address of the server.
     #[arg(
@@ -29,8 +30,15 @@ pub struct ServerArguments {
     pub token: Option<String>,
 }
 
+/// Shows neither the token nor a password in the address.
+impl fmt::Debug for ServerArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerArguments").finish_non_exhaustive()
+    }
+}
+
 /// The arguments of `posthorn send`.
-#[derive(Args)]
+#[derive(Clone, Debug, Args)]
 pub struct SendArguments {
     /// The text, which may begin with a hyphen; `-` reads it from standard input.
     #[arg(default_value = "-", allow_hyphen_values = true, value_parser = message_text)]
@@ -74,7 +82,7 @@ impl SendArguments {
 }
 
 /// The arguments of `posthorn tail`.
-#[derive(Args)]
+#[derive(Clone, Debug, Args)]
 pub struct TailArguments {
     /// The topic.
     #[arg(value_parser = Topic::parse)]
@@ -109,8 +117,9 @@ fn message_text(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Parses `KEY=VALUE`.
-pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("the form is KEY=VALUE")?;
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("an attribute is written KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }

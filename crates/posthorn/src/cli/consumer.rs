@@ -3,16 +3,41 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use posthorn_client::ConsumerDraft;
+use posthorn_client::{ConsumerDraft, ConsumerRef, WriteCondition};
+use posthorn_domain::{ConsumerName, Topic};
 
-use super::manage::{ConditionArguments, SharedCommand, TargetArguments};
+use super::client::ServerArguments;
+
+/// The arguments of `posthorn consumer`.
+#[derive(Clone, Debug, Args)]
+pub struct ConsumerArguments {
+    /// The consumer command.
+    #[command(subcommand)]
+    pub command: ConsumerCommand,
+    /// Print the JSON of the response.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
 
 /// A consumer command.
-#[derive(Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum ConsumerCommand {
     /// Create a consumer, or replace the settings of an existing one. An absent setting gets its
     /// default.
-    Put(PutConsumerArguments),
+    Put(PutArguments),
+    /// Print the settings and counts of a consumer.
+    Get(TargetArguments),
+    /// Print the consumers of a topic with their counts.
+    List {
+        /// The topic.
+        #[arg(value_parser = Topic::parse)]
+        topic: Topic,
+    },
+    /// Delete a consumer. Its leases become stale.
+    Delete(TargetArguments),
     /// Move a consumer to another position. Its leases become stale, its attempts start anew.
     Seek {
         /// The consumer.
@@ -22,14 +47,51 @@ pub enum ConsumerCommand {
         #[arg(value_name = "POSITION")]
         to: String,
     },
-    /// A command that webhooks have, too.
-    #[command(flatten)]
-    Shared(SharedCommand),
+    /// Print the dead letters, oldest first.
+    Dead {
+        /// The consumer.
+        #[command(flatten)]
+        target: TargetArguments,
+        /// Start right after this message.
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+        /// The most dead letters to print.
+        #[arg(long, value_name = "NUMBER")]
+        limit: Option<u32>,
+    },
+    /// Return dead letters to waiting, with attempt 1.
+    Redrive {
+        /// The consumer.
+        #[command(flatten)]
+        target: TargetArguments,
+        /// The ids of the messages; without one, all dead letters.
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Delete a dead letter.
+    DeadDelete {
+        /// The consumer.
+        #[command(flatten)]
+        target: TargetArguments,
+        /// The id of the message.
+        id: String,
+    },
+}
+
+/// A topic and a consumer.
+#[derive(Clone, Debug, Args)]
+pub struct TargetArguments {
+    /// The topic.
+    #[arg(value_parser = Topic::parse)]
+    topic: Topic,
+    /// The name of the consumer.
+    #[arg(value_name = "CONSUMER")]
+    name: ConsumerName,
 }
 
 /// The arguments of `posthorn consumer put`.
-#[derive(Args)]
-pub struct PutConsumerArguments {
+#[derive(Clone, Debug, Args)]
+pub struct PutArguments {
     /// The consumer.
     #[command(flatten)]
     pub target: TargetArguments,
@@ -46,29 +108,46 @@ pub struct PutConsumerArguments {
     /// The delays before the attempts 2, 3, …, separated by commas; the last one repeats
     /// (0s,5s,30s,5m).
     #[arg(long, value_name = "DURATION", value_delimiter = ',', value_parser = humantime::parse_duration)]
-    backoff: Option<Vec<Duration>>,
+    backoff: Vec<Duration>,
     /// The most valid leases at once, 1 to 10000 (1000).
     #[arg(long, value_name = "NUMBER")]
     max_in_flight: Option<u32>,
-    /// The condition.
-    #[command(flatten)]
-    pub condition: ConditionArguments,
+    /// Fail if the consumer exists.
+    #[arg(long, conflicts_with = "if_match")]
+    if_absent: bool,
+    /// Fail if the settings have another entity tag.
+    #[arg(long, value_name = "ETAG")]
+    if_match: Option<String>,
 }
 
-impl PutConsumerArguments {
-    /// The settings.
-    pub fn draft(&self) -> ConsumerDraft {
-        ConsumerDraft {
-            start: self.start.clone(),
-            lease_seconds: self.lease.as_ref().map(Duration::as_secs_f64),
-            max_attempts: self.max_attempts,
-            backoff_seconds: self.backoff.as_deref().map(seconds),
-            max_in_flight: self.max_in_flight,
+impl TargetArguments {
+    /// The consumer.
+    pub fn consumer(self) -> ConsumerRef {
+        ConsumerRef {
+            topic: self.topic,
+            name: self.name,
         }
     }
 }
 
-/// Durations as numbers of seconds.
-pub(super) fn seconds(durations: &[Duration]) -> Vec<f64> {
-    durations.iter().map(Duration::as_secs_f64).collect()
+impl PutArguments {
+    /// The settings.
+    pub fn draft(&self) -> ConsumerDraft {
+        let backoff = self.backoff.iter().map(Duration::as_secs_f64).collect();
+        ConsumerDraft {
+            start: self.start.clone(),
+            lease_seconds: self.lease.map(|lease| lease.as_secs_f64()),
+            max_attempts: self.max_attempts,
+            backoff_seconds: Some(backoff).filter(|delays: &Vec<f64>| !delays.is_empty()),
+            max_in_flight: self.max_in_flight,
+        }
+    }
+
+    /// The condition.
+    pub fn condition(&self) -> Option<WriteCondition> {
+        if self.if_absent {
+            return Some(WriteCondition::Absent);
+        }
+        self.if_match.clone().map(WriteCondition::Tag)
+    }
 }

@@ -1,5 +1,6 @@
 //! The arguments of `posthorn token`.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -47,8 +48,19 @@ pub enum TokenCommand {
     },
 }
 
+/// Shows no token.
+impl fmt::Debug for TokenCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issue { .. } => "Issue",
+            Self::Inspect { .. } => "Inspect",
+            Self::Revoke { .. } => "Revoke",
+        })
+    }
+}
+
 /// The scopes in one argument.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ScopeList(pub Vec<Scope>);
 
 impl FromStr for ScopeList {

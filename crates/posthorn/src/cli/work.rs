@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use posthorn_client::WorkRequest;
-use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, LeaseDuration, Topic};
+use posthorn_client::{ConsumerRef, WorkRequest};
+use posthorn_domain::{ConsumerName, LeaseDuration, Topic};
 
 use super::client::ServerArguments;
 
@@ -22,7 +22,7 @@ SIGTERM and SIGINT let the running commands finish; a second signal kills them.
 If the server requires a token, set POSTHORN_TOKEN.";
 
 /// The arguments of `posthorn work`.
-#[derive(Args)]
+#[derive(Clone, Debug, Args)]
 pub struct WorkArguments {
     /// The topic.
     #[arg(value_parser = Topic::parse)]
@@ -55,9 +55,8 @@ impl WorkArguments {
     /// The request.
     pub fn request(&self) -> WorkRequest {
         WorkRequest {
-            consumer: ConsumerKey {
+            consumer: ConsumerRef {
                 topic: self.topic.clone(),
-                kind: ConsumerKind::Consumer,
                 name: self.consumer.clone(),
             },
             command: self.command.clone(),

@@ -26,7 +26,7 @@ pub struct RedisServer {
     port: u16,
     directory: TempDir,
     launch: Launch,
-    running: Option<RunningServer>,
+    running: Option<RedisProcess>,
 }
 
 /// The kind of server to start.
@@ -37,7 +37,7 @@ pub(super) enum Launch {
     Sentinel(String),
 }
 
-struct RunningServer {
+struct RedisProcess {
     server: Child,
     _guard: Guard,
 }
@@ -186,7 +186,7 @@ impl RedisServer {
         self.running().signal("CONT");
     }
 
-    fn running(&self) -> &RunningServer {
+    fn running(&self) -> &RedisProcess {
         self.running.as_ref().expect("the server is stopped")
     }
 
@@ -196,7 +196,7 @@ impl RedisServer {
     }
 
     async fn try_start(&mut self) -> io::Result<()> {
-        let mut running = RunningServer::spawn(&mut self.command_line(), self.directory());
+        let mut running = RedisProcess::spawn(&mut self.command_line(), self.directory());
         let end = Instant::now() + TIME_LIMIT;
         while !self.is_served_by(&running).await {
             if running.exited().is_some() || Instant::now() > end {
@@ -209,7 +209,7 @@ impl RedisServer {
     }
 
     /// True if the server on the port is ready and is the one that was started.
-    async fn is_served_by(&self, running: &RunningServer) -> bool {
+    async fn is_served_by(&self, running: &RedisProcess) -> bool {
         let Ok(info) = self.command(&["INFO"]).await else {
             return false;
         };
@@ -237,7 +237,7 @@ impl RedisServer {
     }
 }
 
-impl RunningServer {
+impl RedisProcess {
     fn spawn(command: &mut Command, directory: &Path) -> Self {
         let spawned = command
             .current_dir(directory)
@@ -273,7 +273,7 @@ impl RunningServer {
     }
 }
 
-impl Drop for RunningServer {
+impl Drop for RedisProcess {
     fn drop(&mut self) {
         // `SIGKILL` also ends a server that is paused.
         let _ = self.server.kill();

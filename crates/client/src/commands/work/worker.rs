@@ -4,16 +4,16 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use posthorn_domain::{ConsumerKey, LeaseDuration};
+use posthorn_domain::LeaseDuration;
 
-use crate::api::ApiClient;
+use crate::api::{ApiClient, ConsumerRef};
 use crate::retry::RetryReporter;
 
 /// What to run, and how.
 #[derive(Clone, Debug)]
 pub struct WorkRequest {
     /// The consumer.
-    pub consumer: ConsumerKey,
+    pub consumer: ConsumerRef,
     /// The program and its arguments.
     pub command: Vec<OsString>,
     /// The most commands at once, 1 to 200.

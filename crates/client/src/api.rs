@@ -11,5 +11,5 @@ mod tokens;
 pub use client::ApiClient;
 pub use consumers::{ConsumerDraft, ConsumerRef, ConsumerResource, RedriveResult, WriteCondition};
 pub use health::check_health;
-pub use leases::{PulledMessage, SettleResult};
+pub use leases::{ReceivedMessage, SettleResult};
 pub use messages::MessageDraft;

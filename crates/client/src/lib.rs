@@ -17,7 +17,7 @@ mod transport;
 
 pub use address::without_password;
 pub use api::{
-    ApiClient, ConsumerDraft, ConsumerRef, ConsumerResource, MessageDraft, PulledMessage,
+    ApiClient, ConsumerDraft, ConsumerRef, ConsumerResource, MessageDraft, ReceivedMessage,
     RedriveResult, SettleResult, WriteCondition, check_health,
 };
 pub use commands::consumer::{

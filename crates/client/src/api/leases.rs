@@ -12,7 +12,7 @@ use crate::error::ClientError;
 
 /// A message that is handed out to this client until its lease ends.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct PulledMessage {
+pub struct ReceivedMessage {
     /// The token of the lease.
     pub lease: String,
     /// The number of this attempt, from 1.
@@ -44,7 +44,7 @@ pub struct SettleResult {
 
 #[derive(Deserialize)]
 struct PulledMessages {
-    messages: Vec<PulledMessage>,
+    messages: Vec<ReceivedMessage>,
 }
 
 impl ApiClient {
@@ -55,7 +55,7 @@ impl ApiClient {
         max: usize,
         wait: Duration,
         lease: LeaseDuration,
-    ) -> Result<Vec<PulledMessage>, ClientError> {
+    ) -> Result<Vec<ReceivedMessage>, ClientError> {
         let body = json!({
             "max": max,
             "wait_seconds": wait.as_secs(),

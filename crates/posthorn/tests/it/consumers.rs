@@ -131,10 +131,10 @@ async fn a_topic_is_worked_off() {
             (&sought["waiting"], &sought["in_flight"]),
             (&json!(3), &json!(0))
         );
-        let stale = server
+        let outdated = server
             .consumer("ack", json!({"leases": tokens(&pulled)}))
             .await;
-        assert_eq!(stale["settled"], 0);
+        assert_eq!(outdated["settled"], 0);
         let deleted = server.call(Method::DELETE, CONSUMER, Value::Null).await;
         assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
         assert_eq!(server.get(CONSUMER).await.status(), StatusCode::NOT_FOUND);
@@ -288,7 +288,7 @@ async fn a_waiting_pull_ends_empty_at_shutdown_and_with_404_at_deletion() {
         .await;
         server.call(Method::DELETE, CONSUMER, Value::Null).await;
     };
-    let (ended, _) = tokio::join!(waiting, deleting);
+    let (ended, ()) = tokio::join!(waiting, deleting);
     assert_eq!(ended.status(), StatusCode::NOT_FOUND);
 
     server.call(Method::PUT, CONSUMER, json!({})).await;

@@ -4,12 +4,12 @@
 //! JSON object; and one `POSTHORN_ATTRIBUTE_<KEY>` per attribute, where the key is in upper case and
 //! `.` and `-` become `_`. Of several keys with one name, the last in byte order counts.
 
-use crate::api::PulledMessage;
+use crate::api::ReceivedMessage;
 
 const PREFIX: &str = "POSTHORN_ATTRIBUTE_";
 
 /// The names and values of the variables. No value contains NUL, which a variable cannot.
-pub(super) fn variables(message: &PulledMessage) -> Vec<(String, String)> {
+pub(super) fn variables(message: &ReceivedMessage) -> Vec<(String, String)> {
     let attributes = serde_json::json!(message.attributes).to_string();
     let mut variables = vec![
         ("POSTHORN_ID".to_owned(), message.id.clone()),

@@ -4,7 +4,7 @@ use posthorn_domain::FailureReason;
 
 use super::process::run_command;
 use super::worker::Worker;
-use crate::api::PulledMessage;
+use crate::api::ReceivedMessage;
 use crate::console::{escape_control, print_error};
 use crate::error::ClientError;
 use crate::retry::Retry;
@@ -18,7 +18,7 @@ impl Worker<'_> {
     ///
     /// # Errors
     /// The command cannot be started, or the server rejected the call. Both concern all messages.
-    pub(super) async fn run_job(&self, message: PulledMessage) -> Result<(), ClientError> {
+    pub(super) async fn run_job(&self, message: ReceivedMessage) -> Result<(), ClientError> {
         let (command, json) = (&self.request.command, self.request.json);
         let outcome = run_command(command, &message, json).await;
         let (reason, error) = match outcome {
@@ -39,7 +39,7 @@ impl Worker<'_> {
     /// Acknowledges a message, or gives it up with a reason.
     async fn settle(
         &self,
-        message: &PulledMessage,
+        message: &ReceivedMessage,
         reason: Option<&str>,
     ) -> Result<(), ClientError> {
         // The lease was extended at most a third of its length ago. When the tries of a whole
@@ -76,7 +76,7 @@ fn valid_reason(text: &str) -> String {
     text.chars().take(FailureReason::MAX_LENGTH).collect()
 }
 
-fn report(message: &PulledMessage, text: &str) {
+fn report(message: &ReceivedMessage, text: &str) {
     let id = escape_control(&message.id);
     print_error(&format!(
         "message {id}, attempt {}: {text}",

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::environment::variables;
-use crate::api::PulledMessage;
+use crate::api::ReceivedMessage;
 
 /// Kills a process and its children when it is dropped before the process ended.
 struct ProcessGroup(Option<Pid>);
@@ -22,7 +22,7 @@ struct ProcessGroup(Option<Pid>);
 /// The command cannot be started.
 pub(super) async fn run_command(
     command: &[OsString],
-    message: &PulledMessage,
+    message: &ReceivedMessage,
     json: bool,
 ) -> io::Result<Option<String>> {
     let mut child = spawn(command, message)?;
@@ -42,7 +42,7 @@ pub(super) async fn run_command(
     Ok(failure(status?))
 }
 
-fn spawn(command: &[OsString], message: &PulledMessage) -> io::Result<Child> {
+fn spawn(command: &[OsString], message: &ReceivedMessage) -> io::Result<Child> {
     let (program, arguments) = command
         .split_first()
         .ok_or_else(|| io::Error::other("no program is given"))?;

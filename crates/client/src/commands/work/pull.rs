@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::worker::Worker;
-use crate::api::PulledMessage;
+use crate::api::ReceivedMessage;
 use crate::error::ClientError;
 use crate::retry::Retry;
 
@@ -17,7 +17,7 @@ const MIN_EMPTY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Worker<'_> {
     /// Pulls until there are messages, at most `max`, and holds their leases.
-    pub(super) async fn pull(&self, max: usize) -> Result<Vec<PulledMessage>, ClientError> {
+    pub(super) async fn pull(&self, max: usize) -> Result<Vec<ReceivedMessage>, ClientError> {
         let mut retry = Retry::unlimited().with_reporter(&self.reporter);
         let consumer = &self.request.consumer;
         let pull = async || self.client.pull(consumer, max, WAIT, self.lease).await;

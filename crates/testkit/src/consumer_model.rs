@@ -1,6 +1,7 @@
 //! A model of consumers, and the comparison of real ones with it over random schedules.
 
 mod compare;
+mod lookups;
 mod model;
 mod operations;
 pub mod run;

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use posthorn_application::{
-    Clock, ConsumerError, LeaseUpdate, Precondition, PullRequest, PutConsumer, Redrive,
-    RetentionPolicy,
+    ConsumerError, LeaseUpdate, Precondition, PullRequest, PutConsumer, Redrive, RetentionPolicy,
 };
 use posthorn_domain::{
-    ConsumerPosition, FailureReason, LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag,
-    Timestamp, Topic,
+    FailureReason, LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag, Topic,
 };
 
 use super::model::{ConsumerModel, HeldMessages, MessageState, ModelRemoval};
@@ -355,50 +353,6 @@ impl<H: ConsumerHarness> ConsumerSchedule<H> {
             if status.last_pull_at < model.last_pull_at || !has_clock {
                 model.last_pull_at = status.last_pull_at;
             }
-        }
-    }
-
-    fn on_model<T>(
-        &mut self,
-        consumer: u8,
-        operation: impl FnOnce(&mut ConsumerModel) -> T,
-    ) -> Result<T, ConsumerError> {
-        let model = self.consumers[usize::from(consumer)].as_mut();
-        model.map(operation).ok_or(ConsumerError::NotFound)
-    }
-
-    fn now(&self) -> Timestamp {
-        match self.harness.clock() {
-            Some(clock) => clock.now(),
-            None => Timestamp::from_millis(self.ticks),
-        }
-    }
-
-    pub(super) fn has_clock(&self) -> bool {
-        self.harness.clock().is_some()
-    }
-
-    fn newest(&self) -> MessageId {
-        self.given.last().copied().unwrap_or(MessageId::MIN)
-    }
-
-    /// One of the ids given so far, or the least one.
-    fn id(&self, place: u8) -> MessageId {
-        let place = usize::from(place) % (self.given.len() + 1);
-        self.given.get(place).copied().unwrap_or(MessageId::MIN)
-    }
-
-    /// One of the last 16 tokens, so that many are of valid leases.
-    fn token(&self, place: u8) -> Option<LeaseToken> {
-        pick(&self.tokens[self.tokens.len().saturating_sub(16)..], place)
-    }
-
-    fn position(&self, position: Position) -> ConsumerPosition {
-        match position {
-            Position::Oldest => ConsumerPosition::Oldest,
-            Position::Newest => ConsumerPosition::Newest,
-            Position::After(id) => ConsumerPosition::After(self.id(id)),
-            Position::From(id) => ConsumerPosition::From(self.id(id).timestamp()),
         }
     }
 }

@@ -3,7 +3,7 @@
 mod call;
 
 use posthorn_application::{ConsumerStatus, DeadLetter, LeasedDelivery, Redriven, Settled};
-use posthorn_domain::BackoffSchedule;
+use posthorn_domain::{BackoffSchedule, FailureReason};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -190,7 +190,7 @@ impl<'a> From<&'a DeadLetter> for DeadLetterResponse<'a> {
         Self {
             message: message_response(&letter.message),
             attempts: letter.attempts.get(),
-            reason: letter.reason.as_ref().map(|reason| reason.as_str()),
+            reason: letter.reason.as_ref().map(FailureReason::as_str),
             died_at: rfc3339(letter.died_at),
         }
     }

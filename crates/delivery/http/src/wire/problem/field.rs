@@ -89,7 +89,7 @@ impl FieldCode {
             Self::Unknown => "unknown-field",
             Self::Duplicate => "duplicate-field",
             Self::Length { .. } => "length",
-            Self::ControlCharacter => "control-character",
+            Self::ControlCharacter | Self::AnyControlCharacter => "control-character",
             Self::Charset => "charset",
             Self::TopicPattern | Self::KeyPattern => "pattern",
             Self::TopicMismatch => "topic-mismatch",
@@ -105,7 +105,6 @@ impl FieldCode {
             Self::Entries { .. } => "entries",
             Self::Position => "position",
             Self::PositionAhead => "position-ahead",
-            Self::AnyControlCharacter => "control-character",
             Self::NotHttp => "not-http",
         }
     }

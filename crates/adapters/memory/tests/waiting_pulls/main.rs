@@ -2,129 +2,21 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerError, ConsumerService, ConsumerStore, MessageStore, Precondition, PullMessages, Pulled,
+    ConsumerError, ConsumerStore, MessageStore, Precondition, PullMessages,
 };
-use posthorn_domain::{
-    ConsumerKey, ConsumerKind, ConsumerName, ConsumerOptions, ConsumerPosition, ConsumerSettings,
-    LeaseBatch, LeaseDuration, PullLimit, PullWait, RedeliveryDelay,
-};
-use posthorn_memory::{MemoryStore, MemoryStoreSettings};
-use posthorn_testkit::{FakeClock, FakeRandom, eventually, samples};
-use tokio::task::JoinHandle;
+use posthorn_domain::{ConsumerOptions, ConsumerPosition, LeaseDuration, RedeliveryDelay};
+use posthorn_testkit::{eventually, samples};
+
+use support::{Case, batch, finished, pull, texts};
 
 const SOON: Duration = Duration::from_secs(10);
 const SECOND: Duration = Duration::from_secs(1);
-
-type Outcome = Result<Pulled, ConsumerError>;
-
-struct Case {
-    clock: Arc<FakeClock>,
-    store: Arc<MemoryStore>,
-    service: Arc<ConsumerService>,
-    key: ConsumerKey,
-}
-
-impl Case {
-    async fn new(options: ConsumerOptions) -> Self {
-        let clock = Arc::new(FakeClock::new());
-        let store = MemoryStore::new(clock.clone(), MemoryStoreSettings::default());
-        let store = Arc::new(store);
-        let random = Arc::new(FakeRandom::default());
-        let service = ConsumerService::new(store.clone(), clock.clone(), random);
-        let case = Self {
-            clock,
-            store,
-            service: Arc::new(service),
-            key: ConsumerKey {
-                topic: samples::topic("work"),
-                kind: ConsumerKind::Consumer,
-                name: ConsumerName::parse("c").unwrap(),
-            },
-        };
-        case.put(options).await;
-        let service = case.service.clone();
-        tokio::spawn(async move { service.return_undelivered().await });
-        case
-    }
-
-    async fn with_defaults() -> Self {
-        Self::new(ConsumerOptions::default()).await
-    }
-
-    async fn put(&self, options: ConsumerOptions) {
-        let settings = ConsumerSettings::parse(&options).unwrap();
-        let (start, any) = (ConsumerPosition::Oldest, Precondition::None);
-        let put = self.service.put(&self.key, settings, start, any).await;
-        put.unwrap();
-    }
-
-    async fn append(&self, text: &str) {
-        let append = samples::append(&self.key.topic, text);
-        self.store.append(append).await.unwrap();
-    }
-
-    /// A pull of one message that waits up to 20 seconds.
-    fn wait(&self) -> JoinHandle<Outcome> {
-        self.wait_for(1)
-    }
-
-    fn wait_for(&self, limit: u64) -> JoinHandle<Outcome> {
-        let (service, key) = (self.service.clone(), self.key.clone());
-        tokio::spawn(async move { service.pull(&key, pull(limit, 20.0)).await })
-    }
-
-    /// `count` waiting pulls, which joined the queue in their order.
-    async fn waits(&self, count: usize) -> Vec<JoinHandle<Outcome>> {
-        let mut waits = Vec::with_capacity(count);
-        for number in 1..=count {
-            waits.push(self.wait());
-            self.clock.wait_for_sleepers(number).await;
-        }
-        waits
-    }
-
-    async fn pull(&self) -> Pulled {
-        self.service.pull(&self.key, pull(10, 0.0)).await.unwrap()
-    }
-
-    async fn in_flight(&self) -> u64 {
-        self.service.get(&self.key).await.unwrap().counts.in_flight
-    }
-}
-
-fn pull(limit: u64, wait: f64) -> PullMessages {
-    PullMessages {
-        limit: PullLimit::parse(limit).unwrap(),
-        wait: PullWait::parse(wait).unwrap(),
-        lease: None,
-    }
-}
-
-/// The texts of an outcome that the worker received.
-fn texts(outcome: Result<Outcome, tokio::task::JoinError>) -> Vec<String> {
-    let Pulled { messages, guard } = outcome.unwrap().unwrap();
-    guard.delivered();
-    let texts = messages
-        .iter()
-        .map(|pulled| pulled.message.content.as_str());
-    texts.map(str::to_owned).collect()
-}
-
-fn finished(waits: &[JoinHandle<Outcome>]) -> usize {
-    waits.iter().filter(|wait| wait.is_finished()).count()
-}
-
-fn batch(pulled: &Pulled) -> LeaseBatch {
-    let tokens = pulled
-        .messages
-        .iter()
-        .map(|pulled| pulled.lease.to_string());
-    LeaseBatch::parse(tokens.collect()).unwrap()
-}
 
 #[tokio::test]
 async fn a_message_ends_the_wait_of_the_first_pull_alone() {

@@ -14,7 +14,7 @@ use super::script::Script;
 use crate::fake_clock::FakeClock;
 use crate::store_model::StoreModel;
 
-/// A `MessageStore` over a [`StoreModel`] that fails on request. Unbounded: for tests only.
+/// A `MessageStore` over a model of a store that fails on request. Unbounded: for tests only.
 #[derive(Debug)]
 pub struct FakeStore {
     clock: Arc<FakeClock>,

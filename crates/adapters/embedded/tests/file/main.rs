@@ -9,6 +9,7 @@
 )]
 
 mod ownership;
+mod previous_release;
 mod retention;
 
 use std::path::{Path, PathBuf};

@@ -22,7 +22,16 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     programs::ensure_cargo_tool(&programs::CARGO_LLVM_COV)?;
     let llvm = llvm::ensure()?;
     clean(root)?;
-    let mut command = cargo(root, ["llvm-cov", "--locked", "--workspace", "--no-clean"]);
+    let mut command = cargo(
+        root,
+        [
+            "llvm-cov",
+            "--locked",
+            "--workspace",
+            "--no-clean",
+            "--no-fail-fast",
+        ],
+    );
     command.args([
         "--ignore-filename-regex",
         IGNORED,

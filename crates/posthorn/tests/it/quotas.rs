@@ -226,7 +226,7 @@ async fn malformed_limits_stop_the_start_and_are_located() {
     assert_eq!(status.code(), Some(78));
     for text in [
         "RATE_LIMIT_MESSAGE: `10 minute` at character 4: expected `per` or `/`",
-        "RATE_LIMIT_READ: `600 per minute;` at character 16: expected how many requests",
+        "RATE_LIMIT_READ: `600 per minute;` at character 16: expected a number of requests",
         "RATE_LIMIT_DEFAULT: `200 per fortnight` at character 9: expected second, minute",
         "RATE_LIMIT_STRATEGY: `sliding`",
         "RATE_LIMIT_EXEMPT: `10.0.0.0/33`",

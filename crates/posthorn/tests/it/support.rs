@@ -36,8 +36,13 @@ pub(crate) fn client() -> Client {
 }
 
 /// The binary with a clean environment, run in `directory`.
+///
+/// A shell without job control starts background commands with SIGINT ignored, which the binary would
+/// inherit.
 pub(crate) fn posthorn(directory: &Path) -> Command {
-    clean(Command::new(BINARY), directory)
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", BINARY]);
+    clean(command, directory)
 }
 
 /// The binary under a limit that `ulimit` sets, such as `-S -f 100`.

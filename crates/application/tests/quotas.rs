@@ -5,7 +5,6 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use posthorn_application::{
     BackendError, Breaker, BreakerSettings, BreakerState, Caller, DependencyObserver, Fallback,
@@ -14,9 +13,6 @@ use posthorn_application::{
 use posthorn_domain::{Client, QuotaStrategy};
 use posthorn_testkit::quota_contract::{key, rule};
 use posthorn_testkit::{FakeClock, FakeQuotaCounter};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry;
 
 struct Unobserved;
 
@@ -123,38 +119,6 @@ async fn the_secondary_decides_after_a_permanent_error_and_the_breaker_stays_clo
     assert_eq!(breaker.state(), BreakerState::Closed);
     primary.fail_next(0, unavailable());
     assert!(counter.hit(&key, &rule).await.unwrap().shared);
-}
-
-/// Counts warnings.
-struct Warnings(Arc<AtomicUsize>);
-
-impl<S: Subscriber> Layer<S> for Warnings {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if *event.metadata().level() == Level::WARN {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-#[tokio::test]
-async fn permanent_errors_are_logged_without_flooding_the_log() {
-    let warnings = Arc::new(AtomicUsize::new(0));
-    let subscriber = registry().with(Warnings(Arc::clone(&warnings)));
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let Setup {
-        primary, counter, ..
-    } = setup();
-    primary.fail_next(
-        usize::MAX,
-        BackendError::Failed("no such command".to_owned()),
-    );
-    let (key, rule) = (key("k"), rule("10 per day", QuotaStrategy::FixedWindow));
-    for (calls, expected) in [(1, 1), (999, 10)] {
-        for _ in 0..calls {
-            counter.hit(&key, &rule).await.unwrap();
-        }
-        assert_eq!(warnings.load(Ordering::Relaxed), expected);
-    }
 }
 
 #[tokio::test]

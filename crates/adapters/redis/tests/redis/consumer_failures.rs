@@ -11,7 +11,7 @@ use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, ConsumerSettings, Durability,
     LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag, Topic,
 };
-use posthorn_redis::RedisStore;
+use posthorn_redis::{RedisStore, RedisStoreSettings};
 use posthorn_testkit::{RedisSentinel, RedisServer, eventually, samples};
 
 use crate::support::{DAY, sentinel_url, store, store_settings};
@@ -58,6 +58,18 @@ async fn ack(store: &RedisStore, tokens: &[LeaseToken]) -> Result<Vec<bool>, Con
     updated.map(|updated| updated.valid)
 }
 
+/// Connects once the servers are ready for it. The store that connected is kept: the link of a replica
+/// may go down once more after it was first up.
+async fn connect(settings: RedisStoreSettings) -> RedisStore {
+    let mut connected = None;
+    eventually(Duration::from_secs(20), async || {
+        connected = RedisStore::connect(settings.clone()).await.ok();
+        connected.is_some()
+    })
+    .await;
+    connected.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fail_over_loses_no_message_and_no_acknowledgement() {
     let mut sentinel = RedisSentinel::start(3).await;
@@ -77,11 +89,7 @@ async fn a_fail_over_loses_no_message_and_no_acknowledgement() {
     // Nothing can be appended without a replica, but what is stored can be handed out.
     let mut settings = store_settings(&sentinel_url(&sentinel));
     settings.durability = Durability::Memory;
-    eventually(Duration::from_secs(10), async || {
-        RedisStore::connect(settings.clone()).await.is_ok()
-    })
-    .await;
-    let store = RedisStore::connect(settings).await.unwrap();
+    let store = connect(settings).await;
     let nonce = LeaseNonce::from_bits(1);
     store.give_back(&key(), nonce).await.unwrap();
     let rest = pull(&store, 200, 2).await.unwrap();
@@ -96,13 +104,12 @@ async fn an_acknowledgement_waits_for_the_replica_and_a_lease_does_not() {
     let replica = RedisServer::start_with(&["--save", "", "--replicaof", &address]).await;
     let mut settings = store_settings(&primary.url());
     settings.durability = Durability::Replicated;
-    eventually(Duration::from_secs(20), async || {
-        RedisStore::connect(settings.clone()).await.is_ok()
-    })
-    .await;
-    let store = RedisStore::connect(settings).await.unwrap();
+    let store = connect(settings).await;
+    // On a loaded machine the replica may be late at first.
     for number in 0..3 {
-        append(&store, &number.to_string()).await.unwrap();
+        let text = number.to_string();
+        let appended = async || append(&store, &text).await.is_ok();
+        eventually(Duration::from_secs(20), appended).await;
     }
     put(&store).await;
     let first = pull(&store, 1, 1).await.unwrap();
@@ -120,7 +127,7 @@ async fn an_acknowledgement_waits_for_the_replica_and_a_lease_does_not() {
     );
     replica.resume();
     let acked = async || ack(&store, &tokens(&second, 2)).await.is_ok();
-    eventually(Duration::from_secs(10), acked).await;
+    eventually(Duration::from_secs(30), acked).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::process::ExitCode;
 
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
@@ -9,6 +10,20 @@ use tokio::net::unix::pipe;
 /// The most that is read from standard input: the largest body that a server can be configured to
 /// accept.
 const MAX_INPUT_BYTES: u64 = 16 << 20;
+
+/// Prints to standard output. A reader that is gone is not a failure.
+pub fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => fail(&error),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Prints an error and returns exit code 1.
+pub fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    print_error(&error.to_string());
+    ExitCode::FAILURE
+}
 
 /// Prints a line for people to standard error.
 pub fn print_error(text: &str) {
@@ -35,7 +50,7 @@ pub fn read_input() -> Result<String, String> {
 
 /// Waits until standard output has no reader. Without this, a command that waits for a message
 /// would notice only when it prints the message.
-pub async fn wait_until_output_closes() {
+pub(crate) async fn wait_until_output_closes() {
     // A duplicate of the descriptor need not be non-blocking, because it is only waited for. A
     // file cannot be waited for, and has no reader.
     if let Ok(output) = io::stdout().as_fd().try_clone_to_owned()

@@ -14,6 +14,27 @@ pub struct Loaded {
     pub effective: Vec<Effective>,
 }
 
+impl Loaded {
+    /// The effective configuration as a table of names, values and origins, for people.
+    pub fn table(&self) -> String {
+        let width = |text: fn(&Effective) -> &str| {
+            let widths = self.effective.iter().map(|row| text(row).chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let (names, values) = (width(|row| row.name), width(|row| &row.value));
+        let mut table = String::new();
+        for Effective {
+            name,
+            value,
+            origin,
+        } in &self.effective
+        {
+            table.push_str(&format!("{name:names$}  {value:values$}  {origin}\n"));
+        }
+        table
+    }
+}
+
 /// Loads the whole configuration.
 ///
 /// # Errors

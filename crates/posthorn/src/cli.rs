@@ -1,18 +1,13 @@
 //! The command line, as clap parses it.
 
-mod client;
-mod consumer;
 mod token;
-mod work;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use posthorn_client::{ClientCommand, WORK_HELP, WorkArguments};
 
-pub use client::{SendArguments, ServerArguments, TailArguments};
-pub use consumer::{ConsumerArguments, ConsumerCommand};
 pub use token::{ScopeList, TokenCommand};
-pub use work::WorkArguments;
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -22,10 +17,6 @@ const VERSION: &str = concat!(
     env!("POSTHORN_BUILD_DATE"),
     ")"
 );
-
-/// Printed with the help of each client command.
-const TOKEN_HELP: &str = "If the server requires a token, set POSTHORN_TOKEN. There is no option \
-    for it: an argument is visible to every user of the machine.";
 
 /// Posthorn, an HTTP message inbox.
 #[derive(Debug, Parser)]
@@ -68,18 +59,12 @@ pub enum PosthornCommand {
         #[command(subcommand)]
         command: TokenCommand,
     },
-    /// Send a message, stored once through any number of retries.
-    #[command(after_help = TOKEN_HELP)]
-    Send(SendArguments),
-    /// Follow a topic: print each message once, in order, through every disconnect.
-    #[command(after_help = TOKEN_HELP)]
-    Tail(TailArguments),
+    /// A command that calls a server.
+    #[command(flatten)]
+    Client(ClientCommand),
     /// Run a command for each message of a consumer.
-    #[command(after_help = work::HELP)]
+    #[command(after_help = WORK_HELP)]
     Work(WorkArguments),
-    /// Manage the consumers of a topic.
-    #[command(after_help = TOKEN_HELP)]
-    Consumer(ConsumerArguments),
 }
 
 /// A command about the configuration.

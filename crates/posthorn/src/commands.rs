@@ -1,8 +1,5 @@
 //! From the command line to an exit code.
 
-mod client;
-mod config;
-mod consumer;
 mod healthcheck;
 mod serve;
 mod token;
@@ -11,10 +8,12 @@ mod work;
 use std::process::ExitCode;
 
 use clap::Parser;
+use posthorn_client::{fail, print};
 use posthorn_config::Sources;
 
 use crate::cli::{CommandLine, ConfigCommand, PosthornCommand};
-use crate::exit::print;
+use crate::exit::fail_configuration;
+use crate::runtime;
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
@@ -30,14 +29,18 @@ pub fn main() -> ExitCode {
         PosthornCommand::Config {
             reference: true, ..
         } => print(&posthorn_config::reference_markdown()),
-        PosthornCommand::Config { .. } => config::run(&sources),
+        PosthornCommand::Config { .. } => match posthorn_config::load(&sources) {
+            Ok(loaded) => print(&loaded.table()),
+            Err(errors) => fail_configuration(&errors, 1),
+        },
         PosthornCommand::Healthcheck { url } => healthcheck::run(&sources, url),
         PosthornCommand::Openapi => print(&posthorn_http::openapi_json()),
         PosthornCommand::Token { command } => token::run(&sources, command),
-        PosthornCommand::Send(arguments) => client::send(&arguments),
-        PosthornCommand::Tail(arguments) => client::tail(&arguments),
         PosthornCommand::Work(arguments) => work::run(&arguments),
-        PosthornCommand::Consumer(arguments) => consumer::run(arguments),
+        PosthornCommand::Client(command) => match runtime::build() {
+            Ok(runtime) => runtime.block_on(command.run()),
+            Err(error) => fail(&error),
+        },
     }
 }
 

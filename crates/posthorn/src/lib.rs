@@ -5,7 +5,6 @@ pub mod cli;
 mod commands;
 pub mod compose;
 mod exit;
-mod local_url;
 mod open_files;
 mod runtime;
 mod signals;

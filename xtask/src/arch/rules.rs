@@ -118,7 +118,7 @@ pub(super) const HOMES: [Home; 16] = [
         "actix-*",
         &["posthorn-http", "posthorn-http1", "posthorn-bench-baseline"],
     ),
-    home("clap", &["posthorn", "xtask"]),
+    home("clap", &["posthorn", "posthorn-client", "xtask"]),
     home("deadpool*", &["posthorn-redis"]),
     home("figment", &["posthorn-config"]),
     home("garde", &["posthorn-config", "posthorn-http"]),

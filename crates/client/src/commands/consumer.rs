@@ -1,25 +1,69 @@
-//! `posthorn consumer`: calls of several steps, and the texts that the commands print.
+//! `posthorn consumer`: manages the consumers of a topic.
 
-use std::fmt::Write;
+mod arguments;
+mod describe;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::{ApiClient, ConsumerRef, ConsumerResource, RedriveResult};
-use crate::console::escape_control;
 use crate::error::ClientError;
+use arguments::ConsumerCommand;
 
-/// The members of a consumer that a list shows, with the width of their columns.
-const COLUMNS: [(&str, usize); 6] = [
-    ("name", 24),
-    ("waiting", 9),
-    ("in_flight", 9),
-    ("dead", 9),
-    ("missed", 9),
-    ("oldest_waiting_at", 0),
-];
+pub(super) use arguments::ConsumerArguments;
+
+/// Makes the call and returns the text to print.
+pub(super) async fn run(arguments: ConsumerArguments) -> Result<String, ClientError> {
+    let (client, json) = (&arguments.server.client()?, arguments.json);
+    match arguments.command {
+        ConsumerCommand::Put(arguments) => {
+            let (draft, condition) = (arguments.draft(), arguments.condition());
+            let consumer = arguments.target.consumer();
+            let resource = client.put_consumer(&consumer, &draft, condition.as_ref());
+            Ok(show_consumer(&resource.await?, json))
+        }
+        ConsumerCommand::Get(target) => {
+            let resource = client.get_consumer(&target.consumer()).await?;
+            Ok(show_consumer(&resource, json))
+        }
+        ConsumerCommand::List { topic } => {
+            let list = client.list_consumers(&topic).await?;
+            Ok(show(&list, json, describe::list))
+        }
+        ConsumerCommand::Delete(target) => {
+            client.delete_consumer(&target.consumer()).await?;
+            Ok(String::new())
+        }
+        ConsumerCommand::Seek { target, to } => {
+            let resource = client.seek_consumer(&target.consumer(), &to).await?;
+            Ok(show_consumer(&resource, json))
+        }
+        ConsumerCommand::Dead {
+            target,
+            after,
+            limit,
+        } => {
+            let consumer = target.consumer();
+            let page = client.dead_letters(&consumer, after.as_deref(), limit);
+            Ok(show(&page.await?, json, describe::dead_letters))
+        }
+        ConsumerCommand::Redrive { target, ids } => {
+            let consumer = target.consumer();
+            let result = if ids.is_empty() {
+                redrive_all(client, &consumer).await?
+            } else {
+                client.redrive(&consumer, &ids).await?
+            };
+            Ok(show(&json!(result), json, |_| describe::redrive(&result)))
+        }
+        ConsumerCommand::DeadDelete { target, id } => {
+            client.delete_dead_letter(&target.consumer(), &id).await?;
+            Ok(String::new())
+        }
+    }
+}
 
 /// Returns all dead letters to waiting, in as many calls as needed.
-pub async fn redrive_all(
+async fn redrive_all(
     client: &ApiClient,
     consumer: &ConsumerRef,
 ) -> Result<RedriveResult, ClientError> {
@@ -34,102 +78,14 @@ pub async fn redrive_all(
     Ok(total)
 }
 
-/// Describes a consumer, one member per line, and the entity tag of its settings.
-pub fn describe_consumer(consumer: &ConsumerResource) -> String {
-    let mut lines = String::new();
-    for (name, value) in consumer.json.as_object().into_iter().flatten() {
-        let _ = writeln!(lines, "{name:<18} {}", plain(value));
-    }
-    if let Some(tag) = &consumer.tag {
-        let _ = writeln!(lines, "{:<18} {}", "etag", escape_control(tag));
-    }
-    lines
+fn show_consumer(resource: &ConsumerResource, json: bool) -> String {
+    show(&resource.json, json, |_| describe::consumer(resource))
 }
 
-/// Describes the consumers of a topic as a table.
-pub fn describe_consumers(list: &Value) -> String {
-    let header = COLUMNS.map(|(name, width)| format!("{name:<width$}"));
-    let mut table = header.join(" ").trim_end().to_owned() + "\n";
-    for consumer in members(list, "consumers") {
-        let row = COLUMNS.map(|(name, width)| {
-            let value = plain(consumer.get(name).unwrap_or(&Value::Null));
-            format!("{value:<width$}")
-        });
-        table.push_str(row.join(" ").trim_end());
-        table.push('\n');
-    }
-    table
-}
-
-/// Describes a page of dead letters, one line per letter, and the position of the next page.
-pub fn describe_dead_letters(page: &Value) -> String {
-    let mut lines = String::new();
-    for letter in members(page, "messages") {
-        let names = ["died_at", "id", "attempts", "reason", "message"];
-        let values = names.map(|name| plain(letter.get(name).unwrap_or(&Value::Null)));
-        let _ = writeln!(lines, "{}", values.join("  "));
-    }
-    if let Some(next) = page.get("next").filter(|next| !next.is_null()) {
-        let _ = writeln!(lines, "next page: {}", plain(next));
-    }
-    lines
-}
-
-/// Describes the result of a redrive.
-pub fn describe_redrive(result: &RedriveResult) -> String {
-    let mut line = format!(
-        "redriven {}, remaining {}",
-        result.redriven, result.remaining
-    );
-    if !result.unknown.is_empty() {
-        let unknown = escape_control(&result.unknown.join(" "));
-        let _ = write!(line, ", not dead letters: {unknown}");
-    }
-    line + "\n"
-}
-
-fn members<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    object
-        .get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
-
-/// A value without quotes and control characters.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => escape_control(text),
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_list_is_a_table() {
-        let list = json!({ "consumers": [
-            { "name": "a", "waiting": 1, "in_flight": 2, "dead": 3, "missed": 4, "oldest_waiting_at": null },
-        ]});
-        let table = describe_consumers(&list);
-        let rows: Vec<Vec<_>> = table
-            .lines()
-            .map(|l| l.split_whitespace().collect())
-            .collect();
-        assert_eq!(rows[0], COLUMNS.map(|(name, _)| name));
-        assert_eq!(rows[1], ["a", "1", "2", "3", "4", "-"]);
-    }
-
-    #[test]
-    fn a_dead_letter_is_one_line() {
-        let page = json!({ "next": "2", "messages": [
-            { "id": "1", "message": "a\nb", "attempts": 5, "reason": "exit code 1", "died_at": "now" },
-        ]});
-        let text = describe_dead_letters(&page);
-        assert_eq!(text, "now  1  5  exit code 1  a\\nb\nnext page: 2\n");
+fn show(value: &Value, json: bool, describe: impl FnOnce(&Value) -> String) -> String {
+    if json {
+        format!("{value}\n")
+    } else {
+        describe(value)
     }
 }

@@ -2,30 +2,88 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use clap::Args;
+use posthorn_domain::Topic;
 
-use crate::api::{ApiClient, MessageDraft};
+use super::server::ServerArguments;
+use crate::api::MessageDraft;
+use crate::console::read_input;
 use crate::error::ClientError;
 use crate::retry::Retry;
 
-/// What to send, and how.
-#[derive(Clone, Debug)]
-pub struct SendRequest {
-    /// The message.
-    pub draft: MessageDraft,
-    /// The key by which the server recognises a retry; a new UUID of version 7 if `None`.
-    pub idempotency_key: Option<String>,
+/// The arguments of `posthorn send`.
+#[derive(Clone, Debug, Args)]
+pub struct SendArguments {
+    /// The text, which may begin with a hyphen; `-` reads it from standard input.
+    #[arg(default_value = "-", allow_hyphen_values = true, value_parser = message_text)]
+    text: String,
+    /// A text that begins with two hyphens.
+    #[arg(last = true, value_name = "TEXT", conflicts_with = "text")]
+    literal: Option<String>,
+    /// The topic; the server's inbox by default.
+    #[arg(long, value_parser = Topic::parse)]
+    topic: Option<Topic>,
+    /// An attribute of the message; may be repeated.
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = key_value)]
+    attributes: Vec<(String, String)>,
+    /// The key by which the server recognises a retry; a new one by default.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
     /// The time limit of all tries.
-    pub retry_for: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    retry_for: Duration,
+    /// Print the whole receipt as JSON instead of the id.
+    #[arg(long)]
+    json: bool,
+    /// The server.
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
-/// Sends a message and returns its receipt. Every try carries the same idempotency key, so that the
-/// message is stored once even if a response was lost.
-pub async fn send(client: &ApiClient, request: &SendRequest) -> Result<Value, ClientError> {
+/// Sends the message; returns the id or the receipt. Every try carries the same idempotency key, so
+/// that the message is stored once even if a response was lost.
+pub(super) async fn run(arguments: &SendArguments) -> Result<String, ClientError> {
+    let draft = arguments.draft()?;
+    let client = arguments.server.client()?;
     let new_key = || uuid::Uuid::now_v7().to_string();
-    let key = request.idempotency_key.clone().unwrap_or_else(new_key);
-    let mut retry = Retry::within(request.retry_for);
-    retry
-        .run(async || client.send_message(&request.draft, &key).await)
-        .await
+    let key = arguments.idempotency_key.clone().unwrap_or_else(new_key);
+    let mut retry = Retry::within(arguments.retry_for);
+    let receipt = retry
+        .run(async || client.send_message(&draft, &key).await)
+        .await?;
+    if arguments.json {
+        return Ok(format!("{receipt}\n"));
+    }
+    let id = receipt.get("id").and_then(|id| id.as_str());
+    Ok(format!("{}\n", id.unwrap_or_default()))
+}
+
+impl SendArguments {
+    /// The message, with its text read from standard input for `-`.
+    fn draft(&self) -> Result<MessageDraft, ClientError> {
+        let text = match self.literal.as_ref().unwrap_or(&self.text) {
+            text if text == "-" => read_input().map_err(ClientError::Local)?,
+            text => text.clone(),
+        };
+        Ok(MessageDraft {
+            text,
+            topic: self.topic.clone(),
+            attributes: self.attributes.iter().cloned().collect(),
+        })
+    }
+}
+
+/// Rejects a text that looks like a mistyped option, which would be sent as a message.
+fn message_text(text: &str) -> Result<String, &'static str> {
+    if text.starts_with("--") {
+        return Err("no such option; a text that begins with two hyphens follows `--`");
+    }
+    Ok(text.to_owned())
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("an attribute is written KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }

@@ -3,24 +3,32 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use clap::Args;
 use posthorn_domain::Topic;
 use serde::Deserialize;
 
+use super::server::ServerArguments;
 use crate::api::ApiClient;
-use crate::console::{escape_control, print_error};
+use crate::console::{escape_control, print_error, wait_until_output_closes};
 use crate::error::ClientError;
 use crate::retry::Retry;
 use crate::sse::{FrameStream, ServerEvent};
 
-/// What to follow.
-#[derive(Clone, Debug)]
-pub struct TailRequest {
+/// The arguments of `posthorn tail`.
+#[derive(Clone, Debug, Args)]
+pub struct TailArguments {
     /// The topic.
-    pub topic: Topic,
-    /// Starts right after this message; with the next accepted message if `None`.
-    pub after: Option<String>,
-    /// Prints each message as the JSON that the server sent.
-    pub json: bool,
+    #[arg(value_parser = Topic::parse)]
+    topic: Topic,
+    /// Start right after this message; by default with the next accepted message.
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
+    /// Print each message as a line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// The server.
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// The members of a message that a line for people shows.
@@ -39,17 +47,29 @@ enum StreamEnd {
     OutputClosed,
 }
 
-/// Follows a topic until the output is closed or the server rejects the request. Every message is
-/// printed once, in order: a new connection resumes right after the last printed message.
-pub async fn tail(
+/// Follows the topic until the output is closed or the server rejects the request.
+pub(super) async fn run(arguments: &TailArguments) -> Result<String, ClientError> {
+    let client = arguments.server.client()?;
+    let mut output = io::stdout();
+    tokio::select! {
+        outcome = follow(&client, arguments, &mut output) => outcome?,
+        () = wait_until_output_closes() => {}
+    }
+    Ok(String::new())
+}
+
+/// Prints every message once, in order: a new connection resumes right after the last printed
+/// message.
+async fn follow(
     client: &ApiClient,
-    request: &TailRequest,
+    arguments: &TailArguments,
     output: &mut (dyn Write + Send),
 ) -> Result<(), ClientError> {
+    let (topic, json) = (&arguments.topic, arguments.json);
     let mut retry = Retry::unlimited();
-    let mut last_id = request.after.clone();
+    let mut last_id = arguments.after.clone();
     loop {
-        let stream = match client.open_stream(&request.topic, last_id.as_deref()).await {
+        let stream = match client.open_stream(topic, last_id.as_deref()).await {
             Ok(stream) => stream,
             Err(ClientError::Retryable(error)) => {
                 retry.wait_after(&error).await?;
@@ -59,7 +79,7 @@ pub async fn tail(
         };
         retry.connected();
         let mut printer = StreamPrinter {
-            json: request.json,
+            json,
             last_id: &mut last_id,
             output: &mut *output,
             retry: &mut retry,

@@ -3,6 +3,7 @@
 //! All jobs, the pull and the extension of leases are futures of one task: a drop of [`work`] stops
 //! them together, and kills the commands that still run.
 
+mod arguments;
 mod environment;
 mod extender;
 mod job;
@@ -19,12 +20,12 @@ use posthorn_domain::LeaseDuration;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::{ApiClient, ConsumerDraft, WriteCondition};
+use crate::api::{ApiClient, ConsumerDraft, ConsumerRef, WriteCondition};
 use crate::error::ClientError;
 use crate::retry::{Retry, RetryReporter};
 use worker::{HeldLeases, Worker};
 
-pub use worker::WorkRequest;
+pub use arguments::{HELP, WorkArguments};
 
 /// How long after its start a pull is still waited for when the work drains.
 const PULL_GRACE: Duration = Duration::from_secs(1);
@@ -35,19 +36,21 @@ const PULL_GRACE: Duration = Duration::from_secs(1);
 /// The server rejected a call, or the command cannot be started. The commands that were running
 /// have finished.
 pub async fn work(
-    client: &ApiClient,
-    request: &WorkRequest,
+    arguments: &WorkArguments,
     drain: impl Future<Output = ()>,
 ) -> Result<(), ClientError> {
+    let client = arguments.server.client()?;
+    let consumer = arguments.consumer();
     let reporter = RetryReporter::default();
     let mut drain = Box::pin(drain.fuse());
     let lease = tokio::select! {
-        lease = prepare(client, request, &reporter) => lease?,
+        lease = prepare(&client, arguments, &consumer, &reporter) => lease?,
         () = &mut drain => return Ok(()),
     };
     let worker = Worker {
         client,
-        request,
+        consumer,
+        arguments,
         lease,
         held: HeldLeases::default(),
         reporter,
@@ -58,28 +61,25 @@ pub async fn work(
 /// Creates the consumer where requested, and returns the length of the leases.
 async fn prepare(
     client: &ApiClient,
-    request: &WorkRequest,
+    arguments: &WorkArguments,
+    consumer: &ConsumerRef,
     reporter: &RetryReporter,
 ) -> Result<LeaseDuration, ClientError> {
     let mut retry = Retry::unlimited().with_reporter(reporter);
-    if request.create {
+    if arguments.create {
         let draft = ConsumerDraft::default();
         let condition = Some(&WriteCondition::Absent);
-        let put = async || {
-            client
-                .put_consumer(&request.consumer, &draft, condition)
-                .await
-        };
+        let put = async || client.put_consumer(consumer, &draft, condition).await;
         match retry.run(put).await {
             // The status of a condition that is not met: the consumer exists.
             Ok(_) | Err(ClientError::Rejected { status: 412, .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    if let Some(lease) = request.lease {
+    if let Some(lease) = arguments.lease {
         return Ok(lease);
     }
-    let get = async || client.get_consumer(&request.consumer).await;
+    let get = async || client.get_consumer(consumer).await;
     let consumer = retry.run(get).await?;
     let seconds = consumer.json.get("lease_seconds").and_then(Value::as_f64);
     let lease = seconds.map(LeaseDuration::parse);
@@ -101,7 +101,7 @@ impl Worker<'_> {
             let is_draining = drain.is_terminated() || failure.is_some();
             // A pull never asks for more than can start at once: a message that waits here would
             // use up its lease.
-            let free = self.request.concurrency.saturating_sub(jobs.len());
+            let free = usize::from(self.arguments.concurrency).saturating_sub(jobs.len());
             if is_draining && jobs.is_empty() && pull.is_terminated() {
                 return failure.map_or(Ok(()), Err);
             }

@@ -34,6 +34,18 @@ impl ListenSection {
         self.metrics_port
             .filter(|port| *port != self.port || *port == 0)
     }
+
+    /// The address under which this machine reaches the server, without a slash at its end.
+    pub fn local_url(&self) -> String {
+        // A server that listens on all addresses is reached over the loopback.
+        let host = match self.host.as_str() {
+            "0.0.0.0" => "127.0.0.1".to_owned(),
+            "::" | "[::]" => "[::1]".to_owned(),
+            host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+            host => host.to_owned(),
+        };
+        format!("http://{host}:{}", self.port)
+    }
 }
 
 impl Section for ListenSection {

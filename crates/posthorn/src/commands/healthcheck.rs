@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use posthorn_client::fail;
 use posthorn_config::Sources;
 
-use crate::exit::{fail, fail_configuration};
-use crate::local_url::local_url;
+use crate::exit::fail_configuration;
 use crate::runtime;
 
 /// Requests the probe at `url`, by default the readiness of the server configured here.
@@ -13,7 +13,7 @@ pub(super) fn run(sources: &Sources, url: Option<String>) -> ExitCode {
     let url = match url {
         Some(url) => url,
         None => match posthorn_config::load(sources) {
-            Ok(loaded) => format!("{}/health/ready", local_url(&loaded.settings)),
+            Ok(loaded) => format!("{}/health/ready", loaded.settings.listen.local_url()),
             Err(errors) => return fail_configuration(&errors, 1),
         },
     };

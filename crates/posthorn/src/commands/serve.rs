@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use posthorn_client::fail;
 use posthorn_config::{Settings, Sources};
 
 use crate::compose::App;
-use crate::exit::{BAD_CONFIGURATION, fail, fail_configuration};
+use crate::exit::{BAD_CONFIGURATION, fail_configuration};
 use crate::signals::StopSignals;
 use crate::{runtime, telemetry};
 

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use posthorn_application::{Clock, MAX_TOKEN_BYTES};
+use posthorn_client::{fail, print};
 use posthorn_config::Sources;
 
 use crate::cli::TokenCommand;
 use crate::compose::access;
-use crate::exit::{BAD_CONFIGURATION, fail, fail_configuration, print};
+use crate::exit::{BAD_CONFIGURATION, fail_configuration};
 use crate::system_clock::SystemClock;
 
 /// The error of the commands that need a key.

@@ -2,19 +2,18 @@
 
 use std::process::ExitCode;
 
-use posthorn_client::{ApiClient, ClientError, WorkRequest};
+use posthorn_client::{ClientError, WorkArguments, fail};
 
-use super::client;
-use crate::cli::WorkArguments;
-use crate::exit::fail;
+use crate::runtime;
 use crate::signals::{StopSignal, StopSignals};
 
 /// Works until a signal; a second signal stops at once, with its exit code.
 pub(super) fn run(arguments: &WorkArguments) -> ExitCode {
-    let request = arguments.request();
-    match client::run(&arguments.server, async |client| {
-        work(&client, &request).await
-    }) {
+    let runtime = match runtime::build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(work(arguments)) {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(signal)) => ExitCode::from(signal.exit_code()),
         Err(error) => fail(&error),
@@ -22,10 +21,7 @@ pub(super) fn run(arguments: &WorkArguments) -> ExitCode {
 }
 
 /// Returns the signal that stopped the work before its end.
-async fn work(
-    client: &ApiClient,
-    request: &WorkRequest,
-) -> Result<Option<StopSignal>, ClientError> {
+async fn work(arguments: &WorkArguments) -> Result<Option<StopSignal>, ClientError> {
     let local = |error: std::io::Error| ClientError::Local(error.to_string());
     let mut signals = StopSignals::listen().map_err(local)?;
     let (start_drain, drain) = tokio::sync::oneshot::channel::<()>();
@@ -38,7 +34,7 @@ async fn work(
         let _ = drain.await;
     };
     tokio::select! {
-        outcome = posthorn_client::work(client, request, drain) => outcome.map(|()| None),
+        outcome = posthorn_client::work(arguments, drain) => outcome.map(|()| None),
         // Dropping the work kills the commands.
         signal = second_signal => Ok(Some(signal)),
     }

@@ -23,7 +23,7 @@ impl Worker<'_> {
                 if tokens.is_empty() {
                     return Ok(Vec::new());
                 }
-                let consumer = &self.request.consumer;
+                let consumer = &self.consumer;
                 let result = self.client.extend(consumer, &tokens, self.lease).await?;
                 Ok(result.stale)
             };

@@ -19,7 +19,7 @@ impl Worker<'_> {
     /// # Errors
     /// The command cannot be started, or the server rejected the call. Both concern all messages.
     pub(super) async fn run_job(&self, message: ReceivedMessage) -> Result<(), ClientError> {
-        let (command, json) = (&self.request.command, self.request.json);
+        let (command, json) = (&self.arguments.command, self.arguments.json);
         let outcome = run_command(command, &message, json).await;
         let (reason, error) = match outcome {
             Ok(None) => (None, None),
@@ -45,7 +45,7 @@ impl Worker<'_> {
         // The lease was extended at most a third of its length ago. When the tries of a whole
         // length have failed, it has expired, and another worker may hold the message.
         let mut retry = Retry::within(self.lease.get()).with_reporter(&self.reporter);
-        let (consumer, leases) = (&self.request.consumer, [message.lease.clone()]);
+        let (consumer, leases) = (&self.consumer, [message.lease.clone()]);
         let reason = reason.map(valid_reason);
         let settle = async || match &reason {
             None => self.client.ack(consumer, &leases).await,

@@ -19,7 +19,7 @@ impl Worker<'_> {
     /// Pulls until there are messages, at most `max`, and holds their leases.
     pub(super) async fn pull(&self, max: usize) -> Result<Vec<ReceivedMessage>, ClientError> {
         let mut retry = Retry::unlimited().with_reporter(&self.reporter);
-        let consumer = &self.request.consumer;
+        let consumer = &self.consumer;
         let pull = async || self.client.pull(consumer, max, WAIT, self.lease).await;
         loop {
             let started = Instant::now();

@@ -2,34 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 
 use posthorn_domain::LeaseDuration;
 
+use super::arguments::WorkArguments;
 use crate::api::{ApiClient, ConsumerRef};
 use crate::retry::RetryReporter;
 
-/// What to run, and how.
-#[derive(Clone, Debug)]
-pub struct WorkRequest {
-    /// The consumer.
-    pub consumer: ConsumerRef,
-    /// The program and its arguments.
-    pub command: Vec<OsString>,
-    /// The most commands at once, 1 to 200.
-    pub concurrency: usize,
-    /// The length of a lease; the consumer's setting if `None`.
-    pub lease: Option<LeaseDuration>,
-    /// Creates the consumer with the default settings if it does not exist.
-    pub create: bool,
-    /// Passes the whole message as JSON on standard input instead of its text.
-    pub json: bool,
-}
-
 /// The parts that the pull, the jobs and the extension of leases share.
 pub(super) struct Worker<'a> {
-    pub(super) client: &'a ApiClient,
-    pub(super) request: &'a WorkRequest,
+    pub(super) client: ApiClient,
+    pub(super) consumer: ConsumerRef,
+    pub(super) arguments: &'a WorkArguments,
     pub(super) lease: LeaseDuration,
     pub(super) held: HeldLeases,
     pub(super) reporter: RetryReporter,

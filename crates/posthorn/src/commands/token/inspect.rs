@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use posthorn_application::{Claims, Clock, TokenVerifier};
+use posthorn_client::{fail, print};
 use posthorn_config::Settings;
 use posthorn_domain::{Timestamp, TopicPattern};
 
 use crate::compose::access;
-use crate::exit::{fail, print};
 
 /// The first moment whose RFC 3339 text would need a year of five digits, in milliseconds.
 const YEAR_10000: u64 = 253_402_300_800_000;

@@ -13,7 +13,6 @@ use posthorn_redis::RedisSettings;
 
 use super::issue::issue;
 use crate::compose::{access, store};
-use crate::local_url::local_url;
 use crate::{runtime, telemetry};
 
 /// The subject of the token that authorizes the request.
@@ -59,7 +58,7 @@ pub(super) fn revoke(
 ) -> Result<String, String> {
     let runtime = runtime::build().map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let url = url.unwrap_or_else(|| local_url(settings));
+        let url = url.unwrap_or_else(|| settings.listen.local_url());
         let outcome = revoke_at_server(settings, clock, &url, target).await;
         let (url, id) = (without_password(&url), &target.id);
         match outcome {

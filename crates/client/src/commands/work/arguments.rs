@@ -4,13 +4,13 @@ use std::ffi::OsString;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use posthorn_client::{ConsumerRef, WorkRequest};
 use posthorn_domain::{ConsumerName, LeaseDuration, Topic};
 
-use super::client::ServerArguments;
+use crate::api::ConsumerRef;
+use crate::commands::server::ServerArguments;
 
 /// Printed with the help of the command.
-pub(super) const HELP: &str = "\
+pub const HELP: &str = "\
 The command gets the text of the message on standard input, and these variables:
   POSTHORN_ID, POSTHORN_TOPIC, POSTHORN_ATTEMPT
   POSTHORN_ATTRIBUTES       all attributes as a JSON object
@@ -32,38 +32,31 @@ pub struct WorkArguments {
     consumer: ConsumerName,
     /// The most commands at once, 1 to 200.
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = RangedU64ValueParser::<u8>::new().range(1..=200))]
-    concurrency: u8,
+    pub(super) concurrency: u8,
     /// The length of a lease, which is extended while the command runs; by default as the consumer
     /// is set.
     #[arg(long, value_name = "DURATION", value_parser = lease)]
-    lease: Option<LeaseDuration>,
+    pub(super) lease: Option<LeaseDuration>,
     /// Create the consumer with the default settings if it does not exist.
     #[arg(long)]
-    create: bool,
+    pub(super) create: bool,
     /// Pass the whole message as JSON on standard input.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// The server.
     #[command(flatten)]
-    pub server: ServerArguments,
+    pub(super) server: ServerArguments,
     /// The command and its arguments.
     #[arg(last = true, required = true)]
-    command: Vec<OsString>,
+    pub(super) command: Vec<OsString>,
 }
 
 impl WorkArguments {
-    /// The request.
-    pub fn request(&self) -> WorkRequest {
-        WorkRequest {
-            consumer: ConsumerRef {
-                topic: self.topic.clone(),
-                name: self.consumer.clone(),
-            },
-            command: self.command.clone(),
-            concurrency: self.concurrency.into(),
-            lease: self.lease,
-            create: self.create,
-            json: self.json,
+    /// The consumer.
+    pub(super) fn consumer(&self) -> ConsumerRef {
+        ConsumerRef {
+            topic: self.topic.clone(),
+            name: self.consumer.clone(),
         }
     }
 }

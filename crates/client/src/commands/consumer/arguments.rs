@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use posthorn_client::{ConsumerDraft, ConsumerRef, WriteCondition};
 use posthorn_domain::{ConsumerName, Topic};
 
-use super::client::ServerArguments;
+use crate::api::{ConsumerDraft, ConsumerRef, WriteCondition};
+use crate::commands::server::ServerArguments;
 
 /// The arguments of `posthorn consumer`.
 #[derive(Clone, Debug, Args)]

@@ -61,6 +61,10 @@ pub use ports::token_verifier::{
     Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY, TokenError,
     TokenVerifier,
 };
+pub use ports::webhook_store::{
+    MAX_RECORDED_ATTEMPTS, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookPut,
+    WebhookRecord, WebhookStatus, WebhookStore,
+};
 pub use rate_limiter::{Caller, RateLimitDecision, RateLimiter, RateLimiterSettings};
 pub use replica_share::ReplicaShare;
 pub use retention::{RetentionService, RetentionSettings};

@@ -10,3 +10,4 @@ pub(crate) mod quota_counter;
 pub(crate) mod random;
 pub(crate) mod revocation_list;
 pub(crate) mod token_verifier;
+pub(crate) mod webhook_store;

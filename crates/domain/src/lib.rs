@@ -23,6 +23,7 @@ mod seconds;
 mod timestamp;
 mod token;
 mod topic;
+mod webhook;
 
 pub use attributes::{AttributeError, Attributes};
 pub use backoff::Backoff;
@@ -53,3 +54,10 @@ pub use seconds::SecondsError;
 pub use timestamp::Timestamp;
 pub use token::{Subject, SubjectError, TokenId, TokenIdError};
 pub use topic::{Topic, TopicError};
+pub use webhook::{
+    AttemptTimeout, DeliveryConcurrency, DeliveryConcurrencyError, DeliveryRate, DeliveryRateError,
+    DisableReason, PreviousSecret, UrlSchemes, WebhookAttempt, WebhookFormat, WebhookFormatError,
+    WebhookHeaders, WebhookHeadersError, WebhookHealth, WebhookOptions, WebhookPrivate,
+    WebhookSalt, WebhookSecret, WebhookSecretError, WebhookSettings, WebhookSettingsError,
+    WebhookState, WebhookUrl, WebhookUrlError,
+};

@@ -39,7 +39,7 @@ const CORE: &[&str] = &["posthorn-application", "posthorn-domain"];
 /// Every crate, each after those it builds on.
 pub(super) const CRATES: [CrateRule; 15] = [
     CrateRule {
-        third_party: Some(&["ipnet", "thiserror", "ulid"]),
+        third_party: Some(&["base64", "ipnet", "thiserror", "ulid", "url", "zeroize"]),
         ..member("posthorn-domain", &[])
     },
     CrateRule {

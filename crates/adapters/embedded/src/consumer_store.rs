@@ -125,12 +125,12 @@ impl ConsumerStore for EmbeddedStore {
             let was_at_limit = call.is_at_limit();
             let before = match update {
                 LeaseUpdate::Extend(_) => call.next_change()?,
-                LeaseUpdate::Ack | LeaseUpdate::Nack { .. } => None,
+                LeaseUpdate::Ack | LeaseUpdate::Nack { .. } | LeaseUpdate::Release => None,
             };
             let updated = call.update_leases(&leases, &update)?;
             let wakes = match update {
                 LeaseUpdate::Ack => was_at_limit,
-                LeaseUpdate::Nack { .. } => true,
+                LeaseUpdate::Nack { .. } | LeaseUpdate::Release => true,
                 // A shorter lease may end before the next change that waiting pulls know of.
                 LeaseUpdate::Extend(_) => call.next_change()? < before,
             };

@@ -160,7 +160,7 @@ pub trait ConsumerStore: Send + Sync {
         request: PullRequest,
     ) -> Result<PulledLeases, ConsumerError>;
 
-    /// Acknowledges, rejects or extends leases. `leases` holds no token twice, and at most 200.
+    /// Acknowledges, rejects, extends or releases leases. `leases` holds no token twice, and at most 200.
     async fn update_leases(
         &self,
         key: &ConsumerKey,

@@ -211,6 +211,7 @@ impl ConsumerModel {
                     self.fail(token.id, now, *delay, reason.clone());
                 }
                 LeaseUpdate::Extend(_) => lease.expires_at = extended.unwrap(),
+                LeaseUpdate::Release => self.release(token.id, now),
             }
         }
         LeasesUpdated {
@@ -222,15 +223,20 @@ impl ConsumerModel {
     pub(super) fn give_back(&mut self, nonce: LeaseNonce, now: Timestamp) {
         let under = self.leases().filter(|(_, lease)| lease.nonce == nonce);
         for id in under.map(|(id, _)| id).collect::<Vec<_>>() {
-            if let Some(lease) = self.end(id) {
-                let wait = Wait {
-                    attempt: lease.attempt,
-                    due: now,
-                    reason: lease.reason,
-                    copy: lease.copy,
-                };
-                self.messages.insert(id, MessageState::Waiting(wait));
-            }
+            self.release(id, now);
+        }
+    }
+
+    /// Ends a lease as if it had not been granted.
+    fn release(&mut self, id: MessageId, now: Timestamp) {
+        if let Some(lease) = self.end(id) {
+            let wait = Wait {
+                attempt: lease.attempt,
+                due: now,
+                reason: lease.reason,
+                copy: lease.copy,
+            };
+            self.messages.insert(id, MessageState::Waiting(wait));
         }
     }
 

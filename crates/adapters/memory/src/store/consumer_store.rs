@@ -90,7 +90,7 @@ impl ConsumerStore for MemoryStore {
                 let updated = consumer.update_leases(leases, &update, step);
                 let frees = match update {
                     LeaseUpdate::Ack => was_at_limit,
-                    LeaseUpdate::Nack { .. } => true,
+                    LeaseUpdate::Nack { .. } | LeaseUpdate::Release => true,
                     // A shorter lease may end before everything that was announced.
                     LeaseUpdate::Extend(_) => consumer.next_change(step.now) < before,
                 };

@@ -148,10 +148,16 @@ impl ConsumerStore for RedisStore {
                 let lease = lease.map(LeaseDuration::get);
                 arguments::update(leases, "extend", lease, None)
             }
+            LeaseUpdate::Release => arguments::update(leases, "release", None, None),
         };
-        let reply = self
-            .call(CallKind::Durable, &scripts::UPDATE, key, arguments)
-            .await?;
+        let kind = match update {
+            // A release that a crash loses is an expiry.
+            LeaseUpdate::Release => CallKind::Volatile,
+            LeaseUpdate::Ack | LeaseUpdate::Nack { .. } | LeaseUpdate::Extend(_) => {
+                CallKind::Durable
+            }
+        };
+        let reply = self.call(kind, &scripts::UPDATE, key, arguments).await?;
         Ok(replies::update(&update, reply)?)
     }
 

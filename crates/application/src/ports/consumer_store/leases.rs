@@ -57,6 +57,9 @@ pub enum LeaseUpdate {
     /// Extend: the leases hold this long from now, also where that is shorter; as the consumer's
     /// settings say when `None`.
     Extend(Option<LeaseDuration>),
+    /// Release: the leases end as if they had not been granted, as
+    /// [`crate::ConsumerStore::give_back`] ends those of a pull.
+    Release,
 }
 
 /// The outcome of an update.

@@ -126,7 +126,7 @@ impl Call<'_> {
                 now,
                 lease.unwrap_or(self.consumer.settings.lease).get(),
             )),
-            LeaseUpdate::Ack | LeaseUpdate::Nack { .. } => None,
+            LeaseUpdate::Ack | LeaseUpdate::Nack { .. } | LeaseUpdate::Release => None,
         };
         let mut valid = Vec::with_capacity(tokens.len());
         for token in tokens {
@@ -149,6 +149,7 @@ impl Call<'_> {
                     let values = (self.consumer.id, ms, seq, ends);
                     connection.prepare_cached(update)?.execute(values)?;
                 }
+                (LeaseUpdate::Release, _) => self.release(lease)?,
                 (LeaseUpdate::Ack | LeaseUpdate::Extend(_), _) => {
                     self.consumer.drop_leased(connection, lease)?;
                 }
@@ -162,22 +163,26 @@ impl Call<'_> {
 
     /// Ends the leases of one pull as if they had not been granted.
     pub(crate) fn give_back(&mut self, nonce: LeaseNonce) -> rusqlite::Result<()> {
+        for lease in leased_under(self.step.connection, self.consumer.id, nonce)? {
+            self.release(lease)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a lease as if it had not been granted.
+    fn release(&mut self, lease: LeaseRow) -> rusqlite::Result<()> {
         let CallContext {
             connection, now, ..
         } = self.step;
-        for lease in leased_under(connection, self.consumer.id, nonce)? {
-            if lease.fate == DeliveryFate::Retry {
-                // The attempt did not happen: the next one has its number, and the reason stays.
-                let reason = self.reason(lease.key)?;
-                let next = (lease.attempt, now);
-                self.consumer
-                    .make_wait(connection, lease, next, reason.as_deref())?;
-                continue;
-            }
-            self.consumer.missed += i64::from(lease.fate == DeliveryFate::Missed);
-            self.consumer.drop_leased(connection, lease)?;
+        if lease.fate == DeliveryFate::Retry {
+            // The attempt did not happen: the next one has its number, and the reason stays.
+            let reason = self.reason(lease.key)?;
+            let next = (lease.attempt, now);
+            let reason = reason.as_deref();
+            return self.consumer.make_wait(connection, lease, next, reason);
         }
-        Ok(())
+        self.consumer.missed += i64::from(lease.fate == DeliveryFate::Missed);
+        self.consumer.drop_leased(connection, lease)
     }
 
     /// The first time after now at which a delivery is due or a lease ends.

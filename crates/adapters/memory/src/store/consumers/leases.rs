@@ -112,7 +112,7 @@ impl ConsumerState {
                 let lease = lease.unwrap_or(self.settings.lease);
                 Some(step.now.saturating_add(lease.get()))
             }
-            LeaseUpdate::Ack | LeaseUpdate::Nack { .. } => None,
+            LeaseUpdate::Ack | LeaseUpdate::Nack { .. } | LeaseUpdate::Release => None,
         };
         let mut valid = Vec::with_capacity(leases.len());
         for token in leases {
@@ -143,6 +143,7 @@ impl ConsumerState {
                     });
                     self.entries.insert(token.id, entry);
                 }
+                LeaseUpdate::Release => self.release(token.id, lease, entry, step.now),
             }
         }
         LeasesUpdated { valid, expires_at }
@@ -150,19 +151,29 @@ impl ConsumerState {
 
     pub(crate) fn give_back(&mut self, nonce: LeaseNonce, now: Timestamp) {
         for id in self.entries.leased_under(nonce) {
-            let Some((lease, mut entry)) = self.entries.take_leased(id, |_| true) else {
-                continue;
-            };
-            match lease.fate {
-                UnackedFate::Retry => {
-                    // The attempt did not happen: the next one has its number.
-                    let attempt = lease.attempt;
-                    entry.state = EntryState::Waiting { attempt, due: now };
-                    self.entries.insert(id, entry);
-                }
-                UnackedFate::Missed => self.missed += 1,
-                UnackedFate::Settled => self.drop_entry(&entry),
+            if let Some((lease, entry)) = self.entries.take_leased(id, |_| true) {
+                self.release(id, lease, entry, now);
             }
+        }
+    }
+
+    /// Ends a lease as if it had not been granted; `entry` has been taken out.
+    fn release(
+        &mut self,
+        id: MessageId,
+        lease: HeldLease,
+        mut entry: ConsumerEntry,
+        now: Timestamp,
+    ) {
+        match lease.fate {
+            UnackedFate::Retry => {
+                // The attempt did not happen: the next one has its number.
+                let attempt = lease.attempt;
+                entry.state = EntryState::Waiting { attempt, due: now };
+                self.entries.insert(id, entry);
+            }
+            UnackedFate::Missed => self.missed += 1,
+            UnackedFate::Settled => self.drop_entry(&entry),
         }
     }
 

@@ -267,6 +267,21 @@ local function fail(c, id, e, at, due, reason)
   store(c, id, e)
 end
 
+-- Ends a lease as if it had not been granted.
+local function release(c, id, e)
+  if e.deleted then
+    return drop(c, id, e)
+  end
+  if not e.copy and is_pruned(id) then
+    c.missed = c.missed + 1
+    return drop(c, id, e)
+  end
+  -- The attempt did not happen: the next one has its number.
+  unindex(c, id, e)
+  e.state, e.at, e.nonce = 'w', now, '-'
+  store(c, id, e)
+end
+
 local function backoff(c, attempt)
   local wait, number = 0, 0
   for millis in string.gmatch(c.backoff, '%d+') do

@@ -15,17 +15,7 @@ for _, id in ipairs(redis.call('ZRANGE', c.leased, 0, -1)) do
   if e.nonce == ARGV[5] then
     begin()
     found = true
-    if e.deleted then
-      drop(c, id, e)
-    elseif not e.copy and is_pruned(id) then
-      c.missed = c.missed + 1
-      drop(c, id, e)
-    else
-      -- The attempt did not happen: the next one has its number.
-      unindex(c, id, e)
-      e.state, e.at, e.nonce = 'w', now, '-'
-      store(c, id, e)
-    end
+    release(c, id, e)
   end
 end
 if found then

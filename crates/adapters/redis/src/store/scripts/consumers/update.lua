@@ -1,12 +1,12 @@
--- Acknowledges, rejects or extends leases.
+-- Acknowledges, rejects, extends or releases leases.
 --
 -- One script: the check of a lease and its end must be one step beside expiry, seek and other calls
 -- with the same token.
 --
--- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] `ack`, `nack`, `extend`, or `miss` for a message whose
--- record cannot be read; ARGV[6] delay or lease in milliseconds, or empty for the setting; ARGV[7]
--- reason behind `+`, or `-`; then for each lease its id, and its attempt
--- and nonce with a space before, between and behind
+-- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] `ack`, `nack`, `extend`, `release`, or `miss` for a
+-- message whose record cannot be read; ARGV[6] delay or lease in milliseconds, or empty for the
+-- setting; ARGV[7] reason behind `+`, or `-`; then for each lease its id, and its attempt and nonce with
+-- a space before, between and behind
 -- Returns {'ok', now, end of extended leases, `1` or `0` for each lease}, or {'absent'}.
 
 local c = open(ARGV[4])
@@ -63,6 +63,11 @@ if #settled > 0 then
       fail(c, id, e, now, now + (length or backoff(c, e.attempt)), reason)
     end
     save(c)
+  elseif op == 'release' then
+    for i, id in ipairs(settled) do
+      release(c, id, decode(leases[i]))
+    end
+    save(c)
   else
     for i, id in ipairs(settled) do
       local e = decode(leases[i])
@@ -71,7 +76,7 @@ if #settled > 0 then
     end
   end
   -- An acknowledgement lets a pull hand out more only where the limit held it back.
-  if op ~= 'extend' and (op == 'nack' or was_full) then
+  if op == 'nack' or op == 'release' or (op ~= 'extend' and was_full) then
     wake()
   end
 end

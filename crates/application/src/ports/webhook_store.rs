@@ -1,0 +1,164 @@
+//! The store of webhooks, as a port.
+
+use async_trait::async_trait;
+use posthorn_domain::{
+    ConsumerKey, ConsumerPosition, DisableReason, MessageId, SettingsTag, Topic, WebhookAttempt,
+    WebhookHealth, WebhookSettings,
+};
+
+use super::consumer_store::{ConsumerError, ConsumerStatus, Precondition};
+use super::message_store::{PageLimit, StoreError, Subscription};
+
+/// The attempts of a webhook that a store keeps.
+pub const MAX_WEBHOOK_ATTEMPTS: usize = 100;
+
+/// The most attempts of one call of [`WebhookStore::record_attempts`].
+pub const MAX_RECORDED_ATTEMPTS: usize = 1_000;
+
+/// Keeps what a webhook has beyond the consumer that it is: its record, its health and its last
+/// attempts.
+///
+/// A store implements this port on the same value as [`crate::ConsumerStore`]. A webhook is the
+/// consumer of its key, whose kind is [`posthorn_domain::ConsumerKind::Webhook`], together with a
+/// record. Its messages, leases, counts and dead letters are those of the consumer, and
+/// [`crate::ConsumerStore::delete`] removes a webhook with all it has in one atomic step.
+///
+/// # Contract
+/// 1. **One step.** Each call takes effect in one atomic step, in which the consumer is brought to
+///    the store's time as in [`crate::ConsumerStore`].
+/// 2. **Kept.** Record and state survive a restart as the settings of a consumer do. Of the health
+///    and the attempts a crash of the store may lose those that were recorded last.
+/// 3. **Bounded.** A webhook keeps its last [`MAX_WEBHOOK_ATTEMPTS`] attempts. `requeue` examines
+///    at most as many messages as its request says.
+/// 4. **Announced.** Every step of any process that creates, changes, enables, disables or deletes a
+///    webhook wakes the subscriptions of `watch_webhooks`. Attempts do not.
+/// 5. **Idle.** A subscription without a change costs nothing: no polling.
+///
+/// The store does not use the record: it hands out messages of a disabled webhook too.
+///
+/// # Dropped calls
+/// As in [`crate::ConsumerStore`].
+///
+/// # Errors
+/// As in [`crate::ConsumerStore`]. An operation on a webhook that does not exist, or on a consumer
+/// without a record, MUST be [`ConsumerError::NotFound`].
+#[async_trait]
+pub trait WebhookStore: Send + Sync {
+    /// Creates the webhook with its consumer, or replaces record and settings and keeps everything
+    /// else: position, messages, health, attempts, also whether it is disabled. The settings of the
+    /// consumer are [`WebhookSettings::consumer_settings`].
+    ///
+    /// # Errors
+    /// As [`crate::ConsumerStore::put`].
+    async fn put_webhook(
+        &self,
+        key: &ConsumerKey,
+        put: PutWebhook,
+    ) -> Result<WebhookPut, ConsumerError>;
+
+    /// Record, health and counts.
+    async fn webhook(&self, key: &ConsumerKey) -> Result<WebhookStatus, ConsumerError>;
+
+    /// The webhooks of `topic`, by name. [`crate::ConsumerStore::topics_with_consumers`] finds the
+    /// topics.
+    async fn webhooks(&self, topic: &Topic) -> Result<Vec<WebhookStatus>, StoreError>;
+
+    /// Disables the webhook, or enables it when `reason` is `None`, as
+    /// [`WebhookHealth::set_disabled`] does. Returns false if it was in that state already.
+    async fn set_disabled(
+        &self,
+        key: &ConsumerKey,
+        reason: Option<DisableReason>,
+    ) -> Result<bool, ConsumerError>;
+
+    /// Adds attempts, the oldest first and at most [`MAX_RECORDED_ATTEMPTS`], to the health, as
+    /// [`WebhookHealth::record`] does, and to the attempts. Returns the health afterwards. Needs no
+    /// sync of its own.
+    async fn record_attempts(
+        &self,
+        key: &ConsumerKey,
+        attempts: &[WebhookAttempt],
+    ) -> Result<WebhookHealth, ConsumerError>;
+
+    /// The last attempts, the one that was recorded last first.
+    async fn attempts(&self, key: &ConsumerKey) -> Result<Vec<WebhookAttempt>, ConsumerError>;
+
+    /// Makes settled messages wait again, due now, with attempts from 1 and without a reason, and
+    /// wakes the watchers of the consumer. Settled is every message that the topic holds at or
+    /// before the consumer's cursor, has no entry and is no dead letter: one that was acknowledged,
+    /// and one that the consumer's position skipped. All other messages stay as they are.
+    ///
+    /// Works on every consumer, also on one without a record.
+    async fn requeue(
+        &self,
+        key: &ConsumerKey,
+        request: RequeueRequest,
+    ) -> Result<Requeued, ConsumerError>;
+
+    /// A wake-up for every change of any webhook of any topic, by any process. It MAY return at other
+    /// times. Every step after `watch_webhooks` returned is announced.
+    async fn watch_webhooks(&self) -> Result<Box<dyn Subscription>, StoreError>;
+}
+
+/// What a store keeps of a webhook beside its consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookRecord {
+    /// The settings.
+    pub settings: WebhookSettings,
+    /// The encrypted [`posthorn_domain::WebhookPrivate`], which the store does not read.
+    pub sealed: Vec<u8>,
+}
+
+/// What to create, or to change a webhook to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutWebhook {
+    /// The record.
+    pub record: WebhookRecord,
+    /// The version of the settings. The store keeps it beside them and compares it only.
+    pub tag: SettingsTag,
+    /// The position; counts only when the webhook is created.
+    pub start: ConsumerPosition,
+    /// The state that the client expects.
+    pub precondition: Precondition,
+}
+
+/// The outcome of a put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookPut {
+    /// Whether the webhook was created.
+    pub created: bool,
+    /// Its state afterwards.
+    pub status: WebhookStatus,
+}
+
+/// A webhook at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookStatus {
+    /// The consumer that it is.
+    pub consumer: ConsumerStatus,
+    /// Its record.
+    pub record: WebhookRecord,
+    /// Its health.
+    pub health: WebhookHealth,
+}
+
+/// Which settled messages to make wait again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequeueRequest {
+    /// The smallest id, included.
+    pub from: MessageId,
+    /// The largest id, included.
+    pub to: MessageId,
+    /// The most messages of the topic that this call examines.
+    pub limit: PageLimit,
+}
+
+/// The outcome of a requeue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requeued {
+    /// How many messages wait again.
+    pub queued: u64,
+    /// The first message of the range that was not examined: `from` of the next call. `None` after
+    /// the last message at or before the consumer's cursor.
+    pub next: Option<MessageId>,
+}

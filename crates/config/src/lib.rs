@@ -27,7 +27,8 @@ pub use mistake::{ConfigError, ConfigErrors};
 pub use reference::{help_text, reference_markdown};
 pub use schema::json_schema;
 pub use sections::{
-    AccessSection, AppSection, ListenSection, LogSection, QuotaRules, RedisSection, RedisUrl,
-    SecretSection, Settings, ShutdownSection, StoreSection, StoreUrl, TraceTarget,
+    AccessSection, AppSection, DevelopmentKeyError, ListenSection, LogSection, ProxyUrl,
+    ProxyUrlError, QuotaRules, RedisSection, RedisUrl, SecretSection, Settings, ShutdownSection,
+    StoreSection, StoreUrl, TraceTarget, WebhookSection,
 };
 pub use sources::Sources;

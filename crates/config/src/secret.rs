@@ -5,6 +5,7 @@ use std::io::Read;
 
 use posthorn_redis::RedisSettings;
 use secrecy::SecretString;
+use url::Url;
 
 use crate::catalogue::Setting;
 
@@ -78,8 +79,19 @@ fn mask_url(text: &str) -> String {
         Some((scheme, _)) if scheme.starts_with("redis") => {
             RedisSettings::new(SecretString::from(text)).masked_url()
         }
+        Some(("http" | "https", _)) => mask_http_url(text),
         _ => "***".to_owned(),
     }
+}
+
+fn mask_http_url(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text.trim()) else {
+        return "***".to_owned();
+    };
+    if url.password().is_some() && url.set_password(Some("***")).is_err() {
+        return "***".to_owned();
+    }
+    url.to_string()
 }
 
 #[cfg(test)]
@@ -97,6 +109,8 @@ mod tests {
         check_mask("memory:", "memory:");
         check_mask("redis://localhost:6379/0", "redis://localhost:6379/0");
         check_mask("redis://:p@ss@localhost/0", "redis://:***@localhost/0");
+        check_mask("http://proxy:3128", "http://proxy:3128/");
+        check_mask("https://u:p@proxy/", "https://u:***@proxy/");
         check_mask("0123", "***");
         check_mask("a:b", "***");
     }

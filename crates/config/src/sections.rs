@@ -11,6 +11,7 @@ mod secret_key;
 mod shutdown;
 mod store;
 mod traces;
+mod webhooks;
 
 use std::sync::LazyLock;
 
@@ -22,10 +23,11 @@ pub use listen::ListenSection;
 pub use log::LogSection;
 pub use quotas::QuotaRules;
 pub use redis::{RedisSection, RedisUrl};
-pub use secret_key::SecretSection;
+pub use secret_key::{DevelopmentKeyError, SecretSection};
 pub use shutdown::ShutdownSection;
 pub use store::{StoreSection, StoreUrl};
 pub use traces::TraceTarget;
+pub use webhooks::{ProxyUrl, ProxyUrlError, WebhookSection};
 
 use crate::catalogue::{Catalogue, SectionReference};
 use crate::loader::Loader;
@@ -39,7 +41,7 @@ pub struct Settings {
     pub app: AppSection,
     /// The listeners.
     pub listen: ListenSection,
-    /// The keys that sign tokens.
+    /// The keys that sign tokens and encrypt the secrets of webhooks.
     pub secret: SecretSection,
     /// Access control.
     pub access: AccessSection,
@@ -47,6 +49,8 @@ pub struct Settings {
     pub store: StoreSection,
     /// The shared Redis.
     pub redis: RedisSection,
+    /// The delivery to webhooks.
+    pub webhooks: WebhookSection,
     /// The HTTP server.
     pub http: HttpSettings,
     /// The rate limits of clients; `None` if they are switched off.
@@ -68,6 +72,7 @@ pub(crate) static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
         SectionReference::of::<AccessSection>(),
         SectionReference::of::<StoreSection>(),
         SectionReference::of::<RedisSection>(),
+        SectionReference::of::<WebhookSection>(),
         SectionReference::of::<HttpSettings>(),
         SectionReference::of::<QuotaSection>(),
         SectionReference::of::<LogSection>(),
@@ -88,6 +93,7 @@ impl Settings {
         let access = loader.section();
         let store = loader.section();
         let redis = loader.section();
+        let webhooks = loader.section();
         let http = loader.section();
         let quotas: Option<QuotaSection> = loader.section();
         let quotas = quotas.and_then(|section| loader.accept(section.rules()));
@@ -102,6 +108,7 @@ impl Settings {
             access: access?,
             store: store?,
             redis: redis?,
+            webhooks: webhooks?,
             http: http?,
             quotas: quotas?,
             log: log?,

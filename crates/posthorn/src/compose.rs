@@ -57,7 +57,8 @@ impl App {
     ///
     /// # Errors
     /// The first dependency that is missing, with the setting that names it.
-    pub async fn compose(settings: Settings) -> Result<Self, StartError> {
+    pub async fn compose(mut settings: Settings) -> Result<Self, StartError> {
+        access::keep_development_key(&mut settings)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let lifecycle = Arc::new(Lifecycle::new());
         let identity = AppIdentity {

@@ -131,7 +131,7 @@ pub(super) fn quota_limits<'de, D: Deserializer<'de>>(
 }
 
 /// A comma list of addresses and blocks, which may be empty.
-fn address_ranges<'de, D: Deserializer<'de>>(
+pub(super) fn address_ranges<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<AddressRange>, D::Error> {
     let text = String::deserialize(deserializer)?;

@@ -1,4 +1,8 @@
-//! The keys that sign tokens.
+//! The keys that sign tokens and encrypt the secrets of webhooks.
+
+mod development;
+
+use std::path::{Path, PathBuf};
 
 use garde::Validate;
 use posthorn_domain::Environment;
@@ -6,27 +10,37 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use super::store::StoreUrl;
 use crate::secret;
 use crate::section::{ComputedDefault, KnownValues, Section};
 
-/// The keys that sign tokens.
+pub use development::DevelopmentKeyError;
+
+/// The keys that sign tokens and encrypt the secrets of webhooks.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
 #[garde(allow_unvalidated)]
 #[garde(context(Environment))]
 pub struct SecretSection {
-    /// The key that signs tokens. Production refuses to start without it.
+    /// The key that signs tokens and encrypts the secrets of webhooks. Production refuses to start
+    /// without it. Elsewhere, with a `file:` store, the first start makes a key and keeps it beside
+    /// the store in a file that only its owner can read.
     #[schemars(with = "String", extend(
-        "writeOnly" = true, "x-takes" = KEY, "x-default" = "random at each start outside production"
+        "writeOnly" = true, "x-takes" = KEY,
+        "x-default" = "outside production: kept in the path of the store with `.key` appended; \
+                       random at each start with another store"
     ))]
     #[garde(custom(required_in_production))]
     secret_key: Option<SecretString>,
-    /// The key before the last rotation; it still verifies.
+    /// The key before the last rotation; it still verifies tokens and decrypts.
     #[schemars(with = "String", extend("writeOnly" = true, "x-takes" = KEY))]
     #[garde(custom(safe_in_production))]
     secret_key_previous: Option<SecretString>,
     /// Stands in for a key that is not set.
     #[serde(skip, default = "random_key")]
     random: SecretString,
+    /// The file of the development key, whose content replaced `random`.
+    #[serde(skip)]
+    development_key: Option<PathBuf>,
 }
 
 const KEY: &str = "at least 32 bytes, not a published sample value";
@@ -44,15 +58,76 @@ impl SecretSection {
 
     /// True if the key was made at this start, and so ends with the process.
     pub fn key_is_random(&self) -> bool {
-        self.secret_key.is_none()
+        self.secret_key.is_none() && self.development_key.is_none()
+    }
+
+    /// The file of the development key, if that is the key.
+    pub fn development_key(&self) -> Option<&Path> {
+        self.development_key.as_deref()
+    }
+
+    /// Uses the development key of a file store if no key is set. Does nothing with another store, or
+    /// if the file does not exist.
+    ///
+    /// # Errors
+    /// The path of a file that exists and cannot be used, and why.
+    pub fn read_development_key(
+        &mut self,
+        store: &StoreUrl,
+    ) -> Result<(), (PathBuf, DevelopmentKeyError)> {
+        let StoreUrl::File(store) = store else {
+            return Ok(());
+        };
+        if self.secret_key.is_some() {
+            return Ok(());
+        }
+        let path = development::path(store);
+        match development::read(&path) {
+            Ok(Some(key)) => {
+                self.random = key;
+                self.development_key = Some(path);
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err((path, error)),
+        }
+    }
+
+    /// As [`SecretSection::read_development_key`], and makes the file if it does not exist. A file
+    /// that cannot be written is no error: the key then ends with this process, and the reason is
+    /// returned.
+    ///
+    /// # Errors
+    /// The path of a file that exists and cannot be used, and why.
+    pub fn keep_development_key(
+        &mut self,
+        store: &StoreUrl,
+    ) -> Result<Option<std::io::Error>, (PathBuf, DevelopmentKeyError)> {
+        self.read_development_key(store)?;
+        match store {
+            StoreUrl::File(store) if self.key_is_random() => {
+                let created = development::create(&development::path(store), &self.random);
+                // Read again: another process may have been faster.
+                self.read_development_key(&StoreUrl::File(store.clone()))?;
+                Ok(created.err())
+            }
+            _ => Ok(None),
+        }
     }
 }
 
 impl Section for SecretSection {
-    const TITLE: &'static str = "Signing keys";
+    const TITLE: &'static str = "Keys";
 
-    fn computed_defaults(_: &KnownValues<'_>) -> Vec<ComputedDefault> {
-        vec![ComputedDefault::note("secret_key", "(random)")]
+    fn computed_defaults(known: &KnownValues<'_>) -> Vec<ComputedDefault> {
+        let store = known.text("store_url").and_then(|text| text.parse().ok());
+        let note = match store {
+            Some(StoreUrl::File(store)) => {
+                format!("(kept in {})", development::path(&store).display())
+            }
+            _ => "(random)".to_owned(),
+        };
+        vec![ComputedDefault::note("secret_key", note)]
     }
 }
 

@@ -17,16 +17,20 @@ use crate::exit::{BAD_CONFIGURATION, fail_configuration};
 use crate::system_clock::SystemClock;
 
 /// The error of the commands that need a key.
-const NO_KEY: &str = "SECRET_KEY is not set: tokens are signed with the server's key. A server \
-    without SECRET_KEY generates a random key that is not available here. Set the same SECRET_KEY \
-    (or SECRET_KEY_FILE) for the server and here";
+const NO_KEY: &str = "SECRET_KEY is not set, and the store has no development key beside it. Set the \
+    same SECRET_KEY (or SECRET_KEY_FILE) for the server and here. Outside production a server with a \
+    `file:` store makes a key at its first start, which is used here with the same STORE_URL";
 
 /// Runs a token command.
 pub(super) fn run(sources: &Sources, command: TokenCommand) -> ExitCode {
-    let settings = match posthorn_config::load(sources) {
+    let mut settings = match posthorn_config::load(sources) {
         Ok(loaded) => loaded.settings,
         Err(errors) => return fail_configuration(&errors, BAD_CONFIGURATION),
     };
+    let store = &settings.store.store_url;
+    if let Err((path, error)) = settings.secret.read_development_key(store) {
+        return fail(&format!("SECRET_KEY: {}: {error}", path.display()));
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let outcome = match command {
         TokenCommand::Inspect { token } => {

@@ -7,6 +7,8 @@ use posthorn_config::Settings;
 use posthorn_jwt::JwtTokens;
 use posthorn_memory::{CachedRevocationList, MemoryQuotaCounter, MemoryQuotaSettings};
 
+use super::error::StartError;
+
 /// The most clients whose failures are counted at once.
 const MAX_CLIENTS: usize = 10_000;
 
@@ -34,6 +36,22 @@ pub(super) fn control(
         FailureLimit::new(counter, Some(access.rate_limit_auth_failures.clone())),
         Arc::clone(clock),
     )
+}
+
+/// Makes the development key if no key is set, or reads the one that an earlier start made.
+pub(super) fn keep_development_key(settings: &mut Settings) -> Result<(), StartError> {
+    let kept = settings
+        .secret
+        .keep_development_key(&settings.store.store_url);
+    let kept = kept.map_err(|(path, error)| StartError::Dependency {
+        setting: "SECRET_KEY",
+        target: path.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    if let Some(error) = kept {
+        tracing::warn!(%error, "the development key could not be written beside the store");
+    }
+    Ok(())
 }
 
 /// Builds the issuer and verifier of tokens with the configured keys.

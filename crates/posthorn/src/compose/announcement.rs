@@ -29,6 +29,9 @@ pub(super) fn announce(settings: &Settings, addresses: &[SocketAddr]) {
             "SECRET_KEY is not set: a random key was generated, which ends with this process"
         );
     }
+    if let Some(path) = settings.secret.development_key() {
+        tracing::info!(path = %path.display(), "SECRET_KEY is not set: the development key is used");
+    }
 }
 
 fn warn_of_open_access(settings: &Settings) {

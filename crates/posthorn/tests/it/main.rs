@@ -13,6 +13,7 @@ mod consumer_commands;
 mod consumers;
 mod crash;
 mod dependencies;
+mod development_key;
 mod file_store;
 mod overload;
 mod quotas;

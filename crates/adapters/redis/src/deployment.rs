@@ -4,5 +4,6 @@
 pub(crate) mod connector;
 pub(crate) mod error;
 pub(crate) mod pool;
+pub(crate) mod primary;
 pub(crate) mod settings;
 pub(crate) mod url;

@@ -42,7 +42,6 @@ use read::topics::{Indexed, TopicIndex};
 use retention::Pruner;
 pub use settings::{RedisStoreError, RedisStoreSettings};
 use write::command::{Write, appended};
-use write::delete::delete;
 use write::writers::Writers;
 
 /// Messages in Redis: a stream per topic, whose entries have the ids of the messages.
@@ -247,8 +246,7 @@ impl MessageStore for RedisStore {
     }
 
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
-        self.bounded(delete(&self.sessions, &self.prefix, topic, id))
-            .await
+        self.delete_message(topic, id).await
     }
 
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {

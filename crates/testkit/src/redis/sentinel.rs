@@ -97,6 +97,31 @@ impl RedisSentinel {
             .expect("a known server")
     }
 
+    /// Has the replica promoted while the primary runs, and waits until the last Sentinel reports it.
+    /// The old primary accepts writes for some more seconds. Returns the ports of both.
+    ///
+    /// # Panics
+    /// When that takes more than thirty seconds, or the last Sentinel does not reply.
+    pub async fn fail_over_planned(&self) -> (u16, u16) {
+        let old = self.master_port().await;
+        let sentinel = self.sentinels.last().expect("at least one sentinel");
+        let order = ["SENTINEL", "FAILOVER", Self::MASTER_NAME];
+        sentinel.command(&order).await.unwrap();
+        eventually(TIME_LIMIT, async || self.master_port().await != old).await;
+        (old, self.master_port().await)
+    }
+
+    /// The server on that port.
+    ///
+    /// # Panics
+    /// When no data node has that port.
+    pub fn server(&self, port: u16) -> &RedisServer {
+        let mut servers = self.servers.iter();
+        servers
+            .find(|server| server.port() == port)
+            .expect("a known server")
+    }
+
     /// Kills the primary and waits until the replica is promoted.
     ///
     /// # Panics

@@ -79,12 +79,27 @@ impl RedisServer {
         Self::launch(|| Launch::Data(arguments)).await
     }
 
+    /// Starts a server without persistence that holds the data of an RDB file.
+    ///
+    /// # Panics
+    /// When `redis-server` is missing or does not load the file.
+    pub async fn start_from_dump(dump: &[u8]) -> Self {
+        let directory = TempDir::with_prefix("posthorn-redis-").unwrap();
+        std::fs::write(directory.path().join("dump.rdb"), dump).unwrap();
+        let arguments = ["--save", "", "--appendonly", "no"].map(str::to_owned);
+        Self::launch_in(directory, Launch::Data(arguments.into())).await
+    }
+
     pub(super) async fn launch(launch: impl FnOnce() -> Launch) -> Self {
         let directory = TempDir::with_prefix("posthorn-redis-").unwrap();
+        Self::launch_in(directory, launch()).await
+    }
+
+    async fn launch_in(directory: TempDir, launch: Launch) -> Self {
         let mut server = Self {
             port: 0,
             directory,
-            launch: launch(),
+            launch,
             running: None,
         };
         for _ in 0..PORTS {

@@ -30,6 +30,8 @@ struct ConnectionState {
     /// The connection and the time of its last check.
     open: Option<(MultiplexedConnection, Instant)>,
     generation: u64,
+    /// The [`Connector::primary_version`] at which the connection was opened.
+    primary: u64,
 }
 
 /// A connection that was checked within [`PING_AFTER`].
@@ -37,6 +39,8 @@ pub(crate) struct ConnectionLease {
     connection: MultiplexedConnection,
     /// The number of connections opened up to this one.
     pub(crate) generation: u64,
+    /// The [`Connector::primary_version`] at which the connection was opened.
+    pub(crate) primary: u64,
 }
 
 /// The failure of a call.
@@ -64,7 +68,12 @@ impl ManagedConnection {
     /// Leases the connection, opening a new one if the old one is broken. Concurrent callers share
     /// one attempt.
     pub(crate) async fn lease(&self) -> Result<ConnectionLease, RedisFailure> {
+        let primary = self.connector.primary_version().await?;
         let mut state = self.state.lock().await;
+        // A demoted primary keeps its connections open, and accepts writes that will be lost.
+        if state.primary < primary {
+            state.open = None;
+        }
         if let Some((connection, checked)) = &mut state.open {
             let fresh = checked.elapsed() < PING_AFTER;
             if fresh || self.replies(connection).await {
@@ -75,6 +84,7 @@ impl ManagedConnection {
                 return Ok(ConnectionLease {
                     connection,
                     generation: state.generation,
+                    primary: state.primary,
                 });
             }
             state.open = None;
@@ -83,10 +93,23 @@ impl ManagedConnection {
         self.connector.note_replacement();
         state.generation = state.generation.wrapping_add(1);
         state.open = Some((connection.clone(), Instant::now()));
+        state.primary = primary;
         Ok(ConnectionLease {
             connection,
             generation: state.generation,
+            primary,
         })
+    }
+
+    /// The connector that opens the connection.
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// True if the server of the lease is the primary still, as far as the Sentinels reply.
+    pub(crate) async fn is_current(&self, lease: &ConnectionLease) -> bool {
+        let primary = self.connector.primary_version().await;
+        primary.is_ok_and(|primary| primary == lease.primary)
     }
 
     /// Sends `request` and parses its reply, within `bound`. A connection that breaks or exceeds the

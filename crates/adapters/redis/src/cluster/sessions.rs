@@ -61,26 +61,7 @@ impl Sessions {
         slot: u16,
         request: &impl Request,
     ) -> Result<T, RedisFailure> {
-        self.bounded(slot, request, true).await
-    }
-
-    /// As [`Sessions::query`] for a request that must not be executed twice: a broken connection is a
-    /// failure.
-    pub(crate) async fn query_once<T: FromRedisValue + Send>(
-        &self,
-        slot: u16,
-        request: &impl Request,
-    ) -> Result<T, RedisFailure> {
-        self.bounded(slot, request, false).await
-    }
-
-    async fn bounded<T: FromRedisValue + Send>(
-        &self,
-        slot: u16,
-        request: &impl Request,
-        idempotent: bool,
-    ) -> Result<T, RedisFailure> {
-        timeout(self.bound, self.attempt(slot, request, idempotent).boxed())
+        timeout(self.bound, self.attempt(slot, request).boxed())
             .await
             .unwrap_or_else(|_| Err(RedisFailure::timed_out("an operation")))
     }
@@ -89,17 +70,15 @@ impl Sessions {
         &self,
         slot: u16,
         request: &impl Request,
-        idempotent: bool,
     ) -> Result<T, RedisFailure> {
         let mut last = RedisFailure::Transient("the slot keeps moving".to_owned());
         for _ in 0..ATTEMPTS {
             let node = self.directory.node(slot).await?;
             match self.call(&node, request).await {
                 Ok(reply) => return Ok(reply),
-                Err(CallError::Redirect(_, failure)) => last = failure,
-                // The server restarted: the next attempt opens another connection.
-                Err(CallError::Broken(failure)) if idempotent => last = failure,
-                Err(error) => return Err(error.into_failure()),
+                // After a restart of the server the next attempt opens another connection.
+                Err(CallError::Redirect(_, failure) | CallError::Broken(failure)) => last = failure,
+                Err(CallError::Failed(failure)) => return Err(failure),
             }
         }
         Err(last)

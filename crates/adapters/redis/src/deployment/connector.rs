@@ -1,17 +1,17 @@
 //! Opens connections to the nodes of a deployment.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleResult};
 use futures_util::FutureExt as _;
-use futures_util::future::select_ok;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisResult};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, RedisResult, Value};
 use tokio::time::timeout;
 
 use super::error::RedisSettingsError;
+use super::primary::PrimaryDirectory;
 use super::settings::RedisSettings;
 use super::url::Deployment;
 use crate::cluster::slots::NodeAddress;
@@ -29,6 +29,8 @@ pub(crate) enum Node {
 /// Opens connections, each within the connect time-out.
 pub(crate) struct Connector {
     deployment: Deployment,
+    /// The primary that the Sentinels name, if there are Sentinels.
+    primary: Option<Arc<PrimaryDirectory>>,
     connect_timeout: Duration,
     /// The response time-out inside each connection. Callers have time limits of their own; this
     /// one catches a call that has none.
@@ -45,9 +47,17 @@ impl Connector {
         response_timeout: Duration,
     ) -> Result<Self, RedisSettingsError> {
         let deployment = settings.deployment()?;
+        let connect_timeout = settings.connect_timeout;
+        let primary = match &deployment {
+            Deployment::Sentinel {
+                sentinels, service, ..
+            } => Some(PrimaryDirectory::new(sentinels, service, connect_timeout)),
+            Deployment::Single(_) | Deployment::Cluster(_) => None,
+        };
         Ok(Self {
             deployment,
-            connect_timeout: settings.connect_timeout,
+            primary: primary.map(Arc::new),
+            connect_timeout,
             response_timeout,
             replacements: AtomicU64::new(0),
         })
@@ -62,6 +72,28 @@ impl Connector {
     /// The number of connections counted so far.
     pub(crate) fn replacements(&self) -> u64 {
         self.replacements.load(Ordering::Acquire)
+    }
+
+    /// The number of changes of the primary seen so far; 0 without Sentinels. A connection that was
+    /// opened at another number leads to a demoted server. The number is at most half a second old
+    /// while the Sentinels reply.
+    pub(crate) async fn primary_version(&self) -> Result<u64, RedisFailure> {
+        match &self.primary {
+            Some(primary) => Ok(primary.current().await?.version),
+            None => Ok(0),
+        }
+    }
+
+    /// True if a replica can become the primary while this process runs, without an operator.
+    pub(crate) fn fails_over(&self) -> bool {
+        !matches!(self.deployment, Deployment::Single(_))
+    }
+
+    /// True unless most Sentinels do not reply: then the primary may be another one by now.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.primary
+            .as_ref()
+            .is_none_or(|primary| primary.is_confirmed())
     }
 
     /// The configured nodes of a cluster; `None` for a single server and for Sentinel.
@@ -89,92 +121,110 @@ impl Connector {
             .set_pipeline_buffer_size(QUEUE_CAPACITY);
         let open = async {
             let client = self.client(node).await?;
-            client
+            let mut connection = client
                 .get_multiplexed_async_connection_with_config(&config)
                 .await
+                .map_err(|error| RedisFailure::from_error(&error))?;
+            if self.primary.is_some() {
+                check_role(&mut connection).await?;
+            }
+            Ok(connection)
         };
         self.bounded(open).await
     }
 
     /// Opens a connection for subscriptions.
     pub(crate) async fn open_pubsub(&self, node: &Node) -> Result<PubSub, RedisFailure> {
-        self.bounded(async { self.client(node).await?.get_async_pubsub().await })
-            .await
+        let open = async {
+            let client = self.client(node).await?;
+            let opened = client.get_async_pubsub().await;
+            opened.map_err(|error| RedisFailure::from_error(&error))
+        };
+        self.bounded(open).await
     }
 
-    async fn client(&self, node: &Node) -> RedisResult<Client> {
-        match (&self.deployment, node) {
-            (Deployment::Single(info), _) => Client::open(info.clone()),
-            (
-                Deployment::Sentinel {
-                    sentinels,
-                    service,
-                    node,
-                },
-                _,
-            ) => {
-                // Query all Sentinels at once: a hung one must not use up the time of the others.
-                let queries = sentinels
-                    .iter()
-                    .map(|sentinel| primary(sentinel, service, node).boxed());
-                Ok(select_ok(queries).await?.0)
+    async fn client(&self, node: &Node) -> Result<Client, RedisFailure> {
+        let invalid = |error| RedisFailure::from_error(&error);
+        let info = match (&self.deployment, &self.primary, node) {
+            (Deployment::Single(info), ..) => info.clone(),
+            (Deployment::Sentinel { primary, .. }, Some(directory), _) => {
+                with_address(primary.clone(), &directory.current().await?.address)
             }
-            (Deployment::Cluster(seeds), node) => match (seeds.first(), node) {
-                (Some(seed), Node::Address(address)) => {
-                    Client::open(with_address(seed.clone(), address))
-                }
-                _ => Err((redis::ErrorKind::Client, "a cluster has several primaries").into()),
-            },
-        }
+            (Deployment::Cluster(seeds), _, Node::Address(address)) => {
+                let unknown = || RedisFailure::Permanent("the cluster has no seeds".to_owned());
+                with_address(seeds.first().cloned().ok_or_else(unknown)?, address)
+            }
+            _ => {
+                let several = "the deployment has no single primary".to_owned();
+                return Err(RedisFailure::Permanent(several));
+            }
+        };
+        Client::open(info).map_err(invalid)
     }
 
     async fn bounded<T>(
         &self,
-        open: impl Future<Output = RedisResult<T>> + Send,
+        open: impl Future<Output = Result<T, RedisFailure>> + Send,
     ) -> Result<T, RedisFailure> {
         // Boxed: this future of redis-rs is large and would be part of every caller's.
         timeout(self.connect_timeout, open.boxed())
             .await
             .map_err(|_| RedisFailure::timed_out("connecting to Redis"))?
-            .map_err(|error| RedisFailure::from_error(&error))
     }
 }
 
+/// A connection of the pool, and the [`Connector::primary_version`] at which it was opened.
+pub(crate) struct PrimaryConnection {
+    pub(crate) connection: MultiplexedConnection,
+    version: u64,
+}
+
 /// The pool manager for a single server and for Sentinel: new connections go to the current primary,
-/// idle ones must reply to `PING`.
+/// idle ones must lead there still and reply to `PING`.
 ///
 /// The Sentinel manager of deadpool-redis queries the Sentinels in turn, behind a lock and without a
 /// time-out, so a hung Sentinel would block every checkout. This one manager replaces both that and
 /// its manager for a single server, which does the same as this one does.
 impl Manager for Connector {
-    type Type = MultiplexedConnection;
+    type Type = PrimaryConnection;
     type Error = RedisFailure;
 
-    async fn create(&self) -> Result<MultiplexedConnection, RedisFailure> {
-        self.open(&Node::Primary).await
+    async fn create(&self) -> Result<PrimaryConnection, RedisFailure> {
+        // The version first: a change meanwhile makes the connection count as outdated.
+        let version = self.primary_version().await?;
+        let connection = self.open(&Node::Primary).await?;
+        Ok(PrimaryConnection {
+            connection,
+            version,
+        })
     }
 
     async fn recycle(
         &self,
-        connection: &mut MultiplexedConnection,
+        pooled: &mut PrimaryConnection,
         _: &Metrics,
     ) -> RecycleResult<RedisFailure> {
-        let pong = redis::cmd("PING").exec_async(connection).await;
+        if pooled.version != self.primary_version().await? {
+            return Err(demoted().into());
+        }
+        let pong = redis::cmd("PING").exec_async(&mut pooled.connection).await;
         Ok(pong.map_err(|error| RedisFailure::from_error(&error))?)
     }
 }
 
-/// A client of the primary that `sentinel` names.
-async fn primary(
-    sentinel: &ConnectionInfo,
-    service: &str,
-    node: &SentinelNodeConnectionInfo,
-) -> RedisResult<Client> {
-    let primary = SentinelServerType::Master;
-    let (sentinel, service) = (vec![sentinel.clone()], service.to_owned());
-    SentinelClient::build(sentinel, service, Some(node.clone()), primary)?
-        .async_get_client()
-        .await
+/// Checks that the server is a primary.
+async fn check_role(connection: &mut MultiplexedConnection) -> Result<(), RedisFailure> {
+    let role: RedisResult<Vec<Value>> = redis::cmd("ROLE").query_async(connection).await;
+    let role = role.map_err(|error| RedisFailure::from_error(&error))?;
+    let primary = Value::BulkString(b"master".to_vec());
+    if role.first() == Some(&primary) {
+        return Ok(());
+    }
+    Err(demoted())
+}
+
+fn demoted() -> RedisFailure {
+    RedisFailure::Transient("the server is not the primary".to_owned())
 }
 
 /// `seed` with its credentials and TLS settings, but another address.

@@ -200,7 +200,7 @@ impl Pool {
                 let object = pool.get().await;
                 let object = object.map_err(|error| RedisFailure::from_pool_error(error, |e| e))?;
                 (
-                    SharedConnection::Node((*object).clone()),
+                    SharedConnection::Node(object.connection.clone()),
                     PoolObject::Primary(object),
                 )
             }

@@ -1,7 +1,6 @@
 //! The Redis URL and the deployment that it describes.
 
-use redis::sentinel::SentinelNodeConnectionInfo;
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsMode};
+use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use super::error::RedisSettingsError;
 
@@ -21,8 +20,9 @@ pub(crate) enum Deployment {
         sentinels: Vec<ConnectionInfo>,
         /// The name under which the Sentinels monitor the primary.
         service: String,
-        /// Credentials, database and TLS mode of connections to the primary.
-        node: SentinelNodeConnectionInfo,
+        /// Credentials, database and TLS mode of connections to the primary. The Sentinels return
+        /// its address.
+        primary: ConnectionInfo,
     },
     /// Some nodes of a cluster.
     Cluster(Vec<ConnectionInfo>),
@@ -69,19 +69,11 @@ impl Deployment {
             connection_info(&format!("{scheme}://{host}{port}"))
         };
         let sentinels = hosts.iter().map(sentinel).collect::<Result<_, _>>()?;
-        // The host `primary` is a placeholder: the Sentinels return the real address.
-        let primary = connection_info(&format!("{scheme}://{credentials}primary/{db}"))?;
-        let node = SentinelNodeConnectionInfo::default()
-            .set_redis_connection_info(primary.redis_settings().clone());
-        let node = if scheme == "rediss" {
-            node.set_tls_mode(TlsMode::Secure)
-        } else {
-            node
-        };
         Ok(Self::Sentinel {
             sentinels,
             service: service.to_owned(),
-            node,
+            // The host is a placeholder.
+            primary: connection_info(&format!("{scheme}://{credentials}primary/{db}"))?,
         })
     }
 

@@ -4,6 +4,7 @@
 //! calls of this process take effect in their order.
 
 mod arguments;
+mod count;
 mod replies;
 mod topics;
 mod watch;
@@ -35,6 +36,17 @@ impl RedisStore {
         key: &ConsumerKey,
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<Vec<Value>, ConsumerError> {
+        replies::outcome(self.call_raw(kind, script, key, arguments).await?)
+    }
+
+    /// Calls `script` for one consumer and returns the whole reply.
+    async fn call_raw(
+        &self,
+        kind: CallKind,
+        script: &'static PipelinedScript,
+        key: &ConsumerKey,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<Value, StoreError> {
         let name = std::iter::once(keys::consumer_name(key));
         let call = ConsumerScriptCall {
             script,
@@ -45,10 +57,26 @@ impl RedisStore {
         self.bounded(self.send(call)).await
     }
 
-    async fn send(&self, call: ConsumerScriptCall) -> Result<Vec<Value>, ConsumerError> {
+    /// Removes a message, and ends its waiting at the consumers; false if the topic did not hold it.
+    pub(super) async fn delete_message(
+        &self,
+        topic: &Topic,
+        id: MessageId,
+    ) -> Result<bool, StoreError> {
+        let call = ConsumerScriptCall {
+            script: &scripts::DELETE,
+            topic: topic.clone(),
+            arguments: vec![padded_id(id)],
+            kind: CallKind::Durable,
+        };
+        let reply = replies::outcome(self.bounded(self.send(call)).await?);
+        replies::flag(reply.map_err(replies::store_error)?)
+    }
+
+    async fn send(&self, call: ConsumerScriptCall) -> Result<Value, StoreError> {
         let slot = keys::topic_slot(&call.topic);
         let written = self.writers.write(slot, Write::Consumer(call)).await;
-        replies::outcome(written.map_err(StoreError::from)?.reply)
+        Ok(written.map_err(StoreError::from)?.reply)
     }
 }
 
@@ -60,7 +88,7 @@ impl ConsumerStore for RedisStore {
         self.bounded(self.index_consumers(&key.topic)).await?;
         let arguments = arguments::put(&put, MAX_CONSUMERS_PER_TOPIC);
         let reply = self
-            .call(CallKind::Create, &scripts::PUT, key, arguments)
+            .call_counting(CallKind::Create, &scripts::PUT, key, arguments)
             .await?;
         let put = replies::put(key, reply)?;
         if put.created {
@@ -87,9 +115,8 @@ impl ConsumerStore for RedisStore {
             arguments: vec![format!("{}:", kind.as_str())],
             kind: CallKind::Volatile,
         };
-        let reply = self.bounded(self.send(call)).await;
-        let reply = reply.map_err(replies::store_error)?;
-        replies::list(topic, kind, reply)
+        let reply = replies::outcome(self.bounded(self.send(call)).await?);
+        replies::list(topic, kind, reply.map_err(replies::store_error)?)
     }
 
     async fn topics_with_consumers(
@@ -175,7 +202,7 @@ impl ConsumerStore for RedisStore {
     ) -> Result<ConsumerStatus, ConsumerError> {
         let arguments = arguments::position(to);
         let reply = self
-            .call(CallKind::Durable, &scripts::SEEK, key, arguments)
+            .call_counting(CallKind::Durable, &scripts::SEEK, key, arguments)
             .await?;
         Ok(replies::one_status(key, reply)?)
     }

@@ -48,6 +48,8 @@ with_consumers! {
     GIVE_BACK = "scripts/consumers/give_back.lua";
     /// Moves the position of a consumer.
     SEEK = "scripts/consumers/seek.lua";
+    /// Counts the messages up to an id.
+    COUNT = "scripts/consumers/count.lua";
     /// Reads a page of dead letters.
     DEAD = "scripts/consumers/dead.lua";
     /// Makes dead letters wait again.

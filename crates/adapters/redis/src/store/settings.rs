@@ -19,9 +19,10 @@ pub struct RedisStoreSettings {
     ///
     /// [`Durability::Synced`] requires `appendonly yes`, `appendfsync always` and
     /// `no-appendfsync-on-rewrite no` on every primary, and is checked with each write;
-    /// [`Durability::Replicated`] requires `min_replicas` that acknowledge in time.
+    /// [`Durability::Replicated`] requires replicas that acknowledge in time.
     pub durability: Durability,
-    /// The number of replicas that must acknowledge; 0 counts as 1. Used with
+    /// The least number of replicas that must acknowledge; 0 counts as 1. With Sentinel and on a cluster
+    /// every connected replica must acknowledge, because each of them can be promoted. Used with
     /// [`Durability::Replicated`].
     pub min_replicas: u16,
     /// The time limit for the acknowledgements of the replicas.
@@ -92,17 +93,17 @@ impl RedisStoreSettings {
         }
     }
 
-    /// The number of replicas that must acknowledge, at least 1.
+    /// The least number of replicas that must acknowledge, at least 1.
     pub(super) fn replicas(&self) -> u16 {
         self.min_replicas.max(1)
     }
 
-    /// The command that waits for the replicas and returns how many acknowledged.
-    pub(super) fn wait_command(&self) -> Cmd {
+    /// The command that waits for that many replicas and returns how many acknowledged.
+    pub(super) fn wait_command(&self, replicas: u64) -> Cmd {
         let mut command = redis::cmd("WAIT");
         // A time-out of 0 has no limit.
         command
-            .arg(self.replicas())
+            .arg(replicas)
             .arg(self.replication_timeout.as_millis().max(1).to_string());
         command
     }

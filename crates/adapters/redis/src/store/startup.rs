@@ -62,9 +62,9 @@ async fn check_node(
         return Err(RedisStoreError::NotSynced);
     }
     if settings.durability == Durability::Replicated {
-        let wait = settings.wait_command();
-        let found: u64 = query(&connection, &mut lease, &wait, bound).await?;
         let wanted = settings.replicas();
+        let wait = settings.wait_command(u64::from(wanted));
+        let found: u64 = query(&connection, &mut lease, &wait, bound).await?;
         if found < u64::from(wanted) {
             return Err(RedisStoreError::NotReplicated { wanted, found });
         }

@@ -1,7 +1,7 @@
 //! The write path: one writer task per primary pipelines the writes of all callers.
 
 pub(super) mod command;
-pub(super) mod delete;
 pub(super) mod durability;
+pub(super) mod replicas;
 pub(super) mod writer;
 pub(super) mod writers;

@@ -1,4 +1,4 @@
-//! The contract suites on a single server and on a cluster of three nodes.
+//! The contract suites on a single server, on a cluster of three nodes, and behind Sentinels.
 
 mod cache_on_a_server {
     use crate::support::CacheOn;
@@ -38,6 +38,13 @@ mod consumers_on_a_server {
     posthorn_testkit::consumer_contract_tests!(StoreOn::server().await);
     posthorn_testkit::consumer_restart_tests!(StoreOn::server().await);
     posthorn_testkit::consumer_model_tests!(cases = 40, StoreOn::server().await);
+}
+
+mod consumers_behind_sentinels {
+    use crate::support::StoreOn;
+
+    posthorn_testkit::consumer_contract_tests!(StoreOn::shared_sentinel().await);
+    posthorn_testkit::consumer_restart_tests!(StoreOn::shared_sentinel().await);
 }
 
 mod consumers_on_a_cluster {

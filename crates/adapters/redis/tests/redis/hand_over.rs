@@ -35,6 +35,38 @@ async fn a_fail_over_is_survived_with_growing_ids_and_woken_streams() {
     assert!(page.messages.is_sorted_by(|a, b| a.id < b.id));
 }
 
+/// A demoted primary accepts writes, and loses them, until a Sentinel reconfigures it about eight seconds
+/// later.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_write_goes_to_a_demoted_primary() {
+    let sentinel = RedisSentinel::start(3).await;
+    let (store, topic) = (store(&sentinel_url(&sentinel)).await, Topic::inbox());
+    store
+        .append(samples::append(&topic, "before"))
+        .await
+        .unwrap();
+    let (old, new) = sentinel.fail_over_planned().await;
+    let length = ["XLEN", "posthorn:{t:inbox}:messages"];
+    let count = async |port| {
+        let reply = sentinel.server(port).command(&length).await;
+        reply.unwrap().parse::<usize>().unwrap()
+    };
+    let arrives = async || {
+        let before = count(new).await;
+        let appended = store.append(samples::append(&topic, "after")).await;
+        appended.is_ok() && count(new).await > before
+    };
+    eventually(Duration::from_secs(1), arrives).await;
+    let accepted = count(old).await;
+    let appended = store.append(samples::append(&topic, "deleted")).await;
+    let id = appended.unwrap().receipt.id;
+    assert_eq!(store.delete(&topic, id).await, Ok(true));
+    assert_eq!(count(old).await, accepted);
+    // Not because the old primary rejects writes.
+    let role = sentinel.server(old).command(&["ROLE"]).await.unwrap();
+    assert!(role.starts_with("master"), "{role}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hung_sentinel_delays_no_call() {
     let mut sentinel = RedisSentinel::start(3).await;

@@ -10,11 +10,13 @@
 )]
 
 mod cache;
+mod consumer_counts;
 mod consumer_failures;
 mod contract;
 mod durability;
 mod failures;
 mod hand_over;
+mod previous_release;
 mod quotas;
 mod records;
 mod support;

@@ -1,6 +1,7 @@
 //! Servers for the tests of this crate, and stores, caches and lists on them.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,12 +19,25 @@ use posthorn_testkit::{
     RedisServer, RevocationListHarness, StoreHarness,
 };
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 
 /// Servers for one test.
 pub(crate) enum Servers {
     Single(RedisServer),
     Cluster(RedisCluster),
+    /// A part of the servers that several tests share.
+    SharedSentinel {
+        prefix: String,
+    },
 }
+
+/// The prefix of all keys of tests on servers of their own.
+const PREFIX: &str = "posthorn";
+
+/// One primary, one replica and one Sentinel: they take seconds to start.
+static SENTINEL: OnceCell<RedisSentinel> = OnceCell::const_new();
+static SENTINEL_URL: OnceLock<String> = OnceLock::new();
+static PREFIXES: AtomicUsize = AtomicUsize::new(0);
 
 impl Servers {
     pub(crate) async fn server() -> Self {
@@ -34,11 +48,30 @@ impl Servers {
         Self::Cluster(RedisCluster::start().await)
     }
 
+    pub(crate) async fn shared_sentinel() -> Self {
+        let shared = SENTINEL.get_or_init(|| RedisSentinel::start(1)).await;
+        SENTINEL_URL.get_or_init(|| sentinel_url(shared));
+        let number = PREFIXES.fetch_add(1, Ordering::Relaxed);
+        Self::SharedSentinel {
+            prefix: format!("test-{number}"),
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Single(server) => server.url(),
             Self::Cluster(cluster) => cluster_url(cluster),
+            Self::SharedSentinel { .. } => SENTINEL_URL.get().unwrap().clone(),
         }
+    }
+
+    async fn store(&self) -> Arc<RedisStore> {
+        let mut settings = store_settings(&self.url());
+        settings.redis.prefix = match self {
+            Self::SharedSentinel { prefix } => prefix.clone(),
+            Self::Single(_) | Self::Cluster(_) => PREFIX.to_owned(),
+        };
+        Arc::new(RedisStore::connect(settings).await.unwrap())
     }
 }
 
@@ -89,8 +122,12 @@ impl StoreOn {
         Self::on(Servers::cluster().await).await
     }
 
+    pub(crate) async fn shared_sentinel() -> Self {
+        Self::on(Servers::shared_sentinel().await).await
+    }
+
     async fn on(servers: Servers) -> Self {
-        let store = store(&servers.url()).await;
+        let store = servers.store().await;
         Self { servers, store }
     }
 }
@@ -102,12 +139,12 @@ impl StoreHarness for StoreOn {
     }
 
     async fn other_process(&self) -> Arc<dyn MessageStore> {
-        store(&self.servers.url()).await
+        self.servers.store().await
     }
 
     async fn reopen(&mut self) -> bool {
         self.store.close().await;
-        self.store = store(&self.servers.url()).await;
+        self.store = self.servers.store().await;
         true
     }
 }
@@ -119,7 +156,7 @@ impl ConsumerHarness for StoreOn {
     }
 
     async fn other_consumers(&self) -> Arc<dyn ConsumerStore> {
-        store(&self.servers.url()).await
+        self.servers.store().await
     }
 }
 

@@ -32,6 +32,19 @@ pub(super) fn outcome(reply: Value) -> Result<Vec<Value>, ConsumerError> {
     }
 }
 
+/// The cursor in the reply of a script that needs a count first.
+pub(super) fn cursor_to_count(reply: &Value) -> Result<Option<String>, StoreError> {
+    match reply {
+        Value::Array(values) => match values.as_slice() {
+            [Value::BulkString(status), cursor] if status == b"count" => {
+                from_value(cursor.clone()).map(Some)
+            }
+            _ => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
 /// The error of a call that has no error of consumers.
 pub(super) fn store_error(error: ConsumerError) -> StoreError {
     match error {

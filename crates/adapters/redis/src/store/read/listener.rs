@@ -50,6 +50,7 @@ impl Listener {
         let mut backoff = BACKOFF;
         let mut warned = false;
         loop {
+            let primary = self.connector.primary_version().await;
             match self.subscribe(backoff.attempts()).await {
                 Ok(connection) => {
                     backoff.reset();
@@ -57,7 +58,7 @@ impl Listener {
                     self.connected.send_replace(true);
                     // The announcements before the subscription were missed.
                     self.notify_all();
-                    self.receive(connection).await;
+                    self.receive(connection, primary).await;
                     self.connected.send_replace(false);
                     self.notify_all();
                     tracing::warn!("lost the connection that wakes streams; connecting again");
@@ -92,8 +93,9 @@ impl Listener {
         Ok(connection)
     }
 
-    /// Wakes subscriptions until the connection is lost.
-    async fn receive(&self, connection: PubSub) {
+    /// Wakes subscriptions until the connection is lost, or leads to a primary that was demoted after
+    /// the version `primary`.
+    async fn receive(&self, connection: PubSub, primary: Result<u64, RedisFailure>) {
         let (mut commands, mut messages) = connection.split();
         let mut poll = interval(POLL_INTERVAL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,7 +110,8 @@ impl Listener {
                 // A dead connection may never report an error.
                 _ = poll.tick() => {
                     let pong = timeout(self.command_timeout, commands.ping::<Value>()).await;
-                    if !matches!(pong, Ok(Ok(_))) {
+                    let is_lost = !matches!(pong, Ok(Ok(_)));
+                    if is_lost || self.connector.primary_version().await != primary {
                         return;
                     }
                 }

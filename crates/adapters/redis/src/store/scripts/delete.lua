@@ -2,11 +2,11 @@
 --
 -- One script: consumers count the messages behind their cursors.
 --
--- KEYS, ARGV[1] as consumers/common.lua; ARGV[2] id
--- Returns `1` if the topic held the message.
+-- KEYS, ARGV[1] to ARGV[3] as consumers/pull.lua; ARGV[4] id
+-- Returns {'ok', `1` if the topic held the message}.
 
 local all = open_all()
-local id = ARGV[2]
+local id = ARGV[4]
 if #all > 0 then
   begin()
 end
@@ -28,4 +28,4 @@ if removed == 1 then
   end
 end
 finish()
-return removed
+return { 'ok', removed }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use posthorn_domain::{Durability, Topic};
 use redis::{Pipeline, RedisResult, Value};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::command::Write;
 use super::durability::{SYNCED_SETTINGS, add_synced_check, durability, is_synced};
+use super::replicas::{ReplicaQuorum, connected_replicas};
 use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
 use crate::cluster::slots::NodeAddress;
 use crate::failure::{Redirect, RedisFailure, ask_target};
@@ -57,6 +59,8 @@ pub(crate) struct WriterTask {
     checked: Option<(u64, Durability)>,
     /// The generation of a connection, and the topics that were fenced over it.
     fenced: (u64, HashSet<Topic>),
+    /// The replicas of the primary of that version.
+    replicas: (u64, ReplicaQuorum),
 }
 
 /// The replies to one pipeline.
@@ -83,6 +87,7 @@ impl WriterTask {
         Self {
             connection,
             bound: settings.write_bound(),
+            replicas: (0, ReplicaQuorum::new(u64::from(settings.replicas()))),
             settings: settings.clone(),
             checked: None,
             fenced: (0, HashSet::new()),
@@ -160,13 +165,22 @@ impl WriterTask {
             generation: lease.generation,
         };
         match durability {
-            Durability::Replicated => replies.shortfall = self.missing_replicas(after),
+            Durability::Replicated => {
+                replies.shortfall = self.await_replicas(&mut lease, after).await.err();
+            }
             Durability::Synced if !is_synced(&after) => {
                 self.checked = None;
                 replies.durability = Durability::Memory;
                 replies.shortfall = self.insufficient(replies.durability);
             }
             Durability::Synced | Durability::Memory => {}
+        }
+
+        // Step 5: check that the server is the primary still. A fail-over loses the writes that a demoted
+        // primary accepts.
+        if !self.connection.is_current(&lease).await {
+            let text = "the primary changed during the write".to_owned();
+            replies.shortfall = Some(RedisFailure::Transient(text));
         }
         Ok(replies)
     }
@@ -177,6 +191,10 @@ impl WriterTask {
     /// Also if the durability is less than the required one.
     async fn ready(&mut self) -> Result<(ConnectionLease, Durability), RedisFailure> {
         let mut lease = self.connection.lease().await?;
+        if self.replicas.0 != lease.primary {
+            self.replicas.0 = lease.primary;
+            self.replicas.1.reset();
+        }
         if let Some((generation, durability)) = self.checked
             && generation == lease.generation
         {
@@ -265,7 +283,9 @@ impl WriterTask {
         }
         match durability {
             Durability::Replicated => {
-                pipeline.add_command(self.settings.wait_command());
+                let required = self.replicas.1.required();
+                pipeline.add_command(self.settings.wait_command(required));
+                pipeline.cmd("ROLE");
             }
             Durability::Synced => add_synced_check(&mut pipeline),
             Durability::Memory => {}
@@ -275,17 +295,46 @@ impl WriterTask {
         pipeline
     }
 
-    /// The failure if the reply to `WAIT` counts fewer replicas than required.
-    fn missing_replicas(&self, replies: Vec<RedisResult<Value>>) -> Option<RedisFailure> {
-        let required = self.settings.replicas();
-        let reply = replies.into_iter().next().unwrap_or(Ok(Value::Nil));
-        match reply.and_then(|reply| Ok(redis::from_redis_value::<u64>(reply)?)) {
-            Ok(replicas) if replicas >= u64::from(required) => None,
-            Ok(replicas) => Some(RedisFailure::Transient(format!(
-                "{replicas} of {required} replicas acknowledged in time"
-            ))),
-            Err(error) => Some(RedisFailure::from_error(&error)),
+    /// Checks the replies to `WAIT` and `ROLE`, and waits for replicas that connected meanwhile.
+    ///
+    /// # Errors
+    /// If fewer replicas than required acknowledged in time, or the server is not a primary.
+    async fn await_replicas(
+        &mut self,
+        lease: &mut ConnectionLease,
+        replies: Vec<RedisResult<Value>>,
+    ) -> Result<(), RedisFailure> {
+        let mut replies = replies.into_iter();
+        let mut next = || {
+            let reply = replies.next().unwrap_or(Ok(Value::Nil));
+            reply.map_err(|error| RedisFailure::from_error(&error))
+        };
+        let (acknowledged, role) = (next()?, next()?);
+        let mut acknowledged: u64 = redis::from_redis_value(acknowledged)
+            .map_err(|error| RedisFailure::from_error(&error.into()))?;
+        let connected = connected_replicas(&role).ok_or_else(|| {
+            RedisFailure::Transient("the server is not a primary any more".to_owned())
+        })?;
+        let waited_for = self.replicas.1.required();
+        let connector = self.connection.connector();
+        if connector.fails_over() {
+            let is_confirmed = connector.is_confirmed();
+            self.replicas
+                .1
+                .observe(connected, is_confirmed, Instant::now());
         }
+        let required = self.replicas.1.required();
+        if required > waited_for {
+            let wait = self.settings.wait_command(required);
+            let call = self.connection.call(lease, &wait, self.bound);
+            acknowledged = call.await.map_err(CallError::into_failure)?;
+        }
+        if acknowledged < required {
+            return Err(RedisFailure::Transient(format!(
+                "{acknowledged} of {required} replicas acknowledged in time"
+            )));
+        }
+        Ok(())
     }
 }
 

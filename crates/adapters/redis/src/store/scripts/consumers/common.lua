@@ -53,17 +53,29 @@ local function is_pruned(id)
   return id <= pruned_up_to
 end
 
--- The newest id that the topic has given.
-local function newest()
+-- A field of the stream's state; nil if there is no stream, or the server does not have the field.
+local function stream_state(name)
   if redis.call('EXISTS', stream) == 1 then
     local info = redis.call('XINFO', 'STREAM', stream)
     for i = 1, #info, 2 do
-      if info[i] == 'last-generated-id' then
-        return padded(info[i + 1])
+      if info[i] == name then
+        return info[i + 1]
       end
     end
   end
-  return ZERO
+end
+
+-- The newest id that the topic has given.
+local function newest()
+  local last = stream_state('last-generated-id')
+  return last and padded(last) or ZERO
+end
+
+-- The number of messages that were removed from the stream; nil before Redis 7. While it stays, the
+-- number of messages up to an id stays too.
+local function removed_so_far()
+  local added = stream_state('entries-added')
+  return added and text(added - redis.call('XLEN', stream))
 end
 
 -- The fields of a message that the topic holds.
@@ -72,28 +84,42 @@ local function held(id)
   return entry and entry[2]
 end
 
--- The number of messages up to `cursor`, counted from both ends of the stream at once: its cost is
--- the smaller of the two numbers.
-local function count_to(cursor)
+-- Counts the messages up to `cursor` from both ends of the stream at once: its cost is the smaller of
+-- the two numbers. `p` is the progress: `below` and `above` are counted, `front` and `back` the ids next
+-- to them. Returns the number, or nil after `budget` messages.
+local function count_on(p, cursor, length, budget)
+  while budget > 0 do
+    local chunk = redis.call('XREVRANGE', stream, p.back, '(' .. cursor, 'COUNT', 500)
+    p.above = p.above + #chunk
+    if #chunk < 500 then
+      return length - p.above
+    end
+    p.back = '(' .. chunk[#chunk][1]
+    chunk = redis.call('XRANGE', stream, p.front, cursor, 'COUNT', 500)
+    p.below = p.below + #chunk
+    if #chunk < 500 then
+      return p.below
+    end
+    p.front = '(' .. chunk[#chunk][1]
+    budget = budget - 1000
+  end
+end
+
+-- The number of messages up to `cursor`. ARGV[i] is the most messages to count, or empty; the three
+-- arguments behind it are empty or a result of count.lua: cursor, removed messages, number. Returns nil if
+-- count.lua must count. Before Redis 7 it cannot: this counts everything then, and nothing else is done
+-- meanwhile.
+local function count_to(cursor, i)
   if cursor == ZERO then
     return 0
   end
-  local length = redis.call('XLEN', stream)
-  local below, above, front, back = 0, 0, '-', '+'
-  while true do
-    local chunk = redis.call('XREVRANGE', stream, back, '(' .. cursor, 'COUNT', 500)
-    above = above + #chunk
-    if #chunk < 500 then
-      return length - above
-    end
-    back = '(' .. chunk[#chunk][1]
-    chunk = redis.call('XRANGE', stream, front, cursor, 'COUNT', 500)
-    below = below + #chunk
-    if #chunk < 500 then
-      return below
-    end
-    front = '(' .. chunk[#chunk][1]
+  local removed = removed_so_far()
+  if cursor == ARGV[i + 1] and removed and removed == ARGV[i + 2] then
+    return tonumber(ARGV[i + 3])
   end
+  local budget = removed and tonumber(ARGV[i]) or math.huge
+  local progress = { below = 0, above = 0, front = '-', back = '+' }
+  return count_on(progress, cursor, redis.call('XLEN', stream), budget)
 end
 
 -- The cursor of a position; nil for a position in the future.

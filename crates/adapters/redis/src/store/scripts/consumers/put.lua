@@ -5,8 +5,9 @@
 -- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] precondition (`none`, `exists`, `absent`, `matches`),
 -- ARGV[6] its tags, ARGV[7] tag, ARGV[8] lease in milliseconds, ARGV[9] most attempts, ARGV[10] backoff
 -- in milliseconds, ARGV[11] most leases, ARGV[12] `newest` or `after`, ARGV[13] id of the position,
--- ARGV[14] most consumers
--- Returns {'ok', 1 if created, status}, {'precondition'}, {'limit'} or {'ahead'}.
+-- ARGV[14] most consumers, ARGV[15] to ARGV[18] for the count of messages, see `count_to`
+-- Returns {'ok', 1 if created, status}, {'precondition'}, {'limit'}, {'ahead'}, or {'count', cursor} if
+-- count.lua must count.
 
 local c = open(ARGV[4])
 if not holds(ARGV[5], ARGV[6], c and c.tag) then
@@ -28,7 +29,10 @@ else
   if not cursor then
     return { 'ahead' }
   end
-  local behind = count_to(cursor)
+  local behind = count_to(cursor, 15)
+  if not behind then
+    return { 'count', cursor }
+  end
   begin()
   -- First the name: a consumer that is not listed would not be adjusted to deletions and retention.
   redis.call('SADD', registry, ARGV[4])

@@ -2,8 +2,9 @@
 --
 -- One script: the cursor and the entries must change together.
 --
--- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] `newest` or `after`, ARGV[6] id of the position
--- Returns {'ok', status}, {'absent'} or {'ahead'}.
+-- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] `newest` or `after`, ARGV[6] id of the position,
+-- ARGV[7] to ARGV[10] for the count of messages, see `count_to`
+-- Returns {'ok', status}, {'absent'}, {'ahead'}, or {'count', cursor} if count.lua must count.
 
 local c = open(ARGV[4])
 if not c then
@@ -13,6 +14,11 @@ local cursor = cursor_of(ARGV[5], ARGV[6])
 if not cursor then
   finish()
   return { 'ahead' }
+end
+local behind = count_to(cursor, 7)
+if not behind then
+  finish()
+  return { 'count', cursor }
 end
 begin()
 
@@ -42,7 +48,7 @@ for _, id in ipairs(kept) do
 end
 
 -- Step 3: switch to it. The next call deletes the old epoch.
-c.cursor, c.behind = cursor, count_to(cursor)
+c.cursor, c.behind = cursor, behind
 save(c, 'stale', stale)
 for _, id in ipairs(dropped) do
   redis.call('HDEL', c.letters, id)

@@ -1,0 +1,283 @@
+//! The primary that the Sentinels name, looked up again while connections to it are used.
+//!
+//! A demoted primary accepts writes for seconds until a Sentinel reconfigures it, and keeps connections
+//! open. So a connection that works does not show that its server is still the primary.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, ConnectionInfo, RedisResult};
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::cluster::slots::NodeAddress;
+use crate::failure::RedisFailure;
+
+/// The age of the view from which a lookup refreshes it in the background.
+const REFRESH_AFTER: Duration = Duration::from_millis(100);
+/// How long a refresh waits for the other Sentinels after most have replied.
+const FOR_THE_REST: Duration = Duration::from_millis(100);
+/// The greatest age of a view that a lookup returns while a Sentinel replies in time.
+const MAX_AGE: Duration = Duration::from_millis(500);
+
+/// The primary of one service of the Sentinels.
+pub(crate) struct PrimaryDirectory {
+    sentinels: Vec<Sentinel>,
+    service: String,
+    query_timeout: Duration,
+    view: watch::Sender<View>,
+    /// Held during a refresh, so that lookups share one.
+    refreshing: Mutex<()>,
+}
+
+/// A primary that the Sentinels named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedPrimary {
+    pub(crate) address: NodeAddress,
+    /// The number of changes of the primary that this process has seen, at least 1.
+    pub(crate) version: u64,
+}
+
+struct Sentinel {
+    info: ConnectionInfo,
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+/// The result of the last refresh.
+#[derive(Clone, Default)]
+struct View {
+    primary: Option<NamedPrimary>,
+    /// The epoch of the configuration that names the primary.
+    epoch: u64,
+    /// The time of the last refresh.
+    checked: Option<Instant>,
+    /// True if most Sentinels replied to it.
+    is_confirmed: bool,
+    /// The reason why no primary is known.
+    failure: Option<RedisFailure>,
+}
+
+/// Host and port; `None` if the Sentinel does not monitor the service.
+type SentinelAddress = Option<(String, u16)>;
+
+/// The reply of a Sentinel. Each fail-over has a greater epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Vote {
+    epoch: u64,
+    address: NodeAddress,
+}
+
+impl PrimaryDirectory {
+    /// A directory that queries the Sentinels with its first lookup; each query takes at most
+    /// `query_timeout`.
+    pub(crate) fn new(
+        sentinels: &[ConnectionInfo],
+        service: &str,
+        query_timeout: Duration,
+    ) -> Self {
+        let sentinel = |info: &ConnectionInfo| Sentinel {
+            info: info.clone(),
+            connection: Mutex::default(),
+        };
+        Self {
+            sentinels: sentinels.iter().map(sentinel).collect(),
+            service: service.to_owned(),
+            query_timeout,
+            view: watch::Sender::default(),
+            refreshing: Mutex::default(),
+        }
+    }
+
+    /// The current primary. The view is at most [`MAX_AGE`] old; without a reply of any Sentinel, the
+    /// last known primary is returned, because no fail-over is possible without them.
+    pub(crate) async fn current(self: &Arc<Self>) -> Result<NamedPrimary, RedisFailure> {
+        let age = |view: &View| view.checked.map_or(Duration::MAX, |time| time.elapsed());
+        let view = self.view.borrow().clone();
+        if age(&view) >= REFRESH_AFTER {
+            // A task of its own: a caller that is dropped must not end it for the others.
+            let directory = Arc::clone(self);
+            tokio::spawn(async move { directory.refresh().await });
+        }
+        if age(&view) < MAX_AGE && view.primary.is_some() {
+            return view.into_primary();
+        }
+        let started = Instant::now();
+        let mut views = self.view.subscribe();
+        let refreshed = views.wait_for(|view| view.checked.is_some_and(|time| time >= started));
+        let view = timeout(2 * self.query_timeout, refreshed)
+            .await
+            .map_err(|_| RedisFailure::timed_out("a query of the Sentinels"))?
+            .map_err(|_| RedisFailure::timed_out("a query of the Sentinels"))?;
+        view.clone().into_primary()
+    }
+
+    /// True if most Sentinels named the current primary in the last refresh.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.view.borrow().is_confirmed
+    }
+
+    /// Queries all Sentinels at once: a hung one must not use up the time of the others. A greater
+    /// epoch counts as soon as one Sentinel replies with it.
+    async fn refresh(&self) {
+        let Ok(_guard) = self.refreshing.try_lock() else {
+            return;
+        };
+        let queries = self
+            .sentinels
+            .iter()
+            .map(|sentinel| sentinel.vote(&self.service).boxed());
+        let mut replies: FuturesUnordered<_> = queries.collect();
+        let most = self.sentinels.len() / 2 + 1;
+        let (mut votes, mut failure) = (Vec::new(), None);
+        let mut end = Instant::now() + self.query_timeout;
+        while let Ok(Some(reply)) = timeout_at(end, replies.next()).await {
+            match reply {
+                Ok(vote) => votes.push(vote),
+                Err(error) => failure = Some(error),
+            }
+            // Waiting callers need not wait for a hung Sentinel.
+            let is_confirmed = votes.len() >= most;
+            if is_confirmed {
+                end = end.min(Instant::now() + FOR_THE_REST);
+            }
+            self.view
+                .send_if_modified(|view| view.consider(&votes, is_confirmed, false));
+        }
+        let is_confirmed = votes.len() >= most;
+        let has_all = replies.is_empty();
+        self.view.send_modify(|view| {
+            view.consider(&votes, is_confirmed, is_confirmed && has_all);
+            view.checked = Some(Instant::now());
+            view.is_confirmed = is_confirmed;
+            let unanswered = || RedisFailure::timed_out("a query of the Sentinels");
+            let has_none = view.primary.is_none();
+            view.failure = has_none.then(|| failure.unwrap_or_else(unanswered));
+        });
+    }
+}
+
+impl Sentinel {
+    async fn vote(&self, service: &str) -> Result<Vote, RedisFailure> {
+        let mut kept = self.connection.lock().await;
+        // Taken out: a query that is dropped may leave its connection broken.
+        let opened = match kept.take() {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
+        };
+        let mut connection = opened.map_err(|error| RedisFailure::from_error(&error))?;
+        let mut questions = redis::pipe();
+        questions
+            .cmd("SENTINEL")
+            .arg("GET-MASTER-ADDR-BY-NAME")
+            .arg(service);
+        questions.cmd("SENTINEL").arg("MASTER").arg(service);
+        let reply: RedisResult<(SentinelAddress, HashMap<String, String>)> =
+            questions.query_async(&mut connection).await;
+        let (address, fields) = reply.map_err(|error| RedisFailure::from_error(&error))?;
+        *kept = Some(connection);
+        let unknown = || RedisFailure::Transient("the Sentinels know no such primary".to_owned());
+        let (host, port) = address.ok_or_else(unknown)?;
+        let epoch = fields
+            .get("config-epoch")
+            .and_then(|epoch| epoch.parse().ok());
+        Ok(Vote {
+            epoch: epoch.unwrap_or_default(),
+            address: NodeAddress {
+                host: host.into(),
+                port,
+            },
+        })
+    }
+
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        let client = Client::open(self.info.clone())?;
+        client.get_multiplexed_async_connection().await
+    }
+}
+
+impl View {
+    fn into_primary(self) -> Result<NamedPrimary, RedisFailure> {
+        let unknown = || RedisFailure::Transient("the Sentinels name no primary".to_owned());
+        self.primary
+            .ok_or_else(|| self.failure.unwrap_or_else(unknown))
+    }
+
+    /// Takes the primary of the vote with the greatest epoch. A vote with a smaller epoch than the known
+    /// one is of a Sentinel that has not heard of the last fail-over; it counts only if `accepts_older`,
+    /// because the Sentinels may have been replaced. Returns true if waiting callers can go on.
+    fn consider(&mut self, votes: &[Vote], is_confirmed: bool, accepts_older: bool) -> bool {
+        let Some(epoch) = votes.iter().map(|vote| vote.epoch).max() else {
+            return false;
+        };
+        if epoch < self.epoch && !accepts_older && self.primary.is_some() {
+            return false;
+        }
+        let known = self.primary.as_ref();
+        let is_known = |vote: &&Vote| known.is_some_and(|known| known.address == vote.address);
+        let mut newest = votes.iter().filter(|vote| vote.epoch == epoch);
+        let keeps = newest.clone().any(|vote| is_known(&vote));
+        if let (false, Some(vote)) = (keeps, newest.next()) {
+            let version = known.map_or(0, |known| known.version) + 1;
+            if let Some(known) = known {
+                let (old, new) = (&known.address, &vote.address);
+                tracing::info!(?old, ?new, "the Sentinels name another primary");
+            }
+            self.primary = Some(NamedPrimary {
+                address: vote.address.clone(),
+                version,
+            });
+        }
+        self.epoch = epoch;
+        if is_confirmed {
+            self.checked = Some(Instant::now());
+            self.is_confirmed = true;
+            self.failure = None;
+        }
+        is_confirmed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vote(epoch: u64, port: u16) -> Vote {
+        let host = "h".into();
+        Vote {
+            epoch,
+            address: NodeAddress { host, port },
+        }
+    }
+
+    fn primary(view: &View) -> (u16, u64) {
+        let primary = view.primary.as_ref().unwrap();
+        (primary.address.port, primary.version)
+    }
+
+    #[test]
+    fn the_greatest_epoch_decides() {
+        let mut view = View::default();
+        view.consider(&[vote(1, 10)], false, false);
+        assert_eq!(primary(&view), (10, 1));
+        // One Sentinel has promoted another server, the others have not heard of it.
+        view.consider(&[vote(1, 10), vote(2, 20)], true, false);
+        assert_eq!(primary(&view), (20, 2));
+        view.consider(&[vote(1, 10), vote(1, 10)], true, false);
+        assert_eq!(primary(&view), (20, 2));
+        // All Sentinels were replaced.
+        view.consider(&[vote(0, 30), vote(0, 30)], true, true);
+        assert_eq!(primary(&view), (30, 3));
+    }
+
+    #[test]
+    fn a_tie_keeps_the_known_primary() {
+        let mut view = View::default();
+        view.consider(&[vote(1, 10)], false, false);
+        view.consider(&[vote(1, 20), vote(1, 10)], true, true);
+        assert_eq!(primary(&view), (10, 1));
+    }
+}

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::generated::{self, Generated};
-use crate::{arch, coverage, deny, doc, fmt, layers, lint, manifests, rollout, setup, test, tidy};
+use crate::{
+    arch, chaos, coverage, deny, doc, fmt, layers, lint, manifests, rollout, setup, test, tidy,
+};
 
 type CiStep = (&'static str, fn(&Path) -> Result<(), String>);
 
 /// Quick steps come first. Coverage runs the tests, so no other step does.
-const STEPS: [CiStep; 13] = [
+const STEPS: [CiStep; 14] = [
     ("fmt", |root| fmt::run(root, true)),
     ("tidy", tidy::run),
     ("arch", arch::run),
@@ -30,6 +32,9 @@ const STEPS: [CiStep; 13] = [
         manifests::check(root, manifests::ManifestsOptions::default())
     }),
     ("rollout", rollout::rehearse),
+    ("chaos", |root| {
+        chaos::run(root, &chaos::ChaosOptions::default())
+    }),
 ];
 
 /// Runs every step. `setup` comes first, because the other steps need its programs.

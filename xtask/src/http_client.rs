@@ -45,6 +45,23 @@ impl HttpClient {
         self.request("POST", path, headers, body)
     }
 
+    /// Sends a PUT of JSON.
+    pub(crate) fn put(&mut self, path: &str, body: &str) -> io::Result<Response> {
+        self.request("PUT", path, "", body)
+    }
+
+    /// Sends a POST of JSON and closes the connection without a look at the response.
+    pub(crate) fn abandon(&mut self, path: &str, body: &str) {
+        let stream = match self.stream.take() {
+            Some(stream) => Ok(stream),
+            None => connect(self.address),
+        };
+        if let Ok(mut stream) = stream {
+            // A failure is one more way to go away.
+            let _ = send(&mut stream, "POST", path, "", body);
+        }
+    }
+
     fn request(
         &mut self,
         method: &str,
@@ -56,12 +73,7 @@ impl HttpClient {
             Some(stream) => stream,
             None => connect(self.address)?,
         };
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        );
-        stream.get_mut().write_all(head.as_bytes())?;
+        send(&mut stream, method, path, headers, body)?;
         let (response, keep) = read_response(&mut stream)?;
         if keep {
             self.stream = Some(stream);
@@ -76,6 +88,21 @@ fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.set_nodelay(true)?;
     Ok(BufReader::new(stream))
+}
+
+fn send(
+    stream: &mut BufReader<TcpStream>,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> io::Result<()> {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    );
+    stream.get_mut().write_all(request.as_bytes())
 }
 
 /// Reads a response. The second value is true if the server keeps the connection.

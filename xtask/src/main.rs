@@ -8,6 +8,7 @@
 mod arch;
 mod bench;
 mod binary;
+mod chaos;
 mod ci;
 mod coverage;
 mod deny;
@@ -91,6 +92,8 @@ enum Task {
     Image(image::ImageOptions),
     /// Measure the server beside a bare handler.
     Bench(bench::BenchOptions),
+    /// Kill servers and stores under load, and judge what consumers were handed.
+    Chaos(chaos::ChaosOptions),
     /// Rehearse a rolling restart under load.
     Rollout,
 }
@@ -115,6 +118,7 @@ fn main() -> ExitCode {
         Task::Manifests(options) => manifests::check(&root, options),
         Task::Image(options) => image::build(&root, &options),
         Task::Bench(options) => bench::run(&root, &options),
+        Task::Chaos(options) => chaos::run(&root, &options),
         Task::Rollout => rollout::rehearse(&root),
     };
     match outcome {

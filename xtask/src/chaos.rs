@@ -1,0 +1,166 @@
+//! `cargo xtask chaos`: kills servers and stores while writers send and workers acknowledge, reject, stall
+//! and die. At the end every accepted message must be acknowledged or dead, none was handed out after its
+//! acknowledgement, and no two valid leases overlapped.
+
+mod calls;
+mod clients;
+mod history;
+mod judge;
+mod pods;
+mod random;
+mod sentinel;
+mod stage;
+mod wall_clock;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::http_client::HttpClient;
+use crate::{binary, programs};
+use clients::Clients;
+use history::{FinalCounts, History};
+use judge::{Promises, Verdict};
+use random::Random;
+use stage::{Stage, StoreKind};
+use wall_clock::{now, pause};
+
+const MAX_ATTEMPTS: u64 = 5;
+/// The shortest and the longest load between two faults, in milliseconds.
+const LOAD: (u64, u64) = (300, 700);
+/// The violations to print of one run.
+const SHOWN: usize = 20;
+
+/// How often the faults strike.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ChaosOptions {
+    /// Faults on the embedded store, and as many on Redis.
+    #[arg(long, default_value_t = 20)]
+    rounds: u64,
+    /// Fail-overs of Redis with Sentinel.
+    #[arg(long, default_value_t = 2)]
+    fail_overs: u64,
+    /// The seed of all choices; another one in each run if absent.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Default for ChaosOptions {
+    fn default() -> Self {
+        Self {
+            rounds: 20,
+            fail_overs: 2,
+            seed: None,
+        }
+    }
+}
+
+/// Runs all scenarios.
+///
+/// # Errors
+/// A broken promise, or a server that does not start.
+pub(crate) fn run(root: &Path, options: &ChaosOptions) -> Result<(), String> {
+    programs::ensure_package("redis-server", "redis-server")?;
+    programs::ensure_package("redis-cli", "redis-tools")?;
+    programs::ensure_package("redis-sentinel", "redis-sentinel")?;
+    let binary = binary::debug(root)?;
+    let seed = options.seed.unwrap_or_else(now);
+    println!("chaos: `--seed {seed}` repeats the choices of this run");
+    let mut random = Random::new(seed);
+    let scenarios = [
+        ("embedded store", StoreKind::File, options.rounds),
+        (
+            "Redis, every write synced",
+            StoreKind::Redis,
+            options.rounds,
+        ),
+        (
+            "Redis with Sentinel, replicated",
+            StoreKind::Sentinel,
+            options.fail_overs,
+        ),
+    ];
+    let mut failed = Vec::new();
+    for (name, kind, rounds) in scenarios {
+        if rounds == 0 {
+            continue;
+        }
+        let verdict = scenario(name, kind, rounds, &binary, &mut random.fork())
+            .map_err(|error| format!("{name}: {error}; seed {seed}"))?;
+        for violation in verdict.violations.iter().take(SHOWN) {
+            println!("chaos: {name}: VIOLATION: {violation}");
+        }
+        if !verdict.violations.is_empty() {
+            failed.push(format!("{name}: {} violations", verdict.violations.len()));
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{}; seed {seed}", failed.join(", ")))
+}
+
+fn scenario(
+    name: &str,
+    kind: StoreKind,
+    rounds: u64,
+    binary: &Path,
+    random: &mut Random,
+) -> Result<Verdict, String> {
+    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let start = now();
+    let mut stage = Stage::start(kind, binary, directory.path(), random)?;
+    let addresses = stage.addresses();
+    let server = *addresses.first().ok_or("there is no server")?;
+    calls::create(&mut HttpClient::new(server), MAX_ATTEMPTS).map_err(|error| error.to_string())?;
+    let clients = Clients::start(&addresses, random)?;
+    let mut crashes = Vec::new();
+    let mut faults = std::collections::BTreeMap::<_, u32>::new();
+    for _ in 0..rounds {
+        pause(random.between(LOAD.0, LOAD.1));
+        let (fault, crash) = stage.strike(random)?;
+        *faults.entry(fault).or_default() += 1;
+        crashes.extend(crash);
+    }
+    pause(LOAD.1);
+    let mut history = clients.finish()?;
+    history.crashes = crashes;
+    history.leases.extend(clients::drain(server)?);
+    read_end(server, &mut history).map_err(|error| error.to_string())?;
+    let promises = Promises {
+        max_attempts: MAX_ATTEMPTS,
+        may_redeliver: kind == StoreKind::Sentinel,
+    };
+    let verdict = judge::judge(&history, promises);
+    println!(
+        "chaos: {name}: {faults:?} in {:.1} s; {} messages accepted, {} leases, {} dead letters; {} \
+         leases void by a crash, {} messages redelivered, {} violations",
+        std::time::Duration::from_millis(now().saturating_sub(start)).as_secs_f64(),
+        history.accepted.len(),
+        history.leases.len(),
+        history.dead.len(),
+        verdict.void,
+        verdict.redelivered,
+        verdict.violations.len(),
+    );
+    Ok(verdict)
+}
+
+/// Reads the counts and the dead letters.
+fn read_end(server: SocketAddr, history: &mut History) -> std::io::Result<()> {
+    let client = &mut HttpClient::new(server);
+    let mut next = Some(format!("{}/dead?limit=200", calls::CONSUMER));
+    while let Some(path) = next {
+        let page = calls::dead(client, &path)?;
+        history.dead.extend(page.letters);
+        next = page.next;
+    }
+    let status = calls::status(client)?;
+    let number = |name| status.get(name).and_then(serde_json::Value::as_u64);
+    history.counts = FinalCounts {
+        waiting: number("waiting").unwrap_or(u64::MAX),
+        in_flight: number("in_flight").unwrap_or(u64::MAX),
+        dead: number("dead").unwrap_or(u64::MAX),
+        missed: number("missed").unwrap_or(u64::MAX),
+    };
+    Ok(())
+}

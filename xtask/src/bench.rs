@@ -3,6 +3,7 @@
 
 mod against;
 mod cases;
+mod consumers;
 mod figures;
 mod options;
 mod paced;
@@ -35,6 +36,9 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<(), String> {
         return against::run(root, options, processors.get(), other);
     }
     let binaries = Binaries::build(root)?;
+    if options.consumers {
+        return consumers::run(root, &binaries, options, processors.get());
+    }
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
         println!("round {number} of {}", options.rounds);
@@ -56,7 +60,8 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<(), String> {
         .chain(["message, half of the load"]);
     table::print(&names.collect::<Vec<_>>(), &rounds)?;
     let bare = table::median_rate(&rounds, BARE);
-    stores::run(root, &binaries, options, processors.get(), bare)
+    stores::run(root, &binaries, options, processors.get(), bare)?;
+    consumers::run(root, &binaries, options, processors.get())
 }
 
 /// One round: new servers, every case once, then the paced one.

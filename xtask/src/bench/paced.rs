@@ -51,38 +51,63 @@ struct PacedLoad {
     under_way: usize,
     latencies: Vec<Duration>,
     failed: u32,
+    follow_up: FollowUp,
 }
 
+/// Makes a second request of the response to the first one; their latencies are added. `None` ends the turn.
+pub(super) type FollowUp = fn(&[u8]) -> Option<Vec<u8>>;
+
 /// Sends POSTs of the JSON `body`, the connections in turn.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is real time that is measured"
-)]
 pub(super) fn run(
     address: SocketAddr,
     path: &str,
     body: &str,
     pace: Pace,
 ) -> Result<Answers, String> {
+    run_with(address, post(path, body), pace, |_| None)
+}
+
+/// As [`run`], with a request that [`post`] made and one that may follow its response.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is real time that is measured"
+)]
+pub(super) fn run_with(
+    address: SocketAddr,
+    request: Vec<u8>,
+    pace: Pace,
+    follow_up: FollowUp,
+) -> Result<Answers, String> {
     if pace.rate < 1.0 {
         return Err("the highest load is zero".to_owned());
     }
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
     let failed = |error: io::Error| format!("the paced load: {error}");
-    let mut load = PacedLoad::connect(address, request, pace).map_err(failed)?;
+    let mut load = PacedLoad::connect(address, request, pace, follow_up).map_err(failed)?;
     let start = Instant::now();
     load.run(start, pace).map_err(failed)?;
     Ok(load.summed(start.elapsed()))
 }
 
+/// A POST of the JSON `body`.
+pub(super) fn post(path: &str, body: &str) -> Vec<u8> {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    request.into_bytes()
+}
+
 impl PacedLoad {
-    fn connect(address: SocketAddr, request: String, pace: Pace) -> io::Result<Self> {
+    fn connect(
+        address: SocketAddr,
+        request: Vec<u8>,
+        pace: Pace,
+        follow_up: FollowUp,
+    ) -> io::Result<Self> {
         let mut load = Self {
-            request: request.into_bytes(),
+            request,
+            follow_up,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::new(),
             waiting: BinaryHeap::new(),
@@ -172,6 +197,15 @@ impl PacedLoad {
         };
         match connection.take() {
             Ok(true) => {
+                let next = (self.follow_up)(&connection.answer);
+                connection.answer.clear();
+                if let Some(next) = next {
+                    if connection.stream.write_all(&next).is_err() {
+                        self.under_way -= 1;
+                        self.fail(place);
+                    }
+                    return;
+                }
                 self.latencies.push(connection.due.elapsed());
                 connection.due += turn;
                 self.waiting.push(Reverse((connection.due, place)));
@@ -224,20 +258,14 @@ impl PacedConnection {
         })
     }
 
-    /// Reads the available bytes. True if the response is complete; an unsuccessful one is an error.
+    /// Reads the available bytes. True if the response is complete, and is to be cleared; an unsuccessful one is an error.
     fn take(&mut self) -> io::Result<bool> {
         let room = MAX_ANSWER_BYTES.saturating_sub(self.answer.len());
         let room = u64::try_from(room).unwrap_or(u64::MAX);
         match (&self.stream).take(room).read_to_end(&mut self.answer) {
             // The connection has ended, or the response is too long.
             Ok(_) => Err(ErrorKind::UnexpectedEof.into()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let is_complete = is_complete(&self.answer)?;
-                if is_complete {
-                    self.answer.clear();
-                }
-                Ok(is_complete)
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => is_complete(&self.answer),
             Err(error) => Err(error),
         }
     }

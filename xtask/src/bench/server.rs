@@ -132,6 +132,16 @@ impl BenchServer {
         })
     }
 
+    /// Its process id.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its CPU time so far, in seconds.
+    pub(super) fn processor_seconds(&self) -> Result<f64, String> {
+        resources::processor_seconds(self.process.id())
+    }
+
     /// Its resident memory in MiB.
     pub(super) fn resident(&self) -> Result<f64, String> {
         resources::resident_mib(self.process.id())

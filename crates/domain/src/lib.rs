@@ -55,9 +55,9 @@ pub use timestamp::Timestamp;
 pub use token::{Subject, SubjectError, TokenId, TokenIdError};
 pub use topic::{Topic, TopicError};
 pub use webhook::{
-    AttemptTimeout, DeliveryConcurrency, DeliveryConcurrencyError, DeliveryRate, DeliveryRateError,
-    DisableReason, PreviousSecret, UrlSchemes, WebhookAttempt, WebhookFormat, WebhookFormatError,
-    WebhookHeaders, WebhookHeadersError, WebhookHealth, WebhookOptions, WebhookPrivate,
-    WebhookSalt, WebhookSecret, WebhookSecretError, WebhookSettings, WebhookSettingsError,
-    WebhookState, WebhookUrl, WebhookUrlError,
+    AddressPolicy, AttemptTimeout, DeliveryConcurrency, DeliveryConcurrencyError, DeliveryRate,
+    DeliveryRateError, DisableReason, ForbiddenAddress, PreviousSecret, UrlSchemes, WebhookAttempt,
+    WebhookFormat, WebhookFormatError, WebhookHeaders, WebhookHeadersError, WebhookHealth,
+    WebhookOptions, WebhookPrivate, WebhookSalt, WebhookSecret, WebhookSecretError,
+    WebhookSettings, WebhookSettingsError, WebhookState, WebhookUrl, WebhookUrlError,
 };

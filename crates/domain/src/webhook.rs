@@ -1,5 +1,6 @@
 //! A webhook: a consumer whose worker is Posthorn itself, which POSTs each message to a URL.
 
+mod address;
 mod attempt;
 mod headers;
 mod health;
@@ -9,6 +10,7 @@ mod secret;
 mod settings;
 mod url;
 
+pub use address::{AddressPolicy, ForbiddenAddress};
 pub use attempt::WebhookAttempt;
 pub use headers::{WebhookHeaders, WebhookHeadersError};
 pub use health::{DisableReason, WebhookHealth, WebhookState};

@@ -18,6 +18,8 @@ mod replica_share;
 mod retention;
 mod topic_notifier;
 mod wake_channel;
+mod webhook_dispatcher;
+mod webhook_service;
 
 pub use access::{
     AccessControl, AccessPolicy, AccessRequest, Action, Credentials, FailureLimit, Grant, Refusal,
@@ -61,11 +63,23 @@ pub use ports::token_verifier::{
     Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY, TokenError,
     TokenVerifier,
 };
+pub use ports::webhook_encoder::WebhookEncoder;
+pub use ports::webhook_observer::{AttemptOutcome, WebhookObserver};
+pub use ports::webhook_sender::{
+    RetryAfter, WebhookEndpoint, WebhookEvent, WebhookEventKind, WebhookReply, WebhookSendError,
+    WebhookSender,
+};
 pub use ports::webhook_store::{
     MAX_RECORDED_ATTEMPTS, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookPut,
     WebhookRecord, WebhookStatus, WebhookStore,
 };
+pub use ports::webhook_vault::{OpenedPrivate, VaultError, WebhookVault};
 pub use rate_limiter::{Caller, RateLimitDecision, RateLimiter, RateLimiterSettings};
 pub use replica_share::ReplicaShare;
 pub use retention::{RetentionService, RetentionSettings};
 pub use topic_notifier::{TopicNotifier, TopicSubscription};
+pub use webhook_dispatcher::{WebhookDispatcher, WebhookDispatcherPorts};
+pub use webhook_service::{
+    Replay, ReplayBound, WebhookChange, WebhookChanged, WebhookError, WebhookService,
+    WebhookServicePorts, WebhookTested, WebhookView,
+};

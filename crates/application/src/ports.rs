@@ -10,4 +10,8 @@ pub(crate) mod quota_counter;
 pub(crate) mod random;
 pub(crate) mod revocation_list;
 pub(crate) mod token_verifier;
+pub(crate) mod webhook_encoder;
+pub(crate) mod webhook_observer;
+pub(crate) mod webhook_sender;
 pub(crate) mod webhook_store;
+pub(crate) mod webhook_vault;

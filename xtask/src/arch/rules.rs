@@ -37,7 +37,7 @@ const fn member(name: &'static str, arrows: &'static [&'static str]) -> CrateRul
 const CORE: &[&str] = &["posthorn-application", "posthorn-domain"];
 
 /// Every crate, each after those it builds on.
-pub(super) const CRATES: [CrateRule; 15] = [
+pub(super) const CRATES: [CrateRule; 16] = [
     CrateRule {
         third_party: Some(&["base64", "ipnet", "thiserror", "ulid", "url", "zeroize"]),
         ..member("posthorn-domain", &[])
@@ -46,6 +46,7 @@ pub(super) const CRATES: [CrateRule; 15] = [
         third_party: Some(&[
             "async-trait",
             "event-listener",
+            "futures-util",
             "sha2",
             "thiserror",
             "tracing",
@@ -58,6 +59,7 @@ pub(super) const CRATES: [CrateRule; 15] = [
     member("posthorn-jwt", CORE),
     member("posthorn-redis", CORE),
     member("posthorn-telemetry", CORE),
+    member("posthorn-webhooks", CORE),
     member("posthorn-http1", &[]),
     CrateRule {
         licence: COPYLEFT,
@@ -80,6 +82,7 @@ pub(super) const CRATES: [CrateRule; 15] = [
                 "posthorn-memory",
                 "posthorn-redis",
                 "posthorn-telemetry",
+                "posthorn-webhooks",
             ],
         )
     },
@@ -98,6 +101,7 @@ pub(super) const CRATES: [CrateRule; 15] = [
                 "posthorn-memory",
                 "posthorn-redis",
                 "posthorn-telemetry",
+                "posthorn-webhooks",
             ],
         )
     },
@@ -113,7 +117,7 @@ const fn home(dependency: &'static str, crates: &'static [&'static str]) -> Home
 pub(super) const FREE_IN_TESTS: [&str; 1] = ["tracing-subscriber"];
 
 /// Technologies with a home; all others are free. Tests keep to them too.
-pub(super) const HOMES: [Home; 16] = [
+pub(super) const HOMES: [Home; 17] = [
     home(
         "actix-*",
         &["posthorn-http", "posthorn-http1", "posthorn-bench-baseline"],
@@ -128,6 +132,7 @@ pub(super) const HOMES: [Home; 16] = [
     home("opentelemetry*", &["posthorn-telemetry"]),
     home("prometheus-client", &["posthorn-telemetry"]),
     home("redis", &["posthorn-redis"]),
+    home("ring", &["posthorn-webhooks"]),
     home(
         "rusqlite",
         &["posthorn-embedded", "posthorn-bench-baseline"],

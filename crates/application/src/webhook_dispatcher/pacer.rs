@@ -1,0 +1,109 @@
+//! The rate of a webhook's attempts in this process.
+
+use std::time::Duration;
+
+use posthorn_domain::DeliveryRate;
+
+/// How far attempts that came late may catch up: timers have milliseconds, and at thousands of
+/// attempts in a second several are due at each tick.
+const CATCH_UP: Duration = Duration::from_millis(10);
+
+/// Spaces attempts evenly, so that no second has more than the rate allows (and what
+/// [`CATCH_UP`] adds).
+#[derive(Debug)]
+pub(super) struct Pacer {
+    /// When the next attempt may start, by the monotonic clock.
+    next_at: Duration,
+}
+
+impl Pacer {
+    pub(super) const fn new() -> Self {
+        Self {
+            next_at: Duration::ZERO,
+        }
+    }
+
+    /// How many attempts may start at the time `now`, at most `wanted`.
+    pub(super) fn allowed(
+        &self,
+        now: Duration,
+        rate: Option<DeliveryRate>,
+        wanted: usize,
+    ) -> usize {
+        let Some(rate) = rate else {
+            return wanted;
+        };
+        let start = self.start(now);
+        if start > now {
+            return 0;
+        }
+        let late = now.saturating_sub(start).as_nanos();
+        let more = late / rate.interval().as_nanos().max(1);
+        usize::try_from(more).map_or(wanted, |more| more.saturating_add(1).min(wanted))
+    }
+
+    /// Counts `attempts` that start at the time `now`.
+    pub(super) fn take(&mut self, now: Duration, rate: Option<DeliveryRate>, attempts: usize) {
+        if let Some(rate) = rate {
+            let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+            let spacing = rate.interval().saturating_mul(attempts);
+            self.next_at = self.start(now).saturating_add(spacing);
+        }
+    }
+
+    /// When the next attempt may start.
+    pub(super) const fn next_at(&self) -> Duration {
+        self.next_at
+    }
+
+    fn start(&self, now: Duration) -> Duration {
+        self.next_at.max(now.saturating_sub(CATCH_UP))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attempts in each of `seconds` seconds of a worker that looks every `tick`.
+    fn simulate(per_second: f64, tick: Duration, seconds: usize) -> Vec<usize> {
+        let rate = Some(DeliveryRate::parse(per_second).unwrap());
+        let mut pacer = Pacer::new();
+        let mut counts = vec![0; seconds];
+        let mut now = Duration::from_secs(100);
+        let end = now + Duration::from_secs(seconds as u64);
+        while now < end {
+            let allowed = pacer.allowed(now, rate, 1_000);
+            pacer.take(now, rate, allowed);
+            counts[usize::try_from(now.as_secs() - 100).unwrap()] += allowed;
+            now += tick;
+        }
+        counts
+    }
+
+    #[test]
+    fn no_second_has_more_attempts_than_the_rate() {
+        let millisecond = Duration::from_millis(1);
+        assert_eq!(simulate(1.0, millisecond, 3), [1, 1, 1]);
+        assert_eq!(simulate(5.0, millisecond, 3), [5, 5, 5]);
+        assert_eq!(simulate(0.5, millisecond, 4), [1, 0, 1, 0]);
+        for count in simulate(3_000.0, Duration::from_micros(1_300), 4) {
+            assert!((2_970..=3_040).contains(&count), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_pause_gives_no_burst() {
+        let rate = Some(DeliveryRate::parse(10.0).unwrap());
+        let mut pacer = Pacer::new();
+        pacer.take(Duration::from_secs(1), rate, 1);
+        assert_eq!(pacer.allowed(Duration::from_mins(1), rate, 50), 1);
+    }
+
+    #[test]
+    fn without_a_rate_everything_is_allowed() {
+        let mut pacer = Pacer::new();
+        pacer.take(Duration::ZERO, None, 1_000);
+        assert_eq!(pacer.allowed(Duration::ZERO, None, 1_000), 1_000);
+    }
+}

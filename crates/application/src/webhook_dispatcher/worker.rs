@@ -1,0 +1,357 @@
+//! The worker of one webhook: an event loop that owns all of its state.
+
+mod calls;
+mod disabling;
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use posthorn_domain::{
+    ConsumerKey, DisableReason, LeaseToken, Timestamp, WebhookAttempt, WebhookHealth,
+};
+
+use super::attempt::{Attempted, Verdict, attempt};
+use super::attempt_log::AttemptLog;
+use super::event_queue::EventQueue;
+use super::hand_out::{HandOut, HandedOut};
+use super::plan::DeliveryPlan;
+use super::ports::WebhookDispatcherPorts;
+use super::settlement::{Settlement, Settlements};
+use super::stop::{Orders, Stop};
+use crate::ports::consumer_store::{ConsumerError, LeaseUpdate, LeasedMessage};
+use crate::ports::webhook_observer::AttemptOutcome;
+use calls::{PullOutcome, StoreCalls, WorkerEvent, await_change, await_order};
+use disabling::{Disabling, MAX_FAILING};
+
+/// An attempt starts only if its lease holds this long beyond the attempt's time limit: the time to
+/// settle it.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
+/// Pulls the messages of one webhook, attempts them at once, and settles their leases.
+pub(super) struct WebhookWorker {
+    store: StoreCalls,
+    orders: Arc<Orders>,
+    plan: Arc<DeliveryPlan>,
+    stop: Stop,
+    /// True if the webhook is deleted, or disabled by this worker.
+    is_over: bool,
+    calls: EventQueue<WorkerEvent>,
+    attempts: EventQueue<Attempted>,
+    /// The leases of the attempts under way, with their earliest end.
+    leases: HashMap<LeaseToken, Duration>,
+    hand_out: HandOut,
+    settlements: Settlements,
+    log: AttemptLog,
+    disabling: Disabling,
+}
+
+impl WebhookWorker {
+    pub(super) fn new(
+        ports: Arc<WebhookDispatcherPorts>,
+        key: ConsumerKey,
+        orders: Arc<Orders>,
+        plan: Arc<DeliveryPlan>,
+    ) -> Self {
+        Self {
+            store: StoreCalls { ports, key },
+            orders,
+            plan,
+            stop: Stop::None,
+            is_over: false,
+            calls: EventQueue::new(),
+            attempts: EventQueue::new(),
+            leases: HashMap::new(),
+            hand_out: HandOut::new(),
+            settlements: Settlements::default(),
+            log: AttemptLog::default(),
+            disabling: Disabling::default(),
+        }
+    }
+
+    /// Delivers until it is stopped, or until the webhook is deleted or disabled by an attempt. Then
+    /// it ends once all its leases are settled.
+    pub(super) async fn run(mut self) -> ConsumerKey {
+        // An order that came before the loop counts as seen: it is taken here.
+        self.obey();
+        self.calls.start(await_order(Arc::clone(&self.orders), 0));
+        self.calls.start(self.store.clone().watch());
+        loop {
+            self.start_what_is_due();
+            if self.is_done() {
+                return self.store.key;
+            }
+            let (calls, attempts) = self.next_events().await;
+            for attempted in attempts {
+                self.attempted(&attempted);
+            }
+            for event in calls {
+                self.handle(event);
+            }
+        }
+    }
+
+    /// Waits for events or the timer. All that are ready come at once, so that their leases are
+    /// settled in one call.
+    async fn next_events(&mut self) -> (Vec<WorkerEvent>, Vec<Attempted>) {
+        let (calls, attempts) = (&mut self.calls, &mut self.attempts);
+        poll_fn(|context| {
+            let mut events = (Vec::new(), Vec::new());
+            calls.poll(context, &mut events.0);
+            attempts.poll(context, &mut events.1);
+            let is_due = calls.poll_timer(context);
+            if is_due || !events.0.is_empty() || !events.1.is_empty() {
+                Poll::Ready(events)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    fn handle(&mut self, event: WorkerEvent) {
+        let now = self.store.ports.clock.monotonic();
+        match event {
+            WorkerEvent::Ordered(seen) => {
+                self.obey();
+                self.calls
+                    .start(await_order(Arc::clone(&self.orders), seen));
+            }
+            // What came before the watch is found by a pull only.
+            WorkerEvent::Watching(subscription) | WorkerEvent::Changed(subscription) => {
+                self.hand_out.wake();
+                self.calls.start(await_change(subscription));
+            }
+            WorkerEvent::Deleted => self.is_over = true,
+            WorkerEvent::Pulled(pull) => self.pulled(pull, now),
+            WorkerEvent::Settled(leases) => self.settlements.ended(leases),
+            WorkerEvent::Recorded(recorded) => self.recorded(recorded),
+            WorkerEvent::Disabled(reason, is_disabled) => self.disabled(reason, is_disabled),
+            WorkerEvent::Done => {}
+        }
+    }
+
+    fn start_what_is_due(&mut self) {
+        let now = self.store.ports.clock.monotonic();
+        self.settle();
+        self.record(now);
+        self.pull(now);
+        let rate = self.plan.settings.rate;
+        let next_pull = if self.may_pull() {
+            self.hand_out.next_look(now, rate, self.free())
+        } else {
+            None
+        };
+        let next = [next_pull, self.log.next_record()]
+            .into_iter()
+            .flatten()
+            .min();
+        self.calls.set_timer(&self.store.ports.clock, next);
+    }
+
+    const fn is_delivering(&self) -> bool {
+        matches!(self.stop, Stop::None) && !self.is_over
+    }
+
+    const fn may_pull(&self) -> bool {
+        self.is_delivering() && !self.disabling.is_under_way()
+    }
+
+    fn is_done(&self) -> bool {
+        !self.is_delivering()
+            && self.settlements.unsettled() == 0
+            && !self.hand_out.is_pulling()
+            && !self.disabling.is_under_way()
+            && self.log.is_done()
+    }
+
+    /// The number of attempts that may start.
+    fn free(&self) -> usize {
+        usize::from(self.plan.settings.max_in_flight.get())
+            .saturating_sub(self.settlements.unsettled())
+    }
+
+    fn obey(&mut self) {
+        let (stop, plan) = self.orders.take();
+        if let Some(plan) = plan {
+            // Attempts under way keep the plan that they started with.
+            self.plan = plan;
+            self.hand_out.wake();
+        }
+        if stop >= Stop::Abort && self.stop < Stop::Abort {
+            // A receiver may have got such a message. It comes again, as after a crash.
+            self.attempts.clear();
+            for (token, lease_end) in std::mem::take(&mut self.leases) {
+                self.release(token, lease_end);
+            }
+        }
+        self.stop = stop;
+    }
+
+    fn pull(&mut self, now: Duration) {
+        if !self.may_pull() {
+            return;
+        }
+        let (rate, free) = (self.plan.settings.rate, self.free());
+        let Some(limit) = self.hand_out.start(now, rate, free) else {
+            return;
+        };
+        // The store grants the leases later than now, so they end no earlier than this.
+        let lease_end = now.saturating_add(self.plan.lease);
+        self.calls.start(self.store.clone().pull(limit, lease_end));
+    }
+
+    fn pulled(&mut self, pull: PullOutcome, now: Duration) {
+        let leases = match pull.result {
+            Ok(leases) => leases,
+            Err(ConsumerError::NotFound) => {
+                self.hand_out.failed(now);
+                self.is_over = true;
+                return;
+            }
+            Err(error) => {
+                tracing::debug!(topic = %self.store.key.topic, webhook = %self.store.key.name, %error, "pull failed");
+                self.hand_out.failed(now);
+                // The store may have granted leases all the same.
+                let call = self.store.clone().give_back(pull.nonce, pull.lease_end);
+                self.calls.start(call);
+                return;
+            }
+        };
+        let handed_out = HandedOut {
+            messages: leases.messages.len(),
+            more: leases.more,
+            next_due: leases.next_due,
+        };
+        let rate = self.plan.settings.rate;
+        self.hand_out.succeeded(now, rate, pull.limit, &handed_out);
+        let latest_start = pull
+            .lease_end
+            .saturating_sub(self.plan.settings.timeout.get());
+        // After a slow pull another process could get the message before this attempt has ended.
+        let may_start = self.may_pull() && now.saturating_add(SETTLE_TIME) <= latest_start;
+        self.settlements.granted(leases.messages.len());
+        for leased in leases.messages {
+            let token = leased.token(pull.nonce);
+            if may_start {
+                self.attempt(leased, token, pull.lease_end);
+            } else {
+                self.release(token, pull.lease_end);
+            }
+        }
+    }
+
+    fn attempt(&mut self, leased: LeasedMessage, token: LeaseToken, lease_end: Duration) {
+        self.leases.insert(token, lease_end);
+        let (ports, plan) = (Arc::clone(&self.store.ports), Arc::clone(&self.plan));
+        self.attempts
+            .start(attempt(ports, plan, leased.message, token, lease_end));
+    }
+
+    fn attempted(&mut self, attempted: &Attempted) {
+        self.leases.remove(&attempted.token);
+        let outcome = AttemptOutcome::of(&attempted.result);
+        self.store
+            .ports
+            .observer
+            .attempted(outcome, attempted.duration);
+        let record = attempted.record();
+        let (token, lease_end) = (attempted.token, attempted.lease_end);
+        match attempted.verdict(record.failure()) {
+            Verdict::Settle(update) => self.settle_later(token, lease_end, update),
+            Verdict::Gone(_) if self.is_over => self.release(token, lease_end),
+            Verdict::Gone(otherwise) => {
+                let held = Settlement {
+                    token,
+                    lease_end,
+                    update: otherwise,
+                };
+                self.disabling.hold(held);
+                self.disable(DisableReason::Gone);
+            }
+        }
+        self.log.push(record);
+    }
+
+    fn release(&mut self, token: LeaseToken, lease_end: Duration) {
+        self.settle_later(token, lease_end, LeaseUpdate::Release);
+    }
+
+    fn settle_later(&mut self, token: LeaseToken, lease_end: Duration, update: LeaseUpdate) {
+        self.settlements.push(Settlement {
+            token,
+            lease_end,
+            update,
+        });
+    }
+
+    fn settle(&mut self) {
+        let Some(settlements) = self.settlements.start() else {
+            return;
+        };
+        self.calls.start(self.store.clone().settle(settlements));
+    }
+
+    fn record(&mut self, now: Duration) {
+        let Some(attempts) = self.log.start(now, !self.is_delivering()) else {
+            return;
+        };
+        self.calls.start(self.store.clone().record(attempts));
+    }
+
+    fn recorded(&mut self, recorded: Result<Option<WebhookHealth>, Vec<WebhookAttempt>>) {
+        let failed = match recorded {
+            Ok(Some(health)) => {
+                self.check_health(&health);
+                Vec::new()
+            }
+            Ok(None) => {
+                self.is_over = true;
+                Vec::new()
+            }
+            // The last attempts before the end are not worth a wait for the store.
+            Err(attempts) if self.is_delivering() => attempts,
+            Err(_) => Vec::new(),
+        };
+        self.log.ended(failed);
+    }
+
+    /// Disables the webhook after five days of failures, by the records of all processes.
+    fn check_health(&mut self, health: &WebhookHealth) {
+        let now = self.store.ports.clock.now();
+        let is_failing = |since| MAX_FAILING <= now.as_millis().saturating_sub(since);
+        let since = health.failing_since.map(Timestamp::as_millis);
+        if health.disabled.is_none() && since.is_some_and(is_failing) {
+            self.disable(DisableReason::NoSuccess);
+        }
+    }
+
+    fn disable(&mut self, reason: DisableReason) {
+        if self.is_over || !self.disabling.start() {
+            return;
+        }
+        self.calls.start(self.store.clone().disable(reason));
+    }
+
+    fn disabled(&mut self, reason: DisableReason, is_disabled: bool) {
+        let held = self.disabling.end();
+        for settlement in held {
+            // The message waits until the webhook is enabled, and this attempt does not count.
+            let update = if is_disabled {
+                LeaseUpdate::Release
+            } else {
+                settlement.update
+            };
+            self.settle_later(settlement.token, settlement.lease_end, update);
+        }
+        if is_disabled {
+            self.is_over = true;
+            self.store.ports.observer.disabled(reason);
+            tracing::warn!(
+                topic = %self.store.key.topic, webhook = %self.store.key.name, reason = reason.as_str(),
+                "webhook disabled"
+            );
+        }
+    }
+}

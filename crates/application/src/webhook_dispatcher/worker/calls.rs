@@ -1,0 +1,118 @@
+//! The calls of a worker. Each owns what it uses and ends with an event for the worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use posthorn_domain::{
+    Backoff, ConsumerKey, DisableReason, LeaseNonce, PullLimit, WebhookAttempt, WebhookHealth,
+};
+
+use super::disabling::disable;
+use crate::ports::consumer_store::{ConsumerError, PullRequest, PulledLeases};
+use crate::ports::message_store::Subscription;
+use crate::webhook_dispatcher::ports::WebhookDispatcherPorts;
+use crate::webhook_dispatcher::settlement::{self, Settlement};
+use crate::webhook_dispatcher::stop::Orders;
+
+/// The waits between attempts to watch the consumer.
+const WATCH_RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+
+/// A call of the worker ended.
+pub(super) enum WorkerEvent {
+    /// The fleet ordered something; with the number of orders so far.
+    Ordered(u64),
+    /// The consumer is watched from now on.
+    Watching(Box<dyn Subscription>),
+    /// A pull may hand out more than before.
+    Changed(Box<dyn Subscription>),
+    /// The webhook does not exist.
+    Deleted,
+    Pulled(PullOutcome),
+    /// So many leases are settled.
+    Settled(usize),
+    /// The health afterwards, `None` if the webhook is deleted; or the attempts after a failure.
+    Recorded(Result<Option<WebhookHealth>, Vec<WebhookAttempt>>),
+    /// True if the webhook is disabled.
+    Disabled(DisableReason, bool),
+    /// Of no consequence.
+    Done,
+}
+
+/// The outcome of a pull.
+pub(super) struct PullOutcome {
+    pub(super) nonce: LeaseNonce,
+    pub(super) limit: PullLimit,
+    /// The earliest end of the leases, by the monotonic clock.
+    pub(super) lease_end: Duration,
+    pub(super) result: Result<PulledLeases, ConsumerError>,
+}
+
+/// Calls the store for one webhook.
+#[derive(Clone)]
+pub(super) struct StoreCalls {
+    pub(super) ports: Arc<WebhookDispatcherPorts>,
+    pub(super) key: ConsumerKey,
+}
+
+pub(super) async fn await_order(orders: Arc<Orders>, mut seen: u64) -> WorkerEvent {
+    orders.changed(&mut seen).await;
+    WorkerEvent::Ordered(seen)
+}
+
+pub(super) async fn await_change(mut subscription: Box<dyn Subscription>) -> WorkerEvent {
+    subscription.changed().await;
+    WorkerEvent::Changed(subscription)
+}
+
+impl StoreCalls {
+    pub(super) async fn watch(self) -> WorkerEvent {
+        let mut backoff = WATCH_RETRY;
+        loop {
+            match self.ports.consumers.watch(&self.key).await {
+                Ok(subscription) => return WorkerEvent::Watching(subscription),
+                Err(ConsumerError::NotFound) => return WorkerEvent::Deleted,
+                Err(_) => self.ports.clock.sleep(backoff.next_wait()).await,
+            }
+        }
+    }
+
+    pub(super) async fn pull(self, limit: PullLimit, lease_end: Duration) -> WorkerEvent {
+        let nonce = LeaseNonce::from_bits(self.ports.random.bits());
+        let request = PullRequest {
+            limit,
+            lease: None,
+            nonce,
+        };
+        let result = self.ports.consumers.pull(&self.key, request).await;
+        WorkerEvent::Pulled(PullOutcome {
+            nonce,
+            limit,
+            lease_end,
+            result,
+        })
+    }
+
+    pub(super) async fn give_back(self, nonce: LeaseNonce, lease_end: Duration) -> WorkerEvent {
+        settlement::give_back(&self.ports, &self.key, nonce, lease_end).await;
+        WorkerEvent::Done
+    }
+
+    pub(super) async fn settle(self, settlements: Vec<Settlement>) -> WorkerEvent {
+        let leases = settlements.len();
+        settlement::settle(&self.ports, &self.key, settlements).await;
+        WorkerEvent::Settled(leases)
+    }
+
+    pub(super) async fn record(self, attempts: Vec<WebhookAttempt>) -> WorkerEvent {
+        let recording = self.ports.webhooks.record_attempts(&self.key, &attempts);
+        WorkerEvent::Recorded(match recording.await {
+            Ok(health) => Ok(Some(health)),
+            Err(ConsumerError::NotFound) => Ok(None),
+            Err(_) => Err(attempts),
+        })
+    }
+
+    pub(super) async fn disable(self, reason: DisableReason) -> WorkerEvent {
+        WorkerEvent::Disabled(reason, disable(&self.ports, &self.key, reason).await)
+    }
+}

@@ -1,0 +1,67 @@
+//! The errors of reqwest as those of the port.
+
+use std::error::Error;
+use std::io;
+use std::iter::successors;
+
+use posthorn_application::WebhookSendError;
+
+use crate::guard::ResolveError;
+
+/// Converts an error by its causes. Its own text is not used: it contains the URL.
+pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
+    if let Some(resolve) = cause::<ResolveError>(error) {
+        return match resolve {
+            ResolveError::Forbidden(range) => WebhookSendError::Forbidden(*range),
+            ResolveError::Unresolved => WebhookSendError::Unresolved,
+        };
+    }
+    let io = cause::<io::Error>(error);
+    if error.is_connect() {
+        return match io.map(io::Error::kind) {
+            // tokio-rustls reports an alert or an invalid certificate as data, and a receiver that
+            // hangs up in the handshake as an end.
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+                WebhookSendError::Tls(io.map(io::Error::to_string).unwrap_or_default())
+            }
+            Some(io::ErrorKind::TimedOut) => WebhookSendError::Timeout,
+            Some(io::ErrorKind::Other) | None => WebhookSendError::Connect(innermost(error)),
+            Some(kind) => WebhookSendError::Connect(kind.to_string()),
+        };
+    }
+    match cause::<hyper::Error>(error) {
+        Some(hyper) if hyper.is_parse() => WebhookSendError::Protocol,
+        Some(hyper) if hyper.is_incomplete_message() || hyper.is_canceled() => {
+            WebhookSendError::Closed
+        }
+        _ => match io.map(io::Error::kind) {
+            Some(
+                io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof,
+            ) => WebhookSendError::Closed,
+            _ => WebhookSendError::Failed(innermost(error)),
+        },
+    }
+}
+
+/// The causes of an error, from the outermost on.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    successors(error.source(), next_cause)
+}
+
+fn next_cause<'a>(cause: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let cause: &'a (dyn Error + 'static) = *cause;
+    cause.source()
+}
+
+fn cause<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// The text of the first cause.
+fn innermost(error: &reqwest::Error) -> String {
+    let text = causes(error).last().map(ToString::to_string);
+    text.unwrap_or_else(|| "unknown".to_owned())
+}

@@ -37,7 +37,8 @@ pub use health_service::{
 pub use info_service::{AppIdentity, InfoService, InfoSnapshot};
 pub use lifecycle::{Lifecycle, Phase};
 pub use message_service::{
-    CachedMessage, CursorEvent, MessageService, SendError, SendMessage, TopicCursor, TopicListing,
+    CachedMessage, CursorEvent, MessageService, SendBatch, SendError, SendMessage, TopicCursor,
+    TopicListing,
 };
 pub use ports::backend_error::BackendError;
 pub use ports::cache::Cache;
@@ -50,9 +51,9 @@ pub use ports::consumer_store::{
 };
 pub use ports::dependency::{Dependency, DependencyError, DependencyObserver};
 pub use ports::message_store::{
-    Anchor, Append, AppendError, Appended, Idempotency, MessageStore, Page, PageLimit,
-    PageLimitError, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage,
-    TopicRequest, TopicSummary,
+    Anchor, Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, MessageStore,
+    Page, PageLimit, PageLimitError, PageRequest, Pruned, RetentionPolicy, StoreError,
+    Subscription, TopicPage, TopicRequest, TopicSummary,
 };
 pub use ports::quota_counter::{
     QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope, QuotaWindow,

@@ -3,19 +3,21 @@
 mod fingerprint;
 mod listing;
 mod message_cache;
+mod scoped_key;
 mod topic_cursor;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_domain::{
-    Attributes, IdempotencyKey, Message, MessageContent, MessageId, NewMessage, Topic,
+    Attributes, Durability, IdempotencyKey, Message, MessageBatch, MessageContent, MessageId,
+    NewMessage, Subject, Topic,
 };
 
 use crate::ports::cache::Cache;
 use crate::ports::message_store::{
-    Append, AppendError, Appended, Idempotency, MessageStore, Page, PageRequest, StoreError,
-    TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, MessageStore, Page,
+    PageRequest, StoreError, TopicRequest,
 };
 pub use listing::TopicListing;
 pub use message_cache::CachedMessage;
@@ -36,6 +38,21 @@ pub struct SendMessage {
     pub attributes: Attributes,
     /// The client's key, by which its retries are recognised.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// The sender that a token names: its keys are its own.
+    pub sender: Option<Subject>,
+}
+
+/// A batch to accept; every value is valid already.
+#[derive(Clone, Debug)]
+pub struct SendBatch {
+    /// The topic.
+    pub topic: Topic,
+    /// The messages.
+    pub batch: MessageBatch,
+    /// The client's key, by which its retries are recognised.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// The sender that a token names: its keys are its own.
+    pub sender: Option<Subject>,
 }
 
 /// The use cases on messages, over a store.
@@ -84,6 +101,7 @@ impl MessageService {
             content,
             attributes,
             idempotency_key,
+            sender,
         } = send;
         let message = NewMessage {
             topic,
@@ -91,7 +109,7 @@ impl MessageService {
             attributes,
         };
         let idempotency = idempotency_key.map(|key| Idempotency {
-            key,
+            key: scoped_key::of(key, sender.as_ref()),
             fingerprint: fingerprint::of(&message),
             ttl: self.idempotency_ttl,
         });
@@ -102,6 +120,37 @@ impl MessageService {
                 idempotency,
             })
             .await
+    }
+
+    /// Stores all messages of a batch or none, or returns the receipts of the first attempt.
+    ///
+    /// # Errors
+    /// As [`MessageService::send`], for the batch as a whole.
+    pub async fn send_batch(&self, send: SendBatch) -> Result<AppendedBatch, SendError> {
+        let SendBatch {
+            topic,
+            batch,
+            idempotency_key,
+            sender,
+        } = send;
+        let idempotency = idempotency_key.map(|key| Idempotency {
+            key: scoped_key::of(key, sender.as_ref()),
+            fingerprint: fingerprint::of_batch(&batch),
+            ttl: self.idempotency_ttl,
+        });
+        self.store
+            .append_batch(AppendBatch {
+                topic,
+                batch,
+                instance: Arc::clone(&self.instance),
+                idempotency,
+            })
+            .await
+    }
+
+    /// The durability of receipts in normal operation.
+    pub fn durability(&self) -> Durability {
+        self.store.durability()
     }
 
     /// The message `id` of `topic`, if the store has it.

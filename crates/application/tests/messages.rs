@@ -41,6 +41,7 @@ impl Setup {
             content: MessageContent::from_store(text),
             attributes: Attributes::default(),
             idempotency_key: key.map(|key| IdempotencyKey::parse(key).unwrap()),
+            sender: None,
         };
         self.service.send(send).await
     }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The client's `Idempotency-Key`: 1 to 255 visible ASCII characters (0x21 to 0x7E).
+/// The client's `Idempotency-Key`: 1 to 255 visible ASCII characters (0x21 to 0x7E); or the key of a
+/// named sender, which no client can send.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(Box<str>);
 
@@ -33,6 +34,13 @@ impl IdempotencyKey {
         } else {
             Err(IdempotencyKeyError::Character)
         }
+    }
+
+    /// The key of one sender alone, from a digest of the sender and its key. It begins with a space,
+    /// which is no character of a client's key.
+    pub fn of_sender(digest: &Fingerprint) -> Self {
+        let hex = digest.0.iter().map(|byte| format!("{byte:02x}"));
+        Self(format!(" {}", hex.collect::<String>()).into())
     }
 
     /// The key.

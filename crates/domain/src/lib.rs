@@ -15,6 +15,7 @@ mod failure_reason;
 mod idempotency;
 mod lease;
 mod message;
+mod message_batch;
 mod message_id;
 mod quota;
 mod receipt;
@@ -43,6 +44,7 @@ pub use lease::{
     Attempt, AttemptError, LeaseBatch, LeaseBatchError, LeaseDuration, LeaseNonce, LeaseToken,
 };
 pub use message::{Message, NewMessage};
+pub use message_batch::{BatchMessage, MessageBatch, MessageBatchError};
 pub use message_id::{MessageId, MessageIdError};
 pub use quota::{
     Quota, QuotaExpected, QuotaLimits, QuotaParseError, QuotaRule, QuotaRuleError, QuotaStrategy,

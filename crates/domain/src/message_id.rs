@@ -51,6 +51,12 @@ impl MessageId {
         Timestamp::from_millis(self.0.timestamp_ms())
     }
 
+    /// The id `count` sequence numbers later, at the same time.
+    #[must_use]
+    pub const fn after(self, count: u64) -> Self {
+        Self::new(self.timestamp(), self.sequence().saturating_add(count))
+    }
+
     /// The store's sequence number.
     #[expect(clippy::cast_possible_truncation, reason = "the low 64 bits")]
     pub const fn sequence(self) -> u64 {

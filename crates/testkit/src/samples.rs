@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{Append, Claims, Clock, Idempotency, PageLimit};
+use posthorn_application::{Append, AppendBatch, Claims, Clock, Idempotency, PageLimit};
 use posthorn_domain::{
-    Attributes, ContentRules, Fingerprint, IdempotencyKey, MessageContent, NewMessage, Scopes,
-    Subject, TokenId, Topic, TopicPattern,
+    Attributes, BatchMessage, ContentRules, Fingerprint, IdempotencyKey, MessageBatch,
+    MessageContent, NewMessage, Scopes, Subject, TokenId, Topic, TopicPattern,
 };
 
 use crate::fake_clock::FakeClock;
@@ -61,6 +61,54 @@ pub fn keyed_append(topic: &Topic, text: &str, key: &str, ttl: Duration) -> Appe
         idempotency: Some(idempotency),
         ..append(topic, text)
     }
+}
+
+/// An append of `texts` to `topic` as a batch, without a key.
+///
+/// # Panics
+/// If a text violates the default rules, or there are none or too many.
+pub fn batch(topic: &Topic, texts: &[&str]) -> AppendBatch {
+    let messages = texts.iter().map(|text| {
+        let NewMessage {
+            content,
+            attributes,
+            ..
+        } = message(topic, text);
+        BatchMessage {
+            content,
+            attributes,
+        }
+    });
+    AppendBatch {
+        topic: topic.clone(),
+        batch: MessageBatch::parse(messages.collect()).unwrap(),
+        instance: Arc::from(INSTANCE),
+        idempotency: None,
+    }
+}
+
+/// As [`batch`], under `key`, with a fingerprint that is a function of the texts.
+///
+/// # Panics
+/// As [`batch`], or if `key` is invalid.
+pub fn keyed_batch(topic: &Topic, texts: &[&str], key: &str, ttl: Duration) -> AppendBatch {
+    let idempotency = Idempotency {
+        key: IdempotencyKey::parse(key).unwrap(),
+        fingerprint: fingerprint(&format!("batch {}", texts.join(" "))),
+        ttl,
+    };
+    AppendBatch {
+        idempotency: Some(idempotency),
+        ..batch(topic, texts)
+    }
+}
+
+/// Attributes.
+///
+/// # Panics
+/// If an entry is invalid, or there are too many.
+pub fn attributes(entries: impl IntoIterator<Item = (String, String)>) -> Attributes {
+    Attributes::parse(entries).unwrap()
 }
 
 /// A page limit.

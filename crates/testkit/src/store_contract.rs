@@ -3,6 +3,7 @@
 //! An adapter implements [`StoreHarness`] in its own tests and calls
 //! [`store_contract_tests!`](crate::store_contract_tests), and the other macros that apply to it.
 
+pub mod batches;
 pub mod clocks;
 pub mod idempotency;
 pub mod lifecycle;
@@ -106,6 +107,13 @@ macro_rules! store_contract_tests {
             idempotency::a_key_expires_after_its_ttl,
             idempotency::concurrent_appends_of_one_key_store_one_message,
             idempotency::equal_messages_without_a_key_are_all_stored,
+            batches::a_batch_is_stored_in_order_with_consecutive_ids,
+            batches::a_retry_of_a_batch_returns_its_receipts_and_stores_nothing,
+            batches::a_key_is_one_key_for_batches_and_single_messages,
+            batches::concurrent_batches_do_not_mix,
+            batches::a_reader_sees_a_batch_as_a_whole,
+            batches::a_batch_wakes_a_subscriber,
+            batches::the_largest_batch_is_stored,
             topics::topics_are_listed_by_name_in_pages,
             topics::a_topic_is_listed_while_it_has_a_message,
             subscriptions::an_append_wakes_every_subscriber,
@@ -147,6 +155,7 @@ macro_rules! store_restart_tests {
         $crate::contract_cases! { store_contract, $harness;
             restarts::messages_survive_a_restart,
             restarts::ids_keep_growing_after_a_restart,
+            batches::a_batch_survives_a_restart,
             restarts::keys_survive_a_restart,
             restarts::truncation_survives_a_restart,
         }

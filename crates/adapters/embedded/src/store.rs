@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, BackendError, Clock, ConsumerNotifier, MessageStore, Page,
-    PageRequest, Pruned, RetentionPolicy, RevocationList, StoreError, Subscription, TopicPage,
-    TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, Clock,
+    ConsumerNotifier, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, RevocationList,
+    StoreError, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
@@ -143,6 +143,11 @@ impl EmbeddedStore {
 impl MessageStore for EmbeddedStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         self.write(|reply| Command::Append(append, reply)).await
+    }
+
+    async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
+        self.write(|reply| Command::AppendBatch(Box::new(append), reply))
+            .await
     }
 
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {

@@ -25,6 +25,8 @@ use command::{Command, CommandOutcome};
 
 /// The most commands of one transaction.
 const MAX_BATCH: usize = 1024;
+/// The most rows, about, of one transaction: batches of messages must not make the others wait long.
+const MAX_ROWS: usize = 4096;
 
 /// The notifiers of the store, which the writer wakes after a commit.
 #[derive(Clone, Default)]
@@ -88,11 +90,19 @@ impl StoreWriter {
         // Take all waiting commands at once: they queued up during the last commit.
         while closing.is_none() && commands.blocking_recv_many(&mut received, MAX_BATCH) > 0 {
             let mut batch = Vec::with_capacity(received.len());
+            let mut rows = 0;
             for command in received.drain(..) {
                 match command {
                     Command::Close(done) => closing = Some(done),
                     command if command.is_abandoned() => {}
-                    command => batch.push(command),
+                    command => {
+                        rows += command.weight();
+                        batch.push(command);
+                        if rows >= MAX_ROWS {
+                            self.execute(std::mem::take(&mut batch));
+                            rows = 0;
+                        }
+                    }
                 }
             }
             self.execute(batch);
@@ -170,6 +180,9 @@ impl StoreWriter {
             outcomes.push(match command {
                 Command::Append(append, _) => {
                     CommandOutcome::Append(batch.append(append, clock.now())?)
+                }
+                Command::AppendBatch(append, _) => {
+                    CommandOutcome::AppendBatch(batch.append_batch(append, clock.now())?)
                 }
                 Command::Delete(topic, id, _) => {
                     CommandOutcome::Delete(batch.delete(topic, *id, clock.now())?)

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, ConsumerNotifier, MessageStore, Page, PageRequest,
-    Pruned, RetentionPolicy, StoreError, Subscription, TopicNotifier, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, ConsumerNotifier,
+    MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription,
+    TopicNotifier, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 
@@ -68,6 +69,17 @@ impl MessageStore for MemoryStore {
         let appended = self.open()?.append(append, now, monotonic)?;
         if !appended.replayed {
             let topic = appended.receipt.topic.as_str();
+            self.notifier.notify([topic]);
+            self.consumer_notifier.notify_topics([topic]);
+        }
+        Ok(appended)
+    }
+
+    async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let appended = self.open()?.append_batch(append, now, monotonic)?;
+        if !appended.replayed {
+            let topic = appended.first.topic.as_str();
             self.notifier.notify([topic]);
             self.consumer_notifier.notify_topics([topic]);
         }

@@ -21,8 +21,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use posthorn_application::{
-    Append, AppendError, Appended, ConsumerNotifier, MessageStore, Page, PageRequest, Pruned,
-    RetentionPolicy, StoreError, Subscription, TopicNotifier, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, ConsumerNotifier, MessageStore,
+    Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicNotifier, TopicPage,
+    TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 use tokio::sync::watch;
@@ -41,7 +42,8 @@ use read::pages;
 use read::topics::{Indexed, TopicIndex};
 use retention::Pruner;
 pub use settings::{RedisStoreError, RedisStoreSettings};
-use write::command::{Write, appended};
+use write::command::{Write, appended, appended_batch};
+use write::writer::Written;
 use write::writers::Writers;
 
 /// Messages in Redis: a stream per topic, whose entries have the ids of the messages.
@@ -154,9 +156,12 @@ impl RedisStore {
         })
     }
 
-    /// Appends, and indexes the topic around the append unless it is known to be indexed.
-    async fn append_indexed(&self, append: Append) -> Result<Appended, AppendError> {
-        let topic = append.message.topic.clone();
+    /// Appends by `write`, and indexes the topic around that unless it is known to be indexed.
+    async fn append_indexed<T>(
+        &self,
+        topic: Topic,
+        write: impl Future<Output = Result<T, AppendError>>,
+    ) -> Result<T, AppendError> {
         // Step 1: index the topic, so that no stored message is in an unlisted topic.
         let before = self.connector.replacements();
         let known = self.index.is_indexed(&topic, before);
@@ -167,7 +172,7 @@ impl RedisStore {
                 .map_err(StoreError::from)?;
         }
         // Step 2: append.
-        let appended = self.write(keys::topic_slot(&topic), append).await?;
+        let appended = write.await?;
         // Step 3: index the topic again. Pruning may have removed it as idle between the steps, or a
         // server that restarted between them may have lost it. The message is stored either way: a
         // failure leaves the topic to the next append.
@@ -199,19 +204,35 @@ impl RedisStore {
         }
     }
 
-    async fn write(&self, slot: u16, append: Append) -> Result<Appended, AppendError> {
-        let written = self
-            .writers
-            .write(slot, Write::Append(append))
-            .await
-            .map_err(StoreError::from)?;
+    async fn write(&self, topic: &Topic, write: Write) -> Result<Written, StoreError> {
+        let written = self.writers.write(keys::topic_slot(topic), write);
+        written.await.map_err(StoreError::from)
+    }
+
+    async fn write_message(&self, topic: &Topic, append: Append) -> Result<Appended, AppendError> {
+        let written = self.write(topic, Write::Append(append)).await?;
         match written.write {
             Write::Append(append) => appended(append, written.durability, written.reply),
-            Write::Consumer(_) | Write::Probe(_) => {
-                Err(record::corrupt("an append became another write".to_owned()).into())
-            }
+            _ => Err(changed_write().into()),
         }
     }
+
+    async fn write_batch(
+        &self,
+        topic: &Topic,
+        append: AppendBatch,
+    ) -> Result<AppendedBatch, AppendError> {
+        let written = self.write(topic, Write::Batch(Box::new(append))).await?;
+        match written.write {
+            Write::Batch(append) => appended_batch(*append, written.durability, written.reply),
+            _ => Err(changed_write().into()),
+        }
+    }
+}
+
+/// The error of a write that came back as another; it never does.
+fn changed_write() -> StoreError {
+    record::corrupt("an append became another write".to_owned())
 }
 
 impl Listening {
@@ -233,7 +254,17 @@ impl Listening {
 #[async_trait]
 impl MessageStore for RedisStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.bounded(self.append_indexed(append)).await
+        let topic = append.message.topic.clone();
+        let write = self.write_message(&topic, append);
+        self.bounded(self.append_indexed(topic.clone(), write))
+            .await
+    }
+
+    async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
+        let topic = append.topic.clone();
+        let write = self.write_batch(&topic, append);
+        self.bounded(self.append_indexed(topic.clone(), write))
+            .await
     }
 
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {

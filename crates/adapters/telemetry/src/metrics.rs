@@ -155,6 +155,11 @@ impl Metrics {
         self.messages.rejected(code);
     }
 
+    /// A form whose trap for programs is filled was accepted and not stored.
+    pub fn message_trapped(&self) {
+        self.messages.trapped();
+    }
+
     /// Access was refused; `reason` is from a fixed set.
     pub fn access_refused(&self, reason: &'static str) {
         let labels = ReasonLabels { reason };

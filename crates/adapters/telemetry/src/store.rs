@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, MessageStore, Page,
+    PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 use tracing::Instrument;
@@ -27,6 +27,7 @@ pub struct InstrumentedStore {
     clock: Arc<dyn Clock>,
     messages: MessageCounters,
     append: OperationHistograms,
+    append_batch: OperationHistograms,
     get: OperationHistograms,
     page: OperationHistograms,
     delete: OperationHistograms,
@@ -45,6 +46,7 @@ impl InstrumentedStore {
             clock: Arc::clone(metrics.clock()),
             messages: metrics.messages().clone(),
             append: operation("append"),
+            append_batch: operation("append_batch"),
             get: operation("get"),
             page: operation("page"),
             delete: operation("delete"),
@@ -82,11 +84,11 @@ impl MessageStore for InstrumentedStore {
         let result = self.inner.append(append).instrument(span.clone()).await;
         let outcome = match &result {
             Ok(Appended { replayed: true, .. }) => {
-                self.messages.replayed();
+                self.messages.replayed(1);
                 StoreOutcome::Replayed
             }
             Ok(Appended { receipt, .. }) => {
-                self.messages.accepted(receipt);
+                self.messages.accepted(receipt, 1);
                 StoreOutcome::Ok
             }
             Err(AppendError::KeyReused) => StoreOutcome::KeyReused,
@@ -94,6 +96,28 @@ impl MessageStore for InstrumentedStore {
         };
         let duration = self.clock.monotonic().saturating_sub(start);
         self.append.observe(outcome, duration, &span);
+        result
+    }
+
+    async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
+        let start = self.clock.monotonic();
+        let span = self.append_batch.span();
+        let call = self.inner.append_batch(append);
+        let result = call.instrument(span.clone()).await;
+        let outcome = match &result {
+            Ok(appended) if appended.replayed => {
+                self.messages.replayed(appended.count);
+                StoreOutcome::Replayed
+            }
+            Ok(appended) => {
+                self.messages.accepted(&appended.first, appended.count);
+                StoreOutcome::Ok
+            }
+            Err(AppendError::KeyReused) => StoreOutcome::KeyReused,
+            Err(AppendError::Store(error)) => StoreOutcome::from(error),
+        };
+        let duration = self.clock.monotonic().saturating_sub(start);
+        self.append_batch.observe(outcome, duration, &span);
         result
     }
 

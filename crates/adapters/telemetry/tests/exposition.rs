@@ -98,6 +98,7 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
         ("app_messages_accepted", "counter"),
         ("app_messages_replayed", "counter"),
         ("app_messages_pruned", "counter"),
+        ("app_messages_trapped", "counter"),
         ("app_messages_rejected", "counter"),
         ("app_auth_failures", "counter"),
         ("app_store_operation_duration_seconds", "histogram"),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_domain::{
-    Durability, Fingerprint, IdempotencyKey, Message, MessageId, NewMessage, Receipt, Topic,
+    Durability, Fingerprint, IdempotencyKey, Message, MessageBatch, MessageId, NewMessage, Receipt,
+    Topic,
 };
 
 /// Stores messages in topics, each topic in one strict order.
@@ -21,6 +22,10 @@ use posthorn_domain::{
 ///   key is scoped to its topic and stored for its TTL by the store's clock, also after its
 ///   message was deleted or pruned. Same key and fingerprint: returns the first receipt and stores
 ///   nothing. Same key, other fingerprint: [`AppendError::KeyReused`], and stores nothing.
+/// - **Batches.** `append_batch` stores all messages or none. Their ids are consecutive: of one time,
+///   with sequence numbers one after another. No operation of any process, a read while the batch is
+///   stored or after the store was killed included, finds some of the messages without the others. The
+///   key of a batch covers it as a whole, and is the same key for single messages.
 /// - **Pages** contain each message of their range once, unless it was deleted or pruned.
 /// - **Bounds.** Every operation MUST end within a bound that the adapter's configuration names,
 ///   use a bounded amount of memory, and be safe to drop at any await; a dropped `append` may
@@ -34,6 +39,9 @@ use posthorn_domain::{
 pub trait MessageStore: Send + Sync {
     /// Stores `append.message` at the end of its topic.
     async fn append(&self, append: Append) -> Result<Appended, AppendError>;
+
+    /// Stores the messages of `append.batch` at the end of their topic.
+    async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError>;
 
     /// The message `id` of `topic`, if the store has it.
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError>;
@@ -89,6 +97,19 @@ pub struct Append {
     pub idempotency: Option<Idempotency>,
 }
 
+/// A batch of messages to append.
+#[derive(Clone, Debug)]
+pub struct AppendBatch {
+    /// The topic.
+    pub topic: Topic,
+    /// The messages.
+    pub batch: MessageBatch,
+    /// The name of this instance, for the receipts.
+    pub instance: Arc<str>,
+    /// The idempotency of the request, if it has a key.
+    pub idempotency: Option<Idempotency>,
+}
+
 /// The key and fingerprint by which a retry is recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
@@ -107,6 +128,27 @@ pub struct Appended {
     pub receipt: Receipt,
     /// True if the message was stored before, and nothing was stored now.
     pub replayed: bool,
+}
+
+/// The outcome of an append of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendedBatch {
+    /// The receipt of the first message: that of the first attempt, if this was a retry.
+    pub first: Receipt,
+    /// The number of messages.
+    pub count: usize,
+    /// True if the messages were stored before, and nothing was stored now.
+    pub replayed: bool,
+}
+
+impl AppendedBatch {
+    /// The receipts of all messages, in their order.
+    pub fn receipts(&self) -> impl Iterator<Item = Receipt> {
+        (0_u64..).take(self.count).map(|number| Receipt {
+            id: self.first.id.after(number),
+            ..self.first.clone()
+        })
+    }
 }
 
 /// Why an append failed.

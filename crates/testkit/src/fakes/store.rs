@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, Clock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, MessageStore, Page,
+    PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
 };
-use posthorn_domain::{Durability, Message, MessageId, Receipt, Timestamp, Topic};
+use posthorn_domain::{BatchMessage, Durability, Message, MessageId, Receipt, Timestamp, Topic};
 use tokio::sync::watch;
 
 use super::script::Script;
@@ -120,10 +120,67 @@ impl FakeStoreState {
     }
 }
 
+impl FakeStoreState {
+    fn append_batch(
+        &mut self,
+        append: AppendBatch,
+        clock: &FakeClock,
+    ) -> Result<AppendedBatch, AppendError> {
+        let AppendBatch {
+            topic,
+            batch,
+            instance,
+            idempotency,
+        } = append;
+        let (count, monotonic) = (batch.len(), clock.monotonic());
+        let appended = |first, replayed| AppendedBatch {
+            first,
+            count,
+            replayed,
+        };
+        if let Some(idempotency) = &idempotency
+            && let Some(first) = self.model.replay(&topic, idempotency, monotonic)?
+        {
+            return Ok(appended(first, true));
+        }
+        self.last = self.last.max(clock.now());
+        let first = Receipt {
+            id: MessageId::new(self.last, self.sequence + 1),
+            topic: topic.clone(),
+            durability: Durability::Memory,
+            instance,
+        };
+        let mut idempotency = idempotency;
+        for BatchMessage {
+            content,
+            attributes,
+        } in batch.into_messages()
+        {
+            self.sequence += 1;
+            let message = Message {
+                id: MessageId::new(self.last, self.sequence),
+                topic: topic.clone(),
+                content,
+                attributes,
+            };
+            let idempotency = idempotency.take();
+            self.model
+                .record(Arc::new(message), &first, idempotency, monotonic);
+        }
+        Ok(appended(first, false))
+    }
+}
+
 #[async_trait]
 impl MessageStore for FakeStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let appended = self.open()?.append(append, &self.clock)?;
+        self.changes.send_modify(|changes| *changes += 1);
+        Ok(appended)
+    }
+
+    async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
+        let appended = self.open()?.append_batch(append, &self.clock)?;
         self.changes.send_modify(|changes| *changes += 1);
         Ok(appended)
     }

@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use posthorn_application::{Append, AppendError, Appended};
-use posthorn_domain::{Durability, MessageId, Receipt, Timestamp, Topic};
+use posthorn_application::{
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency,
+};
+use posthorn_domain::{
+    Attributes, Durability, MessageContent, MessageId, Receipt, Timestamp, Topic,
+};
 use rusqlite::{Connection, params};
 
 use super::consumers::removals;
@@ -77,33 +81,18 @@ impl<'a> WriteBatch<'a> {
         } = append;
         let topic = &message.topic;
         let topic_id = self.topic_id(topic)?;
-        if let Some(idempotency) = idempotency
-            && let Some((fingerprint, receipt)) =
-                idempotency_keys::find(self.connection, topic_id, topic, idempotency, now)?
-        {
-            if fingerprint != idempotency.fingerprint.as_bytes() {
-                return Ok(Err(AppendError::KeyReused));
+        match self.first_receipt(topic_id, topic, idempotency.as_ref(), now)? {
+            Ok(None) => {}
+            Ok(Some(receipt)) => {
+                return Ok(Ok(Appended {
+                    receipt,
+                    replayed: true,
+                }));
             }
-            return Ok(Ok(Appended {
-                receipt,
-                replayed: true,
-            }));
+            Err(error) => return Ok(Err(error)),
         }
-        // No id is smaller than an earlier one, even if the clock goes back.
-        let (ms, seq) = (self.last.0.max(millis(now)), self.last.1 + 1);
-        self.last = (ms, seq);
-        let insert = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5)";
-        let attributes = attributes_json(&message.attributes);
-        let values = params![topic_id, ms, seq, message.content.as_str(), attributes];
-        self.connection.prepare_cached(insert)?.execute(values)?;
-        let change = self.changes.entry(topic_id).or_default();
-        *change = (change.0 + 1, ms);
-        let receipt = Receipt {
-            id: id((ms, seq)),
-            topic: topic.clone(),
-            durability: self.durability,
-            instance: Arc::clone(instance),
-        };
+        let id = self.insert(topic_id, &message.content, &message.attributes, now)?;
+        let receipt = self.receipt(id, topic, instance);
         if let Some(idempotency) = idempotency {
             idempotency_keys::insert(self.connection, topic_id, idempotency, &receipt, now)?;
         }
@@ -111,6 +100,92 @@ impl<'a> WriteBatch<'a> {
             receipt,
             replayed: false,
         }))
+    }
+
+    /// Appends the messages of a batch, or returns the first receipt of its key. The transaction makes
+    /// them one step: if an insert fails, none of its commands is committed.
+    pub(crate) fn append_batch(
+        &mut self,
+        append: &AppendBatch,
+        now: Timestamp,
+    ) -> rusqlite::Result<Result<AppendedBatch, AppendError>> {
+        let AppendBatch {
+            topic,
+            batch,
+            instance,
+            idempotency,
+        } = append;
+        let topic_id = self.topic_id(topic)?;
+        let appended = |first, replayed| AppendedBatch {
+            first,
+            count: batch.len(),
+            replayed,
+        };
+        match self.first_receipt(topic_id, topic, idempotency.as_ref(), now)? {
+            Ok(None) => {}
+            Ok(Some(receipt)) => return Ok(Ok(appended(receipt, true))),
+            Err(error) => return Ok(Err(error)),
+        }
+        let mut first = None;
+        for message in batch.messages() {
+            let id = self.insert(topic_id, &message.content, &message.attributes, now)?;
+            first.get_or_insert(id);
+        }
+        // A batch has at least one message.
+        let first = self.receipt(first.unwrap_or(MessageId::MIN), topic, instance);
+        if let Some(idempotency) = idempotency {
+            idempotency_keys::insert(self.connection, topic_id, idempotency, &first, now)?;
+        }
+        Ok(Ok(appended(first, false)))
+    }
+
+    /// The first receipt of a key, unless it was used for something else.
+    fn first_receipt(
+        &self,
+        topic_id: TopicId,
+        topic: &Topic,
+        idempotency: Option<&Idempotency>,
+        now: Timestamp,
+    ) -> rusqlite::Result<Result<Option<Receipt>, AppendError>> {
+        let Some(idempotency) = idempotency else {
+            return Ok(Ok(None));
+        };
+        let found = idempotency_keys::find(self.connection, topic_id, topic, idempotency, now)?;
+        Ok(match found {
+            Some((fingerprint, _)) if fingerprint != idempotency.fingerprint.as_bytes() => {
+                Err(AppendError::KeyReused)
+            }
+            found => Ok(found.map(|(_, receipt)| receipt)),
+        })
+    }
+
+    /// Inserts a message at the end of its topic.
+    fn insert(
+        &mut self,
+        topic_id: TopicId,
+        content: &MessageContent,
+        attributes: &Attributes,
+        now: Timestamp,
+    ) -> rusqlite::Result<MessageId> {
+        // No id is smaller than an earlier one, even if the clock goes back.
+        let (ms, seq) = (self.last.0.max(millis(now)), self.last.1 + 1);
+        self.last = (ms, seq);
+        let insert = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5)";
+        let attributes = attributes_json(attributes);
+        let values = params![topic_id, ms, seq, content.as_str(), attributes];
+        self.connection.prepare_cached(insert)?.execute(values)?;
+        let change = self.changes.entry(topic_id).or_default();
+        *change = (change.0 + 1, ms);
+        Ok(id((ms, seq)))
+    }
+
+    fn receipt(&self, id: MessageId, topic: &Topic, instance: &Arc<str>) -> Receipt {
+        Receipt {
+            id,
+            topic: topic.clone(),
+            durability: self.durability,
+            instance: Arc::clone(instance),
+        }
     }
 
     /// Deletes a message; returns true if it existed.

@@ -1,7 +1,8 @@
 //! The operations of the writer, and their outcomes.
 
 use posthorn_application::{
-    Append, AppendError, Appended, ConsumerNotifier, Pruned, RetentionPolicy, StoreError,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, ConsumerNotifier, Pruned,
+    RetentionPolicy, StoreError,
 };
 use posthorn_domain::{MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::oneshot;
@@ -14,6 +15,7 @@ pub(crate) type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
 /// An operation, with the channel of its outcome. The caller may have dropped its receiver.
 pub(crate) enum Command {
     Append(Append, Reply<Appended, AppendError>),
+    AppendBatch(Box<AppendBatch>, Reply<AppendedBatch, AppendError>),
     Delete(Topic, MessageId, Reply<bool>),
     /// A call on a consumer; it holds its own reply.
     Consumer(Box<dyn BatchedConsumerCall>),
@@ -30,6 +32,7 @@ pub(crate) enum Command {
 /// The outcome of an operation, to be sent after the commit.
 pub(crate) enum CommandOutcome {
     Append(Result<Appended, AppendError>),
+    AppendBatch(Result<AppendedBatch, AppendError>),
     Delete(bool),
     Prune(Pruned),
     /// The call holds its own outcome.
@@ -43,11 +46,20 @@ impl Command {
     pub(crate) fn is_abandoned(&self) -> bool {
         match self {
             Self::Append(_, reply) => reply.is_closed(),
+            Self::AppendBatch(_, reply) => reply.is_closed(),
             Self::Delete(_, _, reply) => reply.is_closed(),
             Self::Prune(_, _, reply) => reply.is_closed(),
             Self::Revoke(_, _, reply) | Self::Probe(reply) => reply.is_closed(),
             Self::Consumer(call) => call.is_abandoned(),
             Self::Close(_) => false,
+        }
+    }
+
+    /// The number of rows, about, that the command writes.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::AppendBatch(append, _) => append.batch.len(),
+            _ => 1,
         }
     }
 
@@ -59,6 +71,11 @@ impl Command {
             {
                 Some(append.message.topic.as_str())
             }
+            (Self::AppendBatch(append, _), CommandOutcome::AppendBatch(Ok(appended)))
+                if !appended.replayed =>
+            {
+                Some(append.topic.as_str())
+            }
             _ => None,
         }
     }
@@ -67,6 +84,9 @@ impl Command {
     pub(crate) fn succeed(self, outcome: CommandOutcome, consumers: &ConsumerNotifier) {
         match (self, outcome) {
             (Self::Append(_, reply), CommandOutcome::Append(outcome)) => drop(reply.send(outcome)),
+            (Self::AppendBatch(_, reply), CommandOutcome::AppendBatch(outcome)) => {
+                drop(reply.send(outcome));
+            }
             (Self::Delete(_, _, reply), CommandOutcome::Delete(existed)) => {
                 drop(reply.send(Ok(existed)));
             }
@@ -85,6 +105,7 @@ impl Command {
     pub(crate) fn fail(self, error: StoreError) {
         match self {
             Self::Append(_, reply) => drop(reply.send(Err(error.into()))),
+            Self::AppendBatch(_, reply) => drop(reply.send(Err(error.into()))),
             Self::Delete(_, _, reply) => drop(reply.send(Err(error))),
             Self::Prune(_, _, reply) => drop(reply.send(Err(error))),
             Self::Consumer(call) => call.fail(error),

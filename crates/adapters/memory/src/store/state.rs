@@ -1,5 +1,6 @@
 //! The topics of the memory store, their order and their bounds, behind the store's lock.
 
+mod batches;
 mod consumers;
 mod retention;
 
@@ -170,7 +171,18 @@ impl StoreState {
         now: Timestamp,
     ) -> Result<Receipt, StoreError> {
         let weight = weight(&message.content, &message.attributes);
-        self.evict_for(weight, now)?;
+        self.evict_for(1, weight, now)?;
+        Ok(self.insert(message, weight, instance, now))
+    }
+
+    /// Inserts a message of `weight` bytes, which fits, at the end of its topic.
+    fn insert(
+        &mut self,
+        message: NewMessage,
+        weight: usize,
+        instance: Arc<str>,
+        now: Timestamp,
+    ) -> Receipt {
         let timestamp = now.max(self.last.timestamp());
         let id = MessageId::new(timestamp, self.last.sequence().saturating_add(1));
         self.last = id;
@@ -186,12 +198,12 @@ impl StoreState {
             self.topics.insert(topic.clone(), log);
             self.oldest.insert(id, topic.clone());
         }
-        Ok(Receipt {
+        Receipt {
             id,
             topic,
             durability: Durability::Memory,
             instance,
-        })
+        }
     }
 
     /// Updates the order of topics after removals from `topic`, whose oldest message was `before`.

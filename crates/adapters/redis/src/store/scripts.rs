@@ -11,6 +11,9 @@ use crate::keys;
 /// Appends a message unless its idempotency key was used before.
 pub(super) static APPEND_ONCE: PipelinedScript =
     PipelinedScript::new(include_str!("scripts/append_once.lua"));
+/// Appends a batch unless its idempotency key was used before.
+pub(super) static APPEND_BATCH: PipelinedScript =
+    PipelinedScript::new(include_str!("scripts/append_batch.lua"));
 /// Reads a page.
 pub(super) static PAGE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/page.lua")));

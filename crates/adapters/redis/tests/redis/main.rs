@@ -20,6 +20,7 @@ mod previous_release;
 mod quotas;
 mod records;
 mod support;
+mod torn_batches;
 mod torn_consumers;
 mod torn_log;
 mod wake_ups;

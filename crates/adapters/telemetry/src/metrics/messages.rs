@@ -14,6 +14,7 @@ pub(crate) struct MessageCounters {
     other: ByDurability,
     replayed: Counter,
     pruned: Counter,
+    trapped: Counter,
     rejected: Family<RejectedLabels, Counter>,
 }
 
@@ -36,6 +37,9 @@ impl MessageCounters {
         let pruned = Counter::default();
         let help = "Messages that retention removed";
         registry.register("app_messages_pruned", help, pruned.clone());
+        let trapped = Counter::default();
+        let help = "Forms whose trap for programs was filled: nothing was stored";
+        registry.register("app_messages_trapped", help, trapped.clone());
         let rejected = Family::default();
         let help = "Messages that were refused, by the code of the error";
         registry.register("app_messages_rejected", help, rejected.clone());
@@ -44,28 +48,35 @@ impl MessageCounters {
             other: ByDurability::of("other", &accepted),
             replayed,
             pruned,
+            trapped,
             rejected,
         }
     }
 
-    /// A message was stored and acknowledged by `receipt`.
-    pub(crate) fn accepted(&self, receipt: &Receipt) {
+    /// `count` messages were stored; `receipt` acknowledges the first.
+    pub(crate) fn accepted(&self, receipt: &Receipt, count: usize) {
         let class = if receipt.topic.as_str() == Topic::INBOX {
             &self.inbox
         } else {
             &self.other
         };
-        class.of_durability(receipt.durability).inc();
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        class.of_durability(receipt.durability).inc_by(count);
     }
 
-    /// A retry got the receipt of the first request.
-    pub(crate) fn replayed(&self) {
-        self.replayed.inc();
+    /// A retry got the receipts of the first request, for `count` messages.
+    pub(crate) fn replayed(&self, count: usize) {
+        self.replayed
+            .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// Retention removed `count` messages.
     pub(crate) fn pruned(&self, count: u64) {
         self.pruned.inc_by(count);
+    }
+
+    pub(super) fn trapped(&self) {
+        self.trapped.inc();
     }
 
     pub(super) fn rejected(&self, code: &'static str) {

@@ -55,18 +55,25 @@ impl StoreState {
         step
     }
 
-    /// Removes the oldest messages of all topics until one more of `weight` bytes fits.
-    pub(super) fn evict_for(&mut self, weight: usize, now: Timestamp) -> Result<(), StoreError> {
+    /// Removes the oldest messages of all topics until `count` more of `weight` bytes in all fit.
+    pub(super) fn evict_for(
+        &mut self,
+        count: usize,
+        weight: usize,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let MemoryStoreSettings {
             max_messages,
             max_bytes,
             ..
         } = self.settings;
-        if max_messages == 0 || weight > max_bytes {
-            let text = format!("a message takes {weight} bytes of {max_bytes}");
+        if count > max_messages || weight > max_bytes {
+            let text = format!(
+                "{count} messages take {weight} bytes, of at most {max_messages} and {max_bytes}"
+            );
             return Err(StoreError::Full(text));
         }
-        while self.messages >= max_messages || self.bytes > max_bytes - weight {
+        while self.messages > max_messages - count || self.bytes > max_bytes - weight {
             let Some((_, topic)) = self.oldest.first_key_value() else {
                 break;
             };

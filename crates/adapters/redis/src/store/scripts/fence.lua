@@ -46,7 +46,20 @@ local function evicts()
   return not (string.find(memory, 'maxmemory:0\r', 1, true)
     or string.find(memory, 'maxmemory_policy:noeviction', 1, true))
 end
+-- Removes the entries of a batch: `count` of them, with consecutive ids from `first` on.
+local function remove_batch(first, count)
+  local ms, sequence = string.match(first, '^(%d+)-(%d+)$')
+  for number = 0, count - 1 do
+    redis.call('XDEL', stream, ms .. '-' .. string.format('%.0f', sequence + number))
+  end
+end
 local function check(message, is_fenced)
+  local count = 1
+  for i = 1, #message[2], 2 do
+    if message[2][i] == 'batch' then
+      count = tonumber(message[2][i + 1])
+    end
+  end
   for i = 1, #message[2], 2 do
     if message[2][i] == ARGV[3] then
       local ends, key = string.match(message[2][i + 1], '^(%d+) (.*)$')
@@ -58,7 +71,7 @@ local function check(message, is_fenced)
         is_torn = is_fenced or now < tonumber(ends) and not evicts()
       end
       if is_torn then
-        redis.call('XDEL', stream, message[1])
+        remove_batch(message[1], count)
       end
     end
   end
@@ -85,6 +98,22 @@ if exists then
   redis.call('PERSIST', stream)
 else
   redis.pcall('XGROUP', 'CREATE', stream, 'fence', '$', 'MKSTREAM')
+end
+
+-- A note of a batch (see append_batch.lua) is of a beginning without an end: its entries are removed,
+-- and its record, then the note.
+local notes = redis.call('HGETALL', fence)
+for i = 1, #notes, 2 do
+  local first = string.match(notes[i], '^batch:(.+)$')
+  if first then
+    local count, key = string.match(notes[i + 1], '^(%d+) (.*)$')
+    remove_batch(first, tonumber(count))
+    local record = key ~= '' and redis.call('GET', ARGV[2] .. key)
+    if record and string.match(record, '^%S+') == first then
+      redis.call('DEL', ARGV[2] .. key)
+    end
+    redis.call('HDEL', fence, notes[i])
+  end
 end
 
 -- Step 3: rebuild the consumers if a script was torn, or was restored although later scripts had not

@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Append, AppendError, Appended};
-use posthorn_domain::{Durability, Receipt, Topic};
+use posthorn_application::{
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency,
+};
+use posthorn_domain::{Attributes, Durability, MessageContent, Receipt, Topic};
 use redis::{Cmd, Value};
 
 use crate::keys;
-use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY};
-use crate::store::scripts::{APPEND_ONCE, PipelinedScript, ScriptCall};
+use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, StoredReceipt};
+use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, ScriptCall};
 
 /// A write of one caller.
 pub(crate) enum Write {
     /// A message.
     Append(Append),
+    /// A batch of messages.
+    Batch(Box<AppendBatch>),
     /// A step of a consumer.
     Consumer(ConsumerScriptCall),
     /// A write that stores nothing, at the node of that number; see [`keys::probe`].
@@ -45,6 +49,7 @@ impl Write {
     pub(crate) fn fenced_topic(&self) -> Option<(&Topic, bool)> {
         match self {
             Self::Append(append) => Some((&append.message.topic, true)),
+            Self::Batch(append) => Some((&append.topic, true)),
             Self::Consumer(call) => Some((&call.topic, call.kind == CallKind::Create)),
             Self::Probe(_) => None,
         }
@@ -55,6 +60,7 @@ impl Write {
     pub(crate) fn announced_topic(&self) -> Option<&Topic> {
         match self {
             Self::Append(append) => Some(&append.message.topic),
+            Self::Batch(append) => Some(&append.topic),
             Self::Consumer(_) | Self::Probe(_) => None,
         }
     }
@@ -68,6 +74,7 @@ impl Write {
     pub(crate) fn command(&self, prefix: &str, durability: Durability, call: ScriptCall) -> Cmd {
         match self {
             Self::Append(append) => append_command(prefix, append, durability, call),
+            Self::Batch(append) => batch_command(prefix, append, durability, call),
             Self::Consumer(consumer) => {
                 let topic = &consumer.topic;
                 let mut command = consumer.script.topic_command(call, prefix, topic);
@@ -85,13 +92,12 @@ impl Write {
 fn append_command(prefix: &str, append: &Append, durability: Durability, call: ScriptCall) -> Cmd {
     let topic = &append.message.topic;
     let mut command = if let Some(idempotency) = &append.idempotency {
-        let ttl = u64::try_from(idempotency.ttl.as_millis()).unwrap_or(keys::MAX_TTL_MILLIS);
         let mut command = APPEND_ONCE.command(call);
         command
             .arg(2)
             .arg(keys::messages(prefix, topic))
             .arg(keys::idempotency(prefix, topic, &idempotency.key))
-            .arg(ttl.clamp(1, keys::MAX_TTL_MILLIS))
+            .arg(ttl_millis(idempotency))
             .arg(record::receipt_tail(
                 durability,
                 &idempotency.fingerprint,
@@ -106,11 +112,65 @@ fn append_command(prefix: &str, append: &Append, durability: Durability, call: S
         command.arg(keys::messages(prefix, topic)).arg("*");
         command
     };
-    command.arg(CONTENT).arg(append.message.content.as_str());
-    for (key, value) in append.message.attributes.iter() {
-        command.arg(format!("{ATTRIBUTE}{key}")).arg(value);
+    let message = &append.message;
+    add_fields(&mut command, &message.content, &message.attributes);
+    command
+}
+
+fn batch_command(
+    prefix: &str,
+    append: &AppendBatch,
+    durability: Durability,
+    call: ScriptCall,
+) -> Cmd {
+    let AppendBatch {
+        topic,
+        batch,
+        instance,
+        idempotency,
+    } = append;
+    let mut command = APPEND_BATCH.command(call);
+    command
+        .arg(2 + u8::from(idempotency.is_some()))
+        .arg(keys::messages(prefix, topic))
+        .arg(keys::fence(prefix, topic));
+    if let Some(idempotency) = idempotency {
+        let tail = record::receipt_tail(durability, &idempotency.fingerprint, instance);
+        command
+            .arg(keys::idempotency(prefix, topic, &idempotency.key))
+            .arg(batch.len())
+            .arg(ttl_millis(idempotency))
+            .arg(tail)
+            .arg(u8::from(durability == Durability::Replicated))
+            .arg(KEY)
+            .arg(idempotency.key.as_str());
+    } else {
+        command
+            .arg(batch.len())
+            .arg(0)
+            .arg("")
+            .arg(0)
+            .arg(KEY)
+            .arg("");
+    }
+    for message in batch.messages() {
+        command.arg(2 + 2 * message.attributes.len());
+        add_fields(&mut command, &message.content, &message.attributes);
     }
     command
+}
+
+/// Adds the fields and values of an entry.
+fn add_fields(command: &mut Cmd, content: &MessageContent, attributes: &Attributes) {
+    command.arg(CONTENT).arg(content.as_str());
+    for (key, value) in attributes.iter() {
+        command.arg(format!("{ATTRIBUTE}{key}")).arg(value);
+    }
+}
+
+fn ttl_millis(idempotency: &Idempotency) -> u64 {
+    let ttl = u64::try_from(idempotency.ttl.as_millis()).unwrap_or(keys::MAX_TTL_MILLIS);
+    ttl.clamp(1, keys::MAX_TTL_MILLIS)
 }
 
 /// An append to a stream that never exists and that it must not create: the server checks and rejects
@@ -158,12 +218,48 @@ pub(crate) fn appended(
             replayed: false,
         });
     }
-    let first = record::parse_receipt(&text)?;
-    if first.fingerprint != record::hex(&idempotency.fingerprint) {
-        return Err(AppendError::KeyReused);
-    }
+    let first = first_receipt(&text, &idempotency)?;
     Ok(Appended {
         receipt: receipt(first.id, first.durability, Arc::from(first.instance)),
         replayed: true,
     })
+}
+
+/// Parses the reply to `append`, which reached `durability`.
+pub(crate) fn appended_batch(
+    append: AppendBatch,
+    durability: Durability,
+    reply: Value,
+) -> Result<AppendedBatch, AppendError> {
+    let (stored, text) = record::from_value::<(bool, String)>(reply)?;
+    let (id, durability, instance) = match &append.idempotency {
+        Some(idempotency) if !stored => {
+            let first = first_receipt(&text, idempotency)?;
+            (first.id, first.durability, Arc::from(first.instance))
+        }
+        _ => (record::parse_id(&text)?, durability, append.instance),
+    };
+    Ok(AppendedBatch {
+        first: Receipt {
+            id,
+            topic: append.topic,
+            durability,
+            instance,
+        },
+        count: append.batch.len(),
+        replayed: !stored,
+    })
+}
+
+/// The first receipt of a key, unless it was used for something else.
+fn first_receipt<'a>(
+    text: &'a str,
+    idempotency: &Idempotency,
+) -> Result<StoredReceipt<'a>, AppendError> {
+    let first = record::parse_receipt(text)?;
+    if first.fingerprint == record::hex(&idempotency.fingerprint) {
+        Ok(first)
+    } else {
+        Err(AppendError::KeyReused)
+    }
 }

@@ -21,6 +21,9 @@ use crate::store::settings::RedisStoreSettings;
 
 /// The most writes in one pipeline.
 const MAX_PIPELINE: usize = 256;
+/// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
+/// server's time.
+const MAX_BATCHED: usize = 2048;
 /// The most calls of consumers in one pipeline. Each can return 200 messages: more of them could take
 /// the server longer than the command time-out.
 const MAX_CONSUMER_CALLS: usize = 32;
@@ -340,12 +343,17 @@ impl WriterTask {
 
 /// The number of the first jobs that share a pipeline.
 fn pipeline_length(jobs: &[WriteJob]) -> usize {
-    let mut calls = 0;
+    let (mut calls, mut batched) = (0, 0);
     let fits = |job: &&WriteJob| {
-        calls += usize::from(matches!(job.write, Write::Consumer(_)));
-        calls <= MAX_CONSUMER_CALLS
+        match &job.write {
+            Write::Consumer(_) => calls += 1,
+            Write::Batch(append) => batched += append.batch.len(),
+            Write::Append(_) | Write::Probe(_) => {}
+        }
+        calls <= MAX_CONSUMER_CALLS && batched <= MAX_BATCHED
     };
-    jobs.iter().take_while(fits).count()
+    // At least one job, or the pipeline would never be written.
+    jobs.iter().take_while(fits).count().max(1)
 }
 
 /// Sends each caller its outcome, except for jobs whose script the server does not have.

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendError, Appended, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, MessageStore, Page, PageRequest,
+    Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 use posthorn_testkit::FakeStore;
@@ -75,6 +75,10 @@ impl TestStore {
 impl MessageStore for TestStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         self.enter().await.append(append).await
+    }
+
+    async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
+        self.enter().await.append_batch(append).await
     }
 
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {

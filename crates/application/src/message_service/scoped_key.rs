@@ -1,0 +1,40 @@
+//! The scope of idempotency keys: a sender that a token names has keys of its own.
+
+use posthorn_domain::{Fingerprint, IdempotencyKey, Subject};
+use sha2::{Digest, Sha256};
+
+/// The key as the store keeps it: the client's own, or one that no other sender's key can equal.
+pub(super) fn of(key: IdempotencyKey, sender: Option<&Subject>) -> IdempotencyKey {
+    let Some(sender) = sender else {
+        return key;
+    };
+    let mut digest = Sha256::new();
+    for part in [sender.as_str(), key.as_str()] {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    IdempotencyKey::of_sender(&Fingerprint::from_bytes(digest.finalize().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senders_share_no_keys() {
+        let key = |text| IdempotencyKey::parse(text).unwrap();
+        let scope = |sender: Option<&str>, text| {
+            let sender = sender.map(|sender| Subject::parse(sender).unwrap());
+            of(key(text), sender.as_ref())
+        };
+        assert_eq!(scope(None, "k"), key("k"));
+        assert_eq!(scope(Some("a"), "k"), scope(Some("a"), "k"));
+        assert_ne!(scope(Some("a"), "k"), scope(Some("b"), "k"));
+        assert_ne!(scope(Some("a"), "bk"), scope(Some("ab"), "k"));
+        let scoped = scope(Some("a"), "k");
+        assert!(
+            IdempotencyKey::parse(scoped.as_str()).is_err(),
+            "no client can send it"
+        );
+    }
+}

@@ -113,6 +113,22 @@ impl QuotaCounter for Fallback<dyn QuotaCounter> {
         }
     }
 
+    async fn hit_many(
+        &self,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        count: u32,
+    ) -> Result<QuotaDecision, BackendError> {
+        let decided = self.run(|counter| counter.hit_many(key, rule, count));
+        match decided.await {
+            Err(error) => {
+                self.log_permanent_error(&error);
+                self.secondary.hit_many(key, rule, count).await
+            }
+            decided => decided,
+        }
+    }
+
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         let seen = self.run(|counter| counter.peek(key, rule));
         match seen.await {

@@ -80,6 +80,28 @@ impl RateLimiter {
         Ok(Some(self.decision(scope, decision)))
     }
 
+    /// Counts `count` requests in `scope`, all or none; `None` when the caller has no limits.
+    pub async fn check_many(
+        &self,
+        scope: QuotaScope,
+        caller: Caller<'_>,
+        count: u32,
+    ) -> Result<Option<RateLimitDecision>, BackendError> {
+        let Some(key) = self.key(scope, caller) else {
+            return Ok(None);
+        };
+        let rule = self.rule(scope.class);
+        let decision = self.counter.hit_many(&key, rule, count).await?;
+        Ok(Some(self.decision(scope, decision)))
+    }
+
+    /// The most requests of a class that a caller may ever send at once; `None` when it has no limits.
+    pub fn most_at_once(&self, class: QuotaClass, caller: Caller<'_>) -> Option<u32> {
+        let limits = self.rule(class).limits().iter();
+        let least = limits.map(|quota| quota.count()).min();
+        least.filter(|_| !self.is_exempt(caller.address))
+    }
+
     /// The caller's remaining quota in `scope`, without counting; `None` when it has no limits.
     pub async fn peek(
         &self,

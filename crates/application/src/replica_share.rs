@@ -29,6 +29,16 @@ impl QuotaCounter for ReplicaShare {
         self.inner.hit(key, &rule.share(self.replicas)).await
     }
 
+    async fn hit_many(
+        &self,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        count: u32,
+    ) -> Result<QuotaDecision, BackendError> {
+        let rule = rule.share(self.replicas);
+        self.inner.hit_many(key, &rule, count).await
+    }
+
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         self.inner.peek(key, &rule.share(self.replicas)).await
     }

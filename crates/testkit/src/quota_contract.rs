@@ -102,6 +102,7 @@ macro_rules! quota_contract_tests {
             counting::a_limit_is_reached_and_not_exceeded,
             counting::a_denied_request_consumes_nothing,
             counting::all_windows_decide_together,
+            counting::many_requests_are_counted_together_or_not_at_all,
             counting::peeking_consumes_nothing,
             counting::a_changed_limit_keeps_the_count,
             counting::concurrent_requests_do_not_exceed_the_limit,

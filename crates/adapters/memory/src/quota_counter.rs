@@ -85,21 +85,21 @@ impl MemoryQuotaCounter {
         u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn decide(&self, key: &QuotaKey, rule: &QuotaRule, counts: bool) -> QuotaDecision {
+    /// The decision on `count` requests, which are counted; on one without counting if `None`.
+    fn decide(&self, key: &QuotaKey, rule: &QuotaRule, count: Option<u32>) -> QuotaDecision {
         let shards = u64::try_from(SHARDS).unwrap_or(u64::MAX);
         let hash = self.hasher.hash_one(key);
         let index = usize::try_from(hash % shards).unwrap_or_default();
         let Some(shard) = self.shards.get(index) else {
             // Unreachable: a remainder is smaller than its divisor.
-            return WindowCounts::new(rule).decide(rule, self.now());
+            return WindowCounts::new(rule).decide(rule, self.now(), count.unwrap_or(1));
         };
         let mut shard = locked(shard);
         // Under the lock, so that the times of one key never go back.
         let now = self.now();
-        if counts {
-            shard.hit(hash, key, rule, now)
-        } else {
-            shard.peek(hash, key, rule, now)
+        match count {
+            Some(count) => shard.hit(hash, key, rule, now, count),
+            None => shard.peek(hash, key, rule, now),
         }
     }
 }
@@ -111,10 +111,19 @@ fn locked(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 #[async_trait]
 impl QuotaCounter for MemoryQuotaCounter {
     async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
-        Ok(self.decide(key, rule, true))
+        Ok(self.decide(key, rule, Some(1)))
+    }
+
+    async fn hit_many(
+        &self,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        count: u32,
+    ) -> Result<QuotaDecision, BackendError> {
+        Ok(self.decide(key, rule, Some(count)))
     }
 
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
-        Ok(self.decide(key, rule, false))
+        Ok(self.decide(key, rule, None))
     }
 }

@@ -60,9 +60,9 @@ impl RedisQuotaCounter {
         &self,
         key: &QuotaKey,
         rule: &QuotaRule,
-        counts: bool,
+        count: u32,
     ) -> Result<QuotaDecision, BackendError> {
-        let call = invocation(self.pool.prefix(), key, rule, counts);
+        let call = invocation(self.pool.prefix(), key, rule, count);
         let reply = timeout(self.pool.bound(), self.invoke(&call))
             .await
             .unwrap_or_else(|_| Err(RedisFailure::timed_out("a decision on a quota")))?;
@@ -137,13 +137,13 @@ fn invocation<'a>(
     prefix: &str,
     key: &QuotaKey,
     rule: &QuotaRule,
-    counts: bool,
+    count: u32,
 ) -> ScriptInvocation<'a> {
     let mut call = match rule.strategy() {
         QuotaStrategy::FixedWindow => FIXED_WINDOW.key(keys::quota_fixed(prefix, key)),
         QuotaStrategy::MovingWindow => MOVING_WINDOW.key(keys::quota_moving(prefix, key)),
     };
-    call.arg(u8::from(counts));
+    call.arg(count);
     for quota in rule.limits() {
         call.arg(quota.window_seconds()).arg(quota.count());
     }
@@ -176,10 +176,19 @@ fn decision(rule: &QuotaRule, reply: &[i64]) -> Result<QuotaDecision, RedisFailu
 #[async_trait]
 impl QuotaCounter for RedisQuotaCounter {
     async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
-        self.decide(key, rule, true).await
+        self.decide(key, rule, 1).await
+    }
+
+    async fn hit_many(
+        &self,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        count: u32,
+    ) -> Result<QuotaDecision, BackendError> {
+        self.decide(key, rule, count).await
     }
 
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
-        self.decide(key, rule, false).await
+        self.decide(key, rule, 0).await
     }
 }

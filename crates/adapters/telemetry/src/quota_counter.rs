@@ -93,6 +93,19 @@ impl QuotaCounter for InstrumentedQuotaCounter {
         result
     }
 
+    async fn hit_many(
+        &self,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        count: u32,
+    ) -> Result<QuotaDecision, BackendError> {
+        let span = self.span("hit");
+        let call = self.inner.hit_many(key, rule, count);
+        let result = call.instrument(span.clone()).await;
+        self.count(key.scope.class, &result, &span);
+        result
+    }
+
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
         let call = self.inner.peek(key, rule);
         call.instrument(self.span("peek")).await

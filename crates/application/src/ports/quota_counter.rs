@@ -12,7 +12,8 @@ use super::backend_error::BackendError;
 ///
 /// # Contract
 /// - `hit` MUST decide all limits of the rule in one atomic step: the request is allowed if every
-///   window has capacity, and then counts in each; a denied request MUST NOT count anywhere.
+///   window has capacity, and then counts in each; a denied request MUST NOT count anywhere. `hit_many`
+///   MUST decide likewise on all of its requests together.
 /// - Under any schedule of calls, a window MUST NOT contain more allowed requests of one key than its
 ///   limit: one window of the clock for `FixedWindow`, any interval of the window's length for
 ///   `MovingWindow`. A fixed window starts at a multiple of its length since the Unix
@@ -32,6 +33,14 @@ use super::backend_error::BackendError;
 pub trait QuotaCounter: Send + Sync {
     /// Counts one request of `key` if it is within `rule`.
     async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError>;
+
+    /// Counts `count` requests of `key`, at least 1, if all of them are within `rule`.
+    async fn hit_many(
+        &self,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        count: u32,
+    ) -> Result<QuotaDecision, BackendError>;
 
     /// The decision that `hit` would return, without counting.
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError>;
@@ -137,7 +146,14 @@ impl QuotaDecision {
 
     /// The time until a request is allowed again; zero if one is allowed now.
     pub fn retry_after(&self) -> Duration {
-        let full = self.windows.iter().filter(|window| window.remaining() == 0);
-        full.map(|window| window.reset).max().unwrap_or_default()
+        self.retry_after_for(1)
+    }
+
+    /// The time until there is more capacity for `count` requests; zero if they are allowed now. In
+    /// moving windows there may not be enough by then.
+    pub fn retry_after_for(&self, count: u32) -> Duration {
+        let windows = self.windows.iter();
+        let short = windows.filter(|window| window.remaining() < count);
+        short.map(|window| window.reset).max().unwrap_or_default()
     }
 }

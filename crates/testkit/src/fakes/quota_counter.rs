@@ -51,7 +51,7 @@ impl FakeQuotaCounter {
         &self,
         key: &QuotaKey,
         rule: &QuotaRule,
-        counts: bool,
+        count: Option<u32>,
     ) -> Result<QuotaDecision, BackendError> {
         self.script.play()?;
         let start = Duration::from_millis(FakeClock::START.as_millis());
@@ -62,9 +62,12 @@ impl FakeQuotaCounter {
             let window = |quota: &Quota| window(*quota, rule.strategy(), times, now);
             rule.limits().iter().map(window).collect()
         };
-        let allowed = windows(times).iter().all(|window| window.remaining() > 0);
-        if counts && allowed {
-            times.push(now);
+        let least = count.unwrap_or(1);
+        let allowed = windows(times)
+            .iter()
+            .all(|window| window.remaining() >= least);
+        if allowed {
+            times.extend((0..count.unwrap_or(0)).map(|_| now));
         }
         Ok(QuotaDecision {
             allowed,
@@ -108,7 +111,16 @@ fn window(quota: Quota, strategy: QuotaStrategy, times: &[Duration], now: Durati
 #[async_trait]
 impl QuotaCounter for FakeQuotaCounter {
     async fn hit(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
-        self.decide(key, rule, true)
+        self.decide(key, rule, Some(1))
+    }
+
+    async fn hit_many(
+        &self,
+        key: &QuotaKey,
+        rule: &QuotaRule,
+        count: u32,
+    ) -> Result<QuotaDecision, BackendError> {
+        self.decide(key, rule, Some(count))
     }
 
     async fn peek(&self, key: &QuotaKey, rule: &QuotaRule) -> Result<QuotaDecision, BackendError> {
@@ -117,6 +129,6 @@ impl QuotaCounter for FakeQuotaCounter {
         // Lets other calls start before this one ends.
         tokio::task::yield_now().await;
         self.looks.fetch_sub(1, Ordering::SeqCst);
-        self.decide(key, rule, false)
+        self.decide(key, rule, None)
     }
 }

@@ -133,3 +133,25 @@ pub async fn concurrent_requests_do_not_exceed_the_limit(harness: impl QuotaHarn
         assert_eq!(used(&peek(&handles[0], &key, &rule).await), [10, 10]);
     }
 }
+
+/// All of them or none, in every window.
+pub async fn many_requests_are_counted_together_or_not_at_all(harness: impl QuotaHarness) {
+    let counter = harness.counter();
+    for strategy in STRATEGIES {
+        let (key, rule) = (
+            key(strategy.as_str()),
+            rule("10 per day; 6 per hour", strategy),
+        );
+        settle(&harness, &rule, REST).await;
+        let hit_many = async |count| counter.hit_many(&key, &rule, count).await.unwrap();
+        let decision = hit_many(4).await;
+        assert_eq!((decision.allowed, used(&decision)), (true, vec![4, 4]));
+        let decision = hit_many(3).await;
+        assert_eq!((decision.allowed, used(&decision)), (false, vec![4, 4]));
+        assert!(decision.retry_after_for(3) > Duration::ZERO);
+        let decision = hit_many(2).await;
+        assert_eq!((decision.allowed, used(&decision)), (true, vec![6, 6]));
+        assert_eq!(used(&peek(&counter, &key, &rule).await), [6, 6]);
+        assert!(!hit(&counter, &key, &rule).await.allowed);
+    }
+}

@@ -62,17 +62,19 @@ impl Shard {
     ) -> QuotaDecision {
         let entry = self.find(hash, key).and_then(|at| self.entries.get(at));
         match entry.filter(|entry| entry.counts.matches(rule)) {
-            Some(entry) => entry.counts.decide(rule, now),
-            None => WindowCounts::new(rule).decide(rule, now),
+            Some(entry) => entry.counts.decide(rule, now, 1),
+            None => WindowCounts::new(rule).decide(rule, now, 1),
         }
     }
 
+    /// Counts `count` requests if all are allowed.
     pub(super) fn hit(
         &mut self,
         hash: u64,
         key: &QuotaKey,
         rule: &QuotaRule,
         now: u64,
+        count: u32,
     ) -> QuotaDecision {
         let at = match self.find(hash, key) {
             Some(at) => at,
@@ -80,16 +82,16 @@ impl Shard {
         };
         let Some(entry) = self.entries.get_mut(at) else {
             // Unreachable: the index points into the entries.
-            return WindowCounts::new(rule).decide(rule, now);
+            return WindowCounts::new(rule).decide(rule, now, count);
         };
         if !entry.counts.matches(rule) {
             self.logged -= entry.counts.logged();
             entry.counts = WindowCounts::new(rule);
         }
-        let mut decision = entry.counts.decide(rule, now);
+        let mut decision = entry.counts.decide(rule, now, count);
         if decision.allowed {
             let before = entry.counts.logged();
-            entry.counts.count(&mut decision, now);
+            entry.counts.count(&mut decision, now, count);
             let (end, after) = (entry.counts.end(rule), entry.counts.logged());
             // An unchanged value is not written: the cache lines of other cores stay valid.
             if entry.end != end {

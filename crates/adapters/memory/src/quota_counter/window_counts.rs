@@ -45,26 +45,26 @@ impl WindowCounts {
         }
     }
 
-    /// The decision on a request at `now`, without counting it.
-    pub(super) fn decide(&self, rule: &QuotaRule, now: u64) -> QuotaDecision {
+    /// The decision on `count` requests at `now`, without counting them.
+    pub(super) fn decide(&self, rule: &QuotaRule, now: u64, count: u32) -> QuotaDecision {
         let window = |quota: &Quota| match self {
             Self::Fixed(windows) => fixed(windows, *quota, now),
             Self::Moving(log) => moving(log, *quota, now),
         };
         let windows: Vec<_> = rule.limits().iter().map(window).collect();
         QuotaDecision {
-            allowed: windows.iter().all(|window| window.remaining() > 0),
+            allowed: windows.iter().all(|window| window.remaining() >= count),
             windows,
             shared: false,
         }
     }
 
-    /// Counts an allowed request at `now` and updates its `decision`.
-    pub(super) fn count(&mut self, decision: &mut QuotaDecision, now: u64) {
+    /// Counts `count` allowed requests at `now` and updates their `decision`.
+    pub(super) fn count(&mut self, decision: &mut QuotaDecision, now: u64, count: u32) {
         match self {
             Self::Fixed(windows) => {
                 for window in &decision.windows {
-                    count_fixed(windows, window, now);
+                    count_fixed(windows, window, now, count);
                 }
             }
             Self::Moving(log) => {
@@ -72,7 +72,7 @@ impl WindowCounts {
                 let longest = windows.map(|window| length(window.quota)).max();
                 let left = left(log, longest.unwrap_or_default(), now);
                 log.drain(..left);
-                log.push_back(now);
+                log.extend((0..count).map(|_| now));
                 // Frees the capacity of a past burst, so that the bound on logged requests bounds
                 // the memory. Only at a quarter of use: shrinking copies the log.
                 if log.capacity() > MAX_SPARE * log.len().max(MIN_CAPACITY) {
@@ -85,7 +85,7 @@ impl WindowCounts {
             if window.reset.is_zero() {
                 window.reset = window.quota.window();
             }
-            window.used = window.used.saturating_add(1);
+            window.used = window.used.saturating_add(count);
         }
     }
 
@@ -126,12 +126,12 @@ fn fixed(windows: &[FixedWindow], quota: Quota, now: u64) -> QuotaWindow {
     }
 }
 
-fn count_fixed(windows: &mut Vec<FixedWindow>, decided: &QuotaWindow, now: u64) {
+fn count_fixed(windows: &mut Vec<FixedWindow>, decided: &QuotaWindow, now: u64, count: u32) {
     let length = length(decided.quota);
     let current = FixedWindow {
         length,
         begin: now - now % length,
-        used: decided.used.saturating_add(1),
+        used: decided.used.saturating_add(count),
     };
     match windows.iter_mut().find(|window| window.length == length) {
         Some(window) => *window = current,
@@ -179,8 +179,8 @@ mod tests {
         let minute = length(rule.limits()[0]);
         let mut counts = WindowCounts::new(&rule);
         let mut hit = |now: u64| {
-            let mut decision = counts.decide(&rule, now);
-            counts.count(&mut decision, now);
+            let mut decision = counts.decide(&rule, now, 1);
+            counts.count(&mut decision, now, 1);
             let WindowCounts::Moving(log) = &counts else {
                 panic!("{counts:?}");
             };

@@ -1,17 +1,18 @@
--- Decides and counts a request in fixed windows.
+-- Decides and counts requests in fixed windows, all of them or none.
 --
--- One script: all windows of a request must be decided and counted in one step and by one clock, that
+-- One script: all windows of the requests must be decided and counted in one step and by one clock, that
 -- of the server, which all processes share.
 --
 -- KEYS[1] hash of the windows of the key: the field is the length of a window in seconds, the value
 -- the second at which the window began and the number of its requests
--- ARGV[1] `1` to count, `0` to peek; then for each window its length in seconds and its limit
--- Returns `1` if every window allows the request, else `0`; then for each window the number of its
--- requests and the microseconds until it ends. A rejected request writes nothing.
+-- ARGV[1] number of requests to count, `0` to look at one; then for each window its length in seconds and its limit
+-- Returns `1` if every window allows the requests, else `0`; then for each window the number of its
+-- requests and the microseconds until it ends. Rejected requests write nothing.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 -- Step 1: the use of each window; a window that began earlier is empty.
+local count = tonumber(ARGV[1])
 local reply = {1}
 local begins = {}
 for i = 2, #ARGV, 2 do
@@ -20,25 +21,25 @@ for i = 2, #ARGV, 2 do
   local used = 0
   local held = redis.call('HGET', KEYS[1], ARGV[i])
   if held then
-    local at, count = string.match(held, '^(%d+) (%d+)$')
+    local at, counted = string.match(held, '^(%d+) (%d+)$')
     if tonumber(at) * 1000000 == begin then
-      used = tonumber(count)
+      used = tonumber(counted)
     end
   end
-  if used >= tonumber(ARGV[i + 1]) then
+  if used + math.max(count, 1) > tonumber(ARGV[i + 1]) then
     reply[1] = 0
   end
   begins[i] = begin
   reply[i] = used
   reply[i + 1] = begin + length - now
 end
-if ARGV[1] == '0' or reply[1] == 0 then
+if count == 0 or reply[1] == 0 then
   return reply
 end
--- Step 2: count the request in every window.
+-- Step 2: count the requests in every window.
 local ends = 0
 for i = 2, #ARGV, 2 do
-  reply[i] = reply[i] + 1
+  reply[i] = reply[i] + count
   local value = string.format('%.0f %d', begins[i] / 1000000, reply[i])
   redis.call('HSET', KEYS[1], ARGV[i], value)
   ends = math.max(ends, begins[i] + ARGV[i] * 1000000)

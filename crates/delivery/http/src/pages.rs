@@ -3,5 +3,4 @@
 pub(crate) mod assets;
 pub(crate) mod docs;
 pub(crate) mod inbox;
-mod layout;
 pub(crate) mod problems;

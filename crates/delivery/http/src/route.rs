@@ -80,6 +80,7 @@ routes! {
     TOPICS = Kind::Api, "/api/v1/topics" ["GET" Read READING];
     TOPIC_MESSAGES = Kind::Api, "/api/v1/topics/{topic}/messages"
         ["GET" Read READING, "POST" Write MESSAGES];
+    TOPIC_BATCH = Kind::Api, "/api/v1/topics/{topic}/messages/batch" ["POST" Write MESSAGES];
     TOPIC_MESSAGE = Kind::Api, "/api/v1/topics/{topic}/messages/{id}"
         ["GET" Read READING, "DELETE" Delete own("delete-message")];
     TOPIC_STREAM = Kind::Api, "/api/v1/topics/{topic}/stream" ["GET" Read READING];
@@ -146,6 +147,11 @@ impl Route {
     /// The scope in which a request with `method` counts; `None` if it is exempt or has no handler.
     pub(crate) fn quota_scope(&self, method: &Method) -> Option<QuotaScope> {
         self.endpoint(method.as_str())?.quota
+    }
+
+    /// True if the handler counts the request against the client's quotas, because it counts as many.
+    pub(crate) fn is_counted_by_handler(&self) -> bool {
+        *self == TOPIC_BATCH
     }
 
     /// How long a handler of the route may wait for something to happen, beside its own work.
@@ -236,7 +242,8 @@ mod tests {
         let expected = [
             (
                 "message",
-                "POST /api/v1/message, POST /api/v1/topics/{topic}/messages, POST /api/message",
+                "POST /api/v1/message, POST /api/v1/topics/{topic}/messages, \
+                POST /api/v1/topics/{topic}/messages/batch, POST /api/message",
             ),
             (
                 "read",

@@ -11,7 +11,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
 use crate::api::consumers::{dead_letters, leases};
-use crate::api::messages::{accept, read};
+use crate::api::messages::{accept, batch, read};
 use crate::api::openapi::OpenApiText;
 use crate::api::{consumers, health, info, limits, metrics, openapi, stream, tokens, topics};
 use crate::middleware::load_shed;
@@ -20,7 +20,7 @@ use crate::route::{
     ACK, ASSET, CONSUMER, CONSUMERS, DEAD_LETTER, DEAD_LETTERS, DOCS, EXTEND, HEALTH, INDEX, INFO,
     LEGACY_HEALTH, LEGACY_INFO, LEGACY_MESSAGE, LEGACY_PING, LIMITS, LIVE, MESSAGE, METRICS, NACK,
     OLD_DOCS, OLD_OPENAPI, OPENAPI, PING, PROBLEM, PULL, READY, REDRIVE, Route, SEEK, STARTUP,
-    TOKEN, TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS,
+    TOKEN, TOPIC_BATCH, TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS,
 };
 use crate::wire::problem::{ApiError, Code};
 
@@ -38,6 +38,10 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
     register(config, &TOPIC_MESSAGES, |r| {
         r.route(get().to(read::list_messages))
             .route(post().to(accept::accept_to_topic))
+    });
+    // Before the messages by id, of which it has the form.
+    register(config, &TOPIC_BATCH, |r| {
+        r.route(post().to(batch::accept_batch))
     });
     register(config, &TOPIC_MESSAGE, |r| {
         r.route(get().to(read::get_message))

@@ -2,6 +2,7 @@
 //! configuration reads this struct as one of its sections.
 
 mod cors_origins;
+mod form_origins;
 mod locale;
 mod text;
 mod trusted_proxies;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use cors_origins::{CorsOrigins, CorsOriginsError};
+pub use form_origins::FormOrigins;
 pub use locale::Locale;
 pub use text::{DurationText, PositiveDurationText, parsed, parsed_option};
 pub use trusted_proxies::{ProxyHeader, TrustedProxies};
@@ -47,6 +49,10 @@ pub struct HttpSettings {
     #[schemars(extend("default" = 65_536))]
     #[garde(range(min = 1, max = 16_777_216))]
     pub max_body_bytes: usize,
+    /// The largest body of a batch of messages, in bytes.
+    #[schemars(extend("default" = 1_048_576))]
+    #[garde(range(min = 1, max = 16_777_216))]
+    pub max_batch_bytes: usize,
     /// The characters of a message. `strict` allows letters, digits, `_`, white space and
     /// `-.,!?;:()` only.
     #[serde(deserialize_with = "parsed")]
@@ -63,6 +69,14 @@ pub struct HttpSettings {
     ))]
     #[garde(custom(named_in_production))]
     pub cors_origins: CorsOrigins,
+    /// The origins of pages to which a browser may be sent after it submitted a form, besides this
+    /// server's own.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "String", extend(
+        "default" = "", "type" = ["string", "array"],
+        "x-takes" = "a comma list of origins such as `https://www.example`"
+    ))]
+    pub form_redirect_origins: FormOrigins,
     /// The number of entries of the header of `TRUSTED_PROXY_HEADER`, from the right, that trusted
     /// proxies added. With 0 the header is ignored.
     #[schemars(extend("default" = 0))]

@@ -52,6 +52,8 @@ pub(crate) struct AppState {
     pub(crate) in_flight: ConcurrencyLimit,
     /// Bytes of incomplete bodies.
     pub(crate) incomplete_body_bytes: ConcurrencyLimit,
+    /// Bytes of complete batches.
+    pub(crate) batch_bytes: ConcurrencyLimit,
     /// Open streams.
     pub(crate) streams: ConcurrencyLimit,
     /// The time at which the server was bound.
@@ -66,6 +68,7 @@ impl AppState {
             settings: Arc::new(settings),
             in_flight: ConcurrencyLimit::default(),
             incomplete_body_bytes: ConcurrencyLimit::default(),
+            batch_bytes: ConcurrencyLimit::default(),
             streams: ConcurrencyLimit::default(),
             started_at,
         }

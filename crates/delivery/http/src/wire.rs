@@ -3,6 +3,7 @@
 
 pub(crate) mod consumer;
 pub(crate) mod fields;
+pub(crate) mod html;
 pub(crate) mod links;
 pub(crate) mod message;
 pub(crate) mod precondition;
@@ -12,3 +13,4 @@ pub(crate) mod rate_limit_fields;
 pub(crate) mod receipt;
 pub(crate) mod responses;
 pub(crate) mod time;
+pub(crate) mod urlencoded;

@@ -25,6 +25,10 @@ impl RequestMetrics for HttpMetrics {
         }
     }
 
+    fn message_trapped(&self) {
+        self.0.message_trapped();
+    }
+
     fn message_rejected(&self, code: &'static str) {
         self.0.message_rejected(code);
     }

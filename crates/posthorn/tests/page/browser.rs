@@ -57,6 +57,20 @@ impl Drop for Browser {
 impl Browser {
     /// Starts a browser with the preferred language `language` and a screen of this width and height.
     pub(crate) async fn start(language: &str, dark: bool, size: (u32, u32)) -> Self {
+        let preferences = json!({ "intl.accept_languages": language });
+        Self::start_with(preferences, dark, size).await
+    }
+
+    /// As [`Browser::start`], with scripts off.
+    pub(crate) async fn start_without_scripts(language: &str, size: (u32, u32)) -> Self {
+        let preferences = json!({
+            "intl.accept_languages": language,
+            "profile.managed_default_content_settings.javascript": 2,
+        });
+        Self::start_with(preferences, false, size).await
+    }
+
+    async fn start_with(preferences: Value, dark: bool, size: (u32, u32)) -> Self {
         let turn = TURN.lock().await;
         let profile = TempDir::new().unwrap();
         let mut driver = Command::new("chromedriver")
@@ -96,7 +110,7 @@ impl Browser {
         let capabilities = json!({
             "goog:chromeOptions": {
                 "args": arguments,
-                "prefs": { "intl.accept_languages": language },
+                "prefs": preferences,
             },
             "goog:loggingPrefs": { "browser": "ALL" },
         });

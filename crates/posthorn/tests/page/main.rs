@@ -13,6 +13,7 @@
 )]
 
 mod browser;
+mod forms;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;

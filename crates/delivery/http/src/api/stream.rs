@@ -31,7 +31,8 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("after" = Option<String>, Query, description = "Start after this id; with new messages when absent",
             min_length = 26, max_length = 26),
-        ("Last-Event-ID" = Option<String>, Header, description = "As `after`, which it overrides",
+        ("since" = Option<String>, Query, description = "Start with the messages accepted since this time (RFC 3339), or since a duration back: a number and `s`, `m`, `h` or `d`; excludes `after`"),
+        ("Last-Event-ID" = Option<String>, Header, description = "As `after`; overrides the parameters",
             min_length = 26, max_length = 26)),
     responses((status = 200, content_type = "text/event-stream", body = String,
         description = "Events `message`, `gap` (retention removed messages) and `bye` (the server stops)"),
@@ -41,7 +42,7 @@ pub(crate) async fn stream(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = path::existing_topic(&request)?;
-    let after = start(&request)?;
+    let after = start(&request, &state)?;
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
@@ -76,10 +77,12 @@ pub(crate) async fn stream(
     )))
 }
 
-/// The id to start after; the header of a reconnecting client overrides the parameter.
-fn start(request: &HttpRequest) -> Result<Option<MessageId>, ApiError> {
-    let mut query = Query::parse(request.query_string(), &["after"]);
+/// The id to start after; the header of a reconnecting client overrides the parameters.
+fn start(request: &HttpRequest, state: &AppState) -> Result<Option<MessageId>, ApiError> {
+    let mut query = Query::parse(request.query_string(), &["after", "since"]);
     let after = query.id("after");
+    let after = after.or(query.since(state.services.clock.now()));
+    query.exclude("since", "after");
     query.finish()?;
     Ok(last_event_id(request.headers())?.or(after))
 }

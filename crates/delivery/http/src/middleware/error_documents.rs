@@ -1,4 +1,5 @@
-//! Makes every error response a problem document (RFC 9457), whichever layer made it.
+//! Makes every error response a problem document (RFC 9457), whichever layer made it; for people who
+//! submitted a form, a page with the same texts.
 
 use actix_web::Error;
 use actix_web::body::BoxBody;
@@ -8,7 +9,7 @@ use actix_web::http::header::{self, HeaderMap};
 
 use crate::middleware::flood;
 use crate::request::context::RequestContext;
-use crate::request::path;
+use crate::request::{browser_form, path};
 use crate::route;
 use crate::state::AppState;
 use crate::state::metrics::Shed;
@@ -43,7 +44,12 @@ pub(super) fn write(
     });
     let (request, plain) = response.into_parts();
     let legacy = route::is_legacy_path(path::routed_path(&request));
-    let mut document = error.response(&context.id, context.locale, request.path(), legacy);
+    let as_page = || error.page(&context.id, context.locale).ok();
+    let page = browser_form::is_submission(&request)
+        .then(as_page)
+        .flatten();
+    let as_document = || error.response(&context.id, context.locale, request.path(), legacy);
+    let mut document = page.unwrap_or_else(as_document);
     // Headers that other middleware has set stay, such as those of CORS.
     for (name, value) in plain.headers() {
         if !document.headers().contains_key(name) && *name != header::CONTENT_LENGTH {

@@ -84,13 +84,13 @@ async fn handle(
         let handling = AssertUnwindSafe(next.call(request)).catch_unwind();
         match deadline.run(handling).await {
             Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
-            Ok(Ok(Err(error))) => error_response(error, head),
+            Ok(Ok(Err(error))) => error_response(error, head.clone()),
             // The panic hook has logged it.
             Ok(Err(_panic)) => fail(ApiError::new(Code::Internal)),
             Err(Elapsed) => timed_out(),
         }
     };
-    if let Some(outcome) = outcome {
+    if let Some(outcome) = outcome.or_else(|| rate_limit::take_outcome(&head)) {
         rate_limit::insert_fields(response.headers_mut(), &outcome);
     }
     response

@@ -2,15 +2,17 @@
 
 use std::cell::RefCell;
 
-use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
-use posthorn_application::{QuotaDecision, QuotaWindow, RateLimitDecision, RateLimiter};
+use actix_web::{HttpMessage, HttpRequest};
+use posthorn_application::{
+    QuotaDecision, QuotaScope, QuotaWindow, RateLimitDecision, RateLimiter,
+};
 use posthorn_domain::{Quota, Timestamp};
 
 use crate::request::{caller, grant};
 use crate::route::Route;
 use crate::state::AppState;
-use crate::wire::problem::{ApiError, Exceeded};
+use crate::wire::problem::{ApiError, Code, Exceeded};
 use crate::wire::rate_limit_fields::{self as fields, Policies, Policy, Usage};
 use crate::wire::time::whole_seconds;
 
@@ -55,9 +57,59 @@ pub(crate) async fn check(
         Some(RateLimitRejection { error, .. }) => Some(error),
         None => None,
     };
+    if route.is_counted_by_handler() && unauthorized.is_none() {
+        return (None, None);
+    }
     let outcome = count(route, state, request).await;
     let exceeded = outcome.as_ref().and_then(RateLimitOutcome::error);
     (outcome, exceeded.or(unauthorized))
+}
+
+/// Counts a request of a handler that counts itself, as `count` requests. The outcome is left for
+/// the headers of the response; see [`take_outcome`].
+///
+/// # Errors
+/// `rate-limited`, or `payload-too-large` if so many requests never fit: those count as one.
+pub(crate) async fn check_many(
+    scope: QuotaScope,
+    state: &AppState,
+    request: &HttpRequest,
+    count: u32,
+) -> Result<(), ApiError> {
+    let Some(rate_limiter) = state.services.rate_limiter.as_deref() else {
+        return Ok(());
+    };
+    let grant = grant::of(request);
+    let caller = caller::of(request, &grant);
+    let most = rate_limiter.most_at_once(scope.class, caller);
+    let too_many = most.filter(|most| count > *most);
+    let counted = if too_many.is_some() { 1 } else { count };
+    let at = state.services.clock.now();
+    match rate_limiter.check_many(scope, caller, counted).await {
+        Ok(None) => {}
+        Ok(Some(decision)) => {
+            let outcome = RateLimitOutcome::new(decision, at);
+            let exceeded = (!outcome.decision.allowed).then(|| outcome.exceeded(counted));
+            request.extensions_mut().insert(outcome);
+            exceeded.map_or(Ok(()), Err)?;
+        }
+        // A failing counter must not make the service unavailable: the request is accepted.
+        Err(error) => tracing::error!(%error, "a request was not counted"),
+    }
+    too_many.map_or(Ok(()), |most| Err(never_fits(count, most)))
+}
+
+/// The error of a batch that is larger than a limit.
+fn never_fits(count: u32, most: u32) -> ApiError {
+    ApiError::new(Code::PayloadTooLarge).with_detail(
+        format!("Пакет из {count} сообщений не помещается в лимит: не больше {most}."),
+        format!("A batch of {count} messages never fits the limit of {most}."),
+    )
+}
+
+/// The outcome that [`check_many`] left.
+pub(crate) fn take_outcome(request: &HttpRequest) -> Option<RateLimitOutcome> {
+    request.extensions_mut().remove()
 }
 
 /// Counts a request; `None` if it has no limits or could not be counted.
@@ -132,7 +184,7 @@ impl RateLimitRejection {
     /// The rejection for an exceeded limit.
     pub(crate) fn of(outcome: RateLimitOutcome) -> Self {
         Self {
-            error: outcome.exceeded(),
+            error: outcome.exceeded(1),
             outcome: Some(Box::new(outcome)),
         }
     }
@@ -191,20 +243,21 @@ impl RateLimitOutcome {
 
     /// The error of a request that exceeds a limit.
     fn error(&self) -> Option<ApiError> {
-        (!self.decision.allowed).then(|| self.exceeded())
+        (!self.decision.allowed).then(|| self.exceeded(1))
     }
 
-    fn exceeded(&self) -> ApiError {
+    /// The error of `count` requests that do not all fit.
+    fn exceeded(&self, count: u32) -> ApiError {
         let tightest = self.decision.tightest();
         let full = self
             .windows()
             .iter()
-            .filter(|window| window.remaining() == 0);
+            .filter(|window| window.remaining() < count);
         ApiError::rate_limited(Exceeded {
             violated: full.map(|window| self.name(window)).collect(),
             policy: tightest.map_or_else(String::new, |window| self.name(window)),
             limit: tightest.map_or_else(String::new, |window| window.quota.to_string()),
-            seconds: whole_seconds(self.decision.retry_after()).max(1),
+            seconds: whole_seconds(self.decision.retry_after_for(count)).max(1),
         })
     }
 }

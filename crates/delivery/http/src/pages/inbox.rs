@@ -3,10 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use crate::pages::layout;
 use crate::request::context;
 use crate::settings::Locale;
 use crate::state::AppState;
+use crate::wire::html;
 use crate::wire::problem::ApiError;
 use crate::wire::time::rfc3339;
 
@@ -84,7 +84,7 @@ pub(crate) async fn index(
 ) -> Result<HttpResponse, ApiError> {
     let services = &state.services;
     let identity = services.info.identity();
-    layout::respond(&InboxPage {
+    html::respond(&InboxPage {
         locale: chosen(request.query_string()).unwrap_or(context::of(&request).locale),
         name: &identity.name,
         version: &identity.version,

@@ -3,9 +3,9 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
-use crate::pages::layout;
 use crate::request::context;
 use crate::settings::Locale;
+use crate::wire::html;
 use crate::wire::problem::{ApiError, Code};
 
 /// The page of one code.
@@ -26,7 +26,7 @@ pub(crate) async fn page(
 ) -> Result<HttpResponse, ApiError> {
     let code = Code::named(&name).ok_or_else(|| ApiError::new(Code::NotFound))?;
     let locale = context::of(&request).locale;
-    layout::respond(&ProblemPage {
+    html::respond(&ProblemPage {
         locale,
         title: code.title(locale),
         detail: code.detail(locale),

@@ -80,7 +80,7 @@ pub(crate) async fn read_json(
 ) -> Result<Bytes, ApiError> {
     let is_absent = length(request.headers()) == Some(0);
     if !is_absent && !is_json(request.headers()) {
-        return Err(ApiError::new(Code::UnsupportedMediaType));
+        return Err(ApiError::unsupported_media_type("application/json"));
     }
     read(request, payload, max).await
 }

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use crate::api::consumers::{dead_letters, leases};
-use crate::api::messages::{accept, read};
+use crate::api::messages::{accept, batch, read};
 use crate::api::openapi::{CommonHeaders, Security};
 use crate::api::{consumers, health, info, limits, stream, tokens, topics};
 use crate::wire::problem::{FieldError, Problem};
@@ -18,6 +18,7 @@ use crate::wire::problem::{FieldError, Problem};
     paths(
         accept::accept,
         accept::accept_to_topic,
+        batch::accept_batch,
         topics::list_topics,
         read::list_messages,
         read::get_message,

@@ -71,6 +71,9 @@ pub trait RequestMetrics: Send + Sync {
     /// A message was rejected; `code` is the stable code of the error.
     fn message_rejected(&self, code: &'static str);
 
+    /// A form whose trap for programs is filled was accepted and not stored.
+    fn message_trapped(&self);
+
     /// Access was refused; `reason` is from a fixed set.
     fn access_refused(&self, reason: &'static str);
 

@@ -10,9 +10,6 @@ use serde_json::Value;
 
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
 
-/// The field that stands for the body as a whole, as the original named it.
-const WHOLE: &str = "_schema";
-
 /// The members of a body and their problems.
 pub(crate) struct Fields {
     members: Vec<(String, Value)>,
@@ -30,7 +27,10 @@ impl Fields {
         } else {
             match serde_json::from_slice(bytes) {
                 Ok(Body::Object(members)) => members,
-                Ok(Body::Other) => return Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
+                Ok(Body::Other) => {
+                    let whole = FieldProblem::whole(FieldCode::InvalidType);
+                    return Err(ApiError::validation(vec![whole]));
+                }
                 Err(_) => return Err(ApiError::new(Code::MalformedJson)),
             }
         };
@@ -43,7 +43,7 @@ impl Fields {
             } else {
                 return None;
             };
-            Some(FieldProblem::new(name, code))
+            Some(FieldProblem::member(&[name], code))
         });
         let problems = problems.take(MAX_FIELDS).collect();
         Ok(Self { members, problems })
@@ -78,7 +78,7 @@ impl Fields {
 
     /// Adds a problem.
     pub(crate) fn push(&mut self, name: &str, code: FieldCode) {
-        self.problems.push(FieldProblem::new(name, code));
+        self.problems.push(FieldProblem::member(&[name], code));
     }
 
     /// Ends the parsing.

@@ -1,24 +1,28 @@
 //! A message to accept. One pass over the JSON body makes the domain's values and collects the errors
 //! of all fields: each rule is applied once, by the constructor that owns it.
 
+pub(crate) mod batch;
+mod codes;
+mod collector;
+pub(crate) mod event;
+pub(crate) mod form;
 mod json;
+pub(crate) mod plain;
 pub(crate) mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use posthorn_domain::{
-    AttributeError, Attributes, ContentError, ContentRules, MessageContent, Topic,
+    AttributeError, Attributes, ContentRules, IdempotencyKey, MessageContent, Topic,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
+use self::codes::{attribute_code, content_code};
 use self::json::{Json, Read, Seed, Text};
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
-
-/// The field that stands for the body as a whole, as the original named it.
-const WHOLE: &str = "_schema";
 
 /// A message to accept, as the OpenAPI document describes it.
 #[derive(Deserialize, ToSchema)]
@@ -44,9 +48,21 @@ pub(crate) struct IncomingMessage {
     pub(crate) content: MessageContent,
     pub(crate) topic: Option<Topic>,
     pub(crate) attributes: Attributes,
+    /// The key of an event; the request's own key overrides it.
+    pub(crate) event_key: Option<IdempotencyKey>,
 }
 
 impl IncomingMessage {
+    /// A message whose topic only the path names.
+    fn of(content: MessageContent, attributes: Attributes) -> Self {
+        Self {
+            content,
+            topic: None,
+            attributes,
+            event_key: None,
+        }
+    }
+
     /// Parses `bytes`. `topic` is the path's, which the body's must equal, and `problems` are those of
     /// the request's head.
     ///
@@ -75,7 +91,9 @@ impl IncomingMessage {
         match body.map_err(|_| malformed())? {
             Json::Wanted(()) => parser.finish(),
             Json::Null => Err(malformed()),
-            Json::Other => Err(ApiError::field(WHOLE, FieldCode::InvalidType)),
+            Json::Other => Err(ApiError::validation(vec![FieldProblem::whole(
+                FieldCode::InvalidType,
+            )])),
         }
     }
 }
@@ -115,7 +133,7 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, field: &str, code: FieldCode) {
-        self.problems.push(FieldProblem::new(field, code));
+        self.problems.push(FieldProblem::member(&[field], code));
     }
 
     /// The body's topic has to be the path's.
@@ -127,8 +145,8 @@ impl Parser<'_> {
     }
 
     /// Adds a problem of which a body may have thousands, up to a limit and each once.
-    fn note(&mut self, field: &str, code: FieldCode) {
-        let problem = FieldProblem::new(field, code);
+    fn note(&mut self, path: &[&str], code: FieldCode) {
+        let problem = FieldProblem::member(path, code);
         if self.problems.len() < MAX_FIELDS && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
@@ -144,6 +162,7 @@ impl Parser<'_> {
                 content,
                 topic: self.topic,
                 attributes: self.attributes,
+                event_key: None,
             }),
             _ => Err(ApiError::validation(self.problems)),
         }
@@ -161,7 +180,7 @@ impl<'de> Read<'de> for MessageMembers<'_, '_> {
             // Of a repeated name the first member counts.
             if seen.contains(&name) {
                 members.next_value::<IgnoredAny>()?;
-                parser.note(&name, FieldCode::Duplicate);
+                parser.note(&[&name], FieldCode::Duplicate);
                 continue;
             }
             // The members of a message are read however many problems there are by then: a message
@@ -184,7 +203,7 @@ impl<'de> Read<'de> for MessageMembers<'_, '_> {
                 },
                 _ => {
                     members.next_value::<IgnoredAny>()?;
-                    parser.note(&name, FieldCode::Unknown);
+                    parser.note(&[&name], FieldCode::Unknown);
                 }
             }
             seen.insert(name);
@@ -198,52 +217,28 @@ impl<'de> Read<'de> for AttributeEntries<'_, '_> {
 
     fn object<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<()>, A::Error> {
         let Self(parser) = self;
-        let field = |key: &str| format!("attributes.{key}");
         let mut seen = BTreeSet::new();
         while let Some(key) = entries.next_key::<String>()? {
             if seen.contains(&key) {
                 entries.next_value::<IgnoredAny>()?;
-                parser.note(&field(&key), FieldCode::Duplicate);
+                parser.note(&["attributes", &key], FieldCode::Duplicate);
                 continue;
             }
             let insert = Text(|value: &str| parser.attributes.insert(key.as_str(), value));
             match entries.next_value_seed(Seed(insert))? {
                 Json::Wanted(Ok(())) => {}
                 Json::Wanted(Err(error @ AttributeError::TooMany)) => {
-                    parser.note("attributes", attribute_code(&error));
+                    parser.note(&["attributes"], attribute_code(&error));
                 }
-                Json::Wanted(Err(error)) => parser.note(&field(&key), attribute_code(&error)),
-                Json::Null => parser.note(&field(&key), FieldCode::Null),
-                Json::Other => parser.note(&field(&key), FieldCode::NotAString),
+                Json::Wanted(Err(error)) => {
+                    parser.note(&["attributes", &key], attribute_code(&error))
+                }
+                Json::Null => parser.note(&["attributes", &key], FieldCode::Null),
+                Json::Other => parser.note(&["attributes", &key], FieldCode::NotAString),
             }
             seen.insert(key);
         }
         Ok(Json::Wanted(()))
-    }
-}
-
-fn content_code(error: ContentError, rules: &ContentRules) -> FieldCode {
-    match error {
-        ContentError::Empty | ContentError::TooLong { .. } => FieldCode::Length {
-            min: 1,
-            max: rules.max_length,
-        },
-        ContentError::ControlCharacter(_) => FieldCode::ControlCharacter,
-        ContentError::OutsideCharset(_) => FieldCode::Charset,
-    }
-}
-
-fn attribute_code(error: &AttributeError) -> FieldCode {
-    match error {
-        AttributeError::TooMany => FieldCode::TooMany {
-            max: Attributes::MAX_ENTRIES,
-        },
-        AttributeError::Key => FieldCode::KeyPattern,
-        AttributeError::ValueLength => FieldCode::Length {
-            min: 0,
-            max: Attributes::MAX_VALUE_LENGTH,
-        },
-        AttributeError::ValueControlCharacter(_) => FieldCode::ControlCharacter,
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod code;
 mod field;
+mod page;
 
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use posthorn_application::{AppendError, BackendError, ConsumerError, StoreError};
 use serde::Serialize;
@@ -43,6 +44,8 @@ pub(crate) struct ApiError {
     pub(crate) challenge: Option<String>,
     /// The detail in Russian and in English, if it is not the code's.
     pub(crate) detail: Option<Box<(String, String)>>,
+    /// `Accept-Post` or `Accept-Encoding`: what `unsupported-media-type` should have been.
+    pub(crate) accept: Option<(HeaderName, &'static str)>,
 }
 
 /// The limits that a client has exceeded.
@@ -68,7 +71,7 @@ pub(crate) struct Exceeded {
     "instance": "/api/v1/message",
     "code": "validation-failed",
     "request_id": "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6a7b",
-    "errors": [{"field": "message", "code": "required", "message": "The field message is required."}]
+    "errors": [{"field": "message", "pointer": "/message", "code": "required", "message": "The field message is required."}]
 }))]
 pub(crate) struct Problem {
     /// The URL of a page that explains the code.
@@ -104,8 +107,13 @@ pub(crate) struct Problem {
 /// One failing field.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FieldError {
-    /// The member, header or parameter; `attributes.KEY` for an attribute.
+    /// The member, header, parameter or field; `attributes.KEY` for an attribute, `3.message` for a
+    /// member of the fourth message of a batch.
     field: String,
+    /// The JSON Pointer (RFC 6901) to the member of a JSON body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "json-pointer")]
+    pointer: Option<String>,
     /// The stable code of the rule, for programs.
     code: &'static str,
     /// The rule, in the client's language.
@@ -123,7 +131,35 @@ impl ApiError {
             status: None,
             challenge: None,
             detail: None,
+            accept: None,
         }
+    }
+
+    /// The error of a body of another media type than `accept_post` lists.
+    pub(crate) fn unsupported_media_type(accept_post: &'static str) -> Self {
+        let mut error = Self::new(Code::UnsupportedMediaType);
+        error.accept = Some((HeaderName::from_static("accept-post"), accept_post));
+        error
+    }
+
+    /// The error of a body with a content coding.
+    pub(crate) fn unsupported_encoding() -> Self {
+        let mut error = Self::new(Code::UnsupportedMediaType).with_detail(
+            "Тело запроса принимается без сжатия: без заголовка Content-Encoding.",
+            "Send the body without a content coding: without the header Content-Encoding.",
+        );
+        error.accept = Some((header::ACCEPT_ENCODING, "identity"));
+        error
+    }
+
+    /// The error with a detail of its own.
+    pub(crate) fn with_detail(
+        mut self,
+        russian: impl Into<String>,
+        english: impl Into<String>,
+    ) -> Self {
+        self.detail = Some(Box::new((russian.into(), english.into())));
+        self
     }
 
     /// The error of failing fields; at least one.
@@ -188,8 +224,16 @@ impl ApiError {
         legacy: bool,
     ) -> HttpResponse {
         let status = self.status(legacy);
-        let mut response = HttpResponseBuilder::new(status);
+        let mut response = self.head(status);
         response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE));
+        let problem = self.problem(request_id, locale, status, path, legacy);
+        // Texts and numbers always serialize.
+        response.body(serde_json::to_vec(&problem).unwrap_or_default())
+    }
+
+    /// The head of the response, without the type of its body.
+    fn head(&self, status: StatusCode) -> HttpResponseBuilder {
+        let mut response = HttpResponseBuilder::new(status);
         if let Some(seconds) = self.retry_after.or(self.code.retry_after()) {
             response.insert_header((header::RETRY_AFTER, seconds.max(1)));
         }
@@ -199,9 +243,10 @@ impl ApiError {
         if let Some(challenge) = &self.challenge {
             response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
         }
-        let problem = self.problem(request_id, locale, status, path, legacy);
-        // Texts and numbers always serialize.
-        response.body(serde_json::to_vec(&problem).unwrap_or_default())
+        if let Some((name, value)) = &self.accept {
+            response.insert_header((name.clone(), *value));
+        }
+        response
     }
 
     fn problem(
@@ -212,23 +257,17 @@ impl ApiError {
         path: &str,
         legacy: bool,
     ) -> Problem {
-        let errors = self
-            .fields
-            .iter()
-            .map(|FieldProblem { field, code }| FieldError {
-                field: field.clone(),
-                code: code.as_str(),
-                message: code.text(field, locale),
-            });
+        let errors = self.fields.iter().map(|problem| FieldError {
+            field: problem.field.clone(),
+            pointer: problem.pointer.clone(),
+            code: problem.code.as_str(),
+            message: problem.code.text(&problem.field, locale),
+        });
         Problem {
             r#type: format!("/problems/{}", self.code.as_str()),
             title: self.code.title(locale),
             status: status.as_u16(),
-            detail: match (&self.exceeded, self.detail.as_deref()) {
-                (Some(exceeded), _) => exceeded.text(locale),
-                (None, Some((russian, english))) => locale.pick(russian, english).clone(),
-                (None, None) => self.code.detail(locale).to_owned(),
-            },
+            detail: self.detail(locale),
             instance: path.to_owned(),
             code: self.code,
             request_id: request_id.to_owned(),
@@ -241,13 +280,21 @@ impl ApiError {
         }
     }
 
+    fn detail(&self, locale: Locale) -> String {
+        match (&self.exceeded, self.detail.as_deref()) {
+            (Some(exceeded), _) => exceeded.text(locale),
+            (None, Some((russian, english))) => locale.pick(russian, english).clone(),
+            (None, None) => self.code.detail(locale).to_owned(),
+        }
+    }
+
     /// The member `error` as the original service returned it.
     fn original_error(&self) -> Value {
         if self.fields.is_empty() {
             return Value::from(self.code.original());
         }
         let mut fields = Map::new();
-        for FieldProblem { field, code } in &self.fields {
+        for FieldProblem { field, code, .. } in &self.fields {
             let texts = fields
                 .entry(field.clone())
                 .or_insert_with(|| Value::Array(Vec::new()));

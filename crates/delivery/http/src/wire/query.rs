@@ -8,6 +8,7 @@ use posthorn_application::PageLimit;
 use posthorn_domain::{MessageId, Timestamp, Topic};
 
 use crate::wire::problem::{ApiError, FieldCode, FieldProblem, MAX_FIELDS};
+use crate::wire::time::parse_since;
 
 /// The largest time of a parameter, in seconds since the Unix epoch.
 const MAX_SECONDS: u64 = Timestamp::MAX.as_millis() / 1000;
@@ -60,6 +61,20 @@ impl Query {
             };
             let seconds = seconds.ok_or(out_of_range)?;
             Ok(Timestamp::default().saturating_add(Duration::from_secs(seconds)))
+        })
+    }
+
+    /// The id right before every message that was accepted since the time of `since`.
+    pub(crate) fn since(&mut self, now: Timestamp) -> Option<MessageId> {
+        let moment = self.read("since", |text| {
+            parse_since(text, now).ok_or(FieldCode::Since)
+        })?;
+        // An id orders by its time first.
+        let before = moment.saturating_sub(Duration::from_millis(1));
+        Some(if before == moment {
+            MessageId::MIN
+        } else {
+            MessageId::new(before, u64::MAX)
         })
     }
 

@@ -1,11 +1,15 @@
 //! The receipt of a stored message.
 
+mod page;
+
 use posthorn_domain::Receipt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::settings::Locale;
 use crate::wire::time::rfc3339;
+
+pub(crate) use page::receipt_page;
 
 /// The receipt of a message, which is stored.
 #[derive(Serialize, ToSchema)]
@@ -32,6 +36,13 @@ pub(crate) struct ReceiptResponse<'a> {
     /// The durability that the store had reached when it confirmed the message.
     #[schema(pattern = "^(memory|synced|replicated)$")]
     durability: &'static str,
+}
+
+/// The receipts of a batch.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReceiptsResponse<'a> {
+    /// The receipts of all messages, in their order.
+    pub(crate) receipts: Vec<ReceiptResponse<'a>>,
 }
 
 /// The receipt in the client's language; `text` is the message's and `id` the receipt's.

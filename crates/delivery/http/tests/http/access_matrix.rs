@@ -45,11 +45,17 @@ const MANAGES: [Need; 3] = [NoBadToken, MANAGE, MANAGE];
 const REVOKES: [Need; 3] = [REVOKE; 3];
 
 /// Template, method, a path, and the requirement in each environment.
-const MATRIX: [(&str, &str, &str, [Need; 3]); 39] = [
+const MATRIX: [(&str, &str, &str, [Need; 3]); 40] = [
     ("/api/v1/message", "POST", "/api/v1/message", WRITES),
     ("/api/v1/topics", "GET", "/api/v1/topics", READS),
     (MESSAGES, "GET", "/api/v1/topics/t/messages", READS),
     (MESSAGES, "POST", "/api/v1/topics/t/messages", WRITES),
+    (
+        "/api/v1/topics/{topic}/messages/batch",
+        "POST",
+        "/api/v1/topics/t/messages/batch",
+        WRITES,
+    ),
     (
         MESSAGE,
         "GET",

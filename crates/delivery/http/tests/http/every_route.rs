@@ -3,13 +3,18 @@
 use crate::support::TestServer;
 
 /// Every path with its template and the methods of `Allow`.
-const ROUTES: [(&str, &str, &str); 37] = [
+const ROUTES: [(&str, &str, &str); 38] = [
     ("/api/v1/message", "/api/v1/message", "POST, OPTIONS"),
     ("/api/v1/topics", "/api/v1/topics", GET),
     (
         "/api/v1/topics/t/messages",
         "/api/v1/topics/{topic}/messages",
         "GET, POST, HEAD, OPTIONS",
+    ),
+    (
+        "/api/v1/topics/t/messages/batch",
+        "/api/v1/topics/{topic}/messages/batch",
+        POST,
     ),
     (
         MESSAGE,

@@ -252,7 +252,8 @@ async fn limits_are_listed_without_counting() {
             rows[0],
             json!({
                 "name": "message-per-minute",
-                "routes": ["POST /api/v1/message", "POST /api/v1/topics/{topic}/messages", "POST /api/message"],
+                "routes": ["POST /api/v1/message", "POST /api/v1/topics/{topic}/messages",
+                    "POST /api/v1/topics/{topic}/messages/batch", "POST /api/message"],
                 "limit": 10, "window_seconds": 60, "used": 3, "remaining": 7,
                 "reset_seconds": 45, "resets_at": "2026-11-23T00:01:00.000Z",
             })

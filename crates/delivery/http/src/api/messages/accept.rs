@@ -1,19 +1,21 @@
 //! Accepting a message.
 
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
-use posthorn_application::SendMessage;
-use posthorn_domain::{IdempotencyKey, Topic};
+use posthorn_application::{Appended, SendMessage};
+use posthorn_domain::{MessageId, Receipt, Topic};
 
+use super::submission::{self, FormAnswer};
 use crate::middleware::authorization;
-use crate::request::{body, context, grant, path};
+use crate::request::message_format::MessageFormat;
+use crate::request::{body, context, grant, idempotency_key, path};
 use crate::state::AppState;
-use crate::wire::message::{IncomingMessage, MessageBody};
-use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
-use crate::wire::receipt::{ReceiptResponse, receipt_response};
+use crate::wire::message::MessageBody;
+use crate::wire::problem::{ApiError, FieldCode, FieldProblem};
+use crate::wire::receipt::{ReceiptResponse, receipt_page, receipt_response};
 use crate::wire::responses::{AcceptFailures, AccessFailures, Failures};
 
-static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Accepts a message, to the topic in the body.
@@ -34,7 +36,12 @@ pub(crate) async fn accept(
 
 /// Accepts a message, to the topic of the path.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/messages", tag = "messages",
-    request_body = MessageBody,
+    request_body(content(
+        (MessageBody = "application/json"),
+        (String = "text/plain"),
+        (HashMap<String, String> = "application/x-www-form-urlencoded"),
+        (HashMap<String, String> = "multipart/form-data"),
+        (HashMap<String, serde_json::Value> = "application/cloudevents+json"))),
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Identifies retries of a request",
         min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
@@ -59,68 +66,86 @@ async fn receive(
     state: &AppState,
     path_topic: Option<Result<Topic, FieldProblem>>,
 ) -> Result<HttpResponse, ApiError> {
+    let metrics = &state.services.request_metrics;
     let sent = async {
-        if !body::is_json(request.headers()) {
-            return Err(ApiError::new(Code::UnsupportedMediaType));
-        }
-        let bytes = body::read(request, payload, state.settings.max_body_bytes).await?;
-        let message = parse(request.headers(), &bytes, state, path_topic)?;
+        let format = submission::format(request, path_topic.is_some())?;
+        let limit = state.settings.max_body_bytes;
+        let bytes = body::read(request, payload, limit).await;
+        let bytes = bytes.map_err(|error| format.broken(error))?;
+        let (send, answer) = parse(request, &format, bytes, state, path_topic).await?;
         // Authorization did not know the topic if only the body names it.
-        let permitted = grant::of(request).check_topic(&message.topic);
+        let permitted = grant::of(request).check_topic(&send.topic);
         permitted.map_err(|refusal| authorization::reject(state, refusal).error)?;
-        let text = message.content.clone();
-        let appended = state.services.messages.send(message).await?;
-        Ok((text, appended))
+        let text = send.content.clone();
+        let appended = if answer.is_trapped {
+            metrics.message_trapped();
+            unstored(state, send.topic)
+        } else {
+            state.services.messages.send(send).await?
+        };
+        Ok((text, appended, answer))
     };
-    let (text, appended) = sent.await.inspect_err(|error: &ApiError| {
-        let metrics = &state.services.request_metrics;
-        metrics.message_rejected(error.code.as_str());
-    })?;
-    let locale = context::of(request).locale;
+    let (text, appended, answer) = sent
+        .await
+        .inspect_err(|error: &ApiError| metrics.message_rejected(error.code.as_str()))?;
     let mut response = HttpResponse::Created();
-    let receipt = &appended.receipt;
-    let (topic, id) = (receipt.topic.as_str(), receipt.id.to_string());
-    let location = ["/api/v1/topics/", topic, "/messages/", &id].concat();
-    response.insert_header((header::LOCATION, location));
     if appended.replayed {
         response.insert_header((IDEMPOTENCY_REPLAYED.clone(), "true"));
     }
+    let receipt = &appended.receipt;
+    let (topic, id) = (receipt.topic.as_str(), receipt.id.to_string());
+    let locale = context::of(request).locale;
+    if answer.for_browser {
+        return match answer.redirect {
+            Some(url) => Ok(response
+                .status(StatusCode::SEE_OTHER)
+                .insert_header((header::LOCATION, url))
+                .finish()),
+            None => receipt_page(response, &id, text.as_str(), locale),
+        };
+    }
+    let location = ["/api/v1/topics/", topic, "/messages/", &id].concat();
+    response.insert_header((header::LOCATION, location));
     Ok(response.json(receipt_response(receipt, id, text.as_str(), locale)))
 }
 
 /// Parses head and body into a message, or returns the problems of both.
-fn parse(
-    headers: &HeaderMap,
-    bytes: &[u8],
+async fn parse(
+    request: &HttpRequest,
+    format: &MessageFormat,
+    bytes: web::Bytes,
     state: &AppState,
     path_topic: Option<Result<Topic, FieldProblem>>,
-) -> Result<SendMessage, ApiError> {
+) -> Result<(SendMessage, FormAnswer), ApiError> {
     let mut problems = Vec::new();
-    let key = idempotency_key(headers).unwrap_or_else(|problem| {
+    let key = idempotency_key::of(request.headers()).unwrap_or_else(|problem| {
         problems.push(problem);
         None
     });
     let path_topic = path_topic.and_then(|topic| topic.map_err(|p| problems.push(p)).ok());
-    let rules = state.settings.content_rules();
-    let body = IncomingMessage::parse(bytes, &rules, path_topic.as_ref(), problems)?;
-    Ok(SendMessage {
+    let (body, answer) =
+        submission::parse(request, format, bytes, state, path_topic.as_ref(), problems).await?;
+    let claims = grant::of(request);
+    let send = SendMessage {
         topic: path_topic.or(body.topic).unwrap_or_else(Topic::inbox),
         content: body.content,
         attributes: body.attributes,
-        idempotency_key: key,
-    })
+        idempotency_key: key.or(body.event_key),
+        sender: claims.claims().map(|claims| claims.subject.clone()),
+    };
+    Ok((send, answer))
 }
 
-/// The idempotency key of the request; two headers are a problem.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, FieldProblem> {
-    let problem = || FieldProblem::new("Idempotency-Key", FieldCode::IdempotencyKey);
-    let mut values = headers.get_all(&IDEMPOTENCY_KEY);
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(problem());
+/// The outcome for a program that filled the trap of a form: it looks like a stored message.
+fn unstored(state: &AppState, topic: Topic) -> Appended {
+    let services = &state.services;
+    Appended {
+        receipt: Receipt {
+            id: MessageId::new(services.clock.now(), 1),
+            topic,
+            durability: services.messages.durability(),
+            instance: services.info.identity().instance.clone(),
+        },
+        replayed: false,
     }
-    let text = value.to_str().map_err(|_| problem())?;
-    IdempotencyKey::parse(text).map(Some).map_err(|_| problem())
 }

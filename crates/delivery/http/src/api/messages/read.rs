@@ -40,6 +40,7 @@ pub(crate) struct PageResponse<'a> {
             min_length = 26, max_length = 26),
         ("before" = Option<String>, Query, description = "The messages before this id",
             min_length = 26, max_length = 26),
+        ("since" = Option<String>, Query, description = "The messages accepted since this time (RFC 3339), or since a duration back: a number and `s`, `m`, `h` or `d`; excludes `after` and `before`"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 when absent"),
         ("order" = Option<String>, Query, pattern = "^(asc|desc)$",
             description = "Oldest first (`asc`, the default) or newest first (`desc`)")),
@@ -49,14 +50,17 @@ pub(crate) async fn list_messages(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = path::existing_topic(&request)?;
-    let known = ["after", "before", "limit", "order"];
+    let known = ["after", "before", "since", "limit", "order"];
     let mut query = Query::parse(request.query_string(), &known);
     let (after, before) = (query.id("after"), query.id("before"));
+    let since = query.since(state.services.clock.now());
     let limit = query.limit();
     let newest_first = query.newest_first();
     query.exclude("after", "before");
+    query.exclude("since", "after");
+    query.exclude("since", "before");
     query.finish()?;
-    let anchor = match (after, before) {
+    let anchor = match (after.or(since), before) {
         (Some(id), _) => Anchor::After(id),
         (None, Some(id)) => Anchor::Before(id),
         (None, None) if newest_first => Anchor::Newest,

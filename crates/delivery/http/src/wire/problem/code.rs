@@ -11,6 +11,7 @@ use crate::settings::Locale;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Code {
     MalformedJson,
+    MalformedBody,
     UnsupportedMediaType,
     ValidationFailed,
     PayloadTooLarge,
@@ -39,8 +40,9 @@ struct Meaning {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::MalformedJson,
+        Self::MalformedBody,
         Self::UnsupportedMediaType,
         Self::ValidationFailed,
         Self::PayloadTooLarge,
@@ -137,13 +139,22 @@ impl Code {
                     "The request body must be a JSON object in UTF-8.",
                 ),
             ),
+            Self::MalformedBody => meaning(
+                "malformed-body",
+                StatusCode::BAD_REQUEST,
+                ("Некорректное тело запроса", "Malformed body"),
+                (
+                    "Тело запроса не в кодировке UTF-8, оборвано или не соответствует своему Content-Type.",
+                    "The request body is not UTF-8, is truncated, or does not match its Content-Type.",
+                ),
+            ),
             Self::UnsupportedMediaType => meaning(
                 "unsupported-media-type",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 ("Неподдерживаемый тип содержимого", "Unsupported media type"),
                 (
-                    "Отправьте JSON с заголовком Content-Type: application/json.",
-                    "Send JSON with the header Content-Type: application/json.",
+                    "Тип содержимого не принимается. Допустимые типы указаны в заголовке Accept-Post.",
+                    "The media type is not accepted. The accepted ones are listed in the Accept-Post header.",
                 ),
             ),
             Self::ValidationFailed => meaning(

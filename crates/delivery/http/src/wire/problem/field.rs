@@ -6,6 +6,8 @@ use crate::settings::Locale;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FieldProblem {
     pub(crate) field: String,
+    /// The JSON Pointer (RFC 6901) to the member of a JSON body; `None` outside one.
+    pub(crate) pointer: Option<String>,
     pub(crate) code: FieldCode,
 }
 
@@ -40,6 +42,12 @@ pub(crate) enum FieldCode {
     TooMany { max: usize },
     /// The attribute key breaks its pattern.
     KeyPattern,
+    /// The name of the field becomes the attribute key of another field.
+    KeyCollision,
+    /// The text is not UTF-8.
+    NotUtf8,
+    /// The text is neither a time nor a duration.
+    Since,
     /// The header is not an idempotency key.
     IdempotencyKey,
     /// The text is not a message id.
@@ -68,10 +76,54 @@ pub(crate) enum FieldCode {
     NotHttp,
 }
 
+/// The field that stands for the body as a whole, as the original named it.
+const WHOLE: &str = "_schema";
+
 impl FieldProblem {
+    /// The problem of a header, a parameter, or a field of a form.
     pub(crate) fn new(field: &str, code: FieldCode) -> Self {
         Self {
             field: field.to_owned(),
+            pointer: None,
+            code,
+        }
+    }
+
+    /// The problem of a member of a JSON body, by the names on the path to it.
+    pub(crate) fn member(path: &[&str], code: FieldCode) -> Self {
+        let escaped = path
+            .iter()
+            .map(|name| name.replace('~', "~0").replace('/', "~1"));
+        Self {
+            field: path.join("."),
+            pointer: Some(escaped.map(|name| format!("/{name}")).collect()),
+            code,
+        }
+    }
+
+    /// The problem of a JSON body as a whole.
+    pub(crate) fn whole(code: FieldCode) -> Self {
+        Self {
+            pointer: Some(String::new()),
+            ..Self::new(WHOLE, code)
+        }
+    }
+
+    /// The problem as one of the item `index` of a list.
+    pub(crate) fn in_item(self, index: usize) -> Self {
+        let Self {
+            field,
+            pointer,
+            code,
+        } = self;
+        let field = match pointer.as_deref() {
+            Some("") => index.to_string(),
+            _ => format!("{index}.{field}"),
+        };
+        let pointer = pointer.map(|pointer| format!("/{index}{pointer}"));
+        Self {
+            field,
+            pointer,
             code,
         }
     }
@@ -92,6 +144,9 @@ impl FieldCode {
             Self::ControlCharacter | Self::AnyControlCharacter => "control-character",
             Self::Charset => "charset",
             Self::TopicPattern | Self::KeyPattern => "pattern",
+            Self::KeyCollision => "key-collision",
+            Self::NotUtf8 => "not-utf-8",
+            Self::Since => "since",
             Self::TopicMismatch => "topic-mismatch",
             Self::TooMany { .. } => "too-many",
             Self::IdempotencyKey => "idempotency-key",
@@ -142,6 +197,12 @@ impl FieldCode {
             Self::KeyPattern => {
                 "Ключ атрибута: от 1 до 64 символов a-z, 0-9, '.', '_', '-'.".to_owned()
             }
+            Self::KeyCollision => "Имя поля даёт тот же ключ атрибута, что и другое поле.".to_owned(),
+            Self::NotUtf8 => "Текст не в кодировке UTF-8.".to_owned(),
+            Self::Since => {
+                "Нужно время по RFC 3339 с часовым поясом или длительность: число и s, m, h или d."
+                    .to_owned()
+            }
             Self::IdempotencyKey => {
                 "Нужен один заголовок с ключом из 1–255 видимых символов ASCII.".to_owned()
             }
@@ -188,6 +249,14 @@ impl FieldCode {
             Self::TooMany { max } => format!("At most {max} entries are allowed."),
             Self::KeyPattern => {
                 "An attribute key has 1 to 64 characters: a-z, 0-9, '.', '_', '-'.".to_owned()
+            }
+            Self::KeyCollision => {
+                "The name of the field becomes the attribute key of another field.".to_owned()
+            }
+            Self::NotUtf8 => "The text is not UTF-8.".to_owned(),
+            Self::Since => {
+                "Must be a time as of RFC 3339 with a zone, or a duration: a number and s, m, h or d."
+                    .to_owned()
             }
             Self::IdempotencyKey => {
                 "Send one header with a key of 1 to 255 visible ASCII characters.".to_owned()

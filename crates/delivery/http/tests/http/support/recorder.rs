@@ -1,7 +1,7 @@
 //! Metrics that record every call.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use posthorn_http::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
 
@@ -14,6 +14,7 @@ pub(crate) struct Recorder {
     finished: Mutex<Vec<Option<RequestOutcome>>>,
     rejected: Mutex<Vec<&'static str>>,
     refused: Mutex<Vec<&'static str>>,
+    pub(crate) trapped: AtomicUsize,
     pub(crate) is_broken: AtomicBool,
 }
 
@@ -62,6 +63,10 @@ impl RequestMetrics for Recorder {
     fn request_finished(&self, outcome: Option<RequestOutcome>) {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         self.finished.lock().unwrap().push(outcome);
+    }
+
+    fn message_trapped(&self) {
+        self.trapped.fetch_add(1, Ordering::SeqCst);
     }
 
     fn message_rejected(&self, code: &'static str) {

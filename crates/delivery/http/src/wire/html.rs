@@ -1,7 +1,8 @@
 //! The response of every page: its HTML with the headers that pages share.
 
-use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use askama::Template;
 
 use crate::wire::problem::{ApiError, Code};
@@ -13,12 +14,20 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// Renders `page` as the response.
-pub(super) fn respond(page: &impl Template) -> Result<HttpResponse, ApiError> {
+pub(crate) fn respond(page: &impl Template) -> Result<HttpResponse, ApiError> {
+    finish(HttpResponseBuilder::new(StatusCode::OK), page)
+}
+
+/// Renders `page` as the body of `response`.
+pub(crate) fn finish(
+    mut response: HttpResponseBuilder,
+    page: &impl Template,
+) -> Result<HttpResponse, ApiError> {
     let html = page.render().map_err(|error| {
         tracing::error!(%error, "a page could not be rendered");
         ApiError::new(Code::Internal)
     })?;
-    Ok(HttpResponse::Ok()
+    Ok(response
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, PAGE_POLICY))
         .insert_header((header::VARY, "Accept-Language"))

@@ -1,0 +1,208 @@
+//! A message from the fields of a form, urlencoded or multipart.
+
+use multer::{Constraints, Field, Multipart, SizeLimit};
+use posthorn_domain::ContentRules;
+
+use super::IncomingMessage;
+use super::collector::FieldCollector;
+use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
+use crate::wire::urlencoded;
+
+/// The field of the text, in any case.
+const MESSAGE: &str = "message";
+/// The field of the URL that a browser goes to after success.
+const NEXT: &str = "_next";
+/// The field that people do not see and leave empty.
+const TRAP: &str = "_gotcha";
+/// The field in which browsers name the encoding of a form (WHATWG HTML, 4.10.21.5).
+const CHARSET: &str = "_charset_";
+
+/// A submitted form.
+#[derive(Debug)]
+pub(crate) struct SubmittedForm {
+    pub(crate) message: IncomingMessage,
+    /// The URL that a browser should go to after success, as it was sent.
+    pub(crate) next: Option<String>,
+    /// True if the trap for programs is filled: nothing is to be stored.
+    pub(crate) is_trapped: bool,
+}
+
+/// The fields read so far.
+struct FormFields<'a> {
+    collector: FieldCollector<'a>,
+    next: Option<String>,
+    is_trapped: bool,
+}
+
+/// Parses an urlencoded body; one without `=` is the text itself. `problems` are those of the head.
+///
+/// # Errors
+/// `malformed-body` if it is not UTF-8, or `validation-failed` with every failing field.
+pub(crate) fn parse_urlencoded(
+    bytes: &[u8],
+    rules: &ContentRules,
+    problems: Vec<FieldProblem>,
+) -> Result<SubmittedForm, ApiError> {
+    let malformed = || ApiError::new(Code::MalformedBody);
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
+    let mut fields = FormFields::new(rules, problems);
+    if text.contains('=') {
+        for pair in urlencoded::pairs(text) {
+            let (name, value) = pair.map_err(|_| malformed())?;
+            fields.add(&name, &value)?;
+        }
+    } else {
+        fields.collector.text(MESSAGE, text);
+    }
+    fields.finish()
+}
+
+/// Parses a complete multipart body (RFC 7578). `problems` are those of the head.
+///
+/// # Errors
+/// `malformed-body` if it is broken or not UTF-8, `unsupported-media-type` if it has a file,
+/// `validation-failed` with every failing field.
+pub(crate) async fn parse_multipart(
+    bytes: actix_web::web::Bytes,
+    boundary: &str,
+    rules: &ContentRules,
+    problems: Vec<FieldProblem>,
+) -> Result<SubmittedForm, ApiError> {
+    let malformed = |_| ApiError::new(Code::MalformedBody);
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let limits = SizeLimit::new().whole_stream(length).per_field(length);
+    let body = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
+    let constraints = Constraints::new().size_limit(limits);
+    let mut parts = Multipart::with_constraints(body, boundary, constraints);
+    let mut fields = FormFields::new(rules, problems);
+    while let Some(part) = parts.next_field().await.map_err(malformed)? {
+        let name = part.name().map(str::to_owned);
+        let name = name.ok_or_else(|| ApiError::new(Code::MalformedBody))?;
+        let file = part.file_name().map(str::to_owned);
+        let is_text = file.is_none() && is_plain(&part);
+        let value = part.bytes().await.map_err(malformed)?;
+        // Browsers send an empty file with an empty name where none was chosen.
+        if file.as_deref() == Some("") && value.is_empty() {
+            continue;
+        }
+        if !is_text {
+            return Err(unsupported_part(&name));
+        }
+        let value = std::str::from_utf8(&value);
+        fields.add(
+            &name,
+            value.map_err(|_| ApiError::new(Code::MalformedBody))?,
+        )?;
+    }
+    fields.finish()
+}
+
+/// True if a part holds text in UTF-8 as it is.
+fn is_plain(part: &Field<'_>) -> bool {
+    let charset = part
+        .content_type()
+        .and_then(|kind| kind.get_param("charset"));
+    let coding = part.headers().get("content-transfer-encoding");
+    let is_identity = |coding: &[u8]| {
+        let coding = coding.trim_ascii();
+        [&b"7bit"[..], b"8bit", b"binary"]
+            .iter()
+            .any(|known| coding.eq_ignore_ascii_case(known))
+    };
+    charset.is_none_or(|charset| is_utf_8(charset.as_str()))
+        && coding.is_none_or(|coding| is_identity(coding.as_bytes()))
+}
+
+/// True if `label` is a label of UTF-8.
+pub(crate) fn is_utf_8(label: &str) -> bool {
+    ["utf-8", "utf8"]
+        .iter()
+        .any(|known| label.eq_ignore_ascii_case(known))
+}
+
+/// The error of a part that no text is: it names its field.
+fn unsupported_part(field: &str) -> ApiError {
+    let field: String = field.chars().filter(|c| !c.is_control()).take(64).collect();
+    ApiError::new(Code::UnsupportedMediaType).with_detail(
+        format!("Поле {field}: файлы и части не в кодировке UTF-8 не принимаются."),
+        format!("The field {field}: files, and parts that are not UTF-8, are not accepted."),
+    )
+}
+
+impl<'a> FormFields<'a> {
+    fn new(rules: &'a ContentRules, problems: Vec<FieldProblem>) -> Self {
+        Self {
+            collector: FieldCollector::new(rules, problems),
+            next: None,
+            is_trapped: false,
+        }
+    }
+
+    fn add(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        match name {
+            TRAP => self.is_trapped |= !value.trim().is_empty(),
+            NEXT if self.next.is_none() => self.next = Some(value.to_owned()),
+            CHARSET if !value.is_empty() && !is_utf_8(value) => {
+                return Err(unsupported_part(name));
+            }
+            name if name.starts_with('_') => {}
+            name if name.eq_ignore_ascii_case(MESSAGE) => self.collector.text(name, value),
+            name => match key_of(name) {
+                Some(key) => self.collector.attribute(name, &key, value),
+                None => self.collector.field_problem(name, FieldCode::KeyPattern),
+            },
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<SubmittedForm, ApiError> {
+        let (content, attributes) = self.collector.finish(MESSAGE)?;
+        Ok(SubmittedForm {
+            message: IncomingMessage::of(content, attributes),
+            next: self.next,
+            is_trapped: self.is_trapped,
+        })
+    }
+}
+
+/// The attribute key that the name of a field becomes: in lower case, with one `-` for a run of other
+/// characters between two others; `None` if nothing is left.
+fn key_of(name: &str) -> Option<String> {
+    let mut key = String::with_capacity(name.len());
+    let mut has_gap = false;
+    for character in name.chars() {
+        let character = character.to_ascii_lowercase();
+        if !(character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-')) {
+            has_gap = true;
+            continue;
+        }
+        if has_gap && !key.is_empty() {
+            key.push('-');
+        }
+        has_gap = false;
+        key.push(character);
+    }
+    (!key.is_empty()).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_keys() {
+        for (name, key) in [
+            ("room", Some("room")),
+            ("Room Number", Some("room-number")),
+            ("  (E-mail) ", Some("e-mail")),
+            ("a[b][c]", Some("a-b-c")),
+            ("x_y.z-1", Some("x_y.z-1")),
+            ("Имя", None),
+            ("Имя 1", Some("1")),
+            ("\u{212a}", None),
+            ("", None),
+        ] {
+            assert_eq!(key_of(name).as_deref(), key, "{name}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! A problem as a page, for people who submitted a form.
+
+use actix_web::HttpResponse;
+use askama::Template;
+
+use super::ApiError;
+use crate::settings::Locale;
+use crate::wire::html;
+
+/// The page: the texts of the problem document.
+#[derive(Template)]
+#[template(path = "form_problem.html")]
+struct FormProblemPage<'a> {
+    locale: Locale,
+    title: &'static str,
+    detail: String,
+    /// Each failing field with the broken rule.
+    fields: Vec<(&'a str, String)>,
+    request_id: &'a str,
+}
+
+impl ApiError {
+    /// The response with a page about the problem.
+    ///
+    /// # Errors
+    /// The page cannot be rendered.
+    pub(crate) fn page(&self, request_id: &str, locale: Locale) -> Result<HttpResponse, Self> {
+        let fields = self.fields.iter();
+        let page = FormProblemPage {
+            locale,
+            title: self.code.title(locale),
+            detail: self.detail(locale),
+            fields: fields
+                .map(|problem| {
+                    let field = problem.field.as_str();
+                    (field, problem.code.text(field, locale))
+                })
+                .collect(),
+            request_id,
+        };
+        html::finish(self.head(self.status(false)), &page)
+    }
+}

@@ -2,6 +2,7 @@
 
 mod consumer;
 mod send;
+mod send_batch;
 mod server;
 mod tail;
 mod work;

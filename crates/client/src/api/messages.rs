@@ -1,9 +1,10 @@
-//! `POST /api/v1/message`.
+//! `POST /api/v1/message`, and batches.
 
 use std::collections::BTreeMap;
 
 use posthorn_domain::Topic;
-use serde::Serialize;
+use reqwest::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::client::{ApiClient, call, header, read_json};
@@ -29,7 +30,30 @@ struct SendBody<'a> {
     attributes: &'a BTreeMap<String, String>,
 }
 
+/// The receipts of a batch.
+#[derive(Deserialize)]
+struct BatchReceipts {
+    receipts: Vec<Value>,
+}
+
 impl ApiClient {
+    /// Sends messages, each a line of `lines` as a JSON object, and returns their receipts in order.
+    /// The server stores all of them or none, once per idempotency key.
+    pub async fn send_lines(
+        &self,
+        topic: &Topic,
+        lines: String,
+        idempotency_key: &str,
+    ) -> Result<Vec<Value>, ClientError> {
+        let key = header("--idempotency-key", idempotency_key)?;
+        let url = self.url(&format!("topics/{topic}/messages/batch"))?;
+        let request = self.http.post(url).header("Idempotency-Key", key);
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson");
+        let response = call(request.body(lines)).await?;
+        let batch: BatchReceipts = read_json(response, "receipts").await?;
+        Ok(batch.receipts)
+    }
+
     /// Sends a message and returns its receipt, a JSON object with an `id`. The server stores the
     /// message once per idempotency key.
     pub async fn send_message(

@@ -11,14 +11,18 @@ use crate::sse::FrameStream;
 const MEDIA_TYPE: &str = "text/event-stream";
 
 impl ApiClient {
-    /// Opens the stream of a topic: right after the message `last_id`, or with the next message
-    /// that is accepted.
+    /// Opens the stream of a topic: right after the message `last_id`, else with the messages
+    /// accepted `since` a time or a duration back, else with the next message that is accepted.
     pub async fn open_stream(
         &self,
         topic: &Topic,
         last_id: Option<&str>,
+        since: Option<&str>,
     ) -> Result<FrameStream, ClientError> {
-        let url = self.url(&format!("topics/{topic}/stream"))?;
+        let mut url = self.url(&format!("topics/{topic}/stream"))?;
+        if let Some(since) = since.filter(|_| last_id.is_none()) {
+            url.query_pairs_mut().append_pair("since", since);
+        }
         let mut request = self.http.get(url).header(ACCEPT, MEDIA_TYPE);
         if let Some(id) = last_id {
             request = request.header("Last-Event-ID", header("--after", id)?);

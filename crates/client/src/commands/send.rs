@@ -1,10 +1,13 @@
 //! `posthorn send`: sends one message, stored once through any number of retries.
 
+use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
 use clap::Args;
 use posthorn_domain::Topic;
+use serde_json::Value;
 
+use super::send_batch::{BatchLines, SendBatchRequest, send_batch};
 use super::server::ServerArguments;
 use crate::api::MessageDraft;
 use crate::console::read_input;
@@ -32,6 +35,12 @@ pub struct SendArguments {
     /// The time limit of all tries.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     retry_for: Duration,
+    /// Send each line of standard input as a message, in batches that are stored as a whole.
+    #[arg(long, conflicts_with_all = ["text", "literal"])]
+    batch: bool,
+    /// With --batch: each line is a message as a JSON object.
+    #[arg(long, requires = "batch", conflicts_with = "attributes")]
+    ndjson: bool,
     /// Print the whole receipt as JSON instead of the id.
     #[arg(long)]
     json: bool,
@@ -43,6 +52,9 @@ pub struct SendArguments {
 /// Sends the message; returns the id or the receipt. Every try carries the same idempotency key, so
 /// that the message is stored once even if a response was lost.
 pub(super) async fn run(arguments: &SendArguments) -> Result<String, ClientError> {
+    if arguments.batch {
+        return arguments.send_batch().await;
+    }
     let draft = arguments.draft()?;
     let client = arguments.server.client()?;
     let new_key = || uuid::Uuid::now_v7().to_string();
@@ -51,11 +63,7 @@ pub(super) async fn run(arguments: &SendArguments) -> Result<String, ClientError
     let receipt = retry
         .run(async || client.send_message(&draft, &key).await)
         .await?;
-    if arguments.json {
-        return Ok(format!("{receipt}\n"));
-    }
-    let id = receipt.get("id").and_then(|id| id.as_str());
-    Ok(format!("{}\n", id.unwrap_or_default()))
+    Ok(line(&receipt, arguments.json))
 }
 
 impl SendArguments {
@@ -71,6 +79,42 @@ impl SendArguments {
             attributes: self.attributes.iter().cloned().collect(),
         })
     }
+}
+
+impl SendArguments {
+    /// Sends the lines of standard input and prints the line of each receipt once its batch is stored.
+    async fn send_batch(&self) -> Result<String, ClientError> {
+        let client = self.server.client()?;
+        let request = SendBatchRequest {
+            topic: self.topic.clone().unwrap_or_else(Topic::inbox),
+            lines: if self.ndjson {
+                BatchLines::Objects
+            } else {
+                BatchLines::Texts(self.attributes.iter().cloned().collect())
+            },
+            idempotency_key: self.idempotency_key.clone(),
+            retry_for: self.retry_for,
+        };
+        let print = |receipts: &[Value]| {
+            let lines: String = receipts
+                .iter()
+                .map(|receipt| line(receipt, self.json))
+                .collect();
+            let written = io::stdout().write_all(lines.as_bytes());
+            written.map_err(|error| ClientError::Local(format!("standard output: {error}")))
+        };
+        send_batch(&client, &request, BufReader::new(io::stdin()), print).await?;
+        Ok(String::new())
+    }
+}
+
+/// The line of a receipt: its id, or the whole receipt.
+fn line(receipt: &Value, json: bool) -> String {
+    if json {
+        return format!("{receipt}\n");
+    }
+    let id = receipt.get("id").and_then(|id| id.as_str());
+    format!("{}\n", id.unwrap_or_default())
 }
 
 /// Rejects a text that looks like a mistyped option, which would be sent as a message.

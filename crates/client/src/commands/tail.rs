@@ -23,6 +23,9 @@ pub struct TailArguments {
     /// Start right after this message; by default with the next accepted message.
     #[arg(long, value_name = "ID")]
     after: Option<String>,
+    /// Start with the messages accepted since a time (RFC 3339), or since a duration back such as 15m.
+    #[arg(long, value_name = "TIME", conflicts_with = "after")]
+    since: Option<String>,
     /// Print each message as a line of JSON.
     #[arg(long)]
     json: bool,
@@ -69,7 +72,8 @@ async fn follow(
     let mut retry = Retry::unlimited();
     let mut last_id = arguments.after.clone();
     loop {
-        let stream = match client.open_stream(topic, last_id.as_deref()).await {
+        let since = arguments.since.as_deref();
+        let stream = match client.open_stream(topic, last_id.as_deref(), since).await {
             Ok(stream) => stream,
             Err(ClientError::Retryable(error)) => {
                 retry.wait_after(&error).await?;

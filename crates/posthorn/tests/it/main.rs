@@ -12,14 +12,17 @@
 mod consumer_commands;
 mod consumers;
 mod crash;
+mod crash_batches;
 mod dependencies;
 mod development_key;
+mod documented;
 mod file_store;
 mod overload;
 mod quotas;
 mod revocation;
 mod rotation;
 mod send;
+mod send_batch;
 mod shutdown;
 mod starting;
 mod streams;

@@ -159,18 +159,25 @@ impl Server {
 
     /// Every message of a topic, oldest first, page by page.
     pub(crate) async fn all_texts(&self, topic: &str) -> Vec<String> {
-        let mut texts = Vec::new();
+        let all = self.all_messages(topic).await.into_iter();
+        all.map(|(_, text)| text).collect()
+    }
+
+    /// The ids and the texts of all messages of a topic, in order.
+    pub(crate) async fn all_messages(&self, topic: &str) -> Vec<(String, String)> {
+        let mut all = Vec::new();
         let mut next = Some(format!("/api/v1/topics/{topic}/messages?limit=200"));
         while let Some(path) = next {
             let response = self.get(&path).await;
             assert_eq!(response.status(), StatusCode::OK);
             let page: Value = response.json().await.unwrap();
             for message in page["messages"].as_array().unwrap() {
-                texts.push(message["message"].as_str().unwrap().to_owned());
+                let text = |name: &str| message[name].as_str().unwrap().to_owned();
+                all.push((text("id"), text("message")));
             }
             next = page["next"].as_str().map(ToOwned::to_owned);
         }
-        texts
+        all
     }
 
     /// The process id.

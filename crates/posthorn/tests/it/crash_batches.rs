@@ -1,0 +1,203 @@
+//! Kills at random moments while batches are written: each is stored as a whole or not at all, and its
+//! key returns its receipts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use posthorn_testkit::{RedisServer, eventually};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::support::{PATIENCE, Server, client};
+
+const WRITERS: usize = 4;
+/// The messages of a batch: enough for a kill to fall between two of them.
+const MESSAGES: usize = 60;
+/// The most kills, and the time after which no more follow.
+const KILLS: usize = 200;
+const TIME: Duration = Duration::from_secs(60);
+
+/// An acknowledged batch: its name and its ids.
+type Batch = (String, Vec<String>);
+
+/// Writers that send each batch once more after an error, until it is acknowledged.
+struct Writers {
+    url: watch::Sender<String>,
+    stopping: Arc<AtomicBool>,
+    tasks: JoinSet<Vec<Batch>>,
+}
+
+impl Writers {
+    fn start(url: &str) -> Self {
+        let (url, receiver) = watch::channel(url.to_owned());
+        let stopping = Arc::new(AtomicBool::new(false));
+        let mut tasks = JoinSet::new();
+        for writer in 0..WRITERS {
+            tasks.spawn(write(writer, receiver.clone(), Arc::clone(&stopping)));
+        }
+        Self {
+            url,
+            stopping,
+            tasks,
+        }
+    }
+
+    async fn stop(self) -> Vec<Batch> {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.tasks.join_all().await.concat()
+    }
+}
+
+async fn write(
+    writer: usize,
+    url: watch::Receiver<String>,
+    stopping: Arc<AtomicBool>,
+) -> Vec<Batch> {
+    let client = client();
+    let mut acknowledged = Vec::new();
+    let mut number = 0;
+    while !stopping.load(Ordering::Relaxed) {
+        let name = format!("{writer}-{number}");
+        // Every third batch has no key: it may be stored more than once, but never a part of it.
+        let key = (number % 3 != 2).then(|| name.clone());
+        let ids = loop {
+            let target = url.borrow().clone();
+            match send(&client, &target, &name, key.as_deref()).await {
+                Some(ids) => break Some(ids),
+                None if key.is_none() => break None,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        acknowledged.extend(ids.map(|ids| (name, ids)));
+        number += 1;
+    }
+    acknowledged
+}
+
+/// Sends a batch; returns its ids once it is acknowledged.
+async fn send(client: &Client, url: &str, name: &str, key: Option<&str>) -> Option<Vec<String>> {
+    let messages = (0..MESSAGES).map(|number| json!({ "message": format!("{name}-{number}") }));
+    let messages: Vec<_> = messages.collect();
+    let mut request = client
+        .post(format!("{url}/api/v1/topics/t/messages/batch"))
+        .timeout(Duration::from_secs(5))
+        .json(&messages);
+    if let Some(key) = key {
+        request = request.header("Idempotency-Key", key);
+    }
+    let response = request.send().await.ok()?;
+    if response.status().is_server_error() {
+        return None;
+    }
+    assert_eq!(response.status(), StatusCode::CREATED, "{name}");
+    let body: Value = response.json().await.ok()?;
+    let receipts = body["receipts"].as_array().unwrap().iter();
+    Some(
+        receipts
+            .map(|receipt| receipt["id"].as_str().unwrap().to_owned())
+            .collect(),
+    )
+}
+
+/// Every batch is whole or absent, and the acknowledged ones are there with their ids.
+async fn check(server: &Server, acknowledged: Vec<Batch>) {
+    assert!(!acknowledged.is_empty());
+    let stored = server.all_messages("t").await;
+    let mut batches: HashMap<String, Vec<Vec<String>>> = HashMap::new();
+    for chunk in stored.chunks(MESSAGES) {
+        let (_, text) = &chunk[0];
+        let name = text.rsplit_once('-').unwrap().0.to_owned();
+        for (number, (_, text)) in chunk.iter().enumerate() {
+            assert_eq!(
+                *text,
+                format!("{name}-{number}"),
+                "a part of a batch is stored"
+            );
+        }
+        assert_eq!(chunk.len(), MESSAGES, "{name}");
+        let ids = chunk.iter().map(|(id, _)| id.clone());
+        batches.entry(name).or_default().push(ids.collect());
+    }
+    for (name, ids) in &acknowledged {
+        let number: usize = name.rsplit_once('-').unwrap().1.parse().unwrap();
+        let found = &batches[name];
+        assert!(found.contains(ids), "{name} has other ids");
+        assert!(
+            number % 3 == 2 || found.len() == 1,
+            "{name} is stored twice"
+        );
+    }
+    // The key of an acknowledged batch replays its receipts.
+    for (name, ids) in acknowledged.iter().rev().take(50) {
+        let number: usize = name.rsplit_once('-').unwrap().1.parse().unwrap();
+        if number % 3 != 2 {
+            let again = send(&server.client, &server.url, name, Some(name)).await;
+            assert_eq!(again.as_ref(), Some(ids), "{name}");
+        }
+    }
+    assert_eq!(server.all_messages("t").await.len(), stored.len());
+}
+
+/// A wait that ends anywhere within a few batches.
+async fn random_moment() {
+    tokio::time::sleep(Duration::from_micros(rand::random_range(5_000..60_000))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_whole_or_absent_when_the_embedded_store_is_killed() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(&directory, &[]).await;
+    let writers = Writers::start(&server.url);
+    let (start, mut kills) = (Instant::now(), 0);
+    while kills < KILLS && start.elapsed() < TIME {
+        random_moment().await;
+        server.signal("KILL").await;
+        server.ended().await;
+        kills += 1;
+        server = Server::start(&directory, &[]).await;
+        writers.url.send_replace(server.url.clone());
+    }
+    let acknowledged = writers.stop().await;
+    println!("{kills} kills, {} acknowledged batches", acknowledged.len());
+    check(&server, acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_whole_or_absent_when_a_durable_redis_and_the_server_are_killed() {
+    let mut redis = RedisServer::start_durable().await;
+    let directory = TempDir::new().unwrap();
+    let url = redis.url();
+    let environment = [("STORE_URL", url.as_str()), ("STORE_DURABILITY", "synced")];
+    let mut server = Server::start(&directory, &environment).await;
+    let writers = Writers::start(&server.url);
+    let (start, mut kills) = (Instant::now(), 0);
+    while kills < KILLS && start.elapsed() < TIME {
+        random_moment().await;
+        // Mostly Redis alone, which is the one that can store a part.
+        let is_both = kills % 5 == 0;
+        if is_both {
+            server.signal("KILL").await;
+            server.ended().await;
+        }
+        redis.stop();
+        redis.start_again().await;
+        kills += 1;
+        if is_both {
+            server = Server::start(&directory, &environment).await;
+            writers.url.send_replace(server.url.clone());
+        }
+    }
+    eventually(PATIENCE, async || {
+        server.post("ready again").await.status().is_success()
+    })
+    .await;
+    let acknowledged = writers.stop().await;
+    println!("{kills} kills, {} acknowledged batches", acknowledged.len());
+    check(&server, acknowledged).await;
+}

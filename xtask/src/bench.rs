@@ -4,6 +4,7 @@
 mod against;
 mod cases;
 mod consumers;
+mod doors;
 mod figures;
 mod options;
 mod paced;
@@ -59,6 +60,7 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<(), String> {
         .map(|case| case.name)
         .chain(["message, half of the load"]);
     table::print(&names.collect::<Vec<_>>(), &rounds)?;
+    doors::run(root, &binaries, options, processors.get())?;
     let bare = table::median_rate(&rounds, BARE);
     stores::run(root, &binaries, options, processors.get(), bare)?;
     consumers::run(root, &binaries, options, processors.get())

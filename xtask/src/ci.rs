@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::generated::{self, Generated};
 use crate::{
-    arch, chaos, coverage, deny, doc, fmt, layers, lint, manifests, rollout, setup, test, tidy,
+    arch, chaos, coverage, deny, doc, fmt, layers, lint, manifests, rollout, senders, setup, test,
+    tidy,
 };
 
 type CiStep = (&'static str, fn(&Path) -> Result<(), String>);
 
 /// Quick steps come first. Coverage runs the tests, so no other step does.
-const STEPS: [CiStep; 14] = [
+const STEPS: [CiStep; 15] = [
     ("fmt", |root| fmt::run(root, true)),
     ("tidy", tidy::run),
     ("arch", arch::run),
@@ -35,6 +36,7 @@ const STEPS: [CiStep; 14] = [
     ("chaos", |root| {
         chaos::run(root, &chaos::ChaosOptions::default())
     }),
+    ("senders", senders::run),
 ];
 
 /// Runs every step. `setup` comes first, because the other steps need its programs.

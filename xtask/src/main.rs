@@ -25,6 +25,7 @@ mod manifests;
 mod process;
 mod programs;
 mod rollout;
+mod senders;
 mod setup;
 mod shell;
 mod test;
@@ -96,6 +97,8 @@ enum Task {
     Chaos(chaos::ChaosOptions),
     /// Rehearse a rolling restart under load.
     Rollout,
+    /// Let programs that others wrote send messages to a server.
+    Senders,
 }
 
 fn main() -> ExitCode {
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&root, &options),
         Task::Chaos(options) => chaos::run(&root, &options),
         Task::Rollout => rollout::rehearse(&root),
+        Task::Senders => senders::run(&root),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -38,15 +38,26 @@ impl WrkLoad<'_> {
         path: &str,
         body: Option<&str>,
     ) -> Result<Answers, String> {
+        let script = body.map(|body| post_script("application/json", body));
+        self.run_script(address, path, script.as_deref())
+    }
+
+    /// Sends the requests of a script, or GETs without one.
+    pub(super) fn run_script(
+        &self,
+        address: SocketAddr,
+        path: &str,
+        text: Option<&str>,
+    ) -> Result<Answers, String> {
         let mut wrk = Command::new("wrk");
         // One thread can saturate a server on a few CPUs, and uses less of them than two.
         wrk.args(["--latency", "--threads", "1", "--timeout", "10s"]);
         wrk.arg("--connections").arg(self.connections.to_string());
         wrk.arg("--duration")
             .arg(format!("{}s", self.duration.as_secs()));
-        if let Some(body) = body {
+        if let Some(text) = text {
             let script = self.directory.join("post.lua");
-            std::fs::write(&script, post_script(body)).map_err(|error| error.to_string())?;
+            std::fs::write(&script, text).map_err(|error| error.to_string())?;
             wrk.arg("--script").arg(script);
         }
         let printed = capture(wrk.arg(format!("http://{address}{path}")))?;
@@ -54,9 +65,10 @@ impl WrkLoad<'_> {
     }
 }
 
-fn post_script(body: &str) -> String {
+/// A script that sends the same body in each request.
+pub(super) fn post_script(content_type: &str, body: &str) -> String {
     format!(
-        "wrk.method = 'POST'\nwrk.headers['Content-Type'] = 'application/json'\n\
+        "wrk.method = 'POST'\nwrk.headers['Content-Type'] = '{content_type}'\n\
          wrk.body = [==[{body}]==]\n"
     )
 }

@@ -27,8 +27,8 @@ pub use mistake::{ConfigError, ConfigErrors};
 pub use reference::{help_text, reference_markdown};
 pub use schema::json_schema;
 pub use sections::{
-    AccessSection, AppSection, DevelopmentKeyError, ListenSection, LogSection, ProxyUrl,
-    ProxyUrlError, QuotaRules, RedisSection, RedisUrl, SecretSection, Settings, ShutdownSection,
-    StoreSection, StoreUrl, TraceTarget, WebhookSection,
+    AccessSection, AppSection, DevelopmentKeyError, ListenSection, LogSection, MetricsSection,
+    ProxyUrl, ProxyUrlError, QuotaRules, RedisSection, RedisUrl, SecretSection, Settings,
+    ShutdownSection, StoreSection, StoreUrl, TraceTarget, WebhookSection,
 };
 pub use sources::Sources;

@@ -5,6 +5,7 @@ mod app;
 mod http;
 mod listen;
 mod log;
+mod metrics;
 mod quotas;
 mod redis;
 mod secret_key;
@@ -21,6 +22,7 @@ pub use access::AccessSection;
 pub use app::AppSection;
 pub use listen::ListenSection;
 pub use log::LogSection;
+pub use metrics::MetricsSection;
 pub use quotas::QuotaRules;
 pub use redis::{RedisSection, RedisUrl};
 pub use secret_key::{DevelopmentKeyError, SecretSection};
@@ -57,6 +59,8 @@ pub struct Settings {
     pub quotas: Option<QuotaRules>,
     /// Logs.
     pub log: LogSection,
+    /// Metrics.
+    pub metrics: MetricsSection,
     /// The destination of traces; `None` if none are sent.
     pub traces: Option<TraceTarget>,
     /// The end of the process.
@@ -76,6 +80,7 @@ pub(crate) static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
         SectionReference::of::<HttpSettings>(),
         SectionReference::of::<QuotaSection>(),
         SectionReference::of::<LogSection>(),
+        SectionReference::of::<MetricsSection>(),
         SectionReference::of::<TraceSection>(),
         SectionReference::of::<ShutdownSection>(),
     ])
@@ -98,6 +103,7 @@ impl Settings {
         let quotas: Option<QuotaSection> = loader.section();
         let quotas = quotas.and_then(|section| loader.accept(section.rules()));
         let log = loader.section();
+        let metrics = loader.section();
         let traces: Option<TraceSection> = loader.section();
         let traces = traces.and_then(|section| loader.accept(section.target()));
         let shutdown = loader.section();
@@ -112,6 +118,7 @@ impl Settings {
             http: http?,
             quotas: quotas?,
             log: log?,
+            metrics: metrics?,
             traces: traces?,
             shutdown: shutdown?,
         })

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod announcement;
+mod consumers;
 mod dependencies;
 mod error;
 mod http_metrics;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, Clock, ConsumerService, HealthService, InfoService, Lifecycle, MessageService,
-    MessageStore, Phase, RetentionService, RetentionSettings,
+    AppIdentity, Clock, HealthService, InfoService, Lifecycle, MessageService, MessageStore, Phase,
+    RetentionService, RetentionSettings,
 };
 use posthorn_config::Settings;
 use posthorn_http::{BoundServer, Services, Shed};
@@ -25,7 +26,6 @@ use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
 
 use crate::compose::http_metrics::HttpMetrics;
-use crate::compose::random::ThreadRng;
 use crate::supervisor::Supervisor;
 use crate::system_clock::SystemClock;
 
@@ -67,8 +67,10 @@ impl App {
             environment: settings.app.environment.as_str().into(),
             instance: settings.app.hostname.as_str().into(),
         };
-        let metrics = Metrics::new(&identity, Arc::clone(&clock));
-        let metrics = Arc::new(metrics.with_shed_reasons(Shed::ALL.map(Shed::as_str)));
+        let metrics = Metrics::new(&identity, Arc::clone(&clock))
+            .with_shed_reasons(Shed::ALL.map(Shed::as_str))
+            .with_retention(&settings.store.retention());
+        let metrics = Arc::new(metrics);
         let mut supervisor = Supervisor::default();
         let shared = dependencies::connect(&settings, &clock, &metrics, &mut supervisor).await?;
         let redis = shared.pool.as_ref().zip(shared.breaker.as_ref());
@@ -103,12 +105,7 @@ impl App {
             // A cache of its own: messages would evict the small entries of the other cache.
             messages = messages.with_cache(dependencies::memory_cache(&clock, &metrics));
         }
-        let consumers = ConsumerService::new(consumers, Arc::clone(&clock), Arc::new(ThreadRng));
-        let consumers = Arc::new(consumers);
-        let returning = Arc::clone(&consumers);
-        supervisor.run("consumers", async move {
-            returning.return_undelivered().await;
-        });
+        let consumers = consumers::service(&settings, consumers, &clock, &metrics, &mut supervisor);
         let (stop_streams, streams_stopped) = watch::channel(false);
         let services = Services {
             access: Arc::new(access::control(&settings, revocations, &clock)),

@@ -2,6 +2,8 @@
 
 mod bunyan;
 mod cache;
+mod consumer_sampler;
+mod consumer_store;
 mod filter;
 mod host_name;
 mod init;
@@ -10,12 +12,15 @@ mod log_queue;
 #[cfg(test)]
 mod memory_output;
 mod metrics;
+mod operation;
 mod panic_hook;
 mod quota_counter;
 mod store;
 mod traces;
 
 pub use cache::InstrumentedCache;
+pub use consumer_sampler::ConsumerSampler;
+pub use consumer_store::InstrumentedConsumerStore;
 pub use filter::{FilterError, check_filter};
 pub use host_name::host_name;
 pub use init::{InitError, LogFormat, LogSettings, TelemetryGuard, init};

@@ -1,5 +1,6 @@
 //! All metrics of the process, and the ports through which other crates record them.
 
+mod consumers;
 mod durations;
 mod labels;
 mod messages;
@@ -12,14 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use posthorn_application::{AppIdentity, Clock, DependencyObserver};
+use posthorn_application::{AppIdentity, Clock, DependencyObserver, RetentionPolicy};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
+pub(crate) use consumers::{ConsumerGauges, ConsumerTotals, SettledCounters};
 pub(crate) use durations::Durations;
 use durations::register_durations;
 pub(crate) use labels::{CacheLabels, QuotaLabels, StoreLabels};
@@ -36,6 +38,8 @@ pub struct Metrics {
     clock: Arc<dyn Clock>,
     requests: RequestSeries,
     messages: MessageCounters,
+    consumers: ConsumerGauges,
+    settled: SettledCounters,
     store: Durations<StoreLabels>,
     cache: Family<CacheLabels, Counter>,
     quotas: Family<QuotaLabels, Counter>,
@@ -56,6 +60,8 @@ impl Metrics {
         registry.register_collector(Box::new(uptime));
         let requests = RequestSeries::register(&mut registry);
         let messages = MessageCounters::register(&mut registry);
+        let consumers = ConsumerGauges::register(&mut registry, Arc::clone(&clock));
+        let settled = SettledCounters::register(&mut registry);
         let store = register_durations(
             &mut registry,
             "app_store_operation_duration",
@@ -81,6 +87,8 @@ impl Metrics {
             clock,
             requests,
             messages,
+            consumers,
+            settled,
             store,
             cache,
             quotas,
@@ -99,6 +107,21 @@ impl Metrics {
         self
     }
 
+    /// Shows the limits of `retention`, which alerts compare with the consumers' oldest messages.
+    #[must_use]
+    pub fn with_retention(mut self, retention: &RetentionPolicy) -> Self {
+        let age = ConstGauge::new(retention.max_age.as_secs_f64());
+        let help = "The age at which retention removes messages";
+        let unit = Unit::Seconds;
+        self.registry
+            .register_with_unit("app_retention_age", help, unit, age);
+        let messages = ConstGauge::new(retention.max_count);
+        let help = "The most messages of a topic, above which retention removes the oldest";
+        self.registry
+            .register("app_retention_messages", help, messages);
+        self
+    }
+
     /// Asks `source` at each exposition how many connections a pool has. The counts of all pools
     /// are added up. `source` must not block.
     pub fn register_pool(&self, source: PoolSource) {
@@ -111,6 +134,14 @@ impl Metrics {
 
     pub(crate) fn messages(&self) -> &MessageCounters {
         &self.messages
+    }
+
+    pub(crate) fn consumers(&self) -> &ConsumerGauges {
+        &self.consumers
+    }
+
+    pub(crate) fn settled(&self) -> &SettledCounters {
+        &self.settled
     }
 
     pub(crate) fn store_durations(&self) -> &Durations<StoreLabels> {

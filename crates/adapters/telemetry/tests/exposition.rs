@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use posthorn_application::{
     AppIdentity, BackendError, Cache, DependencyObserver, MessageStore, QuotaCounter,
+    RetentionPolicy,
 };
 use posthorn_telemetry::{
     InstrumentedCache, InstrumentedQuotaCounter, InstrumentedStore, Metrics, PoolCounts,
@@ -37,8 +38,12 @@ fn identity() -> AppIdentity {
 fn fixture() -> (Arc<FakeClock>, Metrics) {
     let clock = Arc::new(FakeClock::new());
     let metrics = Metrics::new(&identity(), Arc::clone(&clock) as _);
+    let retention = RetentionPolicy {
+        max_age: Duration::from_hours(1),
+        max_count: 5,
+    };
     let metrics = metrics.with_shed_reasons(SHED_REASONS);
-    (clock, metrics)
+    (clock, metrics.with_retention(&retention))
 }
 
 fn count_request(metrics: &Metrics, status: u16, latency: Duration) {
@@ -100,6 +105,9 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
         ("app_messages_pruned", "counter"),
         ("app_messages_trapped", "counter"),
         ("app_messages_rejected", "counter"),
+        ("app_consumer_settled", "counter"),
+        ("app_retention_age_seconds", "gauge"),
+        ("app_retention_messages", "gauge"),
         ("app_auth_failures", "counter"),
         ("app_store_operation_duration_seconds", "histogram"),
         ("app_cache_requests", "counter"),

@@ -48,6 +48,12 @@ pub(super) struct RejectedLabels {
     pub(super) code: &'static str,
 }
 
+/// Labels of `app_consumer_settled_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SettledLabels {
+    pub(super) outcome: &'static str,
+}
+
 /// Labels of `app_store_operation_duration_seconds`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct StoreLabels {

@@ -1,21 +1,22 @@
 //! Measures one operation of a store, by outcome.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use posthorn_application::StoreError;
+use posthorn_application::{Clock, ConsumerError, StoreError};
 use prometheus_client::metrics::histogram::Histogram;
-use tracing::{Span, field};
+use tracing::{Instrument, Span, field};
 
 use crate::Metrics;
 use crate::metrics::{Durations, StoreLabels};
 
 /// The outcome of an operation.
 #[derive(Clone, Copy)]
-pub(super) enum StoreOutcome {
+pub(crate) enum StoreOutcome {
     Ok,
     Replayed,
     KeyReused,
+    Rejected,
     Unavailable,
     Full,
     Corrupt,
@@ -31,44 +32,85 @@ impl From<&StoreError> for StoreOutcome {
     }
 }
 
+impl From<&ConsumerError> for StoreOutcome {
+    fn from(error: &ConsumerError) -> Self {
+        match error {
+            ConsumerError::Store(error) => Self::from(error),
+            ConsumerError::NotFound
+            | ConsumerError::PreconditionFailed
+            | ConsumerError::LimitReached
+            | ConsumerError::PositionAhead => Self::Rejected,
+        }
+    }
+}
+
 /// The histograms of one operation. Each appears in the exposition once it has a value, so an outcome that never occurs
 /// adds no series; after that it is used without a lookup.
-pub(super) struct OperationHistograms {
+pub(crate) struct OperationHistograms {
     durations: Durations<StoreLabels>,
+    clock: Arc<dyn Clock>,
     name: &'static str,
     ok: OnceLock<Histogram>,
     replayed: OnceLock<Histogram>,
     key_reused: OnceLock<Histogram>,
+    rejected: OnceLock<Histogram>,
     unavailable: OnceLock<Histogram>,
     full: OnceLock<Histogram>,
     corrupt: OnceLock<Histogram>,
 }
 
 impl OperationHistograms {
-    pub(super) fn new(name: &'static str, metrics: &Metrics) -> Self {
+    pub(crate) fn new(name: &'static str, metrics: &Metrics) -> Self {
         Self {
             durations: metrics.store_durations().clone(),
+            clock: Arc::clone(metrics.clock()),
             name,
             ok: OnceLock::new(),
             replayed: OnceLock::new(),
             key_reused: OnceLock::new(),
+            rejected: OnceLock::new(),
             unavailable: OnceLock::new(),
             full: OnceLock::new(),
             corrupt: OnceLock::new(),
         }
     }
 
-    /// The span of one call.
-    pub(super) fn span(&self) -> Span {
-        tracing::debug_span!("store", operation = self.name, outcome = field::Empty)
+    /// Awaits `call` in a span of its own and records its duration by its outcome.
+    pub(crate) async fn measure<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E>
+    where
+        for<'a> StoreOutcome: From<&'a E>,
+    {
+        let outcome = |result: &Result<T, E>| match result {
+            Ok(_) => StoreOutcome::Ok,
+            Err(error) => StoreOutcome::from(error),
+        };
+        self.measure_as(outcome, call).await
+    }
+
+    /// As [`OperationHistograms::measure`], for a result with an outcome of its own.
+    pub(crate) async fn measure_as<R>(
+        &self,
+        outcome: impl FnOnce(&R) -> StoreOutcome,
+        call: impl Future<Output = R>,
+    ) -> R {
+        let start = self.clock.monotonic();
+        let span = tracing::debug_span!("store", operation = self.name, outcome = field::Empty);
+        let result = call.instrument(span.clone()).await;
+        let duration = self.clock.monotonic().saturating_sub(start);
+        self.observe(outcome(&result), duration, &span);
+        result
     }
 
     /// Records the outcome of the call in `span`.
-    pub(super) fn observe(&self, outcome: StoreOutcome, duration: Duration, span: &Span) {
+    fn observe(&self, outcome: StoreOutcome, duration: Duration, span: &Span) {
         let (histogram, outcome) = match outcome {
             StoreOutcome::Ok => (&self.ok, "ok"),
             StoreOutcome::Replayed => (&self.replayed, "replayed"),
             StoreOutcome::KeyReused => (&self.key_reused, "key_reused"),
+            StoreOutcome::Rejected => (&self.rejected, "rejected"),
             StoreOutcome::Unavailable => (&self.unavailable, "unavailable"),
             StoreOutcome::Full => (&self.full, "full"),
             StoreOutcome::Corrupt => (&self.corrupt, "corrupt"),

@@ -15,6 +15,7 @@ mod metrics;
 mod pods;
 mod render;
 mod runbook;
+mod scaling;
 mod settings;
 mod tools;
 
@@ -40,7 +41,7 @@ const OTHER_VALUES: [&str; 7] = [
     "image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000",
 ];
 /// Values that the chart's schema has to reject.
-const BAD_VALUES: [&str; 7] = [
+const BAD_VALUES: [&str; 9] = [
     "config.SECRET_KEY=x",
     "replicas=-1",
     "image.digest=latest",
@@ -48,6 +49,8 @@ const BAD_VALUES: [&str; 7] = [
     "drainDelaySeconds=10s",
     "autoscaling.minReplicas=0",
     "config.ENVIRONMENT=1",
+    "workerScaling.workers[0].deployment=mailer",
+    "workerScaling.prometheusAddress=prometheus:9090",
 ];
 
 /// The options of the checks.
@@ -69,6 +72,9 @@ pub(crate) fn check(root: &Path, options: ManifestsOptions) -> Result<(), String
     let helm = deploy.join("helm/posthorn");
     let chart = render::helm(&tools, &helm, &[])?;
     let other = render::helm(&tools, &helm, &OTHER_VALUES)?;
+    let workers = render::helm(&tools, &helm, &scaling::WORKER_VALUES)?;
+    report.add("schemas of workers", schemas(&tools, &workers));
+    report.add("workers", Ok(scaling::violations(&workers)));
     for (name, objects) in [
         ("development", &development),
         ("production", &production),
@@ -94,7 +100,8 @@ pub(crate) fn check(root: &Path, options: ManifestsOptions) -> Result<(), String
     report.add("chart values", values(&tools, &helm));
     report.add("image context", context::violations(root));
     report.add("runbook", runbook::violations(root));
-    report.add("dashboard", dashboard::violations(root));
+    let queries = scaling::queries(&workers);
+    report.add("dashboard", dashboard::violations(root, &queries));
     let rules = deploy.join("prometheus/posthorn.rules.test.yaml");
     report.tool(
         "rules",
@@ -122,7 +129,7 @@ pub(crate) fn check(root: &Path, options: ManifestsOptions) -> Result<(), String
                 "settings of compose",
                 settings::unknown(&environment, &binary),
             );
-            report.add("metrics", metrics::violations(root, &binary));
+            report.add("metrics", metrics::violations(root, &binary, &queries));
         }
     }
     report.finish()
@@ -164,10 +171,11 @@ impl Report {
 /// Objects that the schema of a version of Kubernetes rejects.
 fn schemas(tools: &Tools, objects: &[Value]) -> Result<Vec<String>, String> {
     let file = tempfile::NamedTempFile::with_suffix(".yaml").map_err(|error| error.to_string())?;
-    // JSON is YAML; the types of the Prometheus Operator have no schema here.
-    let known = objects
-        .iter()
-        .filter(|object| object["apiVersion"] != "monitoring.coreos.com/v1");
+    // JSON is YAML; the types of the Prometheus Operator and of KEDA have no schema here.
+    let known = objects.iter().filter(|object| {
+        object["apiVersion"] != "monitoring.coreos.com/v1"
+            && object["apiVersion"] != "keda.sh/v1alpha1"
+    });
     let documents: Vec<String> = known.map(Value::to_string).collect();
     std::fs::write(&file, documents.join("\n---\n")).map_err(|error| error.to_string())?;
     let mut found = Vec::new();

@@ -18,9 +18,10 @@ pub(super) fn queries(root: &Path) -> Result<Vec<String>, String> {
     Ok(queries)
 }
 
-/// Has `promtool` read every query, with values for Grafana's variables, as a rule.
-pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
-    let queries = queries(root)?.into_iter();
+/// Has `promtool` read every query of the dashboard, with values for Grafana's variables, and of
+/// `others` as a rule.
+pub(super) fn violations(root: &Path, others: &[String]) -> Result<Vec<String>, String> {
+    let queries = queries(root)?.into_iter().chain(others.iter().cloned());
     let rules: Vec<Value> = queries
         .map(|query| {
             query

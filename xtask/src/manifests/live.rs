@@ -10,6 +10,8 @@ use crate::process::{self, Process};
 
 /// More messages than the quota of one client allows.
 const MESSAGES: usize = 12;
+/// A consumer with the names of the series that sums up the consumers above the limit.
+const CONSUMER: &str = "/api/v1/topics/other/consumers/other";
 
 /// The values of each label of each metric.
 pub(super) type Samples = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
@@ -47,7 +49,17 @@ pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
         send(&mut client, r#"{"message":"one"}"#)?;
     }
     send(&mut client, r#"{"message":""}"#)?;
-    let before = ask(&mut client, "/metrics", None)?;
+    let created = client.put(CONSUMER, "{}").map_err(|e| e.to_string())?;
+    if created.status != 201 {
+        return Err(format!("{CONSUMER}: {}", created.body));
+    }
+    // The counts of consumers are read in rounds.
+    let mut before = String::new();
+    let counted = || {
+        before = ask(&mut client, "/metrics", None).unwrap_or_default();
+        before.contains("app_consumer_waiting{")
+    };
+    server.wait_for(counted)?;
     drop(redis);
     for _ in 0..MESSAGES {
         send(&mut client, r#"{"message":"two"}"#)?;

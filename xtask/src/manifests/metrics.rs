@@ -15,11 +15,19 @@ const OF_VOLUMES: [&str; 1] = ["persistentvolumeclaim"];
 const OWN: [&str; 2] = ["app_", "process_"];
 
 /// Names in the files that neither a recording rule nor a live server defines.
-pub(super) fn violations(root: &Path, binary: &Path) -> Result<Vec<String>, String> {
+/// `others` are the queries outside the two files.
+pub(super) fn violations(
+    root: &Path,
+    binary: &Path,
+    others: &[String],
+) -> Result<Vec<String>, String> {
     let path = "deploy/prometheus/posthorn.rules.yaml";
     let rules = fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"))?;
     let mut expressions = dashboard::queries(root)?;
     expressions.push(rules.clone());
+    // A query for one consumer names a topic and a consumer that the live server need not have.
+    let others = others.iter().flat_map(|query| names(query));
+    expressions.extend(others.map(str::to_owned));
     Ok(missing(
         &expressions.join("\n"),
         &rules,

@@ -1,7 +1,7 @@
 // The inbox page. Texts of messages are only ever set as text.
-const $ = (id) => document.getElementById(id);
-const data = document.body.dataset;
-const lang = document.documentElement.lang;
+import { showConsumers } from './consumers.js';
+import { $, create, createButton, createTime, data, hasToken, lang, permits, problemOf, request, setToken } from './session.js';
+
 const MOST_SHOWN = 500;
 const TEXTS = {
   ru: {
@@ -14,6 +14,7 @@ const TEXTS = {
     gap: 'Часть сообщений удалена по правилам хранения.', bye: 'Сервер завершает работу. Соединение восстановится автоматически.',
     fresh: (m) => `Новое сообщение: ${m}`, remove: 'Удалить', removed: 'Сообщение удалено.', empty: 'Сообщений пока нет.',
     denied: 'У токена нет права на это действие.', refused: 'Для чтения нужен токен.', degraded: (list) => `Недоступно: ${list}. Сервер работает в ограниченном режиме.`,
+    noTopic: 'Имя темы — от 1 до 64 знаков a–z, 0–9, «.», «_» и «-», первый из них буква или цифра.',
     unready: 'Сервер временно не принимает сообщения.', none: 'нет данных', hidden: 'Метрики по этому адресу недоступны.',
     healthy: 'в порядке', limited: 'с ограничениями', ms: 'мс', perSecond: 'в секунду', failed: (t) => `Ошибка: ${t}`,
   },
@@ -27,28 +28,14 @@ const TEXTS = {
     gap: 'Some messages were removed by retention.', bye: 'The server is shutting down. The page reconnects automatically.',
     fresh: (m) => `New message: ${m}`, remove: 'Delete', removed: 'The message was deleted.', empty: 'No messages yet.',
     denied: 'The token does not permit this action.', refused: 'Reading requires a token.', degraded: (list) => `Unavailable: ${list}. The service is degraded.`,
+    noTopic: 'A topic has 1 to 64 characters of a–z, 0–9, “.”, “_” and “-”, the first one a letter or a digit.',
     unready: 'The server does not accept messages at the moment.', none: 'no data', hidden: 'Metrics are not available at this address.',
     healthy: 'healthy', limited: 'degraded', ms: 'ms', perSecond: 'per second', failed: (t) => `Failed: ${t}`,
   },
 };
 const T = TEXTS[lang] ?? TEXTS.en;
 
-// ---- tokens: in this tab only, never in a URL
-let token = sessionStorage.getItem('token') ?? '';
-const claims = () => {
-  try {
-    const part = token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
-    return JSON.parse(atob(part));
-  } catch { return {}; }
-};
-const mayDelete = () => data.open === 'true' || ` ${claims().scope ?? ''} `.includes(' messages:delete ');
-
-function request(path, options = {}) {
-  const headers = { 'Accept-Language': lang, ...options.headers };
-  if (token) headers.Authorization = `Bearer ${token}`;
-  return fetch(path, { cache: 'no-store', ...options, headers });
-}
-const problemOf = async (answer) => { try { return await answer.json(); } catch { return {}; } };
+// ---- tokens
 const pause = (ms, signal) => new Promise((done) => {
   const timer = setTimeout(done, ms);
   signal?.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
@@ -60,8 +47,7 @@ function askForToken(reason) {
   if (!$('token-dialog').open) $('token-dialog').showModal();
 }
 $('token-form').addEventListener('submit', () => {
-  token = $('token').value.trim();
-  if (token) sessionStorage.setItem('token', token); else sessionStorage.removeItem('token');
+  setToken($('token').value);
   $('token').value = '';
   showTokenState();
   open(topic);
@@ -70,15 +56,14 @@ $('token-form').addEventListener('submit', () => {
 $('token-cancel').addEventListener('click', () => $('token-dialog').close());
 $('token-open').addEventListener('click', () => askForToken(''));
 $('token-forget').addEventListener('click', () => {
-  token = '';
-  sessionStorage.removeItem('token');
+  setToken('');
   showTokenState();
   open(topic);
 });
 function showTokenState() {
-  $('token-forget').hidden = !token;
-  $('access').hidden = data.open === 'true' && !token;
-  for (const button of document.querySelectorAll('.delete')) button.hidden = !mayDelete();
+  $('token-forget').hidden = !hasToken();
+  $('access').hidden = data.open === 'true' && !hasToken();
+  for (const button of document.querySelectorAll('.delete')) button.hidden = !permits('messages:delete');
 }
 
 // ---- sending
@@ -177,19 +162,25 @@ $('send').addEventListener('submit', async (event) => {
 
 // ---- topics
 let topic = 'inbox';
+// A topic whose messages are gone may still have consumers, and is not in the list.
+$('topic-open').addEventListener('click', () => {
+  clearErrors();
+  const name = $('topic').value || 'inbox';
+  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) return fieldError('topic', T.noTopic).focus();
+  open(name);
+  listTopics();
+});
 async function listTopics() {
   const answer = await request('/api/v1/topics?limit=200').catch(() => null);
   if (!answer?.ok) return;
   const { topics } = await answer.json();
   if (!topics.some((one) => one.topic === topic)) topics.unshift({ topic, count: 0 });
   const items = topics.map((one) => {
-    const [item, button] = [document.createElement('li'), document.createElement('button')];
-    button.type = 'button';
-    button.className = 'plain';
+    const item = create('li');
+    const text = `${one.topic} (${one.count.toLocaleString(lang)})`;
+    const button = createButton('plain', text, () => open(one.topic));
     button.setAttribute('aria-pressed', String(one.topic === topic));
     button.dataset.topic = one.topic;
-    button.textContent = `${one.topic} (${one.count.toLocaleString(lang)})`;
-    button.addEventListener('click', () => open(one.topic));
     item.append(button);
     return item;
   });
@@ -206,30 +197,16 @@ function listTopicsSoon() {
 // ---- messages
 let following = new AbortController();
 function element(message) {
-  const item = document.createElement('li');
+  const item = create('li');
   item.id = message.id;
-  const text = document.createElement('p');
-  text.className = 'text';
-  text.textContent = message.message;
-  const meta = document.createElement('div');
-  meta.className = 'meta';
-  const time = document.createElement('time');
-  time.dateTime = message.processed_at;
-  time.textContent = new Date(message.processed_at).toLocaleString(lang);
-  const id = document.createElement('code');
-  id.textContent = message.id;
-  meta.append(time, id);
+  const text = create('p', 'text', message.message);
+  const meta = create('div', 'meta');
+  meta.append(createTime(message.processed_at), create('code', '', message.id));
   for (const [key, value] of Object.entries(message.attributes ?? {})) {
-    const attribute = document.createElement('span');
-    attribute.textContent = `${key}: ${value}`;
-    meta.append(attribute);
+    meta.append(create('span', '', `${key}: ${value}`));
   }
-  const remove = document.createElement('button');
-  remove.type = 'button';
-  remove.className = 'plain delete';
-  remove.textContent = T.remove;
-  remove.hidden = !mayDelete();
-  remove.addEventListener('click', () => confirmDelete(message));
+  const remove = createButton('plain delete', T.remove, () => confirmDelete(message));
+  remove.hidden = !permits('messages:delete');
   meta.append(remove);
   item.append(text, meta);
   return item;
@@ -301,6 +278,7 @@ async function open(name) {
     button.setAttribute('aria-pressed', String(button.dataset.topic === name));
   }
   $('messages').replaceChildren();
+  showConsumers(name);
   $('older').hidden = true;
   showEmpty();
   let [last, tries] = [null, 0];
@@ -336,7 +314,7 @@ async function refusal(answer) {
   const problem = await problemOf(answer);
   if (answer.status === 401) {
     link(T.refused, true);
-    askForToken(token ? problem.detail : T.refused);
+    askForToken(hasToken() ? problem.detail : T.refused);
     return { final: true };
   }
   if (answer.status === 403) {

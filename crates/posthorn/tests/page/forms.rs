@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::browser::Browser;
+use crate::harness::{DESKTOP, PHONE, save, server, violations};
 use crate::support::Server;
-use crate::{DESKTOP, PHONE, save, server, violations};
 
 /// A page with a form, on the disk; `fields` stand before the button.
 fn form(directory: &TempDir, server: &Server, encoding: &str, fields: &str) -> String {

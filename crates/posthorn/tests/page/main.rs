@@ -13,63 +13,25 @@
 )]
 
 mod browser;
+mod consumers;
 mod forms;
+mod harness;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;
 
-use std::path::Path;
 use std::time::Instant;
 
-use browser::Browser;
-use serde_json::{Value, json};
-use support::{Server, run};
+use harness::{
+    DESKTOP, PHONE, issue, loaded_elsewhere, opened, protected_server, save, server, violations,
+};
+use serde_json::json;
+use support::Server;
 use tempfile::TempDir;
 
-const DESKTOP: (u32, u32) = (1280, 1130);
-const PHONE: (u32, u32) = (500, 1100);
 /// The largest size of the page with all that it loads, in bytes.
 const MOST_BYTES: u64 = 60_000;
 const FILE: &str = "file:posthorn.db";
-const KEY: &str = "0123456789abcdef0123456789abcdef";
-
-async fn opened(server: &Server, dark: bool, size: (u32, u32)) -> Browser {
-    let browser = Browser::start("en", dark, size).await;
-    browser.client.goto(&server.url).await.unwrap();
-    browser
-}
-
-async fn server(directory: &TempDir, environment: &[(&str, &str)]) -> Server {
-    let store = [("STORE_URL", "memory:")];
-    Server::start(directory, &[&store, environment].concat()).await
-}
-
-/// Saves a screenshot for CI.
-async fn save(browser: &Browser, name: &str) {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
-    std::fs::create_dir_all(&directory).unwrap();
-    let image = browser.client.screenshot().await.unwrap();
-    std::fs::write(directory.join(name), image).unwrap();
-}
-
-/// The violations that axe finds.
-async fn violations(browser: &Browser) -> Value {
-    browser.eval(include_str!("axe.min.js")).await;
-    let audit = "const done = arguments[0]; axe.run().then((found) => done(found.violations.map(
-        (v) => [v.id, v.nodes.map((n) => n.html + n.failureSummary)])), (error) => done(String(error)))";
-    browser
-        .client
-        .execute_async(audit, Vec::new())
-        .await
-        .unwrap()
-}
-
-/// The resources that were not loaded from the server.
-async fn loaded_elsewhere(browser: &Browser) -> Value {
-    let script = "return performance.getEntriesByType('resource').map((one) => one.name)
-        .filter((name) => !name.startsWith(location.origin) && !name.startsWith('data:'))";
-    browser.eval(script).await
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sent_message_is_shown_and_a_message_of_another_client_arrives_live() {
@@ -236,28 +198,15 @@ async fn a_client_over_its_quota_sees_when_it_may_send_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_sends_a_token_and_shows_only_what_the_token_permits() {
     let directory = TempDir::new().unwrap();
-    let production = [
-        ("ENVIRONMENT", "production"),
-        ("SECRET_KEY", KEY),
-        ("DRAIN_DELAY", "0s"),
-    ];
-    let server = server(&directory, &production).await;
+    let server = protected_server(&directory).await;
     assert_eq!(server.post("for readers").await.status(), 201);
-    let issue = async |scope: &str| {
-        let arguments = ["token", "issue", "--sub", "reader", "--scope", scope];
-        let arguments = [&arguments[..], &["--topics", "*", "--ttl", "1h"]].concat();
-        let issued = run(directory.path(), &arguments, &[("SECRET_KEY", KEY)]);
-        let (status, stdout, stderr) = issued.await;
-        assert!(status.success(), "{stderr}");
-        stdout.trim().to_owned()
-    };
     let browser = opened(&server, false, DESKTOP).await;
     browser
         .wait_for("document.getElementById('token-dialog').open")
         .await;
     assert_eq!(violations(&browser).await, json!([]));
     browser
-        .type_into("#token", &issue("messages:read").await)
+        .type_into("#token", &issue(&directory, "messages:read").await)
         .await;
     browser.click("#token-button").await;
     browser.connected().await;
@@ -271,7 +220,7 @@ async fn the_page_sends_a_token_and_shows_only_what_the_token_permits() {
         json!(format!("{}/", server.url))
     );
     browser.click("#token-open").await;
-    let all = issue("messages:read,messages:delete").await;
+    let all = issue(&directory, "messages:read,messages:delete").await;
     browser.type_into("#token", &all).await;
     browser.click("#token-button").await;
     browser

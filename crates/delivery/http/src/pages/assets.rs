@@ -1,4 +1,4 @@
-//! The style and the script of the pages, from the binary.
+//! The style and the scripts of the pages, from the binary.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -16,12 +16,23 @@ struct Asset {
     tag: EntityTag,
 }
 
-static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     let css = "text/css; charset=utf-8";
     let js = "text/javascript; charset=utf-8";
+    macro_rules! file {
+        ($name:literal, $content_type:expr) => {
+            asset(
+                $name,
+                $content_type,
+                include_str!(concat!("../../assets/", $name)),
+            )
+        };
+    }
     [
-        asset("page.css", css, include_str!("../../assets/page.css")),
-        asset("page.js", js, include_str!("../../assets/page.js")),
+        file!("page.css", css),
+        file!("page.js", js),
+        file!("session.js", js),
+        file!("consumers.js", js),
     ]
 });
 

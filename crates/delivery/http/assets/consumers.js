@@ -1,0 +1,222 @@
+// The consumers of the open topic, with their counts and dead letters.
+import { $, create, createButton, createTime, lang, permits, problemOf, request } from './session.js';
+
+const REFRESH_MS = 5000;
+const PAGE = 50;
+const REDRIVE_MAX = 200; // The most dead letters of one call.
+const TEXTS = {
+  ru: {
+    waiting: 'ожидают', in_flight: 'в работе', dead: 'не доставлены', missed: 'пропущены', dead_dropped: 'вытеснены',
+    oldest: 'самое старое', letters: (n) => `Недоставленные (${n})`, redrive: 'Повторить', redriveAll: 'Повторить все',
+    remove: 'Удалить', more: 'Ещё', attempts: (n) => `попыток: ${n}`, reason: (t) => `причина: ${t}`, none: 'без причины',
+    redriven: (n) => `Возвращено в очередь: ${n}.`, removed: 'Недоставленное сообщение удалено.',
+    gone: 'Этого сообщения уже нет среди недоставленных.', failed: (t) => `Ошибка: ${t}`, unreachable: 'Сервер не отвечает.',
+    about: (name) => `потребитель ${name}`, empty: 'Недоставленных сообщений нет.',
+  },
+  en: {
+    waiting: 'waiting', in_flight: 'in flight', dead: 'dead', missed: 'missed', dead_dropped: 'dropped',
+    oldest: 'oldest', letters: (n) => `Dead letters (${n})`, redrive: 'Redrive', redriveAll: 'Redrive all',
+    remove: 'Delete', more: 'More', attempts: (n) => `attempts: ${n}`, reason: (t) => `reason: ${t}`, none: 'no reason',
+    redriven: (n) => `Waiting again: ${n}.`, removed: 'The dead letter was deleted.',
+    gone: 'The message is no dead letter any more.', failed: (t) => `Failed: ${t}`, unreachable: 'The server does not respond.',
+    about: (name) => `consumer ${name}`, empty: 'No dead letters.',
+  },
+};
+const T = TEXTS[lang] ?? TEXTS.en;
+
+let topic = '';
+let items = new Map(); // The shown consumers by name.
+let refreshing = new AbortController();
+
+function say(text, bad = false) {
+  $('consumers-status').textContent = text;
+  $('consumers-status').classList.toggle('error', bad);
+}
+// Sends an action. Its response, or null after an error, which is shown.
+async function act(url, options) {
+  try {
+    const answer = await request(url, options);
+    if (answer.ok || answer.status === 404) return answer;
+    say(T.failed((await problemOf(answer)).detail ?? answer.statusText), true);
+  } catch { say(T.unreachable, true); }
+  return null;
+}
+
+// ---- the list
+class ConsumerItem {
+  constructor(name) {
+    this.path = `/api/v1/topics/${topic}/consumers/${name}`;
+    this.element = create('li');
+    this.counts = create('p', 'meta');
+    this.toggle = createButton('plain', '', () => this.expand(this.letters.hidden));
+    this.letters = create('div', 'letters');
+    this.letters.id = `letters-${name}`;
+    this.letters.hidden = true;
+    this.toggle.setAttribute('aria-controls', this.letters.id);
+    this.toggle.setAttribute('aria-expanded', 'false');
+    this.all = createButton('plain', T.redriveAll, () => this.redriveAll());
+    this.empty = create('p', 'hint', T.empty);
+    this.list = create('ul', 'messages');
+    this.list.setAttribute('aria-label', `${T.letters('')} ${T.about(name)}`.replace(' ()', ''));
+    this.more = createButton('plain', T.more, () => this.load(this.list.lastElementChild?.dataset.id));
+    this.letters.append(this.all, this.empty, this.list, this.more);
+    this.element.append(create('h3', '', name), this.counts, this.toggle, this.letters);
+  }
+
+  // Shows the counts without replacing what may have the focus.
+  show(consumer) {
+    const changed = this.dead !== undefined && this.dead !== consumer.dead;
+    this.dead = consumer.dead;
+    const count = (key) => create('span', '', `${T[key]}: ${consumer[key].toLocaleString(lang)}`);
+    const counts = ['waiting', 'in_flight', 'dead', 'missed'].map(count);
+    counts[3].classList.toggle('error', consumer.missed > 0);
+    if (consumer.dead_dropped) counts.push(count('dead_dropped'));
+    if (consumer.oldest_waiting_at) {
+      const oldest = create('span', '', `${T.oldest}: `);
+      oldest.append(createTime(consumer.oldest_waiting_at));
+      counts.push(oldest);
+    }
+    this.counts.replaceChildren(...counts);
+    this.toggle.textContent = T.letters(consumer.dead.toLocaleString(lang));
+    this.toggle.hidden = !permits('consumers:manage') || (!consumer.dead && this.letters.hidden);
+    if (this.toggle.hidden) this.letters.hidden = true;
+    if (changed && !this.letters.hidden && !this.letters.contains(document.activeElement)) this.load();
+  }
+
+  expand(open) {
+    this.letters.hidden = !open;
+    this.toggle.setAttribute('aria-expanded', String(open));
+    if (open) this.load();
+  }
+
+  // Loads the dead letters after `after`, or anew from the first.
+  async load(after) {
+    const query = `?limit=${PAGE}${after ? `&after=${after}` : ''}`;
+    const answer = await act(`${this.path}/dead${query}`);
+    if (!answer?.ok) return;
+    const page = await answer.json();
+    const letters = page.messages.map((letter) => this.letter(letter));
+    if (after) this.list.append(...letters); else this.list.replaceChildren(...letters);
+    this.more.hidden = !page.next;
+    this.update();
+  }
+
+  update() {
+    const isEmpty = !this.list.childElementCount;
+    this.empty.hidden = !isEmpty;
+    this.all.hidden = isEmpty;
+  }
+
+  letter(letter) {
+    const item = create('li');
+    item.dataset.id = letter.id;
+    const meta = create('div', 'meta');
+    const reason = letter.reason ? T.reason(letter.reason) : T.none;
+    meta.append(
+      createTime(letter.died_at), create('code', '', letter.id),
+      create('span', '', T.attempts(letter.attempts)), create('strong', '', reason),
+    );
+    const about = (button) => { button.setAttribute('aria-label', `${button.textContent}: ${letter.id}`); return button; };
+    meta.append(
+      about(createButton('plain', T.redrive, () => this.redrive(item))),
+      about(createButton('plain', T.remove, () => confirmRemoval(this, item, letter))),
+    );
+    item.append(create('p', 'text', letter.message), meta);
+    return item;
+  }
+
+  post(body) {
+    return act(`${this.path}/dead/redrive`, {
+      method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' },
+    });
+  }
+
+  async redrive(item) {
+    const answer = await this.post({ ids: [item.dataset.id] });
+    if (!answer?.ok) return;
+    const { redriven } = await answer.json();
+    this.leave(item);
+    say(redriven ? T.redriven(redriven) : T.gone, !redriven);
+    refresh();
+  }
+
+  // In as many calls as the letters at the start need: one that dies again meanwhile is not redriven twice.
+  async redriveAll() {
+    let total = 0;
+    for (let calls = Math.ceil(Math.max(this.dead, 1) / REDRIVE_MAX); calls > 0; calls--) {
+      const answer = await this.post({});
+      if (!answer?.ok) break;
+      const { redriven, remaining } = await answer.json();
+      total += redriven;
+      say(T.redriven(total));
+      if (!remaining) break;
+    }
+    this.toggle.focus();
+    await this.load();
+    refresh();
+  }
+
+  async remove(item) {
+    const answer = await act(`${this.path}/dead/${item.dataset.id}`, { method: 'DELETE' });
+    if (!answer) return;
+    this.leave(item);
+    say(answer.ok ? T.removed : T.gone, !answer.ok);
+    refresh();
+  }
+
+  // Takes a letter out of the list, with the focus to the next one.
+  leave(item) {
+    const next = item.nextElementSibling ?? item.previousElementSibling;
+    item.remove();
+    this.update();
+    (next?.querySelector('button') ?? this.toggle).focus();
+  }
+}
+
+async function refresh() {
+  refreshing.abort();
+  const { signal } = refreshing = new AbortController();
+  let consumers = [];
+  try {
+    if (permits('messages:consume')) {
+      const answer = await request(`/api/v1/topics/${topic}/consumers`, { signal });
+      // Over the quota, or a server that fails: the last counts stay.
+      if (answer.status === 429 || answer.status >= 500) return;
+      if (answer.ok) ({ consumers } = await answer.json());
+    }
+  } catch { return; }
+  if (signal.aborted) return;
+  const shown = new Map(consumers.map(({ name }) => [name, items.get(name) ?? new ConsumerItem(name)]));
+  for (const [name, item] of items) if (!shown.has(name)) item.element.remove();
+  items = shown;
+  consumers.forEach((consumer, index) => {
+    const item = items.get(consumer.name);
+    item.show(consumer);
+    const there = $('consumers').children[index];
+    if (there !== item.element) $('consumers').insertBefore(item.element, there ?? null);
+  });
+  $('consumers-card').hidden = !consumers.length;
+}
+
+// Shows the consumers of the topic `name`, as far as the token permits.
+export function showConsumers(name) {
+  topic = name;
+  $('consumers-topic').textContent = name;
+  items = new Map();
+  $('consumers').replaceChildren();
+  $('consumers-card').hidden = true;
+  say('');
+  refresh();
+}
+
+// ---- the deletion of a dead letter
+let doomed = null;
+function confirmRemoval(consumer, item, letter) {
+  doomed = { consumer, item };
+  $('letter-text').textContent = letter.message.slice(0, 300);
+  $('letter-dialog').showModal();
+}
+$('letter-cancel').addEventListener('click', () => $('letter-dialog').close());
+$('letter-form').addEventListener('submit', () => doomed.consumer.remove(doomed.item));
+
+setInterval(() => { if (topic && !document.hidden) refresh(); }, REFRESH_MS);

@@ -1,0 +1,71 @@
+//! Servers and browsers for the tests of the page, and the checks that every state of it has to pass.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::browser::Browser;
+use crate::support::{Server, run};
+
+pub(crate) const DESKTOP: (u32, u32) = (1280, 1130);
+pub(crate) const PHONE: (u32, u32) = (500, 1100);
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+pub(crate) async fn opened(server: &Server, dark: bool, size: (u32, u32)) -> Browser {
+    let browser = Browser::start("en", dark, size).await;
+    browser.client.goto(&server.url).await.unwrap();
+    browser
+}
+
+pub(crate) async fn server(directory: &TempDir, environment: &[(&str, &str)]) -> Server {
+    let store = [("STORE_URL", "memory:")];
+    Server::start(directory, &[&store, environment].concat()).await
+}
+
+/// Saves a screenshot for CI.
+pub(crate) async fn save(browser: &Browser, name: &str) {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+    std::fs::create_dir_all(&directory).unwrap();
+    let image = browser.client.screenshot().await.unwrap();
+    std::fs::write(directory.join(name), image).unwrap();
+}
+
+/// The violations that axe finds.
+pub(crate) async fn violations(browser: &Browser) -> Value {
+    browser.eval(include_str!("axe.min.js")).await;
+    let audit = "const done = arguments[0]; axe.run().then((found) => done(found.violations.map(
+        (v) => [v.id, v.nodes.map((n) => n.html + n.failureSummary)])), (error) => done(String(error)))";
+    browser
+        .client
+        .execute_async(audit, Vec::new())
+        .await
+        .unwrap()
+}
+
+/// The resources that were not loaded from the server.
+pub(crate) async fn loaded_elsewhere(browser: &Browser) -> Value {
+    let script = "return performance.getEntriesByType('resource').map((one) => one.name)
+        .filter((name) => !name.startsWith(location.origin) && !name.startsWith('data:'))";
+    browser.eval(script).await
+}
+
+/// A server in production, where access needs a token.
+pub(crate) async fn protected_server(directory: &TempDir) -> Server {
+    let production = [
+        ("ENVIRONMENT", "production"),
+        ("SECRET_KEY", KEY),
+        ("DRAIN_DELAY", "0s"),
+    ];
+    server(directory, &production).await
+}
+
+/// A token for all topics with these scopes.
+pub(crate) async fn issue(directory: &TempDir, scope: &str) -> String {
+    let arguments = ["token", "issue", "--sub", "reader", "--scope", scope];
+    let arguments = [&arguments[..], &["--topics", "*", "--ttl", "1h"]].concat();
+    let issued = run(directory.path(), &arguments, &[("SECRET_KEY", KEY)]);
+    let (status, stdout, stderr) = issued.await;
+    assert!(status.success(), "{stderr}");
+    stdout.trim().to_owned()
+}

@@ -8,7 +8,7 @@ use crate::programs::{CARGO_DENY, CARGO_LLVM_COV, ensure_cargo_tool, ensure_pack
 use crate::shell::{cargo, succeeds};
 
 /// Programs that the tests and the checks start, each with its Debian package.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("redis-server", "redis-server"),
     ("redis-sentinel", "redis-sentinel"),
     ("haproxy", "haproxy"),
@@ -16,6 +16,11 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("pkill", "procps"),
+    // The workers of docs/CONSUMERS.md.
+    ("curl", "curl"),
+    ("jq", "jq"),
+    ("node", "nodejs"),
+    ("python3", "python3"),
 ];
 
 /// Installs every program that `cargo xtask ci` needs and that is absent.

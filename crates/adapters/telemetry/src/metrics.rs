@@ -202,6 +202,12 @@ impl Metrics {
         self.requests.stream_changed(opened);
     }
 
+    /// A pull began to wait (`true`), which counts as a stream and not as a request in flight, or ended
+    /// its wait (`false`).
+    pub fn pull_waiting(&self, waits: bool) {
+        self.requests.pull_waiting(waits);
+    }
+
     /// A connection was accepted (`true`) or closed (`false`).
     pub fn connection_changed(&self, opened: bool) {
         self.requests.connection_changed(opened);

@@ -366,8 +366,8 @@ function readMetrics(text) {
     const found = /^(\w+)(?:\{([^}]*)\})? (\S+)/.exec(line);
     if (!found) continue;
     const [, name, labels = '', value] = found;
-    // The page's own look does not count.
-    if (labels.includes('endpoint="/metrics"') || labels.includes('endpoint="/health/')) continue;
+    // The page's own look does not count, and neither does a pull, which may wait for a message.
+    if (/endpoint="(\/metrics|\/health\/[^"]*|[^"]*\/pull)"/.test(labels)) continue;
     sums[name] = (sums[name] ?? 0) + Number(value);
     if (name === 'app_dependency_up' && Number(value) === 0) down.push(/dependency="([^"]*)"/.exec(labels)?.[1]);
   }

@@ -41,6 +41,10 @@ impl RequestMetrics for HttpMetrics {
         self.0.stream_changed(opened);
     }
 
+    fn pull_waiting(&self, waits: bool) {
+        self.0.pull_waiting(waits);
+    }
+
     fn connection_changed(&self, opened: bool) {
         self.0.connection_changed(opened);
     }

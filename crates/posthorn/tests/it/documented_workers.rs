@@ -71,6 +71,11 @@ async fn check(language: &str, program: &str, file: &str, reason: &str) {
     })
     .await;
     assert!(child.try_wait().unwrap().is_none(), "the worker goes on");
+    // It waits in a pull, which counts as a stream.
+    eventually(PATIENCE, async || {
+        server.metric("app_streams_open ").await == Some(1.0)
+    })
+    .await;
     let output = std::fs::read_to_string(directory.path().join("output")).unwrap();
     assert_eq!(output, "a@example.org\nb@example.org\n");
     let dead = server.get_json(&format!("{CONSUMER}/dead")).await;

@@ -92,7 +92,10 @@ async fn workers_that_fail_and_are_killed_leave_one_effect_for_each_attempt() {
     let recorded = effects(directory.path());
     let attempts: BTreeSet<_> = recorded.iter().collect();
     assert_eq!(attempts.len(), recorded.len(), "{recorded:#?}");
-    let messages: BTreeSet<_> = recorded.iter().map(|line| &line[..26]).collect();
+    let messages: BTreeSet<_> = recorded
+        .iter()
+        .filter_map(|line| Some(line.split_once(' ')?.0))
+        .collect();
     let letters = server.get_json(&format!("{CONSUMER}/dead?limit=200")).await;
     let letters = letters["messages"].as_array().unwrap();
     assert_eq!(letters.len() as u64, dead);

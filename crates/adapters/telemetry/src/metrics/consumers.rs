@@ -129,7 +129,7 @@ impl Collector for ConsumerGauges {
 }
 
 /// The end of each gauge's help.
-const AGGREGATION: &str = "A count of the shared store: aggregate processes with max.";
+const AGGREGATION: &str = "Read from the shared store: aggregate processes with max.";
 
 impl ConsumerTotals {
     /// No consumer yet, and at most `max_series` with series of their own.

@@ -50,7 +50,11 @@ impl RequestSeries {
         let help = "Requests that are being handled";
         registry.register("app_requests_in_flight", help, in_flight.clone());
         let streams = Gauge::default();
-        registry.register("app_streams_open", "Streams that are open", streams.clone());
+        registry.register(
+            "app_streams_open",
+            "Streams and waiting pulls that are open",
+            streams.clone(),
+        );
         let connections = Gauge::default();
         let help = "Connections that are open";
         registry.register("app_connections_open", help, connections.clone());
@@ -102,6 +106,11 @@ impl RequestSeries {
 
     pub(super) fn stream_changed(&self, opened: bool) {
         change(&self.streams, opened);
+    }
+
+    pub(super) fn pull_waiting(&self, waits: bool) {
+        change(&self.streams, waits);
+        change(&self.in_flight, !waits);
     }
 
     pub(super) fn connection_changed(&self, opened: bool) {

@@ -80,6 +80,10 @@ pub trait RequestMetrics: Send + Sync {
     /// A stream was opened (`true`) or ended (`false`).
     fn stream_changed(&self, opened: bool);
 
+    /// A pull began to wait (`true`), which counts as an open stream and not as a request in flight, or
+    /// ended its wait (`false`).
+    fn pull_waiting(&self, waits: bool);
+
     /// A connection was accepted (`true`) or closed (`false`).
     fn connection_changed(&self, opened: bool);
 

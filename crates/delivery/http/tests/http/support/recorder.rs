@@ -82,6 +82,12 @@ impl RequestMetrics for Recorder {
         self.streams.fetch_add(change, Ordering::SeqCst);
     }
 
+    fn pull_waiting(&self, waits: bool) {
+        let change = if waits { 1 } else { -1 };
+        self.streams.fetch_add(change, Ordering::SeqCst);
+        self.in_flight.fetch_sub(change, Ordering::SeqCst);
+    }
+
     fn connection_changed(&self, opened: bool) {
         let change = if opened { 1 } else { -1 };
         self.connections.fetch_add(change, Ordering::SeqCst);

@@ -1,6 +1,8 @@
 //! A pull that waits: it counts as a stream and not as a request in flight, and ends when its client
 //! goes away or the server stops.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, web};
 use posthorn_http1::ClientDisconnected;
 use tokio::sync::watch;
@@ -8,12 +10,13 @@ use tokio::sync::watch;
 use crate::request::context;
 use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
-use crate::state::metrics::Shed;
+use crate::state::metrics::{RequestMetrics, Shed};
 use crate::wire::problem::ApiError;
 
 /// A waiting pull, counted until it is dropped.
 pub(super) struct WaitingPull {
     _permit: Permit,
+    metrics: Arc<dyn RequestMetrics>,
     disconnected: ClientDisconnected,
     /// Becomes `true` when the server stops.
     stop: watch::Receiver<bool>,
@@ -34,8 +37,11 @@ impl WaitingPull {
             ApiError::overloaded()
         })?;
         context::of(request).permit.take();
+        let metrics = Arc::clone(&state.services.request_metrics);
+        metrics.pull_waiting(true);
         Ok(Self {
             _permit: permit,
+            metrics,
             disconnected: request.conn_data().cloned().unwrap_or_default(),
             stop: state.services.stop_streams.clone(),
         })
@@ -50,5 +56,11 @@ impl WaitingPull {
             () = self.disconnected.wait() => None,
             _ = self.stop.wait_for(|stop| *stop) => None,
         }
+    }
+}
+
+impl Drop for WaitingPull {
+    fn drop(&mut self) {
+        self.metrics.pull_waiting(false);
     }
 }

@@ -132,8 +132,10 @@ pub(crate) fn topics(
     after: Option<&Topic>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Topic>> {
-    let select = "SELECT name FROM topics t WHERE name > ?1 AND EXISTS \
-         (SELECT 1 FROM consumers c WHERE c.topic_id = t.topic_id) ORDER BY name LIMIT ?2";
+    // `+` keeps SQLite from reading all topics in the order of their names: few have a consumer, and the
+    // metrics read them every few seconds.
+    let select = "SELECT name FROM topics WHERE topic_id IN (SELECT topic_id FROM consumers) \
+         AND +name > ?1 ORDER BY +name LIMIT ?2";
     let after = after.map_or("", Topic::as_str);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut select = connection.prepare_cached(select)?;

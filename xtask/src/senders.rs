@@ -65,7 +65,7 @@ fn start(binary: &Path, address: SocketAddr, directory: &Path) -> Result<Process
     Process::start("posthorn", &mut command, &directory.join("server.log"))
 }
 
-/// Installs the senders of PyPI and npm; a second call does nothing until the lists change.
+/// Installs the senders of `PyPI` and npm; a second call does nothing until the lists change.
 fn install(directory: &Path) -> Result<(), String> {
     let wanted = [REQUIREMENTS, JS_SDK].concat();
     let stamp = directory.join("installed.txt");

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use posthorn_domain::{AddressRange, Client, QuotaRule};
+use posthorn_domain::{AddressRange, Client, Quota, QuotaRule};
 
 use crate::ports::backend_error::BackendError;
 use crate::ports::quota_counter::{QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope};
@@ -98,7 +98,7 @@ impl RateLimiter {
     /// The most requests of a class that a caller may ever send at once; `None` when it has no limits.
     pub fn most_at_once(&self, class: QuotaClass, caller: Caller<'_>) -> Option<u32> {
         let limits = self.rule(class).limits().iter();
-        let least = limits.map(|quota| quota.count()).min();
+        let least = limits.map(Quota::count).min();
         least.filter(|_| !self.is_exempt(caller.address))
     }
 

@@ -39,8 +39,12 @@ impl IdempotencyKey {
     /// The key of one sender alone, from a digest of the sender and its key. It begins with a space,
     /// which is no character of a client's key.
     pub fn of_sender(digest: &Fingerprint) -> Self {
-        let hex = digest.0.iter().map(|byte| format!("{byte:02x}"));
-        Self(format!(" {}", hex.collect::<String>()).into())
+        let mut key = String::with_capacity(1 + 2 * Fingerprint::LENGTH);
+        key.push(' ');
+        for byte in digest.0 {
+            key.push_str(&format!("{byte:02x}"));
+        }
+        Self(key.into())
     }
 
     /// The key.

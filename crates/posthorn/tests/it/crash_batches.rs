@@ -21,7 +21,7 @@ const WRITERS: usize = 4;
 const MESSAGES: usize = 60;
 /// The most kills, and the time after which no more follow.
 const KILLS: usize = 200;
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 
 /// An acknowledged batch: its name and its ids.
 type Batch = (String, Vec<String>);

@@ -10,7 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use posthorn_http1::{BodyState, RequestTracker};
 
 use self::incomplete::IncompleteBody;
-use crate::wire::problem::{ApiError, Code};
+use crate::wire::problem::{AcceptedBody, ApiError, Code};
 
 /// The most bytes allocated for a body before it arrives.
 const MAX_PREALLOCATED: usize = 64 * 1024;
@@ -80,7 +80,7 @@ pub(crate) async fn read_json(
 ) -> Result<Bytes, ApiError> {
     let is_absent = length(request.headers()) == Some(0);
     if !is_absent && !is_json(request.headers()) {
-        return Err(ApiError::unsupported_media_type("application/json"));
+        return Err(ApiError::unsupported_media_type(AcceptedBody::Json));
     }
     read(request, payload, max).await
 }

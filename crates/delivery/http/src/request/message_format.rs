@@ -7,22 +7,13 @@ use crate::request::body;
 use crate::wire::message::batch::BatchFormat;
 use crate::wire::message::event::{self, EventData};
 use crate::wire::message::form::is_utf_8;
-use crate::wire::problem::{ApiError, Code};
+use crate::wire::problem::{AcceptedBody, ApiError, Code};
 
-/// The media types of a message to a topic, for `Accept-Post`.
-const MESSAGE_TYPES: &str = "application/json, text/plain, application/x-www-form-urlencoded, \
-                             multipart/form-data, application/cloudevents+json";
-/// The media type of the routes that take JSON only, for `Accept-Post`.
-const JSON_TYPE: &str = "application/json";
 /// The media type of an event in structured mode.
 const STRUCTURED_EVENT: &str = "application/cloudevents+json";
 
 /// The header that marks an event in binary mode.
 static EVENT_VERSION: HeaderName = HeaderName::from_static("ce-specversion");
-
-/// The media types of a batch, for `Accept-Post`.
-const BATCH_TYPES: &str =
-    "application/json, application/x-ndjson, application/cloudevents-batch+json";
 
 /// The format of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +39,7 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if body::is_json(headers) {
         Ok(())
     } else {
-        Err(ApiError::unsupported_media_type(JSON_TYPE))
+        Err(ApiError::unsupported_media_type(AcceptedBody::Json))
     }
 }
 
@@ -63,8 +54,8 @@ pub(crate) fn of_message(headers: &HeaderMap) -> Result<MessageFormat, ApiError>
     if !is_event && body::is_json(headers) {
         return Ok(MessageFormat::Json);
     }
-    let unsupported = || ApiError::unsupported_media_type(MESSAGE_TYPES);
-    let Some(media_type) = media_type(headers, MESSAGE_TYPES)? else {
+    let unsupported = || ApiError::unsupported_media_type(AcceptedBody::Message);
+    let Some(media_type) = media_type(headers, AcceptedBody::Message)? else {
         return Ok(if is_event {
             MessageFormat::BinaryEvent(EventData::Text)
         } else {
@@ -96,12 +87,12 @@ pub(crate) fn of_message(headers: &HeaderMap) -> Result<MessageFormat, ApiError>
 /// `unsupported-media-type`.
 pub(crate) fn of_batch(headers: &HeaderMap) -> Result<BatchFormat, ApiError> {
     check_coding(headers)?;
-    let media_type = media_type(headers, BATCH_TYPES)?;
+    let media_type = media_type(headers, AcceptedBody::Batch)?;
     match media_type.as_ref().map(Mime::essence_str) {
         Some("application/json") => Ok(BatchFormat::Json),
         Some("application/x-ndjson") => Ok(BatchFormat::Lines),
         Some("application/cloudevents-batch+json") => Ok(BatchFormat::Events),
-        _ => Err(ApiError::unsupported_media_type(BATCH_TYPES)),
+        _ => Err(ApiError::unsupported_media_type(AcceptedBody::Batch)),
     }
 }
 
@@ -130,9 +121,9 @@ fn event_data(media_type: &Mime) -> Option<EventData> {
 /// The media type in UTF-8; `None` without one.
 ///
 /// # Errors
-/// `unsupported-media-type` with `accept_post`: two headers, a malformed one, or another charset.
-fn media_type(headers: &HeaderMap, accept_post: &'static str) -> Result<Option<Mime>, ApiError> {
-    let unsupported = || ApiError::unsupported_media_type(accept_post);
+/// `unsupported-media-type` with `accepted`: two headers, a malformed one, or another charset.
+fn media_type(headers: &HeaderMap, accepted: AcceptedBody) -> Result<Option<Mime>, ApiError> {
+    let unsupported = || ApiError::unsupported_media_type(accepted);
     let mut values = headers.get_all(header::CONTENT_TYPE);
     let (first, second) = (values.next(), values.next());
     let Some(value) = first.filter(|value| !value.is_empty()) else {

@@ -231,7 +231,7 @@ impl<'de> Read<'de> for AttributeEntries<'_, '_> {
                     parser.note(&["attributes"], attribute_code(&error));
                 }
                 Json::Wanted(Err(error)) => {
-                    parser.note(&["attributes", &key], attribute_code(&error))
+                    parser.note(&["attributes", &key], attribute_code(&error));
                 }
                 Json::Null => parser.note(&["attributes", &key], FieldCode::Null),
                 Json::Other => parser.note(&["attributes", &key], FieldCode::NotAString),

@@ -1,5 +1,6 @@
 //! Errors, and their problem documents (`application/problem+json`, RFC 9457).
 
+mod accepted;
 mod code;
 mod field;
 mod page;
@@ -7,13 +8,14 @@ mod page;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use posthorn_application::{AppendError, BackendError, ConsumerError, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub(crate) use accepted::AcceptedBody;
 pub(crate) use code::Code;
 pub(crate) use field::{FieldCode, FieldProblem};
 
@@ -44,8 +46,8 @@ pub(crate) struct ApiError {
     pub(crate) challenge: Option<String>,
     /// The detail in Russian and in English, if it is not the code's.
     pub(crate) detail: Option<Box<(String, String)>>,
-    /// `Accept-Post` or `Accept-Encoding`: what `unsupported-media-type` should have been.
-    pub(crate) accept: Option<(HeaderName, &'static str)>,
+    /// The bodies that the route accepts, for `unsupported-media-type`.
+    pub(crate) accepted: Option<AcceptedBody>,
 }
 
 /// The limits that a client has exceeded.
@@ -131,14 +133,14 @@ impl ApiError {
             status: None,
             challenge: None,
             detail: None,
-            accept: None,
+            accepted: None,
         }
     }
 
-    /// The error of a body of another media type than `accept_post` lists.
-    pub(crate) fn unsupported_media_type(accept_post: &'static str) -> Self {
+    /// The error of a body of another media type than the route accepts.
+    pub(crate) const fn unsupported_media_type(accepted: AcceptedBody) -> Self {
         let mut error = Self::new(Code::UnsupportedMediaType);
-        error.accept = Some((HeaderName::from_static("accept-post"), accept_post));
+        error.accepted = Some(accepted);
         error
     }
 
@@ -148,7 +150,7 @@ impl ApiError {
             "Тело запроса принимается без сжатия: без заголовка Content-Encoding.",
             "Send the body without a content coding: without the header Content-Encoding.",
         );
-        error.accept = Some((header::ACCEPT_ENCODING, "identity"));
+        error.accepted = Some(AcceptedBody::Uncoded);
         error
     }
 
@@ -243,8 +245,8 @@ impl ApiError {
         if let Some(challenge) = &self.challenge {
             response.insert_header((header::WWW_AUTHENTICATE, challenge.as_str()));
         }
-        if let Some((name, value)) = &self.accept {
-            response.insert_header((name.clone(), *value));
+        if let Some(accepted) = self.accepted {
+            response.insert_header(accepted.header());
         }
         response
     }

@@ -94,7 +94,8 @@ async fn a_browser_is_sent_only_to_configured_origins_and_to_the_own_one() {
         ("http://test:81/", None),
         ("http://", None),
     ] {
-        let body: String = next.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let body: Vec<_> = next.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let body = body.concat();
         let response = submit(&server, &format!("message=a&_next={body}")).await;
         match expected {
             Some(url) => {

@@ -210,12 +210,7 @@ fn event_key(source: &str, id: &str) -> Option<IdempotencyKey> {
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(part.as_bytes());
     }
-    let hex: String = digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    IdempotencyKey::parse(&hex).ok()
+    IdempotencyKey::parse(&format!("{:x}", digest.finalize())).ok()
 }
 
 #[cfg(test)]

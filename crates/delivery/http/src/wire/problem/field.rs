@@ -91,12 +91,14 @@ impl FieldProblem {
 
     /// The problem of a member of a JSON body, by the names on the path to it.
     pub(crate) fn member(path: &[&str], code: FieldCode) -> Self {
-        let escaped = path
-            .iter()
-            .map(|name| name.replace('~', "~0").replace('/', "~1"));
+        let mut pointer = String::new();
+        for name in path {
+            pointer.push('/');
+            pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        }
         Self {
             field: path.join("."),
-            pointer: Some(escaped.map(|name| format!("/{name}")).collect()),
+            pointer: Some(pointer),
             code,
         }
     }

@@ -34,13 +34,11 @@ impl<'de> Visitor<'de> for ItemsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawItems<'de>, A::Error> {
         let mut items = Vec::new();
         while items.len() < MessageBatch::MAX_MESSAGES {
-            match seq.next_element()? {
-                Some(item) => items.push(item),
-                None => {
-                    let has_more = false;
-                    return Ok(RawItems { items, has_more });
-                }
-            }
+            let Some(item) = seq.next_element()? else {
+                let has_more = false;
+                return Ok(RawItems { items, has_more });
+            };
+            items.push(item);
         }
         let mut has_more = false;
         while seq.next_element::<IgnoredAny>()?.is_some() {

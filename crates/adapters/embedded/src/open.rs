@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use posthorn_domain::Durability;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::OpenError;
@@ -89,7 +90,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let open = || {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.pragma_update(None, "query_only", true)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        cache_statements(&connection)?;
         Ok(connection)
     };
     open().map_err(|reason| OpenError::sqlite(path, reason))
@@ -103,7 +104,7 @@ pub(crate) fn mark_clean(connection: &Connection, clean: bool) -> rusqlite::Resu
 
 fn configure(connection: &Connection, settings: &EmbeddedStoreSettings) -> rusqlite::Result<()> {
     connection.busy_timeout(settings.timeout)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    cache_statements(connection)?;
     // Takes effect on an empty file only; pruning then returns freed pages to the file system.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -122,6 +123,15 @@ fn configure(connection: &Connection, settings: &EmbeddedStoreSettings) -> rusql
         connection.pragma_update(None, "max_page_count", pages)?;
     }
     Ok(())
+}
+
+/// Prepares each statement once. Without the guarantee of stable plans SQLite prepares a statement with
+/// a bound `LIMIT` again for each value, which costs more than its execution.
+fn cache_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(drop)
 }
 
 /// Rejects a database with tables of another application.
@@ -161,4 +171,23 @@ fn quick_check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
         path: path.to_path_buf(),
         reason: result,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_with_a_limit_is_prepared_once() {
+        let connection = Connection::open_in_memory().unwrap();
+        cache_statements(&connection).unwrap();
+        connection.execute_batch("CREATE TABLE t (a)").unwrap();
+        let mut select = connection.prepare("SELECT a FROM t LIMIT ?1").unwrap();
+        for limit in 1..10 {
+            assert!(!select.exists([limit]).unwrap());
+        }
+        assert_eq!(select.get_status(StatementStatus::RePrepare), 0);
+    }
 }

@@ -19,9 +19,11 @@ local MAX_COPIES, MAX_ATTEMPT = 10000, 1000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- The text of an integer. Redis formats a number itself as a float, which takes longer than most commands.
 local function text(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
+local now_text = text(now)
 
 local function padded(id)
   local dash = string.find(id, '-', 1, true)
@@ -36,13 +38,13 @@ local function begin()
     -- A full server accepts PERSIST as the first write of a script, and then every other write:
     -- without it no message could be acknowledged, deleted or pruned there.
     redis.call('PERSIST', stream)
-    redis.call('HINCRBY', fence, 'begun', 1)
+    redis.call('HINCRBY', fence, 'begun', '1')
   end
 end
 
 local function finish()
   if writing then
-    redis.call('HINCRBY', fence, 'done', 1)
+    redis.call('HINCRBY', fence, 'done', '1')
   end
 end
 
@@ -176,11 +178,12 @@ local function load(name)
   return c
 end
 
--- Writes all state in one command, and further fields of the hash.
+-- Writes all state in one command, and further fields of the hash. Also what did not change: a torn script
+-- that changed it may be restored before this one.
 local function save(c, ...)
   begin()
-  redis.call('HSET', c.key, 'epoch', c.epoch, 'cursor', c.cursor, 'behind', c.behind,
-    'missed', c.missed, 'dropped', c.dropped, 'pulled', c.pulled, ...)
+  redis.call('HSET', c.key, 'epoch', text(c.epoch), 'cursor', c.cursor, 'behind', text(c.behind),
+    'missed', text(c.missed), 'dropped', text(c.dropped), 'pulled', text(c.pulled), ...)
 end
 
 -- An entry: state `l` (leased) or `w` (waiting), end of the lease or due time, attempt (of the lease,
@@ -220,10 +223,10 @@ end
 local function store(c, id, e)
   redis.call('HSET', c.entries, id, encode(e))
   if e.state == 'l' then
-    redis.call('ZADD', c.leased, e.at, id)
+    redis.call('ZADD', c.leased, text(e.at), id)
   else
-    redis.call('ZADD', c.due, e.at, id)
-    redis.call('ZADD', e.copy and c.redriven or c.waiting, 0, id)
+    redis.call('ZADD', c.due, text(e.at), id)
+    redis.call('ZADD', e.copy and c.redriven or c.waiting, '0', id)
   end
 end
 
@@ -319,6 +322,11 @@ local function backoff(c, attempt)
   return tonumber(wait)
 end
 
+-- The end of the lease that ends first; nil without a lease.
+local function first_end(c)
+  return tonumber(redis.call('ZRANGE', c.leased, '0', '0', 'WITHSCORES')[2])
+end
+
 -- Loads a consumer for a change: deletes the keys of the epoch before the last seek, and brings the
 -- leases to the present.
 local function open(name)
@@ -334,14 +342,15 @@ local function open(name)
     end
     redis.call('HDEL', c.key, 'stale')
   end
-  local ended = redis.call('ZRANGEBYSCORE', c.leased, '-inf', now)
-  if #ended > 0 then
+  c.first_end = first_end(c)
+  if c.first_end and c.first_end <= now then
     begin()
-    for _, id in ipairs(ended) do
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', c.leased, '-inf', now_text)) do
       local e = entry(c, id)
       fail(c, id, e, e.at, e.at + backoff(c, e.attempt), 'lease expired')
     end
     save(c)
+    c.first_end = first_end(c)
   end
   return c
 end

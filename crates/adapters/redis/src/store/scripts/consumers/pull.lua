@@ -20,8 +20,10 @@ local limit = math.min(tonumber(ARGV[5]), capacity)
 local messages = {}
 
 -- Step 1: redeliveries that are due, by due time and then by id.
-while #messages < limit do
-  local ids = redis.call('ZRANGEBYSCORE', c.due, '-inf', now, 'LIMIT', 0, limit - #messages)
+local has_due = redis.call('ZCARD', c.due) > 0
+while has_due and #messages < limit do
+  local most = text(limit - #messages)
+  local ids = redis.call('ZRANGEBYSCORE', c.due, '-inf', now_text, 'LIMIT', '0', most)
   if #ids == 0 then
     break
   end
@@ -53,7 +55,7 @@ local score = text(expires)
 local new, entries, leased = {}, {}, {}
 while #messages + #new < limit do
   local wanted = limit - #messages - #new
-  local found = redis.call('XRANGE', stream, '(' .. c.cursor, '+', 'COUNT', wanted)
+  local found = redis.call('XRANGE', stream, '(' .. c.cursor, '+', 'COUNT', text(wanted))
   for _, message in ipairs(found) do
     local id, fields = padded(message[1]), message[2]
     local readable = false
@@ -91,16 +93,20 @@ save(c)
 finish()
 
 -- Step 4: what another pull would find, now and later.
-local due = redis.call('ZCOUNT', c.due, '-inf', now)
-local unseen = redis.call('XLEN', stream) - c.behind
-local more = #messages + #new < capacity and (due > 0 or unseen > 0)
-local next_due = -1
-local first_due = redis.call('ZRANGEBYSCORE', c.due, '(' .. text(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-local first_end = redis.call('ZRANGE', c.leased, 0, 0, 'WITHSCORES')[2]
-for _, at in ipairs({ first_due or first_end, first_end or first_due }) do
-  local wait = tonumber(at) - now
-  if next_due < 0 or wait < next_due then
-    next_due = wait
+local due, next_change = 0, c.first_end
+if #messages + #new > 0 then
+  next_change = math.min(expires, next_change or expires)
+end
+if has_due then
+  due = redis.call('ZCOUNT', c.due, '-inf', now_text)
+  local first = redis.call('ZRANGEBYSCORE', c.due, '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', '0', '1')[2]
+  if first then
+    next_change = math.min(tonumber(first), next_change or math.huge)
   end
 end
-return { 'ok', expires, more and 1 or 0, next_due, messages, new }
+local more = false
+if #messages + #new < capacity then
+  more = due > 0 or redis.call('XLEN', stream) > c.behind
+end
+local wait = next_change and next_change - now or -1
+return { 'ok', expires, more and 1 or 0, wait, messages, new }

@@ -19,6 +19,7 @@ mod retention;
 mod topic_notifier;
 mod wake_channel;
 mod webhook_dispatcher;
+mod webhook_notifier;
 mod webhook_service;
 
 pub use access::{
@@ -80,6 +81,7 @@ pub use replica_share::ReplicaShare;
 pub use retention::{RetentionService, RetentionSettings};
 pub use topic_notifier::{TopicNotifier, TopicSubscription};
 pub use webhook_dispatcher::{WebhookDispatcher, WebhookDispatcherPorts};
+pub use webhook_notifier::{WebhookNotifier, WebhookSubscription};
 pub use webhook_service::{
     Replay, ReplayBound, WebhookChange, WebhookChanged, WebhookError, WebhookService,
     WebhookServicePorts, WebhookTested, WebhookView,

@@ -20,6 +20,11 @@ impl WakeChannel {
     /// Adds a subscriber and returns the number of changes so far. Needs the lock of the map.
     pub(crate) fn enter(&self) -> u64 {
         self.subscribers.fetch_add(1, Ordering::Relaxed);
+        self.changes()
+    }
+
+    /// The number of changes so far.
+    pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 

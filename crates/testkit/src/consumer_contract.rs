@@ -78,6 +78,8 @@ macro_rules! consumer_contract_tests {
             leases::a_lease_may_be_shortened,
             leases::given_back_leases_do_not_count_as_attempts,
             leases::giving_back_takes_the_leases_of_one_pull,
+            leases::released_leases_do_not_count_as_attempts,
+            leases::a_release_takes_the_valid_leases_it_names,
             leases::concurrent_acknowledgements_settle_once,
             limits::max_in_flight_bounds_the_leases,
             limits::a_lower_max_in_flight_leaves_leases_valid,

@@ -23,6 +23,7 @@ pub mod revocation_list_contract;
 pub mod samples;
 pub mod store_contract;
 mod store_model;
+pub mod webhook_contract;
 
 pub use cache_contract::CacheHarness;
 pub use consumer_contract::ConsumerHarness;
@@ -41,3 +42,4 @@ pub use redis::server::RedisServer;
 pub use revocation_list_contract::RevocationListHarness;
 pub use store_contract::{StoreHarness, run_case};
 pub use store_model::run::check_model;
+pub use webhook_contract::WebhookHarness;

@@ -1,10 +1,11 @@
 //! A call on the consumers as the writer executes it: in the transaction of its group, with the
 //! reply held back until that is committed.
 
-use posthorn_application::{ConsumerError, ConsumerNotifier, StoreError};
+use posthorn_application::{ConsumerError, StoreError};
 use posthorn_domain::{ConsumerKey, Timestamp};
 use tokio::sync::oneshot;
 
+use crate::notifiers::Notifiers;
 use crate::sql::write_batch::WriteBatch;
 
 /// The reply to a call.
@@ -23,7 +24,7 @@ pub(crate) trait BatchedConsumerCall: Send {
     fn execute(&mut self, batch: &mut WriteBatch<'_>, now: Timestamp) -> rusqlite::Result<()>;
 
     /// Wakes the watchers and sends the outcome, which is committed.
-    fn reply(self: Box<Self>, notifier: &ConsumerNotifier);
+    fn reply(self: Box<Self>, notifiers: &Notifiers);
 
     /// Sends an error: nothing was committed.
     fn fail(self: Box<Self>, error: StoreError);
@@ -33,6 +34,7 @@ pub(crate) trait BatchedConsumerCall: Send {
 pub(crate) struct ClosureCall<T, F> {
     key: Option<ConsumerKey>,
     run: F,
+    changes_webhooks: bool,
     outcome: Option<Executed<T>>,
     reply: ConsumerReply<T>,
 }
@@ -47,9 +49,16 @@ where
         Self {
             key,
             run,
+            changes_webhooks: false,
             outcome: None,
             reply,
         }
+    }
+
+    /// Makes the call wake the subscriptions to the set of webhooks when it succeeds.
+    pub(crate) fn changing_webhooks(mut self) -> Self {
+        self.changes_webhooks = true;
+        self
     }
 }
 
@@ -67,12 +76,15 @@ where
         Ok(())
     }
 
-    fn reply(self: Box<Self>, notifier: &ConsumerNotifier) {
+    fn reply(self: Box<Self>, notifiers: &Notifiers) {
         let outcome = match self.outcome {
             Some(Ok((value, wakes))) => {
                 // Before the reply, so that a caller that has it finds the watchers woken.
                 if let (true, Some(key)) = (wakes, &self.key) {
-                    notifier.notify(key);
+                    notifiers.consumers.notify(key);
+                }
+                if self.changes_webhooks {
+                    notifiers.webhooks.notify();
                 }
                 Ok(value)
             }

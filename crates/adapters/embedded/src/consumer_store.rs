@@ -20,7 +20,7 @@ use crate::writer::command::Command;
 
 impl EmbeddedStore {
     /// Executes `operation` on the writer; `key` names the consumer whose watchers it may wake.
-    async fn call<T: Send + 'static>(
+    pub(crate) async fn call<T: Send + 'static>(
         &self,
         key: Option<&ConsumerKey>,
         operation: impl FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>>
@@ -32,8 +32,22 @@ impl EmbeddedStore {
         self.write(|reply| Command::Consumer(call(reply))).await
     }
 
+    /// As [`EmbeddedStore::call`], and wakes the subscriptions to the set of webhooks.
+    pub(crate) async fn call_changing_webhooks<T: Send + 'static>(
+        &self,
+        key: &ConsumerKey,
+        operation: impl FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>>
+        + Send
+        + 'static,
+    ) -> Result<T, ConsumerError> {
+        let key = Some(key.clone());
+        let call = |reply| ClosureCall::new(key, operation, reply).changing_webhooks();
+        self.write(|reply| Command::Consumer(Box::new(call(reply))))
+            .await
+    }
+
     /// Executes `operation` on the consumer `key`, which exists.
-    async fn call_on<T: Send + 'static>(
+    pub(crate) async fn call_on<T: Send + 'static>(
         &self,
         key: &ConsumerKey,
         mut operation: impl FnMut(&mut Call<'_>) -> rusqlite::Result<(T, bool)> + Send + 'static,
@@ -75,11 +89,7 @@ impl ConsumerStore for EmbeddedStore {
         let listed = self.call(None, move |batch, now| {
             Ok(Ok((consumers::list(batch, &topic, kind, now)?, false)))
         });
-        listed.await.map_err(|error| match error {
-            ConsumerError::Store(error) => error,
-            // A list fails as the store does and in no other way.
-            error => StoreError::Corrupt(error.to_string()),
-        })
+        listed.await.map_err(ConsumerError::into_store_error)
     }
 
     async fn topics_with_consumers(
@@ -98,11 +108,14 @@ impl ConsumerStore for EmbeddedStore {
         precondition: &Precondition,
     ) -> Result<(), ConsumerError> {
         let (owned, precondition) = (key.clone(), precondition.clone());
-        self.call(Some(key), move |batch, now| {
+        let delete = move |batch: &mut WriteBatch<'_>, now| {
             let outcome = consumers::delete(batch, &owned, &precondition, now)?;
             Ok(outcome.map(|()| ((), true)))
-        })
-        .await
+        };
+        match key.kind {
+            ConsumerKind::Consumer => self.call(Some(key), delete).await,
+            ConsumerKind::Webhook => self.call_changing_webhooks(key, delete).await,
+        }
     }
 
     async fn pull(
@@ -186,7 +199,7 @@ impl ConsumerStore for EmbeddedStore {
     }
 
     async fn watch(&self, key: &ConsumerKey) -> Result<Box<dyn Subscription>, ConsumerError> {
-        let subscription = self.consumer_notifier().subscribe(key);
+        let subscription = self.notifiers().consumers.subscribe(key);
         // Looked at after the subscription: a deletion and a close either wake it or are seen here.
         self.status(key).await?;
         Ok(Box::new(subscription))

@@ -7,12 +7,14 @@ mod consumer_call;
 mod consumer_store;
 mod error;
 mod file;
+mod notifiers;
 mod open;
 mod readers;
 pub mod schema;
 mod settings;
 mod sql;
 mod store;
+mod webhook_store;
 mod writer;
 
 pub use error::OpenError;

@@ -9,6 +9,8 @@
 //! | `consumers` | a consumer | `topic_id`, `kind`, `name`; `tag`, the version of its settings; `lease_ms`, `max_attempts`, `backoff_ms` (separated by commas), `max_in_flight`; `cursor_ms`, `cursor_seq`: later messages are new; `behind`, the number of messages of the topic up to the cursor; `leased`, `waiting`, `copies`, the numbers of its deliveries with a lease, without one, with a copy; `dead`, the number of its dead letters; `missed`, `dead_dropped`; `last_pull_ms` |
 //! | `deliveries` | a message that was handed out or redriven and is not settled | `consumer_id`; the id as `ms`, `seq`; `nonce`, the random bits of the lease, or `NULL`; `attempt`, of the lease or the next one; `due_ms`, the end of the lease or the time from which it is due; `fate`, 1 if retention and 2 if a client removed the leased message, else 0; `reason` of the last failure; `content`, `attributes`, a copy if it was redriven |
 //! | `dead_letters` | a dead letter | `consumer_id`; `ms`, `seq`, `content`, `attributes` as in `messages`; `attempts`, `reason`, `died_ms` |
+//! | `webhooks` | a consumer that is a webhook | `consumer_id`; `url`, `timeout_ms`, `rate` (thousandths of an attempt in a second), `format`; `sealed`, its encrypted secret and headers; `disabled`, why it delivers nothing, or `NULL`; `last_success_ms`, `last_failure_ms`, `failing_since_ms`, `last_failed`, `last_error` as its attempts show; `recorded`, the number of its attempts so far |
+//! | `webhook_attempts` | one of the last 100 attempts of a webhook | `consumer_id`; `slot`, the remainder of `number`, which counts its attempts; the id of the message as `ms`, `seq`; `attempt`; `at_ms`; `status` of the response; `took_ms`; `error` |
 //! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever assigned; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic without a row; `clean`, 1 after an orderly stop |
 //!
 //! Ids are ULIDs of `ms` and `seq`. The newest messages of a topic, in the shell:
@@ -120,6 +122,36 @@ CREATE TABLE dead_letters (
     reason TEXT,
     died_ms INTEGER NOT NULL,
     PRIMARY KEY (consumer_id, ms, seq)
+) STRICT, WITHOUT ROWID;
+",
+    "
+CREATE TABLE webhooks (
+    consumer_id INTEGER PRIMARY KEY REFERENCES consumers,
+    url TEXT NOT NULL,
+    timeout_ms INTEGER NOT NULL,
+    rate INTEGER,
+    format TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    disabled TEXT,
+    last_success_ms INTEGER,
+    last_failure_ms INTEGER,
+    failing_since_ms INTEGER,
+    last_failed INTEGER NOT NULL DEFAULT 0,
+    last_error TEXT,
+    recorded INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE webhook_attempts (
+    consumer_id INTEGER NOT NULL REFERENCES webhooks,
+    slot INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    ms INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    status INTEGER,
+    took_ms INTEGER NOT NULL,
+    error TEXT,
+    PRIMARY KEY (consumer_id, slot)
 ) STRICT, WITHOUT ROWID;
 ",
 ];

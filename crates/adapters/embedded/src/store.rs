@@ -7,21 +7,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, Clock,
-    ConsumerNotifier, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, RevocationList,
-    StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, Clock, MessageStore,
+    Page, PageRequest, Pruned, RetentionPolicy, RevocationList, StoreError, Subscription,
+    TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::error::{OpenError, backend_error, closed, timed_out};
+use crate::notifiers::Notifiers;
 use crate::open::{open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
 use crate::sql::{read, revocations};
+use crate::writer::StoreWriter;
 use crate::writer::command::{Command, Reply};
-use crate::writer::{Notifiers, StoreWriter};
 
 /// Stores messages in one SQLite file, which this process owns.
 ///
@@ -114,12 +115,11 @@ impl EmbeddedStore {
             .unwrap_or_else(|_| Err(timed_out()))
     }
 
-    /// The notifier of consumers.
-    pub(crate) fn consumer_notifier(&self) -> &Arc<ConsumerNotifier> {
-        &self.notifiers.consumers
+    pub(crate) fn notifiers(&self) -> &Notifiers {
+        &self.notifiers
     }
 
-    fn check_open(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) {
             Err(closed())
         } else {

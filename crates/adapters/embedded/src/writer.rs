@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use posthorn_application::{Clock, ConsumerNotifier, TopicNotifier};
+use posthorn_application::Clock;
 use posthorn_domain::Durability;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::error::store_error;
 use crate::file::identity::{self, FileIdentity};
 use crate::file::lock::FileLock;
+use crate::notifiers::Notifiers;
 use crate::open::{self, OpenedFile};
 use crate::sql::prune::{self, PruneCursor};
 use crate::sql::revocations;
@@ -27,13 +28,6 @@ use command::{Command, CommandOutcome};
 const MAX_BATCH: usize = 1024;
 /// The most rows, about, of one transaction: batches of messages must not make the others wait long.
 const MAX_ROWS: usize = 4096;
-
-/// The notifiers of the store, which the writer wakes after a commit.
-#[derive(Clone, Default)]
-pub(crate) struct Notifiers {
-    pub(crate) topics: Arc<TopicNotifier>,
-    pub(crate) consumers: Arc<ConsumerNotifier>,
-}
 
 /// The state of the writing thread.
 pub(crate) struct StoreWriter {
@@ -109,8 +103,7 @@ impl StoreWriter {
         }
         // Later commands fail with a closed channel, and subscribers wake up to see that.
         drop(commands);
-        self.notifiers.topics.close();
-        self.notifiers.consumers.close();
+        self.notifiers.close();
         if let Err(error) = self.close() {
             tracing::warn!(%error, "the store was not closed in order, the next start checks it");
         }
@@ -227,7 +220,7 @@ impl StoreWriter {
         self.notifiers.topics.notify(topics.clone());
         self.notifiers.consumers.notify_topics(topics);
         for (command, outcome) in commands.into_iter().zip(outcomes) {
-            command.succeed(outcome, &self.notifiers.consumers);
+            command.succeed(outcome, &self.notifiers);
         }
     }
 

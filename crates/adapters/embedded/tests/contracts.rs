@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use posthorn_application::{Clock, ConsumerStore, MessageStore, RevocationList};
+use posthorn_application::{Clock, ConsumerStore, MessageStore, RevocationList, WebhookStore};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_testkit::{
-    ConsumerHarness, FakeClock, RevocationListHarness, StoreHarness, consumer_clock_tests,
-    consumer_contract_tests, consumer_model_tests, consumer_restart_tests,
+    ConsumerHarness, FakeClock, RevocationListHarness, StoreHarness, WebhookHarness,
+    consumer_clock_tests, consumer_contract_tests, consumer_model_tests, consumer_restart_tests,
     revocation_list_contract_tests, store_clock_tests, store_contract_tests, store_model_tests,
-    store_restart_tests,
+    store_restart_tests, webhook_contract_tests, webhook_restart_tests,
 };
 use tempfile::TempDir;
 
@@ -64,6 +64,12 @@ impl ConsumerHarness for FileHarness {
     }
 }
 
+impl WebhookHarness for FileHarness {
+    fn webhooks(&self) -> Arc<dyn WebhookStore> {
+        Arc::clone(&self.store) as Arc<dyn WebhookStore>
+    }
+}
+
 #[async_trait]
 impl RevocationListHarness for FileHarness {
     fn revocation_list(&self) -> Arc<dyn RevocationList> {
@@ -92,4 +98,11 @@ mod consumers {
     consumer_contract_tests!(harness());
     consumer_clock_tests!(harness());
     consumer_restart_tests!(harness());
+}
+
+mod webhooks {
+    use super::*;
+
+    webhook_contract_tests!(harness());
+    webhook_restart_tests!(harness());
 }

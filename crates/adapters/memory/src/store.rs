@@ -7,6 +7,7 @@ mod prune_watermarks;
 mod settings;
 mod state;
 mod topic_log;
+mod webhook_store;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +15,7 @@ use async_trait::async_trait;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, ConsumerNotifier,
     MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription,
-    TopicNotifier, TopicPage, TopicRequest,
+    TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 
@@ -34,6 +35,7 @@ pub struct MemoryStore {
     state: Mutex<StoreState>,
     notifier: Arc<TopicNotifier>,
     consumer_notifier: Arc<ConsumerNotifier>,
+    webhook_notifier: Arc<WebhookNotifier>,
 }
 
 impl MemoryStore {
@@ -44,6 +46,7 @@ impl MemoryStore {
             state: Mutex::new(StoreState::new(settings)),
             notifier: Arc::default(),
             consumer_notifier: Arc::default(),
+            webhook_notifier: Arc::default(),
         }
     }
 
@@ -144,5 +147,6 @@ impl MessageStore for MemoryStore {
         self.lock().close();
         self.notifier.close();
         self.consumer_notifier.close();
+        self.webhook_notifier.close();
     }
 }

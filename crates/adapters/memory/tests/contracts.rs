@@ -4,16 +4,18 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Cache, ConsumerStore, MessageStore, QuotaCounter, RevocationList};
+use posthorn_application::{
+    Cache, ConsumerStore, MessageStore, QuotaCounter, RevocationList, WebhookStore,
+};
 use posthorn_memory::{
     CachedRevocationList, MemoryCache, MemoryCacheSettings, MemoryQuotaCounter,
     MemoryQuotaSettings, MemoryRevocationList, MemoryStore, MemoryStoreSettings,
 };
 use posthorn_testkit::{
     CacheHarness, ConsumerHarness, FakeClock, QuotaHarness, RevocationListHarness, StoreHarness,
-    cache_contract_tests, consumer_clock_tests, consumer_contract_tests, consumer_model_tests,
-    quota_clock_tests, quota_contract_tests, revocation_list_contract_tests, store_clock_tests,
-    store_contract_tests, store_model_tests,
+    WebhookHarness, cache_contract_tests, consumer_clock_tests, consumer_contract_tests,
+    consumer_model_tests, quota_clock_tests, quota_contract_tests, revocation_list_contract_tests,
+    store_clock_tests, store_contract_tests, store_model_tests, webhook_contract_tests,
 };
 
 struct Harness {
@@ -50,6 +52,12 @@ impl StoreHarness for Harness {
 
 impl ConsumerHarness for Harness {
     fn consumers(&self) -> Arc<dyn ConsumerStore> {
+        self.store.clone()
+    }
+}
+
+impl WebhookHarness for Harness {
+    fn webhooks(&self) -> Arc<dyn WebhookStore> {
         self.store.clone()
     }
 }
@@ -128,4 +136,10 @@ mod consumers {
 
     consumer_contract_tests!(Harness::new());
     consumer_clock_tests!(Harness::new());
+}
+
+mod webhooks {
+    use super::*;
+
+    webhook_contract_tests!(Harness::new());
 }

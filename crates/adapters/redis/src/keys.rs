@@ -21,13 +21,14 @@
 //! | `PREFIX:{t:TOPIC}:KIND:NAME:dead` | sorted set, all scores 0 | none | the ids of dead letters |
 //! | `PREFIX:{t:TOPIC}:KIND:NAME:deaths` | hash | none | by id: `ATTEMPTS TIME REASON` of a dead letter |
 //! | `PREFIX:{t:TOPIC}:KIND:NAME:letters` | hash | none | by id: the fields of a dead letter or of a redriven copy, packed by `cmsgpack` |
+//! | `PREFIX:{t:TOPIC}:webhook:NAME:attempts` | list | none | the last 100 attempts of a webhook, the newest first: `ID ATTEMPT TIME STATUS MILLISECONDS ERROR`; `STATUS` is 0 without a response, `ERROR` begins with `+`, or is `-` |
 //! | `PREFIX:consumer-topics` | sorted set, all scores 0 | none | the names of the topics that can have consumers |
 //! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that can hold messages |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, its beginning and its number of requests |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
 //! | `PREFIX:denied:JTI` | string | until the token expires | the token with this id is revoked |
 //! | `PREFIX:{NUMBER}:probe` | – | – | never exists: health checks attempt writes that require it; `NUMBER` is 0, and on a cluster one for each primary |
-//! | `PREFIX:wake` | channel | – | the names of topics with new messages, one per line; `TOPIC/KIND:NAME` of a consumer with something to hand out |
+//! | `PREFIX:wake` | channel | – | the names of topics with new messages, one per line; `TOPIC/KIND:NAME` of a consumer with something to hand out; `/webhooks` when a webhook was created, changed, enabled, disabled or deleted |
 //!
 //! An emptied stream is kept for a day, because it remembers the greatest id that it assigned: `XADD`
 //! continues from there even if the clock of the server goes back. After a day without a new message,
@@ -41,6 +42,11 @@
 //! whose keys the next call deletes. Ids in these keys have leading zeros: 15 digits, `-`, 20 digits. An
 //! entry's `STATE` is `l` (leased until `TIME`) or `w` (due at `TIME`), its `FLAGS` are `c` (a redriven
 //! copy), `d` (deleted by a client during the lease) or `-`, and `REASON` begins with `+`, or is `-`.
+//!
+//! The hash of a webhook also has its record (`url`, `timeout` in milliseconds, `rate` in thousandths of
+//! an attempt in a second or 0, `format`, and `sealed`, its encrypted secret and headers in base64), and
+//! its health: `disabled` (why it delivers nothing), `last_success_at`, `last_failure_at`,
+//! `failing_since`, `last_failed` (1 or 0) and `last_error`.
 
 use posthorn_application::QuotaKey;
 use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, IdempotencyKey, TokenId, Topic};
@@ -109,6 +115,9 @@ pub(crate) fn consumer_name(key: &ConsumerKey) -> String {
 pub(crate) fn consumer(prefix: &str, key: &ConsumerKey) -> String {
     topic_prefix(prefix, &key.topic) + &consumer_name(key)
 }
+
+/// The announcement that a webhook was created, changed, enabled, disabled or deleted.
+pub(crate) const ANNOUNCED_WEBHOOKS: &str = "/webhooks";
 
 /// The consumer that is announced as `TOPIC/KIND:NAME`.
 pub(crate) fn announced_consumer(text: &str) -> Option<ConsumerKey> {

@@ -23,7 +23,7 @@ use futures_util::FutureExt as _;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, ConsumerNotifier, MessageStore,
     Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicNotifier, TopicPage,
-    TopicRequest,
+    TopicRequest, WebhookNotifier,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 use tokio::sync::watch;
@@ -60,6 +60,7 @@ pub struct RedisStore {
     fenced: FencedTopics,
     topic_notifier: Arc<TopicNotifier>,
     consumer_notifier: Arc<ConsumerNotifier>,
+    webhook_notifier: Arc<WebhookNotifier>,
     listening: Listening,
     prune_cursor: Mutex<Option<Topic>>,
     prefix: Arc<str>,
@@ -101,6 +102,7 @@ impl RedisStore {
         let prefix: Arc<str> = Arc::from(settings.redis.prefix.as_str());
         let topic_notifier = Arc::new(TopicNotifier::default());
         let consumer_notifier = Arc::new(ConsumerNotifier::default());
+        let webhook_notifier = Arc::new(WebhookNotifier::default());
         let (sender, connected) = watch::channel(false);
         let listener = Listener {
             connector: Arc::clone(&connector),
@@ -108,6 +110,7 @@ impl RedisStore {
             sessions: Arc::clone(&sessions),
             topics: Arc::clone(&topic_notifier),
             consumers: Arc::clone(&consumer_notifier),
+            webhooks: Arc::clone(&webhook_notifier),
             prefix: Arc::clone(&prefix),
             command_timeout,
             connected: sender,
@@ -126,6 +129,7 @@ impl RedisStore {
             sessions,
             topic_notifier,
             consumer_notifier,
+            webhook_notifier,
             prune_cursor: Mutex::default(),
             prefix,
             durability,
@@ -320,5 +324,6 @@ impl MessageStore for RedisStore {
         self.sessions.close();
         self.topic_notifier.close();
         self.consumer_notifier.close();
+        self.webhook_notifier.close();
     }
 }

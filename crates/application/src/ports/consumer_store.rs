@@ -240,3 +240,14 @@ pub enum ConsumerError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+impl ConsumerError {
+    /// The error of an operation that fails as a store does and in no other way.
+    #[must_use]
+    pub fn into_store_error(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            error => StoreError::Corrupt(error.to_string()),
+        }
+    }
+}

@@ -6,7 +6,7 @@ use posthorn_domain::{
     WebhookHealth, WebhookSettings,
 };
 
-use super::consumer_store::{ConsumerError, ConsumerStatus, Precondition};
+use super::consumer_store::{ConsumerError, ConsumerStatus, Precondition, PutConsumer};
 use super::message_store::{PageLimit, StoreError, Subscription};
 
 /// The attempts of a webhook that a store keeps.
@@ -120,6 +120,18 @@ pub struct PutWebhook {
     pub start: ConsumerPosition,
     /// The state that the client expects.
     pub precondition: Precondition,
+}
+
+impl PutWebhook {
+    /// What the consumer of the webhook is created with, or changed to.
+    pub fn consumer(&self) -> PutConsumer {
+        PutConsumer {
+            settings: self.record.settings.consumer_settings(),
+            tag: self.tag,
+            start: self.start,
+            precondition: self.precondition.clone(),
+        }
+    }
 }
 
 /// The outcome of a put.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::ConsumerHarness;
 use super::support::{
-    ConsumerCase, Held, LONG, attempts, counts, held, ids, lease, nack, nonce, request,
+    ConsumerCase, Held, LONG, SOON, attempts, counts, held, ids, lease, nack, nonce, request,
 };
 
 /// How much the clocks of store and test may differ over a case.
@@ -214,6 +214,46 @@ pub async fn giving_back_takes_the_leases_of_one_pull(harness: impl ConsumerHarn
     case.check_counts(counts(2, 1, 0, 0)).await;
     assert_eq!(case.ack(&second).await, [true]);
     assert_eq!(ids(&case.pull(10).await), given[1..3]);
+}
+
+/// As those that are given back; a watcher is woken.
+pub async fn released_leases_do_not_count_as_attempts(harness: impl ConsumerHarness) {
+    let case = ConsumerCase::with_defaults(&harness).await;
+    let given = case.append(3).await;
+    let leases = case.pull(1).await;
+    case.nack(&leases, Some("first")).await;
+    for _ in 0..10 {
+        let pulled = case.pull(2).await;
+        assert_eq!(
+            (ids(&pulled), attempts(&pulled)),
+            (given[..2].to_vec(), vec![2, 1])
+        );
+        let mut watcher = case.consumers.watch(&case.key).await.unwrap();
+        let released = case.update(&pulled, LeaseUpdate::Release).await;
+        assert_eq!(released, [true, true]);
+        let woken = tokio::time::timeout(SOON, watcher.changed()).await;
+        assert!(woken.is_ok(), "a release wakes a watcher");
+        assert_eq!(case.ack(&pulled).await, [false, false]);
+        case.check_counts(counts(3, 0, 0, 0)).await;
+    }
+    let pulled = case.pull(3).await;
+    assert_eq!(ids(&pulled), given);
+    assert_eq!(attempts(&pulled), [2, 1, 1]);
+}
+
+/// Other leases of the same pull stay, and a stale token changes nothing. A message that a client
+/// deleted during its lease ends with it.
+pub async fn a_release_takes_the_valid_leases_it_names(harness: impl ConsumerHarness) {
+    let case = ConsumerCase::with_defaults(&harness).await;
+    let given = case.append(4).await;
+    let leases = case.pull(4).await;
+    assert_eq!(case.ack(&leases[..1]).await, [true]);
+    case.delete(given[2]).await;
+    let released = case.update(&leases[..3], LeaseUpdate::Release).await;
+    assert_eq!(released, [false, true, true]);
+    case.check_counts(counts(1, 1, 0, 0)).await;
+    assert_eq!(ids(&case.pull(10).await), given[1..2]);
+    assert_eq!(case.ack(&leases[3..]).await, [true]);
 }
 
 /// Of two calls at once, one is valid.

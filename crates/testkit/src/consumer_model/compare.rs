@@ -5,9 +5,9 @@ use posthorn_domain::SettingsTag;
 
 use super::schedule::ConsumerSchedule;
 use super::values::key;
-use crate::consumer_contract::ConsumerHarness;
+use crate::webhook_contract::WebhookHarness;
 
-impl<H: ConsumerHarness> ConsumerSchedule<H> {
+impl<H: WebhookHarness> ConsumerSchedule<H> {
     pub(super) async fn compare(&mut self, context: &str) {
         self.expire();
         for (number, model) in (0..).zip(&self.consumers) {

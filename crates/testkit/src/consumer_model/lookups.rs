@@ -7,9 +7,9 @@ use super::model::ConsumerModel;
 use super::operations::Position;
 use super::schedule::ConsumerSchedule;
 use super::values::pick;
-use crate::consumer_contract::ConsumerHarness;
+use crate::webhook_contract::WebhookHarness;
 
-impl<H: ConsumerHarness> ConsumerSchedule<H> {
+impl<H: WebhookHarness> ConsumerSchedule<H> {
     pub(super) fn on_model<T>(
         &mut self,
         consumer: u8,

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerCounts, LeaseUpdate, LeasesUpdated, PullRequest, Redrive, Redriven,
+    ConsumerCounts, LeaseUpdate, LeasesUpdated, PullRequest, Redrive, Redriven, RequeueRequest,
+    Requeued,
 };
 use posthorn_domain::{
     Attempt, ConsumerSettings, FailureReason, LeaseNonce, LeaseToken, MessageId, Timestamp,
@@ -238,6 +239,34 @@ impl ConsumerModel {
             };
             self.messages.insert(id, MessageState::Waiting(wait));
         }
+    }
+
+    /// Of the messages that the topic holds in the range, those without a state and without a dead
+    /// letter wait again. New messages end the range: every later message is new too.
+    pub(super) fn requeue(
+        &mut self,
+        topic: &HeldMessages,
+        request: RequeueRequest,
+        now: Timestamp,
+    ) -> Requeued {
+        let is_new = |id: &MessageId| matches!(self.messages.get(id), Some(MessageState::New));
+        let held = topic.held.iter().copied();
+        let held = held.filter(|id| (request.from..=request.to).contains(id) && !is_new(id));
+        let mut held = held.collect::<Vec<_>>().into_iter();
+        let mut queued = 0;
+        for id in held.by_ref().take(request.limit.get()) {
+            if !self.messages.contains_key(&id) && !self.dead.contains_key(&id) {
+                let copy = false;
+                let wait = Wait {
+                    copy,
+                    ..redriven(now)
+                };
+                self.messages.insert(id, MessageState::Waiting(wait));
+                queued += 1;
+            }
+        }
+        let next = held.next();
+        Requeued { queued, next }
     }
 
     pub(super) fn seek(&mut self, topic: &HeldMessages, position: MessageId, now: Timestamp) {

@@ -41,9 +41,19 @@ pub(super) enum ScheduledOperation {
         leases: Vec<u8>,
         lease: u8,
     },
+    Release {
+        consumer: u8,
+        leases: Vec<u8>,
+    },
     GiveBack {
         consumer: u8,
         pull: u8,
+    },
+    Requeue {
+        consumer: u8,
+        from: u8,
+        to: u8,
+        limit: usize,
     },
     Seek {
         consumer: u8,
@@ -105,6 +115,11 @@ fn operation() -> impl Strategy<Value = ScheduledOperation> {
             .prop_map(|(consumer, leases, lease)| ScheduledOperation::Extend { consumer, leases, lease }),
         2 => (consumer(), any::<u8>())
             .prop_map(|(consumer, pull)| ScheduledOperation::GiveBack { consumer, pull }),
+        2 => (consumer(), leases())
+            .prop_map(|(consumer, leases)| ScheduledOperation::Release { consumer, leases }),
+        2 => (consumer(), any::<u8>(), any::<u8>(), 1..5_usize).prop_map(
+            |(consumer, from, to, limit)| ScheduledOperation::Requeue { consumer, from, to, limit }
+        ),
         2 => (consumer(), position()).prop_map(|(consumer, to)| ScheduledOperation::Seek { consumer, to }),
         3 => (consumer(), prop::option::of(prop::collection::vec(any::<u8>(), 1..4)))
             .prop_map(|(consumer, ids)| ScheduledOperation::Redrive { consumer, ids }),

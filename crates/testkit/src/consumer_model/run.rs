@@ -4,14 +4,14 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::operations::{ScheduledOperation, operations};
 use super::schedule::ConsumerSchedule;
-use crate::consumer_contract::ConsumerHarness;
+use crate::webhook_contract::WebhookHarness;
 
 /// Checks `cases` random sequences of operations, each on a fresh store made by `make`; shrinks
 /// what fails. With a real clock nothing expires: leases are long, and delays none or a day.
 ///
 /// # Panics
 /// When the store and the model differ.
-pub fn check<H: ConsumerHarness>(cases: u32, make: impl AsyncFn() -> H) {
+pub fn check<H: WebhookHarness>(cases: u32, make: impl AsyncFn() -> H) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -30,7 +30,7 @@ pub fn check<H: ConsumerHarness>(cases: u32, make: impl AsyncFn() -> H) {
     }
 }
 
-async fn run(harness: impl ConsumerHarness, operations: &[ScheduledOperation]) {
+async fn run(harness: impl WebhookHarness, operations: &[ScheduledOperation]) {
     let mut run = ConsumerSchedule::new(harness);
     for (step, operation) in operations.iter().enumerate() {
         let context = format!("step {step}, {operation:?}");

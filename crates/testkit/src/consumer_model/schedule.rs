@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerError, LeaseUpdate, Precondition, PullRequest, PutConsumer, Redrive, RetentionPolicy,
+    ConsumerError, LeaseUpdate, PageLimit, Precondition, PullRequest, PutConsumer, Redrive,
+    RequeueRequest, RetentionPolicy,
 };
 use posthorn_domain::{
     FailureReason, LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag, Topic,
@@ -12,8 +13,8 @@ use posthorn_domain::{
 use super::model::{ConsumerModel, HeldMessages, MessageState, ModelRemoval};
 use super::operations::{Position, ScheduledOperation};
 use super::values::{self, LONG, key, pick};
-use crate::consumer_contract::ConsumerHarness;
 use crate::samples;
+use crate::webhook_contract::WebhookHarness;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -31,7 +32,7 @@ pub(super) struct ConsumerSchedule<H> {
     pub(super) ticks: u64,
 }
 
-impl<H: ConsumerHarness> ConsumerSchedule<H> {
+impl<H: WebhookHarness> ConsumerSchedule<H> {
     pub(super) fn new(harness: H) -> Self {
         Self {
             harness,
@@ -90,6 +91,21 @@ impl<H: ConsumerHarness> ConsumerSchedule<H> {
                 let update = LeaseUpdate::Extend(values::lease(*lease, self.has_clock()));
                 self.update(*consumer, leases, update, context).await;
             }
+            ScheduledOperation::Release { consumer, leases } => {
+                self.update(*consumer, leases, LeaseUpdate::Release, context)
+                    .await;
+            }
+            ScheduledOperation::Requeue {
+                consumer,
+                from,
+                to,
+                limit,
+            } => {
+                let (from, to) = (self.id(*from), self.id(*to));
+                let limit = PageLimit::parse(*limit).unwrap();
+                let request = RequeueRequest { from, to, limit };
+                self.requeue(*consumer, request, context).await;
+            }
             ScheduledOperation::GiveBack { consumer, pull } => {
                 self.give_back(*consumer, *pull, context).await;
             }
@@ -130,6 +146,16 @@ impl<H: ConsumerHarness> ConsumerSchedule<H> {
         let now = self.now();
         let expected = self.on_model(consumer, |model| model.give_back(nonce, now));
         assert_eq!(returned, expected, "{context}");
+    }
+
+    async fn requeue(&mut self, consumer: u8, request: RequeueRequest, context: &str) {
+        let key = key(&self.topic, consumer);
+        let requeued = self.harness.webhooks().requeue(&key, request).await;
+        let now = self.now();
+        let held = std::mem::take(&mut self.held);
+        let expected = self.on_model(consumer, |model| model.requeue(&held, request, now));
+        self.held = held;
+        assert_eq!(requeued, expected, "{context}");
     }
 
     async fn delete_dead_letter(&mut self, consumer: u8, id: u8, context: &str) {

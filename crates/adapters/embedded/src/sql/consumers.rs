@@ -11,6 +11,9 @@ mod registry;
 pub(super) mod removals;
 mod row;
 mod seek;
+mod webhook_row;
+mod webhooks;
 
 pub(crate) use call::{Call, with_consumer};
 pub(crate) use registry::{delete, list, put, status, topics};
+pub(crate) use webhooks::{put_webhook, webhooks};

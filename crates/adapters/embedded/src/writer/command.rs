@@ -1,13 +1,13 @@
 //! The operations of the writer, and their outcomes.
 
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, ConsumerNotifier, Pruned,
-    RetentionPolicy, StoreError,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Pruned, RetentionPolicy, StoreError,
 };
 use posthorn_domain::{MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::oneshot;
 
 use crate::consumer_call::BatchedConsumerCall;
+use crate::notifiers::Notifiers;
 
 /// The channel of one outcome.
 pub(crate) type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
@@ -81,7 +81,7 @@ impl Command {
     }
 
     /// Sends the outcome of the command.
-    pub(crate) fn succeed(self, outcome: CommandOutcome, consumers: &ConsumerNotifier) {
+    pub(crate) fn succeed(self, outcome: CommandOutcome, notifiers: &Notifiers) {
         match (self, outcome) {
             (Self::Append(_, reply), CommandOutcome::Append(outcome)) => drop(reply.send(outcome)),
             (Self::AppendBatch(_, reply), CommandOutcome::AppendBatch(outcome)) => {
@@ -93,7 +93,7 @@ impl Command {
             (Self::Prune(_, _, reply), CommandOutcome::Prune(pruned)) => {
                 drop(reply.send(Ok(pruned)));
             }
-            (Self::Consumer(call), _) => call.reply(consumers),
+            (Self::Consumer(call), _) => call.reply(notifiers),
             (Self::Revoke(_, _, reply) | Self::Probe(reply), CommandOutcome::Done) => {
                 drop(reply.send(Ok(())));
             }

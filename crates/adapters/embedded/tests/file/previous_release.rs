@@ -1,27 +1,41 @@
-//! A file that the previous release wrote, `data/schema-2.db`: two messages, of which one has attributes
-//! and an idempotency key, a deleted one, and a revoked token.
+//! Files of earlier schemas. `data/schema-2.db`: two messages, of which one has attributes and an
+//! idempotency key, a deleted one, and a revoked token. `data/schema-3.db`: three messages, and a consumer
+//! that has one dead letter, one redelivery and one new message of them.
 
-use posthorn_application::{ConsumerStore, Precondition, PullRequest, PutConsumer, RevocationList};
+use posthorn_application::{
+    ConsumerCounts, ConsumerStore, Precondition, PullRequest, PutConsumer, PutWebhook,
+    RevocationList, WebhookRecord, WebhookStore,
+};
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, ConsumerSettings, LeaseNonce,
-    PullLimit, SettingsTag, TokenId,
+    PullLimit, SettingsTag, TokenId, UrlSchemes, WebhookSettings, WebhookUrl,
 };
 
 use super::*;
 
-/// Copies the file: opening it changes it.
-fn copied(directory: &TempDir) -> EmbeddedStoreSettings {
+/// Copies a file: opening it changes it.
+fn copied(directory: &TempDir, file: &str) -> EmbeddedStoreSettings {
     let settings = settings(directory);
     std::fs::create_dir_all(settings.path.parent().unwrap()).unwrap();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/file/data/schema-2.db");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/file/data")
+        .join(file);
     std::fs::copy(fixture, &settings.path).unwrap();
     settings
+}
+
+fn key(kind: ConsumerKind, name: &str) -> ConsumerKey {
+    ConsumerKey {
+        topic: Topic::inbox(),
+        kind,
+        name: ConsumerName::parse(name).unwrap(),
+    }
 }
 
 #[tokio::test]
 async fn a_file_of_the_previous_release_opens_with_all_it_holds() {
     let directory = TempDir::new().unwrap();
-    let store = open(&copied(&directory)).unwrap();
+    let store = open(&copied(&directory, "schema-2.db")).unwrap();
     assert_eq!(texts(&store).await, ["first", "third"]);
     let request = PageRequest {
         anchor: Anchor::Newest,
@@ -41,12 +55,8 @@ async fn a_file_of_the_previous_release_opens_with_all_it_holds() {
 #[tokio::test]
 async fn a_file_of_the_previous_release_gets_consumers() {
     let directory = TempDir::new().unwrap();
-    let store = open(&copied(&directory)).unwrap();
-    let key = ConsumerKey {
-        topic: Topic::inbox(),
-        kind: ConsumerKind::Consumer,
-        name: ConsumerName::parse("mailer").unwrap(),
-    };
+    let store = open(&copied(&directory, "schema-2.db")).unwrap();
+    let key = key(ConsumerKind::Consumer, "mailer");
     let put = PutConsumer {
         settings: ConsumerSettings::default(),
         tag: SettingsTag::from_bytes([1; SettingsTag::LENGTH]),
@@ -62,4 +72,33 @@ async fn a_file_of_the_previous_release_gets_consumers() {
     };
     let pulled = store.pull(&key, request).await.unwrap();
     assert_eq!(pulled.messages.len(), 2);
+}
+
+#[tokio::test]
+async fn a_file_with_consumers_gets_webhooks() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&copied(&directory, "schema-3.db")).unwrap();
+    let consumer = key(ConsumerKind::Consumer, "mailer");
+    let status = store.status(&consumer).await.unwrap();
+    let expected = ConsumerCounts {
+        waiting: 2,
+        dead: 1,
+        missed: 4,
+        ..ConsumerCounts::default()
+    };
+    assert_eq!(status.counts, expected);
+    let webhook = key(ConsumerKind::Webhook, "mailer");
+    let url = WebhookUrl::parse("https://example.com/", UrlSchemes::Https).unwrap();
+    let put = PutWebhook {
+        record: WebhookRecord {
+            settings: WebhookSettings::new(url),
+            sealed: vec![0, 255],
+        },
+        tag: SettingsTag::from_bytes([2; SettingsTag::LENGTH]),
+        start: ConsumerPosition::Oldest,
+        precondition: Precondition::None,
+    };
+    let created = store.put_webhook(&webhook, put).await.unwrap();
+    assert_eq!(created.status.consumer.counts.waiting, 3);
+    assert_eq!(store.status(&consumer).await, Ok(status));
 }

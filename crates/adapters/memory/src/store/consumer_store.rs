@@ -15,7 +15,7 @@ use super::consumers::{Consumers, StoreView};
 
 impl MemoryStore {
     /// Runs `operation` on the consumers at the present time.
-    fn with_consumers<T, E: From<StoreError>>(
+    pub(super) fn with_consumers<T, E: From<StoreError>>(
         &self,
         topic: &Topic,
         operation: impl FnOnce(&mut Consumers, StoreView<'_>) -> Result<T, E>,
@@ -64,6 +64,9 @@ impl ConsumerStore for MemoryStore {
             consumers.delete(key, precondition)
         });
         self.consumer_notifier.notify(key);
+        if key.kind == ConsumerKind::Webhook {
+            self.webhook_notifier.notify();
+        }
         outcome
     }
 

@@ -4,6 +4,8 @@ mod consumer;
 mod dead_letters;
 mod entries;
 mod leases;
+mod webhook;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -53,6 +53,11 @@ impl TopicLog {
         self.messages.range(after).map(|(_, message)| message)
     }
 
+    /// The messages at or after `id`, oldest first.
+    pub(super) fn newer_than_or_at(&self, id: MessageId) -> impl Iterator<Item = &Arc<Message>> {
+        self.messages.range(id..).map(|(_, message)| message)
+    }
+
     /// The number of messages at or before `id`; O(n) in it.
     pub(super) fn count_to(&self, id: MessageId) -> usize {
         self.messages.range(..=id).count()

@@ -8,6 +8,8 @@ mod count;
 mod replies;
 mod topics;
 mod watch;
+mod webhook_record;
+mod webhooks;
 
 use async_trait::async_trait;
 use posthorn_application::{
@@ -70,7 +72,26 @@ impl RedisStore {
             kind: CallKind::Durable,
         };
         let reply = replies::outcome(self.bounded(self.send(call)).await?);
-        replies::flag(reply.map_err(replies::store_error)?)
+        replies::flag(reply.map_err(ConsumerError::into_store_error)?)
+    }
+
+    /// Calls the script of a put, and indexes the topic around a creation. `parse` returns true and
+    /// the outcome if the consumer was created.
+    async fn put_indexed<T>(
+        &self,
+        key: &ConsumerKey,
+        arguments: Vec<String>,
+        parse: impl FnOnce(Vec<Value>) -> Result<(bool, T), StoreError>,
+    ) -> Result<T, ConsumerError> {
+        // Before and after the creation, as an append indexes its topic: the index must never lack a
+        // topic with a consumer. The topic is indexed too, so that pruning deletes its empty stream.
+        self.bounded(self.index_consumers(&key.topic)).await?;
+        let reply = self.call_counting(CallKind::Create, &scripts::PUT, key, arguments);
+        let (created, outcome) = parse(reply.await?)?;
+        if created {
+            self.bounded(self.index_consumers(&key.topic)).await?;
+        }
+        Ok(outcome)
     }
 
     async fn send(&self, call: ConsumerScriptCall) -> Result<Value, StoreError> {
@@ -83,18 +104,12 @@ impl RedisStore {
 #[async_trait]
 impl ConsumerStore for RedisStore {
     async fn put(&self, key: &ConsumerKey, put: PutConsumer) -> Result<ConsumerPut, ConsumerError> {
-        // Before and after the creation, as an append indexes its topic: the index must never lack a
-        // topic with a consumer. The topic is indexed too, so that pruning deletes its empty stream.
-        self.bounded(self.index_consumers(&key.topic)).await?;
         let arguments = arguments::put(&put, MAX_CONSUMERS_PER_TOPIC);
-        let reply = self
-            .call_counting(CallKind::Create, &scripts::PUT, key, arguments)
-            .await?;
-        let put = replies::put(key, reply)?;
-        if put.created {
-            self.bounded(self.index_consumers(&key.topic)).await?;
-        }
-        Ok(put)
+        let created = self.put_indexed(key, arguments, |reply| {
+            let put = replies::put(key, reply)?;
+            Ok((put.created, put))
+        });
+        created.await
     }
 
     async fn status(&self, key: &ConsumerKey) -> Result<ConsumerStatus, ConsumerError> {
@@ -116,7 +131,7 @@ impl ConsumerStore for RedisStore {
             kind: CallKind::Volatile,
         };
         let reply = replies::outcome(self.bounded(self.send(call)).await?);
-        replies::list(topic, kind, reply.map_err(replies::store_error)?)
+        replies::list(topic, kind, reply.map_err(ConsumerError::into_store_error)?)
     }
 
     async fn topics_with_consumers(

@@ -35,7 +35,7 @@ with_consumers! {
     PRUNE = "scripts/prune.lua";
     /// Removes a message.
     DELETE = "scripts/delete.lua";
-    /// Creates a consumer, or replaces its settings.
+    /// Creates a consumer or a webhook, or replaces its settings.
     PUT = "scripts/consumers/put.lua";
     /// Removes a consumer.
     REMOVE = "scripts/consumers/remove.lua";
@@ -45,7 +45,7 @@ with_consumers! {
     LIST = "scripts/consumers/list.lua";
     /// Leases messages.
     PULL = "scripts/consumers/pull.lua";
-    /// Acknowledges, rejects or extends leases.
+    /// Acknowledges, rejects, extends or releases leases.
     UPDATE = "scripts/consumers/update.lua";
     /// Ends the leases of a pull as if they had not been granted.
     GIVE_BACK = "scripts/consumers/give_back.lua";
@@ -57,6 +57,18 @@ with_consumers! {
     DEAD = "scripts/consumers/dead.lua";
     /// Makes dead letters wait again.
     REDRIVE = "scripts/consumers/redrive.lua";
+    /// Reads the record, the health and the counts of a webhook.
+    WEBHOOK = "scripts/consumers/webhook.lua";
+    /// Reads the webhooks of a topic.
+    WEBHOOKS = "scripts/consumers/webhooks.lua";
+    /// Disables or enables a webhook.
+    SET_DISABLED = "scripts/consumers/set_disabled.lua";
+    /// Records attempts of a webhook.
+    RECORD = "scripts/consumers/record.lua";
+    /// Reads the last attempts of a webhook.
+    ATTEMPTS = "scripts/consumers/attempts.lua";
+    /// Makes settled messages wait again.
+    REQUEUE = "scripts/consumers/requeue.lua";
     /// Removes a dead letter.
     DELETE_DEAD = "scripts/consumers/delete_dead.lua";
 }

@@ -55,6 +55,20 @@ mod consumers_on_a_cluster {
     posthorn_testkit::consumer_model_tests!(cases = 20, StoreOn::cluster().await);
 }
 
+mod webhooks_on_a_server {
+    use crate::support::StoreOn;
+
+    posthorn_testkit::webhook_contract_tests!(StoreOn::server().await);
+    posthorn_testkit::webhook_restart_tests!(StoreOn::server().await);
+}
+
+mod webhooks_on_a_cluster {
+    use crate::support::StoreOn;
+
+    posthorn_testkit::webhook_contract_tests!(StoreOn::cluster().await);
+    posthorn_testkit::webhook_restart_tests!(StoreOn::cluster().await);
+}
+
 mod store_on_a_cluster {
     use crate::support::StoreOn;
 

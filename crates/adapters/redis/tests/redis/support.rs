@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_application::{
     Anchor, Cache, Clock, ConsumerStore, MessageStore, PageLimit, PageRequest, QuotaCounter,
-    RevocationList,
+    RevocationList, WebhookStore,
 };
 use posthorn_domain::{Durability, Message, Topic};
 use posthorn_redis::{
@@ -16,7 +16,7 @@ use posthorn_redis::{
 };
 use posthorn_testkit::{
     CacheHarness, ConsumerHarness, FakeClock, QuotaHarness, RedisCluster, RedisSentinel,
-    RedisServer, RevocationListHarness, StoreHarness,
+    RedisServer, RevocationListHarness, StoreHarness, WebhookHarness,
 };
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
@@ -157,6 +157,17 @@ impl ConsumerHarness for StoreOn {
 
     async fn other_consumers(&self) -> Arc<dyn ConsumerStore> {
         self.servers.store().await
+    }
+}
+
+#[async_trait]
+impl WebhookHarness for StoreOn {
+    fn webhooks(&self) -> Arc<dyn WebhookStore> {
+        Arc::clone(&self.store) as Arc<dyn WebhookStore>
+    }
+
+    async fn other_webhooks(&self) -> Arc<dyn WebhookStore> {
+        store(&self.servers.url()).await
     }
 }
 

@@ -168,6 +168,8 @@ pub(crate) fn delete(
     for delete in [
         "DELETE FROM deliveries WHERE consumer_id = ?1",
         "DELETE FROM dead_letters WHERE consumer_id = ?1",
+        "DELETE FROM webhook_attempts WHERE consumer_id = ?1",
+        "DELETE FROM webhooks WHERE consumer_id = ?1",
         "DELETE FROM consumers WHERE consumer_id = ?1",
     ] {
         step.connection

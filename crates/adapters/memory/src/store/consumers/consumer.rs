@@ -5,6 +5,7 @@ use posthorn_domain::{Attempt, ConsumerSettings, MessageId, SettingsTag, Timesta
 
 use super::dead_letters::DeadLetters;
 use super::entries::{ConsumerEntry, EntrySet, EntryState, UnackedFate};
+use super::webhook::WebhookState;
 use crate::store::topic_log::TopicLog;
 
 pub(crate) struct ConsumerState {
@@ -19,6 +20,8 @@ pub(crate) struct ConsumerState {
     pub(super) missed: u64,
     pub(super) dead_dropped: u64,
     pub(super) last_pull_at: Option<Timestamp>,
+    /// What it has beyond a consumer, if it is a webhook.
+    pub(super) webhook: Option<Box<WebhookState>>,
 }
 
 /// The circumstances of one step: the topic, the store's time, and the store's bounds.
@@ -58,6 +61,7 @@ impl ConsumerState {
             missed: 0,
             dead_dropped: 0,
             last_pull_at: None,
+            webhook: None,
         }
     }
 

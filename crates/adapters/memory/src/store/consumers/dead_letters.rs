@@ -33,6 +33,10 @@ impl DeadLetters {
         }
     }
 
+    pub(super) fn contains(&self, id: MessageId) -> bool {
+        self.letters.contains_key(&id)
+    }
+
     /// Takes the dead letter `id` out. Its weight stays until [`DeadLetters::drop_copy`].
     pub(super) fn take(&mut self, id: MessageId) -> Option<DeadLetter> {
         self.letters.remove(&id)

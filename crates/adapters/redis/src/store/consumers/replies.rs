@@ -45,14 +45,6 @@ pub(super) fn cursor_to_count(reply: &Value) -> Result<Option<String>, StoreErro
     }
 }
 
-/// The error of a call that has no error of consumers.
-pub(super) fn store_error(error: ConsumerError) -> StoreError {
-    match error {
-        ConsumerError::Store(error) => error,
-        other => corrupt(other.to_string()),
-    }
-}
-
 /// The outcome of a put.
 pub(super) fn put(key: &ConsumerKey, reply: Vec<Value>) -> Result<ConsumerPut, StoreError> {
     let (created, state): (bool, Value) = parse(reply)?;
@@ -211,7 +203,8 @@ pub(super) fn flag(reply: Vec<Value>) -> Result<bool, StoreError> {
     Ok(flag)
 }
 
-fn status(key: ConsumerKey, state: Value) -> Result<ConsumerStatus, StoreError> {
+/// The status of a consumer.
+pub(super) fn status(key: ConsumerKey, state: Value) -> Result<ConsumerStatus, StoreError> {
     type StatusReply = (
         String,
         u32,
@@ -276,10 +269,12 @@ fn attempt(number: u64) -> Result<Attempt, StoreError> {
     Attempt::new(number).map_err(|error| corrupt(error.to_string()))
 }
 
-fn parse<T: FromRedisValue>(reply: Vec<Value>) -> Result<T, StoreError> {
+/// A reply of a fixed number of values.
+pub(super) fn parse<T: FromRedisValue>(reply: Vec<Value>) -> Result<T, StoreError> {
     from_value(Value::Array(reply))
 }
 
-fn unexpected(what: &str) -> StoreError {
+/// The error of a reply that no script returns.
+pub(super) fn unexpected(what: &str) -> StoreError {
     corrupt(format!("a script of consumers returned {what}"))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use posthorn_application::{ConsumerNotifier, TopicNotifier};
+use posthorn_application::{ConsumerNotifier, TopicNotifier, WebhookNotifier};
 use posthorn_domain::{Backoff, Topic};
 use redis::Value;
 use redis::aio::PubSub;
@@ -34,6 +34,7 @@ pub(crate) struct Listener {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) topics: Arc<TopicNotifier>,
     pub(crate) consumers: Arc<ConsumerNotifier>,
+    pub(crate) webhooks: Arc<WebhookNotifier>,
     pub(crate) prefix: Arc<str>,
     pub(crate) command_timeout: Duration,
     /// True while announcements are received.
@@ -119,11 +120,14 @@ impl Listener {
         }
     }
 
-    /// Wakes the subscriptions of the announced topics and consumers.
+    /// Wakes the subscriptions of the announced topics and consumers, and those to the webhooks.
     fn notify(&self, names: &str) {
         let (consumers, topics): (Vec<_>, Vec<_>) =
             names.lines().partition(|name| name.contains('/'));
         self.notify_topics(&topics);
+        if consumers.contains(&keys::ANNOUNCED_WEBHOOKS) {
+            self.webhooks.notify();
+        }
         for key in consumers.into_iter().filter_map(keys::announced_consumer) {
             self.consumers.notify(&key);
         }
@@ -137,6 +141,7 @@ impl Listener {
     fn notify_all(&self) {
         self.topics.notify_all();
         self.consumers.notify_all();
+        self.webhooks.notify();
     }
 
     async fn poll(&self) {

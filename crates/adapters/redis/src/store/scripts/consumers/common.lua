@@ -173,6 +173,7 @@ local function load(name)
     dead = key .. ':dead',
     deaths = key .. ':deaths',
     letters = key .. ':letters',
+    attempts = key .. ':attempts',
   }
   set_epoch(c, tonumber(values[6]))
   return c
@@ -366,6 +367,30 @@ end
 -- Wakes the waiting pulls of the consumer, in all processes.
 local function wake()
   redis.call('PUBLISH', ARGV[2], ARGV[3] .. '/' .. ARGV[4])
+end
+
+-- Wakes the subscriptions to the set of webhooks, in all processes.
+local function wake_webhooks()
+  redis.call('PUBLISH', ARGV[2], '/webhooks')
+end
+
+-- The fields of a webhook's record and of its health.
+local WEBHOOK = {
+  'url', 'timeout', 'rate', 'format', 'sealed',
+  'disabled', 'last_success_at', 'last_failure_at', 'failing_since', 'last_failed', 'last_error',
+}
+
+-- The record and the health of a webhook, by position, as the reply to the client, and by name; nil for
+-- a consumer without a record. A field that is not there is false.
+local function webhook(c)
+  local values = redis.call('HMGET', c.key, unpack(WEBHOOK))
+  if not values[1] then
+    return nil
+  end
+  for i, field in ipairs(WEBHOOK) do
+    values[field] = values[i]
+  end
+  return values
 end
 
 -- Settings and counts, as the reply to the client.

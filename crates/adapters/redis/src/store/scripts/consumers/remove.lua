@@ -15,10 +15,14 @@ end
 begin()
 redis.call('DEL', c.key)
 redis.call('SREM', registry, ARGV[4])
-redis.call('UNLINK', c.entries, c.leased, c.due, c.waiting, c.redriven, c.dead, c.deaths, c.letters)
+redis.call('UNLINK', c.entries, c.leased, c.due, c.waiting, c.redriven, c.dead, c.deaths, c.letters,
+  c.attempts)
 if c.stale then
   redis.call('UNLINK', epoch_keys(c.key, tonumber(c.stale)))
 end
 finish()
 wake()
+if string.sub(ARGV[4], 1, 8) == 'webhook:' then
+  wake_webhooks()
+end
 return { 'ok' }

@@ -1,0 +1,200 @@
+//! Webhooks: consumers with a row of `webhooks`, and their last attempts.
+
+use posthorn_application::{
+    ConsumerError, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookPut,
+    WebhookStatus,
+};
+use posthorn_domain::{
+    Attempt, ConsumerKey, ConsumerKind, DisableReason, FailureReason, MessageId, Timestamp, Topic,
+    WebhookAttempt, WebhookHealth,
+};
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::call::{Call, with_consumer};
+use super::entries::attempt;
+use super::registry::{list, put};
+use super::row::{CallContext, millis, timestamp};
+use super::webhook_row::{WebhookRow, reason, save_record};
+use crate::sql::write_batch::WriteBatch;
+use crate::sql::{columns, id};
+
+/// Creates the webhook `key`, or replaces its record.
+pub(crate) fn put_webhook(
+    batch: &mut WriteBatch<'_>,
+    key: &ConsumerKey,
+    webhook: &PutWebhook,
+    now: Timestamp,
+) -> rusqlite::Result<Result<WebhookPut, ConsumerError>> {
+    let created = match put(batch, key, &webhook.consumer(), now)? {
+        Ok(put) => put.created,
+        Err(error) => return Ok(Err(error)),
+    };
+    let status = with_consumer(batch, key, now, |call| {
+        save_record(call.step.connection, call.consumer, &webhook.record)?;
+        call.webhook()
+    })?;
+    let status = status.and_then(|status| status.ok_or(ConsumerError::NotFound));
+    Ok(status.map(|status| WebhookPut { created, status }))
+}
+
+/// The webhooks of `topic`, by name.
+pub(crate) fn webhooks(
+    batch: &mut WriteBatch<'_>,
+    topic: &Topic,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<WebhookStatus>> {
+    let mut statuses = Vec::new();
+    for consumer in list(batch, topic, ConsumerKind::Webhook, now)? {
+        let status = with_consumer(batch, &consumer.key, now, |call| call.webhook())?;
+        statuses.extend(status.ok().flatten());
+    }
+    Ok(statuses)
+}
+
+impl Call<'_> {
+    /// The webhook at a glance; `None` if the consumer is none.
+    pub(crate) fn webhook(&self) -> rusqlite::Result<Option<WebhookStatus>> {
+        let Some(row) = WebhookRow::find(self.step.connection, self.consumer)? else {
+            return Ok(None);
+        };
+        Ok(Some(WebhookStatus {
+            consumer: self.status()?,
+            record: row.record,
+            health: row.health,
+        }))
+    }
+
+    /// Disables or enables the webhook; returns true if that changed it.
+    pub(crate) fn set_disabled(
+        &self,
+        reason: Option<DisableReason>,
+    ) -> rusqlite::Result<Option<bool>> {
+        let connection = self.step.connection;
+        let Some(mut row) = WebhookRow::find(connection, self.consumer)? else {
+            return Ok(None);
+        };
+        let changed = row.health.set_disabled(reason);
+        if changed {
+            row.save_health(connection, self.consumer)?;
+        }
+        Ok(Some(changed))
+    }
+
+    /// Adds attempts to the health and to the last attempts.
+    pub(crate) fn record_attempts(
+        &self,
+        attempts: &[WebhookAttempt],
+    ) -> rusqlite::Result<Option<WebhookHealth>> {
+        let connection = self.step.connection;
+        let Some(mut row) = WebhookRow::find(connection, self.consumer)? else {
+            return Ok(None);
+        };
+        for attempt in attempts {
+            row.health.record(attempt);
+        }
+        // The table is a ring: an attempt replaces the one that is too many. Attempts that a later
+        // one of this call would replace are not written.
+        let replace = "INSERT OR REPLACE INTO webhook_attempts \
+             (consumer_id, slot, number, ms, seq, attempt, at_ms, status, took_ms, error) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let mut replace = connection.prepare_cached(replace)?;
+        let slots = i64::try_from(MAX_WEBHOOK_ATTEMPTS).unwrap_or(1);
+        let skipped = attempts.len().saturating_sub(MAX_WEBHOOK_ATTEMPTS);
+        row.recorded += i64::try_from(skipped).unwrap_or_default();
+        for attempt in attempts.iter().skip(skipped) {
+            let (ms, seq) = columns(attempt.message_id);
+            replace.execute(params![
+                self.consumer.id,
+                row.recorded % slots,
+                row.recorded,
+                ms,
+                seq,
+                attempt.attempt.get(),
+                millis(attempt.at),
+                attempt.status,
+                attempt.milliseconds,
+                attempt.error.as_ref().map(FailureReason::as_str),
+            ])?;
+            row.recorded += 1;
+        }
+        row.save_health(connection, self.consumer)?;
+        Ok(Some(row.health))
+    }
+
+    /// The last attempts of the webhook, the newest first.
+    pub(crate) fn attempts(&self) -> rusqlite::Result<Option<Vec<WebhookAttempt>>> {
+        let connection = self.step.connection;
+        if WebhookRow::find(connection, self.consumer)?.is_none() {
+            return Ok(None);
+        }
+        let select = "SELECT ms, seq, attempt, at_ms, status, took_ms, error \
+             FROM webhook_attempts WHERE consumer_id = ?1 ORDER BY number DESC";
+        let mut select = connection.prepare_cached(select)?;
+        let rows = select.query_map([self.consumer.id], webhook_attempt)?;
+        rows.collect::<rusqlite::Result<_>>().map(Some)
+    }
+
+    /// Makes settled messages wait again.
+    pub(crate) fn requeue(&mut self, request: RequeueRequest) -> rusqlite::Result<Requeued> {
+        let CallContext {
+            connection,
+            topic_id,
+            now,
+        } = self.step;
+        let consumer = &mut *self.consumer;
+        let (from, to) = (
+            columns(request.from),
+            columns(request.to).min(consumer.cursor),
+        );
+        // 1. The end of this call: the first message that it does not examine.
+        let limit = i64::try_from(request.limit.get()).unwrap_or(i64::MAX);
+        let next = "SELECT ms, seq FROM messages WHERE topic_id = ?1 AND (ms, seq) >= (?2, ?3) \
+             AND (ms, seq) <= (?4, ?5) ORDER BY ms, seq LIMIT 1 OFFSET ?6";
+        let next: Option<(i64, i64)> = connection
+            .prepare_cached(next)?
+            .query_row((topic_id, from.0, from.1, to.0, to.1, limit), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        // 2. Messages with a delivery or a dead letter are not settled.
+        let insert = "INSERT INTO deliveries (consumer_id, ms, seq, attempt, due_ms) \
+             SELECT ?1, m.ms, m.seq, ?2, ?3 FROM messages m WHERE m.topic_id = ?4 \
+             AND (m.ms, m.seq) >= (?5, ?6) AND (m.ms, m.seq) <= (?7, ?8) \
+             AND (m.ms, m.seq) < (?9, ?10) \
+             AND NOT EXISTS (SELECT 1 FROM deliveries d \
+             WHERE d.consumer_id = ?1 AND d.ms = m.ms AND d.seq = m.seq) \
+             AND NOT EXISTS (SELECT 1 FROM dead_letters l \
+             WHERE l.consumer_id = ?1 AND l.ms = m.ms AND l.seq = m.seq)";
+        // No id has the greatest column values of SQLite.
+        let end = next.unwrap_or((i64::MAX, i64::MAX));
+        let queued = connection.prepare_cached(insert)?.execute(params![
+            consumer.id,
+            Attempt::FIRST.get(),
+            now,
+            topic_id,
+            from.0,
+            from.1,
+            to.0,
+            to.1,
+            end.0,
+            end.1,
+        ])?;
+        consumer.waiting += i64::try_from(queued).unwrap_or(i64::MAX);
+        Ok(Requeued {
+            queued: u64::try_from(queued).unwrap_or(u64::MAX),
+            next: next.map(id),
+        })
+    }
+}
+
+fn webhook_attempt(row: &Row<'_>) -> rusqlite::Result<WebhookAttempt> {
+    let message_id: MessageId = id((row.get(0)?, row.get(1)?));
+    Ok(WebhookAttempt {
+        message_id,
+        attempt: attempt(row, 2)?,
+        at: timestamp(row.get(3)?),
+        status: row.get(4)?,
+        milliseconds: row.get(5)?,
+        error: reason(row, 6)?,
+    })
+}

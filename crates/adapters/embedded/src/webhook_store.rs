@@ -1,0 +1,97 @@
+//! The `WebhookStore` port on the file: every call is a step of the writer, as those of consumers.
+
+use async_trait::async_trait;
+use posthorn_application::{
+    ConsumerError, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription, WebhookPut,
+    WebhookStatus, WebhookStore,
+};
+use posthorn_domain::{ConsumerKey, DisableReason, Topic, WebhookAttempt, WebhookHealth};
+
+use crate::sql::consumers::{Call, put_webhook, webhooks, with_consumer};
+use crate::store::EmbeddedStore;
+
+impl EmbeddedStore {
+    /// Executes `operation` on the webhook `key`; it returns `None` for a consumer without a record.
+    async fn call_on_webhook<T: Send + 'static>(
+        &self,
+        key: &ConsumerKey,
+        mut operation: impl FnMut(&mut Call<'_>) -> rusqlite::Result<Option<T>> + Send + 'static,
+    ) -> Result<T, ConsumerError> {
+        let outcome = self.call_on(key, move |call| Ok((operation(call)?, false)));
+        outcome.await?.ok_or(ConsumerError::NotFound)
+    }
+}
+
+#[async_trait]
+impl WebhookStore for EmbeddedStore {
+    async fn put_webhook(
+        &self,
+        key: &ConsumerKey,
+        put: PutWebhook,
+    ) -> Result<WebhookPut, ConsumerError> {
+        let owned = key.clone();
+        self.call_changing_webhooks(key, move |batch, now| {
+            let outcome = put_webhook(batch, &owned, &put, now)?;
+            Ok(outcome.map(|put| (put, true)))
+        })
+        .await
+    }
+
+    async fn webhook(&self, key: &ConsumerKey) -> Result<WebhookStatus, ConsumerError> {
+        self.call_on_webhook(key, |call| call.webhook()).await
+    }
+
+    async fn webhooks(&self, topic: &Topic) -> Result<Vec<WebhookStatus>, StoreError> {
+        let topic = topic.clone();
+        let listed = self.call(None, move |batch, now| {
+            Ok(Ok((webhooks(batch, &topic, now)?, false)))
+        });
+        listed.await.map_err(ConsumerError::into_store_error)
+    }
+
+    async fn set_disabled(
+        &self,
+        key: &ConsumerKey,
+        reason: Option<DisableReason>,
+    ) -> Result<bool, ConsumerError> {
+        let owned = key.clone();
+        let changed = self.call_changing_webhooks(key, move |batch, now| {
+            let outcome = with_consumer(batch, &owned, now, |call| call.set_disabled(reason))?;
+            Ok(outcome.map(|changed| (changed, false)))
+        });
+        changed.await?.ok_or(ConsumerError::NotFound)
+    }
+
+    async fn record_attempts(
+        &self,
+        key: &ConsumerKey,
+        attempts: &[WebhookAttempt],
+    ) -> Result<WebhookHealth, ConsumerError> {
+        let attempts = attempts.to_vec();
+        self.call_on_webhook(key, move |call| call.record_attempts(&attempts))
+            .await
+    }
+
+    async fn attempts(&self, key: &ConsumerKey) -> Result<Vec<WebhookAttempt>, ConsumerError> {
+        self.call_on_webhook(key, |call| call.attempts()).await
+    }
+
+    async fn requeue(
+        &self,
+        key: &ConsumerKey,
+        request: RequeueRequest,
+    ) -> Result<Requeued, ConsumerError> {
+        self.call_on(key, move |call| {
+            let requeued = call.requeue(request)?;
+            Ok((requeued, requeued.queued > 0))
+        })
+        .await
+    }
+
+    async fn watch_webhooks(&self) -> Result<Box<dyn Subscription>, StoreError> {
+        let subscription = self.notifiers().webhooks.subscribe();
+        // Looked at after the subscription: a close either wakes it or is seen here.
+        self.check_open()?;
+        Ok(Box::new(subscription))
+    }
+}

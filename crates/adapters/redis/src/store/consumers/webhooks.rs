@@ -1,0 +1,94 @@
+//! The `WebhookStore` port on Redis.
+
+use async_trait::async_trait;
+use posthorn_application::{
+    ConsumerError, MAX_CONSUMERS_PER_TOPIC, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest,
+    Requeued, StoreError, Subscription, WebhookPut, WebhookStatus, WebhookStore,
+};
+use posthorn_domain::{
+    ConsumerKey, ConsumerKind, DisableReason, Topic, WebhookAttempt, WebhookHealth,
+};
+
+use super::{arguments, replies, webhook_record};
+use crate::store::RedisStore;
+use crate::store::record::padded_id;
+use crate::store::scripts;
+use crate::store::write::command::{CallKind, ConsumerScriptCall};
+
+#[async_trait]
+impl WebhookStore for RedisStore {
+    async fn put_webhook(
+        &self,
+        key: &ConsumerKey,
+        put: PutWebhook,
+    ) -> Result<WebhookPut, ConsumerError> {
+        let mut arguments = arguments::put(&put.consumer(), MAX_CONSUMERS_PER_TOPIC);
+        arguments.extend(webhook_record::fields(&put.record));
+        let created = self.put_indexed(key, arguments, |reply| {
+            let put = webhook_record::put(key, reply)?;
+            Ok((put.created, put))
+        });
+        created.await
+    }
+
+    async fn webhook(&self, key: &ConsumerKey) -> Result<WebhookStatus, ConsumerError> {
+        let reply = self.call(CallKind::Volatile, &scripts::WEBHOOK, key, []);
+        Ok(webhook_record::webhook(key, reply.await?)?)
+    }
+
+    async fn webhooks(&self, topic: &Topic) -> Result<Vec<WebhookStatus>, StoreError> {
+        let call = ConsumerScriptCall {
+            script: &scripts::WEBHOOKS,
+            topic: topic.clone(),
+            arguments: vec![format!("{}:", ConsumerKind::Webhook.as_str())],
+            kind: CallKind::Volatile,
+        };
+        let reply = replies::outcome(self.bounded(self.send(call)).await?);
+        webhook_record::webhooks(topic, reply.map_err(ConsumerError::into_store_error)?)
+    }
+
+    async fn set_disabled(
+        &self,
+        key: &ConsumerKey,
+        reason: Option<DisableReason>,
+    ) -> Result<bool, ConsumerError> {
+        let reason = reason.map_or("", DisableReason::as_str).to_owned();
+        let reply = self.call(CallKind::Durable, &scripts::SET_DISABLED, key, [reason]);
+        Ok(replies::flag(reply.await?)?)
+    }
+
+    async fn record_attempts(
+        &self,
+        key: &ConsumerKey,
+        attempts: &[WebhookAttempt],
+    ) -> Result<WebhookHealth, ConsumerError> {
+        let most = std::iter::once(MAX_WEBHOOK_ATTEMPTS.to_string());
+        let arguments = most.chain(attempts.iter().flat_map(webhook_record::attempt_arguments));
+        let reply = self.call(CallKind::Volatile, &scripts::RECORD, key, arguments);
+        Ok(webhook_record::health(reply.await?)?)
+    }
+
+    async fn attempts(&self, key: &ConsumerKey) -> Result<Vec<WebhookAttempt>, ConsumerError> {
+        let reply = self.call(CallKind::Volatile, &scripts::ATTEMPTS, key, []);
+        Ok(webhook_record::attempts(reply.await?)?)
+    }
+
+    async fn requeue(
+        &self,
+        key: &ConsumerKey,
+        request: RequeueRequest,
+    ) -> Result<Requeued, ConsumerError> {
+        let arguments = [
+            padded_id(request.from),
+            padded_id(request.to),
+            request.limit.get().to_string(),
+        ];
+        let reply = self.call(CallKind::Durable, &scripts::REQUEUE, key, arguments);
+        Ok(webhook_record::requeued(reply.await?)?)
+    }
+
+    async fn watch_webhooks(&self) -> Result<Box<dyn Subscription>, StoreError> {
+        self.bounded(self.listening.start()).await?;
+        Ok(Box::new(self.webhook_notifier.subscribe()))
+    }
+}

@@ -1,0 +1,28 @@
+-- Disables or enables a webhook.
+--
+-- One script: of several processes that disable it, one must learn that it did.
+--
+-- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] reason, or empty to enable it
+-- Returns {'ok', 1 if that changed it} or {'absent'}.
+
+local c = open(ARGV[4])
+local record = c and webhook(c)
+if not record then
+  finish()
+  return { 'absent' }
+end
+local disables = ARGV[5] ~= ''
+if disables == (record.disabled ~= false) then
+  finish()
+  return { 'ok', 0 }
+end
+begin()
+if disables then
+  redis.call('HSET', c.key, 'disabled', ARGV[5])
+else
+  -- The time without a success begins anew.
+  redis.call('HDEL', c.key, 'disabled', 'failing_since')
+end
+finish()
+wake_webhooks()
+return { 'ok', 1 }

@@ -1,0 +1,154 @@
+//! Attempts, the health that follows from them, and disabling.
+
+use posthorn_application::MAX_WEBHOOK_ATTEMPTS;
+use posthorn_domain::{DisableReason, FailureReason, Timestamp, WebhookHealth, WebhookState};
+
+use super::WebhookHarness;
+use super::support::{WebhookCase, attempt, broken, ids};
+
+/// The outcome of the call is the health afterwards.
+pub async fn the_health_follows_the_attempts(harness: impl WebhookHarness) {
+    let case = WebhookCase::new(&harness).await;
+    let record = async |attempts: &[_]| {
+        let health = case
+            .webhooks
+            .record_attempts(&case.key, attempts)
+            .await
+            .unwrap();
+        assert_eq!(case.status().await.health, health);
+        health
+    };
+    let at = |millis| Some(Timestamp::from_millis(millis));
+    assert_eq!(record(&[]).await, WebhookHealth::default());
+    let health = record(&[attempt(10, 204)]).await;
+    let expected = WebhookHealth {
+        last_success_at: at(10),
+        ..WebhookHealth::default()
+    };
+    assert_eq!(health, expected);
+    let health = record(&[attempt(20, 500), broken(30, "timed out after 15 s + 1")]).await;
+    let expected = WebhookHealth {
+        last_failure_at: at(30),
+        failing_since: at(20),
+        last_failed: true,
+        last_error: Some(FailureReason::parse("timed out after 15 s + 1").unwrap()),
+        ..expected
+    };
+    assert_eq!(health, expected);
+    let health = record(&[attempt(40, 200)]).await;
+    let expected = WebhookHealth {
+        last_success_at: at(40),
+        failing_since: None,
+        last_failed: false,
+        ..expected
+    };
+    assert_eq!(health, expected);
+}
+
+/// As that of the value, whatever the order of the attempts and their division into calls.
+pub async fn every_sequence_of_attempts_gives_the_same_health(harness: impl WebhookHarness) {
+    let case = WebhookCase::new(&harness).await;
+    let mut expected = WebhookHealth::default();
+    let (mut number, mut attempts) = (7_u64, Vec::new());
+    for _ in 0..40 {
+        attempts.clear();
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        for place in 0..(number >> 60) {
+            let bits = number >> (8 + 3 * place);
+            let status = if bits & 1 == 0 { 200 } else { 503 };
+            // Few times, so that some are equal, and all within what a store may have seen.
+            attempts.push(attempt(1_000 + (bits >> 1) % 32, status));
+        }
+        for attempt in &attempts {
+            expected.record(attempt);
+        }
+        let health = case.webhooks.record_attempts(&case.key, &attempts).await;
+        assert_eq!(health, Ok(expected.clone()), "{attempts:?}");
+    }
+}
+
+/// With all their fields, the newest first.
+pub async fn the_last_hundred_attempts_are_kept(harness: impl WebhookHarness) {
+    let case = WebhookCase::new(&harness).await;
+    let all: Vec<_> = (1..=330)
+        .map(|number| match number % 3 {
+            0 => attempt(number, 200),
+            1 => attempt(number, 503),
+            _ => broken(number, &format!("no route: {number}")),
+        })
+        .collect();
+    let mut recorded = 0;
+    for count in [1, 2, 40, 57, 30, 200] {
+        let attempts = &all[recorded..recorded + count];
+        case.webhooks
+            .record_attempts(&case.key, attempts)
+            .await
+            .unwrap();
+        recorded += count;
+        let kept = all[..recorded].iter().rev().take(MAX_WEBHOOK_ATTEMPTS);
+        let kept: Vec<_> = kept.cloned().collect();
+        assert_eq!(case.webhooks.attempts(&case.key).await, Ok(kept));
+    }
+}
+
+/// Over all processes.
+pub async fn attempts_of_concurrent_calls_all_count(harness: impl WebhookHarness) {
+    let case = WebhookCase::new(&harness).await;
+    let handles = [case.webhooks.clone(), harness.other_webhooks().await];
+    let calls = (0..20_usize).map(|number| {
+        let (webhooks, key) = (handles[number % 2].clone(), case.key.clone());
+        let at = u64::try_from(number).unwrap() + 1;
+        tokio::spawn(async move { webhooks.record_attempts(&key, &[attempt(at, 500)]).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    let mut times: Vec<_> = case.webhooks.attempts(&case.key).await.unwrap();
+    times.sort_by_key(|attempt| attempt.at);
+    assert_eq!(
+        times,
+        (1..=20).map(|at| attempt(at, 500)).collect::<Vec<_>>()
+    );
+    let health = case.status().await.health;
+    assert_eq!(health.failing_since, Some(Timestamp::from_millis(1)));
+    assert_eq!(health.last_failure_at, Some(Timestamp::from_millis(20)));
+}
+
+/// A disabled webhook keeps its reason; enabling restarts the time without a success.
+pub async fn a_webhook_is_disabled_and_enabled_once(harness: impl WebhookHarness) {
+    let case = WebhookCase::new(&harness).await;
+    let set = async |reason| case.webhooks.set_disabled(&case.key, reason).await.unwrap();
+    assert!(!set(None).await);
+    case.webhooks
+        .record_attempts(&case.key, &[attempt(5, 410)])
+        .await
+        .unwrap();
+    assert!(set(Some(DisableReason::Gone)).await);
+    assert!(!set(Some(DisableReason::NoSuccess)).await);
+    let health = case.status().await.health;
+    assert_eq!(health.disabled, Some(DisableReason::Gone));
+    assert_eq!(health.failing_since, Some(Timestamp::from_millis(5)));
+    assert_eq!(health.state(), WebhookState::Disabled);
+    assert!(set(None).await);
+    assert!(!set(None).await);
+    let health = case.status().await.health;
+    assert_eq!((health.disabled, health.failing_since), (None, None));
+    assert_eq!(health.state(), WebhookState::Failing);
+    assert!(set(Some(DisableReason::NoSuccess)).await);
+    assert_eq!(
+        case.status().await.health.disabled,
+        Some(DisableReason::NoSuccess)
+    );
+}
+
+/// To the process that has not heard of it yet.
+pub async fn a_disabled_webhook_hands_out_messages(harness: impl WebhookHarness) {
+    let case = WebhookCase::new(&harness).await;
+    let given = case.append(2).await;
+    let gone = Some(DisableReason::Gone);
+    case.webhooks.set_disabled(&case.key, gone).await.unwrap();
+    assert_eq!(case.counts().await, (2, 0, 0));
+    assert_eq!(ids(&case.pull(2).await), given);
+}

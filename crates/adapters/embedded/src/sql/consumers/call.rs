@@ -36,6 +36,9 @@ pub(crate) fn with_consumer<T>(
         consumer: &mut consumer,
     };
     let outcome = operation(&mut call)?;
+    if (consumer.tag, &consumer.settings) != (before.tag, &before.settings) {
+        consumer.save_settings(step.connection)?;
+    }
     if consumer != before {
         consumer.save(step.connection)?;
     }

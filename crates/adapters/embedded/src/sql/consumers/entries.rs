@@ -105,6 +105,22 @@ pub(super) fn leased_by(
     select.query_row(values, LeaseRow::from_row).optional()
 }
 
+/// Removes the delivery under the lease of `token`, if that is valid. Returns whether the delivery had a
+/// copy of its message.
+pub(super) fn acknowledge(
+    connection: &Connection,
+    consumer: ConsumerId,
+    token: &LeaseToken,
+) -> rusqlite::Result<Option<bool>> {
+    let delete = "DELETE FROM deliveries WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3 \
+         AND attempt = ?4 AND nonce = ?5 RETURNING content IS NOT NULL";
+    let (ms, seq) = columns(token.id);
+    let nonce = nonce_column(token.nonce);
+    let values = (consumer, ms, seq, token.attempt.get(), nonce);
+    let mut delete = connection.prepare_cached(delete)?;
+    delete.query_row(values, |row| row.get(0)).optional()
+}
+
 /// The leases that were granted under `nonce`. It reads all leases of the consumer.
 pub(super) fn leased_under(
     connection: &Connection,

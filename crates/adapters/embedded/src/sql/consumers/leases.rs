@@ -9,8 +9,8 @@ use rusqlite::{Row, params};
 
 use super::call::Call;
 use super::entries::{
-    DeliveryFate, LeaseRow, attempt, first_expired, leased_by, leased_under, next_change,
-    nonce_column,
+    DeliveryFate, LeaseRow, acknowledge, attempt, first_expired, leased_by, leased_under,
+    next_change, nonce_column,
 };
 use super::row::{CallContext, ConsumerRow, timestamp};
 use crate::sql::message;
@@ -130,6 +130,10 @@ impl Call<'_> {
         };
         let mut valid = Vec::with_capacity(tokens.len());
         for token in tokens {
+            if *update == LeaseUpdate::Ack {
+                valid.push(self.acknowledge(token)?);
+                continue;
+            }
             let lease = leased_by(connection, self.consumer.id, token)?;
             valid.push(lease.is_some());
             let Some(lease) = lease else { continue };
@@ -150,15 +154,24 @@ impl Call<'_> {
                     connection.prepare_cached(update)?.execute(values)?;
                 }
                 (LeaseUpdate::Release, _) => self.release(lease)?,
-                (LeaseUpdate::Ack | LeaseUpdate::Extend(_), _) => {
-                    self.consumer.drop_leased(connection, lease)?;
-                }
+                // Settled above; and an extension has an end.
+                (LeaseUpdate::Ack | LeaseUpdate::Extend(_), _) => {}
             }
         }
         Ok(LeasesUpdated {
             valid,
             expires_at: ends.map(timestamp),
         })
+    }
+
+    /// Settles the message of a lease in one statement; false if the lease is not valid.
+    fn acknowledge(&mut self, token: &LeaseToken) -> rusqlite::Result<bool> {
+        let settled = acknowledge(self.step.connection, self.consumer.id, token)?;
+        if let Some(has_copy) = settled {
+            self.consumer.leased -= 1;
+            self.consumer.copies -= i64::from(has_copy);
+        }
+        Ok(settled.is_some())
     }
 
     /// Ends the leases of one pull as if they had not been granted.

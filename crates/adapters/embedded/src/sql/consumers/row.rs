@@ -106,12 +106,10 @@ impl ConsumerRow {
         })
     }
 
-    /// Writes the row.
-    pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Writes the settings of the row.
+    pub(super) fn save_settings(&self, connection: &Connection) -> rusqlite::Result<()> {
         let update = "UPDATE consumers SET tag = ?2, lease_ms = ?3, max_attempts = ?4, \
-             backoff_ms = ?5, max_in_flight = ?6, cursor_ms = ?7, cursor_seq = ?8, behind = ?9, \
-             leased = ?10, waiting = ?11, copies = ?12, dead = ?13, missed = ?14, \
-             dead_dropped = ?15, last_pull_ms = ?16 WHERE consumer_id = ?1";
+             backoff_ms = ?5, max_in_flight = ?6 WHERE consumer_id = ?1";
         let values = params![
             self.id,
             self.tag.to_string(),
@@ -119,6 +117,17 @@ impl ConsumerRow {
             self.settings.max_attempts.get(),
             backoff_text(&self.settings.backoff),
             self.settings.max_in_flight.get(),
+        ];
+        connection.prepare_cached(update)?.execute(values).map(drop)
+    }
+
+    /// Writes the state of the row, without its settings.
+    pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let update = "UPDATE consumers SET cursor_ms = ?2, cursor_seq = ?3, behind = ?4, \
+             leased = ?5, waiting = ?6, copies = ?7, dead = ?8, missed = ?9, \
+             dead_dropped = ?10, last_pull_ms = ?11 WHERE consumer_id = ?1";
+        let values = params![
+            self.id,
             self.cursor.0,
             self.cursor.1,
             self.behind,

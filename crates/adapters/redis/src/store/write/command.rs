@@ -12,6 +12,13 @@ use crate::keys;
 use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, StoredReceipt};
 use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, ScriptCall};
 
+/// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
+/// server's time.
+const MAX_BATCHED: usize = 2048;
+/// The most calls of consumers in one pipeline. Each can return 200 messages: more of them could take
+/// the server longer than the command time-out.
+const MAX_CONSUMER_CALLS: usize = 32;
+
 /// A write of one caller.
 pub(crate) enum Write {
     /// A message.
@@ -87,6 +94,20 @@ impl Write {
             Self::Probe(tag) => probe_command(prefix, *tag),
         }
     }
+}
+
+/// The number of the first of `writes` that share a pipeline; at least 1, or none would be written.
+pub(crate) fn pipeline_length<'a>(writes: impl Iterator<Item = &'a Write>) -> usize {
+    let (mut calls, mut batched) = (0, 0);
+    let fits = |write: &&Write| {
+        match write {
+            Write::Consumer(_) => calls += 1,
+            Write::Batch(append) => batched += append.batch.len(),
+            Write::Append(_) | Write::Probe(_) => {}
+        }
+        calls <= MAX_CONSUMER_CALLS && batched <= MAX_BATCHED
+    };
+    writes.take_while(fits).count().max(1)
 }
 
 fn append_command(prefix: &str, append: &Append, durability: Durability, call: ScriptCall) -> Cmd {

@@ -8,7 +8,7 @@ use redis::{Pipeline, RedisResult, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::command::Write;
+use super::command::{Write, pipeline_length};
 use super::durability::{SYNCED_SETTINGS, add_synced_check, durability, is_synced};
 use super::replicas::{ReplicaQuorum, connected_replicas};
 use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
@@ -21,12 +21,6 @@ use crate::store::settings::RedisStoreSettings;
 
 /// The most writes in one pipeline.
 const MAX_PIPELINE: usize = 256;
-/// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
-/// server's time.
-const MAX_BATCHED: usize = 2048;
-/// The most calls of consumers in one pipeline. Each can return 200 messages: more of them could take
-/// the server longer than the command time-out.
-const MAX_CONSUMER_CALLS: usize = 32;
 
 /// A write and the channel of its outcome.
 pub(crate) struct WriteJob {
@@ -104,7 +98,7 @@ impl WriterTask {
             // A caller that dropped its receiver was told of a failure: its write is not due any more.
             batch.retain(|job| !job.reply.is_closed());
             while !batch.is_empty() {
-                let rest = batch.split_off(pipeline_length(&batch));
+                let rest = batch.split_off(pipeline_length(batch.iter().map(|job| &job.write)));
                 let no_script = self.write(batch, ScriptCall::EvalSha).await;
                 self.write(no_script, ScriptCall::Eval).await;
                 batch = rest;
@@ -339,21 +333,6 @@ impl WriterTask {
         }
         Ok(())
     }
-}
-
-/// The number of the first jobs that share a pipeline.
-fn pipeline_length(jobs: &[WriteJob]) -> usize {
-    let (mut calls, mut batched) = (0, 0);
-    let fits = |job: &&WriteJob| {
-        match &job.write {
-            Write::Consumer(_) => calls += 1,
-            Write::Batch(append) => batched += append.batch.len(),
-            Write::Append(_) | Write::Probe(_) => {}
-        }
-        calls <= MAX_CONSUMER_CALLS && batched <= MAX_BATCHED
-    };
-    // At least one job, or the pipeline would never be written.
-    jobs.iter().take_while(fits).count().max(1)
 }
 
 /// Sends each caller its outcome, except for jobs whose script the server does not have.

@@ -117,7 +117,7 @@ pub async fn a_dropped_wait_misses_nothing(harness: impl ConsumerHarness) {
     }
 }
 
-/// By an append and by a rejection there.
+/// By an append, by a rejection and by a shorter lease there.
 pub async fn another_process_wakes_a_watcher(harness: impl ConsumerHarness) {
     let case = ConsumerCase::with_defaults(&harness).await;
     let other = ConsumerCase {
@@ -131,6 +131,17 @@ pub async fn another_process_wakes_a_watcher(harness: impl ConsumerHarness) {
     let leases = other.pull(1).await;
     let mut watcher = watch(&case).await;
     other.nack(&leases, None).await;
+    assert!(is_woken(&mut watcher).await);
+
+    let leases = other.pull(1).await;
+    let mut watcher = watch(&case).await;
+    // A store may wake a new watcher without a cause.
+    while timeout(Duration::from_millis(1_500), watcher.changed())
+        .await
+        .is_ok()
+    {}
+    let shorter = LeaseUpdate::Extend(Some(lease(Duration::from_secs(10))));
+    other.update(&leases, shorter).await;
     assert!(is_woken(&mut watcher).await);
 }
 

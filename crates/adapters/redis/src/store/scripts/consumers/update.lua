@@ -17,6 +17,7 @@ local op, length = ARGV[5], tonumber(ARGV[6])
 local reason = string.sub(ARGV[7], 1, 1) == '+' and string.sub(ARGV[7], 2) or nil
 local expires = now + (length or c.lease)
 local was_full = redis.call('ZCARD', c.leased) >= c.max_in_flight
+local is_shorter = false
 
 -- Step 1: find the valid leases. `open` has ended those that expired. An entry is compared as a text:
 -- behind the `l` and the time come the attempt and the nonce.
@@ -71,12 +72,14 @@ if #settled > 0 then
   else
     for i, id in ipairs(settled) do
       local e = decode(leases[i])
+      is_shorter = is_shorter or expires < e.at
       e.at = expires
       store(c, id, e)
     end
   end
-  -- An acknowledgement lets a pull hand out more only where the limit held it back.
-  if op == 'nack' or op == 'release' or (op ~= 'extend' and was_full) then
+  -- An acknowledgement lets a pull hand out more only where the limit held it back. A shorter lease may end
+  -- before the next change that the waiting pulls of other processes know of.
+  if op == 'nack' or op == 'release' or is_shorter or (op ~= 'extend' and was_full) then
     wake()
   end
 end

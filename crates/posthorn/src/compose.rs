@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, Clock, HealthService, InfoService, Lifecycle, MessageService, MessageStore, Phase,
-    RetentionService, RetentionSettings,
+    AppIdentity, Clock, ConsumerService, HealthService, InfoService, Lifecycle, MessageService,
+    MessageStore, Phase, RetentionService, RetentionSettings,
 };
 use posthorn_config::Settings;
 use posthorn_http::{BoundServer, Services, Shed};
@@ -47,6 +47,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     lifecycle: Arc<Lifecycle>,
     stop_streams: watch::Sender<bool>,
+    consumers: Arc<ConsumerService>,
     pool: Option<RedisPool>,
     supervisor: Supervisor,
     settings: Settings,
@@ -110,7 +111,7 @@ impl App {
         let services = Services {
             access: Arc::new(access::control(&settings, revocations, &clock)),
             messages: Arc::new(messages),
-            consumers,
+            consumers: Arc::clone(&consumers),
             health: Arc::new(HealthService::new(
                 dependencies::health_checks(&store, &shared),
                 Arc::clone(&lifecycle),
@@ -131,6 +132,7 @@ impl App {
             clock,
             lifecycle,
             stop_streams,
+            consumers,
             pool: shared.pool,
             supervisor,
             settings,
@@ -163,6 +165,8 @@ impl App {
         self.lifecycle.advance(Phase::Stopping);
         tracing::info!(timeout = ?shutdown.shutdown_timeout, "stopping: finishing what is in flight");
         self.stop_streams.send_replace(true);
+        // A pull that the store executes is not dropped: its response carries the leases that it gets.
+        self.consumers.stop_waiting();
         server.stop().await;
         self.supervisor.stop().await;
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())

@@ -1,6 +1,7 @@
 //! The API: one module per resource, with its handlers and responses.
 
 pub(crate) mod consumers;
+mod grant_watch;
 pub(crate) mod health;
 pub(crate) mod info;
 pub(crate) mod limits;

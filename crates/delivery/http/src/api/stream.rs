@@ -1,7 +1,6 @@
 //! The live stream of a topic, as Server-Sent Events (WHATWG HTML, 9.2).
 
 mod frames;
-mod grant_watch;
 mod reader;
 
 use std::convert::Infallible;
@@ -14,8 +13,8 @@ use futures_util::stream;
 use posthorn_domain::MessageId;
 use posthorn_http1::{ClientDisconnected, RequestTracker};
 
-use self::grant_watch::GrantWatch;
 use self::reader::{OpenStream, StreamReader};
+use crate::api::grant_watch::GrantWatch;
 use crate::request::{grant, path};
 use crate::state::AppState;
 use crate::state::metrics::Shed;

@@ -299,6 +299,31 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
+async fn a_waiting_pull_ends_with_its_token() {
+    let server = protected();
+    let worker = samples::claims("worker", "messages:consume", &["*"]);
+    server.tokens.set("worker", Ok(worker));
+    let mut connection = server.connect().await;
+    let headers = [
+        ("Authorization", "Bearer worker"),
+        ("Content-Type", "application/json"),
+    ];
+    let path = "/api/v1/topics/house.hall/consumers/idle/pull";
+    let body = br#"{"wait_seconds": 20}"#;
+    connection.request("POST", path, &headers, body).await;
+    // The end of the wait, and the next check of the token.
+    server.clock.wait_for_sleepers(2).await;
+    let revoked = call(&server, "DELETE", "/api/v1/tokens/id-of-worker", "admin").await;
+    assert_eq!(revoked.status, 204);
+    server.clock.advance(Duration::from_secs(2));
+    let response = connection.response("POST").await;
+    assert_eq!(response.body, br#"{"messages":[]}"#);
+    connection.request("POST", path, &headers, body).await;
+    let response = connection.response("POST").await;
+    response.assert_problem(401, "unauthorized");
+}
+
+#[tokio::test]
 async fn a_stream_with_a_valid_token_continues() {
     let server = protected();
     let mut connection = server.connect().await;

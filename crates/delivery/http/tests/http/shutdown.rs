@@ -7,6 +7,7 @@ use posthorn_testkit::eventually;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::support::consumers::{SLOW_PULL_BEGUN, SLOW_PULL_MAY_END};
 use crate::support::{Behaviour, TestServer};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -114,6 +115,27 @@ async fn neither_streams_nor_silent_connections_hold_up_the_stop() {
         assert!(rest.ends_with("0\r\n\r\n"), "{rest}");
     }
     assert!(silent.closed().await.is_empty());
+}
+
+/// Its leases would come back only when they end, and its client would have lost an attempt.
+#[tokio::test]
+async fn a_pull_that_the_store_executes_is_not_dropped_at_the_stop() {
+    let server = TestServer::start();
+    let mut worker = server.connect().await;
+    let path = "/api/v1/topics/t/consumers/slow/pull";
+    let json = [("Content-Type", "application/json")];
+    let body = br#"{"wait_seconds": 20}"#;
+    worker.request("POST", path, &json, body).await;
+    SLOW_PULL_BEGUN.notified().await;
+    let (running, parts) = server.into_parts();
+    parts.stop_streams.send_replace(true);
+    let stopping = tokio::spawn(running.stop());
+    let early = timeout(Duration::from_millis(200), worker.response("POST")).await;
+    assert!(early.is_err(), "{early:?}");
+    SLOW_PULL_MAY_END.notify_one();
+    let response = worker.response("POST").await;
+    response.assert_problem(404, "not-found");
+    stopping.await.unwrap();
 }
 
 #[tokio::test]

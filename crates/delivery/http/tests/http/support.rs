@@ -1,7 +1,7 @@
 //! A server for each test, and a client that exposes every byte.
 
 mod client;
-mod consumers;
+pub(crate) mod consumers;
 mod quotas;
 mod recorder;
 mod server;

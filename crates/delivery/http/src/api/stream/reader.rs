@@ -10,7 +10,7 @@ use posthorn_domain::{Backoff, Message, Topic};
 use tokio::sync::watch;
 
 use super::frames;
-use super::grant_watch::GrantWatch;
+use crate::api::grant_watch::GrantWatch;
 use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
 

@@ -1,4 +1,5 @@
-//! A store without consumers: every call on one finds nothing.
+//! A store without consumers: every call on one finds nothing, but a pull from `idle` waits, and one
+//! from `slow` lasts as long as the test wants.
 
 use async_trait::async_trait;
 use posthorn_application::{
@@ -9,6 +10,11 @@ use posthorn_application::{
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Topic,
 };
+use tokio::sync::Notify;
+
+/// For the one test that pulls from `slow`.
+pub(crate) static SLOW_PULL_BEGUN: Notify = Notify::const_new();
+pub(crate) static SLOW_PULL_MAY_END: Notify = Notify::const_new();
 
 pub(crate) struct NoConsumers;
 
@@ -38,8 +44,21 @@ impl ConsumerStore for NoConsumers {
         Err(ConsumerError::NotFound)
     }
 
-    async fn pull(&self, _: &ConsumerKey, _: PullRequest) -> Result<PulledLeases, ConsumerError> {
-        Err(ConsumerError::NotFound)
+    async fn pull(&self, key: &ConsumerKey, _: PullRequest) -> Result<PulledLeases, ConsumerError> {
+        match key.name.as_str() {
+            "idle" => {}
+            "slow" => {
+                SLOW_PULL_BEGUN.notify_one();
+                SLOW_PULL_MAY_END.notified().await;
+                return Err(ConsumerError::NotFound);
+            }
+            _ => return Err(ConsumerError::NotFound),
+        }
+        Ok(PulledLeases {
+            messages: Vec::new(),
+            more: false,
+            next_due: None,
+        })
     }
 
     async fn update_leases(
@@ -84,6 +103,16 @@ impl ConsumerStore for NoConsumers {
     }
 
     async fn watch(&self, _: &ConsumerKey) -> Result<Box<dyn Subscription>, ConsumerError> {
-        Err(ConsumerError::NotFound)
+        Ok(Box::new(Idle))
+    }
+}
+
+/// Never changes.
+struct Idle;
+
+#[async_trait]
+impl Subscription for Idle {
+    async fn changed(&mut self) {
+        std::future::pending().await
     }
 }

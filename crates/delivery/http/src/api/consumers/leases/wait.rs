@@ -1,13 +1,15 @@
 //! A pull that waits: it counts as a stream and not as a request in flight, and ends when its client
-//! goes away or the server stops.
+//! goes away or its token ends. The service ends the waits of a server that stops.
+
+use std::time::Duration;
 
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use posthorn_http1::ClientDisconnected;
-use tokio::sync::watch;
 
-use crate::request::context;
+use crate::api::grant_watch::GrantWatch;
+use crate::request::{context, grant};
 use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
 use crate::state::metrics::{RequestMetrics, Shed};
@@ -18,8 +20,8 @@ pub(super) struct WaitingPull {
     _permit: Permit,
     metrics: Arc<dyn RequestMetrics>,
     disconnected: ClientDisconnected,
-    /// Becomes `true` when the server stops.
-    stop: watch::Receiver<bool>,
+    grant: GrantWatch,
+    state: web::Data<AppState>,
 }
 
 impl WaitingPull {
@@ -43,18 +45,20 @@ impl WaitingPull {
             _permit: permit,
             metrics,
             disconnected: request.conn_data().cloned().unwrap_or_default(),
-            stop: state.services.stop_streams.clone(),
+            grant: GrantWatch::new(grant::of(request), state),
+            state: state.clone(),
         })
     }
 
-    /// Runs `pull`; `None` if the client goes away or the server stops first.
+    /// Runs `pull`; `None` if the client goes away or its token ends first.
     pub(super) async fn run<T>(mut self, pull: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             // First: what is due at once is handed out also to a client that sends nothing more.
             biased;
             pulled = pull => Some(pulled),
             () = self.disconnected.wait() => None,
-            _ = self.stop.wait_for(|stop| *stop) => None,
+            // The next call gets the reason.
+            _ = self.grant.wait(Duration::MAX, &self.state) => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The grant of an open stream: its token may expire or be revoked meanwhile.
+//! The grant of an open stream or a waiting pull: its token may expire or be revoked meanwhile.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::state::AppState;
 /// revocation it is below five seconds, the time in which a revocation has to take effect.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The grant of a stream, checked at an interval.
+/// The grant of a stream or a waiting pull, checked at an interval.
 pub(super) struct GrantWatch {
     grant: Grant,
     /// The monotonic time of the next check.
@@ -23,7 +23,7 @@ impl GrantWatch {
         Self { grant, next }
     }
 
-    /// True if the stream is still permitted. Checks only if a check is due.
+    /// True if the request is still permitted. Checks only if a check is due.
     pub(super) async fn is_valid(&mut self, state: &AppState) -> bool {
         let services = &state.services;
         let now = services.clock.monotonic();
@@ -34,7 +34,7 @@ impl GrantWatch {
         services.access.still_holds(&self.grant).await.is_ok()
     }
 
-    /// Waits for `duration`, or until the stream is not permitted any more; returns whether it is.
+    /// Waits for `duration`, or until the request is not permitted any more; returns whether it is.
     pub(super) async fn wait(&mut self, duration: Duration, state: &AppState) -> bool {
         let clock = &state.services.clock;
         let end = clock.monotonic().saturating_add(duration);

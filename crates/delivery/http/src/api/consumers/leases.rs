@@ -4,11 +4,13 @@ mod body;
 mod wait;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use tokio::time::timeout;
 
 use self::body::DeliveredBody;
 use self::wait::WaitingPull;
 use crate::request::{body as request_body, path};
 use crate::state::AppState;
+use crate::state::metrics::Shed;
 use crate::wire::consumer::{
     ExtendBody, LeasedResponse, LeasesBody, NackBody, PullBody, PullResponse, SettledResponse,
 };
@@ -29,7 +31,14 @@ pub(crate) async fn pull(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
-    let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
+    // The time limit of this route includes the longest wait. The body has to come without it.
+    let body = request_body::read_json(&request, payload, state.settings.max_body_bytes);
+    let Ok(bytes) = timeout(state.settings.request_timeout, body).await else {
+        let metrics = &state.services.request_metrics;
+        metrics.request_shed(Shed::RequestTimeout);
+        return Err(ApiError::new(Code::RequestTimeout));
+    };
+    let bytes = bytes?;
     let pull = PullBody::parse(&bytes)?;
     let service = &state.services.consumers;
     let pulled = if pull.wait.get().is_zero() {

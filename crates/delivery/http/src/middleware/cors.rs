@@ -18,7 +18,7 @@ use crate::settings::CorsOrigins;
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
 /// `Access-Control-Allow-Headers`.
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, X-Request-ID",
+    "Content-Type, Authorization, Idempotency-Key, Last-Event-ID, X-Request-ID, If-Match, If-None-Match, traceparent",
 );
 /// `Access-Control-Max-Age`, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");
@@ -35,9 +35,17 @@ pub(crate) fn middleware(origins: &CorsOrigins) -> Cors {
     cors.expose_headers([
         HeaderName::from_static("x-request-id"),
         header::LOCATION,
+        header::LINK,
+        header::ETAG,
         header::RETRY_AFTER,
+        header::WWW_AUTHENTICATE,
+        HeaderName::from_static("idempotency-replayed"),
+        HeaderName::from_static("deprecation"),
         HeaderName::from_static("ratelimit"),
         HeaderName::from_static("ratelimit-policy"),
+        HeaderName::from_static("x-ratelimit-limit"),
+        HeaderName::from_static("x-ratelimit-remaining"),
+        HeaderName::from_static("x-ratelimit-reset"),
     ])
     // A request of an unknown origin is handled without the headers: its browser hides the response.
     .block_on_origin_mismatch(false)

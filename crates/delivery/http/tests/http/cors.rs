@@ -60,7 +60,10 @@ async fn a_listed_origin_may_call() {
             "authorization",
             "content-type",
             "idempotency-key",
+            "if-match",
+            "if-none-match",
             "last-event-id",
+            "traceparent",
             "x-request-id"
         ]
     );
@@ -75,10 +78,18 @@ async fn a_listed_origin_may_call() {
     assert_eq!(
         items(&response, "access-control-expose-headers"),
         [
+            "deprecation",
+            "etag",
+            "idempotency-replayed",
+            "link",
             "location",
             "ratelimit",
             "ratelimit-policy",
             "retry-after",
+            "www-authenticate",
+            "x-ratelimit-limit",
+            "x-ratelimit-remaining",
+            "x-ratelimit-reset",
             "x-request-id"
         ]
     );

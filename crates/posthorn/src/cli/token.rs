@@ -15,8 +15,8 @@ pub enum TokenCommand {
         /// The subject that the token identifies.
         #[arg(long, value_name = "SUBJECT")]
         sub: Subject,
-        /// The permitted actions: messages:read, messages:write, messages:delete, tokens:revoke.
-        /// Separate several by commas or spaces, or repeat the option.
+        /// The permitted actions: messages:read, messages:write, messages:delete, messages:consume,
+        /// consumers:manage, tokens:revoke. Separate several by commas or spaces, or repeat the option.
         #[arg(long, value_name = "SCOPE", required = true)]
         scope: Vec<ScopeList>,
         /// The permitted topics; `*` matches any characters. Several as for scopes.

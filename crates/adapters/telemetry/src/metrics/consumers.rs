@@ -19,6 +19,9 @@ use super::labels::SettledLabels;
 
 /// The topic and the name of the series that sums up the consumers above the limit.
 const OTHER: &str = "other";
+const OTHER_LABELS: [(&str, &str); 2] = [("topic", OTHER), ("consumer", OTHER)];
+/// The end of each gauge's help.
+const AGGREGATION: &str = "Read from the shared store: aggregate processes with max.";
 
 /// The gauges `app_consumer_*`. They are not in the exposition until the counts are set.
 #[derive(Clone)]
@@ -128,9 +131,6 @@ impl Collector for ConsumerGauges {
     }
 }
 
-/// The end of each gauge's help.
-const AGGREGATION: &str = "Read from the shared store: aggregate processes with max.";
-
 impl ConsumerTotals {
     /// No consumer yet, and at most `max_series` with series of their own.
     pub(crate) const fn new(max_series: usize) -> Self {
@@ -166,8 +166,6 @@ impl ConsumerTotals {
         self.series.iter().chain(&self.other)
     }
 }
-
-const OTHER_LABELS: [(&str, &str); 2] = [("topic", OTHER), ("consumer", OTHER)];
 
 impl ConsumerSeries {
     fn labels(&self) -> [(&'static str, &str); 2] {

@@ -31,7 +31,7 @@ pub(super) struct Attempted {
 }
 
 /// What an attempt means for its message.
-pub(super) enum Verdict {
+pub(super) enum AttemptVerdict {
     /// Settle the lease.
     Settle(LeaseUpdate),
     /// The receiver wants no more requests. The update is for the case that the webhook cannot be
@@ -85,24 +85,24 @@ impl Attempted {
     }
 
     /// What it means for its message; `reason` is the failure of its record.
-    pub(super) fn verdict(&self, reason: Option<FailureReason>) -> Verdict {
+    pub(super) fn verdict(&self, reason: Option<FailureReason>) -> AttemptVerdict {
         let Ok(reply) = self.result else {
-            return Verdict::Settle(LeaseUpdate::Nack {
+            return AttemptVerdict::Settle(LeaseUpdate::Nack {
                 delay: None,
                 reason,
             });
         };
         if reply.is_success() {
-            return Verdict::Settle(LeaseUpdate::Ack);
+            return AttemptVerdict::Settle(LeaseUpdate::Ack);
         }
         // Without the receiver's wish the store applies the schedule.
         let wait = reply.retry_after.map(|wait| wait.wait(self.ended_at));
         let delay = wait.map(|wait| wait.min(MAX_RETRY_AFTER));
         let update = LeaseUpdate::Nack { delay, reason };
         if reply.status == WebhookReply::GONE {
-            Verdict::Gone(update)
+            AttemptVerdict::Gone(update)
         } else {
-            Verdict::Settle(update)
+            AttemptVerdict::Settle(update)
         }
     }
 }

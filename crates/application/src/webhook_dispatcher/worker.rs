@@ -13,7 +13,7 @@ use posthorn_domain::{
     ConsumerKey, DisableReason, LeaseToken, Timestamp, WebhookAttempt, WebhookHealth,
 };
 
-use super::attempt::{Attempted, Verdict, attempt};
+use super::attempt::{AttemptVerdict, Attempted, attempt};
 use super::attempt_log::AttemptLog;
 use super::event_queue::EventQueue;
 use super::hand_out::{HandOut, HandedOut};
@@ -259,9 +259,9 @@ impl WebhookWorker {
         let record = attempted.record();
         let (token, lease_end) = (attempted.token, attempted.lease_end);
         match attempted.verdict(record.failure()) {
-            Verdict::Settle(update) => self.settle_later(token, lease_end, update),
-            Verdict::Gone(_) if self.is_over => self.release(token, lease_end),
-            Verdict::Gone(otherwise) => {
+            AttemptVerdict::Settle(update) => self.settle_later(token, lease_end, update),
+            AttemptVerdict::Gone(_) if self.is_over => self.release(token, lease_end),
+            AttemptVerdict::Gone(otherwise) => {
                 let held = Settlement {
                     token,
                     lease_end,

@@ -42,7 +42,7 @@ pub(super) async fn run(
         None => MessageId::new(now, u64::MAX),
     };
     let mut queued = 0_u64;
-    loop {
+    while from <= to {
         let request = RequeueRequest {
             from,
             to,
@@ -51,8 +51,9 @@ pub(super) async fn run(
         let requeued = store.requeue(key, request).await?;
         queued = queued.saturating_add(requeued.queued);
         match requeued.next {
-            Some(next) if next <= to => from = next,
-            _ => return Ok(queued),
+            Some(next) => from = next,
+            None => break,
         }
     }
+    Ok(queued)
 }

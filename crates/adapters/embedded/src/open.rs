@@ -14,7 +14,7 @@ use crate::schema::{self, APPLICATION_ID, TooNew};
 use crate::settings::EmbeddedStoreSettings;
 
 /// The prepared statements that a connection caches.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// The opened file: the connection of the writer, and the lock.
 pub(crate) struct OpenedFile {

@@ -156,17 +156,19 @@ impl Call<'_> {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .optional()?;
-        // 2. Messages with a delivery or a dead letter are not settled.
+        let end = next.unwrap_or_else(|| match to.1.checked_add(1) {
+            Some(seq) => (to.0, seq),
+            None => (to.0.saturating_add(1), 0),
+        });
+        // 2. Messages with a delivery or a dead letter are not settled. With one end the index bounds
+        // the messages that are read.
         let insert = "INSERT INTO deliveries (consumer_id, ms, seq, attempt, due_ms) \
              SELECT ?1, m.ms, m.seq, ?2, ?3 FROM messages m WHERE m.topic_id = ?4 \
-             AND (m.ms, m.seq) >= (?5, ?6) AND (m.ms, m.seq) <= (?7, ?8) \
-             AND (m.ms, m.seq) < (?9, ?10) \
+             AND (m.ms, m.seq) >= (?5, ?6) AND (m.ms, m.seq) < (?7, ?8) \
              AND NOT EXISTS (SELECT 1 FROM deliveries d \
              WHERE d.consumer_id = ?1 AND d.ms = m.ms AND d.seq = m.seq) \
              AND NOT EXISTS (SELECT 1 FROM dead_letters l \
              WHERE l.consumer_id = ?1 AND l.ms = m.ms AND l.seq = m.seq)";
-        // No id has the greatest column values of SQLite.
-        let end = next.unwrap_or((i64::MAX, i64::MAX));
         let queued = connection.prepare_cached(insert)?.execute(params![
             consumer.id,
             Attempt::FIRST.get(),
@@ -174,8 +176,6 @@ impl Call<'_> {
             topic_id,
             from.0,
             from.1,
-            to.0,
-            to.1,
             end.0,
             end.1,
         ])?;

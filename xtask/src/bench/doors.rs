@@ -32,7 +32,7 @@ fn formats() -> Vec<(&'static str, f64, String)> {
     let event = |fields: &str| {
         // Each event has an id of its own: a repeated one would be a retry.
         format!(
-            "local number = 0\nlocal start = os.time() .. tostring({{}})\nrequest = function()\n\
+            "local number = 0\nlocal start = os.time() .. string.match(tostring({{}}), '%x+$')\nrequest = function()\n\
              number = number + 1\nlocal id = start .. number\n{fields}\nend\n"
         )
     };

@@ -1,10 +1,13 @@
 //! The commands: each is its arguments, and a few calls of the client, repeated, with their output.
 
 mod consumer;
+mod describe;
 mod send;
 mod send_batch;
 mod server;
+mod shared;
 mod tail;
+mod webhook;
 mod work;
 
 use std::process::ExitCode;
@@ -15,6 +18,7 @@ use crate::console::{fail, print};
 use consumer::ConsumerArguments;
 use send::SendArguments;
 use tail::TailArguments;
+use webhook::WebhookArguments;
 
 pub use work::{HELP as WORK_HELP, WorkArguments, work};
 
@@ -34,6 +38,9 @@ pub enum ClientCommand {
     /// Manage the consumers of a topic.
     #[command(after_help = TOKEN_HELP)]
     Consumer(ConsumerArguments),
+    /// Manage the webhooks of a topic.
+    #[command(after_help = TOKEN_HELP)]
+    Webhook(WebhookArguments),
 }
 
 impl ClientCommand {
@@ -44,6 +51,7 @@ impl ClientCommand {
             Self::Send(arguments) => send::run(&arguments).await,
             Self::Tail(arguments) => tail::run(&arguments).await,
             Self::Consumer(arguments) => consumer::run(arguments).await,
+            Self::Webhook(arguments) => webhook::run(arguments).await,
         };
         outcome.map_or_else(|error| fail(&error), |text| print(&text))
     }

@@ -16,8 +16,8 @@ mod transport;
 
 pub use address::without_password;
 pub use api::{
-    ApiClient, ConsumerDraft, ConsumerRef, ConsumerResource, MessageDraft, ReceivedMessage,
-    RedriveResult, SettleResult, WriteCondition, check_health,
+    ApiClient, ConsumerDraft, ConsumerResource, MessageDraft, ReceivedMessage, RedriveResult,
+    SettleResult, WebhookDraft, WriteCondition, check_health,
 };
 pub use commands::{ClientCommand, WORK_HELP, WorkArguments, work};
 pub use console::{fail, print, print_error, read_input};

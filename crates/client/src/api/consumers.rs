@@ -1,6 +1,6 @@
-//! `/api/v1/topics/{topic}/consumers`: the consumers of a topic, their settings and dead letters.
+//! `/api/v1/topics/{topic}/consumers`, and what webhooks have in common with consumers.
 
-use posthorn_domain::{ConsumerName, Topic};
+use posthorn_domain::{ConsumerKey, ConsumerKind, Topic};
 use reqwest::header::{ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Response, Url};
 use serde::{Deserialize, Serialize};
@@ -8,15 +8,6 @@ use serde_json::Value;
 
 use super::client::{ApiClient, call, header, read_json};
 use crate::error::ClientError;
-
-/// The consumer that a call concerns.
-#[derive(Clone, Debug)]
-pub struct ConsumerRef {
-    /// Its topic.
-    pub topic: Topic,
-    /// Its name.
-    pub name: ConsumerName,
-}
 
 /// The settings of a consumer to create or to replace. The server checks them; it applies its
 /// defaults for what is absent.
@@ -42,13 +33,13 @@ pub struct ConsumerDraft {
 /// The condition under which settings are written.
 #[derive(Clone, Debug)]
 pub enum WriteCondition {
-    /// The consumer does not exist.
+    /// The consumer or webhook does not exist.
     Absent,
     /// The settings have this entity tag.
     Tag(String),
 }
 
-/// A consumer as the server describes it.
+/// A consumer or a webhook as the server describes it.
 #[derive(Clone, Debug)]
 pub struct ConsumerResource {
     /// Its settings and counts.
@@ -69,22 +60,24 @@ pub struct RedriveResult {
     pub unknown: Vec<String>,
 }
 
-impl ConsumerRef {
-    /// The path below `/api/v1`, followed by `rest`.
-    pub(super) fn path(&self, rest: &str) -> String {
-        format!("topics/{}/consumers/{}{rest}", self.topic, self.name)
-    }
-}
-
 impl ApiClient {
     /// Creates a consumer, or replaces the settings of an existing one.
     pub async fn put_consumer(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         draft: &ConsumerDraft,
         condition: Option<&WriteCondition>,
     ) -> Result<ConsumerResource, ClientError> {
-        let mut request = self.http.put(self.url(&consumer.path(""))?).json(draft);
+        self.put(consumer, draft, condition).await
+    }
+
+    pub(super) async fn put(
+        &self,
+        key: &ConsumerKey,
+        draft: &impl Serialize,
+        condition: Option<&WriteCondition>,
+    ) -> Result<ConsumerResource, ClientError> {
+        let mut request = self.http.put(self.url(&path(key, ""))?).json(draft);
         match condition {
             Some(WriteCondition::Absent) => {
                 request = request.header(IF_NONE_MATCH, HeaderValue::from_static("*"));
@@ -97,34 +90,39 @@ impl ApiClient {
         read_consumer(call(request).await?).await
     }
 
-    /// Returns a consumer with its counts.
+    /// Returns a consumer or a webhook with its counts.
     pub async fn get_consumer(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
     ) -> Result<ConsumerResource, ClientError> {
-        let request = self.http.get(self.url(&consumer.path(""))?);
+        let request = self.http.get(self.url(&path(consumer, ""))?);
         read_consumer(call(request).await?).await
     }
 
-    /// Returns the consumers of a topic: an object with the list `consumers`.
-    pub async fn list_consumers(&self, topic: &Topic) -> Result<Value, ClientError> {
-        let url = self.url(&format!("topics/{topic}/consumers"))?;
+    /// Returns the consumers or the webhooks of a topic: an object with the list `consumers` or
+    /// `webhooks`.
+    pub async fn list_consumers(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+    ) -> Result<Value, ClientError> {
+        let url = self.url(&format!("topics/{topic}/{}s", kind.as_str()))?;
         read_json(call(self.http.get(url)).await?, "a list of consumers").await
     }
 
-    /// Deletes a consumer. Its leases become stale.
-    pub async fn delete_consumer(&self, consumer: &ConsumerRef) -> Result<(), ClientError> {
-        let url = self.url(&consumer.path(""))?;
+    /// Deletes a consumer or a webhook. Its leases become stale.
+    pub async fn delete_consumer(&self, consumer: &ConsumerKey) -> Result<(), ClientError> {
+        let url = self.url(&path(consumer, ""))?;
         call(self.http.delete(url)).await.map(drop)
     }
 
     /// Moves a consumer to a position: `oldest`, `newest`, a message id or an RFC 3339 time.
     pub async fn seek_consumer(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         to: &str,
     ) -> Result<ConsumerResource, ClientError> {
-        let url = self.url(&consumer.path("/seek"))?;
+        let url = self.url(&path(consumer, "/seek"))?;
         let body = serde_json::json!({ "to": to });
         read_consumer(call(self.http.post(url).json(&body)).await?).await
     }
@@ -132,11 +130,11 @@ impl ApiClient {
     /// Returns a page of dead letters, oldest first: an object with the list `messages` and `next`.
     pub async fn dead_letters(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         after: Option<&str>,
         limit: Option<u32>,
     ) -> Result<Value, ClientError> {
-        let mut url = self.url(&consumer.path("/dead"))?;
+        let mut url = self.url(&path(consumer, "/dead"))?;
         add_query(&mut url, "after", after);
         add_query(
             &mut url,
@@ -149,10 +147,10 @@ impl ApiClient {
     /// Returns dead letters to waiting: those with these ids, or the oldest 200 if `ids` is empty.
     pub async fn redrive(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         ids: &[String],
     ) -> Result<RedriveResult, ClientError> {
-        let url = self.url(&consumer.path("/dead/redrive"))?;
+        let url = self.url(&path(consumer, "/dead/redrive"))?;
         let body = if ids.is_empty() {
             serde_json::json!({})
         } else {
@@ -165,10 +163,10 @@ impl ApiClient {
     /// Deletes a dead letter.
     pub async fn delete_dead_letter(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         id: &str,
     ) -> Result<(), ClientError> {
-        let mut url = self.url(&consumer.path("/dead/"))?;
+        let mut url = self.url(&path(consumer, "/dead/"))?;
         // The id comes from the command line: as a path segment it is escaped.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push(id);
@@ -177,13 +175,19 @@ impl ApiClient {
     }
 }
 
+/// The path of a consumer or a webhook below `/api/v1`, followed by `rest`.
+pub(super) fn path(key: &ConsumerKey, rest: &str) -> String {
+    let ConsumerKey { topic, kind, name } = key;
+    format!("topics/{topic}/{}s/{name}{rest}", kind.as_str())
+}
+
 fn add_query(url: &mut Url, name: &str, value: Option<&str>) {
     if let Some(value) = value {
         url.query_pairs_mut().append_pair(name, value);
     }
 }
 
-async fn read_consumer(response: Response) -> Result<ConsumerResource, ClientError> {
+pub(super) async fn read_consumer(response: Response) -> Result<ConsumerResource, ClientError> {
     let tag = response.headers().get(ETAG);
     let tag = tag.and_then(|tag| tag.to_str().ok()).map(ToOwned::to_owned);
     let json = read_json(response, "a consumer").await?;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use posthorn_domain::LeaseDuration;
+use posthorn_domain::{ConsumerKey, LeaseDuration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiClient, CALL_TIMEOUT, call, read_json, send};
-use super::consumers::ConsumerRef;
+use super::consumers::path;
 use crate::error::ClientError;
 
 /// A message that is handed out to this client until its lease ends.
@@ -51,7 +51,7 @@ impl ApiClient {
     /// Leases up to `max` messages, at most 200. Waits up to `wait`, at most 20 s, if none is due.
     pub async fn pull(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         max: usize,
         wait: Duration,
         lease: LeaseDuration,
@@ -61,7 +61,7 @@ impl ApiClient {
             "wait_seconds": wait.as_secs(),
             "lease_seconds": seconds(lease),
         });
-        let request = self.http.post(self.url(&consumer.path("/pull"))?);
+        let request = self.http.post(self.url(&path(consumer, "/pull"))?);
         let response = send(request.timeout(wait + CALL_TIMEOUT).json(&body)).await?;
         let pulled: PulledMessages = read_json(response, "leased messages").await?;
         Ok(pulled.messages)
@@ -70,7 +70,7 @@ impl ApiClient {
     /// Acknowledges messages: they are never handed out to this consumer again.
     pub async fn ack(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         leases: &[String],
     ) -> Result<SettleResult, ClientError> {
         self.settle(consumer, "/ack", json!({ "leases": leases }))
@@ -81,7 +81,7 @@ impl ApiClient {
     /// attempt.
     pub async fn nack(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         leases: &[String],
         reason: &str,
     ) -> Result<SettleResult, ClientError> {
@@ -92,7 +92,7 @@ impl ApiClient {
     /// Extends leases to `lease` from now.
     pub async fn extend(
         &self,
-        consumer: &ConsumerRef,
+        consumer: &ConsumerKey,
         leases: &[String],
         lease: LeaseDuration,
     ) -> Result<SettleResult, ClientError> {
@@ -102,11 +102,11 @@ impl ApiClient {
 
     async fn settle(
         &self,
-        consumer: &ConsumerRef,
-        path: &str,
+        consumer: &ConsumerKey,
+        action: &str,
         body: Value,
     ) -> Result<SettleResult, ClientError> {
-        let request = self.http.post(self.url(&consumer.path(path))?);
+        let request = self.http.post(self.url(&path(consumer, action))?);
         read_json(call(request.json(&body)).await?, "the result for leases").await
     }
 }

@@ -16,11 +16,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
-use posthorn_domain::LeaseDuration;
+use posthorn_domain::{ConsumerKey, LeaseDuration};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::{ApiClient, ConsumerDraft, ConsumerRef, WriteCondition};
+use crate::api::{ApiClient, ConsumerDraft, WriteCondition};
 use crate::error::ClientError;
 use crate::retry::{Retry, RetryReporter};
 use worker::{HeldLeases, Worker};
@@ -62,7 +62,7 @@ pub async fn work(
 async fn prepare(
     client: &ApiClient,
     arguments: &WorkArguments,
-    consumer: &ConsumerRef,
+    consumer: &ConsumerKey,
     reporter: &RetryReporter,
 ) -> Result<LeaseDuration, ClientError> {
     let mut retry = Retry::unlimited().with_reporter(reporter);

@@ -1,4 +1,4 @@
-//! `posthorn consumer` against a stub of a consumer.
+//! `posthorn consumer` and `posthorn webhook` against a stub of a consumer.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -8,15 +8,14 @@ use crate::support::run;
 
 const PATH: &str = "/api/v1/topics/jobs/consumers/worker";
 
-/// Runs `posthorn consumer` with these arguments; returns its output and its only request.
+/// Runs the binary with these arguments; returns its output and its only request.
 async fn call(
     stub: &StubConsumer,
     arguments: &[&str],
 ) -> (String, (String, String, Option<String>, Value)) {
     let directory = TempDir::new().unwrap();
-    let arguments = [&["consumer"], arguments].concat();
     let environment = [("POSTHORN_URL", stub.url.as_str())];
-    let (status, stdout, stderr) = run(directory.path(), &arguments, &environment).await;
+    let (status, stdout, stderr) = run(directory.path(), arguments, &environment).await;
     assert_eq!(
         (status.code(), stderr.as_str()),
         (Some(0), ""),
@@ -106,7 +105,7 @@ async fn each_command_is_one_request() {
     ] {
         stub.state().exists = condition.as_deref() != Some("*");
         stub.state().response = json!({ "redriven": 2, "remaining": 0, "messages": [] });
-        let arguments = [&[command], &target[..], options].concat();
+        let arguments = [&["consumer", command], &target[..], options].concat();
         let (_, request) = call(&stub, &arguments).await;
         let expected = (method.to_owned(), format!("{PATH}{path}"), condition, body);
         assert_eq!(request, expected, "{arguments:?}");
@@ -114,9 +113,79 @@ async fn each_command_is_one_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_webhook_command_is_one_request() {
+    let stub = StubConsumer::start().await;
+    let settings = json!({
+        "url": "https://example.org/in", "schedule_seconds": [5.0, 300.0], "timeout_seconds": 3.0,
+        "rate_per_second": 2.5, "format": "cloudevents", "headers": { "X-A": "b=c" },
+    });
+    for (command, options, method, path, body) in [
+        (
+            "put",
+            &[
+                "https://example.org/in",
+                "--schedule",
+                "5s,5m",
+                "--timeout",
+                "3s",
+                "--rate-per-second",
+                "2.5",
+                "--format",
+                "cloudevents",
+                "--header",
+                "X-A=b=c",
+            ][..],
+            "PUT",
+            "",
+            settings,
+        ),
+        ("get", &[], "GET", "", Value::Null),
+        ("rotate-secret", &[], "POST", "/rotate-secret", json!({})),
+        (
+            "rotate-secret",
+            &["--grace", "1h"],
+            "POST",
+            "/rotate-secret",
+            json!({ "grace_seconds": 3600.0 }),
+        ),
+        ("enable", &[], "POST", "/enable", Value::Null),
+        ("test", &[], "POST", "/test", Value::Null),
+        (
+            "replay",
+            &["--from", "1", "--to", "2"],
+            "POST",
+            "/replay",
+            json!({ "from": "1", "to": "2" }),
+        ),
+        ("attempts", &[], "GET", "/attempts", Value::Null),
+        (
+            "redrive",
+            &["1"],
+            "POST",
+            "/dead/redrive",
+            json!({ "ids": ["1"] }),
+        ),
+        ("delete", &[], "DELETE", "", Value::Null),
+    ] {
+        stub.state().response = json!({ "redriven": 1, "remaining": 0, "state": "active" });
+        let arguments = [&["webhook", command, "jobs", "hook"], options].concat();
+        let (stdout, request) = call(&stub, &arguments).await;
+        let path = format!("/api/v1/topics/jobs/webhooks/hook{path}");
+        assert_eq!(
+            request,
+            (method.to_owned(), path, None, body),
+            "{arguments:?}"
+        );
+        if command == "enable" {
+            assert!(stdout.contains("active"), "{stdout}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn results_are_printed_for_people_or_as_json() {
     let stub = StubConsumer::start().await;
-    let (stdout, _) = call(&stub, &["get", "jobs", "worker"]).await;
+    let (stdout, _) = call(&stub, &["consumer", "get", "jobs", "worker"]).await;
     let words: Vec<_> = stdout.split_whitespace().collect();
     assert!(
         words
@@ -128,20 +197,24 @@ async fn results_are_printed_for_people_or_as_json() {
         words.windows(2).any(|pair| pair == ["etag", "\"tag\""]),
         "{stdout}"
     );
-    let (stdout, _) = call(&stub, &["get", "jobs", "worker", "--json"]).await;
+    let (stdout, _) = call(&stub, &["consumer", "get", "jobs", "worker", "--json"]).await;
     let json: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(json["lease_seconds"], 2.5);
 
     let consumers = json!({ "consumers": [{ "name": "worker", "waiting": 5 }] });
     stub.state().response = consumers.clone();
-    let (stdout, request) = call(&stub, &["list", "jobs"]).await;
+    let (stdout, request) = call(&stub, &["consumer", "list", "jobs"]).await;
     assert_eq!(request.1, "/api/v1/topics/jobs/consumers");
     assert_eq!(stdout.lines().count(), 2, "{stdout}");
-    let (stdout, _) = call(&stub, &["--json", "list", "jobs"]).await;
+    let (stdout, _) = call(&stub, &["consumer", "--json", "list", "jobs"]).await;
     assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), consumers);
 
     stub.state().response = json!({ "redriven": 2, "remaining": 0, "unknown": ["9"] });
-    let (stdout, _) = call(&stub, &["redrive", "jobs", "worker", "1", "2", "9"]).await;
+    let (stdout, _) = call(
+        &stub,
+        &["consumer", "redrive", "jobs", "worker", "1", "2", "9"],
+    )
+    .await;
     assert_eq!(stdout, "redriven 2, remaining 0, not dead letters: 9\n");
 }
 

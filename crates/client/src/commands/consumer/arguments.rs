@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use posthorn_domain::{ConsumerName, Topic};
 
-use crate::api::{ConsumerDraft, ConsumerRef, WriteCondition};
+use crate::api::ConsumerDraft;
 use crate::commands::server::ServerArguments;
+use crate::commands::shared::{ConditionArguments, SharedCommand, TargetArguments};
 
 /// The arguments of `posthorn consumer`.
 #[derive(Clone, Debug, Args)]
@@ -28,16 +28,6 @@ pub enum ConsumerCommand {
     /// Create a consumer, or replace the settings of an existing one. An absent setting gets its
     /// default.
     Put(PutArguments),
-    /// Print the settings and counts of a consumer.
-    Get(TargetArguments),
-    /// Print the consumers of a topic with their counts.
-    List {
-        /// The topic.
-        #[arg(value_parser = Topic::parse)]
-        topic: Topic,
-    },
-    /// Delete a consumer. Its leases become stale.
-    Delete(TargetArguments),
     /// Move a consumer to another position. Its leases become stale, its attempts start anew.
     Seek {
         /// The consumer.
@@ -47,46 +37,9 @@ pub enum ConsumerCommand {
         #[arg(value_name = "POSITION")]
         to: String,
     },
-    /// Print the dead letters, oldest first.
-    Dead {
-        /// The consumer.
-        #[command(flatten)]
-        target: TargetArguments,
-        /// Start right after this message.
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
-        /// The most dead letters to print.
-        #[arg(long, value_name = "NUMBER")]
-        limit: Option<u32>,
-    },
-    /// Return dead letters to waiting, with attempt 1.
-    Redrive {
-        /// The consumer.
-        #[command(flatten)]
-        target: TargetArguments,
-        /// The ids of the messages; without one, all dead letters.
-        #[arg(value_name = "ID")]
-        ids: Vec<String>,
-    },
-    /// Delete a dead letter.
-    DeadDelete {
-        /// The consumer.
-        #[command(flatten)]
-        target: TargetArguments,
-        /// The id of the message.
-        id: String,
-    },
-}
-
-/// A topic and a consumer.
-#[derive(Clone, Debug, Args)]
-pub struct TargetArguments {
-    /// The topic.
-    #[arg(value_parser = Topic::parse)]
-    topic: Topic,
-    /// The name of the consumer.
-    #[arg(value_name = "CONSUMER")]
-    name: ConsumerName,
+    /// A command that webhooks have too.
+    #[command(flatten)]
+    Shared(SharedCommand),
 }
 
 /// The arguments of `posthorn consumer put`.
@@ -112,22 +65,9 @@ pub struct PutArguments {
     /// The most valid leases at once, 1 to 10000 (1000).
     #[arg(long, value_name = "NUMBER")]
     max_in_flight: Option<u32>,
-    /// Fail if the consumer exists.
-    #[arg(long, conflicts_with = "if_match")]
-    if_absent: bool,
-    /// Fail if the settings have another entity tag.
-    #[arg(long, value_name = "ETAG")]
-    if_match: Option<String>,
-}
-
-impl TargetArguments {
-    /// The consumer.
-    pub fn consumer(self) -> ConsumerRef {
-        ConsumerRef {
-            topic: self.topic,
-            name: self.name,
-        }
-    }
+    /// The condition.
+    #[command(flatten)]
+    pub condition: ConditionArguments,
 }
 
 impl PutArguments {
@@ -141,13 +81,5 @@ impl PutArguments {
             backoff_seconds: Some(backoff).filter(|delays: &Vec<f64>| !delays.is_empty()),
             max_in_flight: self.max_in_flight,
         }
-    }
-
-    /// The condition.
-    pub fn condition(&self) -> Option<WriteCondition> {
-        if self.if_absent {
-            return Some(WriteCondition::Absent);
-        }
-        self.if_match.clone().map(WriteCondition::Tag)
     }
 }

@@ -4,9 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use posthorn_domain::{ConsumerName, LeaseDuration, Topic};
+use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, LeaseDuration, Topic};
 
-use crate::api::ConsumerRef;
 use crate::commands::server::ServerArguments;
 
 /// Printed with the help of the command.
@@ -53,9 +52,10 @@ pub struct WorkArguments {
 
 impl WorkArguments {
     /// The consumer.
-    pub(super) fn consumer(&self) -> ConsumerRef {
-        ConsumerRef {
+    pub(super) fn consumer(&self) -> ConsumerKey {
+        ConsumerKey {
             topic: self.topic.clone(),
+            kind: ConsumerKind::Consumer,
             name: self.consumer.clone(),
         }
     }

@@ -3,16 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use posthorn_domain::LeaseDuration;
+use posthorn_domain::{ConsumerKey, LeaseDuration};
 
 use super::arguments::WorkArguments;
-use crate::api::{ApiClient, ConsumerRef};
+use crate::api::ApiClient;
 use crate::retry::RetryReporter;
 
 /// The parts that the pull, the jobs and the extension of leases share.
 pub(super) struct Worker<'a> {
     pub(super) client: ApiClient,
-    pub(super) consumer: ConsumerRef,
+    pub(super) consumer: ConsumerKey,
     pub(super) arguments: &'a WorkArguments,
     pub(super) lease: LeaseDuration,
     pub(super) held: HeldLeases,

@@ -1,4 +1,4 @@
-//! The texts that the consumer commands print.
+//! The texts that `posthorn consumer` and `posthorn webhook` print.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::{ConsumerResource, RedriveResult};
 use crate::console::escape_control;
 
-/// The members of a consumer that a list shows, with the width of their columns.
+/// The members of a consumer or a webhook that a list shows, with the width of their columns.
 const COLUMNS: [(&str, usize); 6] = [
     ("name", 24),
     ("waiting", 9),
@@ -17,23 +17,30 @@ const COLUMNS: [(&str, usize); 6] = [
     ("oldest_waiting_at", 0),
 ];
 
-/// Describes a consumer, one member per line, and the entity tag of its settings.
-pub(super) fn consumer(consumer: &ConsumerResource) -> String {
+/// Describes an object, one member per line.
+pub(super) fn object(object: &Value) -> String {
     let mut lines = String::new();
-    for (name, value) in consumer.json.as_object().into_iter().flatten() {
+    for (name, value) in object.as_object().into_iter().flatten() {
         let _ = writeln!(lines, "{name:<18} {}", plain(value));
     }
+    lines
+}
+
+/// Describes a consumer or a webhook, one member per line, and the entity tag of its settings.
+pub(super) fn consumer(consumer: &ConsumerResource) -> String {
+    let mut lines = object(&consumer.json);
     if let Some(tag) = &consumer.tag {
         let _ = writeln!(lines, "{:<18} {}", "etag", escape_control(tag));
     }
     lines
 }
 
-/// Describes the consumers of a topic as a table.
+/// Describes the consumers or the webhooks of a topic as a table.
 pub(super) fn list(list: &Value) -> String {
     let header = COLUMNS.map(|(name, width)| format!("{name:<width$}"));
     let mut table = header.join(" ").trim_end().to_owned() + "\n";
-    for consumer in members(list, "consumers") {
+    let (consumers, webhooks) = (members(list, "consumers"), members(list, "webhooks"));
+    for consumer in consumers.chain(webhooks) {
         let row = COLUMNS.map(|(name, width)| {
             let value = plain(consumer.get(name).unwrap_or(&Value::Null));
             format!("{value:<width$}")
@@ -46,16 +53,25 @@ pub(super) fn list(list: &Value) -> String {
 
 /// Describes a page of dead letters, one line per letter, and the position of the next page.
 pub(super) fn dead_letters(page: &Value) -> String {
-    let mut lines = String::new();
-    for letter in members(page, "messages") {
-        let names = ["died_at", "id", "attempts", "reason", "message"];
-        let values = names.map(|name| plain(letter.get(name).unwrap_or(&Value::Null)));
-        let _ = writeln!(lines, "{}", values.join("  "));
-    }
+    let names = ["died_at", "id", "attempts", "reason", "message"];
+    let mut lines = items(page, "messages", names);
     if let Some(next) = page.get("next").filter(|next| !next.is_null()) {
         let _ = writeln!(lines, "next page: {}", plain(next));
     }
     lines
+}
+
+/// Describes the attempts of a webhook, one line per attempt.
+pub(super) fn attempts(list: &Value) -> String {
+    let names = [
+        "at",
+        "message_id",
+        "attempt",
+        "status",
+        "milliseconds",
+        "error",
+    ];
+    items(list, "attempts", names)
 }
 
 /// Describes the result of a redrive.
@@ -69,6 +85,16 @@ pub(super) fn redrive(result: &RedriveResult) -> String {
         let _ = write!(line, ", not dead letters: {unknown}");
     }
     line + "\n"
+}
+
+/// Describes the items of a list, one line per item, by these members.
+fn items<const N: usize>(object: &Value, list: &str, names: [&str; N]) -> String {
+    let mut lines = String::new();
+    for item in members(object, list) {
+        let values = names.map(|name| plain(item.get(name).unwrap_or(&Value::Null)));
+        let _ = writeln!(lines, "{}", values.join("  "));
+    }
+    lines
 }
 
 fn members<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
@@ -105,6 +131,15 @@ mod tests {
             .collect();
         assert_eq!(rows[0], COLUMNS.map(|(name, _)| name));
         assert_eq!(rows[1], ["a", "1", "2", "3", "4", "-"]);
+    }
+
+    #[test]
+    fn an_attempt_is_one_line() {
+        let list = json!({ "attempts": [
+            { "message_id": "1", "attempt": 2, "at": "now", "status": null, "milliseconds": 7,
+                "error": "no response in time" },
+        ]});
+        assert_eq!(attempts(&list), "now  1  2  -  7  no response in time\n");
     }
 
     #[test]

@@ -20,12 +20,15 @@ pub enum Scope {
     Consume,
     /// Creating, changing and deleting consumers, and handling their dead letters.
     ManageConsumers,
+    /// Creating, changing, testing and deleting webhooks, and handling their dead letters.
+    ManageWebhooks,
 }
 
 /// A text is not the name of a scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a scope: messages:write, messages:read, messages:delete, messages:consume, consumers:manage or tokens:revoke"
+    "`{0}` is not a scope: messages:write, messages:read, messages:delete, messages:consume, consumers:manage, \
+     webhooks:manage or tokens:revoke"
 )]
 pub struct ScopeError(String);
 
@@ -35,12 +38,13 @@ pub struct Scopes(u8);
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Write,
         Self::Read,
         Self::Delete,
         Self::Consume,
         Self::ManageConsumers,
+        Self::ManageWebhooks,
         Self::Revoke,
     ];
 
@@ -52,6 +56,7 @@ impl Scope {
             Self::Delete => "messages:delete",
             Self::Consume => "messages:consume",
             Self::ManageConsumers => "consumers:manage",
+            Self::ManageWebhooks => "webhooks:manage",
             Self::Revoke => "tokens:revoke",
         }
     }
@@ -64,6 +69,7 @@ impl Scope {
             Self::Revoke => 8,
             Self::Consume => 16,
             Self::ManageConsumers => 32,
+            Self::ManageWebhooks => 64,
         }
     }
 }

@@ -10,6 +10,7 @@ mod listeners;
 mod quotas;
 mod random;
 pub(crate) mod store;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use posthorn_application::{
     AppIdentity, Clock, ConsumerService, HealthService, InfoService, Lifecycle, MessageService,
-    MessageStore, Phase, RetentionService, RetentionSettings,
+    MessageStore, Phase, RetentionService, RetentionSettings, WebhookDispatcher,
 };
 use posthorn_config::Settings;
 use posthorn_http::{BoundServer, Services, Shed};
@@ -26,6 +27,7 @@ use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
 
 use crate::compose::http_metrics::HttpMetrics;
+use crate::compose::webhooks::WebhookStores;
 use crate::supervisor::Supervisor;
 use crate::system_clock::SystemClock;
 
@@ -49,6 +51,7 @@ pub struct App {
     stop_streams: watch::Sender<bool>,
     consumers: Arc<ConsumerService>,
     pool: Option<RedisPool>,
+    webhooks: Arc<WebhookDispatcher>,
     supervisor: Supervisor,
     settings: Settings,
 }
@@ -82,6 +85,7 @@ impl App {
         let store::OpenedStore {
             messages: store,
             consumers,
+            webhooks,
             revocations,
             is_cacheable,
         } = store::open(&settings, &clock).await?;
@@ -106,12 +110,20 @@ impl App {
             // A cache of its own: messages would evict the small entries of the other cache.
             messages = messages.with_cache(dependencies::memory_cache(&clock, &metrics));
         }
+        let stores = WebhookStores {
+            consumers: Arc::clone(&consumers),
+            webhooks,
+        };
+        let webhooks =
+            webhooks::start(&settings, stores, &clock, &metrics, &mut supervisor).await?;
         let consumers = consumers::service(&settings, consumers, &clock, &metrics, &mut supervisor);
         let (stop_streams, streams_stopped) = watch::channel(false);
         let services = Services {
             access: Arc::new(access::control(&settings, revocations, &clock)),
             messages: Arc::new(messages),
             consumers: Arc::clone(&consumers),
+            webhooks: webhooks.service,
+            webhook_addresses: webhooks.addresses,
             health: Arc::new(HealthService::new(
                 dependencies::health_checks(&store, &shared),
                 Arc::clone(&lifecycle),
@@ -133,6 +145,7 @@ impl App {
             lifecycle,
             stop_streams,
             consumers,
+            webhooks: webhooks.dispatcher,
             pool: shared.pool,
             supervisor,
             settings,
@@ -167,7 +180,10 @@ impl App {
         self.stop_streams.send_replace(true);
         // A pull that the store executes is not dropped: its response carries the leases that it gets.
         self.consumers.stop_waiting();
-        server.stop().await;
+        tokio::join!(
+            server.stop(),
+            self.webhooks.drain(shutdown.shutdown_timeout)
+        );
         self.supervisor.stop().await;
         if tokio::time::timeout(CLOSE_TIMEOUT, self.store.close())
             .await

@@ -29,7 +29,10 @@ pub(super) const DIRECTIONS: [Direction; 1] = [Direction {
         &["route"],
         &["settings"],
     ],
-    separate: &[("api", &[]), ("pages", &["layout"])],
+    separate: &[
+        ("api", &["dead_letters", "grant_watch"]),
+        ("pages", &["layout"]),
+    ],
 }];
 
 impl Direction {

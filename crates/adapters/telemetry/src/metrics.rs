@@ -7,6 +7,7 @@ mod messages;
 mod process;
 mod requests;
 mod scraped;
+mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use process::ProcessCollector;
 use requests::RequestSeries;
 use scraped::{DroppedLinesCollector, PoolCollector, UptimeCollector};
 pub use scraped::{PoolCounts, PoolSource};
+use webhooks::WebhookSeries;
 
 /// The registry of metrics, shared in an `Arc`. Recording holds no lock for long.
 pub struct Metrics {
@@ -40,6 +42,7 @@ pub struct Metrics {
     messages: MessageCounters,
     consumers: ConsumerGauges,
     settled: SettledCounters,
+    webhooks: WebhookSeries,
     store: Durations<StoreLabels>,
     cache: Family<CacheLabels, Counter>,
     quotas: Family<QuotaLabels, Counter>,
@@ -62,6 +65,7 @@ impl Metrics {
         let messages = MessageCounters::register(&mut registry);
         let consumers = ConsumerGauges::register(&mut registry, Arc::clone(&clock));
         let settled = SettledCounters::register(&mut registry);
+        let webhooks = WebhookSeries::register(&mut registry);
         let store = register_durations(
             &mut registry,
             "app_store_operation_duration",
@@ -89,6 +93,7 @@ impl Metrics {
             messages,
             consumers,
             settled,
+            webhooks,
             store,
             cache,
             quotas,

@@ -15,6 +15,8 @@ pub enum Action {
     Consume,
     /// To create, change or delete consumers, and to handle their dead letters.
     ManageConsumers,
+    /// To create, change, test or delete webhooks, and to handle their dead letters.
+    ManageWebhooks,
     /// To revoke a token.
     Revoke,
     /// An action that never needs a token; a token in the request must be valid.
@@ -39,6 +41,7 @@ impl Action {
             Self::Delete => Some(Scope::Delete),
             Self::Consume => Some(Scope::Consume),
             Self::ManageConsumers => Some(Scope::ManageConsumers),
+            Self::ManageWebhooks => Some(Scope::ManageWebhooks),
             Self::Revoke => Some(Scope::Revoke),
             Self::Open | Self::Unchecked => None,
         }
@@ -69,9 +72,11 @@ impl AccessPolicy {
     pub const fn needs(self, action: Action) -> Option<Scope> {
         let needed = match action {
             Action::Write => self.writes,
-            Action::Read | Action::Delete | Action::Consume | Action::ManageConsumers => {
-                self.reads_and_deletes
-            }
+            Action::Read
+            | Action::Delete
+            | Action::Consume
+            | Action::ManageConsumers
+            | Action::ManageWebhooks => self.reads_and_deletes,
             Action::Revoke => true,
             Action::Open | Action::Unchecked => false,
         };

@@ -1,6 +1,7 @@
 //! The API: one module per resource, with its handlers and responses.
 
 pub(crate) mod consumers;
+mod dead_letters;
 mod grant_watch;
 pub(crate) mod health;
 pub(crate) mod info;
@@ -11,3 +12,4 @@ pub(crate) mod openapi;
 pub(crate) mod stream;
 pub(crate) mod tokens;
 pub(crate) mod topics;
+pub(crate) mod webhooks;

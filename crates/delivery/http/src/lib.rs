@@ -21,3 +21,4 @@ pub use settings::{
 };
 pub use state::Services;
 pub use state::metrics::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
+pub use wire::webhook::WebhookPayload;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use posthorn_application::{Action, QuotaClass, QuotaScope};
-use posthorn_domain::PullWait;
+use posthorn_domain::{AttemptTimeout, PullWait};
 
 /// One path with its methods.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) enum Kind {
 const MESSAGES: Option<QuotaScope> = shared(QuotaClass::Message);
 /// Quotas: reading topics, messages and streams, all routes together.
 const READING: Option<QuotaScope> = shared(QuotaClass::Read);
-/// Quotas: the calls of consumers, all routes together.
+/// Quotas: the calls of consumers and webhooks, all routes together.
 const CONSUMING: Option<QuotaScope> = shared(QuotaClass::Consume);
 /// Quotas: none.
 const EXEMPT: Option<QuotaScope> = None;
@@ -100,6 +100,26 @@ routes! {
         ["POST" ManageConsumers CONSUMING];
     DEAD_LETTER = Kind::Api, "/api/v1/topics/{topic}/consumers/{consumer}/dead/{id}"
         ["DELETE" ManageConsumers CONSUMING];
+    WEBHOOKS = Kind::Api, "/api/v1/topics/{topic}/webhooks" ["GET" ManageWebhooks CONSUMING];
+    WEBHOOK = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}"
+        ["GET" ManageWebhooks CONSUMING, "PUT" ManageWebhooks CONSUMING,
+            "DELETE" ManageWebhooks CONSUMING];
+    ROTATE_SECRET = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}/rotate-secret"
+        ["POST" ManageWebhooks CONSUMING];
+    ENABLE_WEBHOOK = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}/enable"
+        ["POST" ManageWebhooks CONSUMING];
+    TEST_WEBHOOK = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}/test"
+        ["POST" ManageWebhooks CONSUMING];
+    REPLAY = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}/replay"
+        ["POST" ManageWebhooks CONSUMING];
+    ATTEMPTS = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}/attempts"
+        ["GET" ManageWebhooks CONSUMING];
+    WEBHOOK_DEAD_LETTERS = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}/dead"
+        ["GET" ManageWebhooks CONSUMING];
+    WEBHOOK_REDRIVE = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}/dead/redrive"
+        ["POST" ManageWebhooks CONSUMING];
+    WEBHOOK_DEAD_LETTER = Kind::Api, "/api/v1/topics/{topic}/webhooks/{webhook}/dead/{id}"
+        ["DELETE" ManageWebhooks CONSUMING];
     TOKEN = Kind::Api, "/api/v1/tokens/{jti}" ["DELETE" Revoke own("revoke-token")];
     INFO = Kind::Api, "/api/v1/info" ["GET" Open own("info")];
     PING = Kind::Api, "/api/v1/ping" ["GET" Open own("ping")];
@@ -158,6 +178,8 @@ impl Route {
     pub(crate) fn max_wait(&self) -> Duration {
         if *self == PULL {
             Duration::from_secs(PullWait::MAX_SECONDS.into())
+        } else if *self == TEST_WEBHOOK {
+            Duration::from_secs(AttemptTimeout::MAX_SECONDS.into())
         } else {
             Duration::ZERO
         }
@@ -267,7 +289,19 @@ mod tests {
                 POST /api/v1/topics/{topic}/consumers/{consumer}/seek, \
                 GET /api/v1/topics/{topic}/consumers/{consumer}/dead, \
                 POST /api/v1/topics/{topic}/consumers/{consumer}/dead/redrive, \
-                DELETE /api/v1/topics/{topic}/consumers/{consumer}/dead/{id}",
+                DELETE /api/v1/topics/{topic}/consumers/{consumer}/dead/{id}, \
+                GET /api/v1/topics/{topic}/webhooks, \
+                GET /api/v1/topics/{topic}/webhooks/{webhook}, \
+                PUT /api/v1/topics/{topic}/webhooks/{webhook}, \
+                DELETE /api/v1/topics/{topic}/webhooks/{webhook}, \
+                POST /api/v1/topics/{topic}/webhooks/{webhook}/rotate-secret, \
+                POST /api/v1/topics/{topic}/webhooks/{webhook}/enable, \
+                POST /api/v1/topics/{topic}/webhooks/{webhook}/test, \
+                POST /api/v1/topics/{topic}/webhooks/{webhook}/replay, \
+                GET /api/v1/topics/{topic}/webhooks/{webhook}/attempts, \
+                GET /api/v1/topics/{topic}/webhooks/{webhook}/dead, \
+                POST /api/v1/topics/{topic}/webhooks/{webhook}/dead/redrive, \
+                DELETE /api/v1/topics/{topic}/webhooks/{webhook}/dead/{id}",
             ),
             ("default-revoke-token", "DELETE /api/v1/tokens/{jti}"),
             ("default-info", "GET /api/v1/info, GET /api/info"),

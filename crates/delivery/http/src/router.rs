@@ -13,14 +13,19 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 use crate::api::consumers::{dead_letters, leases};
 use crate::api::messages::{accept, batch, read};
 use crate::api::openapi::OpenApiText;
-use crate::api::{consumers, health, info, limits, metrics, openapi, stream, tokens, topics};
+use crate::api::webhooks::{dead_letters as webhook_dead_letters, deliveries};
+use crate::api::{
+    consumers, health, info, limits, metrics, openapi, stream, tokens, topics, webhooks,
+};
 use crate::middleware::load_shed;
 use crate::pages::{assets, docs, inbox, problems};
 use crate::route::{
-    ACK, ASSET, CONSUMER, CONSUMERS, DEAD_LETTER, DEAD_LETTERS, DOCS, EXTEND, HEALTH, INDEX, INFO,
-    LEGACY_HEALTH, LEGACY_INFO, LEGACY_MESSAGE, LEGACY_PING, LIMITS, LIVE, MESSAGE, METRICS, NACK,
-    OLD_DOCS, OLD_OPENAPI, OPENAPI, PING, PROBLEM, PULL, READY, REDRIVE, Route, SEEK, STARTUP,
-    TOKEN, TOPIC_BATCH, TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS,
+    ACK, ASSET, ATTEMPTS, CONSUMER, CONSUMERS, DEAD_LETTER, DEAD_LETTERS, DOCS, ENABLE_WEBHOOK,
+    EXTEND, HEALTH, INDEX, INFO, LEGACY_HEALTH, LEGACY_INFO, LEGACY_MESSAGE, LEGACY_PING, LIMITS,
+    LIVE, MESSAGE, METRICS, NACK, OLD_DOCS, OLD_OPENAPI, OPENAPI, PING, PROBLEM, PULL, READY,
+    REDRIVE, REPLAY, ROTATE_SECRET, Route, SEEK, STARTUP, TEST_WEBHOOK, TOKEN, TOPIC_BATCH,
+    TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS, WEBHOOK, WEBHOOK_DEAD_LETTER,
+    WEBHOOK_DEAD_LETTERS, WEBHOOK_REDRIVE, WEBHOOKS,
 };
 use crate::wire::problem::{ApiError, Code};
 
@@ -49,6 +54,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
     });
     register(config, &TOPIC_STREAM, |r| r.route(get().to(stream::stream)));
     consumers(config);
+    webhooks(config);
     register(config, &TOKEN, |r| {
         r.route(web::delete().to(tokens::revoke_token))
     });
@@ -112,6 +118,41 @@ fn consumers(config: &mut ServiceConfig) {
     });
     register(config, &DEAD_LETTER, |r| {
         r.route(web::delete().to(dead_letters::delete_dead_letter))
+    });
+}
+
+fn webhooks(config: &mut ServiceConfig) {
+    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
+    let post = web::post;
+    register(config, &WEBHOOKS, |r| {
+        r.route(get().to(webhooks::list_webhooks))
+    });
+    register(config, &WEBHOOK, |r| {
+        r.route(get().to(webhooks::get_webhook))
+            .route(web::put().to(webhooks::put_webhook))
+            .route(web::delete().to(webhooks::delete_webhook))
+    });
+    register(config, &ROTATE_SECRET, |r| {
+        r.route(post().to(webhooks::rotate_secret))
+    });
+    register(config, &ENABLE_WEBHOOK, |r| {
+        r.route(post().to(deliveries::enable))
+    });
+    register(config, &TEST_WEBHOOK, |r| {
+        r.route(post().to(deliveries::test))
+    });
+    register(config, &REPLAY, |r| r.route(post().to(deliveries::replay)));
+    register(config, &ATTEMPTS, |r| {
+        r.route(get().to(deliveries::attempts))
+    });
+    register(config, &WEBHOOK_DEAD_LETTERS, |r| {
+        r.route(get().to(webhook_dead_letters::list_webhook_dead_letters))
+    });
+    register(config, &WEBHOOK_REDRIVE, |r| {
+        r.route(post().to(webhook_dead_letters::redrive_webhook))
+    });
+    register(config, &WEBHOOK_DEAD_LETTER, |r| {
+        r.route(web::delete().to(webhook_dead_letters::delete_webhook_dead_letter))
     });
 }
 

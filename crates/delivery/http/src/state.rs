@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use posthorn_application::{
     AccessControl, Clock, ConsumerService, HealthService, InfoService, Lifecycle, MessageService,
-    RateLimiter,
+    RateLimiter, WebhookService,
 };
-use posthorn_domain::Timestamp;
+use posthorn_domain::{AddressPolicy, Timestamp};
 use tokio::sync::watch;
 
 use self::concurrency_limit::ConcurrencyLimit;
@@ -25,6 +25,10 @@ pub struct Services {
     pub messages: Arc<MessageService>,
     /// Consumers: leases, acknowledgements, dead letters.
     pub consumers: Arc<ConsumerService>,
+    /// Webhooks: settings, secrets, attempts, replays.
+    pub webhooks: Arc<WebhookService>,
+    /// The addresses that the URLs of webhooks may have.
+    pub webhook_addresses: AddressPolicy,
     /// Service information.
     pub info: Arc<InfoService>,
     /// Counts requests against the quotas of clients; `None` without quotas.

@@ -1,8 +1,8 @@
-//! The store that the settings name, for messages, consumers and revoked tokens.
+//! The store that the settings name, for messages, consumers, webhooks and revoked tokens.
 
 use std::sync::Arc;
 
-use posthorn_application::{Clock, ConsumerStore, MessageStore, RevocationList};
+use posthorn_application::{Clock, ConsumerStore, MessageStore, RevocationList, WebhookStore};
 use posthorn_config::{Settings, StoreUrl};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
@@ -20,6 +20,8 @@ pub(crate) struct OpenedStore {
     pub(crate) messages: Arc<dyn MessageStore>,
     /// The consumers of the same store.
     pub(crate) consumers: Arc<dyn ConsumerStore>,
+    /// The webhooks of the same store.
+    pub(crate) webhooks: Arc<dyn WebhookStore>,
     pub(crate) revocations: Arc<dyn RevocationList>,
     /// True if a cache of messages in this process is correct and useful: no other process deletes
     /// from the store, and reading from the store is slower.
@@ -38,7 +40,8 @@ pub(crate) async fn open(
             let store = Arc::new(store);
             Ok(OpenedStore {
                 messages: Arc::clone(&store) as _,
-                consumers: store,
+                consumers: Arc::clone(&store) as _,
+                webhooks: store,
                 revocations: Arc::new(MemoryRevocationList::new(Arc::clone(clock))),
                 is_cacheable: false,
             })
@@ -56,6 +59,7 @@ pub(crate) async fn open(
             Ok(OpenedStore {
                 messages: Arc::clone(&store) as _,
                 consumers: Arc::clone(&store) as _,
+                webhooks: Arc::clone(&store) as _,
                 revocations: store,
                 is_cacheable: true,
             })
@@ -71,7 +75,8 @@ pub(crate) async fn open(
             let store = Arc::new(store);
             Ok(OpenedStore {
                 messages: Arc::clone(&store) as _,
-                consumers: store,
+                consumers: Arc::clone(&store) as _,
+                webhooks: store,
                 revocations: Arc::new(revocations),
                 is_cacheable: false,
             })

@@ -15,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::labels::SettledLabels;
+use super::labels::OutcomeLabels;
 
 /// The topic and the name of the series that sums up the consumers above the limit.
 const OTHER: &str = "other";
@@ -202,11 +202,11 @@ impl From<&ConsumerStatus> for ConsumerSeries {
 impl SettledCounters {
     /// The counters in `registry`, each at 0, so that the first lease counts as an increase.
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let settled = Family::<SettledLabels, Counter>::default();
+        let settled = Family::<OutcomeLabels, Counter>::default();
         let help = "Leases that workers settled at this process, by outcome: acked, nacked, or stale for a lease that \
                     had ended";
         registry.register("app_consumer_settled", help, settled.clone());
-        let counter = |outcome| settled.get_or_create_owned(&SettledLabels { outcome });
+        let counter = |outcome| settled.get_or_create_owned(&OutcomeLabels { outcome });
         Self {
             acked: counter("acked"),
             nacked: counter("nacked"),

@@ -48,9 +48,9 @@ pub(super) struct RejectedLabels {
     pub(super) code: &'static str,
 }
 
-/// Labels of `app_consumer_settled_total`.
+/// Labels of `app_consumer_settled_total` and `app_webhook_attempts_total`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct SettledLabels {
+pub(super) struct OutcomeLabels {
     pub(super) outcome: &'static str,
 }
 

@@ -9,7 +9,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::{ConsumerError, ConsumerStatus};
 use posthorn_domain::ConsumerKind;
 
-use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
+use crate::api::dead_letters::outcome;
+use crate::middleware::audit::{AuditAction, AuditEvent};
+use crate::request::path::consumer_path;
 use crate::request::{body, path};
 use crate::state::AppState;
 use crate::wire::consumer::{ConsumerBody, ConsumerResponse, ConsumersResponse, SeekBody};
@@ -59,8 +61,7 @@ pub(crate) async fn put_consumer(
     let put = service.put(&key, settings, start, precondition).await?;
     let mut response = if put.created {
         let mut response = HttpResponse::Created();
-        let location = format!("/api/v1/topics/{}/consumers/{}", key.topic, key.name);
-        response.insert_header((header::LOCATION, location));
+        response.insert_header((header::LOCATION, consumer_path(&key)));
         response
     } else {
         HttpResponse::Ok()
@@ -138,14 +139,4 @@ fn resource(status: &ConsumerStatus) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::ETAG, entity_tag(status.tag)))
         .json(ConsumerResponse::from(status))
-}
-
-/// The outcome of an audited call.
-fn outcome(error: Option<&ConsumerError>) -> AuditOutcome {
-    match error {
-        None => AuditOutcome::Done,
-        Some(ConsumerError::Store(_)) => AuditOutcome::Unknown,
-        Some(ConsumerError::NotFound) => AuditOutcome::Absent,
-        Some(_) => AuditOutcome::Refused,
-    }
 }

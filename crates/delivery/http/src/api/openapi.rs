@@ -71,6 +71,7 @@ fn requirements(action: Action) -> Vec<SecurityRequirement> {
         | Action::Delete
         | Action::Consume
         | Action::ManageConsumers
+        | Action::ManageWebhooks
         | Action::Revoke => vec![needed],
         Action::Write | Action::Open | Action::Unchecked => {
             vec![SecurityRequirement::default(), needed]

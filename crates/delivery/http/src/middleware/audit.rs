@@ -1,4 +1,5 @@
-//! The audit log: one event of the target `audit` for each action that cannot be undone.
+//! The audit log: one event of the target `audit` for each action that cannot be undone, and for each
+//! that makes the server send messages elsewhere.
 
 use std::rc::Rc;
 
@@ -16,6 +17,12 @@ pub(crate) enum AuditAction {
     SeekConsumer,
     RedriveDeadLetters,
     DeleteDeadLetter,
+    PutWebhook,
+    DeleteWebhook,
+    RotateWebhookSecret,
+    EnableWebhook,
+    TestWebhook,
+    ReplayWebhook,
     RevokeToken,
 }
 
@@ -81,6 +88,12 @@ impl AuditAction {
             Self::SeekConsumer => "seek-consumer",
             Self::RedriveDeadLetters => "redrive-dead-letters",
             Self::DeleteDeadLetter => "delete-dead-letter",
+            Self::PutWebhook => "put-webhook",
+            Self::DeleteWebhook => "delete-webhook",
+            Self::RotateWebhookSecret => "rotate-webhook-secret",
+            Self::EnableWebhook => "enable-webhook",
+            Self::TestWebhook => "test-webhook",
+            Self::ReplayWebhook => "replay-webhook",
             Self::RevokeToken => "revoke-token",
         }
     }

@@ -31,12 +31,31 @@ pub(crate) fn existing_topic(request: &HttpRequest) -> Result<Topic, ApiError> {
 /// # Errors
 /// `not-found`: no consumer can have this name.
 pub(crate) fn consumer(request: &HttpRequest) -> Result<ConsumerKey, ApiError> {
-    let name = request.match_info().query("consumer");
+    key(request, ConsumerKind::Consumer, "consumer")
+}
+
+/// The webhook of the path.
+///
+/// # Errors
+/// `not-found`: no webhook can have this name.
+pub(crate) fn webhook(request: &HttpRequest) -> Result<ConsumerKey, ApiError> {
+    key(request, ConsumerKind::Webhook, "webhook")
+}
+
+/// The consumer or webhook whose name is in the segment `segment`.
+fn key(request: &HttpRequest, kind: ConsumerKind, segment: &str) -> Result<ConsumerKey, ApiError> {
+    let name = request.match_info().query(segment);
     Ok(ConsumerKey {
         topic: existing_topic(request)?,
-        kind: ConsumerKind::Consumer,
+        kind,
         name: ConsumerName::parse(name).map_err(|_| ApiError::new(Code::NotFound))?,
     })
+}
+
+/// The path of a consumer or a webhook.
+pub(crate) fn consumer_path(key: &ConsumerKey) -> String {
+    let ConsumerKey { topic, kind, name } = key;
+    format!("/api/v1/topics/{topic}/{}s/{name}", kind.as_str())
 }
 
 /// The message id of the path.

@@ -5,7 +5,8 @@ use utoipa::OpenApi;
 use crate::api::consumers::{dead_letters, leases};
 use crate::api::messages::{accept, batch, read};
 use crate::api::openapi::{CommonHeaders, Security};
-use crate::api::{consumers, health, info, limits, stream, tokens, topics};
+use crate::api::webhooks::{dead_letters as webhook_dead_letters, deliveries};
+use crate::api::{consumers, health, info, limits, stream, tokens, topics, webhooks};
 use crate::wire::problem::{FieldError, Problem};
 
 #[derive(OpenApi)]
@@ -36,6 +37,18 @@ use crate::wire::problem::{FieldError, Problem};
         dead_letters::list_dead_letters,
         dead_letters::redrive,
         dead_letters::delete_dead_letter,
+        webhooks::list_webhooks,
+        webhooks::put_webhook,
+        webhooks::get_webhook,
+        webhooks::delete_webhook,
+        webhooks::rotate_secret,
+        deliveries::enable,
+        deliveries::test,
+        deliveries::replay,
+        deliveries::attempts,
+        webhook_dead_letters::list_webhook_dead_letters,
+        webhook_dead_letters::redrive_webhook,
+        webhook_dead_letters::delete_webhook_dead_letter,
         tokens::revoke_token,
         info::info,
         info::ping,
@@ -47,6 +60,7 @@ use crate::wire::problem::{FieldError, Problem};
     tags(
         (name = "messages", description = "Sending and reading messages"),
         (name = "consumers", description = "Working off a topic: leases, acknowledgements, dead letters"),
+        (name = "webhooks", description = "Signed requests to a URL for each message of a topic"),
         (name = "tokens", description = "Revoking tokens"),
         (name = "service", description = "The service itself"),
     )

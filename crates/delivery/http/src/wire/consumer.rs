@@ -3,11 +3,12 @@
 mod call;
 
 use posthorn_application::{ConsumerStatus, DeadLetter, LeasedDelivery, Redriven, Settled};
-use posthorn_domain::{BackoffSchedule, FailureReason};
+use posthorn_domain::FailureReason;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::wire::message::stored::{MessageResponse, message_response};
+use crate::wire::seconds::{Seconds, waits};
 use crate::wire::time::rfc3339;
 
 pub(crate) use call::{
@@ -125,24 +126,6 @@ pub(crate) struct RedriveResponse {
     unknown: Vec<String>,
 }
 
-/// A number of seconds with at most three decimals.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum Seconds {
-    Whole(u32),
-    Decimal(f64),
-}
-
-impl From<u32> for Seconds {
-    fn from(millis: u32) -> Self {
-        if millis.is_multiple_of(1_000) {
-            Self::Whole(millis / 1_000)
-        } else {
-            Self::Decimal(f64::from(millis) / 1_000.0)
-        }
-    }
-}
-
 impl From<&ConsumerStatus> for ConsumerResponse {
     fn from(status: &ConsumerStatus) -> Self {
         let (settings, counts) = (&status.settings, &status.counts);
@@ -151,7 +134,7 @@ impl From<&ConsumerStatus> for ConsumerResponse {
             name: status.key.name.to_string(),
             lease_seconds: settings.lease.as_millis().into(),
             max_attempts: settings.max_attempts.get(),
-            backoff_seconds: backoff(&settings.backoff),
+            backoff_seconds: waits(&settings.backoff),
             max_in_flight: settings.max_in_flight.get(),
             waiting: counts.waiting,
             in_flight: counts.in_flight,
@@ -204,9 +187,4 @@ impl From<Redriven> for RedriveResponse {
             unknown: redriven.unknown.iter().map(ToString::to_string).collect(),
         }
     }
-}
-
-fn backoff(schedule: &BackoffSchedule) -> Vec<Seconds> {
-    let waits = schedule.as_millis().iter();
-    waits.map(|millis| Seconds::from(*millis)).collect()
 }

@@ -76,9 +76,43 @@ impl Fields {
         self.take(name, parse)
     }
 
-    /// Adds a problem.
+    /// Takes a list of 1 to `max` values; `None` if it is absent or has a problem. Each value that is a
+    /// problem is named by its index, from 0: `name.3`.
+    pub(crate) fn take_list<T>(
+        &mut self,
+        name: &str,
+        max: usize,
+        parse: impl Fn(Value) -> Result<T, FieldCode>,
+    ) -> Option<Vec<T>> {
+        let items = self.take(name, list(max, Ok))?;
+        let parsed = items.into_iter().map(parse).enumerate();
+        let valid = parsed.map(|(index, item)| {
+            item.map_err(|code| self.push_at(&[name, &index.to_string()], code))
+                .ok()
+        });
+        // All of them, so that every problem is found.
+        let valid: Vec<_> = valid.collect();
+        valid.into_iter().collect()
+    }
+
+    /// Adds a problem of the member `name`.
     pub(crate) fn push(&mut self, name: &str, code: FieldCode) {
-        self.problems.push(FieldProblem::member(&[name], code));
+        self.push_at(&[name], code);
+    }
+
+    /// Adds a problem of what lies at `path`, the names and indices from the body on.
+    pub(crate) fn push_at(&mut self, path: &[&str], code: FieldCode) {
+        self.problems.push(FieldProblem::member(path, code));
+    }
+
+    /// Ends the parsing, and returns the value of a required member.
+    ///
+    /// # Errors
+    /// `validation-failed` with every problem.
+    pub(crate) fn complete<T>(self, value: Option<T>) -> Result<T, ApiError> {
+        self.finish()?;
+        // A required member without a value is a problem, so there is one here.
+        value.ok_or_else(|| ApiError::validation(vec![FieldProblem::whole(FieldCode::Required)]))
     }
 
     /// Ends the parsing.

@@ -10,14 +10,14 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use posthorn_application::{AppendError, BackendError, ConsumerError, StoreError};
+use posthorn_application::{AppendError, BackendError, ConsumerError, StoreError, WebhookError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub(crate) use accepted::AcceptedBody;
 pub(crate) use code::Code;
-pub(crate) use field::{FieldCode, FieldProblem};
+pub(crate) use field::{FieldCode, FieldProblem, HeaderRule};
 
 use crate::route::Route;
 use crate::settings::Locale;
@@ -360,6 +360,22 @@ impl From<ConsumerError> for ApiError {
             ConsumerError::LimitReached => Self::new(Code::LimitReached),
             ConsumerError::PositionAhead => Self::field("start", FieldCode::PositionAhead),
             ConsumerError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for ApiError {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Consumer(error) => error.into(),
+            WebhookError::ForbiddenAddress(address) => {
+                Self::field("url", FieldCode::ForbiddenAddress(address))
+            }
+            WebhookError::NoLastingKey => Self::new(Code::SecretKeyRequired),
+            WebhookError::Vault(error) => {
+                tracing::error!(%error, "the secrets of a webhook cannot be used");
+                Self::new(Code::Internal)
+            }
         }
     }
 }

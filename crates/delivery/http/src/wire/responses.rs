@@ -112,5 +112,36 @@ pub(crate) enum ConsumerChangeFailures {
     PreconditionFailed(Problem),
 }
 
+/// Errors of the calls on a webhook.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum WebhookFailures {
+    /// A field is invalid, or the body is not JSON.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// The webhook does not exist.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// The body is too large.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The media type of the body is not JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    MediaType(Problem),
+}
+
+/// Errors of creating, changing and deleting a webhook.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum WebhookChangeFailures {
+    /// The topic has 64 consumers and webhooks, or the server has no key that outlives its process:
+    /// `SECRET_KEY` has to be set.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// `If-Match` or `If-None-Match` is not met.
+    #[response(status = 412, content_type = "application/problem+json")]
+    PreconditionFailed(Problem),
+}
+
 /// Errors of opening a stream.
 pub(crate) type StreamFailures = ReadFailures;

@@ -26,6 +26,7 @@ const WRITE: Need = Scope("messages:write");
 const DELETE: Need = Scope("messages:delete");
 const CONSUME: Need = Scope("messages:consume");
 const MANAGE: Need = Scope("consumers:manage");
+const MANAGE_WEBHOOKS: Need = Scope("webhooks:manage");
 const REVOKE: Need = Scope("tokens:revoke");
 
 /// The environments: outside production, production, production with `REQUIRE_WRITE_TOKEN=true`.
@@ -42,10 +43,11 @@ const WRITES: [Need; 3] = [NoBadToken, NoBadToken, WRITE];
 const DELETES: [Need; 3] = [NoBadToken, DELETE, DELETE];
 const CONSUMES: [Need; 3] = [NoBadToken, CONSUME, CONSUME];
 const MANAGES: [Need; 3] = [NoBadToken, MANAGE, MANAGE];
+const WEBHOOK_MANAGES: [Need; 3] = [NoBadToken, MANAGE_WEBHOOKS, MANAGE_WEBHOOKS];
 const REVOKES: [Need; 3] = [REVOKE; 3];
 
 /// Template, method, a path, and the requirement in each environment.
-const MATRIX: [(&str, &str, &str, [Need; 3]); 40] = [
+const MATRIX: [(&str, &str, &str, [Need; 3]); 52] = [
     ("/api/v1/message", "POST", "/api/v1/message", WRITES),
     ("/api/v1/topics", "GET", "/api/v1/topics", READS),
     (MESSAGES, "GET", "/api/v1/topics/t/messages", READS),
@@ -127,6 +129,78 @@ const MATRIX: [(&str, &str, &str, [Need; 3]); 40] = [
         MANAGES,
     ),
     (
+        WEBHOOKS,
+        "GET",
+        "/api/v1/topics/t/webhooks",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        WEBHOOK,
+        "GET",
+        "/api/v1/topics/t/webhooks/w",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        WEBHOOK,
+        "PUT",
+        "/api/v1/topics/t/webhooks/w",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        WEBHOOK,
+        "DELETE",
+        "/api/v1/topics/t/webhooks/w",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/webhooks/{webhook}/rotate-secret",
+        "POST",
+        "/api/v1/topics/t/webhooks/w/rotate-secret",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/webhooks/{webhook}/enable",
+        "POST",
+        "/api/v1/topics/t/webhooks/w/enable",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/webhooks/{webhook}/test",
+        "POST",
+        "/api/v1/topics/t/webhooks/w/test",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/webhooks/{webhook}/replay",
+        "POST",
+        "/api/v1/topics/t/webhooks/w/replay",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/webhooks/{webhook}/attempts",
+        "GET",
+        "/api/v1/topics/t/webhooks/w/attempts",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/webhooks/{webhook}/dead",
+        "GET",
+        "/api/v1/topics/t/webhooks/w/dead",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/webhooks/{webhook}/dead/redrive",
+        "POST",
+        "/api/v1/topics/t/webhooks/w/dead/redrive",
+        WEBHOOK_MANAGES,
+    ),
+    (
+        "/api/v1/topics/{topic}/webhooks/{webhook}/dead/{id}",
+        "DELETE",
+        "/api/v1/topics/t/webhooks/w/dead/000000000000000000000000G1",
+        WEBHOOK_MANAGES,
+    ),
+    (
         "/api/v1/tokens/{jti}",
         "DELETE",
         "/api/v1/tokens/id-1",
@@ -162,9 +236,11 @@ const MESSAGES: &str = "/api/v1/topics/{topic}/messages";
 const MESSAGE: &str = "/api/v1/topics/{topic}/messages/{id}";
 const CONSUMERS: &str = "/api/v1/topics/{topic}/consumers";
 const CONSUMER: &str = "/api/v1/topics/{topic}/consumers/{consumer}";
+const WEBHOOKS: &str = "/api/v1/topics/{topic}/webhooks";
+const WEBHOOK: &str = "/api/v1/topics/{topic}/webhooks/{webhook}";
 
 /// The tokens: name, scopes, topics. The first two are no token and an invalid one.
-const TOKENS: [(&str, &str, &[&str]); 10] = [
+const TOKENS: [(&str, &str, &[&str]); 11] = [
     ("", "", &[]),
     ("bad", "", &[]),
     ("reader", "messages:read", &["*"]),
@@ -172,15 +248,18 @@ const TOKENS: [(&str, &str, &[&str]); 10] = [
     ("deleter", "messages:delete", &["*"]),
     ("worker", "messages:consume", &["*"]),
     ("manager", "consumers:manage", &["*"]),
+    ("sender", "webhooks:manage", &["*"]),
     ("revoker", "tokens:revoke", &[]),
     (
         "all",
-        "messages:read messages:write messages:delete messages:consume consumers:manage tokens:revoke",
+        "messages:read messages:write messages:delete messages:consume consumers:manage webhooks:manage \
+         tokens:revoke",
         &["*"],
     ),
     (
         "elsewhere",
-        "messages:read messages:write messages:delete messages:consume consumers:manage tokens:revoke",
+        "messages:read messages:write messages:delete messages:consume consumers:manage webhooks:manage \
+         tokens:revoke",
         &["other.*"],
     ),
 ];

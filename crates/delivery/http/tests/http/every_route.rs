@@ -3,7 +3,7 @@
 use crate::support::TestServer;
 
 /// Every path with its template and the methods of `Allow`.
-const ROUTES: [(&str, &str, &str); 38] = [
+const ROUTES: [(&str, &str, &str); 48] = [
     ("/api/v1/message", "/api/v1/message", "POST, OPTIONS"),
     ("/api/v1/topics", "/api/v1/topics", GET),
     (
@@ -77,6 +77,56 @@ const ROUTES: [(&str, &str, &str); 38] = [
         "DELETE, OPTIONS",
     ),
     (
+        "/api/v1/topics/t/webhooks",
+        "/api/v1/topics/{topic}/webhooks",
+        GET,
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w",
+        WEBHOOK,
+        "GET, PUT, DELETE, HEAD, OPTIONS",
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w/rotate-secret",
+        "/api/v1/topics/{topic}/webhooks/{webhook}/rotate-secret",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w/enable",
+        "/api/v1/topics/{topic}/webhooks/{webhook}/enable",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w/test",
+        "/api/v1/topics/{topic}/webhooks/{webhook}/test",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w/replay",
+        "/api/v1/topics/{topic}/webhooks/{webhook}/replay",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w/attempts",
+        "/api/v1/topics/{topic}/webhooks/{webhook}/attempts",
+        GET,
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w/dead",
+        "/api/v1/topics/{topic}/webhooks/{webhook}/dead",
+        GET,
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w/dead/redrive",
+        "/api/v1/topics/{topic}/webhooks/{webhook}/dead/redrive",
+        POST,
+    ),
+    (
+        "/api/v1/topics/t/webhooks/w/dead/000000000000000000000000G1",
+        "/api/v1/topics/{topic}/webhooks/{webhook}/dead/{id}",
+        "DELETE, OPTIONS",
+    ),
+    (
         "/api/v1/tokens/id-1",
         "/api/v1/tokens/{jti}",
         "DELETE, OPTIONS",
@@ -107,6 +157,7 @@ const ROUTES: [(&str, &str, &str); 38] = [
 const GET: &str = "GET, HEAD, OPTIONS";
 const MESSAGE: &str = "/api/v1/topics/t/messages/000000000000000000000000G1";
 const CONSUMER: &str = "/api/v1/topics/{topic}/consumers/{consumer}";
+const WEBHOOK: &str = "/api/v1/topics/{topic}/webhooks/{webhook}";
 const POST: &str = "POST, OPTIONS";
 const DOCS: &str = "/docs/{file:.*}";
 

@@ -6,6 +6,7 @@ mod quotas;
 mod recorder;
 mod server;
 mod store;
+mod webhooks;
 
 pub(crate) use client::{Connection, Response};
 pub(crate) use quotas::Quotas;

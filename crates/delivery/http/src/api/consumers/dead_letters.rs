@@ -1,17 +1,12 @@
 //! The dead letters of a consumer.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use posthorn_application::DeadLetterRequest;
 
-use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
-use crate::request::{body, path};
+use crate::api::dead_letters;
+use crate::request::path;
 use crate::state::AppState;
-use crate::wire::consumer::{
-    DeadLetterResponse, DeadLettersResponse, RedriveBody, RedriveResponse,
-};
-use crate::wire::links::insert_links;
-use crate::wire::problem::{ApiError, Code};
-use crate::wire::query::Query;
+use crate::wire::consumer::{DeadLettersResponse, RedriveBody, RedriveResponse};
+use crate::wire::problem::ApiError;
 use crate::wire::responses::{AccessFailures, ConsumerFailures, Failures};
 
 /// Returns a page of dead letters, in the order of their ids.
@@ -28,23 +23,7 @@ pub(crate) async fn list_dead_letters(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
-    let mut query = Query::parse(request.query_string(), &["after", "limit"]);
-    let (after, limit) = (query.id("after"), query.limit());
-    query.finish()?;
-    let request = DeadLetterRequest { after, limit };
-    let page = state.services.consumers.dead_letters(&key, request).await?;
-    let last = page.letters.last().filter(|_| page.has_more);
-    let next = last.map(|letter| {
-        let (topic, name, id) = (&key.topic, &key.name, letter.message.id);
-        let limit = limit.get();
-        format!("/api/v1/topics/{topic}/consumers/{name}/dead?after={id}&limit={limit}")
-    });
-    let mut response = HttpResponse::Ok();
-    insert_links(&mut response, next.as_deref(), None);
-    Ok(response.json(DeadLettersResponse {
-        messages: page.letters.iter().map(DeadLetterResponse::from).collect(),
-        next,
-    }))
+    dead_letters::list(&request, &state, &key).await
 }
 
 /// Makes dead letters wait again, with attempts from 1.
@@ -59,13 +38,7 @@ pub(crate) async fn redrive(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
-    let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
-    let redrive = RedriveBody::parse(&bytes)?;
-    let object = format!("{}/{}", key.topic, key.name);
-    let event = AuditEvent::start(&request, AuditAction::RedriveDeadLetters, object);
-    let redriven = state.services.consumers.redrive(&key, &redrive).await;
-    event.finish(super::outcome(redriven.as_ref().err()));
-    Ok(HttpResponse::Ok().json(RedriveResponse::from(redriven?)))
+    dead_letters::redrive(&request, payload, &state, &key).await
 }
 
 /// Deletes one dead letter.
@@ -80,21 +53,5 @@ pub(crate) async fn delete_dead_letter(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (key, id) = (path::consumer(&request)?, path::message_id(&request)?);
-    let object = format!("{}/{}/{id}", key.topic, key.name);
-    let event = AuditEvent::start(&request, AuditAction::DeleteDeadLetter, object);
-    let deleted = state.services.consumers.delete_dead_letter(&key, id).await;
-    match deleted {
-        Ok(true) => {
-            event.finish(AuditOutcome::Done);
-            Ok(HttpResponse::NoContent().finish())
-        }
-        Ok(false) => {
-            event.finish(AuditOutcome::Absent);
-            Err(ApiError::new(Code::NotFound))
-        }
-        Err(error) => {
-            event.finish(super::outcome(Some(&error)));
-            Err(error.into())
-        }
-    }
+    dead_letters::delete(&request, &state, &key, id).await
 }

@@ -2,17 +2,18 @@
 
 use posthorn_application::{PullMessages, Redrive};
 use posthorn_domain::{
-    Attempt, BackoffSchedule, BackoffScheduleError, ConsumerOptions, ConsumerPosition,
-    ConsumerSettings, FailureReason, FailureReasonError, InFlightLimit, LeaseBatch, LeaseDuration,
-    MessageId, PullLimit, PullWait, RedeliveryDelay, SecondsError,
+    Attempt, ConsumerOptions, ConsumerPosition, ConsumerSettings, FailureReason,
+    FailureReasonError, InFlightLimit, LeaseBatch, LeaseDuration, MessageId, PullLimit, PullWait,
+    RedeliveryDelay,
 };
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::wire::fields::{Fields, list, number, text, whole};
+use crate::wire::position::position;
 use crate::wire::problem::{ApiError, FieldCode};
-use crate::wire::time::parse_rfc3339;
+use crate::wire::seconds::{schedule, seconds};
 
 /// A consumer to create, or to change; what is absent gets its default.
 #[derive(Deserialize, ToSchema)]
@@ -118,7 +119,7 @@ impl ConsumerBody {
         let lease = fields.take("lease_seconds", lease).unwrap_or_default();
         let most = usize::from(Attempt::MAX.get());
         let max_attempts = fields.take("max_attempts", whole(1, most));
-        let backoff = fields.take("backoff_seconds", backoff).unwrap_or_default();
+        let backoff = schedule(&mut fields, "backoff_seconds").unwrap_or_default();
         let most = usize::from(InFlightLimit::MAX.get());
         let max_in_flight = fields.take("max_in_flight", whole(1, most));
         fields.finish()?;
@@ -165,7 +166,7 @@ impl LeasesBody {
     pub(crate) fn parse(bytes: &[u8]) -> Result<LeaseBatch, ApiError> {
         let mut fields = Fields::parse(bytes, &["leases"])?;
         let batch = fields.require("leases", leases);
-        complete(fields, batch)
+        fields.complete(batch)
     }
 }
 
@@ -188,7 +189,7 @@ impl NackBody {
                 FailureReasonError::ControlCharacter(_) => FieldCode::AnyControlCharacter,
             })
         });
-        Ok((complete(fields, batch)?, delay, reason))
+        Ok((fields.complete(batch)?, delay, reason))
     }
 }
 
@@ -198,7 +199,7 @@ impl ExtendBody {
         let mut fields = Fields::parse(bytes, &["leases", "lease_seconds"])?;
         let batch = fields.require("leases", leases);
         let lease = fields.take("lease_seconds", lease);
-        Ok((complete(fields, batch)?, lease))
+        Ok((fields.complete(batch)?, lease))
     }
 }
 
@@ -207,7 +208,7 @@ impl SeekBody {
     pub(crate) fn parse(bytes: &[u8]) -> Result<ConsumerPosition, ApiError> {
         let mut fields = Fields::parse(bytes, &["to"])?;
         let to = fields.require("to", position);
-        complete(fields, to)
+        fields.complete(to)
     }
 }
 
@@ -230,13 +231,6 @@ impl RedriveBody {
     }
 }
 
-/// The value of a required member, or the problems of all.
-fn complete<T>(fields: Fields, value: Option<T>) -> Result<T, ApiError> {
-    fields.finish()?;
-    // A required member without a value is a problem, so there is one here.
-    value.ok_or_else(|| ApiError::field("_schema", FieldCode::Required))
-}
-
 fn leases(value: Value) -> Result<LeaseBatch, FieldCode> {
     let max = LeaseBatch::MAX_LENGTH;
     let texts = list(max, text)(value)?;
@@ -245,32 +239,4 @@ fn leases(value: Value) -> Result<LeaseBatch, FieldCode> {
 
 fn lease(value: Value) -> Result<LeaseDuration, FieldCode> {
     LeaseDuration::parse(number(value)?).map_err(seconds)
-}
-
-fn backoff(value: Value) -> Result<BackoffSchedule, FieldCode> {
-    let max = BackoffSchedule::MAX_LENGTH;
-    BackoffSchedule::parse(&list(max, number)(value)?).map_err(|error| match error {
-        BackoffScheduleError::Length => FieldCode::Entries { max },
-        BackoffScheduleError::Number { error, .. } => seconds(error),
-    })
-}
-
-fn position(value: Value) -> Result<ConsumerPosition, FieldCode> {
-    let text = text(value)?;
-    match text.as_str() {
-        "oldest" => Ok(ConsumerPosition::Oldest),
-        "newest" => Ok(ConsumerPosition::Newest),
-        text => {
-            let id = || text.parse().ok().map(ConsumerPosition::After);
-            let time = parse_rfc3339(text).map(ConsumerPosition::From);
-            id().or(time).ok_or(FieldCode::Position)
-        }
-    }
-}
-
-fn seconds(error: SecondsError) -> FieldCode {
-    FieldCode::Seconds {
-        min: error.min,
-        max: error.max,
-    }
 }

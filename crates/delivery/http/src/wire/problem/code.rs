@@ -23,6 +23,7 @@ pub(crate) enum Code {
     RateLimited,
     IdempotencyKeyReused,
     LimitReached,
+    SecretKeyRequired,
     Overloaded,
     StoreUnavailable,
     RequestTimeout,
@@ -40,7 +41,7 @@ struct Meaning {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::MalformedJson,
         Self::MalformedBody,
         Self::UnsupportedMediaType,
@@ -54,6 +55,7 @@ impl Code {
         Self::RateLimited,
         Self::IdempotencyKeyReused,
         Self::LimitReached,
+        Self::SecretKeyRequired,
         Self::Overloaded,
         Self::StoreUnavailable,
         Self::RequestTimeout,
@@ -236,6 +238,17 @@ impl Code {
                 (
                     "У темы уже 64 потребителя и вебхука — это предел.",
                     "The topic already has 64 consumers and webhooks, which is the limit.",
+                ),
+            ),
+            Self::SecretKeyRequired => meaning(
+                "secret-key-required",
+                StatusCode::CONFLICT,
+                ("Нужен SECRET_KEY", "SECRET_KEY is required"),
+                (
+                    "Секреты вебхуков хранятся зашифрованными, поэтому серверу нужен постоянный ключ: \
+                     задайте SECRET_KEY или SECRET_KEY_FILE.",
+                    "Secrets of webhooks are stored encrypted, so the server needs a key that outlives \
+                     its process: set SECRET_KEY or SECRET_KEY_FILE.",
                 ),
             ),
             Self::IdempotencyKeyReused => meaning(

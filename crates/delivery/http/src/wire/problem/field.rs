@@ -1,5 +1,7 @@
 //! Problems of single fields: the broken rule, with its code and texts.
 
+use posthorn_domain::{ForbiddenAddress, UrlSchemes, WebhookHeaders, WebhookUrl, WebhookUrlError};
+
 use crate::settings::Locale;
 
 /// A field and its broken rule.
@@ -72,12 +74,37 @@ pub(crate) enum FieldCode {
     PositionAhead,
     /// The text holds a control character, of which none is allowed.
     AnyControlCharacter,
+    /// The text is not the URL of a webhook, for this reason.
+    WebhookUrl(WebhookUrlError),
+    /// The address in the URL may not be called.
+    ForbiddenAddress(ForbiddenAddress),
+    /// The text is not the secret of a webhook.
+    WebhookSecret,
+    /// The number of attempts in a second is out of range or has more than three decimals.
+    Rate { max: u32 },
+    /// The header cannot be set: its name is invalid, or the server or the connection owns it.
+    Header(HeaderRule),
+    /// The text is neither a message id nor a time.
+    IdOrTime,
+    /// The range ends before it begins.
+    Backwards,
     /// The request is not HTTP/1.1.
     NotHttp,
 }
 
 /// The field that stands for the body as a whole, as the original named it.
 const WHOLE: &str = "_schema";
+
+/// The rule that a header of a webhook breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderRule {
+    /// Its name.
+    Name,
+    /// Posthorn or the connection sets it.
+    Owned,
+    /// Its value.
+    Value,
+}
 
 impl FieldProblem {
     /// The problem of a header, a parameter, or a field of a form.
@@ -162,6 +189,15 @@ impl FieldCode {
             Self::Entries { .. } => "entries",
             Self::Position => "position",
             Self::PositionAhead => "position-ahead",
+            Self::WebhookUrl(_) => "webhook-url",
+            Self::ForbiddenAddress(_) => "forbidden-address",
+            Self::WebhookSecret => "webhook-secret",
+            Self::Rate { .. } => "rate",
+            Self::Header(HeaderRule::Name) => "header-name",
+            Self::Header(HeaderRule::Owned) => "header-owned",
+            Self::Header(HeaderRule::Value) => "header-value",
+            Self::IdOrTime => "id-or-time",
+            Self::Backwards => "backwards",
             Self::NotHttp => "not-http",
         }
     }
@@ -223,6 +259,28 @@ impl FieldCode {
             }
             Self::PositionAhead => "Позиция находится в будущем.".to_owned(),
             Self::AnyControlCharacter => "Управляющие символы не допускаются.".to_owned(),
+            Self::WebhookUrl(error) => russian_url(*error),
+            Self::ForbiddenAddress(_) => "Адрес не общедоступный. WEBHOOK_ALLOW_CIDRS на сервере может \
+                 его разрешить."
+                .to_owned(),
+            Self::WebhookSecret => "Нужен whsec_ и base64 от 24–64 байтов.".to_owned(),
+            Self::Rate { max } => {
+                format!("Число должно быть от 0.001 до {max}, не больше трёх знаков после запятой.")
+            }
+            Self::Header(HeaderRule::Name) => format!(
+                "Имя заголовка: от 1 до {} символов по RFC 9110.",
+                WebhookHeaders::MAX_NAME_LENGTH
+            ),
+            Self::Header(HeaderRule::Owned) => "Этот заголовок задаёт сам сервер.".to_owned(),
+            Self::Header(HeaderRule::Value) => format!(
+                "Значение заголовка: до {} видимых символов ASCII, пробелы и табуляции — только между \
+                 ними.",
+                WebhookHeaders::MAX_VALUE_LENGTH
+            ),
+            Self::IdOrTime => {
+                "Нужен идентификатор сообщения или время по RFC 3339.".to_owned()
+            }
+            Self::Backwards => "Конец диапазона раньше его начала.".to_owned(),
             Self::NotHttp => "Запрос не соответствует HTTP/1.1.".to_owned(),
         }
     }
@@ -278,6 +336,26 @@ impl FieldCode {
             }
             Self::PositionAhead => "The position is in the future.".to_owned(),
             Self::AnyControlCharacter => "Control characters are not allowed.".to_owned(),
+            Self::WebhookUrl(error) => english_url(*error),
+            Self::ForbiddenAddress(address) => format!(
+                "The URL has {address}, which is forbidden. WEBHOOK_ALLOW_CIDRS of the server can allow it."
+            ),
+            Self::WebhookSecret => "Must be whsec_ and the base64 of 24 to 64 bytes.".to_owned(),
+            Self::Rate { max } => {
+                format!("The number must be between 0.001 and {max}, with at most three decimals.")
+            }
+            Self::Header(HeaderRule::Name) => format!(
+                "A header name has 1 to {} characters, as of RFC 9110.",
+                WebhookHeaders::MAX_NAME_LENGTH
+            ),
+            Self::Header(HeaderRule::Owned) => "The server sets this header itself.".to_owned(),
+            Self::Header(HeaderRule::Value) => format!(
+                "A header value has at most {} visible ASCII characters, with spaces and tabs between \
+                 them only.",
+                WebhookHeaders::MAX_VALUE_LENGTH
+            ),
+            Self::IdOrTime => "Must be a message id or a time as of RFC 3339.".to_owned(),
+            Self::Backwards => "The range ends before it begins.".to_owned(),
             Self::NotHttp => "The request is not valid HTTP/1.1.".to_owned(),
         }
     }
@@ -289,6 +367,46 @@ impl FieldCode {
             Self::Required => self.russian(field),
             _ => self.english(field),
         }
+    }
+}
+
+fn russian_url(error: WebhookUrlError) -> String {
+    match error {
+        WebhookUrlError::Missing => "Нужен URL.".to_owned(),
+        WebhookUrlError::Length => {
+            format!("URL может содержать до {} байтов.", WebhookUrl::MAX_LENGTH)
+        }
+        WebhookUrlError::Syntax => {
+            "Нужен абсолютный URL, например https://example.com/hook.".to_owned()
+        }
+        WebhookUrlError::Scheme(UrlSchemes::Https) => "Схема URL — https.".to_owned(),
+        WebhookUrlError::Scheme(UrlSchemes::HttpAndHttps) => {
+            "Схема URL — http или https.".to_owned()
+        }
+        WebhookUrlError::UserInformation => {
+            "Имя и пароль в URL не допускаются: передайте их в headers.".to_owned()
+        }
+        WebhookUrlError::Fragment => "Фрагмент в URL не допускается.".to_owned(),
+    }
+}
+
+fn english_url(error: WebhookUrlError) -> String {
+    match error {
+        WebhookUrlError::Missing => "A URL is required.".to_owned(),
+        WebhookUrlError::Length => {
+            format!("A URL has at most {} bytes.", WebhookUrl::MAX_LENGTH)
+        }
+        WebhookUrlError::Syntax => {
+            "Must be an absolute URL such as https://example.com/hook.".to_owned()
+        }
+        WebhookUrlError::Scheme(UrlSchemes::Https) => "The scheme must be https.".to_owned(),
+        WebhookUrlError::Scheme(UrlSchemes::HttpAndHttps) => {
+            "The scheme must be http or https.".to_owned()
+        }
+        WebhookUrlError::UserInformation => {
+            "A URL must not contain a user or password: send them in headers.".to_owned()
+        }
+        WebhookUrlError::Fragment => "A URL must not have a fragment.".to_owned(),
     }
 }
 

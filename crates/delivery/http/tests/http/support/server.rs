@@ -8,10 +8,10 @@ use std::time::Duration;
 use posthorn_application::{
     AccessControl, AccessPolicy, AppIdentity, BackendError, CacheDependency, ConsumerService,
     Dependency, FailureLimit, HealthCheck, HealthService, InfoService, Lifecycle, MessageService,
-    MessageStore, Phase, RetentionPolicy, StoreDependency,
+    MessageStore, Phase, RetentionPolicy, StoreDependency, WebhookService, WebhookServicePorts,
 };
-use posthorn_domain::{QuotaLimits, QuotaRule, QuotaStrategy, Timestamp};
-use posthorn_http::{HttpSettings, RunningServer, Services, bind};
+use posthorn_domain::{AddressPolicy, QuotaLimits, QuotaRule, QuotaStrategy, Timestamp};
+use posthorn_http::{HttpSettings, RunningServer, Services, WebhookPayload, bind};
 use posthorn_testkit::{
     FakeCache, FakeClock, FakeQuotaCounter, FakeRandom, FakeRevocationList, FakeStore, FakeTokens,
     samples,
@@ -23,6 +23,7 @@ use super::consumers::NoConsumers;
 use super::quotas::Quotas;
 use super::recorder::Recorder;
 use super::store::{Behaviour, TestStore};
+use super::webhooks::{NoSender, NoVault, NoWebhooks};
 
 /// The limit on invalid tokens of one client: more than any test but one sends.
 const FAILURES: &str = "300 per minute";
@@ -206,6 +207,19 @@ impl Parts {
                 clock(),
                 Arc::new(FakeRandom::default()),
             )),
+            webhooks: Arc::new(WebhookService::new(
+                WebhookServicePorts {
+                    consumers: Arc::new(NoConsumers),
+                    webhooks: Arc::new(NoWebhooks),
+                    vault: Arc::new(NoVault),
+                    sender: Arc::new(NoSender),
+                    encoder: Arc::new(WebhookPayload),
+                    clock: clock(),
+                    random: Arc::new(FakeRandom::default()),
+                },
+                AddressPolicy::default(),
+            )),
+            webhook_addresses: AddressPolicy::default(),
             info: Arc::new(InfoService::new(identity(), cache(), clock())),
             rate_limiter: None,
             health: Arc::new(health),

@@ -1,0 +1,92 @@
+//! The dead letters of a consumer or a webhook: what the handlers of both do.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use posthorn_application::{ConsumerError, DeadLetterRequest};
+use posthorn_domain::{ConsumerKey, MessageId};
+
+use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
+use crate::request::body;
+use crate::request::path::consumer_path;
+use crate::state::AppState;
+use crate::wire::consumer::{
+    DeadLetterResponse, DeadLettersResponse, RedriveBody, RedriveResponse,
+};
+use crate::wire::links::insert_links;
+use crate::wire::problem::{ApiError, Code};
+use crate::wire::query::Query;
+
+/// Returns a page of dead letters, in the order of their ids.
+pub(super) async fn list(
+    request: &HttpRequest,
+    state: &AppState,
+    key: &ConsumerKey,
+) -> Result<HttpResponse, ApiError> {
+    let mut query = Query::parse(request.query_string(), &["after", "limit"]);
+    let (after, limit) = (query.id("after"), query.limit());
+    query.finish()?;
+    let request = DeadLetterRequest { after, limit };
+    let page = state.services.consumers.dead_letters(key, request).await?;
+    let last = page.letters.last().filter(|_| page.has_more);
+    let next = last.map(|letter| {
+        let (path, id) = (consumer_path(key), letter.message.id);
+        format!("{path}/dead?after={id}&limit={}", limit.get())
+    });
+    let mut response = HttpResponse::Ok();
+    insert_links(&mut response, next.as_deref(), None);
+    Ok(response.json(DeadLettersResponse {
+        messages: page.letters.iter().map(DeadLetterResponse::from).collect(),
+        next,
+    }))
+}
+
+/// Makes dead letters wait again, with attempts from 1.
+pub(super) async fn redrive(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &AppState,
+    key: &ConsumerKey,
+) -> Result<HttpResponse, ApiError> {
+    let bytes = body::read_json(request, payload, state.settings.max_body_bytes).await?;
+    let redrive = RedriveBody::parse(&bytes)?;
+    let object = format!("{}/{}", key.topic, key.name);
+    let event = AuditEvent::start(request, AuditAction::RedriveDeadLetters, object);
+    let redriven = state.services.consumers.redrive(key, &redrive).await;
+    event.finish(outcome(redriven.as_ref().err()));
+    Ok(HttpResponse::Ok().json(RedriveResponse::from(redriven?)))
+}
+
+/// Deletes one dead letter.
+pub(super) async fn delete(
+    request: &HttpRequest,
+    state: &AppState,
+    key: &ConsumerKey,
+    id: MessageId,
+) -> Result<HttpResponse, ApiError> {
+    let object = format!("{}/{}/{id}", key.topic, key.name);
+    let event = AuditEvent::start(request, AuditAction::DeleteDeadLetter, object);
+    let deleted = state.services.consumers.delete_dead_letter(key, id).await;
+    match deleted {
+        Ok(true) => {
+            event.finish(AuditOutcome::Done);
+            Ok(HttpResponse::NoContent().finish())
+        }
+        Ok(false) => {
+            event.finish(AuditOutcome::Absent);
+            Err(ApiError::new(Code::NotFound))
+        }
+        Err(error) => {
+            event.finish(outcome(Some(&error)));
+            Err(error.into())
+        }
+    }
+}
+
+/// The outcome of an audited call.
+pub(super) fn outcome(error: Option<&ConsumerError>) -> AuditOutcome {
+    match error {
+        None => AuditOutcome::Done,
+        Some(ConsumerError::Store(_)) => AuditOutcome::Unknown,
+        Some(ConsumerError::NotFound) => AuditOutcome::Absent,
+        Some(_) => AuditOutcome::Refused,
+    }
+}

@@ -1,0 +1,85 @@
+//! The deliveries of a webhook: its attempts, a test, enabling it, and sending settled messages again.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::{object, outcome, resource};
+use crate::middleware::audit::{AuditAction, AuditEvent};
+use crate::request::{body, path};
+use crate::state::AppState;
+use crate::wire::problem::ApiError;
+use crate::wire::responses::{AccessFailures, Failures, WebhookFailures};
+use crate::wire::webhook::{
+    AttemptResponse, AttemptsResponse, ReplayBody, ReplayResponse, TestResponse, WebhookResponse,
+};
+
+/// Enables a webhook that was disabled, and restarts the count of days without a success.
+#[utoipa::path(post, path = "/api/v1/topics/{topic}/webhooks/{webhook}/enable", tag = "webhooks",
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("webhook" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = 200, body = WebhookResponse,
+            headers(("ETag" = String, description = "The version of the settings"))),
+        WebhookFailures, AccessFailures, Failures))]
+pub(crate) async fn enable(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let key = path::webhook(&request)?;
+    let event = AuditEvent::start(&request, AuditAction::EnableWebhook, object(&key));
+    let enabled = state.services.webhooks.enable(&key).await;
+    event.finish(outcome(enabled.as_ref().err()));
+    Ok(resource(&enabled?))
+}
+
+/// Sends one signed request of the type `webhook.test`, which is no message, and returns its outcome.
+/// It changes neither the state nor the attempts.
+#[utoipa::path(post, path = "/api/v1/topics/{topic}/webhooks/{webhook}/test", tag = "webhooks",
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("webhook" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = 200, body = TestResponse), WebhookFailures, AccessFailures, Failures))]
+pub(crate) async fn test(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let key = path::webhook(&request)?;
+    let event = AuditEvent::start(&request, AuditAction::TestWebhook, object(&key));
+    let tested = state.services.webhooks.test(&key).await;
+    event.finish(outcome(tested.as_ref().err()));
+    Ok(HttpResponse::Ok().json(TestResponse::from(tested?)))
+}
+
+/// Makes settled messages wait again, with attempts from 1. Messages that wait, are being sent or are
+/// dead letters stay as they are.
+#[utoipa::path(post, path = "/api/v1/topics/{topic}/webhooks/{webhook}/replay", tag = "webhooks",
+    request_body = ReplayBody,
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("webhook" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = 202, body = ReplayResponse), WebhookFailures, AccessFailures, Failures))]
+pub(crate) async fn replay(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let key = path::webhook(&request)?;
+    let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
+    let replay = ReplayBody::parse(&bytes)?;
+    let event = AuditEvent::start(&request, AuditAction::ReplayWebhook, object(&key));
+    let replayed = state.services.webhooks.replay(&key, replay).await;
+    event.finish(outcome(replayed.as_ref().err()));
+    Ok(HttpResponse::Accepted().json(ReplayResponse { queued: replayed? }))
+}
+
+/// Returns the last attempts of a webhook, the newest first.
+#[utoipa::path(get, path = "/api/v1/topics/{topic}/webhooks/{webhook}/attempts", tag = "webhooks",
+    params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
+        ("webhook" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = 200, body = AttemptsResponse), WebhookFailures, AccessFailures, Failures))]
+pub(crate) async fn attempts(
+    request: HttpRequest,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, ApiError> {
+    let key = path::webhook(&request)?;
+    let attempts = state.services.webhooks.attempts(&key).await?;
+    Ok(HttpResponse::Ok().json(AttemptsResponse {
+        attempts: attempts.iter().map(AttemptResponse::from).collect(),
+    }))
+}

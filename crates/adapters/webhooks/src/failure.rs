@@ -16,7 +16,7 @@ pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
             ResolveError::Unresolved => WebhookSendError::Unresolved,
         };
     }
-    let io = cause::<io::Error>(error);
+    let io = cause::<io::Error>(error).map(unwrap);
     if error.is_connect() {
         return match io.map(io::Error::kind) {
             // tokio-rustls reports an alert or an invalid certificate as data, and a receiver that
@@ -58,6 +58,15 @@ fn next_cause<'a>(cause: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 
 
 fn cause<T: Error + 'static>(error: &reqwest::Error) -> Option<&T> {
     causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// The error that others of its type only wrap: hyper-rustls does that with the errors of TLS.
+fn unwrap(error: &io::Error) -> &io::Error {
+    let mut innermost = error;
+    while let Some(inner) = innermost.get_ref().and_then(|inner| inner.downcast_ref()) {
+        innermost = inner;
+    }
+    innermost
 }
 
 /// The text of the first cause.

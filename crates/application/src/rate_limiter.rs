@@ -73,11 +73,7 @@ impl RateLimiter {
         scope: QuotaScope,
         caller: Caller<'_>,
     ) -> Result<Option<RateLimitDecision>, BackendError> {
-        let Some(key) = self.key(scope, caller) else {
-            return Ok(None);
-        };
-        let decision = self.counter.hit(&key, self.rule(scope.class)).await?;
-        Ok(Some(self.decision(scope, decision)))
+        self.decide(scope, caller, Some(1)).await
     }
 
     /// Counts `count` requests in `scope`, all or none; `None` when the caller has no limits.
@@ -87,12 +83,7 @@ impl RateLimiter {
         caller: Caller<'_>,
         count: u32,
     ) -> Result<Option<RateLimitDecision>, BackendError> {
-        let Some(key) = self.key(scope, caller) else {
-            return Ok(None);
-        };
-        let rule = self.rule(scope.class);
-        let decision = self.counter.hit_many(&key, rule, count).await?;
-        Ok(Some(self.decision(scope, decision)))
+        self.decide(scope, caller, Some(count)).await
     }
 
     /// The most requests of a class that a caller may ever send at once; `None` when it has no limits.
@@ -108,11 +99,7 @@ impl RateLimiter {
         scope: QuotaScope,
         caller: Caller<'_>,
     ) -> Result<Option<RateLimitDecision>, BackendError> {
-        let Some(key) = self.key(scope, caller) else {
-            return Ok(None);
-        };
-        let decision = self.counter.peek(&key, self.rule(scope.class)).await?;
-        Ok(Some(self.decision(scope, decision)))
+        self.decide(scope, caller, None).await
     }
 
     /// The limits of a class.
@@ -131,16 +118,27 @@ impl RateLimiter {
         ranges.any(|range| range.contains(address))
     }
 
-    fn key(&self, scope: QuotaScope, caller: Caller<'_>) -> Option<QuotaKey> {
-        let client = (!self.is_exempt(caller.address)).then(|| caller.client())?;
-        Some(QuotaKey { client, scope })
-    }
-
-    fn decision(&self, scope: QuotaScope, decision: QuotaDecision) -> RateLimitDecision {
-        RateLimitDecision {
+    /// Counts `requests`; without them it only looks.
+    async fn decide(
+        &self,
+        scope: QuotaScope,
+        caller: Caller<'_>,
+        requests: Option<u32>,
+    ) -> Result<Option<RateLimitDecision>, BackendError> {
+        if self.is_exempt(caller.address) {
+            return Ok(None);
+        }
+        let client = caller.client();
+        let (key, rule) = (QuotaKey { client, scope }, self.rule(scope.class));
+        let decision = match requests {
+            None => self.counter.peek(&key, rule).await?,
+            Some(1) => self.counter.hit(&key, rule).await?,
+            Some(count) => self.counter.hit_many(&key, rule, count).await?,
+        };
+        Ok(Some(RateLimitDecision {
             degraded: self.settings.shared && !decision.shared,
             class: scope.class,
             decision,
-        }
+        }))
     }
 }

@@ -2,164 +2,30 @@
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, ConsumerNotifier, ConsumerPut, ConsumerService, ConsumerStatus, ConsumerStore,
-    DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated, PageLimit,
-    Precondition, PullMessages, PullRequest, Pulled, PulledLeases, PutConsumer, Redrive, Redriven,
-    StoreError, Subscription,
+    ConsumerError, ConsumerService, Precondition, PullMessages, Pulled, StoreError,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, ConsumerSettings,
-    LeaseBatch, LeaseNonce, LeaseToken, MessageId, PullWait, SettingsTag, Timestamp, Topic,
+    LeaseBatch, LeaseNonce, LeaseToken, MessageId, PullWait,
 };
-use posthorn_testkit::{FakeClock, FakeRandom, eventually, samples};
-use tokio::sync::Semaphore;
+use posthorn_testkit::{FakeClock, FakeConsumerStore, FakeRandom, eventually, samples};
 use tokio::task::JoinHandle;
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// A store whose pulls are scripted. It holds nothing.
-struct ScriptedStore {
-    /// The number of messages for the next pulls, from the last one on; 0 when empty.
-    ready: Mutex<u64>,
-    /// The next pulls fail with these.
-    errors: Mutex<Vec<ConsumerError>>,
-    /// A pull takes effect only with a permit.
-    permits: Semaphore,
-    pulls: Mutex<Vec<LeaseNonce>>,
-    returned: Mutex<Vec<LeaseNonce>>,
-    tags: Mutex<Vec<SettingsTag>>,
-    notifier: Arc<ConsumerNotifier>,
-}
-
-#[async_trait]
-impl ConsumerStore for ScriptedStore {
-    async fn put(&self, _: &ConsumerKey, put: PutConsumer) -> Result<ConsumerPut, ConsumerError> {
-        self.tags.lock().unwrap().push(put.tag);
-        Err(ConsumerError::LimitReached)
-    }
-
-    async fn status(&self, _: &ConsumerKey) -> Result<ConsumerStatus, ConsumerError> {
-        Err(ConsumerError::NotFound)
-    }
-
-    async fn list(&self, _: &Topic, _: ConsumerKind) -> Result<Vec<ConsumerStatus>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn topics_with_consumers(
-        &self,
-        _: Option<&Topic>,
-        _: PageLimit,
-    ) -> Result<Vec<Topic>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn delete(&self, _: &ConsumerKey, _: &Precondition) -> Result<(), ConsumerError> {
-        Err(ConsumerError::NotFound)
-    }
-
-    async fn pull(
-        &self,
-        key: &ConsumerKey,
-        request: PullRequest,
-    ) -> Result<PulledLeases, ConsumerError> {
-        self.pulls.lock().unwrap().push(request.nonce);
-        self.permits.acquire().await.unwrap().forget();
-        if let Some(error) = self.errors.lock().unwrap().pop() {
-            return Err(error);
-        }
-        let mut ready = self.ready.lock().unwrap();
-        let Some(left) = ready.checked_sub(1) else {
-            return Ok(PulledLeases::default());
-        };
-        *ready = left;
-        let id = MessageId::new(Timestamp::from_millis(1), left);
-        let leased = LeasedMessage {
-            message: Arc::new(samples::message(&key.topic, "x").accepted(id)),
-            attempt: Attempt::FIRST,
-            expires_at: Timestamp::MAX,
-        };
-        Ok(PulledLeases {
-            messages: vec![leased],
-            more: left > 0,
-            next_due: None,
-        })
-    }
-
-    async fn update_leases(
-        &self,
-        _: &ConsumerKey,
-        leases: &[LeaseToken],
-        _: LeaseUpdate,
-    ) -> Result<LeasesUpdated, ConsumerError> {
-        // Leases of an even nonce are valid.
-        let valid = leases.iter().map(|token| token.nonce.to_bits() % 2 == 0);
-        Ok(LeasesUpdated {
-            valid: valid.collect(),
-            expires_at: None,
-        })
-    }
-
-    async fn give_back(&self, _: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
-        self.returned.lock().unwrap().push(nonce);
-        self.errors.lock().unwrap().pop().map_or(Ok(()), Err)
-    }
-
-    async fn seek(
-        &self,
-        _: &ConsumerKey,
-        _: ConsumerPosition,
-    ) -> Result<ConsumerStatus, ConsumerError> {
-        Err(ConsumerError::NotFound)
-    }
-
-    async fn dead_letters(
-        &self,
-        _: &ConsumerKey,
-        _: DeadLetterRequest,
-    ) -> Result<DeadLetterPage, ConsumerError> {
-        Err(ConsumerError::NotFound)
-    }
-
-    async fn redrive(&self, _: &ConsumerKey, _: &Redrive) -> Result<Redriven, ConsumerError> {
-        Err(ConsumerError::NotFound)
-    }
-
-    async fn delete_dead_letter(
-        &self,
-        _: &ConsumerKey,
-        _: MessageId,
-    ) -> Result<bool, ConsumerError> {
-        Err(ConsumerError::NotFound)
-    }
-
-    async fn watch(&self, key: &ConsumerKey) -> Result<Box<dyn Subscription>, ConsumerError> {
-        Ok(Box::new(self.notifier.subscribe(key)))
-    }
-}
-
 struct Service {
-    store: Arc<ScriptedStore>,
+    store: Arc<FakeConsumerStore>,
     consumers: Arc<ConsumerService>,
     key: ConsumerKey,
 }
 
 impl Service {
     fn new() -> Self {
-        let store = Arc::new(ScriptedStore {
-            ready: Mutex::default(),
-            errors: Mutex::default(),
-            permits: Semaphore::new(1_000),
-            pulls: Mutex::default(),
-            returned: Mutex::default(),
-            tags: Mutex::default(),
-            notifier: Arc::default(),
-        });
+        let store = Arc::new(FakeConsumerStore::default());
         let (clock, random) = (Arc::new(FakeClock::new()), Arc::new(FakeRandom::default()));
         let service = Arc::new(ConsumerService::new(store.clone(), clock, random));
         let returning = service.clone();
@@ -177,18 +43,11 @@ impl Service {
     }
 
     fn set_ready(&self, count: u64) {
-        *self.store.ready.lock().unwrap() = count;
-        self.store.notifier.notify(&self.key);
+        self.store.set_ready(&self.key, count);
     }
 
     fn fail_next(&self, error: ConsumerError) {
-        self.store.errors.lock().unwrap().push(error);
-    }
-
-    /// Lets pulls stall until a permit is added.
-    fn stall(&self) {
-        let permits = self.store.permits.available_permits();
-        self.store.permits.forget_permits(permits);
+        self.store.fail_next(error);
     }
 
     async fn pull(&self) -> Result<Pulled, ConsumerError> {
@@ -207,7 +66,7 @@ impl Service {
     }
 
     fn pulls(&self) -> usize {
-        self.store.pulls.lock().unwrap().len()
+        self.store.pulls()
     }
 
     async fn wait_for_pulls(&self, count: usize) {
@@ -215,8 +74,8 @@ impl Service {
     }
 
     fn returned(&self) -> Vec<u64> {
-        let returned = self.store.returned.lock().unwrap();
-        returned.iter().map(|nonce| nonce.to_bits()).collect()
+        let returned = self.store.returned().into_iter();
+        returned.map(LeaseNonce::to_bits).collect()
     }
 
     async fn wait_for_returned(&self, expected: &[u64]) {
@@ -253,7 +112,7 @@ async fn leases_that_are_dropped_go_back_once_and_delivered_ones_never() {
 #[tokio::test]
 async fn a_pull_that_is_dropped_inside_the_store_gives_back_what_it_may_have_leased() {
     let service = Service::new();
-    service.stall();
+    service.store.stall();
     let (pulling, key) = (service.consumers.clone(), service.key.clone());
     let pulling = tokio::spawn(async move { pulling.pull(&key, PullMessages::default()).await });
     service.wait_for_pulls(1).await;
@@ -308,13 +167,13 @@ async fn a_turn_that_is_dropped_is_passed_on() {
     service.wait_for_pulls(2).await;
     let second = service.wait();
     settle().await;
-    service.stall();
+    service.store.stall();
     let before = service.pulls();
     service.set_ready(1);
     service.wait_for_pulls(before + 1).await;
     first.abort();
     service.wait_for_pulls(before + 2).await;
-    service.store.permits.add_permits(10);
+    service.store.resume();
     let pulled = second.await.unwrap().unwrap();
     assert_eq!(pulled.messages.len(), 1);
     pulled.guard.delivered();
@@ -332,9 +191,9 @@ async fn a_wait_costs_two_pulls_and_each_idle_one_behind_it_none() {
     first.await.unwrap().unwrap().guard.delivered();
     settle().await;
     assert_eq!(service.pulls(), 3, "one message wakes one pull");
-    service.consumers.stop_waiting();
     for other in others {
-        assert_eq!(other.await.unwrap().unwrap().messages, []);
+        assert!(!other.is_finished());
+        other.abort();
     }
 }
 
@@ -364,6 +223,6 @@ async fn equal_settings_are_put_under_one_tag() {
             .await;
         assert_eq!(put.err(), Some(ConsumerError::LimitReached));
     }
-    let tags = service.store.tags.lock().unwrap();
+    let tags = service.store.tags();
     assert!(tags.len() == 2 && tags.first() == tags.last());
 }

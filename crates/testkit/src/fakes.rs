@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod cache;
+pub(crate) mod consumer_store;
 pub(crate) mod dependency;
 pub(crate) mod quota_counter;
 pub(crate) mod random;

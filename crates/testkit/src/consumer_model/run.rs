@@ -1,9 +1,8 @@
 //! Runs random sequences of operations on a store and on the model.
 
-use proptest::test_runner::{Config, TestRunner};
-
 use super::operations::{ScheduledOperation, operations};
 use super::schedule::ConsumerSchedule;
+use crate::random_sequences::check_random;
 use crate::webhook_contract::WebhookHarness;
 
 /// Checks `cases` random sequences of operations, each on a fresh store made by `make`; shrinks
@@ -12,22 +11,9 @@ use crate::webhook_contract::WebhookHarness;
 /// # Panics
 /// When the store and the model differ.
 pub fn check<H: WebhookHarness>(cases: u32, make: impl AsyncFn() -> H) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let outcome = TestRunner::new(config).run(&operations(), |operations| {
-        runtime.block_on(async { run(make().await, &operations).await });
-        Ok(())
+    check_random(cases, &operations(), async |operations| {
+        run(make().await, operations).await;
     });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
 }
 
 async fn run(harness: impl WebhookHarness, operations: &[ScheduledOperation]) {

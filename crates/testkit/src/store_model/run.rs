@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use posthorn_application::{Anchor, Clock, PageLimit, PageRequest, RetentionPolicy, TopicRequest};
 use posthorn_domain::{MessageId, Timestamp, Topic};
-use proptest::test_runner::{Config, TestRunner};
 
 use super::StoreModel;
 use super::operations::{PagePosition, StoreOperation, operations};
+use crate::random_sequences::check_random;
 use crate::samples;
 use crate::store_contract::StoreHarness;
 
@@ -24,22 +24,9 @@ const KEYS: [&str; 4] = ["k0", "k1", "k2", "k3"];
 /// # Panics
 /// If the store and the model differ.
 pub fn check_model<H: StoreHarness>(cases: u32, make: impl AsyncFn() -> H) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let outcome = TestRunner::new(config).run(&operations(), |operations| {
-        runtime.block_on(async { run_model(make().await, &operations).await });
-        Ok(())
+    check_random(cases, &operations(), async |operations| {
+        run_model(make().await, operations).await;
     });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
 }
 
 /// Runs `operations` on the fresh store of `harness` and on a model.

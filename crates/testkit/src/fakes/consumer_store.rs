@@ -1,0 +1,192 @@
+//! A consumer store that holds nothing: its pulls are scripted, its other calls find nothing.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use posthorn_application::{
+    ConsumerError, ConsumerNotifier, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
+    DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated, PageLimit, Precondition,
+    PullRequest, PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
+};
+use posthorn_domain::{
+    Attempt, ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId,
+    SettingsTag, Timestamp, Topic,
+};
+use tokio::sync::Semaphore;
+
+use crate::samples;
+
+/// A `ConsumerStore` that logs its pulls, and fails or stalls on request.
+pub struct FakeConsumerStore {
+    /// The number of messages for the next pulls, from the last one on; none if 0.
+    ready: Mutex<u64>,
+    /// The errors of the next pulls, the last one first.
+    errors: Mutex<Vec<ConsumerError>>,
+    /// A pull takes effect only with a permit.
+    permits: Semaphore,
+    pulls: Mutex<Vec<LeaseNonce>>,
+    returned: Mutex<Vec<LeaseNonce>>,
+    tags: Mutex<Vec<SettingsTag>>,
+    notifier: Arc<ConsumerNotifier>,
+}
+
+impl Default for FakeConsumerStore {
+    /// A store in which each consumer can be pulled from.
+    fn default() -> Self {
+        Self {
+            ready: Mutex::default(),
+            errors: Mutex::default(),
+            permits: Semaphore::new(1_000),
+            pulls: Mutex::default(),
+            returned: Mutex::default(),
+            tags: Mutex::default(),
+            notifier: Arc::default(),
+        }
+    }
+}
+
+impl FakeConsumerStore {
+    /// Makes `count` messages due, and reports a change of the consumer.
+    pub fn set_ready(&self, key: &ConsumerKey, count: u64) {
+        *self.ready.lock().unwrap() = count;
+        self.notifier.notify(key);
+    }
+
+    /// Lets the next pull or return of leases fail with `error`.
+    pub fn fail_next(&self, error: ConsumerError) {
+        self.errors.lock().unwrap().push(error);
+    }
+
+    /// Lets pulls stall until [`Self::resume`].
+    pub fn stall(&self) {
+        self.permits
+            .forget_permits(self.permits.available_permits());
+    }
+
+    /// Lets the next ten pulls take effect.
+    pub fn resume(&self) {
+        self.permits.add_permits(10);
+    }
+
+    /// The number of pulls so far.
+    pub fn pulls(&self) -> usize {
+        self.pulls.lock().unwrap().len()
+    }
+
+    /// The leases that were given back, in order.
+    pub fn returned(&self) -> Vec<LeaseNonce> {
+        self.returned.lock().unwrap().clone()
+    }
+
+    /// The tags of the settings that were put, in order.
+    pub fn tags(&self) -> Vec<SettingsTag> {
+        self.tags.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl ConsumerStore for FakeConsumerStore {
+    async fn put(&self, _: &ConsumerKey, put: PutConsumer) -> Result<ConsumerPut, ConsumerError> {
+        self.tags.lock().unwrap().push(put.tag);
+        Err(ConsumerError::LimitReached)
+    }
+
+    async fn status(&self, _: &ConsumerKey) -> Result<ConsumerStatus, ConsumerError> {
+        Err(ConsumerError::NotFound)
+    }
+
+    async fn list(&self, _: &Topic, _: ConsumerKind) -> Result<Vec<ConsumerStatus>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn topics_with_consumers(
+        &self,
+        _: Option<&Topic>,
+        _: PageLimit,
+    ) -> Result<Vec<Topic>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn delete(&self, _: &ConsumerKey, _: &Precondition) -> Result<(), ConsumerError> {
+        Err(ConsumerError::NotFound)
+    }
+
+    async fn pull(
+        &self,
+        key: &ConsumerKey,
+        request: PullRequest,
+    ) -> Result<PulledLeases, ConsumerError> {
+        self.pulls.lock().unwrap().push(request.nonce);
+        self.permits.acquire().await.unwrap().forget();
+        if let Some(error) = self.errors.lock().unwrap().pop() {
+            return Err(error);
+        }
+        let mut ready = self.ready.lock().unwrap();
+        let Some(left) = ready.checked_sub(1) else {
+            return Ok(PulledLeases::default());
+        };
+        *ready = left;
+        let id = MessageId::new(Timestamp::from_millis(1), left);
+        let leased = LeasedMessage {
+            message: Arc::new(samples::message(&key.topic, "x").accepted(id)),
+            attempt: Attempt::FIRST,
+            expires_at: Timestamp::MAX,
+        };
+        Ok(PulledLeases {
+            messages: vec![leased],
+            more: left > 0,
+            next_due: None,
+        })
+    }
+
+    /// Leases with an even nonce are valid.
+    async fn update_leases(
+        &self,
+        _: &ConsumerKey,
+        leases: &[LeaseToken],
+        _: LeaseUpdate,
+    ) -> Result<LeasesUpdated, ConsumerError> {
+        let valid = leases.iter().map(|token| token.nonce.to_bits() % 2 == 0);
+        Ok(LeasesUpdated {
+            valid: valid.collect(),
+            expires_at: None,
+        })
+    }
+
+    async fn give_back(&self, _: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
+        self.returned.lock().unwrap().push(nonce);
+        self.errors.lock().unwrap().pop().map_or(Ok(()), Err)
+    }
+
+    async fn seek(
+        &self,
+        _: &ConsumerKey,
+        _: ConsumerPosition,
+    ) -> Result<ConsumerStatus, ConsumerError> {
+        Err(ConsumerError::NotFound)
+    }
+
+    async fn dead_letters(
+        &self,
+        _: &ConsumerKey,
+        _: DeadLetterRequest,
+    ) -> Result<DeadLetterPage, ConsumerError> {
+        Err(ConsumerError::NotFound)
+    }
+
+    async fn redrive(&self, _: &ConsumerKey, _: &Redrive) -> Result<Redriven, ConsumerError> {
+        Err(ConsumerError::NotFound)
+    }
+
+    async fn delete_dead_letter(
+        &self,
+        _: &ConsumerKey,
+        _: MessageId,
+    ) -> Result<bool, ConsumerError> {
+        Err(ConsumerError::NotFound)
+    }
+
+    async fn watch(&self, key: &ConsumerKey) -> Result<Box<dyn Subscription>, ConsumerError> {
+        Ok(Box::new(self.notifier.subscribe(key)))
+    }
+}

@@ -2,6 +2,7 @@
 //! them leaves this crate.
 
 pub(crate) mod consumer;
+pub(crate) mod field_problems;
 pub(crate) mod fields;
 pub(crate) mod html;
 pub(crate) mod links;

@@ -1,6 +1,7 @@
 //! Consumers: creating, reading, moving and deleting them. Their leases are in `leases`, their dead
 //! letters in `dead_letters`.
 
+mod call;
 pub(crate) mod dead_letters;
 pub(crate) mod leases;
 
@@ -11,8 +12,7 @@ use posthorn_domain::ConsumerKind;
 
 use crate::api::dead_letters::outcome;
 use crate::middleware::audit::{AuditAction, AuditEvent};
-use crate::request::path::consumer_path;
-use crate::request::{body, path};
+use crate::request::path::{self, consumer_path};
 use crate::state::AppState;
 use crate::wire::consumer::{ConsumerBody, ConsumerResponse, ConsumersResponse, SeekBody};
 use crate::wire::precondition::{self, entity_tag};
@@ -35,7 +35,7 @@ pub(crate) async fn list_consumers(
     }))
 }
 
-/// Creates a consumer, or replaces its settings; what is absent gets its default.
+/// Creates a consumer, or replaces its settings. An absent setting gets its default.
 #[utoipa::path(put, path = "/api/v1/topics/{topic}/consumers/{consumer}", tag = "consumers",
     request_body(content = ConsumerBody, description = "The settings; the defaults when absent"),
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
@@ -53,9 +53,8 @@ pub(crate) async fn put_consumer(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = path::consumer(&request)?;
-    let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
-    let (settings, start) = ConsumerBody::parse(&bytes)?;
+    let (key, body) = call::read(&request, payload, &state, ConsumerBody::parse).await?;
+    let (settings, start) = body;
     let precondition = precondition::of(request.headers());
     let service = &state.services.consumers;
     let put = service.put(&key, settings, start, precondition).await?;
@@ -107,7 +106,7 @@ pub(crate) async fn delete_consumer(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Moves a consumer: what lies after the position is handed out, with attempts from 1. Leases become
+/// Moves a consumer: the messages after the position are delivered, with attempts from 1. Leases become
 /// stale, dead letters stay.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/seek", tag = "consumers",
     request_body = SeekBody,
@@ -121,9 +120,7 @@ pub(crate) async fn seek(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = path::consumer(&request)?;
-    let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
-    let to = SeekBody::parse(&bytes)?;
+    let (key, to) = call::read(&request, payload, &state, SeekBody::parse).await?;
     let object = format!("{}/{}", key.topic, key.name);
     let event = AuditEvent::start(&request, AuditAction::SeekConsumer, object);
     let sought = state.services.consumers.seek(&key, to).await;

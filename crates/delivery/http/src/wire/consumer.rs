@@ -1,4 +1,4 @@
-//! The wire forms of consumers: what their calls take and return.
+//! The JSON bodies of the consumer routes.
 
 mod call;
 
@@ -22,17 +22,17 @@ pub(crate) struct ConsumerResponse {
     topic: String,
     /// The name.
     name: String,
-    /// How long a lease holds, in seconds.
+    /// The length of a lease, in seconds.
     #[schema(value_type = f64)]
     lease_seconds: Seconds,
     /// The number of attempts after which a message is dead.
     max_attempts: u16,
-    /// The waits before the next attempts, in seconds; the last one repeats.
+    /// The delays before the next attempts, in seconds; the last one repeats.
     #[schema(value_type = Vec<f64>)]
     backoff_seconds: Vec<Seconds>,
     /// The most leases at once.
     max_in_flight: u16,
-    /// Messages that wait to be handed out, those that are not due yet included.
+    /// Messages that wait for delivery, including those that are not due yet.
     waiting: u64,
     /// Messages under a lease.
     in_flight: u64,
@@ -42,10 +42,10 @@ pub(crate) struct ConsumerResponse {
     missed: u64,
     /// Dead letters that were removed because there were more than 10,000.
     dead_dropped: u64,
-    /// When the oldest waiting message was accepted; `null` exactly when none waits.
+    /// When the oldest waiting message was accepted; `null` if none waits.
     #[schema(format = "date-time")]
     oldest_waiting_at: Option<String>,
-    /// When the last pull came.
+    /// The time of the last pull.
     #[schema(format = "date-time")]
     last_pull_at: Option<String>,
 }
@@ -60,7 +60,7 @@ pub(crate) struct ConsumersResponse {
 /// The messages of a pull.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PullResponse<'a> {
-    /// In the order of hand-out; empty when nothing was due in time.
+    /// In the order of delivery; empty if nothing was due in time.
     pub(crate) messages: Vec<LeasedResponse<'a>>,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct LeasedResponse<'a> {
 pub(crate) struct SettledResponse {
     /// How many leases were valid.
     settled: usize,
-    /// The tokens that are of no valid lease: they changed nothing.
+    /// The tokens without a valid lease, which changed nothing.
     stale: Vec<String>,
     /// For an extension: the new end of the valid leases, by the store's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub(crate) struct RedriveResponse {
     redriven: u64,
     /// How many dead letters are left.
     remaining: u64,
-    /// The ids that are no dead letters.
+    /// The ids that are not dead letters.
     unknown: Vec<String>,
 }
 

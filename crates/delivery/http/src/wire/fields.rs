@@ -1,19 +1,19 @@
 //! The members of a JSON object: each is taken once by its type, and the problems of all of them are
 //! collected.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
+use crate::wire::field_problems::FieldProblems;
+use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
 
 /// The members of a body and their problems.
 pub(crate) struct Fields {
     members: Vec<(String, Value)>,
-    problems: Vec<FieldProblem>,
+    problems: FieldProblems,
 }
 
 impl Fields {
@@ -34,18 +34,8 @@ impl Fields {
                 Err(_) => return Err(ApiError::new(Code::MalformedJson)),
             }
         };
-        let mut seen = BTreeSet::new();
-        let problems = members.iter().filter_map(|(name, _)| {
-            let code = if !known.contains(&name.as_str()) {
-                FieldCode::Unknown
-            } else if !seen.insert(name.clone()) {
-                FieldCode::Duplicate
-            } else {
-                return None;
-            };
-            Some(FieldProblem::member(&[name], code))
-        });
-        let problems = problems.take(MAX_FIELDS).collect();
+        let names = members.iter().map(|(name, _)| name.as_str());
+        let problems = FieldProblems::of_names(problem, names, known);
         Ok(Self { members, problems })
     }
 
@@ -61,7 +51,7 @@ impl Fields {
             Value::Null => Err(FieldCode::Null),
             value => parse(value),
         };
-        parsed.map_err(|code| self.push(name, code)).ok()
+        self.problems.keep(name, parsed)
     }
 
     /// As [`Fields::take`], for a member that has to be there.
@@ -71,7 +61,7 @@ impl Fields {
         parse: impl FnOnce(Value) -> Result<T, FieldCode>,
     ) -> Option<T> {
         if !self.members.iter().any(|(member, _)| member == name) {
-            self.push(name, FieldCode::Required);
+            self.problems.push(name, FieldCode::Required);
         }
         self.take(name, parse)
     }
@@ -102,7 +92,7 @@ impl Fields {
 
     /// Adds a problem of what lies at `path`, the names and indices from the body on.
     pub(crate) fn push_at(&mut self, path: &[&str], code: FieldCode) {
-        self.problems.push(FieldProblem::member(path, code));
+        self.problems.add(FieldProblem::member(path, code));
     }
 
     /// Ends the parsing, and returns the value of a required member.
@@ -110,9 +100,7 @@ impl Fields {
     /// # Errors
     /// `validation-failed` with every problem.
     pub(crate) fn complete<T>(self, value: Option<T>) -> Result<T, ApiError> {
-        self.finish()?;
-        // A required member without a value is a problem, so there is one here.
-        value.ok_or_else(|| ApiError::validation(vec![FieldProblem::whole(FieldCode::Required)]))
+        self.problems.finish_with(value)
     }
 
     /// Ends the parsing.
@@ -120,12 +108,12 @@ impl Fields {
     /// # Errors
     /// `validation-failed` with every problem.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ApiError::validation(self.problems))
-        }
+        self.problems.finish()
     }
+}
+
+fn problem(name: &str, code: FieldCode) -> FieldProblem {
+    FieldProblem::member(&[name], code)
 }
 
 /// A number.
@@ -226,15 +214,7 @@ mod tests {
         fields.take("max", whole(1, 200));
         fields.require("name", text);
         fields.take("items", list(2, number));
-        let problems = fields
-            .finish()
-            .err()
-            .map_or_else(Vec::new, |error| error.fields);
-        let found: Vec<_> = problems
-            .iter()
-            .map(|p| (p.field.as_str(), p.code.as_str()))
-            .collect();
-        assert_eq!(found, expected, "{body}");
+        fields.problems.check(expected, body);
     }
 
     #[test]

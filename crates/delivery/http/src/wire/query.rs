@@ -1,13 +1,13 @@
 //! Query parameters: each is parsed once, and the problems of all of them are collected.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actix_web::web;
 use posthorn_application::PageLimit;
 use posthorn_domain::{MessageId, Timestamp, Topic};
 
-use crate::wire::problem::{ApiError, FieldCode, FieldProblem, MAX_FIELDS};
+use crate::wire::field_problems::FieldProblems;
+use crate::wire::problem::{ApiError, FieldCode, FieldProblem};
 use crate::wire::time::parse_since;
 
 /// The largest time of a parameter, in seconds since the Unix epoch.
@@ -16,7 +16,7 @@ const MAX_SECONDS: u64 = Timestamp::MAX.as_millis() / 1000;
 /// The parameters of a request and their problems.
 pub(crate) struct Query {
     values: Vec<(String, String)>,
-    problems: Vec<FieldProblem>,
+    problems: FieldProblems,
 }
 
 impl Query {
@@ -25,25 +25,10 @@ impl Query {
         // Never fails: bytes that are not UTF-8 become U+FFFD, which no parameter allows.
         let values =
             web::Query::<Vec<(String, String)>>::from_query(text).map(web::Query::into_inner);
-        let mut query = Self {
-            values: values.unwrap_or_default(),
-            problems: Vec::new(),
-        };
-        let mut seen = BTreeSet::new();
-        for (name, _) in &query.values {
-            if query.problems.len() >= MAX_FIELDS {
-                break;
-            }
-            let problem = if !known.contains(&name.as_str()) {
-                FieldCode::Unknown
-            } else if !seen.insert(name) {
-                FieldCode::Duplicate
-            } else {
-                continue;
-            };
-            query.problems.push(FieldProblem::new(name, problem));
-        }
-        query
+        let values = values.unwrap_or_default();
+        let names = values.iter().map(|(name, _)| name.as_str());
+        let problems = FieldProblems::of_names(FieldProblem::new, names, known);
+        Self { values, problems }
     }
 
     /// A message id.
@@ -114,8 +99,7 @@ impl Query {
     pub(crate) fn exclude(&mut self, name: &str, other: &'static str) {
         let has = |wanted: &str| self.values.iter().any(|(name, _)| name == wanted);
         if has(name) && has(other) {
-            self.problems
-                .push(FieldProblem::new(name, FieldCode::Excludes(other)));
+            self.problems.push(name, FieldCode::Excludes(other));
         }
     }
 
@@ -124,22 +108,12 @@ impl Query {
     /// # Errors
     /// `validation-failed` with every problem.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ApiError::validation(self.problems))
-        }
+        self.problems.finish()
     }
 
     fn read<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, FieldCode>) -> Option<T> {
         let (_, text) = self.values.iter().find(|(given, _)| given == name)?;
-        match parse(text) {
-            Ok(value) => Some(value),
-            Err(code) => {
-                self.problems.push(FieldProblem::new(name, code));
-                None
-            }
-        }
+        self.problems.keep(name, parse(text))
     }
 }
 
@@ -155,15 +129,7 @@ mod tests {
         query.limit();
         query.newest_first();
         query.exclude("after", "before");
-        let problems = query
-            .finish()
-            .err()
-            .map_or_else(Vec::new, |error| error.fields);
-        let found: Vec<_> = problems
-            .iter()
-            .map(|p| (p.field.as_str(), p.code.as_str()))
-            .collect();
-        assert_eq!(found, expected, "{text}");
+        query.problems.check(expected, text);
     }
 
     #[test]

@@ -26,9 +26,9 @@ pub(crate) async fn list_dead_letters(
     dead_letters::list(&request, &state, &key).await
 }
 
-/// Makes dead letters wait again, with attempts from 1.
+/// Returns dead letters to waiting, with attempts from 1.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/dead/redrive", tag = "consumers",
-    request_body(content = RedriveBody, description = "Which; the first 200 when absent"),
+    request_body(content = RedriveBody, description = "The ids; by default the first 200"),
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
     responses((status = 200, body = RedriveResponse), ConsumerFailures, AccessFailures, Failures))]

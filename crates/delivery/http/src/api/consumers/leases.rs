@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use self::body::DeliveredBody;
 use self::wait::WaitingPull;
-use crate::request::{body as request_body, path};
+use super::call;
 use crate::state::AppState;
 use crate::state::metrics::Shed;
 use crate::wire::consumer::{
@@ -17,29 +17,27 @@ use crate::wire::consumer::{
 use crate::wire::problem::{ApiError, Code};
 use crate::wire::responses::{AccessFailures, ConsumerFailures, Failures};
 
-/// Leases messages: first those that are due again, then new ones. With `wait_seconds` it waits until
-/// there is one.
+/// Leases messages: first those that are due again, then new ones. With `wait_seconds` it waits for the
+/// first one.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/pull", tag = "consumers",
     request_body(content = PullBody, description = "The limits; the defaults when absent"),
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
-    responses((status = 200, body = PullResponse<'static>, description = "Empty when nothing is due in time"),
+    responses((status = 200, body = PullResponse<'static>, description = "Empty if nothing is due in time"),
         ConsumerFailures, AccessFailures, Failures))]
 pub(crate) async fn pull(
     request: HttpRequest,
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = path::consumer(&request)?;
     // The time limit of this route includes the longest wait. The body has to come without it.
-    let body = request_body::read_json(&request, payload, state.settings.max_body_bytes);
-    let Ok(bytes) = timeout(state.settings.request_timeout, body).await else {
+    let call = call::read(&request, payload, &state, PullBody::parse);
+    let Ok(call) = timeout(state.settings.request_timeout, call).await else {
         let metrics = &state.services.request_metrics;
         metrics.request_shed(Shed::RequestTimeout);
         return Err(ApiError::new(Code::RequestTimeout));
     };
-    let bytes = bytes?;
-    let pull = PullBody::parse(&bytes)?;
+    let (key, pull) = call?;
     let service = &state.services.consumers;
     let pulled = if pull.wait.get().is_zero() {
         Some(service.pull(&key, pull).await?)
@@ -74,9 +72,7 @@ pub(crate) async fn ack(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = path::consumer(&request)?;
-    let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
-    let leases = LeasesBody::parse(&bytes)?;
+    let (key, leases) = call::read(&request, payload, &state, LeasesBody::parse).await?;
     let settled = state.services.consumers.ack(&key, leases).await?;
     Ok(HttpResponse::Ok().json(SettledResponse::from(settled)))
 }
@@ -92,15 +88,14 @@ pub(crate) async fn nack(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = path::consumer(&request)?;
-    let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
-    let (leases, delay, reason) = NackBody::parse(&bytes)?;
+    let (key, nack) = call::read(&request, payload, &state, NackBody::parse).await?;
+    let (leases, delay, reason) = nack;
     let service = &state.services.consumers;
     let settled = service.nack(&key, leases, delay, reason).await?;
     Ok(HttpResponse::Ok().json(SettledResponse::from(settled)))
 }
 
-/// Extends leases: they hold this long from now.
+/// Extends leases: their time starts again now.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/extend", tag = "consumers",
     request_body = ExtendBody,
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
@@ -111,9 +106,8 @@ pub(crate) async fn extend(
     payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = path::consumer(&request)?;
-    let bytes = request_body::read_json(&request, payload, state.settings.max_body_bytes).await?;
-    let (leases, lease) = ExtendBody::parse(&bytes)?;
+    let (key, extend) = call::read(&request, payload, &state, ExtendBody::parse).await?;
+    let (leases, lease) = extend;
     let settled = state.services.consumers.extend(&key, leases, lease).await?;
     Ok(HttpResponse::Ok().json(SettledResponse::from(settled)))
 }

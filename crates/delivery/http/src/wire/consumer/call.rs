@@ -15,20 +15,20 @@ use crate::wire::position::position;
 use crate::wire::problem::{ApiError, FieldCode};
 use crate::wire::seconds::{schedule, seconds};
 
-/// A consumer to create, or to change; what is absent gets its default.
+/// A consumer to create, or to change. An absent setting gets its default.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct ConsumerBody {
     /// Where a new consumer starts: `oldest` (the default), `newest`, a message id (exclusive) or a
-    /// time of RFC 3339 (inclusive). It counts at creation only.
+    /// time of RFC 3339 (inclusive). Ignored for an existing consumer.
     start: Option<String>,
-    /// How long a lease holds, in seconds with at most three decimals.
+    /// The length of a lease, in seconds with at most three decimals.
     #[schema(minimum = 1, maximum = 43200, default = 30)]
     lease_seconds: Option<f64>,
     /// The number of attempts after which a message is dead.
     #[schema(minimum = 1, maximum = 1000, default = 5)]
     max_attempts: Option<u32>,
-    /// The waits before the next attempts, in seconds; the last one repeats.
+    /// The delays before the next attempts, in seconds; the last one repeats.
     #[schema(min_items = 1, max_items = 20, default = json!([0, 5, 30, 300]))]
     backoff_seconds: Option<Vec<f64>>,
     /// The most leases at once.
@@ -36,17 +36,17 @@ pub(crate) struct ConsumerBody {
     max_in_flight: Option<u32>,
 }
 
-/// What a worker asks for; a pull without a body takes the defaults.
+/// The limits of a pull. An absent limit gets its default.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct PullBody {
     /// The most messages.
     #[schema(minimum = 1, maximum = 200, default = 10)]
     max: Option<u32>,
-    /// How long to wait for the first message, in seconds.
+    /// The longest wait for the first message, in seconds.
     #[schema(minimum = 0, maximum = 20, default = 0)]
     wait_seconds: Option<f64>,
-    /// How long the leases hold, in seconds; as the consumer's settings say when absent.
+    /// The length of the leases, in seconds; by default the consumer's setting.
     #[schema(minimum = 1, maximum = 43200)]
     lease_seconds: Option<f64>,
 }
@@ -67,7 +67,7 @@ pub(crate) struct NackBody {
     /// The tokens.
     #[schema(min_items = 1, max_items = 200)]
     leases: Vec<String>,
-    /// How long the messages wait, in seconds; as the consumer's backoff says when absent.
+    /// The delay before the next attempt, in seconds; by default the consumer's backoff.
     #[schema(minimum = 0, maximum = 86400)]
     delay_seconds: Option<f64>,
     /// Why the attempt failed; no control characters.
@@ -82,12 +82,12 @@ pub(crate) struct ExtendBody {
     /// The tokens.
     #[schema(min_items = 1, max_items = 200)]
     leases: Vec<String>,
-    /// How long the leases hold from now, in seconds; as the consumer's settings say when absent.
+    /// The length of the leases from now, in seconds; by default the consumer's setting.
     #[schema(minimum = 1, maximum = 43200)]
     lease_seconds: Option<f64>,
 }
 
-/// Where a consumer goes on.
+/// The new position of a consumer.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct SeekBody {
@@ -95,11 +95,11 @@ pub(crate) struct SeekBody {
     to: String,
 }
 
-/// Dead letters to hand out again.
+/// Dead letters to return to waiting.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct RedriveBody {
-    /// Their ids; those with the smallest ids, at most 200, when absent.
+    /// Their ids; by default the 200 smallest ids.
     #[schema(min_items = 1, max_items = 200)]
     ids: Option<Vec<String>>,
 }
@@ -123,7 +123,7 @@ impl ConsumerBody {
         let most = usize::from(InFlightLimit::MAX.get());
         let max_in_flight = fields.take("max_in_flight", whole(1, most));
         fields.finish()?;
-        // The values are within their limits: the rest is what the domain takes for absent ones.
+        // The values are within their limits; the domain has the defaults of the absent ones.
         let options = ConsumerOptions {
             max_attempts,
             max_in_flight,
@@ -140,7 +140,7 @@ impl ConsumerBody {
 }
 
 impl PullBody {
-    /// What to pull.
+    /// The request of the pull.
     pub(crate) fn parse(bytes: &[u8]) -> Result<PullMessages, ApiError> {
         let mut fields = Fields::parse(bytes, &["max", "wait_seconds", "lease_seconds"])?;
         let most = PullLimit::MAX.get();

@@ -1,4 +1,4 @@
-//! SIGTERM under load, with streams open, and a second signal.
+//! Each stop signal, under load, with streams open, and a second time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Server};
+use crate::support::{PATIENCE, Server, posthorn_with_signals};
 
 /// A keep-alive connection that sends requests until the server closes it.
 struct Connection {
@@ -154,7 +154,7 @@ async fn an_open_stream_gets_a_bye_event_and_does_not_delay_the_stop() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_the_server_at_once() {
-    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129), ("QUIT", 131)] {
         let directory = TempDir::new().unwrap();
         let mut server = Server::start(&directory, &[("DRAIN_DELAY", "1h")]).await;
         server.signal("TERM").await;
@@ -162,4 +162,31 @@ async fn a_second_signal_ends_the_server_at_once() {
         server.signal(signal).await;
         assert_eq!(server.ended().await.code(), Some(code));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_stop_signal_drains() {
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
+        let directory = TempDir::new().unwrap();
+        let mut server = Server::start(&directory, &[]).await;
+        server.signal(signal).await;
+        assert_eq!(server.ended().await.code(), Some(0), "{signal}");
+        assert_eq!(server.logged("draining"), 1, "{signal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_that_the_parent_ignores_stays_ignored() {
+    let directory = TempDir::new().unwrap();
+    let command = posthorn_with_signals(directory.path(), "--ignore-signal=HUP");
+    let mut server = Server::start_by(command, &[]).await;
+    server.signal("HUP").await;
+    assert_eq!(
+        server.post("still serving").await.status(),
+        StatusCode::CREATED
+    );
+    server.signal("TERM").await;
+    assert_eq!(server.ended().await.code(), Some(0));
+    // Had the server listened for it, the second signal would have ended it at once.
+    assert_eq!(server.logged("draining"), 1);
 }

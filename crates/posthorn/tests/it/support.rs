@@ -37,11 +37,16 @@ pub(crate) fn client() -> Client {
 
 /// The binary with a clean environment, run in `directory`.
 ///
-/// A shell without job control starts background commands with SIGINT ignored, which the binary would
-/// inherit.
+/// A shell without job control starts background commands with SIGINT and SIGQUIT ignored, and `nohup`
+/// with SIGHUP ignored, which the binary would inherit.
 pub(crate) fn posthorn(directory: &Path) -> Command {
+    posthorn_with_signals(directory, "--default-signal=INT,QUIT,HUP")
+}
+
+/// The binary with signals that `env` sets by an option, such as `--ignore-signal=HUP`.
+pub(crate) fn posthorn_with_signals(directory: &Path, option: &str) -> Command {
     let mut command = Command::new("env");
-    command.args(["--default-signal=INT", BINARY]);
+    command.args([option, BINARY]);
     clean(command, directory)
 }
 

@@ -1,7 +1,9 @@
 //! A client of an application that the crate serves over an in-memory byte stream.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -66,10 +68,19 @@ pub(crate) struct Client {
     server: JoinHandle<Result<(), DispatchError>>,
 }
 
-/// Runs a test on this thread; it fails after a day of the paused clock instead of hanging.
+/// Runs a test on this thread. A connection that never ends fails it after a day of the paused clock, and a
+/// connection that wakes itself for ever, in which time this clock stands still, after many polls.
 pub(crate) async fn run(test: impl Future<Output = ()>) {
+    const MAX_POLLS: u32 = 100_000;
     let limited = tokio::time::timeout(Duration::from_hours(24), test);
-    LocalSet::new().run_until(limited).await.expect("in time");
+    let mut limited = pin!(limited);
+    let mut polls = 0;
+    let counted = poll_fn(|cx| {
+        polls += 1;
+        assert!(polls < MAX_POLLS, "a task wakes itself for ever");
+        limited.as_mut().poll(cx)
+    });
+    LocalSet::new().run_until(counted).await.expect("in time");
 }
 
 impl Client {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// The time limit on a read.
@@ -81,6 +81,17 @@ impl Connection {
         let stream = TcpStream::connect(address).await.unwrap();
         Self {
             stream,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// A connection of a client that will not read: it takes so little that the server soon has to wait for
+    /// it, however slow the machine is.
+    pub(crate) async fn open_unread(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self {
+            stream: socket.connect(address).await.unwrap(),
             buffer: Vec::new(),
         }
     }

@@ -182,9 +182,7 @@ pub(crate) struct PrimaryConnection {
 /// The pool manager for a single server and for Sentinel: new connections go to the current primary,
 /// idle ones must lead there still and reply to `PING`.
 ///
-/// The Sentinel manager of deadpool-redis queries the Sentinels in turn, behind a lock and without a
-/// time-out, so a hung Sentinel would block every checkout. This one manager replaces both that and
-/// its manager for a single server, which does the same as this one does.
+/// `docs/decisions/0012-one-pool-manager-for-single-and-sentinel.md` has the reason.
 impl Manager for Connector {
     type Type = PrimaryConnection;
     type Error = RedisFailure;

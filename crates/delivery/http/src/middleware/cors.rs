@@ -1,8 +1,7 @@
 //! CORS: the headers that let pages of other origins call the API.
 //!
-//! actix-cors adds the headers of every response, but not those of a preflight: its own preflight
-//! responds with 200 instead of 204 and `Allow`, and rejects unknown origins and methods with a body
-//! that is not a problem document.
+//! actix-cors adds the headers of every response, but not those of a preflight
+//! (`docs/decisions/0013-own-preflight-response.md`).
 
 use actix_cors::Cors;
 use actix_web::Error;

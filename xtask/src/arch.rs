@@ -28,31 +28,39 @@ struct Inside {
     repeated: Vec<String>,
 }
 
+impl Inside {
+    fn violations(self) -> Vec<String> {
+        let repeated = self.repeated.into_iter();
+        let repeated = repeated.map(|name| format!("a type name is defined twice: {name}"));
+        self.against
+            .into_iter()
+            .chain(self.circles)
+            .chain(repeated)
+            .collect()
+    }
+}
+
 /// Prints the counts. Fails on wrong arrows between crates, on imports against the direction of a
-/// crate's folders and on circles of files; repeated type names are only printed.
+/// crate's folders, on circles of files, and on type names that are defined twice.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     let metadata = read(root)?;
-    let arrows = violations::violations(&metadata.packages);
-    let (crates, wrong) = (metadata.packages.len(), arrows.len());
+    let mut found = violations::violations(&metadata.packages);
+    let (crates, wrong) = (metadata.packages.len(), found.len());
     println!("arch: {crates} crates, {wrong} wrong arrows");
-    let inside = inside_crates(root, &metadata)?;
-    for repeated in &inside.repeated {
-        println!("{repeated}");
-    }
-    let found = [arrows, inside.against, inside.circles].concat();
+    let inside = inside_crates(root, &metadata, &sources::read(root)?)?;
+    found.extend(inside.violations());
     if found.is_empty() {
         return Ok(());
     }
     Err(found.join("\n"))
 }
 
-fn inside_crates(root: &Path, metadata: &Metadata) -> Result<Inside, String> {
+fn inside_crates(root: &Path, metadata: &Metadata, sources: &[Source]) -> Result<Inside, String> {
     let mut inside = Inside::default();
-    let sources = sources::read(root)?;
     let (mut files, mut types) = (0, Vec::new());
     for package in &metadata.packages {
-        for target in targets(root, package, &sources) {
-            let modules = Modules::read(&target, &sources)?;
+        for target in targets(root, package, sources) {
+            let modules = Modules::read(&target, sources)?;
             for direction in DIRECTIONS
                 .iter()
                 .filter(|rule| rule.package == package.name)
@@ -104,4 +112,50 @@ fn read(root: &Path) -> Result<Metadata, String> {
     let arguments = ["metadata", "--no-deps", "--format-version", "1"];
     let json = capture(&mut cargo(root, arguments))?;
     serde_json::from_str(&json).map_err(|error| format!("cargo metadata: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks a workspace with one crate, `a`, of these files.
+    fn check(files: &[(&str, &str)]) -> Vec<String> {
+        let packages = serde_json::json!({ "packages": [{
+            "name": "a", "license": null, "manifest_path": "/w/a/Cargo.toml", "dependencies": [],
+        }]});
+        let metadata = serde_json::from_value(packages).unwrap();
+        let sources = files.iter().map(|(path, text)| Source {
+            path: format!("a/src/{path}"),
+            text: (*text).to_owned(),
+        });
+        let sources: Vec<_> = sources.collect();
+        let inside = inside_crates(Path::new("/w"), &metadata, &sources).unwrap();
+        inside.violations()
+    }
+
+    #[test]
+    fn a_type_name_that_is_defined_twice_fails_the_check() {
+        let planted = check(&[
+            ("lib.rs", "mod b; pub struct Twice;"),
+            ("b.rs", "pub enum Twice {}"),
+        ]);
+        assert_eq!(
+            planted,
+            ["a type name is defined twice: Twice: a/src/lib.rs:1, a/src/b.rs:1"]
+        );
+        let in_a_test = check(&[
+            ("lib.rs", "#[cfg(test)] mod tests { struct Twice; }"),
+            ("main.rs", "struct Twice;"),
+        ]);
+        assert!(in_a_test.is_empty(), "{in_a_test:?}");
+    }
+
+    #[test]
+    fn a_circle_of_files_fails_the_check() {
+        let planted = check(&[
+            ("lib.rs", "mod b; pub struct A; pub use b::B;"),
+            ("b.rs", "pub struct B(crate::A);"),
+        ]);
+        assert_eq!(planted.len(), 1, "{planted:?}");
+    }
 }

@@ -1,11 +1,33 @@
 //! Builds the server, and finds the result.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::shell::{cargo, output, run};
 
-/// Builds the server in the profile `dev` and returns its path.
+/// The server that a step of this run has built with its tests.
+static BUILT: OnceLock<PathBuf> = OnceLock::new();
+
+/// Lets the steps after this one use the server at `path`, so that they need not build one.
+pub(crate) fn reuse(path: PathBuf) {
+    // Only `ci` runs several steps, and one of them builds the server.
+    let _ = BUILT.set(path);
+}
+
+/// The server with an empty environment.
+pub(crate) fn server(path: &Path) -> Command {
+    let mut command = Command::new(path);
+    // A server that coverage has built would write its profile into the working directory.
+    command.env_clear().env("LLVM_PROFILE_FILE", "/dev/null");
+    command
+}
+
+/// Builds the server in the profile `dev`, unless an earlier step has, and returns its path.
 pub(crate) fn debug(root: &Path) -> Result<PathBuf, String> {
+    if let Some(path) = BUILT.get() {
+        return Ok(path.clone());
+    }
     let arguments = ["build", "--quiet", "--locked", "--package", "posthorn"];
     output(&mut cargo(root, arguments))?;
     Ok(target_directory(root).join("debug/posthorn"))
@@ -20,7 +42,7 @@ pub(crate) fn dist(root: &Path, package: &str, target: [&str; 2]) -> Result<Path
 }
 
 /// The directory that cargo builds into.
-fn target_directory(root: &Path) -> PathBuf {
+pub(crate) fn target_directory(root: &Path) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR");
     target.map_or_else(|| root.join("target"), |directory| root.join(directory))
 }

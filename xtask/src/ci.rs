@@ -1,8 +1,10 @@
-//! `cargo xtask ci`: every check and test in turn, each with its time. All steps run after a failure
-//! too, and the summary names those that failed.
+//! `cargo xtask ci`: every check and test in turn, or the named ones, each with its time. All of them
+//! run after a failure too, and the summary names those that failed.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use clap::builder::PossibleValuesParser;
 
 use crate::generated::{self, Generated};
 use crate::{
@@ -12,7 +14,8 @@ use crate::{
 
 type CiStep = (&'static str, fn(&Path) -> Result<(), String>);
 
-/// Quick steps come first. Coverage runs the tests, so no other step does.
+/// Quick steps come first. Coverage runs the tests, so no other step does; the steps after it use its
+/// server.
 const STEPS: [CiStep; 15] = [
     ("fmt", |root| fmt::run(root, true)),
     ("tidy", tidy::run),
@@ -22,7 +25,7 @@ const STEPS: [CiStep; 15] = [
     ("layers", layers::run),
     ("doc", doc::run),
     ("coverage", coverage::run),
-    ("doc tests", test::run_doc_tests),
+    ("doc-tests", test::run_doc_tests),
     ("openapi", |root| {
         generated::run(root, Generated::Openapi, true)
     }),
@@ -39,11 +42,20 @@ const STEPS: [CiStep; 15] = [
     ("senders", senders::run),
 ];
 
-/// Runs every step. `setup` comes first, because the other steps need its programs.
-pub(crate) fn run(root: &Path) -> Result<(), String> {
+/// The options of `ci`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CiOptions {
+    /// The steps to run, in their usual order; all by default.
+    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|(name, _)| name)))]
+    steps: Vec<String>,
+}
+
+/// Runs the steps. `setup` comes first, because they need its programs.
+pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
     setup::run(root)?;
     let mut done = Vec::new();
-    for (name, step) in STEPS {
+    let wanted = |name: &str| options.steps.is_empty() || options.steps.iter().any(|s| s == name);
+    for (name, step) in STEPS.into_iter().filter(|(name, _)| wanted(name)) {
         println!("\n==> {name}");
         let (outcome, time) = timed(|| step(root));
         match &outcome {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::shell::{cargo, run as run_command};
 use crate::tidy::sources;
-use crate::{llvm, programs};
+use crate::{binary, llvm, programs};
 
 /// The least share of executed lines, in percent. It is raised when the share has risen, and never
 /// lowered: a change that falls below it needs more tests.
@@ -44,7 +44,9 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
             .env("LLVM_PROFDATA", llvm.profdata)
             // A snapshot that differs fails its test; it is never rewritten here.
             .env("INSTA_UPDATE", "no"),
-    )
+    )?;
+    binary::reuse(binary::target_directory(root).join("llvm-cov-target/debug/posthorn"));
+    Ok(())
 }
 
 /// Removes the profiles of the last run and keeps its build, so that only changed crates are compiled.

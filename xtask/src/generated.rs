@@ -1,7 +1,6 @@
 //! `cargo xtask openapi` and `cargo xtask config-docs`: files in `docs/` that the binary prints.
 
 use std::path::Path;
-use std::process::Command;
 
 use crate::binary;
 use crate::shell::capture;
@@ -53,8 +52,8 @@ pub(crate) fn run_configuration(root: &Path, check: bool) -> Result<(), String> 
 
 /// Writes the file; with `check` it only reports whether the file is out of date.
 pub(crate) fn run(root: &Path, file: Generated, check: bool) -> Result<(), String> {
-    let binary = binary::debug(root)?;
-    let mut text = capture(Command::new(binary).env_clear().args(file.arguments()))?;
+    let mut server = binary::server(&binary::debug(root)?);
+    let mut text = capture(server.args(file.arguments()))?;
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -48,8 +48,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Run every check and test.
-    Ci,
+    /// Run every check and test, or the named steps.
+    Ci(ci::CiOptions),
     /// Install the programs that the other commands use, or name the packages to install.
     Setup,
     /// Format the code.
@@ -72,8 +72,8 @@ enum Task {
     Doc,
     /// Install a git hook that runs fmt, tidy and arch before each commit.
     Hooks,
-    /// Run all tests.
-    Test,
+    /// Run all tests, or some of them.
+    Test(test::TestOptions),
     /// Run all tests and measure which lines they reach.
     Coverage,
     /// Write docs/openapi.json.
@@ -105,7 +105,7 @@ enum Task {
 fn main() -> ExitCode {
     let root = root();
     let outcome = match Arguments::parse().task {
-        Task::Ci => ci::run(&root),
+        Task::Ci(options) => ci::run(&root, &options),
         Task::Setup => setup::run(&root),
         Task::Fmt { check } => fmt::run(&root, check),
         Task::Lint => lint::run(&root),
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
         Task::Layers => layers::run(&root),
         Task::Doc => doc::run(&root),
         Task::Hooks => hooks::install(&root),
-        Task::Test => test::run(&root),
+        Task::Test(options) => test::run(&root, &options),
         Task::Coverage => coverage::run(&root),
         Task::Openapi { check } => generated::run(&root, Generated::Openapi, check),
         Task::ConfigDocs { check } => generated::run_configuration(&root, check),

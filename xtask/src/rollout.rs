@@ -9,10 +9,10 @@ mod proxy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
+use crate::binary;
 use crate::http_client::HttpClient;
 use crate::process::{self, Process};
 use load::{RolloutLoad, Tally};
@@ -27,7 +27,7 @@ const BETWEEN_STEPS: usize = 1000;
 pub(crate) fn rehearse(root: &Path) -> Result<(), String> {
     crate::programs::ensure_package("haproxy", "haproxy")?;
     crate::programs::ensure_package("redis-server", "redis-server")?;
-    let binary = crate::binary::debug(root)?;
+    let binary = binary::debug(root)?;
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let redis_address = process::free_address()?;
     let _redis = process::redis(redis_address, directory.path())?;
@@ -71,8 +71,8 @@ struct Pod {
 
 impl Pod {
     fn start(&self, directory: &Path) -> Result<Process, String> {
-        let mut command = Command::new(&self.binary);
-        command.env_clear().current_dir(directory);
+        let mut command = binary::server(&self.binary);
+        command.current_dir(directory);
         command.envs([
             ("PORT", self.address.port().to_string().as_str()),
             ("STORE_URL", &self.store),

@@ -5,9 +5,35 @@ use std::path::Path;
 use crate::shell::{cargo, run as run_command};
 use crate::tidy::sources;
 
-/// Runs every test, and builds the examples.
-pub(crate) fn run(root: &Path) -> Result<(), String> {
-    let mut command = cargo(root, ["test", "--locked", "--workspace"]);
+/// The crates whose tests start servers or a browser, and take minutes.
+const SLOW: [&str; 2] = ["posthorn", "posthorn-redis"];
+
+/// Which tests to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TestOptions {
+    /// Run only tests with this in their name.
+    filter: Option<String>,
+    /// Run only the tests of this crate; may be repeated.
+    #[arg(short, long, value_name = "CRATE")]
+    package: Vec<String>,
+    /// Leave out the crates whose tests start servers or a browser.
+    #[arg(long, conflicts_with = "package")]
+    fast: bool,
+}
+
+/// Runs the tests; without options all of them, and builds the examples.
+pub(crate) fn run(root: &Path, options: &TestOptions) -> Result<(), String> {
+    let mut command = cargo(root, ["test", "--locked"]);
+    if options.package.is_empty() {
+        command.arg("--workspace");
+    }
+    for package in &options.package {
+        command.args(["--package", package]);
+    }
+    if options.fast {
+        command.args(SLOW.map(|package| format!("--exclude={package}")));
+    }
+    command.args(&options.filter);
     // A snapshot that differs fails its test; `cargo insta` or `INSTA_UPDATE` rewrites it.
     command.env(
         "INSTA_UPDATE",

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
 use crate::http_client::HttpClient;
 use crate::process::{self, Process};
@@ -23,8 +22,8 @@ pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
     let redis = process::redis(redis_address, directory.path())?;
     let address = process::free_address()?;
     let url = format!("redis://{redis_address}/0");
-    let mut command = Command::new(binary);
-    command.env_clear().current_dir(directory.path());
+    let mut command = crate::binary::server(binary);
+    command.current_dir(directory.path());
     command
         .env("PORT", address.port().to_string())
         .env("STORE_URL", &url)

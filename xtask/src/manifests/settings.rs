@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -42,8 +41,8 @@ pub(super) fn unknown(
     environment: &BTreeMap<&str, String>,
     binary: &Path,
 ) -> Result<Vec<String>, String> {
-    let mut command = Command::new(binary);
-    let shown = output(command.env_clear().arg("config").envs(environment))?;
+    let mut server = crate::binary::server(binary);
+    let shown = output(server.arg("config").envs(environment))?;
     let taken = |name: &str| {
         shown
             .lines()

@@ -8,16 +8,16 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// The filter or an item of it is empty.
-    #[error("an empty log filter; a level is needed, such as `info`")]
+    #[error("the log filter is empty; set a level such as `info`")]
     Empty,
     /// An item is a single word but not a level.
     #[error(
-        "`{0}` is no log level; known are error, warn, info, debug, trace and off, and for one \
-         target write `target=level`"
+        "`{0}` is not a log level: use error, warn, info, debug, trace or off, or `target=level` for \
+         one target"
     )]
     UnknownLevel(String),
     /// An item has invalid syntax.
-    #[error("`{filter}` is no log filter: {problem}")]
+    #[error("`{filter}` is not a log filter: {problem}")]
     Syntax {
         /// The filter.
         filter: String,

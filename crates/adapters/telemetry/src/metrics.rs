@@ -58,7 +58,11 @@ impl Metrics {
     pub fn new(identity: &AppIdentity, clock: Arc<dyn Clock>) -> Self {
         let mut registry = Registry::default();
         let info = Info::new(InfoLabels::from(identity));
-        registry.register("app", "Which application this is", info);
+        registry.register(
+            "app",
+            "Name, version, environment and instance of the application",
+            info,
+        );
         let uptime = UptimeCollector::starting(Arc::clone(&clock));
         registry.register_collector(Box::new(uptime));
         let requests = RequestSeries::register(&mut registry);
@@ -69,18 +73,18 @@ impl Metrics {
         let store = register_durations(
             &mut registry,
             "app_store_operation_duration",
-            "How long operations of the message store took",
+            "Time of an operation of the store",
         );
         let cache = Family::default();
         registry.register("app_cache_requests", "Operations of caches", cache.clone());
         let quotas = Family::default();
-        let help = "Decisions on quotas, by the class of the limit";
+        let help = "Decisions on quotas, by the class of requests";
         registry.register("app_rate_limit_decisions", help, quotas.clone());
         let auth_failures = Family::default();
-        let help = "Requests that were refused for what their token is or lacks";
+        let help = "Requests that were rejected because of their token, by reason";
         registry.register("app_auth_failures", help, auth_failures.clone());
         let dependencies = Family::default();
-        let help = "Whether a dependency is there (1) or not (0)";
+        let help = "1 if the dependency is reachable, else 0";
         registry.register("app_dependency_up", help, dependencies.clone());
         let pools = PoolCollector::default();
         registry.register_collector(Box::new(pools.clone()));

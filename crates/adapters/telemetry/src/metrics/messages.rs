@@ -32,7 +32,7 @@ impl MessageCounters {
         let help = "Messages that were stored";
         registry.register("app_messages_accepted", help, accepted.clone());
         let replayed = Counter::default();
-        let help = "Retries that were answered with the first receipt";
+        let help = "Retries that got the first receipt";
         registry.register("app_messages_replayed", help, replayed.clone());
         let pruned = Counter::default();
         let help = "Messages that retention removed";
@@ -41,7 +41,7 @@ impl MessageCounters {
         let help = "Forms whose trap for programs was filled: nothing was stored";
         registry.register("app_messages_trapped", help, trapped.clone());
         let rejected = Family::default();
-        let help = "Messages that were refused, by the code of the error";
+        let help = "Messages that were rejected, by error code";
         registry.register("app_messages_rejected", help, rejected.clone());
         Self {
             inbox: ByDurability::of("inbox", &accepted),

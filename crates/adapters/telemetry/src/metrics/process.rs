@@ -45,7 +45,7 @@ impl ProcessCollector {
     fn encode_stat(&self, stat: &Stat, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let cpu = self.ticks(stat.utime.saturating_add(stat.stime));
         let counter = ConstCounter::new(cpu.as_secs_f64());
-        let help = "Processor time that the process has used.";
+        let help = "CPU time of the process.";
         let (unit, kind) = (Some(&Unit::Seconds), counter.metric_type());
         counter.encode(encoder.encode_descriptor("process_cpu", help, unit, kind)?)?;
         let mut bytes = |name, help, value| gauge(encoder, name, help, Some(&Unit::Bytes), value);
@@ -57,7 +57,7 @@ impl ProcessCollector {
         )?;
         bytes(
             "process_resident_memory",
-            "Memory that is in RAM.",
+            "Resident memory of the process.",
             resident,
         )?;
         gauge(

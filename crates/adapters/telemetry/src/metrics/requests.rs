@@ -39,27 +39,24 @@ pub(super) struct RequestSeries {
 impl RequestSeries {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let total = Family::default();
-        let help = "Requests that were answered";
+        let help = "Requests that got a response";
         registry.register("app_requests", help, total.clone());
         let durations = register_durations(
             registry,
             "app_request_duration",
-            "Time from a request's head being read to its answer being ready",
+            "Time from the head of a request to its response",
         );
         let in_flight = Gauge::default();
-        let help = "Requests that are being handled";
+        let help = "Requests in flight";
         registry.register("app_requests_in_flight", help, in_flight.clone());
         let streams = Gauge::default();
-        registry.register(
-            "app_streams_open",
-            "Streams and waiting pulls that are open",
-            streams.clone(),
-        );
+        let help = "Open streams and waiting pulls";
+        registry.register("app_streams_open", help, streams.clone());
         let connections = Gauge::default();
-        let help = "Connections that are open";
+        let help = "Open connections";
         registry.register("app_connections_open", help, connections.clone());
         let shed = Family::default();
-        let help = "Requests that were refused or given up to protect the server, by the reason";
+        let help = "Requests that were rejected or cut off to protect the server, by reason";
         registry.register("app_requests_shed", help, shed.clone());
         Self {
             registry: REGISTRIES.fetch_add(1, Ordering::Relaxed),

@@ -24,6 +24,7 @@ mod headers;
 mod limits;
 mod logs;
 mod messages;
+mod openapi_outline;
 mod original;
 mod pages;
 mod pipelining;

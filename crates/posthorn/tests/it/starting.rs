@@ -84,7 +84,6 @@ async fn all_configuration_errors_are_reported_in_one_run() {
 
 #[tokio::test]
 async fn a_full_standard_error_changes_no_exit_code() {
-    let directory = TempDir::new().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().port().to_string();
     for (arguments, variable, expected) in [
@@ -101,6 +100,8 @@ async fn a_full_standard_error_changes_no_exit_code() {
         (&["tail", "inbox"], ("POSTHORN_URL", "nowhere"), 1),
         (&["send", "--jsno"], ("POSTHORN_URL", "nowhere"), 2),
     ] {
+        // Its own: a server keeps a development key beside its store.
+        let directory = TempDir::new().unwrap();
         let mut command = posthorn(directory.path());
         command
             .args(arguments)

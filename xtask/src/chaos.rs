@@ -19,7 +19,7 @@ use crate::http_client::HttpClient;
 use crate::{binary, programs};
 use clients::Clients;
 use history::{FinalCounts, History};
-use judge::{Promises, Verdict};
+use judge::{ChaosVerdict, Promises};
 use random::Random;
 use stage::{Stage, StoreKind};
 use wall_clock::{now, pause};
@@ -105,7 +105,7 @@ fn scenario(
     rounds: u64,
     binary: &Path,
     random: &mut Random,
-) -> Result<Verdict, String> {
+) -> Result<ChaosVerdict, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let start = now();
     let mut stage = Stage::start(kind, binary, directory.path(), random)?;

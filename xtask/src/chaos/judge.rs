@@ -45,7 +45,7 @@ pub(super) enum Violation {
 
 /// The judgement on one run.
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
+pub(super) struct ChaosVerdict {
     pub(super) violations: Vec<Violation>,
     /// Leases that a crash of the store made void.
     pub(super) void: usize,
@@ -54,8 +54,8 @@ pub(super) struct Verdict {
 }
 
 /// Judges `history`.
-pub(super) fn judge(history: &History, promises: Promises) -> Verdict {
-    let mut verdict = Verdict::default();
+pub(super) fn judge(history: &History, promises: Promises) -> ChaosVerdict {
+    let mut verdict = ChaosVerdict::default();
     let mut by_message: BTreeMap<&str, Vec<&Lease>> = BTreeMap::new();
     for lease in &history.leases {
         if history.accepted.get(&lease.id) != Some(&lease.text) {
@@ -84,7 +84,7 @@ fn judge_pair(
     promises: Promises,
     first: &Lease,
     second: &Lease,
-    verdict: &mut Verdict,
+    verdict: &mut ChaosVerdict,
 ) {
     let id = || first.id.clone();
     // 1. An acknowledgement is final.
@@ -114,7 +114,7 @@ fn judge_pair(
 }
 
 /// Judges the rejections of a lease that was valid at that time.
-fn judge_stale(history: &History, lease: &Lease, verdict: &mut Verdict) {
+fn judge_stale(history: &History, lease: &Lease, verdict: &mut ChaosVerdict) {
     let end = lease.end();
     let mut stale = lease.uses.iter();
     let rejected_valid = stale.any(|used| {
@@ -132,7 +132,7 @@ fn judge_ends(
     history: &History,
     promises: Promises,
     by_message: &BTreeMap<&str, Vec<&Lease>>,
-    verdict: &mut Verdict,
+    verdict: &mut ChaosVerdict,
 ) {
     for id in history.accepted.keys() {
         let leases = by_message.get(id.as_str()).map_or(&[][..], Vec::as_slice);
@@ -164,7 +164,7 @@ fn judge_ends(
     }
 }
 
-impl Verdict {
+impl ChaosVerdict {
     fn add(&mut self, violation: Violation) {
         self.violations.push(violation);
     }

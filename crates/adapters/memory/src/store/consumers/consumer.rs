@@ -5,7 +5,7 @@ use posthorn_domain::{Attempt, ConsumerSettings, MessageId, SettingsTag, Timesta
 
 use super::dead_letters::DeadLetters;
 use super::entries::{ConsumerEntry, EntrySet, EntryState, UnackedFate};
-use super::webhook::WebhookState;
+use super::webhook::HeldWebhook;
 use crate::store::topic_log::TopicLog;
 
 pub(crate) struct ConsumerState {
@@ -21,7 +21,7 @@ pub(crate) struct ConsumerState {
     pub(super) dead_dropped: u64,
     pub(super) last_pull_at: Option<Timestamp>,
     /// What it has beyond a consumer, if it is a webhook.
-    pub(super) webhook: Option<Box<WebhookState>>,
+    pub(super) webhook: Option<Box<HeldWebhook>>,
 }
 
 /// The circumstances of one step: the topic, the store's time, and the store's bounds.

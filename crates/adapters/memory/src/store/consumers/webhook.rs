@@ -11,14 +11,14 @@ use super::consumer::{ConsumerState, ConsumerStep};
 use super::entries::{ConsumerEntry, EntryState};
 
 /// The record of a webhook, its health and its last attempts.
-pub(crate) struct WebhookState {
+pub(crate) struct HeldWebhook {
     pub(crate) record: WebhookRecord,
     pub(crate) health: WebhookHealth,
     /// The oldest first.
     attempts: VecDeque<WebhookAttempt>,
 }
 
-impl WebhookState {
+impl HeldWebhook {
     pub(super) fn new(record: WebhookRecord) -> Self {
         Self {
             record,

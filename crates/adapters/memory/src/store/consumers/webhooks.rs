@@ -3,7 +3,7 @@
 use posthorn_application::{ConsumerError, PutWebhook, WebhookPut, WebhookStatus};
 use posthorn_domain::{ConsumerKey, ConsumerKind, Topic};
 
-use super::webhook::WebhookState;
+use super::webhook::HeldWebhook;
 use super::{Consumers, StoreView};
 
 impl Consumers {
@@ -17,7 +17,7 @@ impl Consumers {
         let created = self.put(key, put.consumer(), at)?.created;
         self.update(key, at, |consumer, _| match &mut consumer.webhook {
             Some(webhook) => webhook.record = put.record,
-            None => consumer.webhook = Some(Box::new(WebhookState::new(put.record))),
+            None => consumer.webhook = Some(Box::new(HeldWebhook::new(put.record))),
         })?;
         let status = self.webhook_status(key, at)?;
         Ok(WebhookPut { created, status })
@@ -50,7 +50,7 @@ impl Consumers {
         &mut self,
         key: &ConsumerKey,
         at: StoreView<'_>,
-        operation: impl FnOnce(&mut WebhookState) -> T,
+        operation: impl FnOnce(&mut HeldWebhook) -> T,
     ) -> Result<T, ConsumerError> {
         let outcome = self.update(key, at, |consumer, _| {
             consumer.webhook.as_deref_mut().map(operation)

@@ -16,7 +16,7 @@ use super::replies::{self, parse, unexpected};
 use crate::store::record::{from_value, padded_id, parse_id};
 
 /// The fields of a webhook in the hash of its consumer: the record, then the health.
-type Fields = Vec<Option<String>>;
+type WebhookFields = Vec<Option<String>>;
 
 /// The fields of a record and their values. The schedule and the concurrency are those of the
 /// consumer.
@@ -38,14 +38,14 @@ pub(super) fn fields(record: &WebhookRecord) -> Vec<String> {
 
 /// The outcome of a put.
 pub(super) fn put(key: &ConsumerKey, reply: Vec<Value>) -> Result<WebhookPut, StoreError> {
-    let (created, state, fields): (bool, Value, Fields) = parse(reply)?;
+    let (created, state, fields): (bool, Value, WebhookFields) = parse(reply)?;
     let status = status(replies::status(key.clone(), state)?, fields)?;
     Ok(WebhookPut { created, status })
 }
 
 /// One webhook.
 pub(super) fn webhook(key: &ConsumerKey, reply: Vec<Value>) -> Result<WebhookStatus, StoreError> {
-    let (state, fields): (Value, Fields) = parse(reply)?;
+    let (state, fields): (Value, WebhookFields) = parse(reply)?;
     status(replies::status(key.clone(), state)?, fields)
 }
 
@@ -68,7 +68,7 @@ pub(super) fn webhooks(topic: &Topic, reply: Vec<Value>) -> Result<Vec<WebhookSt
 
 /// The health after attempts were recorded.
 pub(super) fn health(reply: Vec<Value>) -> Result<WebhookHealth, StoreError> {
-    let (fields,): (Fields,) = parse(reply)?;
+    let (fields,): (WebhookFields,) = parse(reply)?;
     let [_, _, _, _, _, health @ ..] = fields.as_slice() else {
         return Err(unexpected("a short record"));
     };
@@ -126,7 +126,7 @@ fn attempt(text: &str) -> Result<WebhookAttempt, StoreError> {
     })
 }
 
-fn status(consumer: ConsumerStatus, fields: Fields) -> Result<WebhookStatus, StoreError> {
+fn status(consumer: ConsumerStatus, fields: WebhookFields) -> Result<WebhookStatus, StoreError> {
     let [
         Some(url),
         Some(timeout),

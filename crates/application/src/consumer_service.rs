@@ -1,4 +1,4 @@
-//! Consumers of a topic, their leases, and pulls that wait.
+//! Working off a topic: consumers, their leases, and pulls that wait.
 
 mod delivery;
 mod settings_tag;
@@ -34,23 +34,23 @@ pub struct ConsumerService {
     returns: Arc<Returns>,
 }
 
-/// The limits of a pull.
+/// What a worker asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PullMessages {
     /// The most messages.
     pub limit: PullLimit,
-    /// The longest wait for the first message.
+    /// How long to wait for the first message.
     pub wait: PullWait,
-    /// The length of the leases; the consumer's setting if `None`.
+    /// How long the leases hold; as the consumer's settings say when `None`.
     pub lease: Option<LeaseDuration>,
 }
 
-/// The messages of a pull, until the worker has received them.
+/// The messages of a pull, on their way to the worker.
 #[derive(Debug)]
 pub struct Pulled {
-    /// The messages, in the order of delivery.
+    /// The messages, in the order of hand-out.
     pub messages: Vec<LeasedDelivery>,
-    /// Returns the leases if it is dropped before the worker has received them.
+    /// Gives the leases back when it is dropped before the worker has them.
     pub guard: DeliveryGuard,
 }
 
@@ -59,9 +59,9 @@ pub struct Pulled {
 pub struct LeasedDelivery {
     /// The message.
     pub message: Arc<Message>,
-    /// The token of the lease.
+    /// Proves the lease.
     pub lease: LeaseToken,
-    /// The number of this attempt.
+    /// Which attempt this is.
     pub attempt: Attempt,
     /// The end of the lease, by the store's clock.
     pub expires_at: Timestamp,
@@ -72,14 +72,14 @@ pub struct LeasedDelivery {
 pub struct Settled {
     /// How many leases were valid.
     pub settled: usize,
-    /// The texts that are not a token of a valid lease, in the order of the call.
+    /// The texts that are no token of a valid lease, in the order of the call.
     pub stale: Vec<String>,
     /// For an extension: the new end of the valid leases, by the store's clock.
     pub expires_at: Option<Timestamp>,
 }
 
 impl ConsumerService {
-    /// A service over `store`. The process must run [`ConsumerService::return_undelivered`].
+    /// Works on `store`. Something has to run [`ConsumerService::return_undelivered`].
     pub fn new(
         store: Arc<dyn ConsumerStore>,
         clock: Arc<dyn Clock>,
@@ -146,8 +146,8 @@ impl ConsumerService {
         self.store.delete(key, precondition).await
     }
 
-    /// Leases messages; waits for the first one as long as the call requests. Returns no message if
-    /// nothing is due in time.
+    /// Leases messages; waits for the first one as long as the call says. Returns no message when
+    /// nothing is due in time, or after [`ConsumerService::stop_waiting`].
     ///
     /// Safe to drop at any moment: leases that the caller did not get are given back.
     ///
@@ -159,7 +159,7 @@ impl ConsumerService {
         pull: PullMessages,
     ) -> Result<Pulled, ConsumerError> {
         let wait = pull.wait.get();
-        // A pull that may wait queues behind those that wait already.
+        // A pull that may wait is in line behind those that wait already.
         if wait.is_zero() || !self.queues.is_waited_for(key) {
             let (pulled, _) = self.pull_once(key, pull).await?;
             if wait.is_zero() || !pulled.messages.is_empty() {
@@ -167,7 +167,9 @@ impl ConsumerService {
             }
         }
         let mut deadline = self.clock.sleep(wait);
-        let mut waiter = self.queues.enter(key);
+        let Some(mut waiter) = self.queues.enter(key) else {
+            return Ok(self.nothing(key));
+        };
         loop {
             let turn = waiter.next_turn(&*self.store, &*self.clock, &mut deadline);
             match turn.await? {
@@ -195,8 +197,8 @@ impl ConsumerService {
         self.update(key, leases, LeaseUpdate::Ack).await
     }
 
-    /// Rejects leases: each message is due after `delay`, by default after the consumer's backoff, or dead
-    /// after its last attempt.
+    /// Gives messages back as failed: each is due after `delay` (else after the consumer's backoff),
+    /// or dead after its last attempt.
     pub async fn nack(
         &self,
         key: &ConsumerKey,
@@ -209,7 +211,7 @@ impl ConsumerService {
             .await
     }
 
-    /// Extends leases by `lease` from now, by default by the consumer's setting.
+    /// Lets leases hold for `lease` (else as the consumer's settings say) from now.
     pub async fn extend(
         &self,
         key: &ConsumerKey,
@@ -219,7 +221,7 @@ impl ConsumerService {
         self.update(key, leases, LeaseUpdate::Extend(lease)).await
     }
 
-    /// Moves the position: the messages after it are delivered, with attempts from 1.
+    /// Moves the position: what lies after it is handed out, with attempts from 1.
     pub async fn seek(
         &self,
         key: &ConsumerKey,
@@ -237,7 +239,7 @@ impl ConsumerService {
         self.store.dead_letters(key, request).await
     }
 
-    /// Returns dead letters to waiting.
+    /// Makes dead letters wait again.
     pub async fn redrive(
         &self,
         key: &ConsumerKey,
@@ -246,7 +248,7 @@ impl ConsumerService {
         self.store.redrive(key, redrive).await
     }
 
-    /// Deletes a dead letter; returns false if there is none.
+    /// Removes a dead letter; returns whether it was there.
     pub async fn delete_dead_letter(
         &self,
         key: &ConsumerKey,
@@ -255,8 +257,13 @@ impl ConsumerService {
         self.store.delete_dead_letter(key, id).await
     }
 
-    /// Returns the leases of pulls whose caller is gone; runs for ever. The binary runs it once. A lease
-    /// that cannot be returned expires.
+    /// Ends all waiting pulls, and those that come, with what is due at once.
+    pub fn stop_waiting(&self) {
+        self.queues.stop();
+    }
+
+    /// Gives back the leases of callers that are gone, for ever. The binary runs one for each
+    /// process. A lease that cannot be given back ends at its time.
     pub async fn return_undelivered(&self) {
         loop {
             let (key, nonce) = self.returns.next().await;
@@ -276,7 +283,7 @@ impl ConsumerService {
         pull: PullMessages,
     ) -> Result<(Pulled, bool), ConsumerError> {
         let nonce = LeaseNonce::from_bits(self.random.bits());
-        // Armed before the call: a call that is dropped may still grant leases.
+        // Armed before the store is asked: a call that is dropped may still grant leases.
         let mut guard = DeliveryGuard::new(&self.returns, key, nonce);
         let request = PullRequest {
             limit: pull.limit,
@@ -291,7 +298,7 @@ impl ConsumerService {
         } = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
-                // After a failure of the store, leases may have been granted.
+                // Only a failing store may have granted leases all the same.
                 if !matches!(error, ConsumerError::Store(_)) {
                     guard.disarm();
                 }

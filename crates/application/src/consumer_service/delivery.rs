@@ -1,4 +1,4 @@
-//! Returns the leases of a pull whose worker did not receive them.
+//! Leases on their way to a worker, and back when the worker is gone.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use event_listener::Event;
 use posthorn_domain::{ConsumerKey, LeaseNonce};
 
-/// The most pulls whose leases wait to be returned. Above it, leases expire.
+/// The most pulls whose leases wait to be given back. Above it, leases end at their time.
 const MAX_RETURNS: usize = 10_000;
 
-/// Returns the leases of one pull if it is dropped before [`DeliveryGuard::delivered`].
+/// Gives the leases of one pull back when it is dropped before [`DeliveryGuard::delivered`].
 #[must_use = "dropping the guard gives the leases back"]
 pub struct DeliveryGuard {
     returns: Arc<Returns>,
@@ -19,7 +19,7 @@ pub struct DeliveryGuard {
     armed: bool,
 }
 
-/// The pulls whose leases are to be returned.
+/// The pulls whose leases are to be given back.
 #[derive(Default)]
 pub(super) struct Returns {
     queue: Mutex<VecDeque<(ConsumerKey, LeaseNonce)>>,
@@ -36,7 +36,7 @@ impl DeliveryGuard {
         }
     }
 
-    /// The worker has received the messages: the leases stay.
+    /// The worker has the messages: the leases stay.
     pub fn delivered(mut self) {
         self.disarm();
     }
@@ -61,10 +61,10 @@ impl Drop for DeliveryGuard {
 }
 
 impl Returns {
-    /// Waits for the next pull whose leases are to be returned.
+    /// The next pull whose leases are to be given back; waits for it.
     pub(super) async fn next(&self) -> (ConsumerKey, LeaseNonce) {
         loop {
-            // Listen before the check: a push after the check wakes the listener.
+            // Listen before the look: a push after the look wakes the listener.
             let listener = self.event.listen();
             if let Some(next) = self.lock().pop_front() {
                 return next;

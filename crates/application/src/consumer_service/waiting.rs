@@ -21,7 +21,13 @@ use queue::{Signal, WaitQueue};
 
 /// The queues of all consumers that a pull waits for.
 #[derive(Default)]
-pub(super) struct WaitQueues(Mutex<HashMap<ConsumerKey, WaitQueue>>);
+pub(super) struct WaitQueues(Mutex<WaitState>);
+
+#[derive(Default)]
+struct WaitState {
+    queues: HashMap<ConsumerKey, WaitQueue>,
+    stopped: bool,
+}
 
 /// A pull in the queue. Dropping it leaves the queue and passes an unused turn on.
 pub(super) struct Waiter<'a> {
@@ -48,6 +54,7 @@ struct Lead<'a> {
 
 enum Event {
     Signal(Signal),
+    Stopped,
     /// The consumer may have changed, or an entry is due.
     Changed,
     Deadline,
@@ -56,23 +63,42 @@ enum Event {
 impl WaitQueues {
     /// Whether a pull waits for the consumer.
     pub(super) fn is_waited_for(&self, key: &ConsumerKey) -> bool {
-        self.lock().contains_key(key)
+        self.lock().queues.contains_key(key)
     }
 
-    /// Joins the end of the queue.
-    pub(super) fn enter<'a>(&'a self, key: &'a ConsumerKey) -> Waiter<'a> {
-        let ticket = self.lock().entry(key.clone()).or_default().enter();
-        Waiter {
+    /// Joins the end of the queue; `None` after [`WaitQueues::stop`].
+    pub(super) fn enter<'a>(&'a self, key: &'a ConsumerKey) -> Option<Waiter<'a>> {
+        let mut state = self.lock();
+        if state.stopped {
+            return None;
+        }
+        let ticket = state.queues.entry(key.clone()).or_default().enter();
+        Some(Waiter {
             queues: self,
             key,
             ticket,
-        }
+        })
     }
 
     /// Notes that an entry of the consumer is due at `due`, by the monotonic clock.
     pub(super) fn expect_due(&self, key: &ConsumerKey, due: Duration) {
-        if let Some(queue) = self.lock().get_mut(key) {
+        if let Some(queue) = self.lock().queues.get_mut(key) {
             queue.expect_due(due);
+        }
+    }
+
+    /// Ends all waits, and those that come.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        let wakers: Vec<_> = state
+            .queues
+            .values_mut()
+            .flat_map(WaitQueue::wakers)
+            .collect();
+        drop(state);
+        for waker in wakers {
+            waker.wake();
         }
     }
 
@@ -81,10 +107,10 @@ impl WaitQueues {
         key: &ConsumerKey,
         operation: impl FnOnce(&mut WaitQueue) -> T,
     ) -> Option<T> {
-        self.lock().get_mut(key).map(operation)
+        self.lock().queues.get_mut(key).map(operation)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConsumerKey, WaitQueue>> {
+    fn lock(&self) -> MutexGuard<'_, WaitState> {
         // No code under the lock panics.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,14 +131,14 @@ impl Waiter<'_> {
                 && lead.watcher.is_none()
             {
                 lead.watcher = Some(store.watch(self.key).await?);
-                // A change before the subscription wakes no pull, so that this one has to look.
+                // A change before the watch wakes nobody: only a pull finds it.
                 self.take_turn();
                 return Ok(Turn::Pull);
             }
             match self.next_event(lead.as_mut(), clock, deadline).await {
                 Event::Signal(Signal::Turn) => return Ok(Turn::Pull),
                 Event::Signal(Signal::Look) => {}
-                Event::Deadline => return Ok(Turn::End),
+                Event::Stopped | Event::Deadline => return Ok(Turn::End),
                 Event::Changed => {
                     // The first in the queue gets the turn; often that is the leader itself.
                     let now = clock.monotonic();
@@ -125,7 +151,7 @@ impl Waiter<'_> {
         }
     }
 
-    /// The turn found nothing: keeps its position in the queue.
+    /// The turn found nothing: waits on in the old place.
     pub(super) fn wait_on(&mut self) {
         let ticket = self.ticket;
         self.queues
@@ -192,8 +218,11 @@ impl Waiter<'_> {
 
     /// Takes the signal of this waiter; without one, the next signal wakes `context`.
     fn poll_signal(&self, context: &Context<'_>) -> Option<Event> {
-        let mut queues = self.queues.lock();
-        let queue = queues.get_mut(self.key)?;
+        let mut state = self.queues.lock();
+        if state.stopped {
+            return Some(Event::Stopped);
+        }
+        let queue = state.queues.get_mut(self.key)?;
         let signal = queue.take_signal(self.ticket, context.waker());
         signal.map(Event::Signal)
     }
@@ -208,15 +237,15 @@ fn is_ready(
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let mut queues = self.queues.lock();
-        let Some(queue) = queues.get_mut(self.key) else {
+        let mut state = self.queues.lock();
+        let Some(queue) = state.queues.get_mut(self.key) else {
             return;
         };
         queue.leave(self.ticket);
         if queue.is_empty() {
             // Its subscription goes too, after the lock.
-            let queue = queues.remove(self.key);
-            drop(queues);
+            let queue = state.queues.remove(self.key);
+            drop(state);
             drop(queue);
         }
     }

@@ -180,6 +180,19 @@ async fn a_deletion_ends_every_wait_with_not_found() {
 }
 
 #[tokio::test]
+async fn a_stop_ends_all_waits_and_those_that_come() {
+    let case = Case::with_defaults().await;
+    let waits = case.waits(4).await;
+    case.service.stop_waiting();
+    for wait in waits {
+        assert_eq!(texts(wait.await), Vec::<String>::new());
+    }
+    assert_eq!(texts(case.wait().await), Vec::<String>::new());
+    case.append("x").await;
+    assert_eq!(texts(case.wait().await), ["x"], "what is due comes still");
+}
+
+#[tokio::test]
 async fn a_closed_store_ends_every_wait() {
     let case = Case::with_defaults().await;
     let waits = case.waits(3).await;
@@ -241,12 +254,9 @@ async fn ten_thousand_idle_waits_share_one_timer_and_wake_one_by_one() {
         tokio::task::yield_now().await;
     }
     assert_eq!(finished(&waits), 10);
+    case.service.stop_waiting();
     for wait in waits.drain(..) {
-        if wait.is_finished() {
-            texts(wait.await);
-        } else {
-            wait.abort();
-        }
+        texts(wait.await);
     }
     leased.guard.delivered();
     assert_eq!(case.in_flight().await, 11);
@@ -294,9 +304,7 @@ async fn many_workers_lose_and_repeat_nothing() {
         counts.waiting + counts.in_flight == 0
     })
     .await;
-    // The workers end with `not found`.
-    let deleted = case.service.delete(&case.key, &Precondition::None).await;
-    assert_eq!(deleted, Ok(()));
+    case.service.stop_waiting();
     let mut seen = workers.join_all().await.concat();
     assert_eq!(seen.len(), MESSAGES);
     seen.sort_unstable();

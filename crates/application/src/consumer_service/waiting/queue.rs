@@ -148,6 +148,13 @@ impl WaitQueue {
         }
         signal
     }
+
+    /// The wakers of all waiters.
+    pub(super) fn wakers(&mut self) -> impl Iterator<Item = Waker> {
+        self.waiters
+            .values_mut()
+            .filter_map(|slot| slot.waker.take())
+    }
 }
 
 impl Slot {

@@ -110,6 +110,10 @@ impl TestServer {
         Connection::open(self.address).await
     }
 
+    pub(crate) async fn connect_unread(&self) -> Connection {
+        Connection::open_unread(self.address).await
+    }
+
     /// One request on a connection of its own.
     pub(crate) async fn call(
         &self,

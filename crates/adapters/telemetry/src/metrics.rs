@@ -14,7 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use posthorn_application::{AppIdentity, Clock, DependencyObserver, RetentionPolicy};
+use posthorn_application::{
+    AppIdentity, AttemptOutcome, Clock, DependencyObserver, RetentionPolicy, WebhookObserver,
+};
+use posthorn_domain::DisableReason;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -250,6 +253,16 @@ impl DependencyObserver for Metrics {
         self.dependencies
             .get_or_create(&DependencyLabels { dependency: name })
             .set(i64::from(up));
+    }
+}
+
+impl WebhookObserver for Metrics {
+    fn attempted(&self, outcome: AttemptOutcome, duration: Duration) {
+        self.webhooks.observe(outcome, duration);
+    }
+
+    fn disabled(&self, reason: DisableReason) {
+        self.webhooks.disabled(reason).inc();
     }
 }
 

@@ -1,7 +1,5 @@
-//! Consumers so simple that they are plainly right.
-//!
-//! The model has no cursor: it keeps a state for each message. Nothing is counted; every number is
-//! the length of a list.
+//! Consumers so simple that they are plainly right: no cursor but a state for each message, and no
+//! counters, because every number is the length of a list.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

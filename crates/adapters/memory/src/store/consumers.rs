@@ -4,6 +4,7 @@ mod consumer;
 mod dead_letters;
 mod entries;
 mod leases;
+mod requeue;
 mod webhook;
 mod webhooks;
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use posthorn_application::{AttemptOutcome, WebhookObserver};
+use posthorn_application::AttemptOutcome;
 use posthorn_domain::DisableReason;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Metrics;
 use super::labels::{OutcomeLabels, ReasonLabels};
 
 /// Upper bounds of the buckets, in seconds. An attempt takes up to a minute.
@@ -49,26 +48,22 @@ impl WebhookSeries {
         series
     }
 
+    /// Counts an attempt, and how long it took.
+    pub(super) fn observe(&self, outcome: AttemptOutcome, duration: Duration) {
+        self.count(outcome).inc();
+        self.duration.observe(duration.as_secs_f64());
+    }
+
     fn count(&self, outcome: AttemptOutcome) -> Counter {
         self.attempts.get_or_create_owned(&OutcomeLabels {
             outcome: outcome.as_str(),
         })
     }
 
-    fn disabled(&self, reason: DisableReason) -> Counter {
+    /// The webhooks that were disabled for this reason.
+    pub(super) fn disabled(&self, reason: DisableReason) -> Counter {
         self.disabled.get_or_create_owned(&ReasonLabels {
             reason: reason.as_str(),
         })
-    }
-}
-
-impl WebhookObserver for Metrics {
-    fn attempted(&self, outcome: AttemptOutcome, duration: Duration) {
-        self.webhooks.count(outcome).inc();
-        self.webhooks.duration.observe(duration.as_secs_f64());
-    }
-
-    fn disabled(&self, reason: DisableReason) {
-        self.webhooks.disabled(reason).inc();
     }
 }

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod code;
+mod conversions;
 mod field;
 mod page;
 
@@ -10,7 +11,6 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use posthorn_application::{AppendError, BackendError, ConsumerError, StoreError, WebhookError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -324,67 +324,6 @@ impl Exceeded {
             Locale::En => {
                 format!("The limit of {limit} ({policy}) is reached. Try again in {seconds} s.")
             }
-        }
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        if error.is_transient() {
-            tracing::debug!(%error, "the store failed");
-            Self::new(Code::StoreUnavailable)
-        } else {
-            tracing::error!(%error, "the store failed");
-            Self::new(Code::Internal)
-        }
-    }
-}
-
-impl From<BackendError> for ApiError {
-    fn from(error: BackendError) -> Self {
-        if error.is_transient() {
-            tracing::debug!(%error, "the revocation list failed");
-            Self::new(Code::StoreUnavailable)
-        } else {
-            tracing::error!(%error, "the revocation list failed");
-            Self::new(Code::Internal)
-        }
-    }
-}
-
-impl From<ConsumerError> for ApiError {
-    fn from(error: ConsumerError) -> Self {
-        match error {
-            ConsumerError::NotFound => Self::new(Code::NotFound),
-            ConsumerError::PreconditionFailed => Self::new(Code::PreconditionFailed),
-            ConsumerError::LimitReached => Self::new(Code::LimitReached),
-            ConsumerError::PositionAhead => Self::field("start", FieldCode::PositionAhead),
-            ConsumerError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<WebhookError> for ApiError {
-    fn from(error: WebhookError) -> Self {
-        match error {
-            WebhookError::Consumer(error) => error.into(),
-            WebhookError::ForbiddenAddress(address) => {
-                Self::field("url", FieldCode::ForbiddenAddress(address))
-            }
-            WebhookError::NoLastingKey => Self::new(Code::SecretKeyRequired),
-            WebhookError::Vault(error) => {
-                tracing::error!(%error, "the secrets of a webhook cannot be used");
-                Self::new(Code::Internal)
-            }
-        }
-    }
-}
-
-impl From<AppendError> for ApiError {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::KeyReused => Self::new(Code::IdempotencyKeyReused),
-            AppendError::Store(error) => error.into(),
         }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) struct WebhookBody {
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct RotateBody {
     /// How long the old secret signs too, in seconds; 0 drops it at once.
-    #[schema(minimum = 0, maximum = 604800, default = 86400)]
+    #[schema(minimum = 0, maximum = 604_800, default = 86400)]
     grace_seconds: Option<f64>,
 }
 

@@ -69,8 +69,8 @@ async fn check(mut command: Command) {
     // Another secret signs: the receiver rejects it.
     let own = json!({"url": url, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"});
     server.request(Method::PUT, &path("a"), &own).await;
-    let test = format!("{}/test", path("a"));
-    let tested = server.request(Method::POST, &test, &json!({})).await;
+    let trial = format!("{}/test", path("a"));
+    let tested = server.request(Method::POST, &trial, &json!({})).await;
     assert_eq!(tested.json::<Value>().await.unwrap()["status"], 401);
 }
 

@@ -1,13 +1,14 @@
 //! Webhooks on the real binary: receivers of every kind, and what each makes of its messages.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use posthorn_testkit::eventually;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
-use crate::receiver::Receiver;
+use crate::receiver::{Received, Receiver};
 use crate::support::{PATIENCE, Server};
 
 /// Receivers on the loopback are allowed.
@@ -298,7 +299,7 @@ async fn an_attempt_under_way_at_a_shutdown_is_finished_and_not_repeated() {
     let texts: Vec<_> = receiver
         .requests("/slow")
         .iter()
-        .map(|one| one.text())
+        .map(Received::text)
         .collect();
     assert_eq!(texts, ["one", "two"]);
 }

@@ -113,6 +113,6 @@ struct Idle;
 #[async_trait]
 impl Subscription for Idle {
     async fn changed(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

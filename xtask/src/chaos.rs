@@ -106,7 +106,7 @@ fn scenario(
     binary: &Path,
     random: &mut Random,
 ) -> Result<ChaosVerdict, String> {
-    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let start = now();
     let mut stage = Stage::start(kind, binary, directory.path(), random)?;
     let addresses = stage.addresses();
@@ -142,6 +142,10 @@ fn scenario(
         verdict.redelivered,
         verdict.violations.len(),
     );
+    if !verdict.violations.is_empty() {
+        directory.disable_cleanup(true);
+        println!("chaos: {name}: logs in {}", directory.path().display());
+    }
     Ok(verdict)
 }
 

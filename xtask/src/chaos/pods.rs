@@ -54,7 +54,7 @@ impl ChaosPod {
         command.env_clear().current_dir(&self.directory);
         command.envs([
             ("PORT", self.address.port().to_string().as_str()),
-            ("LOG_LEVEL", "warn"),
+            ("LOG_LEVEL", "info"),
             ("WORKERS", "2"),
             // All load comes from one address, which quotas would hold back.
             ("RATE_LIMIT_ENABLED", "false"),

@@ -7,13 +7,15 @@ use std::process::Command;
 use super::history::Crash;
 use super::pods::stable_address;
 use super::random::Random;
-use super::wall_clock::now;
+use super::wall_clock::{Millis, now};
 use crate::process::{Process, poll};
 use crate::shell::output;
 
 const SERVICE: &str = "chaos";
 const NODES: usize = 3;
 const SENTINELS: usize = 3;
+/// How long a server may use a demoted primary, whose grants are lost, in milliseconds.
+const STALENESS: Millis = 1_000;
 /// The settings of the monitored primary.
 const CONFIGURATION: &str = "down-after-milliseconds 500,failover-timeout 5000,parallel-syncs 2";
 
@@ -70,7 +72,7 @@ impl SentinelSet {
         self.wait_for("a new primary", |set| set.is_primary_after(old))?;
         Ok(Crash {
             before,
-            after: now(),
+            after: now() + STALENESS,
         })
     }
 
@@ -82,7 +84,7 @@ impl SentinelSet {
         let node = self.nodes.iter_mut().find(find);
         node.ok_or("the primary is unknown")?.running = None;
         self.wait_for("a new primary", |set| set.is_primary_after(old))?;
-        let after = now();
+        let after = now() + STALENESS;
         let node = self.nodes.iter_mut().find(find);
         node.ok_or("the primary is unknown")?.launch()?;
         Ok(Crash { before, after })

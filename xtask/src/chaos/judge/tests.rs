@@ -167,6 +167,20 @@ fn foreign_messages_are_found() {
 }
 
 #[test]
+fn a_message_that_a_demoted_primary_lost_is_foreign_elsewhere() {
+    let mut lost = history(vec![lease(1, 1_000, &[ack(1_500)])]);
+    lost.leases[0].id = "b".to_owned();
+    lost.leases.push(lease(1, 3_000, &[ack(3_500)]));
+    check(&lost, &[Violation::Foreign("b".to_owned())]);
+    let promises = Promises {
+        may_redeliver: true,
+        ..PROMISES
+    };
+    let verdict = judge(&lost, promises);
+    assert_eq!((verdict.violations.len(), verdict.void), (0, 1));
+}
+
+#[test]
 fn wrong_counts_are_found() {
     let mut wrong = history(vec![lease(1, 1_000, &[ack(1_500)])]);
     wrong.counts.missed = 1;

@@ -148,9 +148,10 @@ impl PrimaryDirectory {
                 .send_if_modified(|view| view.consider(&votes, is_confirmed, false));
         }
         let is_confirmed = votes.len() >= most;
-        let has_all = replies.is_empty();
+        // One that did not reply may be the only one that knows of the last fail-over yet.
+        let has_all = votes.len() == self.sentinels.len();
         self.view.send_modify(|view| {
-            view.consider(&votes, is_confirmed, is_confirmed && has_all);
+            view.consider(&votes, is_confirmed, has_all);
             view.checked = Some(Instant::now());
             view.is_confirmed = is_confirmed;
             let unanswered = || RedisFailure::timed_out("a query of the Sentinels");
@@ -207,8 +208,8 @@ impl View {
     }
 
     /// Takes the primary of the vote with the greatest epoch. A vote with a smaller epoch than the known
-    /// one is of a Sentinel that has not heard of the last fail-over; it counts only if `accepts_older`,
-    /// because the Sentinels may have been replaced. Returns true if waiting callers can go on.
+    /// one is of a Sentinel that has not heard of the last fail-over; it counts only if `accepts_older`:
+    /// all Sentinels agree, because they were replaced. Returns true if waiting callers can go on.
     fn consider(&mut self, votes: &[Vote], is_confirmed: bool, accepts_older: bool) -> bool {
         let Some(epoch) = votes.iter().map(|vote| vote.epoch).max() else {
             return false;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How long fewer replicas must be connected until fewer need to acknowledge. A replica that left may
 /// have been promoted: the Sentinels report that within this time.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// The replicas of one primary. Any of them may be promoted, whichever acknowledged, so all that are
 /// connected must acknowledge.
@@ -83,16 +83,16 @@ mod tests {
         quorum.observe(2, true, at(0));
         assert_eq!(quorum.required(), 2);
         quorum.observe(1, true, at(1));
-        quorum.observe(1, true, at(5));
+        quorum.observe(1, true, at(10));
         assert_eq!(quorum.required(), 2);
         // The replica is back: the next loss starts a new grace.
-        quorum.observe(2, true, at(6));
-        quorum.observe(0, true, at(7));
-        quorum.observe(0, false, at(20));
+        quorum.observe(2, true, at(11));
+        quorum.observe(0, true, at(12));
+        quorum.observe(0, false, at(30));
         assert_eq!(quorum.required(), 2);
-        quorum.observe(0, true, at(21));
+        quorum.observe(0, true, at(31));
         assert_eq!(quorum.required(), 1);
-        quorum.observe(2, true, at(22));
+        quorum.observe(2, true, at(32));
         quorum.reset();
         assert_eq!(quorum.required(), 1);
     }

@@ -37,8 +37,8 @@ async fn a_stop_signal_is_handled_while_the_store_is_being_opened() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_503_loses_no_acknowledged_message_and_recovers() {
     let directory = TempDir::new().unwrap();
-    // A soft limit of 100 or 200 kB per file, depending on the unit of the shell.
-    let command = limited_posthorn(directory.path(), "-S -f 200");
+    // A soft limit of 200 or 400 kB per file, depending on the unit of the shell.
+    let command = limited_posthorn(directory.path(), "-S -f 400");
     let mut server = Server::start_by(command, &[]).await;
     let mut acknowledged = Vec::new();
     let refused = loop {

@@ -1,9 +1,8 @@
 //! A webhook as its worker uses it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use posthorn_domain::{ConsumerKey, WebhookSettings};
+use posthorn_domain::{ConsumerKey, LeaseDuration, WebhookSettings};
 
 use super::ports::WebhookDispatcherPorts;
 use crate::ports::webhook_sender::WebhookEndpoint;
@@ -17,7 +16,7 @@ pub(super) struct DeliveryPlan {
     /// The URL or path of the topic.
     pub(super) source: Arc<str>,
     /// The length of the leases.
-    pub(super) lease: Duration,
+    pub(super) lease: LeaseDuration,
 }
 
 impl DeliveryPlan {
@@ -33,7 +32,7 @@ impl DeliveryPlan {
         Ok(Arc::new(Self {
             endpoint: ports.sender.endpoint(&settings, &opened.private),
             source: ports.encoder.source(&key.topic).into(),
-            lease: settings.consumer_settings().lease.get(),
+            lease: settings.consumer_settings().lease,
             settings,
         }))
     }

@@ -198,8 +198,10 @@ impl WebhookWorker {
             return;
         };
         // The store grants the leases later than now, so they end no earlier than this.
-        let lease_end = now.saturating_add(self.plan.lease);
-        self.calls.start(self.store.clone().pull(limit, lease_end));
+        let lease = self.plan.lease;
+        let lease_end = now.saturating_add(lease.get());
+        let call = self.store.clone().pull(limit, lease, lease_end);
+        self.calls.start(call);
     }
 
     fn pulled(&mut self, pull: PullOutcome, now: Duration) {

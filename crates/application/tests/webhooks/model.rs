@@ -65,7 +65,7 @@ impl FakeWebhook {
             .count();
         let capacity = usize::from(settings.max_in_flight.get()).saturating_sub(leased);
         let limit = request.limit.get().min(capacity);
-        let expires_at = now.saturating_add(settings.lease.get());
+        let expires_at = now.saturating_add(request.lease.unwrap_or(settings.lease).get());
         let mut pulled = PulledLeases::default();
         let mut next = None;
         for (message, state) in self.messages.values_mut() {

@@ -76,6 +76,25 @@ async fn a_lease_that_came_too_late_is_given_back_without_an_attempt() {
 }
 
 #[tokio::test]
+async fn a_lease_covers_an_attempt_that_started_before_a_change_of_the_time_limit() {
+    let rig = Rig::running();
+    let key = rig.webhook("a", |_| {}).await;
+    rig.advance(SECOND, STEP).await;
+    rig.receivers.respond("a.test", Response::Hang);
+    // The worker learns of the change later than the store.
+    rig.webhook("a", |settings| {
+        settings.timeout = posthorn_domain::AttemptTimeout::parse(1.0).unwrap();
+    })
+    .await;
+    let id = rig.store.append(&key, 1)[0];
+    rig.sent("a.test", 1).await;
+    let MessageFate::Leased { end, .. } = rig.store.state(&key, id) else {
+        panic!("not leased");
+    };
+    assert!(end >= rig.clock.now().saturating_add(15 * SECOND));
+}
+
+#[tokio::test]
 async fn attempts_that_could_not_be_recorded_are_recorded_later() {
     let rig = Rig::running();
     let key = rig.webhook("a", |_| {}).await;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_domain::{
-    Backoff, ConsumerKey, DisableReason, LeaseNonce, PullLimit, WebhookAttempt, WebhookHealth,
+    Backoff, ConsumerKey, DisableReason, LeaseDuration, LeaseNonce, PullLimit, WebhookAttempt,
+    WebhookHealth,
 };
 
 use super::disabling::disable;
@@ -76,11 +77,18 @@ impl StoreCalls {
         }
     }
 
-    pub(super) async fn pull(self, limit: PullLimit, lease_end: Duration) -> WorkerEvent {
+    /// The lease is as long as the caller expects, also if the settings have just changed: under a
+    /// shorter one another process could get a message before its attempt here has ended.
+    pub(super) async fn pull(
+        self,
+        limit: PullLimit,
+        lease: LeaseDuration,
+        lease_end: Duration,
+    ) -> WorkerEvent {
         let nonce = LeaseNonce::from_bits(self.ports.random.bits());
         let request = PullRequest {
             limit,
-            lease: None,
+            lease: Some(lease),
             nonce,
         };
         let result = self.ports.consumers.pull(&self.key, request).await;

@@ -103,6 +103,13 @@ impl ConsumerKind {
     }
 }
 
+impl fmt::Display for ConsumerKey {
+    /// The topic and the name: `topic/name`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic, self.name)
+    }
+}
+
 impl ConsumerPosition {
     /// The id that everything before the position lies at or below. `newest` is the newest id that
     /// the topic has given.

@@ -98,8 +98,7 @@ pub(crate) async fn delete_consumer(
 ) -> Result<HttpResponse, ApiError> {
     let key = path::consumer(&request)?;
     let precondition = precondition::of(request.headers());
-    let object = format!("{}/{}", key.topic, key.name);
-    let event = AuditEvent::start(&request, AuditAction::DeleteConsumer, object);
+    let event = AuditEvent::start(&request, AuditAction::DeleteConsumer, key.to_string());
     let deleted = state.services.consumers.delete(&key, &precondition).await;
     event.finish(outcome(deleted.as_ref().err()));
     deleted?;
@@ -121,8 +120,7 @@ pub(crate) async fn seek(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (key, to) = call::read(&request, payload, &state, SeekBody::parse).await?;
-    let object = format!("{}/{}", key.topic, key.name);
-    let event = AuditEvent::start(&request, AuditAction::SeekConsumer, object);
+    let event = AuditEvent::start(&request, AuditAction::SeekConsumer, key.to_string());
     let sought = state.services.consumers.seek(&key, to).await;
     event.finish(outcome(sought.as_ref().err()));
     let status = sought.map_err(|error| match error {

@@ -46,10 +46,8 @@ pub(super) async fn redrive(
     state: &AppState,
     key: &ConsumerKey,
 ) -> Result<HttpResponse, ApiError> {
-    let bytes = body::read_json(request, payload, state.settings.max_body_bytes).await?;
-    let redrive = RedriveBody::parse(&bytes)?;
-    let object = format!("{}/{}", key.topic, key.name);
-    let event = AuditEvent::start(request, AuditAction::RedriveDeadLetters, object);
+    let redrive = body::parse_json(request, payload, state, RedriveBody::parse).await?;
+    let event = AuditEvent::start(request, AuditAction::RedriveDeadLetters, key.to_string());
     let redriven = state.services.consumers.redrive(key, &redrive).await;
     event.finish(outcome(redriven.as_ref().err()));
     Ok(HttpResponse::Ok().json(RedriveResponse::from(redriven?)))
@@ -62,7 +60,7 @@ pub(super) async fn delete(
     key: &ConsumerKey,
     id: MessageId,
 ) -> Result<HttpResponse, ApiError> {
-    let object = format!("{}/{}/{id}", key.topic, key.name);
+    let object = format!("{key}/{id}");
     let event = AuditEvent::start(request, AuditAction::DeleteDeadLetter, object);
     let deleted = state.services.consumers.delete_dead_letter(key, id).await;
     match deleted {

@@ -7,7 +7,6 @@ pub(crate) mod deliveries;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::{WebhookError, WebhookView};
-use posthorn_domain::ConsumerKey;
 
 use crate::api::dead_letters::outcome as consumer_outcome;
 use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
@@ -54,11 +53,12 @@ pub(crate) async fn put_webhook(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::webhook(&request)?;
-    let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
     let addresses = state.services.webhook_addresses.clone();
     let rules = UrlRules::new(state.settings.is_production, addresses);
-    let change = WebhookBody::parse(&bytes, &rules, precondition::of(request.headers()))?;
-    let event = AuditEvent::start(&request, AuditAction::PutWebhook, object(&key));
+    let precondition = precondition::of(request.headers());
+    let parse = |bytes: &[u8]| WebhookBody::parse(bytes, &rules, precondition);
+    let change = body::parse_json(&request, payload, &state, parse).await?;
+    let event = AuditEvent::start(&request, AuditAction::PutWebhook, key.to_string());
     let put = state.services.webhooks.put(&key, change).await;
     event.finish(outcome(put.as_ref().err()));
     let put = put?;
@@ -105,7 +105,7 @@ pub(crate) async fn delete_webhook(
 ) -> Result<HttpResponse, ApiError> {
     let key = path::webhook(&request)?;
     let precondition = precondition::of(request.headers());
-    let event = AuditEvent::start(&request, AuditAction::DeleteWebhook, object(&key));
+    let event = AuditEvent::start(&request, AuditAction::DeleteWebhook, key.to_string());
     let deleted = state.services.webhooks.delete(&key, &precondition).await;
     event.finish(outcome(deleted.as_ref().err()));
     deleted?;
@@ -128,19 +128,16 @@ pub(crate) async fn rotate_secret(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::webhook(&request)?;
-    let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
-    let grace = RotateBody::parse(&bytes)?;
+    let grace = body::parse_json(&request, payload, &state, RotateBody::parse).await?;
     let precondition = precondition::of(request.headers());
-    let event = AuditEvent::start(&request, AuditAction::RotateWebhookSecret, object(&key));
+    let event = AuditEvent::start(&request, AuditAction::RotateWebhookSecret, key.to_string());
     let service = &state.services.webhooks;
     let rotated = service.rotate_secret(&key, grace, &precondition).await;
     event.finish(outcome(rotated.as_ref().err()));
     let rotated = rotated?;
+    let tag = entity_tag(rotated.webhook.status.consumer.tag);
     Ok(HttpResponse::Ok()
-        .insert_header((
-            header::ETAG,
-            entity_tag(rotated.webhook.status.consumer.tag),
-        ))
+        .insert_header((header::ETAG, tag))
         .json(WebhookResponse::with_secret(&rotated)))
 }
 
@@ -148,11 +145,6 @@ fn resource(webhook: &WebhookView) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::ETAG, entity_tag(webhook.status.consumer.tag)))
         .json(WebhookResponse::from(webhook))
-}
-
-/// The webhook in audit events.
-fn object(key: &ConsumerKey) -> String {
-    format!("{}/{}", key.topic, key.name)
 }
 
 /// The outcome of an audited call.

@@ -10,6 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use posthorn_http1::{BodyState, RequestTracker};
 
 use self::incomplete::IncompleteBody;
+use crate::state::AppState;
 use crate::wire::problem::{AcceptedBody, ApiError, Code};
 
 /// The most bytes allocated for a body before it arrives.
@@ -83,6 +84,20 @@ pub(crate) async fn read_json(
         return Err(ApiError::unsupported_media_type(AcceptedBody::Json));
     }
     read(request, payload, max).await
+}
+
+/// As [`read_json`], up to the configured size; `parse` makes the domain's values of the body.
+///
+/// # Errors
+/// As [`read_json`], and those of `parse`.
+pub(crate) async fn parse_json<T>(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &AppState,
+    parse: impl FnOnce(&[u8]) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let bytes = read_json(request, payload, state.settings.max_body_bytes).await?;
+    parse(&bytes)
 }
 
 /// The next chunk of a body with `count` bytes so far.

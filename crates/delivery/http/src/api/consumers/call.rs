@@ -18,6 +18,6 @@ pub(super) async fn read<T>(
     parse: impl FnOnce(&[u8]) -> Result<T, ApiError>,
 ) -> Result<(ConsumerKey, T), ApiError> {
     let key = path::consumer(request)?;
-    let bytes = body::read_json(request, payload, state.settings.max_body_bytes).await?;
-    Ok((key, parse(&bytes)?))
+    let values = body::parse_json(request, payload, state, parse).await?;
+    Ok((key, values))
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{object, outcome, resource};
+use super::{outcome, resource};
 use crate::middleware::audit::{AuditAction, AuditEvent};
 use crate::request::{body, path};
 use crate::state::AppState;
@@ -24,7 +24,7 @@ pub(crate) async fn enable(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::webhook(&request)?;
-    let event = AuditEvent::start(&request, AuditAction::EnableWebhook, object(&key));
+    let event = AuditEvent::start(&request, AuditAction::EnableWebhook, key.to_string());
     let enabled = state.services.webhooks.enable(&key).await;
     event.finish(outcome(enabled.as_ref().err()));
     Ok(resource(&enabled?))
@@ -41,7 +41,7 @@ pub(crate) async fn test(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::webhook(&request)?;
-    let event = AuditEvent::start(&request, AuditAction::TestWebhook, object(&key));
+    let event = AuditEvent::start(&request, AuditAction::TestWebhook, key.to_string());
     let tested = state.services.webhooks.test(&key).await;
     event.finish(outcome(tested.as_ref().err()));
     Ok(HttpResponse::Ok().json(TestResponse::from(tested?)))
@@ -60,9 +60,8 @@ pub(crate) async fn replay(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::webhook(&request)?;
-    let bytes = body::read_json(&request, payload, state.settings.max_body_bytes).await?;
-    let replay = ReplayBody::parse(&bytes)?;
-    let event = AuditEvent::start(&request, AuditAction::ReplayWebhook, object(&key));
+    let replay = body::parse_json(&request, payload, &state, ReplayBody::parse).await?;
+    let event = AuditEvent::start(&request, AuditAction::ReplayWebhook, key.to_string());
     let replayed = state.services.webhooks.replay(&key, replay).await;
     event.finish(outcome(replayed.as_ref().err()));
     Ok(HttpResponse::Accepted().json(ReplayResponse { queued: replayed? }))

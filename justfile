@@ -67,6 +67,14 @@ manifests *ARGS:
 image *ARGS:
     cargo xtask image {{ARGS}}
 
+# Kill servers and stores under load, and judge what consumers were handed
+chaos *ARGS:
+    cargo xtask chaos {{ARGS}}
+
+# Send messages by the tools of others
+senders:
+    cargo xtask senders
+
 # Rehearse a rolling restart under load
 rollout:
     cargo xtask rollout

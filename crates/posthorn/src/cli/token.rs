@@ -16,7 +16,7 @@ pub enum TokenCommand {
         #[arg(long, value_name = "SUBJECT")]
         sub: Subject,
         /// The permitted actions: messages:read, messages:write, messages:delete, messages:consume,
-        /// consumers:manage, tokens:revoke. Separate several by commas or spaces, or repeat the option.
+        /// consumers:manage, webhooks:manage, tokens:revoke. Separate several by commas or spaces, or repeat the option.
         #[arg(long, value_name = "SCOPE", required = true)]
         scope: Vec<ScopeList>,
         /// The permitted topics; `*` matches any characters. Several as for scopes.

@@ -74,11 +74,7 @@ pub(crate) async fn read(
 ///
 /// # Errors
 /// As [`read`]; `unsupported-media-type` for a body of another media type.
-pub(crate) async fn read_json(
-    request: &HttpRequest,
-    payload: Payload,
-    max: usize,
-) -> Result<Bytes, ApiError> {
+async fn read_json(request: &HttpRequest, payload: Payload, max: usize) -> Result<Bytes, ApiError> {
     let is_absent = length(request.headers()) == Some(0);
     if !is_absent && !is_json(request.headers()) {
         return Err(ApiError::unsupported_media_type(AcceptedBody::Json));

@@ -38,5 +38,6 @@ mod tokens;
 mod traces;
 mod webhook_secrets;
 mod webhooks;
+mod webhooks_chaos;
 mod work;
 mod work_through_failures;

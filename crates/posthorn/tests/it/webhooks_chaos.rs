@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use posthorn_domain::WebhookSecret;
 use posthorn_testkit::{RedisServer, eventually};
@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use crate::support::{Server, client};
 use crate::tokens::KEY;
@@ -223,7 +224,6 @@ fn check_attempts(attempts: &SeenAttempts, ids: &[String], kills: usize) {
             again += usize::from(pair[0].accepted);
         }
     }
-    println!("{again} came again after they were accepted");
     assert_eq!(attempts.len(), ids.len(), "only messages arrive");
     assert!(
         again <= kills * MAX_IN_FLIGHT,
@@ -240,16 +240,11 @@ async fn kill_at_random(
     url: &watch::Sender<String>,
     writing: &JoinHandle<Vec<Vec<String>>>,
 ) -> usize {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let mut random = u64::from(since_epoch.unwrap().subsec_nanos());
-    println!("the first random number is {random}");
     let mut kills = 0;
     while !writing.is_finished() {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        tokio::time::sleep(Duration::from_millis(200 + (random >> 33) % 700)).await;
-        let victim = usize::from(random >> 63 == 1);
+        let pause = rand::random_range(200..900);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let victim = usize::from(rand::random::<bool>());
         url.send_replace(servers[1 - victim].url.clone());
         servers[victim].signal("KILL").await;
         servers[victim].ended().await;
@@ -308,7 +303,6 @@ async fn every_message_arrives_and_none_twice_at_once_while_processes_are_killed
     })
     .await;
     let settled = receiver.requests("");
-    println!("{kills} kills, {settled} requests");
     check_attempts(&receiver.attempts, &ids, kills);
 
     // What is settled does not come again: neither now, nor after both processes started anew.
@@ -324,7 +318,7 @@ async fn every_message_arrives_and_none_twice_at_once_while_processes_are_killed
     let key = WebhookSecret::parse(&secret).unwrap();
     let hidden: [&[u8]; 4] = [
         secret.as_bytes(),
-        secret["whsec_".len()..].as_bytes(),
+        &secret.as_bytes()["whsec_".len()..],
         key.key(),
         b"hunter2hunter2",
     ];

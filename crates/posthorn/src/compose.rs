@@ -8,7 +8,6 @@ mod error;
 mod http_metrics;
 mod listeners;
 mod quotas;
-mod random;
 pub(crate) mod store;
 mod webhooks;
 
@@ -23,13 +22,13 @@ use posthorn_application::{
 use posthorn_config::Settings;
 use posthorn_http::{BoundServer, Services, Shed};
 use posthorn_redis::RedisPool;
+use posthorn_system::SystemClock;
 use posthorn_telemetry::{InstrumentedStore, Metrics};
 use tokio::sync::watch;
 
 use crate::compose::http_metrics::HttpMetrics;
 use crate::compose::webhooks::WebhookStores;
 use crate::supervisor::Supervisor;
-use crate::system_clock::SystemClock;
 
 pub use error::{RunError, StartError};
 

@@ -37,7 +37,7 @@ const fn member(name: &'static str, arrows: &'static [&'static str]) -> CrateRul
 const CORE: &[&str] = &["posthorn-application", "posthorn-domain"];
 
 /// Every crate, each after those it builds on.
-pub(super) const CRATES: [CrateRule; 16] = [
+pub(super) const CRATES: [CrateRule; 17] = [
     CrateRule {
         third_party: Some(&["base64", "ipnet", "thiserror", "ulid", "url", "zeroize"]),
         ..member("posthorn-domain", &[])
@@ -58,6 +58,7 @@ pub(super) const CRATES: [CrateRule; 16] = [
     member("posthorn-embedded", CORE),
     member("posthorn-jwt", CORE),
     member("posthorn-redis", CORE),
+    member("posthorn-system", CORE),
     member("posthorn-telemetry", CORE),
     member("posthorn-webhooks", CORE),
     member("posthorn-http1", &[]),
@@ -100,6 +101,7 @@ pub(super) const CRATES: [CrateRule; 16] = [
                 "posthorn-jwt",
                 "posthorn-memory",
                 "posthorn-redis",
+                "posthorn-system",
                 "posthorn-telemetry",
                 "posthorn-webhooks",
             ],

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use posthorn_client::fail;
 use posthorn_config::{Settings, Sources};
+use posthorn_system::StopSignals;
 
 use crate::compose::App;
 use crate::exit::{BAD_CONFIGURATION, fail_configuration};
-use crate::signals::StopSignals;
 use crate::{runtime, telemetry};
 
 /// Runs the server.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use posthorn_application::{Clock, MAX_TOKEN_BYTES};
 use posthorn_client::{fail, print};
 use posthorn_config::Sources;
+use posthorn_system::SystemClock;
 
 use crate::cli::TokenCommand;
 use crate::compose::access;
 use crate::exit::{BAD_CONFIGURATION, fail_configuration};
-use crate::system_clock::SystemClock;
 
 /// The error of the commands that need a key.
 const NO_KEY: &str = "SECRET_KEY is not set, and the store has no development key beside it. Set the \

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use posthorn_client::{ClientError, WorkArguments, fail};
+use posthorn_system::{StopSignal, StopSignals};
 
 use crate::runtime;
-use crate::signals::{StopSignal, StopSignals};
 
 /// Works until a signal; a second signal stops at once, with its exit code.
 pub(super) fn run(arguments: &WorkArguments) -> ExitCode {

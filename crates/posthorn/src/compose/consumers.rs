@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use posthorn_application::{Clock, ConsumerService, ConsumerStore};
 use posthorn_config::Settings;
+use posthorn_system::ThreadRng;
 use posthorn_telemetry::{ConsumerSampler, InstrumentedConsumerStore, Metrics};
 
-use crate::compose::random::ThreadRng;
 use crate::supervisor::Supervisor;
 
 /// Builds the service over `store`, and runs what returns undelivered leases and what counts the

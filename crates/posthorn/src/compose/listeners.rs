@@ -6,7 +6,6 @@ use posthorn_config::Settings;
 use posthorn_http::HttpSettings;
 
 use super::error::StartError;
-use crate::open_files;
 
 /// Builds the settings of the HTTP server.
 pub(super) fn http_settings(settings: &Settings) -> Result<HttpSettings, StartError> {
@@ -19,7 +18,7 @@ pub(super) fn http_settings(settings: &Settings) -> Result<HttpSettings, StartEr
         addresses: resolve(&listen.host, listen.port)?,
         metrics_addresses,
         is_production: settings.app.environment.is_production(),
-        max_connections: open_files::max_connections(http.max_connections, open_files::raise()),
+        max_connections: posthorn_system::limit_connections(http.max_connections),
         shutdown_timeout: settings.shutdown.shutdown_timeout,
         ..http
     })

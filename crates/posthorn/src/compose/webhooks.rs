@@ -9,12 +9,12 @@ use posthorn_application::{
 use posthorn_config::{ProxyUrl, Settings};
 use posthorn_domain::AddressPolicy;
 use posthorn_http::WebhookPayload;
+use posthorn_system::ThreadRng;
 use posthorn_telemetry::Metrics;
 use posthorn_webhooks::{AeadVault, HttpSender, HttpSenderSettings};
 use secrecy::ExposeSecret;
 
 use super::error::StartError;
-use super::random::ThreadRng;
 use crate::supervisor::Supervisor;
 
 /// The use cases of webhooks, and their deliveries.

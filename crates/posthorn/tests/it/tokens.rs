@@ -238,7 +238,7 @@ async fn no_invalid_token_is_accepted_and_none_is_logged() {
     let directory = TempDir::new().unwrap();
     let environment = [&PRODUCTION[..], &[("LOG_LEVEL", "trace")]].concat();
     let server = Server::start(&directory, &environment).await;
-    let now = posthorn::SystemClock::new().now();
+    let now = posthorn_system::SystemClock::new().now();
     let good = forged(KEY, now, "*");
     assert_eq!(status(&server, &good).await, 200);
     let parts: Vec<_> = good.split('.').collect();

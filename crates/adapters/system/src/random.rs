@@ -1,9 +1,10 @@
-//! Randomness from the generator of the thread, which is cryptographically secure.
+//! The `RandomSource` port over the generator of the thread, which is cryptographically secure.
 
 use posthorn_application::RandomSource;
 
 /// The generator of the calling thread, seeded by the system.
-pub(super) struct ThreadRng;
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadRng;
 
 impl RandomSource for ThreadRng {
     fn bits(&self) -> u64 {

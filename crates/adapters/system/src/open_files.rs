@@ -5,8 +5,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// The files that are not connections of clients: probes, the store, Redis, the log.
 const RESERVE: usize = 512;
 
+/// Raises the limit as far as permitted. Returns the most connections at once: `wanted`, or fewer with
+/// a warning if the limit is too low.
+pub fn limit_connections(wanted: usize) -> usize {
+    max_connections(wanted, raise())
+}
+
 /// Raises the limit as far as permitted, and returns it; `None` if there is no limit.
-pub(crate) fn raise() -> Option<usize> {
+fn raise() -> Option<usize> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: maximum,
@@ -20,9 +26,8 @@ pub(crate) fn raise() -> Option<usize> {
     limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// The most connections at once: `wanted`, or fewer with a warning if the limit on open files is too
-/// low.
-pub(crate) fn max_connections(wanted: usize, limit: Option<usize>) -> usize {
+/// The most connections within the limit: `wanted`, or fewer with a warning.
+fn max_connections(wanted: usize, limit: Option<usize>) -> usize {
     let most = most_within(limit);
     if most < wanted {
         tracing::warn!(

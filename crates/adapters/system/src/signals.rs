@@ -1,4 +1,4 @@
-//! The signals that stop the process: the first drains, the second ends it at once. SIGXFSZ ends nothing.
+//! The signals that stop the process. SIGXFSZ ends nothing.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,14 +11,14 @@ const FILE_SIZE_LIMIT: i32 = 25;
 
 /// A listener for the signals that stop the process.
 #[derive(Debug)]
-pub(crate) struct StopSignals {
+pub struct StopSignals {
     listeners: Vec<(StopSignal, Signal)>,
     _file_size_limit: Signal,
 }
 
 /// A signal that stops the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StopSignal {
+pub enum StopSignal {
     /// SIGTERM, as from Kubernetes.
     Terminate,
     /// SIGINT, as from a terminal.
@@ -32,7 +32,10 @@ pub(crate) enum StopSignal {
 impl StopSignals {
     /// Starts to listen. From here on the signals no longer end the process by themselves. SIGHUP and
     /// SIGQUIT stay ignored where the parent process ignores them, as `nohup` does.
-    pub(crate) fn listen() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The operating system rejects a listener.
+    pub fn listen() -> io::Result<Self> {
         let ignored = ignored_signals();
         let mut listeners = Vec::new();
         for stop in StopSignal::ALL {
@@ -50,7 +53,7 @@ impl StopSignals {
     }
 
     /// Waits for the next signal.
-    pub(crate) async fn next(&mut self) -> StopSignal {
+    pub async fn next(&mut self) -> StopSignal {
         poll_fn(|cx| {
             for (stop, signal) in &mut self.listeners {
                 if signal.poll_recv(cx).is_ready() {
@@ -81,7 +84,7 @@ impl StopSignal {
     }
 
     /// The exit code of a process that this signal ended: 128 and the number of the signal.
-    pub(crate) const fn exit_code(self) -> u8 {
+    pub const fn exit_code(self) -> u8 {
         128 + self.number()
     }
 
@@ -90,7 +93,7 @@ impl StopSignal {
         clippy::disallowed_methods,
         reason = "the operator requested the stop twice"
     )]
-    pub(crate) fn exit_now(self) {
+    pub fn exit_now(self) {
         std::process::exit(i32::from(self.exit_code()));
     }
 }

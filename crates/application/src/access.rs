@@ -13,7 +13,7 @@ use posthorn_domain::{Timestamp, TokenId, Topic};
 use crate::ports::backend_error::BackendError;
 use crate::ports::clock::Clock;
 use crate::ports::revocation_list::RevocationList;
-use crate::ports::token_verifier::{MAX_TOKEN_LIFETIME, TOKEN_LEEWAY, TokenError, TokenVerifier};
+use crate::ports::token_verifier::{TokenError, TokenVerifier};
 pub use failures::FailureLimit;
 pub use grant::Grant;
 pub use policy::{AccessPolicy, Action};
@@ -144,12 +144,8 @@ impl AccessControl {
         id: &TokenId,
         expires_at: Option<Timestamp>,
     ) -> Result<(), BackendError> {
-        let latest = self.clock.now().saturating_add(MAX_TOKEN_LIFETIME);
-        let end = expires_at.map_or(latest, |end| end.min(latest));
-        // A token is valid for a little longer than its expiry.
-        self.revocations
-            .revoke(id, end.saturating_add(TOKEN_LEEWAY))
-            .await
+        let until = TokenId::revoked_until(self.clock.now(), expires_at);
+        self.revocations.revoke(id, until).await
     }
 
     async fn is_revoked(&self, id: &TokenId) -> Result<bool, Refusal> {

@@ -61,10 +61,7 @@ pub use ports::quota_counter::{
 };
 pub use ports::random::RandomSource;
 pub use ports::revocation_list::{MAX_REVOCATION_DELAY, RevocationList};
-pub use ports::token_verifier::{
-    Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY, TokenError,
-    TokenVerifier,
-};
+pub use ports::token_verifier::{TokenError, TokenVerifier};
 pub use ports::webhook_encoder::WebhookEncoder;
 pub use ports::webhook_observer::{AttemptOutcome, WebhookObserver};
 pub use ports::webhook_sender::{

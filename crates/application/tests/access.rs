@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use posthorn_application::{
     AccessControl, AccessPolicy, AccessRequest, Action, BackendError, Clock, Credentials,
-    FailureLimit, Grant, MAX_TOKEN_LIFETIME, Refusal, TOKEN_LEEWAY, TokenError,
+    FailureLimit, Grant, Refusal, TokenError,
 };
-use posthorn_domain::{QuotaStrategy, Scope, TokenId};
+use posthorn_domain::{MAX_TOKEN_LIFETIME, QuotaStrategy, Scope, TOKEN_LEEWAY, TokenId};
 use posthorn_testkit::{
     FakeClock, FakeQuotaCounter, FakeRevocationList, FakeTokens, quota_contract, samples,
 };

@@ -26,7 +26,7 @@ pub(crate) fn parse(text: &str) -> Result<Url, ClientError> {
 
 /// The part of an address that may be printed: everything after the last `@`, because a password
 /// may precede it.
-pub fn without_password(address: &str) -> &str {
+pub(crate) fn without_password(address: &str) -> &str {
     address.rsplit('@').next().unwrap_or_default()
 }
 

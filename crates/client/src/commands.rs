@@ -7,6 +7,7 @@ mod send_batch;
 mod server;
 mod shared;
 mod tail;
+mod token;
 mod webhook;
 mod work;
 
@@ -20,6 +21,7 @@ use send::SendArguments;
 use tail::TailArguments;
 use webhook::WebhookArguments;
 
+pub use token::{TokenAuthority, TokenCommand};
 pub use work::{HELP as WORK_HELP, WorkArguments, work};
 
 /// Printed with the help of each command.

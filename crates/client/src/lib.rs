@@ -14,12 +14,11 @@ mod retry;
 mod sse;
 mod transport;
 
-pub use address::without_password;
 pub use api::{
     ApiClient, ConsumerDraft, ConsumerResource, MessageDraft, ReceivedMessage, RedriveResult,
     SettleResult, WebhookDraft, WriteCondition, check_health,
 };
-pub use commands::{ClientCommand, WORK_HELP, WorkArguments, work};
+pub use commands::{ClientCommand, TokenAuthority, TokenCommand, WORK_HELP, WorkArguments, work};
 pub use console::{fail, print, print_error, read_input};
 pub use error::{ClientError, RetryableError};
 pub use retry::Retry;

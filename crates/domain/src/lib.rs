@@ -6,6 +6,7 @@
 mod attributes;
 mod backoff;
 mod backoff_schedule;
+mod claims;
 mod client;
 mod consumer;
 mod content;
@@ -29,6 +30,7 @@ mod webhook;
 pub use attributes::{AttributeError, Attributes};
 pub use backoff::Backoff;
 pub use backoff_schedule::{BackoffSchedule, BackoffScheduleError};
+pub use claims::{Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY};
 pub use client::{AddressRange, AddressRangeError, Client};
 pub use consumer::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerNameError, ConsumerOptions, ConsumerPosition,

@@ -1,13 +1,9 @@
 //! The command line, as clap parses it.
 
-mod token;
-
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use posthorn_client::{ClientCommand, WORK_HELP, WorkArguments};
-
-pub use token::{ScopeList, TokenCommand};
+use posthorn_client::{ClientCommand, TokenCommand, WORK_HELP, WorkArguments};
 
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),

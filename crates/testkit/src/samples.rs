@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{Append, AppendBatch, Claims, Clock, Idempotency, PageLimit};
+use posthorn_application::{Append, AppendBatch, Clock, Idempotency, PageLimit};
 use posthorn_domain::{
-    Attributes, BatchMessage, ContentRules, Fingerprint, IdempotencyKey, MessageBatch,
+    Attributes, BatchMessage, Claims, ContentRules, Fingerprint, IdempotencyKey, MessageBatch,
     MessageContent, NewMessage, Scopes, Subject, TokenId, Topic, TopicPattern,
 };
 

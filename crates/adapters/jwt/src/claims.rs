@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use posthorn_application::{
-    Claims, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TOKEN_LEEWAY, TokenError,
+use posthorn_application::TokenError;
+use posthorn_domain::{
+    Claims, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, Scopes, TOKEN_LEEWAY, Timestamp, TopicPattern,
 };
-use posthorn_domain::{Scopes, Timestamp, TopicPattern};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 

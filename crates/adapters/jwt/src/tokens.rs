@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use posthorn_application::{
-    Claims, Clock, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, TokenError, TokenVerifier,
+use posthorn_application::{Clock, TokenError, TokenVerifier};
+use posthorn_domain::{
+    Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, Scopes, Subject, TokenId,
+    TopicPattern,
 };
-use posthorn_domain::{Scopes, Subject, TokenId, TopicPattern};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Number, Value};
 

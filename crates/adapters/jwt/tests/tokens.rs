@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use posthorn_application::{
-    Clock, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY, TokenError, TokenVerifier,
+use posthorn_application::{Clock, TokenError, TokenVerifier};
+use posthorn_domain::{
+    MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, Scope, Scopes, Subject, TOKEN_LEEWAY, TokenId,
+    TopicPattern,
 };
-use posthorn_domain::{Scope, Scopes, Subject, TokenId, TopicPattern};
 use posthorn_jwt::{IssueError, JwtTokens, NewToken, peek};
 use posthorn_testkit::FakeClock;
 use proptest::prelude::*;

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use posthorn_domain::{Scope, Topic};
+use posthorn_domain::{Claims, Scope, Topic};
 
 use super::refusal::Refusal;
-use crate::ports::token_verifier::Claims;
 
 /// The permission of an accepted request, with or without a token. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]

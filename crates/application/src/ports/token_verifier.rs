@@ -1,36 +1,6 @@
 //! The port for verifying bearer tokens.
 
-use std::time::Duration;
-
-use posthorn_domain::{Scopes, Subject, Timestamp, TokenId, Topic, TopicPattern};
-
-/// The longest lifetime of a token, from now. It bounds how long a revocation is stored.
-pub const MAX_TOKEN_LIFETIME: Duration = Duration::from_hours(365 * 24);
-
-/// The tolerated difference of the clocks of issuer and verifier: a token is accepted this long after
-/// its expiry, and this long before its start.
-pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
-
-/// The longest token, in bytes.
-pub const MAX_TOKEN_BYTES: usize = 4096;
-
-/// The most topic patterns in a token.
-pub const MAX_TOKEN_TOPICS: usize = 64;
-
-/// The claims of a verified token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims {
-    /// The id of the token.
-    pub id: TokenId,
-    /// The bearer that it was issued to.
-    pub subject: Subject,
-    /// The permitted actions.
-    pub scopes: Scopes,
-    /// The permitted topics.
-    pub topics: Vec<TopicPattern>,
-    /// The expiry, without the leeway.
-    pub expires_at: Timestamp,
-}
+use posthorn_domain::Claims;
 
 /// Verifies tokens that were issued with one of the configured keys.
 ///
@@ -41,6 +11,10 @@ pub struct Claims {
 ///   [`MAX_TOKEN_LIFETIME`] from now MUST be rejected, each within [`TOKEN_LEEWAY`], by the `Clock`.
 /// - A text of over [`MAX_TOKEN_BYTES`] MUST be rejected before it is parsed.
 /// - Neither the token nor a part of it MUST appear in an error or in a log.
+///
+/// [`MAX_TOKEN_LIFETIME`]: posthorn_domain::MAX_TOKEN_LIFETIME
+/// [`TOKEN_LEEWAY`]: posthorn_domain::TOKEN_LEEWAY
+/// [`MAX_TOKEN_BYTES`]: posthorn_domain::MAX_TOKEN_BYTES
 pub trait TokenVerifier: Send + Sync {
     /// The claims of `token`.
     fn verify(&self, token: &str) -> Result<Claims, TokenError>;
@@ -49,7 +23,7 @@ pub trait TokenVerifier: Send + Sync {
 /// Why a token is rejected. The texts are for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It is longer than [`MAX_TOKEN_BYTES`].
+    /// It is longer than [`MAX_TOKEN_BYTES`](posthorn_domain::MAX_TOKEN_BYTES).
     #[error("the token is too long")]
     TooLong,
     /// It is not a signed token in the compact form, or it requires an unknown extension.
@@ -92,17 +66,5 @@ impl TokenError {
             Self::Audience => "audience",
             Self::Claim(_) => "claim",
         }
-    }
-}
-
-impl Claims {
-    /// True if the topics of the token include `topic`.
-    pub fn covers(&self, topic: &Topic) -> bool {
-        self.topics.iter().any(|pattern| pattern.matches(topic))
-    }
-
-    /// The time until which the token is accepted.
-    pub fn valid_until(&self) -> Timestamp {
-        self.expires_at.saturating_add(TOKEN_LEEWAY)
     }
 }

@@ -1,25 +1,34 @@
-//! `posthorn token`: issues, inspects and revokes bearer tokens.
+//! `posthorn token`: the keys and the store behind the commands of the client.
 
-mod inspect;
-mod issue;
-mod revoke;
-
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use posthorn_application::{Clock, MAX_TOKEN_BYTES};
-use posthorn_client::{fail, print};
-use posthorn_config::Sources;
+use posthorn_application::{Clock, MessageStore, RevocationList, TokenVerifier};
+use posthorn_client::{TokenAuthority, TokenCommand, fail};
+use posthorn_config::{Settings, Sources, StoreUrl};
+use posthorn_domain::{Claims, Scopes, Subject, Timestamp, TokenId, TopicPattern};
+use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
+use posthorn_jwt::{JwtTokens, NewToken};
+use posthorn_redis::RedisSettings;
 use posthorn_system::SystemClock;
 
-use crate::cli::TokenCommand;
-use crate::compose::access;
+use crate::compose::{access, store};
 use crate::exit::{BAD_CONFIGURATION, fail_configuration};
+use crate::{runtime, telemetry};
 
 /// The error of the commands that need a key.
 const NO_KEY: &str = "SECRET_KEY is not set, and the store has no development key beside it. Set the \
     same SECRET_KEY (or SECRET_KEY_FILE) for the server and here. Outside production a server with a \
     `file:` store makes a key at its first start, which is used here with the same STORE_URL";
+
+/// The keys and the store of the settings.
+struct LocalAuthority {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    tokens: JwtTokens,
+}
 
 /// Runs a token command.
 pub(super) fn run(sources: &Sources, command: TokenCommand) -> ExitCode {
@@ -31,47 +40,117 @@ pub(super) fn run(sources: &Sources, command: TokenCommand) -> ExitCode {
     if let Err((path, error)) = settings.secret.read_development_key(store) {
         return fail(&format!("SECRET_KEY: {}: {error}", path.display()));
     }
+    if command.needs_key() && settings.secret.key_is_random() {
+        fail(&NO_KEY);
+        return ExitCode::from(BAD_CONFIGURATION);
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let outcome = match command {
-        TokenCommand::Inspect { token } => {
-            return token_argument(token).map_or_else(
-                |error| fail(&error),
-                |token| inspect::run(&settings, &clock, &token),
-            );
-        }
-        _ if settings.secret.key_is_random() => {
-            fail(&NO_KEY);
-            return ExitCode::from(BAD_CONFIGURATION);
-        }
-        TokenCommand::Issue {
-            sub,
-            scope,
-            topics,
-            ttl,
-        } => {
-            let scopes = scope.into_iter().flat_map(|list| list.0);
-            issue::issue(&access::tokens(&settings, &clock), sub, scopes, topics, ttl)
-        }
-        TokenCommand::Revoke { token, ttl, url } => token_argument(token)
-            .and_then(|text| revoke::Target::parse(&text, ttl, &*clock))
-            .and_then(|target| revoke::revoke(&settings, &clock, url, &target)),
+    let authority = LocalAuthority {
+        tokens: access::tokens(&settings, &clock),
+        settings,
+        clock,
     };
-    match outcome {
-        Ok(text) => print(&format!("{text}\n")),
+    match runtime::build() {
+        Ok(runtime) => runtime.block_on(command.run(&authority)),
         Err(error) => fail(&error),
     }
 }
 
-/// The argument, or standard input for `-`.
-fn token_argument(argument: String) -> Result<String, String> {
-    let text = if argument == "-" {
-        posthorn_client::read_input()?
-    } else {
-        argument
-    };
-    let text = text.trim();
-    if text.len() > MAX_TOKEN_BYTES {
-        return Err(format!("a token has at most {MAX_TOKEN_BYTES} bytes"));
+impl TokenAuthority for LocalAuthority {
+    fn issue(
+        &self,
+        subject: Subject,
+        scopes: Scopes,
+        topics: Vec<TopicPattern>,
+        ttl: Duration,
+    ) -> Result<String, String> {
+        let id = uuid::Uuid::now_v7().to_string();
+        let token = NewToken {
+            id: TokenId::parse(&id).map_err(|error| error.to_string())?,
+            subject,
+            scopes,
+            topics,
+            ttl,
+        };
+        self.tokens.issue(&token).map_err(|error| error.to_string())
     }
-    Ok(text.to_owned())
+
+    fn peek(&self, token: &str) -> Result<Claims, String> {
+        posthorn_jwt::peek(token).map_err(|error| error.to_string())
+    }
+
+    fn verify(&self, token: &str) -> Result<(), String> {
+        if self.settings.secret.key_is_random() {
+            return Err(
+                "SECRET_KEY is not set here, so that the signature cannot be checked".to_owned(),
+            );
+        }
+        let verified = self.tokens.verify(token);
+        verified.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn server_url(&self) -> String {
+        self.settings.listen.local_url()
+    }
+
+    async fn revoke_in_store(
+        &self,
+        subject: &str,
+        id: &TokenId,
+        expires_at: Option<Timestamp>,
+    ) -> Result<String, String> {
+        // No server writes the audit event, so that this process does.
+        let _telemetry = telemetry::start(&self.settings)?;
+        let until = TokenId::revoked_until(self.clock.now(), expires_at);
+        let store = match &self.settings.store.store_url {
+            StoreUrl::Memory => return Err("the store `memory:` ends with its process".to_owned()),
+            StoreUrl::File(path) => {
+                self.revoke_in_file(path, id, until).await?;
+                path.display().to_string()
+            }
+            StoreUrl::Redis(url) => {
+                let redis = RedisSettings::new(url.clone());
+                let list = store::revocation_list(&redis, &self.clock)
+                    .map_err(|error| error.to_string())?;
+                let outcome = list.revoke(id, until).await;
+                outcome.map_err(|error| error.to_string())?;
+                redis.masked_url()
+            }
+        };
+        let (request_id, object) = (uuid::Uuid::now_v7().to_string(), id.as_str());
+        tracing::info!(
+            target: "audit",
+            request_id, client = "local", subject, token = "", deed = "revoke-token", object,
+            outcome = "done", "audit"
+        );
+        Ok(store)
+    }
+}
+
+impl LocalAuthority {
+    async fn revoke_in_file(
+        &self,
+        path: &Path,
+        id: &TokenId,
+        until: Timestamp,
+    ) -> Result<(), String> {
+        if !path.exists() {
+            return Err(format!("there is no store at {}", path.display()));
+        }
+        let settings = EmbeddedStoreSettings::new(path.to_path_buf());
+        let store = EmbeddedStore::open(&settings, Arc::clone(&self.clock));
+        let store = store.map_err(|error| match error {
+            OpenError::Locked(_) => {
+                format!("{error}: set --url or POSTHORN_URL to the server that uses it")
+            }
+            error => error.to_string(),
+        })?;
+        let outcome = store.revoke(id, until).await;
+        store.close().await;
+        outcome.map_err(|error| error.to_string())
+    }
 }

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use posthorn_application::{
-    BackendError, Claims, Clock, RevocationList, TokenError, TokenVerifier,
-};
-use posthorn_domain::{Timestamp, TokenId};
+use posthorn_application::{BackendError, Clock, RevocationList, TokenError, TokenVerifier};
+use posthorn_domain::{Claims, Timestamp, TokenId};
 
 use super::script::Script;
 use crate::fake_clock::FakeClock;

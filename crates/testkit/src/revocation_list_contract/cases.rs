@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Clock, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY};
-use posthorn_domain::Timestamp;
+use posthorn_application::Clock;
+use posthorn_domain::{MAX_TOKEN_LIFETIME, TOKEN_LEEWAY, Timestamp};
 
 use super::{RevocationListHarness, becomes_revoked, id, is_revoked, revoke};
 

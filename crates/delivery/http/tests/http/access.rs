@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use posthorn_application::{AccessPolicy, BackendError, MAX_TOKEN_LIFETIME, TOKEN_LEEWAY};
+use posthorn_application::{AccessPolicy, BackendError};
 use posthorn_application::{Clock, TokenError};
-use posthorn_domain::{Timestamp, TokenId};
+use posthorn_domain::{MAX_TOKEN_LIFETIME, TOKEN_LEEWAY, Timestamp, TokenId};
 use posthorn_testkit::{eventually, samples};
 
 use crate::support::{Response, TestServer};

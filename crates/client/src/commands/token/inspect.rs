@@ -1,31 +1,23 @@
 //! `posthorn token inspect`: prints the claims of a token, and whether it is valid.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use posthorn_application::{Claims, Clock, TokenVerifier};
-use posthorn_client::{fail, print};
-use posthorn_config::Settings;
-use posthorn_domain::{Timestamp, TopicPattern};
+use posthorn_domain::{Claims, Timestamp, TopicPattern};
 
-use crate::compose::access;
+use super::authority::TokenAuthority;
+use crate::console::{fail, print};
 
 /// The first moment whose RFC 3339 text would need a year of five digits, in milliseconds.
 const YEAR_10000: u64 = 253_402_300_800_000;
 
 /// Prints the claims; the exit code is 1 if the token is invalid or cannot be checked.
-pub(super) fn run(settings: &Settings, clock: &Arc<dyn Clock>, token: &str) -> ExitCode {
-    let claims = match posthorn_jwt::peek(token) {
+pub(super) fn run(authority: &impl TokenAuthority, token: &str) -> ExitCode {
+    let claims = match authority.peek(token) {
         Ok(claims) => claims,
         Err(error) => return fail(&error),
     };
-    let validity = if settings.secret.key_is_random() {
-        Err("SECRET_KEY is not set here, so that the signature cannot be checked".to_owned())
-    } else {
-        let verified = access::tokens(settings, clock).verify(token);
-        verified.map(drop).map_err(|error| error.to_string())
-    };
+    let validity = authority.verify(token);
     let printed = print(&describe(&claims, validity.as_ref().err()));
     if validity.is_ok() {
         printed

@@ -1,0 +1,65 @@
+//! `posthorn token`: issues, inspects and revokes bearer tokens.
+
+mod arguments;
+mod authority;
+mod inspect;
+mod revoke;
+
+use std::process::ExitCode;
+
+use posthorn_domain::MAX_TOKEN_BYTES;
+
+use crate::console::{fail, print, read_input};
+pub use arguments::TokenCommand;
+pub use authority::TokenAuthority;
+
+impl TokenCommand {
+    /// True if the command signs a token, which needs the key of the server.
+    pub const fn needs_key(&self) -> bool {
+        !matches!(self, Self::Inspect { .. })
+    }
+
+    /// Runs the command and prints its output, or why it failed. The process must have installed a
+    /// default rustls provider.
+    pub async fn run(self, authority: &impl TokenAuthority) -> ExitCode {
+        let outcome = match self {
+            Self::Issue {
+                sub,
+                scope,
+                topics,
+                ttl,
+            } => {
+                let scopes = scope.into_iter().flat_map(|list| list.0).collect();
+                authority.issue(sub, scopes, topics, ttl)
+            }
+            Self::Inspect { token } => {
+                return token_argument(token).map_or_else(
+                    |error| fail(&error),
+                    |token| inspect::run(authority, &token),
+                );
+            }
+            Self::Revoke { token, ttl, url } => match token_argument(token) {
+                Ok(token) => revoke::run(authority, &token, ttl, url).await,
+                Err(error) => Err(error),
+            },
+        };
+        match outcome {
+            Ok(text) => print(&format!("{text}\n")),
+            Err(error) => fail(&error),
+        }
+    }
+}
+
+/// The argument, or standard input for `-`.
+fn token_argument(argument: String) -> Result<String, String> {
+    let text = if argument == "-" {
+        read_input()?
+    } else {
+        argument
+    };
+    let text = text.trim();
+    if text.len() > MAX_TOKEN_BYTES {
+        return Err(format!("a token has at most {MAX_TOKEN_BYTES} bytes"));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,82 @@
+//! `posthorn token revoke`: through a server, or in the store if no server is reachable.
+
+use std::time::Duration;
+
+use posthorn_domain::{Scope, Subject, Timestamp, TokenId};
+
+use super::authority::TokenAuthority;
+use crate::address::without_password;
+use crate::api::ApiClient;
+use crate::error::{ClientError, RetryableError};
+
+/// The subject of the token that authorizes the request, and of the audit event.
+const SUBJECT: &str = "posthorn-token-revoke";
+/// The lifetime of that token.
+const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
+
+/// The token to revoke.
+struct Target {
+    id: TokenId,
+    /// When the token expires, if that is known.
+    expires_at: Option<Timestamp>,
+}
+
+/// Revokes `token`, which is a token or an id; returns the text to print. The revocation of an id is
+/// stored for `ttl`, if there is one.
+pub(super) async fn run(
+    authority: &impl TokenAuthority,
+    token: &str,
+    ttl: Option<Duration>,
+    url: Option<String>,
+) -> Result<String, String> {
+    let target = target(authority, token, ttl)?;
+    let url = url.unwrap_or_else(|| authority.server_url());
+    let outcome = revoke_at_server(authority, &url, &target).await;
+    let (url, id) = (without_password(&url), &target.id);
+    match outcome {
+        Ok(()) => Ok(format!("revoked {id} at {url}")),
+        Err(ClientError::Retryable(RetryableError {
+            is_unreachable: true,
+            ..
+        })) => {
+            let outcome = authority.revoke_in_store(SUBJECT, id, target.expires_at);
+            match outcome.await {
+                Ok(store) => Ok(format!(
+                    "revoked {id} in {store}: no server responds at {url}"
+                )),
+                Err(reason) => Err(format!("no server responds at {url}, and {reason}")),
+            }
+        }
+        Err(error) => Err(format!("{url}: {error}")),
+    }
+}
+
+/// Parses a token, which contains its expiry, or an id.
+fn target(
+    authority: &impl TokenAuthority,
+    text: &str,
+    ttl: Option<Duration>,
+) -> Result<Target, String> {
+    if let Ok(claims) = authority.peek(text) {
+        return Ok(Target {
+            id: claims.id,
+            expires_at: Some(claims.expires_at),
+        });
+    }
+    let id = TokenId::parse(text).map_err(|error| format!("neither a token nor an id: {error}"))?;
+    let expires_at = ttl.map(|ttl| authority.now().saturating_add(ttl));
+    Ok(Target { id, expires_at })
+}
+
+/// Sends the request to the server at `url`, with a token issued for it.
+async fn revoke_at_server(
+    authority: &impl TokenAuthority,
+    url: &str,
+    target: &Target,
+) -> Result<(), ClientError> {
+    let subject = Subject::parse(SUBJECT).map_err(ClientError::local)?;
+    let scopes = [Scope::Revoke].into_iter().collect();
+    let token = authority.issue(subject, scopes, Vec::new(), TOKEN_LIFETIME);
+    let client = ApiClient::new(url, Some(token.map_err(ClientError::Local)?))?;
+    client.revoke_token(&target.id, target.expires_at).await
+}

@@ -122,6 +122,15 @@ impl HealthService {
 }
 
 impl HealthCheck {
+    /// A check of `dependency`.
+    pub fn new(name: &'static str, required: bool, dependency: Arc<dyn Dependency>) -> Self {
+        Self {
+            name,
+            required,
+            dependency,
+        }
+    }
+
     async fn run(&self) -> CheckOutcome {
         match self.dependency.check().await {
             Ok(()) => CheckOutcome::Ok,

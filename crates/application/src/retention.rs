@@ -19,6 +19,18 @@ pub struct RetentionSettings {
     pub pause: Duration,
 }
 
+impl RetentionSettings {
+    /// Prunes by `policy` every 10 seconds, in steps of about 2000 messages with pauses of 20 ms.
+    pub const fn new(policy: RetentionPolicy) -> Self {
+        Self {
+            policy,
+            interval: Duration::from_secs(10),
+            budget: 2_000,
+            pause: Duration::from_millis(20),
+        }
+    }
+}
+
 /// Prunes a store in rounds.
 pub struct RetentionService {
     store: Arc<dyn MessageStore>,

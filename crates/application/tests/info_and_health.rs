@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, BackendError, Breaker, BreakerSettings, CacheDependency, CheckOutcome, Dependency,
+    AppIdentity, BackendError, Breaker, BreakerSettings, CacheDependency, CheckOutcome,
     DependencyObserver, HealthCheck, HealthService, HealthStatus, InfoService, Lifecycle,
     MessageStore, Phase, StoreDependency, StoreError,
 };
@@ -126,19 +126,14 @@ fn health(with_redis: bool) -> Health {
         Arc::new(Quiet),
     ));
     let lifecycle = Arc::new(Lifecycle::new());
-    let check = |name, required, dependency| HealthCheck {
-        name,
-        required,
-        dependency,
-    };
     let stored = Arc::new(StoreDependency(Arc::clone(&store) as _));
     let cached = Arc::new(CacheDependency(Arc::clone(&cache) as _));
     let mut checks = vec![
-        check("cache", false, cached as Arc<dyn Dependency>),
-        check("store", true, stored),
+        HealthCheck::new("cache", false, cached),
+        HealthCheck::new("store", true, stored),
     ];
     if with_redis {
-        checks.push(check("redis", false, Arc::clone(&breaker) as _));
+        checks.push(HealthCheck::new("redis", false, Arc::clone(&breaker) as _));
     }
     let service = HealthService::new(checks, Arc::clone(&lifecycle), clock);
     Health {

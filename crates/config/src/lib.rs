@@ -20,6 +20,7 @@ mod secret;
 mod section;
 mod sections;
 mod sources;
+mod warnings;
 
 pub use load::{Loaded, load};
 pub use loader::Effective;
@@ -29,6 +30,6 @@ pub use schema::json_schema;
 pub use sections::{
     AccessSection, AppSection, DevelopmentKeyError, ListenSection, LogSection, MetricsSection,
     ProxyUrl, ProxyUrlError, QuotaRules, RedisSection, RedisUrl, SecretSection, Settings,
-    ShutdownSection, StoreSection, StoreUrl, TraceTarget, WebhookSection,
+    ShutdownSection, StoreSection, StoreUrl, WebhookSection,
 };
 pub use sources::Sources;

@@ -17,6 +17,7 @@ mod webhooks;
 use std::sync::LazyLock;
 
 use posthorn_http::settings::HttpSettings;
+use posthorn_telemetry::TraceSettings;
 
 pub use access::AccessSection;
 pub use app::AppSection;
@@ -28,7 +29,6 @@ pub use redis::{RedisSection, RedisUrl};
 pub use secret_key::{DevelopmentKeyError, SecretSection};
 pub use shutdown::ShutdownSection;
 pub use store::{StoreSection, StoreUrl};
-pub use traces::TraceTarget;
 pub use webhooks::{ProxyUrl, ProxyUrlError, WebhookSection};
 
 use crate::catalogue::{Catalogue, SectionReference};
@@ -62,7 +62,7 @@ pub struct Settings {
     /// Metrics.
     pub metrics: MetricsSection,
     /// The destination of traces; `None` if none are sent.
-    pub traces: Option<TraceTarget>,
+    pub traces: Option<TraceSettings>,
     /// The end of the process.
     pub shutdown: ShutdownSection,
 }

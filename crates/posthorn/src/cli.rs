@@ -17,18 +17,18 @@ const VERSION: &str = concat!(
 /// Posthorn, an HTTP message inbox.
 #[derive(Debug, Parser)]
 #[command(name = "posthorn", version = VERSION, about, propagate_version = true)]
-pub struct CommandLine {
+pub(crate) struct CommandLine {
     /// The TOML file with settings.
     #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// The command; `serve` by default.
     #[command(subcommand)]
-    pub command: Option<PosthornCommand>,
+    pub(crate) command: Option<PosthornCommand>,
 }
 
 /// A command.
 #[derive(Debug, Subcommand)]
-pub enum PosthornCommand {
+pub(crate) enum PosthornCommand {
     /// Run the server.
     #[command(after_long_help = posthorn_config::help_text())]
     Serve,
@@ -65,7 +65,7 @@ pub enum PosthornCommand {
 
 /// A command about the configuration.
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(crate) enum ConfigCommand {
     /// Print the JSON Schema of the TOML file, for editors.
     Schema,
 }

@@ -1,4 +1,10 @@
-//! The Posthorn binary.
+//! The Posthorn binary: command line, composition, supervision. The only crate that names two
+//! adapters.
+
+mod cli;
+mod commands;
+mod compose;
+mod supervisor;
 
 use std::process::ExitCode;
 
@@ -10,5 +16,5 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    posthorn::main()
+    commands::main()
 }

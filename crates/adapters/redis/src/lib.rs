@@ -12,6 +12,7 @@ mod mutex;
 mod quota;
 mod request;
 mod revocation_list;
+mod start;
 mod store;
 
 pub use cache::{CacheValue, RedisCache};

@@ -18,6 +18,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use posthorn_application::AppIdentity;
 use posthorn_telemetry::{LogSettings, init};
 use rustix::time::{ClockId, clock_gettime};
 use tracing::{Event, Subscriber};
@@ -127,7 +128,15 @@ fn run_arm(arm: &str, report: &str) {
     let formatter = "posthorn".to_owned();
     let mut ours = None;
     match arm {
-        "posthorn" => ours = Some(init(&LogSettings::default(), None).unwrap()),
+        "posthorn" => {
+            let identity = AppIdentity {
+                name: "posthorn".into(),
+                version: "1".into(),
+                environment: "testing".into(),
+                instance: "pod".into(),
+            };
+            ours = Some(init(&identity, &LogSettings::default(), None).unwrap());
+        }
         "library" => {
             let layer = BunyanFormattingLayer::new(formatter, start_appender());
             let subscriber = tracing_subscriber::registry().with(level);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 
+use posthorn_application::AppIdentity;
 use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -23,8 +24,6 @@ pub struct LogSettings {
     pub level: String,
     /// The format of a line.
     pub format: LogFormat,
-    /// The application's name in Bunyan lines.
-    pub app_name: String,
     /// How many bytes of lines may wait for the output. Further lines are dropped and counted.
     pub queue_bytes: usize,
 }
@@ -69,32 +68,33 @@ impl Default for LogSettings {
         Self {
             level: "info".to_owned(),
             format: LogFormat::Bunyan,
-            app_name: "posthorn".to_owned(),
             queue_bytes: 4 * 1024 * 1024,
         }
     }
 }
 
-/// Writes all events of the process, from `tracing` or `log`, and its panics to standard output, and exports its traces.
+/// Writes all events of the process `identity`, from `tracing` or `log`, and its panics to standard output, and exports its traces.
 ///
 /// Call it once, before anything else, and drop the guard outside of any asynchronous runtime.
 ///
 /// # Errors
 /// The level is not a filter, a setting of traces is not usable, or the process has a log already.
 pub fn init(
+    identity: &AppIdentity,
     settings: &LogSettings,
     traces: Option<&TraceSettings>,
 ) -> Result<TelemetryGuard, InitError> {
     let filter = filter::parse(&settings.level)?;
     let (writer, queue) = log_queue::start(io::stdout(), settings.queue_bytes)?;
-    let traces = traces.map(Traces::start).transpose()?;
+    let traces = traces.map(|traces| Traces::start(traces, identity));
+    let traces = traces.transpose()?;
     match (settings.format, &traces) {
         (LogFormat::Bunyan, None) => registry()
             .with(filter.for_all())
-            .with(BunyanLayer::new(&settings.app_name, writer))
+            .with(BunyanLayer::new(&identity.name, writer))
             .try_init(),
         (LogFormat::Bunyan, Some(traces)) => registry()
-            .with(BunyanLayer::new(&settings.app_name, writer).with_filter(filter.for_one()))
+            .with(BunyanLayer::new(&identity.name, writer).with_filter(filter.for_one()))
             .with(traces.layer())
             .try_init(),
         (LogFormat::Pretty, None) => registry()

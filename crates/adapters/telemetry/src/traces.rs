@@ -18,6 +18,7 @@ use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, Wit
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use posthorn_application::AppIdentity;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
@@ -37,16 +38,9 @@ pub struct TraceSettings {
     pub endpoint: String,
     /// The most time that the collector may take for a batch.
     pub timeout: Duration,
-    /// The resource's `service.name`, unless `OTEL_RESOURCE_ATTRIBUTES` has one.
-    pub app_name: String,
-    /// The resource's `service.name`, with precedence over both.
+    /// The resource's `service.name`, with precedence over the application's name and
+    /// `OTEL_RESOURCE_ATTRIBUTES`.
     pub service_name: Option<String>,
-    /// The resource's `service.version`.
-    pub service_version: String,
-    /// The resource's `service.instance.id`.
-    pub service_instance: String,
-    /// The resource's `deployment.environment.name`.
-    pub environment: String,
     /// Which traces are exported.
     pub sampler: TraceSampler,
 }
@@ -72,7 +66,10 @@ impl Traces {
     ///
     /// Headers, queue, limits and further attributes of the resource are read from the environment, by the variables
     /// of the OpenTelemetry specification.
-    pub(crate) fn start(settings: &TraceSettings) -> Result<Self, TraceError> {
+    pub(crate) fn start(
+        settings: &TraceSettings,
+        identity: &AppIdentity,
+    ) -> Result<Self, TraceError> {
         // The exporting thread has no runtime, and an asynchronous client would panic there.
         let client = reqwest::blocking::Client::builder()
             .timeout(settings.timeout)
@@ -86,7 +83,7 @@ impl Traces {
             .with_batch_exporter(SemconvExporter::new(exporter))
             .with_id_generator(TraceIds::default())
             .with_sampler(settings.sampler.build())
-            .with_resource(resource(settings))
+            .with_resource(resource(settings, identity))
             .build();
         Ok(Self { provider })
     }
@@ -115,14 +112,14 @@ impl fmt::Debug for Traces {
 }
 
 /// The resource of all spans. `OTEL_RESOURCE_ATTRIBUTES` adds attributes and has precedence.
-fn resource(settings: &TraceSettings) -> Resource {
-    let attribute = |key: &'static str, value: &String| KeyValue::new(key, value.clone());
+fn resource(settings: &TraceSettings, identity: &AppIdentity) -> Resource {
+    let attribute = |key: &'static str, value: &str| KeyValue::new(key, value.to_owned());
     let builder = Resource::builder_empty()
         .with_attributes([
-            attribute("service.name", &settings.app_name),
-            attribute("service.version", &settings.service_version),
-            attribute("service.instance.id", &settings.service_instance),
-            attribute("deployment.environment.name", &settings.environment),
+            attribute("service.name", &identity.name),
+            attribute("service.version", &identity.version),
+            attribute("service.instance.id", &identity.instance),
+            attribute("deployment.environment.name", &identity.environment),
         ])
         .with_detector(Box::new(TelemetryResourceDetector))
         .with_detector(Box::new(EnvResourceDetector::new()));

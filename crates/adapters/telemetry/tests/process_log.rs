@@ -23,6 +23,15 @@ use serde_json::Value;
 /// Names to the process what it shall do.
 const SCENARIO: &str = "POSTHORN_TEST_SCENARIO";
 
+fn identity() -> AppIdentity {
+    AppIdentity {
+        name: "a-name".into(),
+        version: "0".into(),
+        environment: "testing".into(),
+        instance: "pod".into(),
+    }
+}
+
 /// Not a test: what the processes do that the tests start.
 #[test]
 #[ignore = "the tests run it as a process of its own"]
@@ -38,13 +47,12 @@ fn scenario() {
     let settings = LogSettings {
         level: "info".to_owned(),
         format,
-        app_name: "a-name".to_owned(),
         ..LogSettings::default()
     };
-    let guard = init(&settings, None).unwrap();
+    let guard = init(&identity(), &settings, None).unwrap();
     match scenario.as_str() {
         "twice" => {
-            let again = init(&settings, None);
+            let again = init(&identity(), &settings, None);
             assert!(matches!(again, Err(InitError::AlreadySet(_))), "{again:?}");
             tracing::info!("still logging");
         }
@@ -61,13 +69,7 @@ fn scenario() {
             }
         }
         "metrics" => {
-            let identity = AppIdentity {
-                name: "a-name".into(),
-                version: "0".into(),
-                environment: "testing".into(),
-                instance: "pod".into(),
-            };
-            let text = Metrics::new(&identity, Arc::new(FakeClock::new())).render();
+            let text = Metrics::new(&identity(), Arc::new(FakeClock::new())).render();
             tracing::info!(text = text.unwrap(), "exposition");
         }
         _ => log_a_request(),
@@ -184,7 +186,7 @@ fn a_misspelt_level_is_refused_before_anything_is_set_up() {
         level: "inof".to_owned(),
         ..LogSettings::default()
     };
-    let error = init(&settings, None).unwrap_err();
+    let error = init(&identity(), &settings, None).unwrap_err();
     assert!(error.to_string().contains("`inof`"), "{error}");
     assert!(error.to_string().starts_with("LOG_LEVEL"), "{error}");
 }

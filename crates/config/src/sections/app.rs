@@ -1,6 +1,7 @@
 //! The application's identity.
 
 use garde::Validate;
+use posthorn_application::AppIdentity;
 use posthorn_domain::Environment;
 use posthorn_http::settings::parsed;
 use schemars::JsonSchema;
@@ -31,6 +32,18 @@ pub struct AppSection {
     #[schemars(extend("x-default" = "the host's name"))]
     #[garde(length(min = 1))]
     pub hostname: String,
+}
+
+impl AppSection {
+    /// The identity of this process.
+    pub fn identity(&self) -> AppIdentity {
+        AppIdentity {
+            name: self.app_name.as_str().into(),
+            version: self.app_version.as_str().into(),
+            environment: self.environment.as_str().into(),
+            instance: self.hostname.as_str().into(),
+        }
+    }
 }
 
 impl Section for AppSection {

@@ -2,7 +2,7 @@
 
 use garde::Validate;
 use posthorn_domain::Environment;
-use posthorn_telemetry::{LogFormat, check_filter};
+use posthorn_telemetry::{LogFormat, LogSettings, check_filter};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -34,6 +34,17 @@ pub struct LogSection {
 enum LogFormatName {
     Pretty,
     Bunyan,
+}
+
+impl LogSection {
+    /// The settings of the log.
+    pub fn settings(&self) -> LogSettings {
+        LogSettings {
+            level: self.log_level.clone(),
+            format: self.log_format,
+            ..LogSettings::default()
+        }
+    }
 }
 
 impl Section for LogSection {

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use garde::Validate;
+use posthorn_application::RateLimiterSettings;
 use posthorn_domain::{AddressRange, Environment, QuotaLimits, QuotaRule, QuotaStrategy};
 use posthorn_http::settings::parsed;
 use schemars::JsonSchema;
@@ -64,16 +65,8 @@ const LIMITS: &str = "limits such as `10 per minute` or `200/day;50/hour`: a num
 /// The rate limits of clients.
 #[derive(Clone, Debug)]
 pub struct QuotaRules {
-    /// On accepting messages.
-    pub message: QuotaRule,
-    /// On reading topics, messages and streams.
-    pub read: QuotaRule,
-    /// On the calls of consumers.
-    pub consume: QuotaRule,
-    /// On each other route.
-    pub default: QuotaRule,
-    /// Clients without limits.
-    pub exempt: Vec<AddressRange>,
+    /// The limits of each class of requests, counted by this process alone.
+    pub limits: RateLimiterSettings,
     /// The number of processes that share the limits while each counts alone.
     pub replicas: NonZeroU32,
 }
@@ -103,14 +96,16 @@ impl QuotaSection {
         let default = rule("rate_limit_default", self.rate_limit_default);
         match (message, read, consume, default) {
             (Some(message), Some(read), Some(consume), Some(default)) if problems.is_empty() => {
-                Ok(self.rate_limit_enabled.then_some(QuotaRules {
+                let limits = RateLimiterSettings {
                     message,
                     read,
                     consume,
                     default,
                     exempt: self.rate_limit_exempt,
-                    replicas,
-                }))
+                    shared: false,
+                };
+                let rules = QuotaRules { limits, replicas };
+                Ok(self.rate_limit_enabled.then_some(rules))
             }
             _ => Err(problems),
         }

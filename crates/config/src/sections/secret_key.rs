@@ -94,25 +94,26 @@ impl SecretSection {
     }
 
     /// As [`SecretSection::read_development_key`], and makes the file if it does not exist. A file
-    /// that cannot be written is no error: the key then ends with this process, and the reason is
-    /// returned.
+    /// that cannot be written is logged and is no error: the key then ends with this process.
     ///
     /// # Errors
     /// The path of a file that exists and cannot be used, and why.
     pub fn keep_development_key(
         &mut self,
         store: &StoreUrl,
-    ) -> Result<Option<std::io::Error>, (PathBuf, DevelopmentKeyError)> {
+    ) -> Result<(), (PathBuf, DevelopmentKeyError)> {
         self.read_development_key(store)?;
-        match store {
-            StoreUrl::File(store) if self.key_is_random() => {
-                let created = development::create(&development::path(store), &self.random);
-                // Read again: another process may have been faster.
-                self.read_development_key(&StoreUrl::File(store.clone()))?;
-                Ok(created.err())
+        if let StoreUrl::File(path) = store
+            && self.key_is_random()
+        {
+            let created = development::create(&development::path(path), &self.random);
+            // Read again: another process may have been faster.
+            self.read_development_key(store)?;
+            if let Err(error) = created {
+                tracing::warn!(%error, "the development key could not be written beside the store");
             }
-            _ => Ok(None),
         }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use garde::Validate;
 use posthorn_domain::Environment;
 use posthorn_http::settings::{parsed, parsed_option};
-use posthorn_telemetry::TraceSampler;
+use posthorn_telemetry::{TraceSampler, TraceSettings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
@@ -60,19 +60,6 @@ pub(crate) struct TraceSection {
     otel_sdk_disabled: bool,
 }
 
-/// The destination of traces.
-#[derive(Clone, Debug)]
-pub struct TraceTarget {
-    /// The collector's URL for traces.
-    pub endpoint: String,
-    /// The time for one export.
-    pub timeout: Duration,
-    /// The service's name, if it is not the application's.
-    pub service_name: Option<String>,
-    /// The traces that are sent.
-    pub sampler: TraceSampler,
-}
-
 /// The collector's URL for traces.
 #[derive(Debug)]
 struct OtlpEndpoint(String);
@@ -82,14 +69,14 @@ impl TraceSection {
     ///
     /// # Errors
     /// The settings that do not go together, whether or not traces are sent.
-    pub(super) fn target(self) -> Result<Option<TraceTarget>, Vec<(&'static str, String)>> {
+    pub(super) fn target(self) -> Result<Option<TraceSettings>, Vec<(&'static str, String)>> {
         let sampler = self.otel_traces_sampler;
         let sampler = sampler
             .with_ratio(self.otel_traces_sampler_arg)
             .map_err(|error| vec![("otel_traces_sampler_arg", error.to_string())])?;
         let endpoint = self.otel_exporter_otlp_endpoint;
         let endpoint = endpoint.filter(|_| !self.otel_sdk_disabled);
-        Ok(endpoint.map(|OtlpEndpoint(endpoint)| TraceTarget {
+        Ok(endpoint.map(|OtlpEndpoint(endpoint)| TraceSettings {
             endpoint,
             timeout: Duration::from_millis(self.otel_exporter_otlp_timeout),
             service_name: self.otel_service_name,

@@ -15,7 +15,7 @@ mod wire;
 pub use request::credentials::credentials;
 pub use route::route_table;
 pub use router::openapi_json;
-pub use server::{BindError, BoundServer, RunningServer, bind};
+pub use server::{BindError, BoundServer, RunningServer, bind, resolve};
 pub use settings::{
     CorsOrigins, CorsOriginsError, HttpSettings, Locale, ProxyHeader, TrustedProxies,
 };

@@ -1,5 +1,6 @@
 //! The server: binds listeners, runs workers on them, and stops.
 
+mod addresses;
 mod connection_hooks;
 mod service;
 
@@ -14,6 +15,7 @@ use crate::middleware::flood::{self, FloodGuard};
 use crate::settings::HttpSettings;
 use crate::state::{AppState, Services};
 use crate::wire::time::whole_seconds;
+pub use addresses::{BindError, resolve};
 use service::ListenerKind;
 
 /// The maximum number of workers of actix-server.
@@ -40,26 +42,13 @@ pub struct RunningServer {
     housekeeping: JoinSet<()>,
 }
 
-/// The listeners cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {addresses:?}: {reason}")]
-pub struct BindError {
-    /// The addresses of the listener.
-    addresses: Vec<SocketAddr>,
-    /// The error of the operating system.
-    #[source]
-    reason: io::Error,
-}
-
 /// Binds the listeners; has to run on a tokio runtime. Signals are left to the caller.
 ///
 /// # Errors
 /// An address cannot be bound, or there is none.
 pub fn bind(settings: HttpSettings, services: Services) -> Result<BoundServer, BindError> {
-    let flood = flood::guard(&settings).map_err(|reason| BindError {
-        addresses: settings.addresses.clone(),
-        reason,
-    })?;
+    let flood =
+        flood::guard(&settings).map_err(|reason| BindError::new(&settings.addresses, reason))?;
     let state = web::Data::new(AppState::new(settings, services));
     let settings = &state.settings;
     let has_metrics_listener = !settings.metrics_addresses.is_empty();
@@ -102,10 +91,7 @@ fn open(
     kind: ListenerKind,
     (workers, connections): (usize, usize),
 ) -> Result<(Server, Vec<SocketAddr>), BindError> {
-    let error = |reason| BindError {
-        addresses: addresses.to_vec(),
-        reason,
-    };
+    let error = |reason| BindError::new(addresses, reason);
     let listeners = posthorn_http1::listen_all(addresses).map_err(error)?;
     let bound: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
     let bound = bound.map_err(error)?;

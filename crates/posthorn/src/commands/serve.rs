@@ -1,23 +1,20 @@
-//! `posthorn serve`: runs the server until a signal stops it.
+//! `posthorn serve`: runs the server until a signal stops it. The first signal drains, the second ends
+//! the process at once.
 
 use std::process::ExitCode;
 
 use posthorn_client::fail;
-use posthorn_config::{Settings, Sources};
+use posthorn_config::Settings;
 use posthorn_system::StopSignals;
 
+use super::runtime;
 use crate::compose::App;
-use crate::exit::{BAD_CONFIGURATION, fail_configuration};
-use crate::{runtime, telemetry};
 
 /// Runs the server.
-pub(super) fn run(sources: &Sources) -> ExitCode {
-    let settings = match posthorn_config::load(sources) {
-        Ok(loaded) => loaded.settings,
-        Err(errors) => return fail_configuration(&errors, BAD_CONFIGURATION),
-    };
+pub(super) fn run(settings: Settings) -> ExitCode {
+    let (identity, log) = (settings.app.identity(), settings.log.settings());
     // Held to the end, so that the last log lines are written.
-    let _telemetry = match telemetry::start(&settings) {
+    let _telemetry = match posthorn_telemetry::init(&identity, &log, settings.traces.as_ref()) {
         Ok(guard) => guard,
         Err(error) => return fail(&error),
     };

@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use posthorn_application::{Clock, MessageStore, RevocationList, TokenVerifier};
 use posthorn_client::{TokenAuthority, TokenCommand, fail};
-use posthorn_config::{Settings, Sources, StoreUrl};
+use posthorn_config::{Settings, StoreUrl};
 use posthorn_domain::{Claims, Scopes, Subject, Timestamp, TokenId, TopicPattern};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
 use posthorn_jwt::{JwtTokens, NewToken};
-use posthorn_redis::RedisSettings;
+use posthorn_redis::{RedisPool, RedisRevocationList, RedisSettings};
 use posthorn_system::SystemClock;
 
-use crate::compose::{access, store};
-use crate::exit::{BAD_CONFIGURATION, fail_configuration};
-use crate::{runtime, telemetry};
+use super::runtime::{BAD_CONFIGURATION, block_on};
+use crate::compose::access;
 
 /// The error of the commands that need a key.
 const NO_KEY: &str = "SECRET_KEY is not set, and the store has no development key beside it. Set the \
@@ -31,11 +30,7 @@ struct LocalAuthority {
 }
 
 /// Runs a token command.
-pub(super) fn run(sources: &Sources, command: TokenCommand) -> ExitCode {
-    let mut settings = match posthorn_config::load(sources) {
-        Ok(loaded) => loaded.settings,
-        Err(errors) => return fail_configuration(&errors, BAD_CONFIGURATION),
-    };
+pub(super) fn run(mut settings: Settings, command: TokenCommand) -> ExitCode {
     let store = &settings.store.store_url;
     if let Err((path, error)) = settings.secret.read_development_key(store) {
         return fail(&format!("SECRET_KEY: {}: {error}", path.display()));
@@ -50,10 +45,7 @@ pub(super) fn run(sources: &Sources, command: TokenCommand) -> ExitCode {
         settings,
         clock,
     };
-    match runtime::build() {
-        Ok(runtime) => runtime.block_on(command.run(&authority)),
-        Err(error) => fail(&error),
-    }
+    block_on(command.run(&authority))
 }
 
 impl TokenAuthority for LocalAuthority {
@@ -103,8 +95,13 @@ impl TokenAuthority for LocalAuthority {
         id: &TokenId,
         expires_at: Option<Timestamp>,
     ) -> Result<String, String> {
+        let Settings {
+            app, log, traces, ..
+        } = &self.settings;
         // No server writes the audit event, so that this process does.
-        let _telemetry = telemetry::start(&self.settings)?;
+        let _telemetry =
+            posthorn_telemetry::init(&app.identity(), &log.settings(), traces.as_ref())
+                .map_err(|error| error.to_string())?;
         let until = TokenId::revoked_until(self.clock.now(), expires_at);
         let store = match &self.settings.store.store_url {
             StoreUrl::Memory => return Err("the store `memory:` ends with its process".to_owned()),
@@ -114,8 +111,8 @@ impl TokenAuthority for LocalAuthority {
             }
             StoreUrl::Redis(url) => {
                 let redis = RedisSettings::new(url.clone());
-                let list = store::revocation_list(&redis, &self.clock)
-                    .map_err(|error| error.to_string())?;
+                let pool = RedisPool::new(&redis).map_err(|error| error.to_string())?;
+                let list = RedisRevocationList::new(pool, Arc::clone(&self.clock));
                 let outcome = list.revoke(id, until).await;
                 outcome.map_err(|error| error.to_string())?;
                 redis.masked_url()

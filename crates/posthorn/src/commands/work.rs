@@ -1,30 +1,18 @@
-//! `posthorn work`: the signals around the work.
+//! `posthorn work`: the signals around the work. The first drains, the second stops at once.
 
 use std::process::ExitCode;
 
-use posthorn_client::{ClientError, WorkArguments, fail};
-use posthorn_system::{StopSignal, StopSignals};
+use posthorn_client::{WorkArguments, fail};
+use posthorn_system::StopSignals;
+use tokio::sync::oneshot;
 
-use crate::runtime;
-
-/// Works until a signal; a second signal stops at once, with its exit code.
-pub(super) fn run(arguments: &WorkArguments) -> ExitCode {
-    let runtime = match runtime::build() {
-        Ok(runtime) => runtime,
+/// Works until a signal. The exit code of a second signal is that of a process which it ended.
+pub(super) async fn run(arguments: &WorkArguments) -> ExitCode {
+    let mut signals = match StopSignals::listen() {
+        Ok(signals) => signals,
         Err(error) => return fail(&error),
     };
-    match runtime.block_on(work(arguments)) {
-        Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(signal)) => ExitCode::from(signal.exit_code()),
-        Err(error) => fail(&error),
-    }
-}
-
-/// Returns the signal that stopped the work before its end.
-async fn work(arguments: &WorkArguments) -> Result<Option<StopSignal>, ClientError> {
-    let local = |error: std::io::Error| ClientError::Local(error.to_string());
-    let mut signals = StopSignals::listen().map_err(local)?;
-    let (start_drain, drain) = tokio::sync::oneshot::channel::<()>();
+    let (start_drain, drain) = oneshot::channel::<()>();
     let second_signal = async move {
         signals.next().await;
         let _ = start_drain.send(());
@@ -34,8 +22,11 @@ async fn work(arguments: &WorkArguments) -> Result<Option<StopSignal>, ClientErr
         let _ = drain.await;
     };
     tokio::select! {
-        outcome = posthorn_client::work(arguments, drain) => outcome.map(|()| None),
+        outcome = posthorn_client::work(arguments, drain) => match outcome {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        },
         // Dropping the work kills the commands.
-        signal = second_signal => Ok(Some(signal)),
+        signal = second_signal => ExitCode::from(signal.exit_code()),
     }
 }

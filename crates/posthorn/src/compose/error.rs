@@ -1,40 +1,47 @@
 //! Why the application does not start, or stops by itself.
 
-use std::io;
+use std::fmt::Display;
+
+use posthorn_http::BindError;
 
 /// Why the application did not start. The texts name the setting to change and contain no secret.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A required dependency is not available.
+pub(crate) enum StartError {
+    /// `target`, which this setting names, is needed and cannot be used.
     #[error("{setting}: {target} cannot be used: {reason}")]
     Dependency {
-        /// The setting that names the dependency.
         setting: &'static str,
-        /// The file, or the URL without its password.
         target: String,
-        /// Why it cannot be used.
         reason: String,
     },
-    /// The address of a listener cannot be resolved.
-    #[error("HOST, PORT: cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why it cannot be resolved.
-        reason: io::Error,
-    },
-    /// A listener cannot be bound.
+    /// A listener cannot be opened.
     #[error("HOST, PORT: {0}")]
-    Http(#[from] posthorn_http::BindError),
+    Listen(#[from] BindError),
 }
 
 /// Why a running application stopped by itself.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// A background task ended.
     #[error("{0}")]
     Background(String),
     /// The server ended.
     #[error("the server ended: {0}")]
     Server(String),
+}
+
+impl StartError {
+    /// `target` is the file, or the URL without its password.
+    pub(super) fn unusable(
+        setting: &'static str,
+        target: impl Display,
+        reason: impl Display,
+    ) -> Self {
+        let (target, reason) = (target.to_string(), reason.to_string());
+        Self::Dependency {
+            setting,
+            target,
+            reason,
+        }
+    }
 }

@@ -1,22 +1,18 @@
-//! The settings of the HTTP server, with the addresses of its listeners resolved.
+//! The listeners: their addresses, and the log event that names them.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use posthorn_config::Settings;
-use posthorn_http::HttpSettings;
+use posthorn_http::{BindError, HttpSettings, resolve};
 
-use super::error::StartError;
-
-/// Builds the settings of the HTTP server.
-pub(super) fn http_settings(settings: &Settings) -> Result<HttpSettings, StartError> {
+/// The settings of the HTTP server, with the addresses of its listeners.
+pub(super) fn http_settings(settings: &Settings) -> Result<HttpSettings, BindError> {
     let (listen, http) = (&settings.listen, settings.http.clone());
-    let metrics_addresses = match listen.separate_metrics_port() {
-        Some(port) => resolve(&listen.host, port)?,
-        None => Vec::new(),
-    };
+    let metrics_port = listen.separate_metrics_port();
+    let metrics_addresses = metrics_port.map(|port| resolve(&listen.host, port));
     Ok(HttpSettings {
+        metrics_addresses: metrics_addresses.transpose()?.unwrap_or_default(),
         addresses: resolve(&listen.host, listen.port)?,
-        metrics_addresses,
         is_production: settings.app.environment.is_production(),
         max_connections: posthorn_system::limit_connections(http.max_connections),
         shutdown_timeout: settings.shutdown.shutdown_timeout,
@@ -24,21 +20,24 @@ pub(super) fn http_settings(settings: &Settings) -> Result<HttpSettings, StartEr
     })
 }
 
-/// Resolves a host to one address. Of several addresses it is the first IPv4 address, because a
-/// host may have an IPv6 address that it cannot listen on.
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, StartError> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let unresolved = |reason| StartError::Listen {
-        address: format!("{host}:{port}"),
-        reason,
+/// Logs the address of the page.
+pub(super) fn announce(settings: &Settings, addresses: &[SocketAddr]) {
+    let Some(address) = addresses.first() else {
+        return;
     };
-    let addresses: Vec<_> = (host, port)
-        .to_socket_addrs()
-        .map_err(unresolved)?
-        .collect();
-    let first = addresses
-        .iter()
-        .find(|address| address.is_ipv4())
-        .or(addresses.first());
-    Ok(first.copied().into_iter().collect())
+    // A listener on all addresses is reached over the loopback.
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() && ip.is_ipv4() => Ipv4Addr::LOCALHOST.into(),
+        ip if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let url = format!("http://{}/", SocketAddr::new(ip, address.port()));
+    tracing::info!(
+        url,
+        docs = format!("{url}docs/"),
+        environment = settings.app.environment.as_str(),
+        version = settings.app.app_version,
+        ?addresses,
+        "ready: open {url}"
+    );
 }

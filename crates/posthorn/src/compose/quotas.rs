@@ -4,45 +4,48 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use posthorn_application::{
-    Breaker, Clock, Fallback, QuotaCounter, RateLimiter, RateLimiterSettings, ReplicaShare,
+    Fallback, QuotaCounter, RateLimiter, RateLimiterSettings, ReplicaShare,
 };
-use posthorn_config::QuotaRules;
 use posthorn_memory::{MemoryQuotaCounter, MemoryQuotaSettings};
-use posthorn_redis::{RedisPool, RedisQuotaCounter};
-use posthorn_telemetry::{InstrumentedQuotaCounter, Metrics};
+use posthorn_redis::RedisQuotaCounter;
+use posthorn_telemetry::InstrumentedQuotaCounter;
 
-/// Builds the rate limiter, with its counter in memory, or in Redis with the memory as the fallback.
-/// While this process counts alone, it allows its share of each limit.
+use super::context::Context;
+use super::redis::SharedRedis;
+
+/// Builds the rate limiter, unless it is switched off, with its counter in memory, or in Redis with the
+/// memory as the fallback. While this process counts alone, it allows its share of each limit.
 pub(super) fn rate_limiter(
-    section: &QuotaRules,
-    redis: Option<(&RedisPool, &Arc<Breaker>)>,
-    clock: &Arc<dyn Clock>,
-    metrics: &Arc<Metrics>,
-) -> RateLimiter {
-    let memory = MemoryQuotaCounter::new(Arc::clone(clock), MemoryQuotaSettings::default());
-    let memory = InstrumentedQuotaCounter::new(Arc::new(memory), "memory", metrics);
-    let memory: Arc<dyn QuotaCounter> = Arc::new(memory);
-    let alone = if section.replicas == NonZeroU32::MIN {
+    context: &Context,
+    redis: Option<&SharedRedis>,
+) -> Option<Arc<RateLimiter>> {
+    let rules = context.settings.quotas.as_ref()?;
+    let instrumented = |counter, name| -> Arc<dyn QuotaCounter> {
+        Arc::new(InstrumentedQuotaCounter::new(
+            counter,
+            name,
+            &context.metrics,
+        ))
+    };
+    let memory = MemoryQuotaSettings::default();
+    let memory = MemoryQuotaCounter::new(Arc::clone(&context.clock), memory);
+    let memory = instrumented(Arc::new(memory), "memory");
+    let alone = if rules.replicas == NonZeroU32::MIN {
         memory
     } else {
-        Arc::new(ReplicaShare::new(memory, section.replicas))
+        Arc::new(ReplicaShare::new(memory, rules.replicas))
     };
-    let counter: Arc<dyn QuotaCounter> = match redis {
+    let counter = match redis {
         None => alone,
-        Some((pool, breaker)) => {
+        Some(SharedRedis { pool, breaker }) => {
             let shared = Arc::new(RedisQuotaCounter::new(pool.clone()));
-            let shared = InstrumentedQuotaCounter::new(shared, "redis", metrics);
-            let shared: Arc<dyn QuotaCounter> = Arc::new(shared);
+            let shared = instrumented(shared, "redis");
             Arc::new(Fallback::new(shared, alone, Arc::clone(breaker)))
         }
     };
     let settings = RateLimiterSettings {
-        message: section.message.clone(),
-        read: section.read.clone(),
-        consume: section.consume.clone(),
-        default: section.default.clone(),
-        exempt: section.exempt.clone(),
         shared: redis.is_some(),
+        ..rules.limits.clone()
     };
-    RateLimiter::new(counter, settings)
+    Some(Arc::new(RateLimiter::new(counter, settings)))
 }

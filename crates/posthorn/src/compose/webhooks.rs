@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use posthorn_application::{
-    Clock, ConsumerStore, WebhookDispatcher, WebhookDispatcherPorts, WebhookEncoder, WebhookSender,
+    ConsumerStore, WebhookDispatcher, WebhookDispatcherPorts, WebhookEncoder, WebhookSender,
     WebhookService, WebhookServicePorts, WebhookStore, WebhookVault,
 };
 use posthorn_config::{ProxyUrl, Settings};
 use posthorn_domain::AddressPolicy;
 use posthorn_http::WebhookPayload;
 use posthorn_system::ThreadRng;
-use posthorn_telemetry::Metrics;
 use posthorn_webhooks::{AeadVault, HttpSender, HttpSenderSettings};
 use secrecy::ExposeSecret;
 
+use super::context::Context;
 use super::error::StartError;
-use crate::supervisor::Supervisor;
 
 /// The use cases of webhooks, and their deliveries.
 pub(super) struct Webhooks {
@@ -25,28 +24,17 @@ pub(super) struct Webhooks {
     pub(super) addresses: AddressPolicy,
 }
 
-/// The two ports of one store.
-pub(super) struct WebhookStores {
-    pub(super) consumers: Arc<dyn ConsumerStore>,
-    pub(super) webhooks: Arc<dyn WebhookStore>,
-}
-
-/// Builds the webhooks of the store, and starts to deliver.
+/// Builds the webhooks over the two ports of one store, and starts to deliver.
 pub(super) async fn start(
-    settings: &Settings,
-    stores: WebhookStores,
-    clock: &Arc<dyn Clock>,
-    metrics: &Arc<Metrics>,
-    supervisor: &mut Supervisor,
+    context: &mut Context,
+    consumers: Arc<dyn ConsumerStore>,
+    webhooks: Arc<dyn WebhookStore>,
 ) -> Result<Webhooks, StartError> {
+    let (settings, clock) = (&context.settings, &context.clock);
     let addresses = AddressPolicy::new(settings.webhooks.webhook_allow_cidrs.clone());
     let vault: Arc<dyn WebhookVault> = Arc::new(vault(settings)?);
     let sender: Arc<dyn WebhookSender> = Arc::new(sender(settings, &addresses)?);
     let encoder: Arc<dyn WebhookEncoder> = Arc::new(WebhookPayload);
-    let WebhookStores {
-        consumers,
-        webhooks,
-    } = stores;
     let ports = WebhookServicePorts {
         consumers: Arc::clone(&consumers),
         webhooks: Arc::clone(&webhooks),
@@ -66,12 +54,13 @@ pub(super) async fn start(
         sender,
         vault,
         encoder,
-        observer: Arc::clone(metrics) as _,
+        observer: Arc::clone(&context.metrics) as _,
         clock: Arc::clone(clock),
         random: Arc::new(ThreadRng),
     }));
     let delivering = Arc::clone(&dispatcher);
-    supervisor.run("webhooks", async move { delivering.run().await });
+    let tasks = &mut context.supervisor;
+    tasks.run("webhooks", async move { delivering.run().await });
     Ok(Webhooks {
         service: Arc::new(service),
         dispatcher,
@@ -82,13 +71,8 @@ pub(super) async fn start(
 fn vault(settings: &Settings) -> Result<AeadVault, StartError> {
     let secret = &settings.secret;
     let is_lasting = !secret.key_is_random();
-    AeadVault::new(secret.key(), secret.previous_key(), is_lasting).map_err(|error| {
-        StartError::Dependency {
-            setting: "SECRET_KEY",
-            target: "the key".to_owned(),
-            reason: error.to_string(),
-        }
-    })
+    AeadVault::new(secret.key(), secret.previous_key(), is_lasting)
+        .map_err(|error| StartError::unusable("SECRET_KEY", "the key", error))
 }
 
 fn sender(settings: &Settings, addresses: &AddressPolicy) -> Result<HttpSender, StartError> {
@@ -98,11 +82,7 @@ fn sender(settings: &Settings, addresses: &AddressPolicy) -> Result<HttpSender, 
         https_only: settings.app.environment.is_production(),
         proxy: proxy.map(|ProxyUrl(url)| url.expose_secret().to_owned()),
     });
-    sender.map_err(|error| StartError::Dependency {
-        setting: "WEBHOOK_PROXY",
-        target: "the proxy".to_owned(),
-        reason: error.to_string(),
-    })
+    sender.map_err(|error| StartError::unusable("WEBHOOK_PROXY", "the proxy", error))
 }
 
 /// Encrypts the secrets of webhooks under the current key that are encrypted under the previous one.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use posthorn_application::{
     AccessControl, AccessPolicy, AppIdentity, BackendError, CacheDependency, ConsumerService,
-    Dependency, FailureLimit, HealthCheck, HealthService, InfoService, Lifecycle, MessageService,
-    MessageStore, Phase, RetentionPolicy, StoreDependency, WebhookService, WebhookServicePorts,
+    FailureLimit, HealthCheck, HealthService, InfoService, Lifecycle, MessageService, MessageStore,
+    Phase, RetentionPolicy, StoreDependency, WebhookService, WebhookServicePorts,
 };
 use posthorn_domain::{AddressPolicy, QuotaLimits, QuotaRule, QuotaStrategy, Timestamp};
 use posthorn_http::{HttpSettings, RunningServer, Services, WebhookPayload, bind};
@@ -194,14 +194,12 @@ impl Parts {
         let store = || Arc::clone(&self.hooks) as _;
         let cache = || Arc::clone(&self.cache) as _;
         let (instance, ttl) = (identity().instance, Duration::from_hours(24));
-        let check = |name, required, dependency| HealthCheck {
-            name,
-            required,
-            dependency,
-        };
-        let cached: Arc<dyn Dependency> = Arc::new(CacheDependency(cache()));
+        let cached = Arc::new(CacheDependency(cache()));
         let stored = Arc::new(StoreDependency(store()));
-        let checks = vec![check("cache", false, cached), check("store", true, stored)];
+        let checks = vec![
+            HealthCheck::new("cache", false, cached),
+            HealthCheck::new("store", true, stored),
+        ];
         let health = HealthService::new(checks, Arc::clone(&self.lifecycle), clock());
         Services {
             access: Arc::new(self.access()),

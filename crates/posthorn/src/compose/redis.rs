@@ -1,0 +1,57 @@
+//! The shared Redis of the cache and of quotas.
+
+use std::sync::Arc;
+
+use posthorn_application::{Breaker, BreakerSettings, DependencyError, DependencyObserver};
+use posthorn_config::RedisUrl;
+use posthorn_redis::{RedisDependency, RedisPool, RedisSettings};
+use posthorn_telemetry::PoolCounts;
+
+use super::context::Context;
+use super::error::StartError;
+
+/// The shared Redis.
+pub(super) struct SharedRedis {
+    /// Closed when the application stops.
+    pub(super) pool: RedisPool,
+    /// Guards every use of the pool.
+    pub(super) breaker: Arc<Breaker>,
+}
+
+/// Checks the Redis of `REDIS_URL` and starts to watch it; `None` if none is configured.
+pub(super) async fn connect(context: &mut Context) -> Result<Option<SharedRedis>, StartError> {
+    let section = &context.settings.redis;
+    let Some(RedisUrl(url)) = &section.redis_url else {
+        return Ok(None);
+    };
+    let settings = RedisSettings::new(url.clone());
+    let unusable =
+        |reason: String| StartError::unusable("REDIS_URL", settings.masked_url(), reason);
+    let pool = RedisPool::new(&settings).map_err(|error| unusable(error.to_string()))?;
+    let dependency = RedisDependency::new(pool.clone());
+    let observer = Arc::clone(&context.metrics) as Arc<dyn DependencyObserver>;
+    let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), observer));
+    let check = dependency.check_at_start(section.redis_required, &*context.clock);
+    match check.await {
+        Ok(()) => {}
+        Err(DependencyError(reason)) if section.redis_required => {
+            return Err(unusable(format!(
+                "{reason}; start Redis, correct REDIS_URL, or set REDIS_REQUIRED=false"
+            )));
+        }
+        Err(DependencyError(reason)) => breaker.open(&reason),
+    }
+    let counted = pool.clone();
+    context.metrics.register_pool(Box::new(move || {
+        let status = counted.status();
+        PoolCounts {
+            in_use: status.in_use,
+            idle: status.idle,
+        }
+    }));
+    let (watched, clock) = (Arc::clone(&breaker), Arc::clone(&context.clock));
+    context.supervisor.run("redis-watch", async move {
+        watched.watch(&dependency, &*clock).await;
+    });
+    Ok(Some(SharedRedis { pool, breaker }))
+}

@@ -52,9 +52,9 @@ pub use ports::consumer_store::{
 };
 pub use ports::dependency::{Dependency, DependencyError, DependencyObserver};
 pub use ports::message_store::{
-    Anchor, Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, MessageStore,
-    Page, PageLimit, PageLimitError, PageRequest, Pruned, RetentionPolicy, StoreError,
-    Subscription, TopicPage, TopicRequest, TopicSummary,
+    Anchor, Append, AppendBatch, AppendError, Appended, AppendedBatch, ByteBudget, Idempotency,
+    MessageStore, Page, PageLimit, PageLimitError, PageRequest, Pruned, RetentionPolicy,
+    StoreError, Subscription, TopicPage, TopicRequest, TopicSummary,
 };
 pub use ports::quota_counter::{
     QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope, QuotaWindow,

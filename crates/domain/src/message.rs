@@ -52,4 +52,11 @@ impl Message {
     pub fn processed_at(&self) -> Timestamp {
         self.id.timestamp()
     }
+
+    /// The bytes of its text and attributes in UTF-8.
+    pub fn bytes(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes: usize = attributes.map(|(key, value)| key.len() + value.len()).sum();
+        self.content.as_str().len() + attributes
+    }
 }

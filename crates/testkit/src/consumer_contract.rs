@@ -81,6 +81,7 @@ macro_rules! consumer_contract_tests {
             leases::released_leases_do_not_count_as_attempts,
             leases::a_release_takes_the_valid_leases_it_names,
             leases::concurrent_acknowledgements_settle_once,
+            limits::a_pull_of_long_messages_ends_at_its_bytes,
             limits::max_in_flight_bounds_the_leases,
             limits::a_lower_max_in_flight_leaves_leases_valid,
             limits::the_first_dead_letters_are_dropped_above_the_limit,

@@ -100,6 +100,7 @@ macro_rules! store_contract_tests {
             pages::a_page_steps_over_deleted_messages,
             pages::a_walk_in_either_direction_returns_each_message_once,
             pages::the_largest_page_has_two_hundred_messages,
+            pages::a_page_of_long_messages_ends_at_its_bytes,
             idempotency::a_retry_returns_the_first_receipt_and_stores_nothing,
             idempotency::a_key_used_for_another_message_is_rejected,
             idempotency::a_key_is_scoped_to_its_topic,

@@ -11,7 +11,7 @@ use crate::ports::message_store::{
 /// The messages of one read: few, because a cursor keeps only as many bytes as it may hold.
 const PAGE: usize = 16;
 /// The most bytes of messages that a cursor holds, unless one message has more.
-const MAX_HELD_BYTES: usize = 64 * 1024;
+const MAX_HELD_BYTES: usize = 16 * 1024;
 
 /// The next event of a cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum CursorEvent {
 ///
 /// It reads the store and waits for a wake-up at the end. Replay and live are the same loop, so that
 /// no message is lost or repeated between them. A slow reader reads from the store at its own speed;
-/// the cursor holds at most 64 KiB, or one longer message.
+/// the cursor holds at most 16 KiB, or one longer message.
 pub struct TopicCursor {
     store: Arc<dyn MessageStore>,
     topic: Topic,
@@ -124,19 +124,12 @@ impl TopicCursor {
 fn truncate_to_fit(messages: &mut Vec<Arc<Message>>) -> bool {
     let mut held = 0_usize;
     let fitting = messages.iter().take_while(|message| {
-        held = held.saturating_add(bytes_of(message));
+        held = held.saturating_add(message.bytes());
         held <= MAX_HELD_BYTES
     });
     let (fitting, all) = (fitting.count().max(1), messages.len());
     messages.truncate(fitting);
     fitting >= all
-}
-
-/// The bytes of a message, about.
-fn bytes_of(message: &Message) -> usize {
-    let attributes = message.attributes.iter();
-    let attributes: usize = attributes.map(|(key, value)| key.len() + value.len()).sum();
-    message.content.as_str().len() + attributes
 }
 
 /// The newest message of `topic`; if it is empty, the newest that retention removed; else the least

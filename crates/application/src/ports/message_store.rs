@@ -226,6 +226,29 @@ impl PageLimit {
     }
 }
 
+/// Decides how many messages are read at once, by their bytes.
+#[derive(Debug, Default)]
+pub struct ByteBudget {
+    used: usize,
+}
+
+impl ByteBudget {
+    /// The most bytes ([`Message::bytes`]) of messages that are read at once, unless the first has more.
+    pub const MAX: usize = 256 * 1024;
+
+    /// True if `message` fits behind those admitted so far. The first one always fits.
+    pub fn admits(&mut self, message: &Message) -> bool {
+        let is_first = self.used == 0;
+        // A message has at least one byte.
+        let used = self.used.saturating_add(message.bytes());
+        let fits = is_first || used <= Self::MAX;
+        if fits {
+            self.used = used;
+        }
+        fits
+    }
+}
+
 /// A page to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
@@ -238,7 +261,8 @@ pub struct PageRequest {
 /// Consecutive messages, oldest first, whatever the anchor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The messages, in ascending order of their ids, without omissions.
+    /// The messages, in ascending order of their ids, without omissions. There are fewer than the limit
+    /// if more would exceed about [`ByteBudget::MAX`] bytes.
     pub messages: Vec<Arc<Message>>,
     /// True if the topic has a message older than the page's position.
     pub has_older: bool,

@@ -1,6 +1,8 @@
 //! The bounds of a consumer.
 
-use posthorn_application::{ConsumerCounts, MAX_DEAD_LETTERS};
+use std::time::Duration;
+
+use posthorn_application::{ByteBudget, ConsumerCounts, MAX_DEAD_LETTERS};
 use posthorn_domain::ConsumerOptions;
 
 use super::ConsumerHarness;
@@ -31,6 +33,29 @@ pub async fn max_in_flight_bounds_the_leases(harness: impl ConsumerHarness) {
     let returned = case.consumers.give_back(&case.key, again[0].token.nonce);
     assert_eq!(returned.await, Ok(()));
     assert_eq!(ids(&case.pull(200).await), given[1..2]);
+}
+
+/// Long messages end a pull before its limit, new ones and redeliveries; nothing is passed over.
+pub async fn a_pull_of_long_messages_ends_at_its_bytes(harness: impl ConsumerHarness) {
+    let case = ConsumerCase::with_defaults(&harness).await;
+    let text = "\u{1f4ef}".repeat(1_000);
+    let mut given = Vec::new();
+    for _ in 0..100 {
+        let append = samples::append(&case.topic, &text);
+        given.push(case.store.append(append).await.unwrap().receipt.id);
+    }
+    // One message more than fits is allowed: a store may notice with the first that does not.
+    let most = ByteBudget::MAX / text.len() + 1;
+    for _ in 0..2 {
+        let (first, pulled) = case.pull_for(200, None).await;
+        assert!((most / 2..=most).contains(&first.len()), "{}", first.len());
+        assert!(pulled.more);
+        let rest = case.pull_all().await;
+        assert_eq!([ids(&first), ids(&rest)].concat(), given);
+        for leases in [first, rest] {
+            case.update(&leases, nack(Some(Duration::ZERO), None)).await;
+        }
+    }
 }
 
 /// It counts at the next pull.

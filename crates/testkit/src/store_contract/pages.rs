@@ -1,10 +1,10 @@
 //! Pages: every anchor, every direction, no omission and no repeat.
 
-use posthorn_application::{Anchor, MessageStore, Page, PageLimit};
+use posthorn_application::{Anchor, ByteBudget, MessageStore, Page, PageLimit};
 use posthorn_domain::{MessageId, Timestamp, Topic};
 
 use super::StoreHarness;
-use super::support::{append, append_many, ids, page};
+use super::support::{append, append_many, ids, page, read_all};
 use crate::samples::{limit, topic};
 
 /// An empty topic is no error.
@@ -77,6 +77,29 @@ pub async fn the_largest_page_has_two_hundred_messages(harness: impl StoreHarnes
     let newest = page(&*store, &topic, Anchor::Newest, PageLimit::MAX).await;
     assert!(held.ends_with(&ids(&newest.messages)));
     assert_eq!((oldest.messages.len(), newest.messages.len()), (200, 200));
+}
+
+/// Long messages end a page before its limit, from either end; the walk is complete all the same.
+pub async fn a_page_of_long_messages_ends_at_its_bytes(harness: impl StoreHarness) {
+    let (store, topic) = (harness.store(), topic("a"));
+    let text = "\u{1f4ef}".repeat(1_000);
+    let mut held = Vec::new();
+    for _ in 0..150 {
+        held.push(append(&*store, &topic, &text).await.id);
+    }
+    let check = |page: &Page| {
+        let bytes: usize = page.messages.iter().map(|message| message.bytes()).sum();
+        assert!(bytes <= ByteBudget::MAX, "{bytes}");
+        assert!(bytes > ByteBudget::MAX / 2, "{bytes}");
+    };
+    let first = page(&*store, &topic, Anchor::Oldest, PageLimit::MAX).await;
+    check(&first);
+    assert!(first.has_newer && !first.has_older);
+    let last = page(&*store, &topic, Anchor::Newest, PageLimit::MAX).await;
+    check(&last);
+    assert!(last.has_older && !last.has_newer);
+    assert!(held.ends_with(&ids(&last.messages)));
+    assert_eq!(ids(&read_all(&*store, &topic).await), held);
 }
 
 async fn check_pages(

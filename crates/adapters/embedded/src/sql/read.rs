@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Anchor, Page, PageRequest, TopicPage, TopicRequest, TopicSummary};
+use posthorn_application::{
+    Anchor, ByteBudget, Page, PageRequest, TopicPage, TopicRequest, TopicSummary,
+};
 use posthorn_domain::{Message, MessageId, Topic};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Row};
@@ -41,7 +43,7 @@ pub(crate) fn get(
         .optional()
 }
 
-/// A page. It selects one row more than the limit, which shows whether there are more.
+/// A page.
 pub(crate) fn page(
     connection: &Connection,
     topic: &Topic,
@@ -72,9 +74,7 @@ pub(crate) fn page(
         Anchor::After(id) | Anchor::Before(id) => columns(id),
     };
     let limit = request.limit.get();
-    let mut messages = walk(&snapshot, topic, topic_id, from, limit + 1, forward)?;
-    let has_ahead = messages.len() > limit;
-    messages.truncate(limit);
+    let (mut messages, has_ahead) = walk(&snapshot, topic, topic_id, from, limit, forward)?;
     if !forward {
         messages.reverse();
     }
@@ -120,6 +120,8 @@ pub(crate) fn forgotten_watermark(connection: &Connection) -> rusqlite::Result<I
     Ok((ms, select.query_row(["forgotten_seq"], |row| row.get(0))?))
 }
 
+/// The next messages up to `limit`, as far as their bytes allow, and whether there are more. It selects one
+/// row more than the limit, which shows that.
 fn walk(
     connection: &Connection,
     topic: &Topic,
@@ -127,7 +129,7 @@ fn walk(
     (ms, seq): IdColumns,
     limit: usize,
     forward: bool,
-) -> rusqlite::Result<Vec<Arc<Message>>> {
+) -> rusqlite::Result<(Vec<Arc<Message>>, bool)> {
     let select = if forward {
         "SELECT ms, seq, content, attributes FROM messages \
          WHERE topic_id = ?1 AND (ms, seq) > (?2, ?3) ORDER BY ms, seq LIMIT ?4"
@@ -135,10 +137,18 @@ fn walk(
         "SELECT ms, seq, content, attributes FROM messages \
          WHERE topic_id = ?1 AND (ms, seq) < (?2, ?3) ORDER BY ms DESC, seq DESC LIMIT ?4"
     };
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut select = connection.prepare_cached(select)?;
-    let rows = select.query_map((topic_id, ms, seq, limit), |row| message(topic, row))?;
-    rows.collect()
+    let mut rows = select.query((topic_id, ms, seq, rows))?;
+    let (mut messages, mut budget) = (Vec::new(), ByteBudget::default());
+    while let Some(row) = rows.next()? {
+        let message = message(topic, row)?;
+        if messages.len() == limit || !budget.admits(&message) {
+            return Ok((messages, true));
+        }
+        messages.push(message);
+    }
+    Ok((messages, false))
 }
 
 /// True if the topic has a message before (`<`), after (`>`) or at (`=`) an id.

@@ -1,10 +1,11 @@
 //! The messages of one topic.
 
 use std::collections::BTreeMap;
+use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use posthorn_application::{Anchor, Page, PageRequest};
+use posthorn_application::{Anchor, ByteBudget, Page, PageRequest};
 use posthorn_domain::{Message, MessageId, Timestamp};
 
 /// Messages by id. Every operation is O(log n), plus the length of a page.
@@ -103,8 +104,9 @@ impl TopicLog {
         let mut rest = self
             .messages
             .range((start, Bound::Unbounded))
-            .map(|(_, message)| message);
-        let messages = rest.by_ref().take(limit).map(Arc::clone).collect();
+            .map(|(_, message)| message)
+            .peekable();
+        let messages = take_fitting(&mut rest, limit);
         Page {
             messages,
             has_newer: rest.next().is_some(),
@@ -116,12 +118,14 @@ impl TopicLog {
         let mut rest = self
             .messages
             .range((Bound::Unbounded, end))
-            .map(|(_, message)| message);
-        let mut messages: Vec<_> = rest.by_ref().rev().take(limit).map(Arc::clone).collect();
+            .map(|(_, message)| message)
+            .rev()
+            .peekable();
+        let mut messages = take_fitting(&mut rest, limit);
         messages.reverse();
         Page {
             messages,
-            has_older: rest.next_back().is_some(),
+            has_older: rest.next().is_some(),
             ..Page::default()
         }
     }
@@ -130,4 +134,14 @@ impl TopicLog {
     pub(super) fn messages(&self) -> impl Iterator<Item = &Arc<Message>> {
         self.messages.values()
     }
+}
+
+/// The next messages up to `limit`, as far as their bytes allow.
+fn take_fitting<'a>(
+    rest: &mut Peekable<impl Iterator<Item = &'a Arc<Message>>>,
+    limit: usize,
+) -> Vec<Arc<Message>> {
+    let mut budget = ByteBudget::default();
+    let fitting = std::iter::from_fn(|| rest.next_if(|message| budget.admits(message)));
+    fitting.take(limit).cloned().collect()
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{LeaseUpdate, LeasedMessage, LeasesUpdated, PullRequest, PulledLeases};
+use posthorn_application::{
+    ByteBudget, LeaseUpdate, LeasedMessage, LeasesUpdated, PullRequest, PulledLeases,
+};
 use posthorn_domain::{Attempt, FailureReason, LeaseNonce, LeaseToken, Message, Topic};
 use rusqlite::{Row, params};
 
@@ -22,6 +24,15 @@ struct LeaseFailure<'a> {
     /// How long the message waits; as the backoff says when `None`.
     delay: Option<Duration>,
     reason: Option<&'a str>,
+}
+
+/// The messages that a pull has leased so far.
+#[derive(Default)]
+struct LeasedBatch {
+    messages: Vec<LeasedMessage>,
+    budget: ByteBudget,
+    /// True if the bytes of the next message did not fit.
+    is_full: bool,
 }
 
 /// A message that may be handed out, and its attempt. The message is `None` if its record cannot
@@ -81,26 +92,27 @@ impl Call<'_> {
         let capacity = i64::from(self.consumer.settings.max_in_flight.get()) - self.consumer.leased;
         let capacity = usize::try_from(capacity).unwrap_or(0);
         let limit = request.limit.get().min(capacity);
-        let mut messages = Vec::with_capacity(limit.min(64));
+        let mut batch = LeasedBatch::default();
 
         // Redeliveries come first: who waits longest must not starve behind new messages.
-        while messages.len() < limit {
-            let due = self.due(limit - messages.len())?;
+        while batch.has_room(limit) {
+            let due = self.due(limit - batch.messages.len())?;
             if due.is_empty() {
                 break;
             }
-            self.lease_due(due, (request.nonce, ends), &mut messages)?;
+            self.lease_due(due, (request.nonce, ends), &mut batch)?;
         }
         // New messages move the cursor; one that cannot be read is passed over, so there may be
         // more than one round.
-        while messages.len() < limit {
-            let new = self.new_messages(limit - messages.len())?;
+        while batch.has_room(limit) {
+            let new = self.new_messages(limit - batch.messages.len())?;
             if new.is_empty() {
                 break;
             }
-            self.lease_new(new, (request.nonce, ends), &mut messages)?;
+            self.lease_new(new, (request.nonce, ends), &mut batch)?;
         }
 
+        let messages = batch.messages;
         let is_new_left = self.consumer.behind < self.held;
         let more = messages.len() < capacity && (is_new_left || !self.due(1)?.is_empty());
         let next = self.next_change()?;
@@ -257,7 +269,7 @@ impl Call<'_> {
         &mut self,
         due: Vec<Candidate>,
         (nonce, ends): (LeaseNonce, i64),
-        messages: &mut Vec<LeasedMessage>,
+        batch: &mut LeasedBatch,
     ) -> rusqlite::Result<()> {
         let consumer = &mut *self.consumer;
         let lease = "UPDATE deliveries SET nonce = ?4, due_ms = ?5 \
@@ -268,10 +280,13 @@ impl Call<'_> {
                 consumer.drop_unreadable(self.step, (ms, seq))?;
                 continue;
             };
+            if !batch.admits(&message) {
+                break;
+            }
             lease.execute(params![consumer.id, ms, seq, nonce_column(nonce), ends])?;
             consumer.waiting -= 1;
             consumer.leased += 1;
-            messages.push(leased(message, attempt, ends));
+            batch.messages.push(leased(message, attempt, ends));
         }
         Ok(())
     }
@@ -280,13 +295,19 @@ impl Call<'_> {
         &mut self,
         new: Vec<Candidate>,
         (nonce, ends): (LeaseNonce, i64),
-        messages: &mut Vec<LeasedMessage>,
+        batch: &mut LeasedBatch,
     ) -> rusqlite::Result<()> {
         let consumer = &mut *self.consumer;
         let insert = "INSERT INTO deliveries (consumer_id, ms, seq, nonce, attempt, due_ms) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let mut insert = self.step.connection.prepare_cached(insert)?;
         for ((ms, seq), attempt, message) in new {
+            if message
+                .as_ref()
+                .is_some_and(|message| !batch.admits(message))
+            {
+                break;
+            }
             consumer.cursor = (ms, seq);
             consumer.behind += 1;
             let Some(message) = message else {
@@ -296,9 +317,22 @@ impl Call<'_> {
             let nonce = nonce_column(nonce);
             insert.execute(params![consumer.id, ms, seq, nonce, attempt.get(), ends])?;
             consumer.leased += 1;
-            messages.push(leased(message, attempt, ends));
+            batch.messages.push(leased(message, attempt, ends));
         }
         Ok(())
+    }
+}
+
+impl LeasedBatch {
+    /// True if a further message may be leased.
+    fn has_room(&self, limit: usize) -> bool {
+        !self.is_full && self.messages.len() < limit
+    }
+
+    /// True if the bytes of `message` fit.
+    fn admits(&mut self, message: &Message) -> bool {
+        self.is_full = !self.budget.admits(message);
+        !self.is_full
     }
 }
 

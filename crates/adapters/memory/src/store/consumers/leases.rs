@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    DeadLetter, LeaseUpdate, LeasedMessage, LeasesUpdated, MAX_DEAD_LETTERS, PullRequest,
-    PulledLeases,
+    ByteBudget, DeadLetter, LeaseUpdate, LeasedMessage, LeasesUpdated, MAX_DEAD_LETTERS,
+    PullRequest, PulledLeases,
 };
 use posthorn_domain::{
     Attempt, FailureReason, LeaseNonce, LeaseToken, Message, MessageId, Timestamp,
@@ -61,17 +61,26 @@ impl ConsumerState {
         let limit = request.limit.get().min(capacity);
 
         // Redeliveries come first, by due time and then by id.
-        let mut messages = Vec::new();
-        while messages.len() < limit
+        let mut messages: Vec<LeasedMessage> = Vec::new();
+        let mut budget = ByteBudget::default();
+        let mut is_full = false;
+        while !is_full
+            && messages.len() < limit
             && let Some(id) = self.entries.first_due(now)
         {
-            messages.extend(self.lease_waiting(id, grant, step.log));
+            let leased = self.lease_waiting(id, grant, step.log);
+            // The last one is over the limit at most: its entry is leased already.
+            is_full = leased
+                .as_ref()
+                .is_some_and(|leased| !budget.admits(&leased.message));
+            messages.extend(leased);
         }
 
         // Then new messages; each adds an entry to the store.
         let new = step.log.newer_than(self.cursor);
         let new: Vec<_> = new
             .take((limit - messages.len()).min(step.free_entries))
+            .take_while(|message| !is_full && budget.admits(message))
             .cloned()
             .collect();
         let free_entries = step.free_entries - new.len();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use posthorn_application::{Anchor, Page, PageRequest, StoreError};
+use posthorn_application::{Anchor, ByteBudget, Page, PageRequest, StoreError};
 use posthorn_domain::{Message, MessageId, Topic};
 use redis::Value;
 
@@ -33,6 +33,9 @@ pub(crate) async fn get(
         .transpose()
 }
 
+/// The reply of [`PAGE`].
+type PageReply = (Vec<StreamEntry>, Vec<StreamEntry>, Option<String>, bool);
+
 /// A page of `topic`.
 ///
 /// The commands of [`PAGE`] read the end of a range, so the cost does not depend on the position.
@@ -46,6 +49,7 @@ pub(crate) async fn page(
     let mut script = PAGE.key(keys::messages(prefix, topic));
     script
         .key(keys::pruned(prefix, topic))
+        .arg(ByteBudget::MAX)
         .arg(&page_range(request.anchor))
         // One more than the limit shows whether there are more.
         .arg(limit + 1);
@@ -54,9 +58,8 @@ pub(crate) async fn page(
     }
     let reply: Value = sessions.query(keys::topic_slot(topic), &script).await?;
 
-    let (mut entries, beyond, pruned): (Vec<StreamEntry>, Vec<StreamEntry>, Option<String>) =
-        record::from_value(reply)?;
-    let more = entries.len() > limit;
+    let (mut entries, beyond, pruned, ended): PageReply = record::from_value(reply)?;
+    let more = ended || entries.len() > limit;
     entries.truncate(limit);
     let beyond = !beyond.is_empty();
     let pruned = pruned.map(|id| record::parse_id(&id)).transpose()?;

@@ -19,9 +19,22 @@ local capacity = math.max(0, c.max_in_flight - redis.call('ZCARD', c.leased))
 local limit = math.min(tonumber(ARGV[5]), capacity)
 local messages = {}
 
+-- The bytes of the fields, which end the pull behind its first message. `is_full` is set by the first one that
+-- does not fit.
+local MAX_BYTES, bytes, is_full = 262144, 0, false
+local function admits(fields)
+  local more = 0
+  for _, field in ipairs(fields) do
+    more = more + #field
+  end
+  is_full = bytes > 0 and bytes + more > MAX_BYTES
+  bytes = bytes + more
+  return not is_full
+end
+
 -- Step 1: redeliveries that are due, by due time and then by id.
 local has_due = redis.call('ZCARD', c.due) > 0
-while has_due and #messages < limit do
+while has_due and not is_full and #messages < limit do
   local most = text(limit - #messages)
   local ids = redis.call('ZRANGEBYSCORE', c.due, '-inf', now_text, 'LIMIT', '0', most)
   if #ids == 0 then
@@ -36,7 +49,9 @@ while has_due and #messages < limit do
     else
       fields = held(id)
     end
-    if fields then
+    if fields and not admits(fields) then
+      break
+    elseif fields then
       unindex(c, id, e)
       e.state, e.at, e.nonce = 'l', expires, nonce
       store(c, id, e)
@@ -53,7 +68,7 @@ end
 local value = encode({ state = 'l', at = expires, attempt = 1, nonce = nonce })
 local score = text(expires)
 local new, entries, leased = {}, {}, {}
-while #messages + #new < limit do
+while not is_full and #messages + #new < limit do
   local wanted = limit - #messages - #new
   local found = redis.call('XRANGE', stream, '(' .. c.cursor, '+', 'COUNT', text(wanted))
   for _, message in ipairs(found) do
@@ -65,7 +80,9 @@ while #messages + #new < limit do
         break
       end
     end
-    if readable then
+    if readable and not admits(fields) then
+      break
+    elseif readable then
       local place = 2 * #new
       entries[place + 1], entries[place + 2] = id, value
       leased[place + 1], leased[place + 2] = score, id
@@ -75,7 +92,7 @@ while #messages + #new < limit do
     end
     c.cursor, c.behind = id, c.behind + 1
   end
-  if #found < wanted then
+  if #found < wanted and not is_full then
     -- Everything that the topic holds is behind the cursor. The count is right already, unless a torn
     -- append-only file restored a message there.
     c.behind = redis.call('XLEN', stream)

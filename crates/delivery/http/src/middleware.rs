@@ -11,3 +11,4 @@ pub(crate) mod flood;
 mod headers;
 pub(crate) mod load_shed;
 pub(crate) mod rate_limit;
+mod response_memory;

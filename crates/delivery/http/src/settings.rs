@@ -118,6 +118,11 @@ pub struct HttpSettings {
     #[schemars(extend("default" = 1024))]
     #[garde(range(min = 1))]
     pub max_in_flight: usize,
+    /// The most bytes of responses that clients have not read yet, in all. A response that does not fit
+    /// is replaced by 503 `overloaded`, and a client that stopped reading is cut off.
+    #[schemars(extend("default" = 67_108_864))]
+    #[garde(range(min = 1_048_576))]
+    pub max_response_bytes: usize,
     /// The most streams open at once; more are rejected with 503 `overloaded`.
     #[schemars(extend("default" = 10_000))]
     pub max_streams: usize,

@@ -58,6 +58,8 @@ pub(crate) struct AppState {
     pub(crate) incomplete_body_bytes: ConcurrencyLimit,
     /// Bytes of complete batches.
     pub(crate) batch_bytes: ConcurrencyLimit,
+    /// Bytes of responses that clients have not read.
+    pub(crate) response_bytes: ConcurrencyLimit,
     /// Open streams.
     pub(crate) streams: ConcurrencyLimit,
     /// The time at which the server was bound.
@@ -73,6 +75,7 @@ impl AppState {
             in_flight: ConcurrencyLimit::default(),
             incomplete_body_bytes: ConcurrencyLimit::default(),
             batch_bytes: ConcurrencyLimit::default(),
+            response_bytes: ConcurrencyLimit::default(),
             streams: ConcurrencyLimit::default(),
             started_at,
         }

@@ -34,6 +34,8 @@ pub(crate) struct ClientConnection<Io> {
     timeouts: ConnectionTimeouts,
     /// True once the client has used up its time between two requests.
     is_expired: bool,
+    /// The bytes that wait for the client to read.
+    unread: usize,
     /// What remains to be written of a complete error response. Nothing is written after it.
     error_response: Option<Bytes>,
 }
@@ -56,6 +58,7 @@ impl<Io> ClientConnection<Io> {
             timeouts: ConnectionTimeouts::new(requests.clone(), settings),
             requests,
             is_expired: false,
+            unread: 0,
             error_response: None,
         }
     }
@@ -71,6 +74,15 @@ impl<Io> ClientConnection<Io> {
     /// The complete error response of `status`.
     fn render_error(&self, status: StatusCode) -> Bytes {
         default_error::encode(self.hooks.error_response(status, self.peer))
+    }
+
+    /// Notes the bytes that wait for the client to read; false if that is more than the application allows.
+    fn set_unread(&mut self, bytes: usize) -> bool {
+        let fits = bytes == self.unread || self.hooks.unread_changed(self.unread, bytes);
+        if fits {
+            self.unread = bytes;
+        }
+        fits
     }
 
     /// The error for a client that reads too slowly. What it has not read is discarded.
@@ -102,6 +114,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
 
 impl<Io> Drop for ClientConnection<Io> {
     fn drop(&mut self) {
+        self.set_unread(0);
         self.hooks.closed();
     }
 }

@@ -13,6 +13,11 @@ pub trait ConnectionHooks {
     /// A connection was closed, for whatever reason.
     fn closed(&self);
 
+    /// The bytes of responses that wait for the client of a connection to read them changed from `before` to
+    /// `now`. Returns false, without effect, if all connections together may not hold that many: the connection is
+    /// then cut off. Fewer bytes are always accepted.
+    fn unread_changed(&self, before: usize, now: usize) -> bool;
+
     /// A connection is cut off because its client reads the response too slowly.
     fn slow_reader_cut_off(&self);
 

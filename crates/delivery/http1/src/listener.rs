@@ -12,6 +12,10 @@ use tokio::net::TcpSocket;
 /// How many connections may wait to be accepted; the kernel has a cap of its own.
 const BACKLOG: u32 = 1024;
 
+/// The bytes of responses that the kernel holds for a client that does not read. Without a limit it adapts the
+/// buffer to the connection, up to megabytes, and a container's memory counts them.
+const SEND_BUFFER: u32 = 64 * 1024;
+
 /// Listens on every address, or on none if one of them cannot be bound. Call it on a tokio runtime.
 ///
 /// # Errors
@@ -35,6 +39,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Otherwise a restart has to wait until the kernel forgets the connections of the previous process.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }

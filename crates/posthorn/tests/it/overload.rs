@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use posthorn_testkit::eventually;
 use reqwest::StatusCode;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -181,6 +182,43 @@ async fn clients_that_pipeline_and_never_read_cost_little_and_time_out() {
         ended.unwrap();
     }
     assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
+}
+
+/// Clients that ask for pages of long messages and read nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn responses_that_nobody_reads_are_bounded_in_bytes() {
+    const CLIENTS: usize = 400;
+    let directory = TempDir::new().unwrap();
+    let environment = [("RATE_LIMIT_ENABLED", "false"), ("WORKERS", "2")];
+    let server = Server::start(&directory, &environment).await;
+    let text = "\u{1f4ef}".repeat(1_000);
+    let batch: Vec<_> = (0..200).map(|_| json!({"message": text})).collect();
+    let path = "/api/v1/topics/long/messages";
+    let stored = server
+        .client
+        .post(format!("{}{path}/batch", server.url))
+        .json(&batch)
+        .send();
+    assert_eq!(stored.await.unwrap().status(), StatusCode::CREATED);
+    let memory = "process_resident_memory_bytes";
+    let before = server.metric(memory).await.unwrap();
+    let mut unread = Vec::new();
+    let request = format!("GET {path}?limit=200 HTTP/1.1\r\nHost: a\r\n\r\n").repeat(20);
+    for _ in 0..CLIENTS {
+        let mut connection = connect(&server).await;
+        connection.write_all(request.as_bytes()).await.unwrap();
+        unread.push(connection);
+    }
+    let shed = "app_requests_shed_total{reason=\"response_bytes\"}";
+    eventually(PATIENCE, async || server.metric(shed).await > Some(0.0)).await;
+    let now = server.metric(memory).await.unwrap();
+    assert!(now - before < 160e6, "{before} became {now}");
+    // The others are served once the space is free.
+    drop(unread);
+    eventually(PATIENCE, async || {
+        server.get(&format!("{path}?limit=200")).await.status() == StatusCode::OK
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use tracing::{Instrument, Span, field};
 
-use crate::middleware::{connection_close, error_documents, headers};
+use crate::middleware::{connection_close, error_documents, headers, response_memory};
 use crate::request::context::{ClientAddress, RequestContext};
 use crate::request::trace::Trace;
 use crate::request::{client_address, locale, request_id};
@@ -57,7 +57,8 @@ pub(crate) async fn access_log(
     request.extensions_mut().insert(Rc::clone(&context));
     let span = span(&context, &request);
     let response = next.call(request).instrument(span.clone()).await?;
-    let response = error_documents::write(response.map_into_boxed_body(), &context, &state);
+    let response = response_memory::limit(response.map_into_boxed_body(), &state);
+    let response = error_documents::write(response, &context, &state);
     let response = headers::insert(response, &context, &state.settings);
     let response = connection_close::announce(response, &state);
     let latency = state.services.clock.monotonic().saturating_sub(start);

@@ -1,5 +1,6 @@
 //! Swagger UI, from the binary.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use actix_web::http::header::{self, HeaderValue};
@@ -29,10 +30,15 @@ pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, ApiErr
         ApiError::new(Code::Internal)
     })?;
     let file = file.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    // All but the file with the configuration are in the binary: a copy for each request would add up.
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => web::Bytes::from_static(bytes),
+        Cow::Owned(bytes) => web::Bytes::from(bytes),
+    };
     Ok(HttpResponse::Ok()
         .content_type(file.content_type)
         .insert_header((header::CONTENT_SECURITY_POLICY, DOCS_POLICY))
-        .body(file.bytes.into_owned()))
+        .body(bytes))
 }
 
 /// Redirects from the original's path of the documentation.

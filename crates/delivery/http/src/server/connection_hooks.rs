@@ -39,6 +39,20 @@ impl ConnectionHooks for ServerHooks {
         metrics.connection_changed(false);
     }
 
+    fn unread_changed(&self, before: usize, now: usize) -> bool {
+        let limit = &self.state.response_bytes;
+        if now <= before {
+            limit.remove(before - now);
+            return true;
+        }
+        let fits = limit.add(now - before, self.state.settings.max_response_bytes);
+        if !fits {
+            let metrics = &self.state.services.request_metrics;
+            metrics.request_shed(Shed::ResponseBytes);
+        }
+        fits
+    }
+
     fn slow_reader_cut_off(&self) {
         let metrics = &self.state.services.request_metrics;
         metrics.request_shed(Shed::SlowReader);

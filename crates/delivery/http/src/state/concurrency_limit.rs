@@ -21,6 +21,21 @@ impl ConcurrencyLimit {
         permit.grow(1, max).then_some(permit)
     }
 
+    /// Adds `more` and returns true, unless more than `max` would then be in progress.
+    pub(crate) fn add(&self, more: usize, max: usize) -> bool {
+        let in_progress = self.0.fetch_add(more, Ordering::AcqRel);
+        let fits = in_progress.saturating_add(more) <= max;
+        if !fits {
+            self.remove(more);
+        }
+        fits
+    }
+
+    /// Removes some that were added.
+    pub(crate) fn remove(&self, count: usize) {
+        self.0.fetch_sub(count, Ordering::AcqRel);
+    }
+
     /// A permit for nothing yet.
     pub(crate) fn empty(&self) -> Permit {
         Permit {
@@ -33,12 +48,9 @@ impl ConcurrencyLimit {
 impl Permit {
     /// Adds `more` and returns true, unless more than `max` would then be in progress.
     pub(crate) fn grow(&mut self, more: usize, max: usize) -> bool {
-        let in_progress = self.limit.0.fetch_add(more, Ordering::AcqRel);
-        let fits = in_progress.saturating_add(more) <= max;
+        let fits = self.limit.add(more, max);
         if fits {
             self.count += more;
-        } else {
-            self.limit.0.fetch_sub(more, Ordering::AcqRel);
         }
         fits
     }
@@ -46,7 +58,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.limit.0.fetch_sub(self.count, Ordering::AcqRel);
+        self.limit.remove(self.count);
     }
 }
 

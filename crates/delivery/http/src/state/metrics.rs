@@ -30,17 +30,20 @@ pub enum Shed {
     RequestTimeout,
     /// The client did not read the response in time.
     SlowReader,
+    /// The limit on the bytes of unread responses was reached.
+    ResponseBytes,
 }
 
 impl Shed {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::InFlight,
         Self::Streams,
         Self::Flood,
         Self::HeaderTimeout,
         Self::RequestTimeout,
         Self::SlowReader,
+        Self::ResponseBytes,
     ];
 
     /// The name in metrics.
@@ -52,6 +55,7 @@ impl Shed {
             Self::HeaderTimeout => "header_timeout",
             Self::RequestTimeout => "request_timeout",
             Self::SlowReader => "slow_reader",
+            Self::ResponseBytes => "response_bytes",
         }
     }
 }

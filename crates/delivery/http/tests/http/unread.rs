@@ -84,3 +84,31 @@ async fn a_stream_whose_client_does_not_read_is_cut_off_later() {
     assert_eq!(server.recorder.streams(), 0);
     assert_eq!(server.recorder.shed(), [Shed::SlowReader]);
 }
+
+#[tokio::test]
+async fn responses_that_nobody_reads_are_bounded_in_bytes() {
+    let server = TestServer::with(|settings| settings.max_response_bytes = 1024 * 1024);
+    for _ in 0..200 {
+        server.store_directly("t", &"x".repeat(1000)).await;
+    }
+    let path = "/api/v1/topics/t/messages?limit=200";
+    let mut unread = Vec::new();
+    for _ in 0..8 {
+        let mut connection = server.connect_unread().await;
+        connection.request("GET", path, &[], b"").await;
+        unread.push(connection);
+    }
+    eventually(SOON, async || {
+        server.recorder.shed().contains(&Shed::ResponseBytes)
+    })
+    .await;
+    let refused = server.get(path).await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.json()["code"], "overloaded");
+    assert!(refused.header("retry-after").is_some());
+    // Small responses and files of the binary do not count.
+    assert_eq!(server.get("/api/v1/ping").await.status, 200);
+    assert_eq!(server.get("/api-docs/openapi.json").await.status, 200);
+    drop(unread);
+    eventually(SOON, async || server.get(path).await.status == 200).await;
+}

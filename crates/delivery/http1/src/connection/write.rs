@@ -45,8 +45,13 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
                 if self.timeouts.poll_expired(cx) {
                     return Poll::Ready(Err(self.slow_reader_error()));
                 }
+                if !self.set_unread(buf.len()) {
+                    return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+                }
             }
             Poll::Ready(Ok(count)) => {
+                // Only the next wait counts more.
+                self.set_unread(self.unread.min(buf.len() - count));
                 let was_blocked = self.timeouts.is_write_blocked();
                 self.timeouts.bytes_written(*count, *count == buf.len());
                 if was_blocked && !self.timeouts.is_write_blocked() {

@@ -68,3 +68,28 @@ async fn the_rest_of_a_late_head_is_not_a_request() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_unread_bytes_are_too_many_is_cut_off() {
+    run(async {
+        let mut client = Client::connect(1024).await;
+        client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.head().await;
+        eventually_unread(&client).await;
+        // What waits already may go on.
+        client.recorder.most_unread.set(Some(0));
+        client.body(1_000_000).await;
+        client.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.given_up().await;
+        assert_eq!(client.recorder.unread.get(), 0);
+        assert_eq!(client.recorder.slow_readers.get(), 0);
+    })
+    .await;
+}
+
+/// Waits until the server holds bytes that the client has not read.
+async fn eventually_unread(client: &Client) {
+    while client.recorder.unread.get() == 0 {
+        tokio::task::yield_now().await;
+    }
+}

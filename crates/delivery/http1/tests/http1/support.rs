@@ -28,6 +28,10 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 pub(crate) struct Recorder {
     pub(crate) open: Cell<i32>,
     pub(crate) slow_readers: Cell<u32>,
+    /// The bytes that wait for the clients to read.
+    pub(crate) unread: Cell<usize>,
+    /// The most of them; no limit when `None`.
+    pub(crate) most_unread: Cell<Option<usize>>,
     pub(crate) errors: RefCell<Vec<u16>>,
     /// How many requests the application got.
     pub(crate) requests: Cell<u32>,
@@ -42,6 +46,15 @@ impl ConnectionHooks for Recorder {
 
     fn closed(&self) {
         self.open.set(self.open.get() - 1);
+    }
+
+    fn unread_changed(&self, before: usize, now: usize) -> bool {
+        let unread = self.unread.get() - before + now;
+        let fits = now <= before || self.most_unread.get().is_none_or(|most| unread <= most);
+        if fits {
+            self.unread.set(unread);
+        }
+        fits
     }
 
     fn slow_reader_cut_off(&self) {

@@ -15,6 +15,15 @@ pub(super) enum StoreOperation {
         /// The key, if there is one.
         key: Option<u8>,
     },
+    /// Append texts to a topic as a batch, with or without a key.
+    AppendBatch {
+        /// The topic.
+        topic: u8,
+        /// The texts; at least one.
+        texts: Vec<u8>,
+        /// The key, if there is one.
+        key: Option<u8>,
+    },
     /// Read one message.
     Get {
         /// The topic.
@@ -80,10 +89,13 @@ pub(super) fn operations() -> impl Strategy<Value = Vec<StoreOperation>> {
 
 fn operation() -> impl Strategy<Value = StoreOperation> {
     let topic = || 0..3_u8;
-    let key = prop::option::weighted(0.4, 0..4_u8);
+    let key = || prop::option::weighted(0.4, 0..4_u8);
+    let texts = prop::collection::vec(0..2_u8, 1..4);
     prop_oneof![
-        12 => (topic(), 0..3_u8, key)
+        12 => (topic(), 0..3_u8, key())
             .prop_map(|(topic, text, key)| StoreOperation::Append { topic, text, key }),
+        6 => (topic(), texts, key())
+            .prop_map(|(topic, texts, key)| StoreOperation::AppendBatch { topic, texts, key }),
         2 => (topic(), any::<u8>()).prop_map(|(topic, id)| StoreOperation::Get { topic, id }),
         3 => (topic(), any::<u8>()).prop_map(|(topic, id)| StoreOperation::Delete { topic, id }),
         8 => (topic(), position(), 1..8_usize)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{Anchor, Clock, PageLimit, PageRequest, RetentionPolicy, TopicRequest};
-use posthorn_domain::{MessageId, Timestamp, Topic};
+use posthorn_domain::{Message, MessageId, Timestamp, Topic};
 
 use super::StoreModel;
 use super::operations::{PagePosition, StoreOperation, operations};
@@ -60,6 +60,11 @@ impl<H: StoreHarness> StoreModelRun<H> {
             StoreOperation::Append { topic, text, key } => {
                 self.append(topic, text, key, context).await;
             }
+            StoreOperation::AppendBatch {
+                topic,
+                ref texts,
+                key,
+            } => self.append_batch(topic, texts, key, context).await,
             StoreOperation::Get { topic, id } => {
                 let (topic, id) = (name(topic), self.id(id));
                 let expected = self.model.get(&topic, id);
@@ -140,6 +145,44 @@ impl<H: StoreHarness> StoreModelRun<H> {
         self.model
             .record(message, &appended.receipt, append.idempotency, monotonic);
         self.ids.push(appended.receipt.id);
+    }
+
+    async fn append_batch(&mut self, topic: u8, texts: &[u8], key: Option<u8>, context: &str) {
+        let topic = name(topic);
+        let texts: Vec<_> = texts.iter().map(|text| pick(&TEXTS, *text)).collect();
+        let append = match key {
+            Some(key) => samples::keyed_batch(&topic, &texts, pick(&KEYS, key), self.ttl()),
+            None => samples::batch(&topic, &texts),
+        };
+        let monotonic = self.monotonic();
+        let replay = append.idempotency.as_ref().map_or(Ok(None), |idempotency| {
+            self.model.replay(&topic, idempotency, monotonic)
+        });
+        let outcome = self.harness.store().append_batch(append.clone()).await;
+        let (appended, replayed) = match (outcome, replay) {
+            (Err(error), Err(expected)) => return assert_eq!(error, expected, "{context}"),
+            (Ok(appended), Ok(replayed)) => (appended, replayed),
+            (outcome, expected) => panic!("{context}: {outcome:?}, not {expected:?}"),
+        };
+        assert_eq!(appended.count, texts.len(), "{context}");
+        assert_eq!(appended.replayed, replayed.is_some(), "{context}");
+        if let Some(first) = replayed {
+            return assert_eq!(appended.first, first, "{context}");
+        }
+        let mut idempotency = append.idempotency;
+        let messages = append.batch.into_messages().into_iter();
+        for (message, receipt) in messages.zip(appended.receipts()) {
+            let message = Arc::new(Message {
+                id: receipt.id,
+                topic: topic.clone(),
+                content: message.content,
+                attributes: message.attributes,
+            });
+            // The key of a batch is kept once, with the receipt of its first message.
+            let idempotency = idempotency.take();
+            self.model.record(message, &receipt, idempotency, monotonic);
+            self.ids.push(receipt.id);
+        }
     }
 
     async fn prune(&mut self, max_age: u64, max_count: u64, budget: usize, context: &str) {

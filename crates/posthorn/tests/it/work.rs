@@ -283,10 +283,11 @@ async fn a_command_that_cannot_be_started_stops_the_worker() {
     let work = Work::start_command(stub, &[], &["/nowhere/command"]);
     let (code, stderr) = output_of(work.child).await;
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("the command cannot be started"), "{stderr}");
+    let reason = "the command /nowhere/command cannot be started: No such file";
+    assert!(stderr.contains(reason), "{stderr}");
     let nacked = work.stub.state().nacked.clone();
     assert_eq!(nacked.len(), 1);
-    assert!(nacked[0].1.contains("No such file"), "{nacked:?}");
+    assert!(nacked[0].1.contains(reason), "{nacked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

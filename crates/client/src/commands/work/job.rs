@@ -28,7 +28,9 @@ impl Worker<'_> {
                 (Some(reason), None)
             }
             Err(error) => {
-                let text = format!("the command cannot be started: {error}");
+                let program = command.first().map(|program| program.to_string_lossy());
+                let program = escape_control(&program.unwrap_or_default());
+                let text = format!("the command {program} cannot be started: {error}");
                 (Some(text.clone()), Some(ClientError::Local(text)))
             }
         };

@@ -7,13 +7,22 @@ use tokio::process::Command;
 
 use crate::support::{Server, posthorn};
 
+/// The notification of Alertmanager about two alerts (webhook version 4).
+const NOTIFICATION: &str = include_str!("documented/alertmanager.json");
+
 /// The blocks of shell commands in a document.
 fn commands(document: &str) -> Vec<String> {
+    blocks(document, "sh")
+}
+
+/// The blocks of a language in a document.
+fn blocks(document: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs")
         .join(document);
     let text = std::fs::read_to_string(path).unwrap();
-    let blocks = text.split("```sh\n").skip(1);
+    let begin = format!("```{language}\n");
+    let blocks = text.split(&begin).skip(1);
     blocks
         .map(|block| block.split("```").next().unwrap().to_owned())
         .collect()
@@ -21,14 +30,20 @@ fn commands(document: &str) -> Vec<String> {
 
 /// Runs a block with the address of the server, and `posthorn` on the path.
 async fn run(server: &Server, directory: &TempDir, block: &str) {
+    run_with(server, directory, block, "").await;
+}
+
+/// Runs a block that has one argument.
+async fn run_with(server: &Server, directory: &TempDir, block: &str, argument: &str) {
     let script = block.replace("http://127.0.0.1:5000", &server.url);
+    let script = script.replace("https://inbox.example", &server.url);
     let binary = posthorn(directory.path());
     let binary = Path::new(binary.as_std().get_args().last().unwrap())
         .parent()
         .unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let output = Command::new("sh")
-        .args(["-e", "-c", &script])
+        .args(["-e", "-c", &script, "sh", argument])
         .env("PATH", path)
         .env("POSTHORN_URL", &server.url)
         .current_dir(directory.path())
@@ -83,4 +98,47 @@ async fn the_recipes_of_a_shell_store_their_messages() {
         assert_eq!(message["attributes"]["job"], "backup");
     }
     assert_eq!(server.all_texts("readings").await, ["21.5", "21.7", "21.5"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipe_for_alertmanager_stores_each_alert() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let blocks = commands("RECIPES.md");
+    let script = blocks.iter().find(|block| block.contains(".alerts[]"));
+    run_with(&server, &directory, script.unwrap(), NOTIFICATION).await;
+    let page = server.get_json("/api/v1/topics/alerts/messages").await;
+    let messages = page["messages"].as_array().unwrap();
+    let texts: Vec<_> = messages.iter().map(|message| &message["message"]).collect();
+    assert_eq!(
+        texts,
+        [
+            "firing: The disk of db-1 is 91 % full",
+            "resolved: PodRestarts"
+        ]
+    );
+    let first = &messages[0]["attributes"];
+    assert_eq!(first["alert"], "DiskFull");
+    assert_eq!(first["severity"], "warning");
+    assert_eq!(first["started"], "2026-11-28T20:15:00.000Z");
+    assert_eq!(messages[1]["attributes"]["severity"], "none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipe_for_github_stores_a_message() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let blocks = blocks("RECIPES.md", "yaml");
+    let step = blocks.iter().find(|block| block.contains("GITHUB_RUN_ID"));
+    // The folded text of `run`, as YAML joins it, with the variables that the runner sets.
+    let lines = step.unwrap().lines().skip(1);
+    let folded: Vec<_> = lines.take_while(|line| line.starts_with("    ")).collect();
+    let variables =
+        "GITHUB_REPOSITORY=acme/shop GITHUB_WORKFLOW='Build & test' GITHUB_RUN_ID=4711; ";
+    let command = [variables, &folded.join(" ")].concat();
+    run(&server, &directory, &command).await;
+    let page = server.get_json("/api/v1/topics/builds/messages").await;
+    let message = &page["messages"][0];
+    assert_eq!(message["message"], "acme/shop: Build & test failed");
+    assert_eq!(message["attributes"]["run"], "4711");
 }

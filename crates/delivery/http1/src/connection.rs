@@ -71,8 +71,17 @@ impl<Io> ClientConnection<Io> {
         self.hooks.add_connection_data(self.peer, data);
     }
 
-    /// The complete error response of `status`.
+    /// The complete error response of `status`, or of the error that actix-http does not tell from it.
     fn render_error(&self, status: StatusCode) -> Bytes {
+        let is_of_head = matches!(
+            status,
+            StatusCode::BAD_REQUEST | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        );
+        let status = if is_of_head && self.throttle.is_target_too_long() {
+            StatusCode::URI_TOO_LONG
+        } else {
+            status
+        };
         default_error::encode(self.hooks.error_response(status, self.peer))
     }
 

@@ -9,12 +9,20 @@ use memchr::memchr;
 /// How many bytes of a line are kept: a field's name and the values that matter are shorter.
 const LINE_PREFIX: usize = 64;
 
+/// The longest line of a chunk size without padding: 16 digits and CRLF.
+const MAX_SIZE_LINE: usize = 18;
+
 /// Follows the requests of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct RequestFraming {
     state: ParseState,
     /// The first bytes of the current line.
     line: Vec<u8>,
+    /// The length of the current line, and of the request line of the newest head, in bytes.
+    line_length: usize,
+    request_line_length: usize,
+    /// The bytes of the current body that are neither its data nor the least framing of it.
+    padding: usize,
     head: Head,
     head_count: u64,
 }
@@ -70,6 +78,26 @@ impl RequestFraming {
         self.state == ParseState::Head && !self.head.has_started && self.line.is_empty()
     }
 
+    /// The length of the request line of the newest head in bytes, as far as it was read.
+    pub(crate) fn request_line_length(&self) -> usize {
+        if self.state == ParseState::Head && !self.head.has_started {
+            self.request_line_length.max(self.line_length)
+        } else {
+            self.request_line_length
+        }
+    }
+
+    /// How many bytes of the current body, as far as it was read, are neither its data nor the least framing of it: chunk
+    /// extensions, leading zeros and white space of chunk sizes, the trailer section.
+    pub(crate) fn padding(&self) -> usize {
+        let unfinished = match self.state {
+            ParseState::ChunkSize => self.line_length.saturating_sub(MAX_SIZE_LINE),
+            ParseState::Trailer => self.line_length,
+            _ => 0,
+        };
+        self.padding.saturating_add(unfinished)
+    }
+
     /// How many heads were read to their end.
     pub(crate) fn head_count(&self) -> u64 {
         self.head_count
@@ -94,6 +122,7 @@ impl RequestFraming {
         let end = memchr(b'\n', rest).map_or(rest.len(), |index| index + 1);
         let (part, after) = rest.split_at(end);
         *rest = after;
+        self.line_length = self.line_length.saturating_add(part.len());
         let free = LINE_PREFIX.saturating_sub(self.line.len());
         let kept = part.get(..free).unwrap_or(part);
         self.line.extend_from_slice(kept);
@@ -103,7 +132,16 @@ impl RequestFraming {
     /// Acts on the line that has ended; returns true at the end of the request.
     fn end_line(&mut self) -> bool {
         let mut line = std::mem::take(&mut self.line);
+        let length = std::mem::take(&mut self.line_length);
         let text = line.trim_ascii_end();
+        if self.state == ParseState::Head && !self.head.has_started {
+            self.request_line_length = length;
+        }
+        self.padding = self.padding.saturating_add(match self.state {
+            ParseState::ChunkSize => length.saturating_sub(least_size_line(text)),
+            ParseState::Trailer if !text.is_empty() => length,
+            _ => 0,
+        });
         match self.state {
             ParseState::Head if !text.is_empty() => self.head.read_line(text),
             ParseState::Head if self.head.has_started => self.end_head(),
@@ -123,6 +161,7 @@ impl RequestFraming {
 
     fn end_head(&mut self) {
         self.head_count = self.head_count.wrapping_add(1);
+        self.padding = 0;
         let head = std::mem::take(&mut self.head);
         self.state = match head.length {
             _ if head.is_invalid => ParseState::Unknown,
@@ -156,9 +195,20 @@ impl Head {
     }
 }
 
+/// The length of the shortest line, with CRLF, that has the size of the chunk in `line`.
+fn least_size_line(line: &[u8]) -> usize {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+    let significant = digits.skip_while(|byte| **byte == b'0').count();
+    significant.max(1) + 2
+}
+
 /// The state after the line of a chunk's size, which extensions may follow.
 fn after_chunk_size(line: &[u8]) -> ParseState {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit());
+    // What was cut off may be the digits that count.
+    if end.is_none() && line.len() >= LINE_PREFIX {
+        return ParseState::Unknown;
+    }
     let digits = line.get(..end.unwrap_or(line.len())).unwrap_or_default();
     let size = std::str::from_utf8(digits).map(|digits| u64::from_str_radix(digits, 16));
     match size {
@@ -199,6 +249,40 @@ mod tests {
             assert!(framing.is_between_requests());
             assert_eq!(framing.head_count(), 1);
         }
+    }
+
+    #[test]
+    fn padding_of_chunks_is_counted_while_it_comes() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for (body, expected) in [
+            ("3\r\nabc\r\nB\r\n0123456789a\r\n0\r\n", 0),
+            ("3;x=y\r\nabc\r\n", 4),
+            ("0003\r\nabc\r\n", 3),
+            ("3 \t\r\nabc\r\n", 2),
+            ("000\r\n", 2),
+            ("0\r\nT: 1\r\n", 6),
+            ("0\r\nT: 1\r\nU", 7),
+            ("3;aaaaaaaaaaaaaaaaaaaaaaaaa", 9),
+        ] {
+            let mut framing = RequestFraming::default();
+            framing.advance([head, body].concat().as_bytes());
+            assert_eq!(framing.padding(), expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_the_newest_request_line_is_known() {
+        let mut framing = RequestFraming::default();
+        framing.advance(b"\r\nGET /");
+        assert_eq!(framing.request_line_length(), 5);
+        framing.advance(b"aaaa");
+        assert_eq!(framing.request_line_length(), 9);
+        framing.advance(b" HTTP/1.1\r\n");
+        assert_eq!(framing.request_line_length(), 20);
+        framing.advance(b"Host: a-host-with-a-long-name\r\n\r\n");
+        assert_eq!(framing.request_line_length(), 20);
+        framing.advance(b"GET / HTTP/1.1\r\n\r\n");
+        assert_eq!(framing.request_line_length(), 16);
     }
 
     #[test]

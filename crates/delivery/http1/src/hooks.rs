@@ -25,7 +25,7 @@ pub trait ConnectionHooks {
     fn add_connection_data(&self, peer: Option<SocketAddr>, data: &mut Extensions);
 
     /// Returns the response to send in place of actix-http's bare one: 400 for a malformed head, 408 for a late one,
-    /// 431 for a large one, 500 for a defect. The body is in memory. The response has a `Date`; the connection adds
+    /// 414 for one with a long target, 431 for a large one, 500 for a defect. The body is in memory. The response has a `Date`; the connection adds
     /// `Content-Length` and `Connection: close`.
     fn error_response(&self, status: StatusCode, peer: Option<SocketAddr>) -> Response<BoxBody>;
 }

@@ -19,6 +19,10 @@ const MAX_READ: usize = 4096;
 /// necessary to see a disconnect.
 const MAX_READ_AHEAD: usize = 512;
 
+/// The limit of the crate `http` on a request target, in bytes: actix-http responds to a longer one as to a malformed
+/// head.
+const MAX_TARGET: usize = 65_534;
+
 /// Limits what actix-http reads from one connection.
 #[derive(Debug)]
 pub(crate) struct ReadThrottle {
@@ -60,6 +64,11 @@ impl ReadThrottle {
     pub(crate) fn hold_buffer(&mut self) -> Option<Limit<&mut BytesMut>> {
         let free = MAX_READ_AHEAD.saturating_sub(self.held.len());
         (free > 0 && !self.is_end).then(|| (&mut self.held).limit(free))
+    }
+
+    /// True if the newest request line is longer than the crate `http` accepts its target.
+    pub(crate) fn is_target_too_long(&self) -> bool {
+        self.framing.request_line_length() > MAX_TARGET
     }
 
     /// The client sends nothing more.
@@ -129,6 +138,7 @@ impl ReadThrottle {
 
     fn record_passed(&mut self, count: usize) {
         self.passed = self.passed.saturating_add(count);
+        self.requests.set_padding(self.framing.padding());
         if self.heads != self.framing.head_count() {
             self.heads = self.framing.head_count();
             self.started = Some(self.requests.started());

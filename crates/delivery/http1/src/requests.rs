@@ -4,8 +4,9 @@
 //! whether a request is in flight and whether its body is read. No public issue found.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 /// The requests of one connection. Every request has it as `conn_data`.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,9 @@ struct RequestState {
     in_flight: Cell<usize>,
     demand: Cell<Option<usize>>,
     body: Cell<BodyState>,
+    /// The padding of the newest body, and the task that waits for its growth.
+    padding: Cell<usize>,
+    padding_waker: RefCell<Option<Waker>>,
     /// The connection's task, while it waits for the end of a request or for a demand.
     waker: RefCell<Option<Waker>>,
 }
@@ -69,6 +73,15 @@ impl RequestTracker {
         demand
     }
 
+    /// Sets how many bytes of the newest body are padding.
+    pub(crate) fn set_padding(&self, padding: usize) {
+        if self.0.padding.replace(padding) < padding
+            && let Some(waker) = self.0.padding_waker.take()
+        {
+            waker.wake();
+        }
+    }
+
     /// How many requests have started.
     pub(crate) fn started(&self) -> u64 {
         self.0.started.get()
@@ -91,6 +104,24 @@ impl RequestTracker {
 }
 
 impl BodyDemand {
+    /// How many bytes of the body so far are neither its data nor the least framing of it: chunk extensions, padding of
+    /// chunk sizes, trailers.
+    pub fn padding(&self) -> usize {
+        self.0.0.padding.get()
+    }
+
+    /// Waits until the padding exceeds `max` bytes, for which no data need arrive.
+    pub async fn padding_over(&self, max: usize) {
+        poll_fn(|cx| {
+            if self.padding() > max {
+                return Poll::Ready(());
+            }
+            *self.0.0.padding_waker.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
     /// Sets how many bytes of the body are known to be missing.
     pub fn set_remaining(&self, remaining: usize) {
         self.0.0.demand.set(Some(remaining));

@@ -46,6 +46,18 @@ impl MessageId {
         Self(Ulid::from_parts(timestamp.as_millis(), sequence as u128))
     }
 
+    /// The position that a ULID names in a topic: the greatest id that is not above it. A store assigns only ids whose
+    /// low part is a sequence number, so a ULID with a greater low part lies between two milliseconds.
+    ///
+    /// # Errors
+    /// The text is not a ULID.
+    pub fn parse_position(text: &str) -> Result<Self, MessageIdError> {
+        let ulid = ulid(text)?;
+        let sequence = u64::try_from(ulid.random()).unwrap_or(u64::MAX);
+        let timestamp = Timestamp::from_millis(ulid.timestamp_ms());
+        Ok(Self::new(timestamp, sequence))
+    }
+
     /// The time of acceptance, by the store's clock.
     pub const fn timestamp(self) -> Timestamp {
         Timestamp::from_millis(self.0.timestamp_ms())
@@ -80,19 +92,25 @@ impl FromStr for MessageId {
     type Err = MessageIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ulid = Ulid::from_string(text).map_err(|error| match error {
-            DecodeError::InvalidLength => MessageIdError::Length,
-            DecodeError::InvalidChar => MessageIdError::Digit,
-        })?;
-        // 26 digits hold 130 bits, and the library drops the upper two.
-        if text.bytes().next() > Some(b'7') {
-            return Err(MessageIdError::Overflow);
-        }
+        let ulid = ulid(text)?;
         if ulid.random() > u128::from(u64::MAX) {
             return Err(MessageIdError::Sequence);
         }
         Ok(Self(ulid))
     }
+}
+
+/// The ULID in `text`.
+fn ulid(text: &str) -> Result<Ulid, MessageIdError> {
+    let ulid = Ulid::from_string(text).map_err(|error| match error {
+        DecodeError::InvalidLength => MessageIdError::Length,
+        DecodeError::InvalidChar => MessageIdError::Digit,
+    })?;
+    // 26 digits hold 130 bits, and the crate `ulid` drops the upper two.
+    if text.bytes().next() > Some(b'7') {
+        return Err(MessageIdError::Overflow);
+    }
+    Ok(ulid)
 }
 
 #[cfg(test)]
@@ -113,6 +131,25 @@ mod tests {
         check_rejected("00000000000000000000000é0", MessageIdError::Digit);
         check_rejected("80000000000000000000000000", MessageIdError::Overflow);
         check_rejected("7ZZZZZZZZZZZZZZZZZZZZZZZZZ", MessageIdError::Sequence);
+    }
+
+    #[test]
+    fn every_ulid_is_a_position() {
+        let id = "01KATQ2J00000000000000001F";
+        assert_eq!(MessageId::parse_position(id), id.parse());
+        let last = MessageId::new(Timestamp::from_millis(1), u64::MAX);
+        assert_eq!(
+            MessageId::parse_position("0000000001FZZZZZZZZZZZZZZZ"),
+            Ok(last)
+        );
+        assert_eq!(
+            MessageId::parse_position("0000000001ZZZZZZZZZZZZZZZZ"),
+            Ok(last)
+        );
+        let all = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ";
+        assert_eq!(MessageId::parse_position(all), Ok(MessageId::MAX));
+        let overflow = MessageId::parse_position("8ZZZZZZZZZZZZZZZZZZZZZZZZZ");
+        assert_eq!(overflow, Err(MessageIdError::Overflow));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! All metrics of the process, and the ports through which other crates record them.
 
+mod classic;
 mod consumers;
 mod durations;
 mod labels;
@@ -25,6 +26,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use classic::classic_text;
 pub(crate) use consumers::{ConsumerGauges, ConsumerTotals, SettledCounters};
 pub(crate) use durations::Durations;
 use durations::register_durations;
@@ -230,11 +232,6 @@ impl Metrics {
         self.requests.shed(reason);
     }
 
-    /// The media type of [`Metrics::render`].
-    pub fn content_type(&self) -> &'static str {
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    }
-
     /// Every metric as OpenMetrics text.
     ///
     /// # Errors
@@ -245,6 +242,14 @@ impl Metrics {
             .map_err(|_| "a metric could not be written as text".to_owned())?;
         self.last_length.store(text.len(), Ordering::Relaxed);
         Ok(text)
+    }
+
+    /// Every metric in the text format 0.0.4 of Prometheus.
+    ///
+    /// # Errors
+    /// As [`Metrics::render`].
+    pub fn render_classic(&self) -> Result<String, String> {
+        self.render().map(|text| classic_text(&text))
     }
 }
 

@@ -20,5 +20,7 @@ pub use settings::{
     CorsOrigins, CorsOriginsError, HttpSettings, Locale, ProxyHeader, TrustedProxies,
 };
 pub use state::Services;
-pub use state::metrics::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
+pub use state::metrics::{
+    ExpositionFormat, MetricsExposition, RequestMetrics, RequestOutcome, Shed,
+};
 pub use wire::webhook::WebhookPayload;

@@ -9,6 +9,7 @@ mod deadline;
 mod error_documents;
 pub(crate) mod flood;
 mod headers;
+pub(crate) mod host;
 pub(crate) mod load_shed;
 pub(crate) mod rate_limit;
 mod response_memory;

@@ -1,5 +1,6 @@
 //! Values of a request that middleware and handlers share, each parsed once.
 
+pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod browser_form;
 pub(crate) mod caller;

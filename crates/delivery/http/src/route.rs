@@ -137,10 +137,23 @@ routes! {
     OLD_OPENAPI = Kind::Page, "/apispec_1.json" ["GET" Unchecked EXEMPT];
     DOCS = Kind::Page, "/docs/{file:.*}" ["GET" Unchecked EXEMPT];
     OLD_DOCS = Kind::Page, "/apidocs/" ["GET" Unchecked EXEMPT];
+    OLD_DOCS_BARE = Kind::Page, "/apidocs" ["GET" Unchecked EXEMPT];
     PROBLEM = Kind::Page, "/problems/{code}" ["GET" Unchecked EXEMPT];
     ASSET = Kind::Page, "/assets/{file}" ["GET" Unchecked EXEMPT];
     INDEX = Kind::Page, "/" ["GET" Unchecked EXEMPT];
 }
+
+/// The routes whose handlers parse parameters of the query.
+static WITH_PARAMETERS: &[&Route] = &[
+    &MESSAGE,
+    &TOPICS,
+    &TOPIC_MESSAGES,
+    &TOPIC_BATCH,
+    &TOPIC_STREAM,
+    &DEAD_LETTERS,
+    &WEBHOOK_DEAD_LETTERS,
+    &TOKEN,
+];
 
 impl Route {
     /// The value of `Allow` (RFC 9110, 10.2.1).
@@ -167,6 +180,13 @@ impl Route {
     /// The scope in which a request with `method` counts; `None` if it is exempt or has no handler.
     pub(crate) fn quota_scope(&self, method: &Method) -> Option<QuotaScope> {
         self.endpoint(method.as_str())?.quota
+    }
+
+    /// True if a request with `method` has a handler that no parameter of the query changes. The original's paths
+    /// ignore parameters, and so do pages and probes.
+    pub(crate) fn refuses_parameters(&self, method: &Method) -> bool {
+        let is_known = self.endpoint(method.as_str()).is_some();
+        is_known && self.kind == Kind::Api && !WITH_PARAMETERS.contains(&self)
     }
 
     /// True if the handler counts the request against the client's quotas, because it counts as many.

@@ -22,9 +22,9 @@ use crate::pages::{assets, docs, inbox, problems};
 use crate::route::{
     ACK, ASSET, ATTEMPTS, CONSUMER, CONSUMERS, DEAD_LETTER, DEAD_LETTERS, DOCS, ENABLE_WEBHOOK,
     EXTEND, HEALTH, INDEX, INFO, LEGACY_HEALTH, LEGACY_INFO, LEGACY_MESSAGE, LEGACY_PING, LIMITS,
-    LIVE, MESSAGE, METRICS, NACK, OLD_DOCS, OLD_OPENAPI, OPENAPI, PING, PROBLEM, PULL, READY,
-    REDRIVE, REPLAY, ROTATE_SECRET, Route, SEEK, STARTUP, TEST_WEBHOOK, TOKEN, TOPIC_BATCH,
-    TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS, WEBHOOK, WEBHOOK_DEAD_LETTER,
+    LIVE, MESSAGE, METRICS, NACK, OLD_DOCS, OLD_DOCS_BARE, OLD_OPENAPI, OPENAPI, PING, PROBLEM,
+    PULL, READY, REDRIVE, REPLAY, ROTATE_SECRET, Route, SEEK, STARTUP, TEST_WEBHOOK, TOKEN,
+    TOPIC_BATCH, TOPIC_MESSAGE, TOPIC_MESSAGES, TOPIC_STREAM, TOPICS, WEBHOOK, WEBHOOK_DEAD_LETTER,
     WEBHOOK_DEAD_LETTERS, WEBHOOK_REDRIVE, WEBHOOKS,
 };
 use crate::wire::problem::{ApiError, Code};
@@ -76,7 +76,9 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
         r.route(get().to(openapi::openapi))
     });
     register(config, &DOCS, |r| r.route(get().to(docs::file)));
-    register(config, &OLD_DOCS, |r| r.route(get().to(docs::moved)));
+    for old in [&OLD_DOCS, &OLD_DOCS_BARE] {
+        register(config, old, |r| r.route(get().to(docs::moved)));
+    }
     register(config, &PROBLEM, |r| r.route(get().to(problems::page)));
     register(config, &ASSET, |r| r.route(get().to(assets::file)));
     register(config, &INDEX, |r| r.route(get().to(inbox::index)));
@@ -198,6 +200,12 @@ async fn other_method(
     Err(ApiError::method_not_allowed(route))
 }
 
-async fn not_found() -> Result<HttpResponse, ApiError> {
+async fn not_found(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    // `OPTIONS *` is about the server, not about a path (RFC 9110, 9.3.7).
+    if request.method() == Method::OPTIONS && request.path() == "*" {
+        return Ok(HttpResponse::NoContent()
+            .insert_header(("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"))
+            .finish());
+    }
     Err(ApiError::new(Code::NotFound))
 }

@@ -3,6 +3,7 @@
 
 mod cors_origins;
 mod form_origins;
+mod legacy_sunset;
 mod locale;
 mod text;
 mod trusted_proxies;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 
 pub use cors_origins::{CorsOrigins, CorsOriginsError};
 pub use form_origins::FormOrigins;
+pub use legacy_sunset::{LegacySunset, LegacySunsetError};
 pub use locale::Locale;
 pub use text::{DurationText, PositiveDurationText, parsed, parsed_option};
 pub use trusted_proxies::{ProxyHeader, TrustedProxies};
@@ -77,6 +79,12 @@ pub struct HttpSettings {
         "x-takes" = "a comma list of origins such as `https://www.example`"
     ))]
     pub form_redirect_origins: FormOrigins,
+    /// The date on which the original's paths end, or may end: their header `Sunset` (RFC 8594). Absent without one.
+    #[serde(default, deserialize_with = "parsed_option")]
+    #[schemars(with = "Option<String>", extend(
+        "x-takes" = "a date such as `2027-12-31`, or a time of RFC 3339"
+    ))]
+    pub legacy_sunset: Option<LegacySunset>,
     /// The number of entries of the header of `TRUSTED_PROXY_HEADER`, from the right, that trusted
     /// proxies added. With 0 the header is ignored.
     #[schemars(extend("default" = 0))]

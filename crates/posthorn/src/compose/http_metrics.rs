@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use posthorn_http::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
+use posthorn_http::{ExpositionFormat, MetricsExposition, RequestMetrics, RequestOutcome, Shed};
 use posthorn_telemetry::Metrics;
 
 /// The metrics of the process, as the HTTP crate counts in them and serves them.
@@ -55,11 +55,10 @@ impl RequestMetrics for HttpMetrics {
 }
 
 impl MetricsExposition for HttpMetrics {
-    fn content_type(&self) -> &'static str {
-        self.0.content_type()
-    }
-
-    fn render(&self) -> Result<String, String> {
-        self.0.render()
+    fn render(&self, format: ExpositionFormat) -> Result<String, String> {
+        match format {
+            ExpositionFormat::Classic => self.0.render_classic(),
+            ExpositionFormat::OpenMetrics => self.0.render(),
+        }
     }
 }

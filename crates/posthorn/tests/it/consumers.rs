@@ -327,3 +327,59 @@ async fn acknowledgements_and_leases_survive_a_kill() {
         .await;
     assert_eq!(settled["settled"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_refuse_what_they_do_not_heed() {
+    let (_directory, server) = start("memory:").await;
+    let put = server.call(Method::PUT, CONSUMER, json!({})).await;
+    let tag = put.headers()["etag"].clone();
+    let url = |path: &str| format!("{}{CONSUMER}{path}", server.url);
+    let json = r#"{"max": 1}"#;
+
+    let request = server.client.post(url("/pull")).body(json);
+    let request = request.header("Content-Type", "application/json");
+    let coded = request.header("Content-Encoding", "gzip").send().await;
+    let coded = coded.unwrap();
+    assert_eq!(coded.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(coded.headers()["accept-encoding"], "identity");
+    let text = server.client.post(url("/ack")).body(json).send().await;
+    let text = text.unwrap();
+    assert_eq!(text.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(text.headers()["accept-post"], "application/json");
+
+    for (method, path) in [
+        (Method::GET, ""),
+        (Method::POST, "/pull"),
+        (Method::DELETE, "/dead/00000000000000000000000001"),
+    ] {
+        let request = server.client.request(method, url(path) + "?wait=1");
+        let refused: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(refused["errors"][0]["field"], "wait", "{path}");
+        assert_eq!(refused["errors"][0]["code"], "unknown-field", "{path}");
+    }
+
+    for (condition, status) in [
+        (("If-None-Match", tag.to_str().unwrap()), 412),
+        (("If-None-Match", "\"other\""), 200),
+        (("If-Match", "\"other\""), 412),
+        (("If-Match", tag.to_str().unwrap()), 200),
+    ] {
+        let request = server.client.put(url("")).json(&json!({}));
+        let put = request.header(condition.0, condition.1).send().await;
+        assert_eq!(put.unwrap().status(), status, "{condition:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_ulid_is_a_position() {
+    let (_directory, server) = start("memory:").await;
+    server.send(&["one"]).await;
+    // The low part is no sequence number of a store.
+    let start = json!({"start": "0000000001ZZZZZZZZZZZZZZZZ"});
+    let put = server.call(Method::PUT, CONSUMER, start).await;
+    assert_eq!(put.status(), StatusCode::CREATED);
+    assert_eq!(texts(&server.consumer("pull", json!({})).await), ["one"]);
+    let page = "/api/v1/topics/jobs/messages?after=0000000001ZZZZZZZZZZZZZZZZ";
+    let page: Value = server.get(page).await.json().await.unwrap();
+    assert_eq!(page["messages"][0]["message"], "one");
+}

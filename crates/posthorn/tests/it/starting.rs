@@ -291,9 +291,12 @@ async fn production_serves_with_a_secret_and_forbids_downgrades() {
         ("ENVIRONMENT", "production"),
         ("SECRET_KEY", KEY),
         ("DRAIN_DELAY", "0s"),
+        ("TRUSTED_PROXY_HOPS", "1"),
     ];
     let server = Server::start(&directory, &environment).await;
-    let response = server.get("/api/v1/ping").await;
+    let request = server.client.get(format!("{}/api/v1/ping", server.url));
+    let request = request.header("X-Forwarded-Proto", "https");
+    let response = request.send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.headers().contains_key("strict-transport-security"));
     assert_eq!(server.logged(KEY), 0);

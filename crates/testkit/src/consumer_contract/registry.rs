@@ -86,6 +86,14 @@ pub async fn a_precondition_is_decided_with_the_put(harness: impl ConsumerHarnes
     assert_eq!(put(2, either).await, Ok(false));
     assert_eq!(put(3, Precondition::Exists).await, Ok(false));
     assert_eq!(case.status().await.tag, tag(3));
+    let either = Precondition::Differs(vec![tag(2), tag(3)]);
+    assert_eq!(put(4, either).await, failed);
+    assert_eq!(put(4, Precondition::Differs(vec![tag(2)])).await, Ok(false));
+    case.consumers
+        .delete(&case.key, &Precondition::None)
+        .await
+        .unwrap();
+    assert_eq!(put(5, Precondition::Differs(vec![tag(4)])).await, Ok(true));
 }
 
 /// An absent consumer is not found, whatever the precondition.

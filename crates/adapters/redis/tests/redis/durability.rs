@@ -217,8 +217,13 @@ async fn a_receipt_names_replicated_only_after_the_replica_acknowledged() {
         .await
         .unwrap();
     assert_eq!(first.receipt.durability, Durability::Replicated);
+    let batch = || samples::keyed_batch(&samples::topic("batches"), &["0", "1"], "key", DAY);
+    let stored = store.append_batch(batch()).await.unwrap();
+    assert_eq!(stored.first.durability, Durability::Replicated);
 
     replica.pause();
+    // A batch that is stored already needs the replica as well.
+    assert!(store.append_batch(batch()).await.is_err());
     let begin = Instant::now();
     for _ in 0..2 {
         // The first append stores the message and the second one finds it; both must fail.
@@ -244,6 +249,9 @@ async fn a_receipt_names_replicated_only_after_the_replica_acknowledged() {
     let replay = store.append(keyed()).await.unwrap();
     assert!(replay.replayed);
     assert_eq!(replay.receipt.durability, Durability::Replicated);
+    let again = store.append_batch(batch()).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.first, stored.first);
     assert_eq!(
         primary
             .command(&["XLEN", "posthorn:{t:inbox}:messages"])

@@ -30,6 +30,8 @@ pub enum Precondition {
     Absent,
     /// It exists with settings of one of these versions: `If-Match` with a list.
     Matches(Vec<SettingsTag>),
+    /// It does not exist, or has settings of none of these versions: `If-None-Match` with a list.
+    Differs(Vec<SettingsTag>),
 }
 
 /// The outcome of a put.
@@ -83,6 +85,7 @@ impl Precondition {
             Self::Exists => current.is_some(),
             Self::Absent => current.is_none(),
             Self::Matches(tags) => current.is_some_and(|current| tags.contains(&current)),
+            Self::Differs(tags) => current.is_none_or(|current| !tags.contains(&current)),
         }
     }
 }

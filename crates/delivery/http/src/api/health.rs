@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code, Problem};
-use crate::wire::responses::HealthFailures;
+use crate::wire::responses::{HealthFailures, RequestFailures};
 use crate::wire::time::rfc3339;
 
 /// The health of the service and its components.
@@ -59,7 +59,7 @@ enum Check {
     (status = 503, description = "A configured component fails; `status` shows whether messages are \
         accepted. A problem document if the server is overloaded",
         content((HealthResponse = "application/json"), (Problem = "application/problem+json"))),
-    HealthFailures))]
+    RequestFailures, HealthFailures))]
 pub(crate) async fn health(state: web::Data<AppState>) -> HttpResponse {
     let report = state.services.health.report().await;
     let checks = Checks::from(&report);

@@ -11,7 +11,7 @@ use crate::request::{caller, grant};
 use crate::route;
 use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code};
-use crate::wire::responses::Failures;
+use crate::wire::responses::{Failures, RequestFailures};
 use crate::wire::time::{rfc3339, whole_seconds};
 
 /// The rate limits of the caller.
@@ -62,7 +62,7 @@ pub(crate) struct LimitResponse {
 
 /// Returns the rate limits of the caller; does not count.
 #[utoipa::path(get, path = "/api/v1/limits", tag = "service",
-    responses((status = 200, body = LimitsResponse), Failures))]
+    responses((status = 200, body = LimitsResponse), RequestFailures, Failures))]
 pub(crate) async fn limits(
     request: HttpRequest,
     state: web::Data<AppState>,

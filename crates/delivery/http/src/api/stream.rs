@@ -15,7 +15,7 @@ use posthorn_http1::{ClientDisconnected, RequestTracker};
 
 use self::reader::{OpenStream, StreamReader};
 use crate::api::grant_watch::GrantWatch;
-use crate::request::{grant, path};
+use crate::request::{accept, grant, path};
 use crate::state::AppState;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, FieldCode};
@@ -31,10 +31,13 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
         ("after" = Option<String>, Query, description = "Start after this id; with new messages when absent",
             min_length = 26, max_length = 26),
         ("since" = Option<String>, Query, description = "Start with the messages accepted since this time (RFC 3339), or since a duration back: a number and `s`, `m`, `h` or `d`; excludes `after`"),
+        ("lastEventId" = Option<String>, Query, description = "As `after`, which it overrides, for clients that cannot set headers",
+            min_length = 26, max_length = 26),
         ("Last-Event-ID" = Option<String>, Header, description = "As `after`; overrides the parameters",
             min_length = 26, max_length = 26)),
     responses((status = 200, content_type = "text/event-stream", body = String,
-        description = "Events `message`, `gap` (retention removed messages) and `bye` (the server stops)"),
+        description = "Events `message`, `gap` (messages are missing), `bye` (the server stops) and `busy` (the \
+            server has no capacity for a stream; for clients whose `Accept` names `text/event-stream`)"),
         StreamFailures, AccessFailures, Failures))]
 pub(crate) async fn stream(
     request: HttpRequest,
@@ -51,10 +54,14 @@ pub(crate) async fn stream(
     if request.method() == Method::HEAD {
         return Ok(response.streaming(stream::empty::<Result<Bytes, Infallible>>()));
     }
-    let open = OpenStream::acquire(&state).ok_or_else(|| {
+    let Some(open) = OpenStream::acquire(&state) else {
         state.services.request_metrics.request_shed(Shed::Streams);
-        ApiError::overloaded()
-    })?;
+        // An EventSource never connects again after an error, but it does after an event and the end.
+        if accept::names(request.headers(), "text/event-stream") {
+            return Ok(response.body(frames::busy()));
+        }
+        return Err(ApiError::overloaded());
+    };
     let cursor = state.services.messages.follow(topic.clone(), after).await?;
     let grant = GrantWatch::new(grant::of(&request), &state);
     let reader = Box::new(StreamReader::new(topic, cursor, open, grant));
@@ -76,24 +83,24 @@ pub(crate) async fn stream(
     )))
 }
 
-/// The id to start after; the header of a reconnecting client overrides the parameters.
+/// The id to start after. The header of a reconnecting client overrides the parameters; `lastEventId`, which polyfills
+/// add when they reconnect, overrides the others.
 fn start(request: &HttpRequest, state: &AppState) -> Result<Option<MessageId>, ApiError> {
-    let mut query = Query::parse(request.query_string(), &["after", "since"]);
-    let after = query.id("after");
-    let after = after.or(query.since(state.services.clock.now()));
+    let mut query = Query::parse(request.query_string(), &["after", "since", "lastEventId"]);
+    let (last, after) = (query.id("lastEventId"), query.id("after"));
+    let since = query.since(state.services.clock.now());
     query.exclude("since", "after");
     query.finish()?;
-    Ok(last_event_id(request.headers())?.or(after))
+    let header = last_event_id(request.headers())?;
+    Ok(header.or(last).or(after).or(since))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<MessageId>, ApiError> {
     let Some(value) = headers.get(&LAST_EVENT_ID) else {
         return Ok(None);
     };
-    let id = value
-        .to_str()
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
+    let text = value.to_str().ok();
+    let id = text.and_then(|text| MessageId::parse_position(text.trim()).ok());
     id.map(Some)
         .ok_or_else(|| ApiError::field("Last-Event-ID", FieldCode::MessageId))
 }

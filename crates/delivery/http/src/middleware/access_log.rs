@@ -109,12 +109,16 @@ fn context(request: &ServiceRequest, state: &AppState) -> RequestContext {
     // The connection already has the text of its peer's address.
     let peer = request.conn_data::<ClientAddress>();
     let peer = peer.filter(|peer| peer.address == client).cloned();
-    RequestContext::new(
+    let context = RequestContext::new(
         request_id::of(headers),
         Trace::of(headers),
         locale::negotiate(headers, settings.default_locale),
         peer.unwrap_or_else(|| client.into()),
-    )
+    );
+    RequestContext {
+        is_https: client_address::is_https(headers, settings.trusted_proxies()),
+        ..context
+    }
 }
 
 /// The request's span, with the attributes of OpenTelemetry's conventions for HTTP servers.

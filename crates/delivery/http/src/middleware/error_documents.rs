@@ -50,9 +50,11 @@ pub(super) fn write(
         .flatten();
     let as_document = || error.response(&context.id, context.locale, request.path(), legacy);
     let mut document = page.unwrap_or_else(as_document);
-    // Headers that other middleware has set stay, such as those of CORS.
+    // Headers that other middleware has set stay, such as those of CORS. `Vary` has the fields of both.
+    let own = document.headers().clone();
     for (name, value) in plain.headers() {
-        if !document.headers().contains_key(name) && *name != header::CONTENT_LENGTH {
+        let is_kept = *name == header::VARY || !own.contains_key(name);
+        if is_kept && *name != header::CONTENT_LENGTH {
             document.headers_mut().append(name.clone(), value.clone());
         }
     }

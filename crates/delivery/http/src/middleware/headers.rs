@@ -1,7 +1,7 @@
 //! The headers of every response.
 
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue, TryIntoHeaderValue};
 
 use crate::request::context::RequestContext;
 use crate::request::request_id::X_REQUEST_ID;
@@ -10,6 +10,9 @@ use crate::settings::HttpSettings;
 
 static X_XSS_PROTECTION: HeaderName = HeaderName::from_static("x-xss-protection");
 static DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+static SUNSET: HeaderName = HeaderName::from_static("sunset");
+static CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 
 /// The time since which the unversioned paths are deprecated (RFC 9745): 2026-11-23T00:00:00Z.
 const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1795392000");
@@ -28,9 +31,17 @@ pub(super) fn insert(
     insert_common(headers, context, settings);
     if let Some(Kind::Legacy(successor)) = context.route.get().map(|route| route.kind) {
         headers.insert(DEPRECATION.clone(), DEPRECATED_SINCE);
-        let link = format!("<{successor}>; rel=\"successor-version\"");
+        // The page documents the deprecation (RFC 9745, 3.1): the API with the successors.
+        let link = format!(
+            "<{successor}>; rel=\"successor-version\", </docs/>; rel=\"deprecation\"; type=\"text/html\""
+        );
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.append(header::LINK, link);
+        }
+        if let Some(sunset) = &settings.legacy_sunset
+            && let Ok(date) = sunset.http_date().try_into_value()
+        {
+            headers.insert(SUNSET.clone(), date);
         }
     }
     response
@@ -56,7 +67,11 @@ pub(super) fn insert_common(
         HeaderValue::from_static("no-referrer"),
     );
     fixed(X_XSS_PROTECTION.clone(), HeaderValue::from_static("0"));
-    if settings.is_production {
+    fixed(
+        CROSS_ORIGIN_RESOURCE_POLICY.clone(),
+        HeaderValue::from_static("same-origin"),
+    );
+    if settings.is_production && context.is_https {
         fixed(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {

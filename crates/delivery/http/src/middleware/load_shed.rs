@@ -10,6 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
 use posthorn_application::Action;
+use posthorn_http1::{BodyState, RequestTracker};
 use tokio::time::timeout;
 
 use crate::middleware::deadline::{Deadline, Elapsed};
@@ -19,6 +20,7 @@ use crate::route::Route;
 use crate::state::AppState;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, Code};
+use crate::wire::query::Query;
 
 /// The time limit on the rest of a rejected request's body.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
@@ -58,10 +60,10 @@ async fn handle(
 ) -> ServiceResponse<BoxBody> {
     let head = request.request().clone();
     let fail = |error: ApiError| reject(route, state, &head, error);
-    let timed_out = || {
+    let timed_out = |error| {
         let metrics = &state.services.request_metrics;
         metrics.request_shed(Shed::RequestTimeout);
-        fail(ApiError::new(Code::RequestTimeout))
+        fail(error)
     };
     let deadline = Deadline::new(&head, state.settings.request_timeout + route.max_wait());
     // Authorization first: the verified token decides for which client the request counts.
@@ -70,13 +72,14 @@ async fn handle(
         Ok(Ok(authorized)) => authorized,
         // The panic hook has logged it.
         Ok(Err(_panic)) => Err(ApiError::new(Code::Internal).into()),
-        Err(Elapsed) => return timed_out(),
+        Err(Elapsed) => return timed_out(ApiError::too_slow()),
     };
     // Rejected requests count too, or guessing tokens would be free.
     let counting = rate_limit::check(route, state, &head, authorized.err());
     let Ok((outcome, error)) = deadline.run(counting).await else {
-        return timed_out();
+        return timed_out(ApiError::too_slow());
     };
+    let error = error.or_else(|| refused_parameters(route, &head));
     let mut response = if let Some(error) = error {
         drain(&mut request, state.settings.max_body_bytes).await;
         fail(error)
@@ -87,13 +90,33 @@ async fn handle(
             Ok(Ok(Err(error))) => error_response(error, head.clone()),
             // The panic hook has logged it.
             Ok(Err(_panic)) => fail(ApiError::new(Code::Internal)),
-            Err(Elapsed) => timed_out(),
+            Err(Elapsed) => timed_out(late(&head)),
         }
     };
     if let Some(outcome) = outcome.or_else(|| rate_limit::take_outcome(&head)) {
         rate_limit::insert_fields(response.headers_mut(), &outcome);
     }
     response
+}
+
+/// The error of a request whose time is over: its body has not arrived, or the server is slow.
+fn late(request: &HttpRequest) -> ApiError {
+    let requests = request.conn_data::<RequestTracker>();
+    let state = requests.map(RequestTracker::body_state);
+    if state == Some(BodyState::Complete) {
+        ApiError::too_slow()
+    } else {
+        ApiError::new(Code::RequestTimeout)
+    }
+}
+
+/// The error of a request with parameters to a route that has none.
+fn refused_parameters(route: &Route, request: &HttpRequest) -> Option<ApiError> {
+    let query = request.query_string();
+    if query.is_empty() || !route.refuses_parameters(request.method()) {
+        return None;
+    }
+    Query::parse(query, &[]).finish().err()
 }
 
 /// Reads the body of a rejected request, so that its client can continue to use the connection: a new

@@ -84,8 +84,9 @@ pub(crate) async fn index(
 ) -> Result<HttpResponse, ApiError> {
     let services = &state.services;
     let identity = services.info.identity();
-    html::respond(&InboxPage {
-        locale: chosen(request.query_string()).unwrap_or(context::of(&request).locale),
+    let locale = chosen(request.query_string()).unwrap_or(context::of(&request).locale);
+    let page = InboxPage {
+        locale,
         name: &identity.name,
         version: &identity.version,
         environment: &identity.environment,
@@ -95,7 +96,8 @@ pub(crate) async fn index(
         max_length: state.settings.max_message_length,
         is_open: services.access.policy().is_open(),
         endpoints: ENDPOINTS,
-    })
+    };
+    html::respond(&page, locale)
 }
 
 /// The language that the query asks for.

@@ -26,11 +26,12 @@ pub(crate) async fn page(
 ) -> Result<HttpResponse, ApiError> {
     let code = Code::named(&name).ok_or_else(|| ApiError::new(Code::NotFound))?;
     let locale = context::of(&request).locale;
-    html::respond(&ProblemPage {
+    let page = ProblemPage {
         locale,
         title: code.title(locale),
         detail: code.detail(locale),
         status: code.status().as_u16(),
         name: &name,
-    })
+    };
+    html::respond(&page, locale)
 }

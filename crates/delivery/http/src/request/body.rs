@@ -7,7 +7,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::{FutureExt, StreamExt};
-use posthorn_http1::{BodyState, RequestTracker};
+use posthorn_http1::{BodyDemand, BodyState, RequestTracker};
 
 use self::incomplete::IncompleteBody;
 use crate::state::AppState;
@@ -16,7 +16,7 @@ use crate::wire::problem::{AcceptedBody, ApiError, Code};
 /// The most bytes allocated for a body before it arrives.
 const MAX_PREALLOCATED: usize = 64 * 1024;
 
-/// Reads the whole body of at most `max` bytes. While the request waits for its client it is not in
+/// Reads the whole body of at most `max` bytes; chunk extensions, trailers and padding count as bytes of it. While the request waits for its client it is not in
 /// flight.
 ///
 /// # Errors
@@ -41,7 +41,13 @@ pub(crate) async fn read(
     // The length decides where the body ends: after an offer of another protocol actix-http gives all
     // bytes that follow.
     while remaining(&body) != Some(0) {
-        let next = next_chunk(&mut payload, &mut incomplete, request, body.len()).await?;
+        let left = max.saturating_sub(body.len());
+        let next = tokio::select! {
+            biased;
+            next = next_chunk(&mut payload, &mut incomplete, request, body.len()) => next?,
+            // A chunk whose size has no end is no data, so the payload waits for it without a limit.
+            () = padding_over(demand.as_ref(), left) => return Err(too_large()),
+        };
         let Some(chunk) = next else {
             break;
         };
@@ -52,7 +58,7 @@ pub(crate) async fn read(
             ApiError::new(Code::MalformedJson)
         })?;
         chunk.truncate(remaining(&body).unwrap_or(usize::MAX));
-        if body.len() + chunk.len() > max {
+        if body.len() + chunk.len() + padding(demand.as_ref()) > max {
             return Err(too_large());
         }
         if let Some(incomplete) = &mut incomplete {
@@ -66,6 +72,9 @@ pub(crate) async fn read(
     if let Some(requests) = requests {
         requests.set_body_state(BodyState::Complete);
     }
+    if body.len() + padding(demand.as_ref()) > max {
+        return Err(too_large());
+    }
     incomplete.map_or(Ok(()), IncompleteBody::complete)?;
     Ok(body.freeze())
 }
@@ -73,11 +82,10 @@ pub(crate) async fn read(
 /// As [`read`], for a JSON body that may be absent.
 ///
 /// # Errors
-/// As [`read`]; `unsupported-media-type` for a body of another media type.
+/// As [`read`] and [`require_json`].
 async fn read_json(request: &HttpRequest, payload: Payload, max: usize) -> Result<Bytes, ApiError> {
-    let is_absent = length(request.headers()) == Some(0);
-    if !is_absent && !is_json(request.headers()) {
-        return Err(ApiError::unsupported_media_type(AcceptedBody::Json));
+    if length(request.headers()) != Some(0) {
+        require_json(request.headers())?;
     }
     read(request, payload, max).await
 }
@@ -94,6 +102,19 @@ pub(crate) async fn parse_json<T>(
 ) -> Result<T, ApiError> {
     let bytes = read_json(request, payload, state.settings.max_body_bytes).await?;
     parse(&bytes)
+}
+
+/// The bytes of the body so far that are only framing, beyond the least that its data needs.
+fn padding(demand: Option<&BodyDemand>) -> usize {
+    demand.map_or(0, BodyDemand::padding)
+}
+
+/// Waits until the padding exceeds `max` bytes.
+async fn padding_over(demand: Option<&BodyDemand>, max: usize) {
+    match demand {
+        Some(demand) => demand.padding_over(max).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The next chunk of a body with `count` bytes so far.
@@ -119,6 +140,33 @@ fn length(headers: &HeaderMap) -> Option<usize> {
         Some(value) => value.to_str().ok()?.parse().ok(),
         None if headers.contains_key(header::TRANSFER_ENCODING) => None,
         None => Some(0),
+    }
+}
+
+/// Requires JSON without a content coding.
+///
+/// # Errors
+/// `unsupported-media-type`.
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    require_uncoded(headers)?;
+    if is_json(headers) {
+        Ok(())
+    } else {
+        Err(ApiError::unsupported_media_type(AcceptedBody::Json))
+    }
+}
+
+/// Requires a body without a content coding (RFC 9110, 8.4): a compressed body is not read.
+///
+/// # Errors
+/// `unsupported-media-type`.
+pub(crate) fn require_uncoded(headers: &HeaderMap) -> Result<(), ApiError> {
+    let is_identity = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"identity");
+    let mut lines = headers.get_all(header::CONTENT_ENCODING);
+    if lines.all(|line| line.as_bytes().split(|byte| *byte == b',').all(is_identity)) {
+        Ok(())
+    } else {
+        Err(ApiError::unsupported_encoding())
     }
 }
 

@@ -5,14 +5,14 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use url::{Position, Url};
 
-use crate::request::path;
+use crate::request::{accept, path};
 use crate::state::AppState;
 
 /// True if a browser submits a form with `request`: its response is to be a page.
 pub(crate) fn is_submission(request: &HttpRequest) -> bool {
     request.method() == Method::POST
         && is_form(request.headers())
-        && accepts_html(request.headers())
+        && accept::names(request.headers(), "text/html")
         && is_form_path(path::routed_path(request))
 }
 
@@ -32,25 +32,6 @@ fn is_form(headers: &HeaderMap) -> bool {
     ["application/x-www-form-urlencoded", "multipart/form-data"]
         .iter()
         .any(|form| essence.eq_ignore_ascii_case(form))
-}
-
-/// True if `Accept` names `text/html`; `*/*` alone, which programs send, does not.
-fn accepts_html(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(header::ACCEPT);
-    let ranges = lines.filter_map(|line| line.to_str().ok());
-    ranges.flat_map(|line| line.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_html = parts
-            .next()
-            .is_some_and(|essence| essence.eq_ignore_ascii_case("text/html"));
-        let is_excluded = |parameter: &str| {
-            let weight = parameter
-                .strip_prefix("q=")
-                .or(parameter.strip_prefix("Q="));
-            weight.is_some_and(|weight| weight.trim().parse() == Ok(0.0))
-        };
-        is_html && !parts.any(is_excluded)
-    })
 }
 
 /// The URL that a browser is sent to after success: `next`, as the URL standard parses it, if its origin
@@ -76,26 +57,4 @@ pub(crate) fn redirect(request: &HttpRequest, state: &AppState, next: &str) -> O
             path.to_owned()
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use actix_web::http::header::HeaderValue;
-
-    #[test]
-    fn only_a_browser_names_html() {
-        for (accept, expected) in [
-            ("text/html,application/xhtml+xml,*/*;q=0.8", true),
-            ("*/*, Text/HTML;q=0.1", true),
-            ("*/*", false),
-            ("application/json, text/html;q=0", false),
-            ("text/html-x", false),
-            ("", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-            assert_eq!(accepts_html(&headers), expected, "{accept}");
-        }
-    }
 }

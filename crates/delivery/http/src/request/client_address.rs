@@ -7,6 +7,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use crate::settings::{ProxyHeader, TrustedProxies};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The client's address: the header entry that the outermost trusted proxy added, the `hops`-th from
 /// the right. The socket's address without trusted proxies, without such an entry, or if the entry
@@ -29,6 +30,35 @@ pub(crate) fn of(peer: Option<SocketAddr>, headers: &HeaderMap, proxies: Trusted
             }
         });
     entry.unwrap_or(peer).to_canonical()
+}
+
+/// True if the trusted proxies report that the client uses TLS: the entry of the outermost one, or of the last one
+/// that has an entry, as most proxies replace `X-Forwarded-Proto` instead of adding to it.
+pub(crate) fn is_https(headers: &HeaderMap, proxies: TrustedProxies) -> bool {
+    let Some(further) = proxies.hops.checked_sub(1) else {
+        return false;
+    };
+    let is_https = |scheme: &[u8]| scheme.trim_ascii().eq_ignore_ascii_case(b"https");
+    match proxies.header {
+        ProxyHeader::XForwardedFor => {
+            let lines = headers.get_all(&X_FORWARDED_PROTO).rev();
+            let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+            entries.take(further + 1).last().is_some_and(is_https)
+        }
+        ProxyHeader::Forwarded => {
+            let entries = |line| Quoted::parts_of(line, b',');
+            let element = from_right(headers, &header::FORWARDED, further, entries);
+            element.is_some_and(|element| {
+                let mut pairs = Quoted::parts_of(element, b';').filter_map(|pair| {
+                    let equals = pair.iter().position(|byte| *byte == b'=')?;
+                    let (name, value) = pair.split_at_checked(equals)?;
+                    let is_proto = name.trim_ascii().eq_ignore_ascii_case(b"proto");
+                    is_proto.then(|| value.get(1..).unwrap_or_default())
+                });
+                pairs.next().is_some_and(is_https)
+            })
+        }
+    }
 }
 
 /// The entry of a list with `further` entries to its right. The list is read from the right and as

@@ -23,6 +23,8 @@ pub(crate) struct RequestContext {
     pub(crate) client: IpAddr,
     /// The client's address as text, for logs.
     pub(crate) client_text: Rc<str>,
+    /// True if a trusted proxy reports that the client uses TLS.
+    pub(crate) is_https: bool,
     /// The route, once the router has found it.
     pub(crate) route: Cell<Option<&'static Route>>,
     /// The topic of the path, parsed on first use.
@@ -53,6 +55,7 @@ impl RequestContext {
             locale,
             client: client.address,
             client_text: client.text,
+            is_https: false,
             route: Cell::new(None),
             topic: OnceCell::new(),
             permit: RefCell::new(None),

@@ -30,25 +30,12 @@ pub(crate) enum MessageFormat {
     BinaryEvent(EventData),
 }
 
-/// Checks that the body is JSON without a content coding.
-///
-/// # Errors
-/// `unsupported-media-type`.
-pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    check_coding(headers)?;
-    if body::is_json(headers) {
-        Ok(())
-    } else {
-        Err(ApiError::unsupported_media_type(AcceptedBody::Json))
-    }
-}
-
 /// The format of a message to a topic; without `Content-Type` it is text.
 ///
 /// # Errors
 /// `unsupported-media-type`.
 pub(crate) fn of_message(headers: &HeaderMap) -> Result<MessageFormat, ApiError> {
-    check_coding(headers)?;
+    body::require_uncoded(headers)?;
     let is_event = headers.contains_key(&EVENT_VERSION);
     // First, because most messages are JSON: nothing is allocated for them.
     if !is_event && body::is_json(headers) {
@@ -86,7 +73,7 @@ pub(crate) fn of_message(headers: &HeaderMap) -> Result<MessageFormat, ApiError>
 /// # Errors
 /// `unsupported-media-type`.
 pub(crate) fn of_batch(headers: &HeaderMap) -> Result<BatchFormat, ApiError> {
-    check_coding(headers)?;
+    body::require_uncoded(headers)?;
     let media_type = media_type(headers, AcceptedBody::Batch)?;
     match media_type.as_ref().map(Mime::essence_str) {
         Some("application/json") => Ok(BatchFormat::Json),
@@ -138,22 +125,6 @@ fn media_type(headers: &HeaderMap, accepted: AcceptedBody) -> Result<Option<Mime
             "Text is accepted in UTF-8 only.",
         )),
         _ => Ok(Some(media_type)),
-    }
-}
-
-/// Refuses a content coding (RFC 9110, 8.4): a compressed body is not read.
-fn check_coding(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(coding) = headers.get(header::CONTENT_ENCODING) else {
-        return Ok(());
-    };
-    if coding
-        .as_bytes()
-        .trim_ascii()
-        .eq_ignore_ascii_case(b"identity")
-    {
-        Ok(())
-    } else {
-        Err(ApiError::unsupported_encoding())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::middleware::access_log;
 use crate::request::context::ClientAddress;
 use crate::state::AppState;
 use crate::state::metrics::Shed;
-use crate::wire::problem::{ApiError, Code, FieldCode};
+use crate::wire::problem::{ApiError, Code};
 
 /// The hooks of the connections of one worker.
 pub(super) struct ServerHooks {
@@ -68,12 +68,13 @@ impl ConnectionHooks for ServerHooks {
     fn error_response(&self, status: StatusCode, peer: Option<SocketAddr>) -> Response<BoxBody> {
         let services = &self.state.services;
         let error = match status {
-            StatusCode::BAD_REQUEST => ApiError::field("request", FieldCode::NotHttp),
+            StatusCode::BAD_REQUEST => ApiError::new(Code::MalformedRequest),
             StatusCode::REQUEST_TIMEOUT => {
                 services.request_metrics.request_shed(Shed::HeaderTimeout);
                 ApiError::new(Code::RequestTimeout)
             }
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(),
+            StatusCode::URI_TOO_LONG => ApiError::target_too_long(),
             _ => ApiError::new(Code::Internal),
         };
         let mut response = access_log::respond_to_invalid_request(&error, &self.state, peer);

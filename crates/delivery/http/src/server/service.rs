@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use crate::middleware::access_log::access_log;
 use crate::middleware::cors::{self, preflight};
 use crate::middleware::flood::{self, FloodGuard};
+use crate::middleware::host::require_host;
 use crate::router;
 use crate::server::connection_hooks::ServerHooks;
 use crate::settings::CorsOrigins;
@@ -55,6 +56,7 @@ pub(super) fn service(
         .wrap(Condition::new(has_flood_guard, Governor::new(flood)))
         .wrap(Condition::new(has_cors, cors::middleware(origins)))
         .wrap(Condition::new(has_cors, from_fn(preflight)))
+        .wrap(from_fn(require_host))
         .wrap(from_fn(access_log));
     let limits = ConnectionSettings {
         header_timeout: settings.header_timeout,

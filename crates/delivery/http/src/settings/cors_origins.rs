@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use actix_web::http::uri::Uri;
+use url::Url;
 
 /// The configured origins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,10 @@ pub enum CorsOrigins {
 
 /// A text is not an origin (RFC 6454, 6.2) or `*`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an origin: a scheme, a host and perhaps a port, such as https://app.example")]
+#[error(
+    "`{0}` matches no origin of a browser: a scheme, a host in lower case and perhaps a port that is not the default, \
+     such as https://app.example; there are no patterns"
+)]
 pub struct CorsOriginsError(String);
 
 impl FromStr for CorsOrigins {
@@ -51,22 +54,14 @@ impl CorsOrigins {
     }
 }
 
-/// Parses an origin as browsers send it: without a path or a trailing slash.
+/// Parses an origin as browsers send it (RFC 6454, 6.2): a scheme, a host in its ASCII form, and a port that is not
+/// the scheme's default. Any other text, a pattern included, would never match.
 fn origin(text: &str) -> Result<String, CorsOriginsError> {
-    let refused = || CorsOriginsError(text.to_owned());
-    let uri = Uri::from_str(text).map_err(|_| refused())?;
-    let scheme = uri
-        .scheme_str()
-        .filter(|scheme| matches!(*scheme, "http" | "https"));
-    let authority = uri
-        .authority()
-        .filter(|authority| !authority.as_str().contains('@'));
-    match (scheme, authority) {
-        (Some(scheme), Some(authority)) if format!("{scheme}://{authority}") == text => {
-            Ok(text.to_owned())
-        }
-        _ => Err(refused()),
-    }
+    let url = Url::parse(text).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && !text.contains('*'));
+    let origin = url.map(|url| url.origin().ascii_serialization());
+    let origin = origin.filter(|origin| origin == text);
+    origin.ok_or_else(|| CorsOriginsError(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -97,5 +92,11 @@ mod tests {
         check("a.example", None);
         check("ftp://a.example", None);
         check("https://user@a.example", None);
+        check("https://*.a.example", None);
+        check("https://a.example:*", None);
+        check("https://A.example", None);
+        check("https://a.example:443", None);
+        check("https://пример.рф", None);
+        check("http://[::1]:81", list(&["http://[::1]:81"]));
     }
 }

@@ -95,14 +95,30 @@ pub trait RequestMetrics: Send + Sync {
     fn request_shed(&self, reason: Shed);
 }
 
+/// A format of the metrics page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpositionFormat {
+    /// The text format 0.0.4 of Prometheus, which every scraper reads.
+    Classic,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl ExpositionFormat {
+    /// The media type.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Classic => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
 /// Renders the metrics page.
 pub trait MetricsExposition: Send + Sync {
-    /// The media type of [`MetricsExposition::render`].
-    fn content_type(&self) -> &'static str;
-
-    /// Every metric in the exposition format that `content_type` names.
+    /// Every metric.
     ///
     /// # Errors
     /// A text for the log.
-    fn render(&self) -> Result<String, String>;
+    fn render(&self, format: ExpositionFormat) -> Result<String, String>;
 }

@@ -1,14 +1,12 @@
 //! The members of a JSON object: each is taken once by its type, and the problems of all of them are
 //! collected.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::wire::field_problems::FieldProblems;
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
+use crate::wire::raw_json;
 
 /// The members of a body and their problems.
 pub(crate) struct Fields {
@@ -22,17 +20,19 @@ impl Fields {
     /// # Errors
     /// `malformed-json`, or `validation-failed` if the body is no object.
     pub(crate) fn parse(bytes: &[u8], known: &[&str]) -> Result<Self, ApiError> {
+        let malformed = |_| ApiError::new(Code::MalformedJson);
         let members = if bytes.is_empty() {
             Vec::new()
         } else {
-            match serde_json::from_slice(bytes) {
-                Ok(Body::Object(members)) => members,
-                Ok(Body::Other) => {
-                    let whole = FieldProblem::whole(FieldCode::InvalidType);
-                    return Err(ApiError::validation(vec![whole]));
-                }
-                Err(_) => return Err(ApiError::new(Code::MalformedJson)),
-            }
+            let body: &RawValue = serde_json::from_slice(bytes).map_err(malformed)?;
+            let members = raw_json::members(body)?.ok_or_else(|| {
+                ApiError::validation(vec![FieldProblem::whole(FieldCode::InvalidType)])
+            })?;
+            let value = |(name, value)| Ok((name, raw_json::value(value)?));
+            members
+                .into_iter()
+                .map(value)
+                .collect::<Result<_, ApiError>>()?
         };
         let names = members.iter().map(|(name, _)| name.as_str());
         let problems = FieldProblems::of_names(problem, names, known);
@@ -155,55 +155,6 @@ pub(crate) fn list<T>(
     }
 }
 
-/// A JSON text: an object with its members in their order, repeated names included.
-enum Body {
-    Object(Vec<(String, Value)>),
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BodyVisitor)
-    }
-}
-
-struct BodyVisitor;
-
-macro_rules! other {
-    ($($method:ident: $type:ty),+) => {
-        $(fn $method<E>(self, _: $type) -> Result<Body, E> {
-            Ok(Body::Other)
-        })+
-    };
-}
-
-impl<'de> Visitor<'de> for BodyVisitor {
-    type Value = Body;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(Body::Object(members))
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Body, A::Error> {
-        while seq.next_element::<serde::de::IgnoredAny>()?.is_some() {}
-        Ok(Body::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Body, E> {
-        Ok(Body::Other)
-    }
-
-    other! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,15 +199,26 @@ mod tests {
             r#"{"max": -1, "name": "a", "items": 1}"#,
             &[("max", "range"), ("items", "not-a-list")],
         );
+        check(
+            r#"{"max": 1e400, "name": "a", "items": [-1e999]}"#,
+            &[("max", "range")],
+        );
+        let nested = ["[".repeat(500), "]".repeat(500)].concat();
+        check(
+            &format!(r#"{{"max": {nested}, "name": "a", "items": [{nested}]}}"#),
+            &[("max", "not-a-number"), ("items", "not-a-number")],
+        );
     }
 
     #[test]
     fn only_an_object_has_members() {
-        for body in ["[]", "1", "\"a\"", "null", "true"] {
+        let nested = ["[".repeat(500), "]".repeat(500)].concat();
+        for body in ["[]", "1", "1e400", "\"a\"", "null", "true", &nested] {
             let error = Fields::parse(body.as_bytes(), &[]).err().unwrap();
             assert_eq!(error.code, Code::ValidationFailed, "{body}");
         }
-        for body in ["{", "{} {}", "\u{feff}{}", "nope"] {
+        let unclosed = "[".repeat(500);
+        for body in ["{", "{} {}", "\u{feff}{}", "nope", &unclosed] {
             let error = Fields::parse(body.as_bytes(), &[]).err().unwrap();
             assert_eq!(error.code, Code::MalformedJson, "{body}");
         }

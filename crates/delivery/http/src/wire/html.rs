@@ -5,6 +5,8 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use askama::Template;
 
+use crate::settings::Locale;
+use crate::wire::language::insert_language;
 use crate::wire::problem::{ApiError, Code};
 
 /// The policy of pages: style and script from this server, nothing from any other.
@@ -13,23 +15,24 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Renders `page` as the response.
-pub(crate) fn respond(page: &impl Template) -> Result<HttpResponse, ApiError> {
-    finish(HttpResponseBuilder::new(StatusCode::OK), page)
+/// Renders `page`, which is in the language `locale`, as the response.
+pub(crate) fn respond(page: &impl Template, locale: Locale) -> Result<HttpResponse, ApiError> {
+    finish(HttpResponseBuilder::new(StatusCode::OK), page, locale)
 }
 
-/// Renders `page` as the body of `response`.
+/// Renders `page`, which is in the language `locale`, as the body of `response`.
 pub(crate) fn finish(
     mut response: HttpResponseBuilder,
     page: &impl Template,
+    locale: Locale,
 ) -> Result<HttpResponse, ApiError> {
     let html = page.render().map_err(|error| {
         tracing::error!(%error, "a page could not be rendered");
         ApiError::new(Code::Internal)
     })?;
+    insert_language(&mut response, locale);
     Ok(response
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CONTENT_SECURITY_POLICY, PAGE_POLICY))
-        .insert_header((header::VARY, "Accept-Language"))
         .body(html))
 }

@@ -23,6 +23,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use self::codes::{attribute_code, content_code};
 use self::json::{Json, Read, Seed, Text};
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
+use crate::wire::raw_json;
 
 /// A message to accept, as the OpenAPI document describes it.
 #[derive(Deserialize, ToSchema)]
@@ -77,7 +78,7 @@ impl IncomingMessage {
         let malformed = || ApiError::new(Code::MalformedJson);
         // serde_json does not look into the strings that it skips: all of the body has to be UTF-8.
         let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
-        let mut parser = Parser {
+        let parser = Parser {
             rules,
             path_topic: topic,
             problems,
@@ -85,10 +86,14 @@ impl IncomingMessage {
             topic: None,
             attributes: Attributes::default(),
         };
-        let mut json = serde_json::Deserializer::from_str(text);
-        let body = Seed(MessageMembers(&mut parser)).deserialize(&mut json);
-        let body = body.and_then(|body| json.end().map(|()| body));
-        match body.map_err(|_| malformed())? {
+        let (parser, body) = if let Ok(read) = parser.clone().read(text) {
+            read
+        } else {
+            // The body is malformed, or it is JSON with a number that serde_json does not read.
+            let tame = raw_json::without_huge_numbers(text);
+            parser.read(&tame).map_err(|_| malformed())?
+        };
+        match body {
             Json::Wanted(()) => parser.finish(),
             Json::Null => Err(malformed()),
             Json::Other => Err(ApiError::validation(vec![FieldProblem::whole(
@@ -99,6 +104,7 @@ impl IncomingMessage {
 }
 
 /// The values and the problems of the members read so far.
+#[derive(Clone)]
 struct Parser<'a> {
     rules: &'a ContentRules,
     path_topic: Option<&'a Topic>,
@@ -115,6 +121,14 @@ struct MessageMembers<'p, 'a>(&'p mut Parser<'a>);
 struct AttributeEntries<'p, 'a>(&'p mut Parser<'a>);
 
 impl Parser<'_> {
+    /// Reads the members of a body.
+    fn read(mut self, text: &str) -> serde_json::Result<(Self, Json<()>)> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let body = Seed(MessageMembers(&mut self)).deserialize(&mut json)?;
+        json.end()?;
+        Ok((self, body))
+    }
+
     /// The value of the string `field`, or its problem.
     fn keep<T, E>(
         &mut self,

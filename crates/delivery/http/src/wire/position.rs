@@ -1,6 +1,6 @@
 //! The position of a consumer or a webhook in its topic.
 
-use posthorn_domain::ConsumerPosition;
+use posthorn_domain::{ConsumerPosition, MessageId};
 use serde_json::Value;
 
 use crate::wire::fields::text;
@@ -14,9 +14,11 @@ pub(crate) fn position(value: Value) -> Result<ConsumerPosition, FieldCode> {
         "oldest" => Ok(ConsumerPosition::Oldest),
         "newest" => Ok(ConsumerPosition::Newest),
         text => {
-            let id = || text.parse().ok().map(ConsumerPosition::After);
-            let time = parse_rfc3339(text).map(ConsumerPosition::From);
-            id().or(time).ok_or(FieldCode::Position)
+            let id = MessageId::parse_position(text).ok();
+            let time = || parse_rfc3339(text).map(ConsumerPosition::From);
+            id.map(ConsumerPosition::After)
+                .or_else(time)
+                .ok_or(FieldCode::Position)
         }
     }
 }

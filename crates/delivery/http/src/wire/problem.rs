@@ -4,6 +4,7 @@ mod accepted;
 mod code;
 mod conversions;
 mod field;
+mod instance;
 mod page;
 
 use std::fmt;
@@ -21,9 +22,16 @@ pub(crate) use field::{FieldCode, FieldProblem, HeaderRule};
 
 use crate::route::Route;
 use crate::settings::Locale;
+use crate::wire::language::insert_language;
 
 /// The media type of a problem document.
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// The limits of actix-http on a head, in bytes and in headers.
+const MAX_HEAD_BYTES: usize = 131_072;
+const MAX_HEAD_FIELDS: usize = 96;
+/// The limit of the crate `http` on a request target, in bytes.
+const MAX_TARGET_BYTES: usize = 65_534;
 
 /// The maximum number of failing fields in a problem document: a request of 64 KiB can have thousands.
 pub(crate) const MAX_FIELDS: usize = 100;
@@ -194,9 +202,24 @@ impl ApiError {
     }
 
     /// The error of a head that is too large (RFC 6585, 5).
-    pub(crate) const fn head_too_large() -> Self {
-        let mut error = Self::new(Code::PayloadTooLarge);
+    pub(crate) fn head_too_large() -> Self {
+        let (bytes, fields) = (MAX_HEAD_BYTES, MAX_HEAD_FIELDS);
+        let mut error = Self::new(Code::PayloadTooLarge).with_detail(
+            format!("Строка запроса и заголовки вместе занимают не больше {bytes} байт, а заголовков не больше {fields}."),
+            format!("The request line and the headers have at most {bytes} bytes together, and there are at most {fields} headers."),
+        );
         error.status = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        error
+    }
+
+    /// The error of a path with a query that is too long (RFC 9110, 15.5.15).
+    pub(crate) fn target_too_long() -> Self {
+        let bytes = MAX_TARGET_BYTES;
+        let mut error = Self::new(Code::PayloadTooLarge).with_detail(
+            format!("Путь с параметрами занимает не больше {bytes} байт."),
+            format!("The path has at most {bytes} bytes together with its query."),
+        );
+        error.status = Some(StatusCode::URI_TOO_LONG);
         error
     }
 
@@ -206,6 +229,16 @@ impl ApiError {
             retry_after: Some(1),
             ..Self::new(Code::Overloaded)
         }
+    }
+
+    /// The error of a server that does not respond in time to a request that has arrived.
+    pub(crate) fn too_slow() -> Self {
+        Self::overloaded().with_detail(
+            "Сервер не успел ответить за отведённое время. Повторите запрос с тем же Idempotency-Key: заголовок \
+             Retry-After указывает, через сколько секунд.",
+            "The server did not respond in time. Try again with the same Idempotency-Key after the number of \
+             seconds in the Retry-After header.",
+        )
     }
 
     fn status(&self, legacy: bool) -> StatusCode {
@@ -228,6 +261,7 @@ impl ApiError {
         let status = self.status(legacy);
         let mut response = self.head(status);
         response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE));
+        insert_language(&mut response, locale);
         let problem = self.problem(request_id, locale, status, path, legacy);
         // Texts and numbers always serialize.
         response.body(serde_json::to_vec(&problem).unwrap_or_default())
@@ -270,7 +304,7 @@ impl ApiError {
             title: self.code.title(locale),
             status: status.as_u16(),
             detail: self.detail(locale),
-            instance: path.to_owned(),
+            instance: instance::of(path),
             code: self.code,
             request_id: request_id.to_owned(),
             errors: (self.code == Code::ValidationFailed).then(|| errors.collect()),

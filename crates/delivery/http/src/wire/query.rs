@@ -31,9 +31,10 @@ impl Query {
         Self { values, problems }
     }
 
-    /// A message id.
+    /// The position of a ULID.
     pub(crate) fn id(&mut self, name: &str) -> Option<MessageId> {
-        self.read(name, |text| text.parse().map_err(|_| FieldCode::MessageId))
+        let parse = |text: &str| MessageId::parse_position(text).map_err(|_| FieldCode::MessageId);
+        self.read(name, parse)
     }
 
     /// A time in whole seconds since the Unix epoch.

@@ -73,6 +73,24 @@ pub(crate) enum ReadFailures {
     NotFound(Problem),
 }
 
+/// Errors of the preconditions on a message.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum PreconditionFailures {
+    /// `If-Match` or `If-None-Match` is not met.
+    #[response(status = 412, content_type = "application/problem+json")]
+    PreconditionFailed(Problem),
+}
+
+/// Errors of routes that have neither a body nor parameters.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum RequestFailures {
+    /// A parameter is unknown, or the request is not valid HTTP/1.1.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+}
+
 /// Errors of routes that need a scope.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]

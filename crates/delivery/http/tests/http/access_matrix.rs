@@ -47,7 +47,7 @@ const WEBHOOK_MANAGES: [Need; 3] = [NoBadToken, MANAGE_WEBHOOKS, MANAGE_WEBHOOKS
 const REVOKES: [Need; 3] = [REVOKE; 3];
 
 /// Template, method, a path, and the requirement in each environment.
-const MATRIX: [(&str, &str, &str, [Need; 3]); 52] = [
+const MATRIX: [(&str, &str, &str, [Need; 3]); 53] = [
     ("/api/v1/message", "POST", "/api/v1/message", WRITES),
     ("/api/v1/topics", "GET", "/api/v1/topics", READS),
     (MESSAGES, "GET", "/api/v1/topics/t/messages", READS),
@@ -227,6 +227,7 @@ const MATRIX: [(&str, &str, &str, [Need; 3]); 52] = [
     ("/apispec_1.json", "GET", "/apispec_1.json", UNCHECKED),
     ("/docs/{file:.*}", "GET", "/docs/", UNCHECKED),
     ("/apidocs/", "GET", "/apidocs/", UNCHECKED),
+    ("/apidocs", "GET", "/apidocs", UNCHECKED),
     ("/problems/{code}", "GET", "/problems/internal", UNCHECKED),
     ("/assets/{file}", "GET", "/assets/page.js", UNCHECKED),
     ("/", "GET", "/", UNCHECKED),

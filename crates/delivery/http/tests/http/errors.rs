@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use crate::support::{Behaviour, TestServer};
 
-const CODES: [(&str, u16); 14] = [
+const CODES: [(&str, u16); 16] = [
+    ("malformed-request", 400),
+    ("precondition-failed", 412),
     ("malformed-json", 400),
     ("unsupported-media-type", 415),
     ("validation-failed", 400),

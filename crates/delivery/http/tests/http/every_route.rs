@@ -3,7 +3,7 @@
 use crate::support::TestServer;
 
 /// Every path with its template and the methods of `Allow`.
-const ROUTES: [(&str, &str, &str); 48] = [
+const ROUTES: [(&str, &str, &str); 49] = [
     ("/api/v1/message", "/api/v1/message", "POST, OPTIONS"),
     ("/api/v1/topics", "/api/v1/topics", GET),
     (
@@ -149,6 +149,7 @@ const ROUTES: [(&str, &str, &str); 48] = [
     ("/docs/swagger-ui.css", DOCS, GET),
     ("/docs/swagger-ui-bundle.js", DOCS, GET),
     ("/apidocs/", "/apidocs/", GET),
+    ("/apidocs", "/apidocs", GET),
     ("/problems/internal", "/problems/{code}", GET),
     ("/assets/page.css", "/assets/{file}", GET),
     ("/", "/", GET),

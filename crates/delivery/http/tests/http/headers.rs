@@ -54,9 +54,13 @@ async fn every_response_has_the_security_headers() {
 
 #[tokio::test]
 async fn only_production_sends_strict_transport_security() {
-    let server = TestServer::with(|settings| settings.is_production = true);
+    let server = TestServer::with(|settings| {
+        settings.is_production = true;
+        settings.trusted_proxy_hops = 1;
+    });
     for path in PATHS {
-        let response = server.get(path).await;
+        let secure = ("X-Forwarded-Proto", "https");
+        let response = server.call("GET", path, &[secure], "").await;
         let value = response.header("strict-transport-security").unwrap();
         assert!(value.starts_with("max-age="), "{value}");
     }

@@ -98,7 +98,7 @@ async fn a_response_that_is_not_ready_in_time_is_abandoned() {
         ("GET", "/health/ready", ""),
     ] {
         let response = server.call(method, path, &[JSON], body).await;
-        response.assert_problem(408, "request-timeout");
+        response.assert_problem(503, "overloaded");
     }
     assert_eq!(server.recorder.streams(), 0);
 }

@@ -33,6 +33,7 @@ mod quota_clients;
 mod quotas;
 mod shutdown;
 mod since;
+mod standards;
 mod streams;
 mod support;
 mod unread;

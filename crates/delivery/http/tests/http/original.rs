@@ -148,7 +148,9 @@ async fn its_paths_behave_like_their_successors_and_link_to_them() {
 
 #[track_caller]
 fn check_deprecated(response: &crate::support::Response, successor: &str) {
-    let link = format!("<{successor}>; rel=\"successor-version\"");
+    let link = format!(
+        "<{successor}>; rel=\"successor-version\", </docs/>; rel=\"deprecation\"; type=\"text/html\""
+    );
     assert_eq!(response.header("link"), Some(link.as_str()), "{response:?}");
     let since = response.header("deprecation").unwrap();
     let since: u64 = since.strip_prefix('@').unwrap().parse().unwrap();

@@ -71,7 +71,8 @@ async fn liveness_checks_no_dependency() {
 #[tokio::test]
 async fn metrics_come_with_the_content_type_of_their_format() {
     let server = TestServer::start();
-    let response = server.get("/metrics").await;
+    let accept = ("Accept", "application/openmetrics-text");
+    let response = server.call("GET", "/metrics", &[accept], "").await;
     let expected = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(response.header("content-type"), Some(expected));
     assert_eq!(response.text(), "# EOF\n");

@@ -28,11 +28,13 @@ pub(super) fn put(put: &PutConsumer, max_consumers: usize) -> Vec<String> {
 /// The kind of a precondition and its tags.
 pub(super) fn precondition(precondition: &Precondition) -> Vec<String> {
     let (kind, tags) = match precondition {
-        Precondition::None => ("none", Vec::new()),
-        Precondition::Exists => ("exists", Vec::new()),
-        Precondition::Absent => ("absent", Vec::new()),
-        Precondition::Matches(tags) => ("matches", tags.iter().map(ToString::to_string).collect()),
+        Precondition::None => ("none", &[][..]),
+        Precondition::Exists => ("exists", &[][..]),
+        Precondition::Absent => ("absent", &[][..]),
+        Precondition::Matches(tags) => ("matches", &tags[..]),
+        Precondition::Differs(tags) => ("differs", &tags[..]),
     };
+    let tags: Vec<_> = tags.iter().map(ToString::to_string).collect();
     vec![kind.to_owned(), tags.join(" ")]
 }
 

@@ -11,6 +11,7 @@ use crate::middleware::authorization;
 use crate::request::message_format::MessageFormat;
 use crate::request::{body, context, grant, idempotency_key, path};
 use crate::state::AppState;
+use crate::wire::language::insert_language;
 use crate::wire::message::MessageBody;
 use crate::wire::problem::{ApiError, FieldCode, FieldProblem};
 use crate::wire::receipt::{ReceiptResponse, receipt_page, receipt_response};
@@ -106,6 +107,7 @@ async fn receive(
     }
     let location = ["/api/v1/topics/", topic, "/messages/", &id].concat();
     response.insert_header((header::LOCATION, location));
+    insert_language(&mut response, locale);
     Ok(response.json(receipt_response(receipt, id, text.as_str(), locale)))
 }
 

@@ -11,6 +11,7 @@ use crate::route::TOPIC_BATCH;
 use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
 use crate::state::metrics::Shed;
+use crate::wire::language::insert_language;
 use crate::wire::message::MessageBody;
 use crate::wire::message::batch;
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
@@ -70,6 +71,7 @@ async fn receive(
     if appended.replayed {
         response.insert_header((IDEMPOTENCY_REPLAYED.clone(), "true"));
     }
+    insert_language(&mut response, locale);
     Ok(response.json(ReceiptsResponse {
         receipts: receipts
             .iter()

@@ -1,9 +1,10 @@
 //! Reading messages: pages and single ones, and their deletion.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::{Anchor, PageRequest};
+use posthorn_domain::MessageId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,9 +14,10 @@ use crate::request::path;
 use crate::state::AppState;
 use crate::wire::links::insert_links;
 use crate::wire::message::stored::{MessageResponse, message_response};
+use crate::wire::precondition::{Evaluated, evaluate};
 use crate::wire::problem::{ApiError, Code};
 use crate::wire::query::Query;
-use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
+use crate::wire::responses::{AccessFailures, Failures, PreconditionFailures, ReadFailures};
 
 /// A stored message never changes: clients may cache it without revalidation.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
@@ -99,9 +101,11 @@ pub(crate) async fn list_messages(
 #[utoipa::path(get, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("id" = String, Path, min_length = 26, max_length = 26),
+        ("If-Match" = Option<String>, Header, description = "Entity tags of the wanted message"),
         ("If-None-Match" = Option<String>, Header, description = "Entity tags of cached messages")),
     responses((status = 200, body = MessageResponse<'static>, headers(("ETag" = String, description = "The id, quoted"))),
-        (status = 304, description = "The cached message is current"), ReadFailures, AccessFailures, Failures))]
+        (status = 304, description = "The cached message is current"),
+        ReadFailures, PreconditionFailures, AccessFailures, Failures))]
 pub(crate) async fn get_message(
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -109,13 +113,16 @@ pub(crate) async fn get_message(
     let (topic, id) = (path::existing_topic(&request)?, path::message_id(&request)?);
     let message = state.services.messages.get(&topic, id).await?;
     let message = message.ok_or_else(|| ApiError::new(Code::NotFound))?;
-    let tag = format!("\"{id}\"");
-    let is_cached = matches_tag(request.headers(), &tag);
+    let tag = entity_tag(id);
+    let evaluated = evaluate(request.headers(), &tag);
+    if evaluated == Evaluated::Failed {
+        return Err(ApiError::new(Code::PreconditionFailed));
+    }
     let mut response = HttpResponse::Ok();
     response
         .insert_header((header::ETAG, tag))
         .insert_header((header::CACHE_CONTROL, IMMUTABLE));
-    if is_cached {
+    if evaluated == Evaluated::NotModified {
         return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
     }
     Ok(response.json(message_response(&message)))
@@ -124,13 +131,25 @@ pub(crate) async fn get_message(
 /// Deletes one message.
 #[utoipa::path(delete, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
-        ("id" = String, Path, min_length = 26, max_length = 26)),
-    responses((status = 204, description = "The message is deleted"), ReadFailures, AccessFailures, Failures))]
+        ("id" = String, Path, min_length = 26, max_length = 26),
+        ("If-Match" = Option<String>, Header, description = "Entity tags of the message to delete")),
+    responses((status = 204, description = "The message is deleted"),
+        ReadFailures, PreconditionFailures, AccessFailures, Failures))]
 pub(crate) async fn delete_message(
     request: HttpRequest,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (topic, id) = (path::existing_topic(&request)?, path::message_id(&request)?);
+    if evaluate(request.headers(), &entity_tag(id)) != Evaluated::Holds {
+        // The preconditions are those of an existing message (RFC 9110, 13.2.1).
+        let message = state.services.messages.get(&topic, id).await?;
+        let exists = message.is_some();
+        return Err(ApiError::new(if exists {
+            Code::PreconditionFailed
+        } else {
+            Code::NotFound
+        }));
+    }
     let object = format!("{topic}/{id}");
     let event = AuditEvent::start(&request, AuditAction::DeleteMessage, object);
     if state.services.messages.delete(&topic, id).await? {
@@ -142,34 +161,7 @@ pub(crate) async fn delete_message(
     }
 }
 
-/// True if `If-None-Match` (RFC 9110, 13.1.2) matches `tag`, by weak comparison.
-fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(|item| item.trim().trim_start_matches("W/"))
-        .any(|item| item == tag || item == "*")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_are_compared_weakly_and_in_lists() {
-        let tag = "\"01\"";
-        for (value, expected) in [
-            ("\"01\"", true),
-            ("W/\"01\"", true),
-            ("\"00\", \"01\"", true),
-            ("*", true),
-            ("\"02\"", false),
-            ("01", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
-            assert_eq!(matches_tag(&headers, tag), expected, "{value}");
-        }
-    }
+/// The `ETag` of a message, which never changes.
+fn entity_tag(id: MessageId) -> String {
+    format!("\"{id}\"")
 }

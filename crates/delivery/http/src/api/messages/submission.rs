@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, web};
 use posthorn_domain::Topic;
 
 use crate::request::message_format::{self, MessageFormat};
-use crate::request::{browser_form, context};
+use crate::request::{body, browser_form, context};
 use crate::route::Kind;
 use crate::state::AppState;
 use crate::wire::message::form::SubmittedForm;
@@ -32,7 +32,7 @@ pub(super) fn format(request: &HttpRequest, has_topic: bool) -> Result<MessageFo
     let format = if has_topic {
         message_format::of_message(request.headers())?
     } else {
-        message_format::require_json(request.headers())?;
+        body::require_json(request.headers())?;
         MessageFormat::Json
     };
     let query = request.query_string();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix_web::web::Bytes;
 use posthorn_domain::{Message, MessageId};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::wire::message::stored::message_response;
 
@@ -28,6 +29,14 @@ pub(super) fn heartbeat() -> Bytes {
 /// The last frame.
 pub(super) fn bye() -> Bytes {
     Bytes::from_static(b"event: bye\ndata: {}\n\n")
+}
+
+/// The only frame of a server without capacity for another stream. The clients that get it come back at different
+/// times.
+pub(super) fn busy() -> Bytes {
+    // The tail of a UUIDv7 is random.
+    let retry = 1000 + Uuid::now_v7().as_u128() % 9001;
+    Bytes::from(format!("retry: {retry}\nevent: busy\ndata: {{}}\n\n"))
 }
 
 /// The frame for messages that were removed before they were sent; `first` is the oldest one held.

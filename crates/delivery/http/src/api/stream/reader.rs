@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Bytes};
-use posthorn_application::{CursorEvent, StoreError, TopicCursor};
+use posthorn_application::{CursorEvent, Phase, StoreError, TopicCursor};
 use posthorn_domain::{Backoff, Message, Topic};
 use tokio::sync::watch;
 
@@ -134,8 +134,11 @@ impl StreamReader {
 }
 
 impl OpenStream {
-    /// Counts a stream, unless the maximum are open.
+    /// Counts a stream, unless the maximum are open or the server stops.
     pub(super) fn acquire(state: &web::Data<AppState>) -> Option<Self> {
+        if state.services.lifecycle.phase() > Phase::Ready {
+            return None;
+        }
         let permit = state.streams.acquire(state.settings.max_streams)?;
         state.services.request_metrics.stream_changed(true);
         Some(Self {

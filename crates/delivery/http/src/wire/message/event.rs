@@ -1,8 +1,6 @@
 //! A message from a `CloudEvents` 1.0 event, in structured mode (JSON) or in binary mode (HTTP headers).
 //! The event's data is the text, its attributes are those of the message as `ce.NAME`.
 
-mod raw_json;
-
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -11,10 +9,10 @@ use posthorn_domain::{ContentRules, IdempotencyKey};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use self::raw_json::RawKind;
 use super::IncomingMessage;
 use super::collector::FieldCollector;
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
+use crate::wire::raw_json::{self, RawKind};
 
 /// The attributes that every event has.
 const REQUIRED: [&str; 4] = ["specversion", "id", "source", "type"];

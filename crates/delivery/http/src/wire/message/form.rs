@@ -80,7 +80,7 @@ pub(crate) async fn parse_multipart(
         let name = name.ok_or_else(|| ApiError::new(Code::MalformedBody))?;
         let file = part.file_name().map(str::to_owned);
         let is_text = file.is_none() && is_plain(&part);
-        let value = part.bytes().await.map_err(malformed)?;
+        let value = part.bytes().await.map_err(|_| broken_part(&name))?;
         // Browsers send an empty file with an empty name where none was chosen.
         if file.as_deref() == Some("") && value.is_empty() {
             continue;
@@ -89,10 +89,7 @@ pub(crate) async fn parse_multipart(
             return Err(unsupported_part(&name));
         }
         let value = std::str::from_utf8(&value);
-        fields.add(
-            &name,
-            value.map_err(|_| ApiError::new(Code::MalformedBody))?,
-        )?;
+        fields.add(&name, value.map_err(|_| broken_part(&name))?)?;
     }
     fields.finish()
 }
@@ -120,9 +117,23 @@ pub(crate) fn is_utf_8(label: &str) -> bool {
         .any(|known| label.eq_ignore_ascii_case(known))
 }
 
+/// The error of a part that ends too early or is not UTF-8: it names its field.
+fn broken_part(field: &str) -> ApiError {
+    let field = shown(field);
+    ApiError::new(Code::MalformedBody).with_detail(
+        format!("Поле {field} оборвано или не в кодировке UTF-8."),
+        format!("The field {field} is truncated or not UTF-8."),
+    )
+}
+
+/// The name of a field within a sentence.
+fn shown(field: &str) -> String {
+    field.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
 /// The error of a part that no text is: it names its field.
 fn unsupported_part(field: &str) -> ApiError {
-    let field: String = field.chars().filter(|c| !c.is_control()).take(64).collect();
+    let field = shown(field);
     ApiError::new(Code::UnsupportedMediaType).with_detail(
         format!("Поле {field}: файлы и части не в кодировке UTF-8 не принимаются."),
         format!("The field {field}: files, and parts that are not UTF-8, are not accepted."),

@@ -44,6 +44,8 @@ fn every_failing_field_is_found_at_once() {
         r#"{"message": "a\u0000"}"#,
         &[("message", "control-character")],
     );
+    check(r#"{"message": -1e400}"#, &[("message", "not-a-string")]);
+    check("1e400", &[("_schema", "invalid-type")]);
     check("[]", &[("_schema", "invalid-type")]);
     check(r#""text""#, &[("_schema", "invalid-type")]);
     check(

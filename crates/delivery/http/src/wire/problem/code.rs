@@ -10,6 +10,7 @@ use crate::settings::Locale;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Code {
+    MalformedRequest,
     MalformedJson,
     MalformedBody,
     UnsupportedMediaType,
@@ -41,7 +42,8 @@ struct Meaning {
 
 impl Code {
     /// Every code, in the order of the documentation.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
+        Self::MalformedRequest,
         Self::MalformedJson,
         Self::MalformedBody,
         Self::UnsupportedMediaType,
@@ -80,7 +82,7 @@ impl Code {
             StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
             StatusCode::TOO_MANY_REQUESTS => Self::RateLimited,
             StatusCode::SERVICE_UNAVAILABLE => Self::Overloaded,
-            status if status.is_client_error() => Self::ValidationFailed,
+            status if status.is_client_error() => Self::MalformedRequest,
             _ => Self::Internal,
         }
     }
@@ -132,6 +134,15 @@ impl Code {
             detail,
         };
         match self {
+            Self::MalformedRequest => meaning(
+                "malformed-request",
+                StatusCode::BAD_REQUEST,
+                ("Некорректный запрос HTTP", "Malformed request"),
+                (
+                    "Запрос не соответствует HTTP/1.1.",
+                    "The request is not valid HTTP/1.1.",
+                ),
+            ),
             Self::MalformedJson => meaning(
                 "malformed-json",
                 StatusCode::BAD_REQUEST,
@@ -288,8 +299,8 @@ impl Code {
                 StatusCode::REQUEST_TIMEOUT,
                 ("Время ожидания истекло", "Request timeout"),
                 (
-                    "Запрос не был получен и обработан за отведённое время.",
-                    "The request was not received and processed in time.",
+                    "Запрос не был получен целиком за отведённое время.",
+                    "The request did not arrive in time.",
                 ),
             ),
             Self::NotReady => meaning(

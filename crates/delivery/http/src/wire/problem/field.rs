@@ -90,8 +90,6 @@ pub(crate) enum FieldCode {
     IdOrTime,
     /// The range ends before it begins.
     Backwards,
-    /// The request is not HTTP/1.1.
-    NotHttp,
 }
 
 /// The field that stands for the body as a whole, as the original named it.
@@ -200,7 +198,6 @@ impl FieldCode {
             Self::Header(HeaderRule::Value) => "header-value",
             Self::IdOrTime => "id-or-time",
             Self::Backwards => "backwards",
-            Self::NotHttp => "not-http",
         }
     }
 
@@ -283,7 +280,6 @@ impl FieldCode {
             ),
             Self::IdOrTime => "Must be a message id or a time as of RFC 3339.".to_owned(),
             Self::Backwards => "The range ends before it begins.".to_owned(),
-            Self::NotHttp => "The request is not valid HTTP/1.1.".to_owned(),
         }
     }
 

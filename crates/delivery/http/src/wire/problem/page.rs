@@ -29,7 +29,13 @@ impl ApiError {
         let page = FormProblemPage {
             locale,
             title: self.code.title(locale),
-            detail: self.detail(locale),
+            // The document of the problem lists the fields in `errors`, the page below.
+            detail: if self.fields.is_empty() {
+                self.detail(locale)
+            } else {
+                let text = locale.pick("Эти поля заполнены неверно.", "These fields are invalid.");
+                text.to_owned()
+            },
             fields: fields
                 .map(|problem| {
                     let field = problem.field.as_str();
@@ -38,6 +44,6 @@ impl ApiError {
                 .collect(),
             request_id,
         };
-        html::finish(self.head(self.status(false)), &page)
+        html::finish(self.head(self.status(false)), &page, locale)
     }
 }

@@ -61,7 +61,6 @@ fn every_field_code_has_a_text_in_each_language() {
         ("start", FieldCode::Position),
         ("to", FieldCode::PositionAhead),
         ("reason", FieldCode::AnyControlCharacter),
-        ("request", FieldCode::NotHttp),
     ];
     let fields = fields.map(|(field, code)| FieldProblem::new(field, code));
     let error = ApiError::validation(fields.to_vec());
@@ -78,7 +77,12 @@ fn special_errors_have_documents_in_each_language() {
         limit: "50 per hour".to_owned(),
         seconds: 12,
     };
-    let errors = [ApiError::rate_limited(exceeded), ApiError::head_too_large()];
+    let errors = [
+        ApiError::rate_limited(exceeded),
+        ApiError::head_too_large(),
+        ApiError::target_too_long(),
+        ApiError::too_slow(),
+    ];
     for locale in [Locale::Ru, Locale::En] {
         check("special", locale, &errors);
     }

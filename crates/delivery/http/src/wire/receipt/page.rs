@@ -26,5 +26,6 @@ pub(crate) fn receipt_page(
     text: &str,
     locale: Locale,
 ) -> Result<HttpResponse, ApiError> {
-    html::finish(response, &FormReceivedPage { locale, text, id })
+    let page = FormReceivedPage { locale, text, id };
+    html::finish(response, &page, locale)
 }

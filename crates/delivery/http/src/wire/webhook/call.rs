@@ -273,9 +273,11 @@ fn header_problem(error: WebhookHeadersError) -> (Option<String>, FieldCode) {
 
 fn bound(value: Value) -> Result<ReplayBound, FieldCode> {
     let text = text(value)?;
-    let id = || text.parse().ok().map(ReplayBound::Id);
+    let id = MessageId::parse_position(&text).ok();
     let time = || parse_rfc3339(&text).map(ReplayBound::Time);
-    id().or_else(time).ok_or(FieldCode::IdOrTime)
+    id.map(ReplayBound::Id)
+        .or_else(time)
+        .ok_or(FieldCode::IdOrTime)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
-use posthorn_http::{MetricsExposition, RequestMetrics, RequestOutcome, Shed};
+use posthorn_http::{ExpositionFormat, MetricsExposition, RequestMetrics, RequestOutcome, Shed};
 
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
@@ -99,15 +99,13 @@ impl RequestMetrics for Recorder {
 }
 
 impl MetricsExposition for Recorder {
-    fn content_type(&self) -> &'static str {
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    }
-
-    fn render(&self) -> Result<String, String> {
+    fn render(&self, format: ExpositionFormat) -> Result<String, String> {
         if self.is_broken.load(Ordering::SeqCst) {
-            Err("broken on order".to_owned())
-        } else {
-            Ok("# EOF\n".to_owned())
+            return Err("broken on order".to_owned());
         }
+        Ok(match format {
+            ExpositionFormat::Classic => String::new(),
+            ExpositionFormat::OpenMetrics => "# EOF\n".to_owned(),
+        })
     }
 }

@@ -417,8 +417,12 @@ local function holds(kind, tags, tag)
     return tag ~= nil
   elseif kind == 'absent' then
     return tag == nil
-  elseif kind == 'matches' then
-    return tag ~= nil and string.find(' ' .. tags .. ' ', ' ' .. tag .. ' ', 1, true) ~= nil
+  end
+  local listed = tag ~= nil and string.find(' ' .. tags .. ' ', ' ' .. tag .. ' ', 1, true) ~= nil
+  if kind == 'matches' then
+    return listed
+  elseif kind == 'differs' then
+    return not listed
   end
   return true
 end

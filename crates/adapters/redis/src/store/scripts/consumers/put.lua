@@ -2,9 +2,9 @@
 --
 -- One script: the precondition, the limit and the change must be one step.
 --
--- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] precondition (`none`, `exists`, `absent`, `matches`),
--- ARGV[6] its tags, ARGV[7] tag, ARGV[8] lease in milliseconds, ARGV[9] most attempts, ARGV[10] backoff
--- in milliseconds, ARGV[11] most leases, ARGV[12] `newest` or `after`, ARGV[13] id of the position,
+-- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] precondition (`none`, `exists`, `absent`, `matches`,
+-- `differs`), ARGV[6] its tags, ARGV[7] tag, ARGV[8] lease in milliseconds, ARGV[9] most attempts,
+-- ARGV[10] backoff in milliseconds, ARGV[11] most leases, ARGV[12] `newest` or `after`, ARGV[13] id of the position,
 -- ARGV[14] most consumers; of a webhook then the fields of its record and their values; last four for the
 -- count of messages, see `count_to`
 -- Returns {'ok', 1 if created, status, record of a webhook}, {'precondition'}, {'limit'}, {'ahead'}, or

@@ -76,7 +76,6 @@ impl FieldCode {
                 "Нужен идентификатор сообщения или время по RFC 3339.".to_owned()
             }
             Self::Backwards => "Конец диапазона раньше его начала.".to_owned(),
-            Self::NotHttp => "Запрос не соответствует HTTP/1.1.".to_owned(),
         }
     }
 }

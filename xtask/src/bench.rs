@@ -13,6 +13,8 @@ mod server;
 mod stores;
 mod streams;
 mod table;
+mod verdict;
+mod webhooks;
 mod wrk;
 
 use std::path::Path;
@@ -40,6 +42,9 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<(), String> {
     if options.consumers {
         return consumers::run(root, &binaries, options, processors.get());
     }
+    if options.webhooks {
+        return webhooks::run(root, &binaries, options, processors.get());
+    }
     let mut rounds = Vec::new();
     for number in 1..=options.rounds {
         println!("round {number} of {}", options.rounds);
@@ -63,7 +68,8 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<(), String> {
     doors::run(root, &binaries, options, processors.get())?;
     let bare = table::median_rate(&rounds, BARE);
     stores::run(root, &binaries, options, processors.get(), bare)?;
-    consumers::run(root, &binaries, options, processors.get())
+    consumers::run(root, &binaries, options, processors.get())?;
+    webhooks::run(root, &binaries, options, processors.get())
 }
 
 /// One round: new servers, every case once, then the paced one.

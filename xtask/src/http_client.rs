@@ -50,6 +50,11 @@ impl HttpClient {
         self.request("PUT", path, "", body)
     }
 
+    /// Sends a DELETE.
+    pub(crate) fn delete(&mut self, path: &str) -> io::Result<Response> {
+        self.request("DELETE", path, "", "")
+    }
+
     /// Sends a POST of JSON and closes the connection without a look at the response.
     pub(crate) fn abandon(&mut self, path: &str, body: &str) {
         let stream = match self.stream.take() {

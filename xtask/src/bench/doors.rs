@@ -7,6 +7,7 @@ use super::cases::in_turns;
 use super::figures::{Figures, median};
 use super::options::BenchOptions;
 use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch};
+use super::verdict::verdict;
 use super::wrk::{WrkLoad, post_script};
 use crate::{process, programs};
 
@@ -95,10 +96,6 @@ fn load<'a>(connections: u16, options: &BenchOptions, launch: &ServerLaunch<'a>)
     }
 }
 
-fn mark(met: bool) -> &'static str {
-    if met { "met" } else { "MISSED" }
-}
-
 fn media_types(options: &BenchOptions, launch: &ServerLaunch<'_>) -> Result<(), String> {
     let server = BenchServer::start(ServerKind::Unlimited, launch)?;
     let load = load(options.connections, options, launch);
@@ -128,7 +125,7 @@ fn media_types(options: &BenchOptions, launch: &ServerLaunch<'_>) -> Result<(), 
             of(|figures| figures.rate, index),
             cost(index),
             formats.get(compared).map_or("", |(name, ..)| name),
-            mark(ratio <= most + TOLERANCE),
+            verdict(ratio <= most + TOLERANCE),
         );
         if beside.sum::<f64>() > 0.0 {
             return Err("a request failed".to_owned());
@@ -170,8 +167,8 @@ fn batches(name: &str, options: &BenchOptions, launch: &ServerLaunch<'_>) -> Res
          {LEAST_BATCHED}: {}; {micros:.1} us CPU a message, at most {MOST_BATCHED_MICROS}: {}; \
          {failed:.0} failed",
         messages / one,
-        mark(messages >= one * LEAST_BATCHED),
-        mark(micros <= MOST_BATCHED_MICROS),
+        verdict(messages >= one * LEAST_BATCHED),
+        verdict(micros <= MOST_BATCHED_MICROS),
     );
     if failed > 0.0 {
         return Err("a request failed".to_owned());

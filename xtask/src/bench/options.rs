@@ -15,6 +15,9 @@ pub(crate) struct BenchOptions {
     /// Measure consumers and nothing else.
     #[arg(long)]
     pub(super) consumers: bool,
+    /// Measure webhooks and nothing else.
+    #[arg(long)]
+    pub(super) webhooks: bool,
     /// Compare with this other binary of the server and measure nothing else.
     #[arg(long, value_name = "BINARY")]
     pub(super) against: Option<std::path::PathBuf>,

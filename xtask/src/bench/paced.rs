@@ -293,7 +293,7 @@ fn is_complete(answer: &[u8]) -> io::Result<bool> {
 }
 
 /// A percentile by the nearest rank, in milliseconds; infinite when there is no value.
-fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+pub(super) fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100);
     let value = sorted.get(rank.saturating_sub(1));
     value.map_or(f64::INFINITY, |latency| latency.as_secs_f64() * 1e3)

@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Limits that no load reaches, with as many windows as the defaults.
 const NEVER_REACHED: &str = "1000000000 per minute";
 const NEVER_REACHED_TWICE: &str = "1000000000 per day;1000000000 per hour";
+const SECRET_KEY: &str = "0123456789abcdef0123456789abcdef";
 const POLL: Duration = Duration::from_millis(1);
 
 /// The servers that the bench starts.
@@ -106,6 +107,9 @@ impl BenchServer {
             ("RATE_LIMIT_READ", NEVER_REACHED),
             ("RATE_LIMIT_DEFAULT", NEVER_REACHED_TWICE),
             ("FLOOD_PER_SECOND", "0"),
+            // Webhooks need a key that lasts, and their receiver is on this machine.
+            ("SECRET_KEY", SECRET_KEY),
+            ("WEBHOOK_ALLOW_CIDRS", "127.0.0.1"),
         ]);
         if kind == ServerKind::BareSynced {
             command.env("DATABASE", launch.directory.join("bare.db"));

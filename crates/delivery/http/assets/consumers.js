@@ -1,4 +1,4 @@
-// The consumers of the open topic, with their counts and dead letters.
+// The consumers of the open topic, with their counts and dead letters. A webhook is one too: see webhooks.js.
 import { $, create, createButton, createTime, lang, permits, problemOf, request } from './session.js';
 
 const REFRESH_MS = 5000;
@@ -24,40 +24,27 @@ const TEXTS = {
 };
 const T = TEXTS[lang] ?? TEXTS.en;
 
-let topic = '';
-let items = new Map(); // The shown consumers by name.
-let refreshing = new AbortController();
+// ---- one consumer
+export class ConsumerItem {
+  // The scope that its dead letters need, and its name for a screen reader.
+  static scope = 'consumers:manage';
+  static about = T.about;
 
-function say(text, bad = false) {
-  $('consumers-status').textContent = text;
-  $('consumers-status').classList.toggle('error', bad);
-}
-// Sends an action. Its response, or null after an error, which is shown.
-async function act(url, options) {
-  try {
-    const answer = await request(url, options);
-    if (answer.ok || answer.status === 404) return answer;
-    say(T.failed((await problemOf(answer)).detail ?? answer.statusText), true);
-  } catch { say(T.unreachable, true); }
-  return null;
-}
-
-// ---- the list
-class ConsumerItem {
-  constructor(name) {
-    this.path = `/api/v1/topics/${topic}/consumers/${name}`;
+  constructor(owner, name) {
+    this.owner = owner;
+    this.path = `${owner.path}/${name}`;
     this.element = create('li');
     this.counts = create('p', 'meta');
     this.toggle = createButton('plain', '', () => this.expand(this.letters.hidden));
     this.letters = create('div', 'letters');
-    this.letters.id = `letters-${name}`;
+    this.letters.id = `${owner.id}-letters-${name}`;
     this.letters.hidden = true;
     this.toggle.setAttribute('aria-controls', this.letters.id);
     this.toggle.setAttribute('aria-expanded', 'false');
     this.all = createButton('plain', T.redriveAll, () => this.redriveAll());
     this.empty = create('p', 'hint', T.empty);
     this.list = create('ul', 'messages');
-    this.list.setAttribute('aria-label', `${T.letters('')} ${T.about(name)}`.replace(' ()', ''));
+    this.list.setAttribute('aria-label', `${T.letters('')} ${this.constructor.about(name)}`.replace(' ()', ''));
     this.more = createButton('plain', T.more, () => this.load(this.list.lastElementChild?.dataset.id));
     this.letters.append(this.all, this.empty, this.list, this.more);
     this.element.append(create('h3', '', name), this.counts, this.toggle, this.letters);
@@ -78,7 +65,7 @@ class ConsumerItem {
     }
     this.counts.replaceChildren(...counts);
     this.toggle.textContent = T.letters(consumer.dead.toLocaleString(lang));
-    this.toggle.hidden = !permits('consumers:manage') || (!consumer.dead && this.letters.hidden);
+    this.toggle.hidden = !permits(this.constructor.scope) || (!consumer.dead && this.letters.hidden);
     if (this.toggle.hidden) this.letters.hidden = true;
     if (changed && !this.letters.hidden && !this.letters.contains(document.activeElement)) this.load();
   }
@@ -92,7 +79,7 @@ class ConsumerItem {
   // Loads the dead letters after `after`, or anew from the first.
   async load(after) {
     const query = `?limit=${PAGE}${after ? `&after=${after}` : ''}`;
-    const answer = await act(`${this.path}/dead${query}`);
+    const answer = await this.owner.act(`${this.path}/dead${query}`);
     if (!answer?.ok) return;
     const page = await answer.json();
     const letters = page.messages.map((letter) => this.letter(letter));
@@ -126,7 +113,7 @@ class ConsumerItem {
   }
 
   post(body) {
-    return act(`${this.path}/dead/redrive`, {
+    return this.owner.act(`${this.path}/dead/redrive`, {
       method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' },
     });
   }
@@ -136,8 +123,8 @@ class ConsumerItem {
     if (!answer?.ok) return;
     const { redriven } = await answer.json();
     this.leave(item);
-    say(redriven ? T.redriven(redriven) : T.gone, !redriven);
-    refresh();
+    this.owner.say(redriven ? T.redriven(redriven) : T.gone, !redriven);
+    this.owner.refresh();
   }
 
   // In as many calls as the letters at the start need: one that dies again meanwhile is not redriven twice.
@@ -148,20 +135,20 @@ class ConsumerItem {
       if (!answer?.ok) break;
       const { redriven, remaining } = await answer.json();
       total += redriven;
-      say(T.redriven(total));
+      this.owner.say(T.redriven(total));
       if (!remaining) break;
     }
     this.toggle.focus();
     await this.load();
-    refresh();
+    this.owner.refresh();
   }
 
   async remove(item) {
-    const answer = await act(`${this.path}/dead/${item.dataset.id}`, { method: 'DELETE' });
+    const answer = await this.owner.act(`${this.path}/dead/${item.dataset.id}`, { method: 'DELETE' });
     if (!answer) return;
     this.leave(item);
-    say(answer.ok ? T.removed : T.gone, !answer.ok);
-    refresh();
+    this.owner.say(answer.ok ? T.removed : T.gone, !answer.ok);
+    this.owner.refresh();
   }
 
   // Takes a letter out of the list, with the focus to the next one.
@@ -173,40 +160,67 @@ class ConsumerItem {
   }
 }
 
-async function refresh() {
-  refreshing.abort();
-  const { signal } = refreshing = new AbortController();
-  let consumers = [];
-  try {
-    if (permits('messages:consume')) {
-      const answer = await request(`/api/v1/topics/${topic}/consumers`, { signal });
-      // Over the quota, or a server that fails: the last counts stay.
-      if (answer.status === 429 || answer.status >= 500) return;
-      if (answer.ok) ({ consumers } = await answer.json());
-    }
-  } catch { return; }
-  if (signal.aborted) return;
-  const shown = new Map(consumers.map(({ name }) => [name, items.get(name) ?? new ConsumerItem(name)]));
-  for (const [name, item] of items) if (!shown.has(name)) item.element.remove();
-  items = shown;
-  consumers.forEach((consumer, index) => {
-    const item = items.get(consumer.name);
-    item.show(consumer);
-    const there = $('consumers').children[index];
-    if (there !== item.element) $('consumers').insertBefore(item.element, there ?? null);
-  });
-  $('consumers-card').hidden = !consumers.length;
-}
+// ---- a card with all consumers, or all webhooks, of the open topic
+export class ConsumerCard {
+  // `id` is that of the list, and the member of the response; `scope` is what reading the list needs.
+  constructor(id, scope, Item) {
+    Object.assign(this, { id, scope, Item, topic: '', items: new Map(), refreshing: new AbortController() });
+    setInterval(() => { if (this.topic && !document.hidden) this.refresh(); }, REFRESH_MS);
+  }
 
-// Shows the consumers of the topic `name`, as far as the token permits.
-export function showConsumers(name) {
-  topic = name;
-  $('consumers-topic').textContent = name;
-  items = new Map();
-  $('consumers').replaceChildren();
-  $('consumers-card').hidden = true;
-  say('');
-  refresh();
+  get path() { return `/api/v1/topics/${this.topic}/${this.id}`; }
+
+  say(text, bad = false) {
+    $(`${this.id}-status`).textContent = text;
+    $(`${this.id}-status`).classList.toggle('error', bad);
+  }
+
+  // Sends an action. Its response, or null after an error, which is shown.
+  async act(url, options) {
+    try {
+      const answer = await request(url, options);
+      if (answer.ok || answer.status === 404) return answer;
+      this.say(T.failed((await problemOf(answer)).detail ?? answer.statusText), true);
+    } catch { this.say(T.unreachable, true); }
+    return null;
+  }
+
+  async refresh() {
+    this.refreshing.abort();
+    const { signal } = this.refreshing = new AbortController();
+    let found = [];
+    try {
+      if (permits(this.scope)) {
+        const answer = await request(this.path, { signal });
+        // Over the quota, or a server that fails: the last counts stay.
+        if (answer.status === 429 || answer.status >= 500) return;
+        if (answer.ok) found = (await answer.json())[this.id];
+      }
+    } catch { return; }
+    if (signal.aborted) return;
+    const shown = new Map(found.map(({ name }) => [name, this.items.get(name) ?? new this.Item(this, name)]));
+    for (const [name, item] of this.items) if (!shown.has(name)) item.element.remove();
+    this.items = shown;
+    const list = $(this.id);
+    found.forEach((consumer, index) => {
+      const item = shown.get(consumer.name);
+      item.show(consumer);
+      const there = list.children[index];
+      if (there !== item.element) list.insertBefore(item.element, there ?? null);
+    });
+    $(`${this.id}-card`).hidden = !found.length;
+  }
+
+  // Shows what the topic has, as far as the token permits.
+  open(topic) {
+    this.topic = topic;
+    $(`${this.id}-topic`).textContent = topic;
+    this.items = new Map();
+    $(this.id).replaceChildren();
+    $(`${this.id}-card`).hidden = true;
+    this.say('');
+    this.refresh();
+  }
 }
 
 // ---- the deletion of a dead letter
@@ -218,5 +232,3 @@ function confirmRemoval(consumer, item, letter) {
 }
 $('letter-cancel').addEventListener('click', () => $('letter-dialog').close());
 $('letter-form').addEventListener('submit', () => doomed.consumer.remove(doomed.item));
-
-setInterval(() => { if (topic && !document.hidden) refresh(); }, REFRESH_MS);

@@ -1,6 +1,7 @@
 // The inbox page. Texts of messages are only ever set as text.
-import { showConsumers } from './consumers.js';
+import { ConsumerCard, ConsumerItem } from './consumers.js';
 import { $, create, createButton, createTime, data, hasToken, lang, permits, problemOf, request, setToken } from './session.js';
+import { WebhookItem } from './webhooks.js';
 
 const MOST_SHOWN = 500;
 const TEXTS = {
@@ -265,6 +266,10 @@ $('delete-form').addEventListener('submit', async () => {
 });
 
 // ---- the live list
+const cards = [
+  new ConsumerCard('consumers', 'messages:consume', ConsumerItem),
+  new ConsumerCard('webhooks', 'webhooks:manage', WebhookItem),
+];
 function link(text, bad = false) {
   $('link').textContent = text;
   $('link').classList.toggle('error', bad);
@@ -278,7 +283,7 @@ async function open(name) {
     button.setAttribute('aria-pressed', String(button.dataset.topic === name));
   }
   $('messages').replaceChildren();
-  showConsumers(name);
+  for (const card of cards) card.open(name);
   $('older').hidden = true;
   showEmpty();
   let [last, tries] = [null, 0];

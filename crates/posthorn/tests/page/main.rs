@@ -16,9 +16,13 @@ mod browser;
 mod consumers;
 mod forms;
 mod harness;
+#[path = "../it/receiver.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+mod receiver;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "shared with other tests, which use more of it")]
 mod support;
+mod webhooks;
 
 use std::time::Instant;
 

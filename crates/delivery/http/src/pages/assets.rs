@@ -16,7 +16,7 @@ struct Asset {
     tag: EntityTag,
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     let css = "text/css; charset=utf-8";
     let js = "text/javascript; charset=utf-8";
     macro_rules! file {
@@ -33,6 +33,7 @@ static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
         file!("page.js", js),
         file!("session.js", js),
         file!("consumers.js", js),
+        file!("webhooks.js", js),
     ]
 });
 

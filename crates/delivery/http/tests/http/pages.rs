@@ -141,6 +141,7 @@ async fn an_asset_is_sent_again_only_when_it_changed() {
         ("/assets/page.js", "text/javascript; charset=utf-8"),
         ("/assets/session.js", "text/javascript; charset=utf-8"),
         ("/assets/consumers.js", "text/javascript; charset=utf-8"),
+        ("/assets/webhooks.js", "text/javascript; charset=utf-8"),
     ] {
         let first = server.get(path).await;
         assert_eq!(first.status, 200);

@@ -1,4 +1,4 @@
-//! Reads the counts of all consumers into the metrics, in rounds.
+//! Reads the counts of all consumers and webhooks into the metrics, in rounds.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct ConsumerSampler {
 }
 
 impl ConsumerSampler {
-    /// Reads `store` into `metrics`. The first `max_series` consumers, by topic and then by name,
+    /// Reads `store` into `metrics`. The first `max_series` consumers, by topic, kind and name,
     /// have series of their own.
     pub fn new(store: Arc<dyn ConsumerStore>, metrics: &Metrics, max_series: usize) -> Self {
         Self {
@@ -68,16 +68,28 @@ impl ConsumerSampler {
             };
             after = Some(last.clone());
             for topic in &topics {
-                match self.store.list(topic, ConsumerKind::Consumer).await {
-                    Ok(consumers) => consumers.iter().for_each(|status| totals.add(status)),
-                    Err(error) if error.is_transient() => return Err(error),
-                    // An unreadable record of one topic must not hide the consumers of the others.
-                    Err(error) => {
-                        tracing::debug!(%error, %topic, "the consumers of a topic are not in the metrics");
-                    }
+                for kind in [ConsumerKind::Consumer, ConsumerKind::Webhook] {
+                    self.read_topic(topic, kind, &mut totals).await?;
                 }
             }
         }
+    }
+
+    async fn read_topic(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        totals: &mut ConsumerTotals,
+    ) -> Result<(), StoreError> {
+        match self.store.list(topic, kind).await {
+            Ok(consumers) => consumers.iter().for_each(|status| totals.add(status)),
+            Err(error) if error.is_transient() => return Err(error),
+            // An unreadable record of one topic must not hide the consumers of the others.
+            Err(error) => {
+                tracing::debug!(%error, %topic, "the consumers of a topic are not in the metrics");
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use posthorn_application::{Clock, ConsumerStatus};
-use posthorn_domain::Timestamp;
+use posthorn_domain::{ConsumerKind, Timestamp};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -19,7 +19,6 @@ use super::labels::OutcomeLabels;
 
 /// The topic and the name of the series that sums up the consumers above the limit.
 const OTHER: &str = "other";
-const OTHER_LABELS: [(&str, &str); 2] = [("topic", OTHER), ("consumer", OTHER)];
 /// The end of each gauge's help.
 const AGGREGATION: &str = "Read from the shared store: aggregate processes with max.";
 
@@ -43,6 +42,8 @@ pub(crate) struct ConsumerTotals {
 struct ConsumerSeries {
     topic: String,
     consumer: String,
+    /// A webhook has a label for it: a topic may have a consumer and a webhook of one name.
+    is_webhook: bool,
     waiting: u64,
     in_flight: u64,
     dead: u64,
@@ -94,7 +95,7 @@ impl Collector for ConsumerGauges {
             let mut family = encoder.encode_descriptor(name, &help, None, MetricType::Gauge)?;
             for series in totals.all() {
                 let gauge = ConstGauge::new(value(series));
-                gauge.encode(family.encode_family(&series.labels())?)?;
+                gauge.encode(family.encode_family(&series.labels().as_slice())?)?;
             }
             Ok(())
         };
@@ -125,7 +126,7 @@ impl Collector for ConsumerGauges {
         let mut family = encoder.encode_descriptor(name, &help, unit, MetricType::Gauge)?;
         for series in totals.all() {
             let gauge = ConstGauge::new(self.oldest_age(series));
-            gauge.encode(family.encode_family(&series.labels())?)?;
+            gauge.encode(family.encode_family(&series.labels().as_slice())?)?;
         }
         Ok(())
     }
@@ -146,7 +147,7 @@ impl ConsumerTotals {
     pub(crate) fn add(&mut self, status: &ConsumerStatus) {
         let one = ConsumerSeries::from(status);
         // The names of the sum are valid names too: such a consumer is part of the sum.
-        if self.series.len() < self.max_series && one.labels() != OTHER_LABELS {
+        if self.series.len() < self.max_series && (one.is_webhook || !one.has_name_of_other()) {
             self.series.push(one);
             return;
         }
@@ -156,6 +157,7 @@ impl ConsumerTotals {
                 self.other = Some(ConsumerSeries {
                     topic: OTHER.to_owned(),
                     consumer: OTHER.to_owned(),
+                    is_webhook: false,
                     ..one
                 });
             }
@@ -168,8 +170,14 @@ impl ConsumerTotals {
 }
 
 impl ConsumerSeries {
-    fn labels(&self) -> [(&'static str, &str); 2] {
-        [("topic", &self.topic), ("consumer", &self.consumer)]
+    fn labels(&self) -> Vec<(&'static str, &str)> {
+        let labels = [("topic", &*self.topic), ("consumer", &self.consumer)];
+        let kind = self.is_webhook.then_some(("kind", "webhook"));
+        labels.into_iter().chain(kind).collect()
+    }
+
+    fn has_name_of_other(&self) -> bool {
+        self.topic == OTHER && self.consumer == OTHER
     }
 
     fn add(&mut self, other: &Self) {
@@ -189,6 +197,7 @@ impl From<&ConsumerStatus> for ConsumerSeries {
         Self {
             topic: status.key.topic.to_string(),
             consumer: status.key.name.to_string(),
+            is_webhook: status.key.kind == ConsumerKind::Webhook,
             waiting: counts.waiting,
             in_flight: counts.in_flight,
             dead: counts.dead,

@@ -141,7 +141,11 @@ async fn each_consumer_has_its_counts_and_an_age_that_grows() {
         fixture.gauges("news", "idle"),
         ["0", "0", "0", "0", "0", "0.0"]
     );
+    // A webhook differs from a consumer of its name.
     assert_eq!(fixture.gauges("jobs", "hook"), [""; 0]);
+    let text = fixture.metrics.render().unwrap();
+    let webhook = r#"app_consumer_waiting{topic="jobs",consumer="hook",kind="webhook"} 9"#;
+    assert!(text.contains(webhook), "{text}");
     // Between two rounds too.
     fixture.clock.advance(Duration::from_secs(1));
     assert_eq!(fixture.gauges("jobs", "mailer")[5], "2.5");

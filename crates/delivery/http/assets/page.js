@@ -395,7 +395,7 @@ async function look() {
   if (document.hidden) return;
   let state = '';
   try {
-    const [ready, metrics] = await Promise.all([fetch('/health/ready'), fetch('/metrics')]);
+    const [ready, metrics] = await Promise.all([fetch(`${data.base}/health/ready`), fetch(`${data.base}/metrics`)]);
     if (!ready.ok) state = T.unready;
     if (metrics.ok) {
       const now = readMetrics(await metrics.text());

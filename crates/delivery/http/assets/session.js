@@ -21,7 +21,7 @@ export const permits = (scope) => data.open === 'true' || ` ${claims().scope ?? 
 export function request(path, options = {}) {
   const headers = { 'Accept-Language': lang, ...options.headers };
   if (token) headers.Authorization = `Bearer ${token}`;
-  return fetch(path, { cache: 'no-store', ...options, headers });
+  return fetch(data.base + path, { cache: 'no-store', ...options, headers });
 }
 export async function problemOf(answer) {
   try { return await answer.json(); } catch { return {}; }

@@ -5,6 +5,7 @@ mod cors_origins;
 mod form_origins;
 mod legacy_sunset;
 mod locale;
+mod public_url;
 mod text;
 mod trusted_proxies;
 
@@ -21,6 +22,7 @@ pub use cors_origins::{CorsOrigins, CorsOriginsError};
 pub use form_origins::FormOrigins;
 pub use legacy_sunset::{LegacySunset, LegacySunsetError};
 pub use locale::Locale;
+pub use public_url::{PublicUrl, PublicUrlError};
 pub use text::{DurationText, PositiveDurationText, parsed, parsed_option};
 pub use trusted_proxies::{ProxyHeader, TrustedProxies};
 
@@ -85,6 +87,13 @@ pub struct HttpSettings {
         "x-takes" = "a date such as `2027-12-31`, or a time of RFC 3339"
     ))]
     pub legacy_sunset: Option<LegacySunset>,
+    /// The URL under which clients reach the server: links are absolute then. If it has a path, a reverse
+    /// proxy serves the server under it, and removes it from the paths of requests.
+    #[serde(deserialize_with = "parsed")]
+    #[schemars(with = "String", extend(
+        "default" = "", "x-takes" = "a URL such as `https://www.example/inbox`"
+    ))]
+    pub public_url: PublicUrl,
     /// The number of entries of the header of `TRUSTED_PROXY_HEADER`, from the right, that trusted
     /// proxies added. With 0 the header is ignored.
     #[schemars(extend("default" = 0))]

@@ -34,7 +34,8 @@ pub(super) async fn start(
     let addresses = AddressPolicy::new(settings.webhooks.webhook_allow_cidrs.clone());
     let vault: Arc<dyn WebhookVault> = Arc::new(vault(settings)?);
     let sender: Arc<dyn WebhookSender> = Arc::new(sender(settings, &addresses)?);
-    let encoder: Arc<dyn WebhookEncoder> = Arc::new(WebhookPayload);
+    let encoder: Arc<dyn WebhookEncoder> =
+        Arc::new(WebhookPayload::new(settings.http.public_url.clone()));
     let ports = WebhookServicePorts {
         consumers: Arc::clone(&consumers),
         webhooks: Arc::clone(&webhooks),

@@ -60,7 +60,8 @@ pub(crate) async fn put_consumer(
     let put = service.put(&key, settings, start, precondition).await?;
     let mut response = if put.created {
         let mut response = HttpResponse::Created();
-        response.insert_header((header::LOCATION, consumer_path(&key)));
+        let location = state.settings.public_url.link(&consumer_path(&key));
+        response.insert_header((header::LOCATION, location));
         response
     } else {
         HttpResponse::Ok()

@@ -29,7 +29,8 @@ pub(super) async fn list(
     let last = page.letters.last().filter(|_| page.has_more);
     let next = last.map(|letter| {
         let (path, id) = (consumer_path(key), letter.message.id);
-        format!("{path}/dead?after={id}&limit={}", limit.get())
+        let next = format!("{path}/dead?after={id}&limit={}", limit.get());
+        state.settings.public_url.link(&next)
     });
     let mut response = HttpResponse::Ok();
     insert_links(&mut response, next.as_deref(), None);

@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use posthorn_application::Action;
 use posthorn_domain::Scope;
+use serde_json::json;
 use utoipa::Modify;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
@@ -12,15 +13,28 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{OpenApi as Description, RefOr, Response};
 
 use crate::route::TABLE;
+use crate::state::AppState;
 
 /// Returns the text of the document.
 pub(crate) struct OpenApiText(pub(crate) fn() -> &'static str);
 
-/// The OpenAPI document.
-pub(crate) async fn openapi(text: web::Data<OpenApiText>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .body((text.0)())
+/// The OpenAPI document, with the public URL as its server.
+pub(crate) async fn openapi(
+    text: web::Data<OpenApiText>,
+    state: web::Data<AppState>,
+) -> HttpResponse {
+    let text = (text.0)();
+    let base = state.settings.public_url.base();
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json");
+    // The document has no member `servers`: it is inserted as the first one.
+    match text.strip_prefix('{') {
+        Some(members) if !base.is_empty() => {
+            let servers = json!([{ "url": base }]);
+            response.body(format!("{{\"servers\":{servers},{members}"))
+        }
+        _ => response.body(text),
+    }
 }
 
 /// Adds the security scheme and the scopes of each operation.

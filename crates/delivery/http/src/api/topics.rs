@@ -59,7 +59,10 @@ pub(crate) async fn list_topics(
         messages.visible_topics(page, is_visible).await?
     };
     let next = listing.next;
-    let next = next.map(|after| format!("/api/v1/topics?after={after}&limit={}", limit.get()));
+    let next = next.map(|after| {
+        let next = format!("/api/v1/topics?after={after}&limit={}", limit.get());
+        state.settings.public_url.link(&next)
+    });
     let mut response = HttpResponse::Ok();
     insert_links(&mut response, next.as_deref(), None);
     let topics = listing.topics.iter().map(|summary| TopicResponse {

@@ -64,7 +64,8 @@ pub(crate) async fn put_webhook(
     let put = put?;
     let mut response = if put.created {
         let mut response = HttpResponse::Created();
-        response.insert_header((header::LOCATION, consumer_path(&key)));
+        let location = state.settings.public_url.link(&consumer_path(&key));
+        response.insert_header((header::LOCATION, location));
         response
     } else {
         HttpResponse::Ok()

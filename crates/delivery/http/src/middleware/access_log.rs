@@ -84,7 +84,13 @@ pub(crate) fn respond_to_invalid_request(
         client.into(),
     );
     // The path is unknown: the root stands for it.
-    let mut response = error.response(&context.id, context.locale, "/", false);
+    let mut response = error.response(
+        &context.id,
+        context.locale,
+        &settings.public_url,
+        "/",
+        false,
+    );
     headers::insert_common(response.headers_mut(), &context, settings);
     let outcome = RequestOutcome {
         method: OTHER,

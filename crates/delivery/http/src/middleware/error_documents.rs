@@ -44,11 +44,17 @@ pub(super) fn write(
     });
     let (request, plain) = response.into_parts();
     let legacy = route::is_legacy_path(path::routed_path(&request));
-    let as_page = || error.page(&context.id, context.locale).ok();
+    let as_page = || {
+        let base = state.settings.public_url.prefix();
+        error.page(&context.id, context.locale, base).ok()
+    };
     let page = browser_form::is_submission(&request)
         .then(as_page)
         .flatten();
-    let as_document = || error.response(&context.id, context.locale, request.path(), legacy);
+    let as_document = || {
+        let (locale, public_url) = (context.locale, &state.settings.public_url);
+        error.response(&context.id, locale, public_url, request.path(), legacy)
+    };
     let mut document = page.unwrap_or_else(as_document);
     // Headers that other middleware has set stay, such as those of CORS. `Vary` has the fields of both.
     let own = document.headers().clone();

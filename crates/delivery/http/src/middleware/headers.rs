@@ -31,9 +31,10 @@ pub(super) fn insert(
     insert_common(headers, context, settings);
     if let Some(Kind::Legacy(successor)) = context.route.get().map(|route| route.kind) {
         headers.insert(DEPRECATION.clone(), DEPRECATED_SINCE);
+        let base = settings.public_url.base();
         // The page documents the deprecation (RFC 9745, 3.1): the API with the successors.
         let link = format!(
-            "<{successor}>; rel=\"successor-version\", </docs/>; rel=\"deprecation\"; type=\"text/html\""
+            "<{base}{successor}>; rel=\"successor-version\", <{base}/docs/>; rel=\"deprecation\"; type=\"text/html\""
         );
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.append(header::LINK, link);

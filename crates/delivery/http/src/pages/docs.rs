@@ -7,11 +7,13 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
 use utoipa_swagger_ui::Config;
 
+use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code};
 
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     Arc::new(
-        Config::from("/api-docs/openapi.json")
+        // From `/docs/`, so that it is found under the prefix of a proxy too.
+        Config::from("../api-docs/openapi.json")
             .use_base_layout()
             .validator_url("none"),
     )
@@ -42,8 +44,8 @@ pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, ApiErr
 }
 
 /// Redirects from the original's path of the documentation.
-pub(crate) async fn moved() -> HttpResponse {
+pub(crate) async fn moved(state: web::Data<AppState>) -> HttpResponse {
     HttpResponse::PermanentRedirect()
-        .insert_header((header::LOCATION, "/docs/"))
+        .insert_header((header::LOCATION, state.settings.public_url.link("/docs/")))
         .finish()
 }

@@ -15,6 +15,8 @@ use crate::wire::time::rfc3339;
 #[template(path = "inbox.html")]
 struct InboxPage<'a> {
     locale: Locale,
+    /// The prefix of the paths of links.
+    base: &'a str,
     name: &'a str,
     version: &'a str,
     environment: &'a str,
@@ -87,6 +89,7 @@ pub(crate) async fn index(
     let locale = chosen(request.query_string()).unwrap_or(context::of(&request).locale);
     let page = InboxPage {
         locale,
+        base: state.settings.public_url.prefix(),
         name: &identity.name,
         version: &identity.version,
         environment: &identity.environment,

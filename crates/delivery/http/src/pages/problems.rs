@@ -5,6 +5,7 @@ use askama::Template;
 
 use crate::request::context;
 use crate::settings::Locale;
+use crate::state::AppState;
 use crate::wire::html;
 use crate::wire::problem::{ApiError, Code};
 
@@ -13,6 +14,7 @@ use crate::wire::problem::{ApiError, Code};
 #[template(path = "problem.html")]
 struct ProblemPage<'a> {
     locale: Locale,
+    base: &'a str,
     title: &'static str,
     detail: &'static str,
     status: u16,
@@ -22,12 +24,14 @@ struct ProblemPage<'a> {
 /// Explains one code.
 pub(crate) async fn page(
     request: HttpRequest,
+    state: web::Data<AppState>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let code = Code::named(&name).ok_or_else(|| ApiError::new(Code::NotFound))?;
     let locale = context::of(&request).locale;
     let page = ProblemPage {
         locale,
+        base: state.settings.public_url.prefix(),
         title: code.title(locale),
         detail: code.detail(locale),
         status: code.status().as_u16(),

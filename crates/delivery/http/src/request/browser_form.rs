@@ -38,8 +38,14 @@ fn is_form(headers: &HeaderMap) -> bool {
 /// is configured or this server's own. An own URL is without scheme and host, because a proxy may hide
 /// the real ones.
 pub(crate) fn redirect(request: &HttpRequest, state: &AppState, next: &str) -> Option<String> {
-    let host = request.headers().get(header::HOST)?.to_str().ok()?;
-    let own = Url::parse(&format!("http://{host}{}", request.path())).ok()?;
+    let public_url = &state.settings.public_url;
+    let own = if public_url.base().is_empty() {
+        let host = request.headers().get(header::HOST)?.to_str().ok()?;
+        format!("http://{host}{}", request.path())
+    } else {
+        public_url.link(request.path())
+    };
+    let own = Url::parse(&own).ok()?;
     let url = own.join(next).ok()?;
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
         return None;

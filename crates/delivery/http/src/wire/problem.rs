@@ -21,7 +21,7 @@ pub(crate) use code::Code;
 pub(crate) use field::{FieldCode, FieldProblem, HeaderRule};
 
 use crate::route::Route;
-use crate::settings::Locale;
+use crate::settings::{Locale, PublicUrl};
 use crate::wire::language::insert_language;
 
 /// The media type of a problem document.
@@ -255,6 +255,7 @@ impl ApiError {
         &self,
         request_id: &str,
         locale: Locale,
+        public_url: &PublicUrl,
         path: &str,
         legacy: bool,
     ) -> HttpResponse {
@@ -262,7 +263,7 @@ impl ApiError {
         let mut response = self.head(status);
         response.insert_header((header::CONTENT_TYPE, CONTENT_TYPE));
         insert_language(&mut response, locale);
-        let problem = self.problem(request_id, locale, status, path, legacy);
+        let problem = self.problem(request_id, locale, public_url, path, legacy);
         // Texts and numbers always serialize.
         response.body(serde_json::to_vec(&problem).unwrap_or_default())
     }
@@ -289,7 +290,7 @@ impl ApiError {
         &self,
         request_id: &str,
         locale: Locale,
-        status: StatusCode,
+        public_url: &PublicUrl,
         path: &str,
         legacy: bool,
     ) -> Problem {
@@ -300,9 +301,9 @@ impl ApiError {
             message: problem.code.text(&problem.field, locale),
         });
         Problem {
-            r#type: format!("/problems/{}", self.code.as_str()),
+            r#type: public_url.link(&format!("/problems/{}", self.code.as_str())),
             title: self.code.title(locale),
-            status: status.as_u16(),
+            status: self.status(legacy).as_u16(),
             detail: self.detail(locale),
             instance: instance::of(path),
             code: self.code,

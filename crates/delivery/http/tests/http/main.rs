@@ -29,6 +29,7 @@ mod original;
 mod pages;
 mod pipelining;
 mod platform;
+mod public_url;
 mod quota_clients;
 mod quotas;
 mod shutdown;

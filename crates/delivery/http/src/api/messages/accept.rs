@@ -96,16 +96,18 @@ async fn receive(
     let receipt = &appended.receipt;
     let (topic, id) = (receipt.topic.as_str(), receipt.id.to_string());
     let locale = context::of(request).locale;
+    let prefix = state.settings.public_url.prefix();
     if answer.for_browser {
         return match answer.redirect {
             Some(url) => Ok(response
                 .status(StatusCode::SEE_OTHER)
                 .insert_header((header::LOCATION, url))
                 .finish()),
-            None => receipt_page(response, &id, text.as_str(), locale),
+            None => receipt_page(response, prefix, &id, text.as_str(), locale),
         };
     }
-    let location = ["/api/v1/topics/", topic, "/messages/", &id].concat();
+    let base = state.settings.public_url.base();
+    let location = [base, "/api/v1/topics/", topic, "/messages/", &id].concat();
     response.insert_header((header::LOCATION, location));
     insert_language(&mut response, locale);
     Ok(response.json(receipt_response(receipt, id, text.as_str(), locale)))

@@ -10,6 +10,8 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The parameters that the links of a page repeat.
 pub(super) struct Links<'a> {
+    /// The start of the links.
+    pub(super) base: &'a str,
     pub(super) topic: &'a Topic,
     pub(super) limit: PageLimit,
     pub(super) newest_first: bool,
@@ -44,13 +46,14 @@ impl Links<'_> {
 
     fn link(&self, cursor: &str, id: MessageId) -> String {
         let Self {
+            base,
             topic,
             limit,
             newest_first,
         } = self;
         let order = if *newest_first { "desc" } else { "asc" };
         let limit = limit.get();
-        format!("/api/v1/topics/{topic}/messages?{cursor}={id}&limit={limit}&order={order}")
+        format!("{base}/api/v1/topics/{topic}/messages?{cursor}={id}&limit={limit}&order={order}")
     }
 }
 

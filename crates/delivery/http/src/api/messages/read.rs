@@ -74,6 +74,7 @@ pub(crate) async fn list_messages(
         .list(&topic, PageRequest { anchor, limit })
         .await?;
     let links = Links {
+        base: state.settings.public_url.base(),
         topic: &topic,
         limit,
         newest_first,

@@ -12,6 +12,7 @@ use crate::wire::html;
 #[template(path = "form_problem.html")]
 struct FormProblemPage<'a> {
     locale: Locale,
+    base: &'a str,
     title: &'static str,
     detail: String,
     /// Each failing field with the broken rule.
@@ -20,14 +21,20 @@ struct FormProblemPage<'a> {
 }
 
 impl ApiError {
-    /// The response with a page about the problem.
+    /// The response with a page about the problem; `base` is the prefix of the paths of links.
     ///
     /// # Errors
     /// The page cannot be rendered.
-    pub(crate) fn page(&self, request_id: &str, locale: Locale) -> Result<HttpResponse, Self> {
+    pub(crate) fn page(
+        &self,
+        request_id: &str,
+        locale: Locale,
+        base: &str,
+    ) -> Result<HttpResponse, Self> {
         let fields = self.fields.iter();
         let page = FormProblemPage {
             locale,
+            base,
             title: self.code.title(locale),
             // The document of the problem lists the fields in `errors`, the page below.
             detail: if self.fields.is_empty() {

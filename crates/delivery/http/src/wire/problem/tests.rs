@@ -4,8 +4,13 @@ use super::*;
 
 /// The document of `error` on a legacy path, as it is sent.
 fn document(error: &ApiError, locale: Locale) -> String {
-    let status = error.status(true);
-    let problem = error.problem("request-1", locale, status, "/api/message", true);
+    let problem = error.problem(
+        "request-1",
+        locale,
+        &PublicUrl::default(),
+        "/api/message",
+        true,
+    );
     serde_json::to_string_pretty(&problem).unwrap()
 }
 

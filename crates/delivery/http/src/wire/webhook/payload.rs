@@ -4,12 +4,22 @@ use posthorn_application::WebhookEncoder;
 use posthorn_domain::{ConsumerKey, Message, Timestamp, Topic, WebhookFormat};
 use serde::Serialize;
 
+use crate::settings::PublicUrl;
 use crate::wire::message::stored::message_response;
 use crate::wire::time::rfc3339;
 
 /// Writes the bodies of webhook requests with the message resource of the API.
 #[derive(Debug, Default)]
-pub struct WebhookPayload;
+pub struct WebhookPayload {
+    public_url: PublicUrl,
+}
+
+impl WebhookPayload {
+    /// Links begin with `public_url`.
+    pub const fn new(public_url: PublicUrl) -> Self {
+        Self { public_url }
+    }
+}
 
 /// The payload of Standard Webhooks.
 #[derive(Serialize)]
@@ -46,7 +56,7 @@ impl WebhookEncoder for WebhookPayload {
     }
 
     fn source(&self, topic: &Topic) -> String {
-        format!("/api/v1/topics/{topic}")
+        self.public_url.link(&format!("/api/v1/topics/{topic}"))
     }
 }
 
@@ -88,7 +98,7 @@ mod tests {
     fn a_test_names_the_webhook() {
         let at = Timestamp::from_millis(1_795_392_000_120);
         let test = |format| -> Value {
-            serde_json::from_slice(&WebhookPayload.test(&key(), at, format)).unwrap()
+            serde_json::from_slice(&WebhookPayload::default().test(&key(), at, format)).unwrap()
         };
         let data = json!({"topic": "orders", "webhook": "crm"});
         assert_eq!(test(WebhookFormat::CloudEvents), data);
@@ -99,8 +109,11 @@ mod tests {
     }
 
     #[test]
-    fn the_source_is_the_path_of_the_topic() {
-        let source = WebhookPayload.source(&key().topic);
+    fn the_source_is_the_url_of_the_topic() {
+        let source = WebhookPayload::default().source(&key().topic);
         assert_eq!(source, "/api/v1/topics/orders");
+        let public_url = "https://www.example/inbox".parse().unwrap();
+        let source = WebhookPayload::new(public_url).source(&key().topic);
+        assert_eq!(source, "https://www.example/inbox/api/v1/topics/orders");
     }
 }

@@ -215,7 +215,7 @@ impl Parts {
                     webhooks: Arc::new(NoWebhooks),
                     vault: Arc::new(NoVault),
                     sender: Arc::new(NoSender),
-                    encoder: Arc::new(WebhookPayload),
+                    encoder: Arc::new(WebhookPayload::default()),
                     clock: clock(),
                     random: Arc::new(FakeRandom::default()),
                 },

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,11 +42,14 @@ struct SeenAttempt {
 
 /// By `webhook-id`.
 type SeenAttempts = Arc<Mutex<BTreeMap<String, Vec<SeenAttempt>>>>;
+/// The requests that are read, and not among the seen attempts yet.
+type OpenRequests = Arc<AtomicUsize>;
 
 /// Listens until it is dropped. It takes up to 20 ms, and rejects every tenth request.
 struct RecordingReceiver {
     url: String,
     attempts: SeenAttempts,
+    open: OpenRequests,
     task: JoinHandle<()>,
 }
 
@@ -54,18 +58,26 @@ impl RecordingReceiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let attempts = SeenAttempts::default();
-        let shared = Arc::clone(&attempts);
+        let open = OpenRequests::default();
+        let (seen, counted) = (Arc::clone(&attempts), Arc::clone(&open));
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((connection, _)) = listener.accept().await {
-                connections.spawn(serve(connection, Arc::clone(&shared)));
+                connections.spawn(serve(connection, Arc::clone(&seen), Arc::clone(&counted)));
             }
         });
         Self {
             url,
             attempts,
+            open,
             task,
         }
+    }
+
+    /// Waits until every request is among the attempts. A server may have settled a response before
+    /// that.
+    async fn all_seen(&self) {
+        eventually(DRAIN, async || self.open.load(Ordering::SeqCst) == 0).await;
     }
 
     /// The number of requests with other ids than `but`.
@@ -87,9 +99,10 @@ impl Drop for RecordingReceiver {
 }
 
 /// Serves the requests of one connection until its client goes away.
-async fn serve(connection: TcpStream, attempts: SeenAttempts) {
+async fn serve(connection: TcpStream, attempts: SeenAttempts, open: OpenRequests) {
     let mut stream = BufReader::new(connection);
     while let Ok(Some(id)) = read_request(&mut stream).await {
+        open.fetch_add(1, Ordering::SeqCst);
         let began = Instant::now();
         let number = attempts
             .lock()
@@ -117,6 +130,7 @@ async fn serve(connection: TcpStream, attempts: SeenAttempts) {
             .entry(id)
             .or_default()
             .push(attempt);
+        open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -302,6 +316,7 @@ async fn every_message_arrives_and_none_twice_at_once_while_processes_are_killed
         webhook["waiting"] == 0 && webhook["in_flight"] == 0
     })
     .await;
+    receiver.all_seen().await;
     let settled = receiver.requests("");
     check_attempts(&receiver.attempts, &ids, kills);
 
@@ -313,6 +328,7 @@ async fn every_message_arrives_and_none_twice_at_once_while_processes_are_killed
     }
     let last = send(&servers[1].client, || servers[1].url.clone(), "last").await;
     eventually(DRAIN, async || receiver.has(&last)).await;
+    receiver.all_seen().await;
     assert_eq!(receiver.requests(&last), settled);
 
     let key = WebhookSecret::parse(&secret).unwrap();

@@ -18,8 +18,8 @@ const TOLERANCE: Millis = 5;
 pub(super) struct Promises {
     /// The attempts after which a message is dead.
     pub(super) max_attempts: u64,
-    /// True if a change of the primary may hand settled messages out again.
-    pub(super) may_redeliver: bool,
+    /// True if a change of the primary may lose a message without a receipt that was handed out.
+    pub(super) may_lose_unacknowledged: bool,
 }
 
 /// A broken promise, with the id of the message.
@@ -49,8 +49,6 @@ pub(super) struct ChaosVerdict {
     pub(super) violations: Vec<Violation>,
     /// Leases that a crash of the store made void.
     pub(super) void: usize,
-    /// Messages that were handed out after their acknowledgement, where that is allowed.
-    pub(super) redelivered: usize,
 }
 
 /// Judges `history`.
@@ -60,7 +58,7 @@ pub(super) fn judge(history: &History, promises: Promises) -> ChaosVerdict {
     let mut by_message: BTreeMap<&str, Vec<&Lease>> = BTreeMap::new();
     for lease in &history.leases {
         let accepted = history.accepted.get(&lease.id);
-        if promises.may_redeliver && accepted.is_none() && texts.contains(&lease.text) {
+        if promises.may_lose_unacknowledged && accepted.is_none() && texts.contains(&lease.text) {
             // A demoted primary handed it out before it lost it, and its sender tried again.
             verdict.void += 1;
             continue;
@@ -75,7 +73,7 @@ pub(super) fn judge(history: &History, promises: Promises) -> ChaosVerdict {
         for (index, first) in leases.iter().enumerate() {
             judge_stale(history, first, &mut verdict);
             for second in leases.iter().skip(index + 1) {
-                judge_pair(history, promises, first, second, &mut verdict);
+                judge_pair(history, first, second, &mut verdict);
             }
         }
     }
@@ -86,20 +84,10 @@ pub(super) fn judge(history: &History, promises: Promises) -> ChaosVerdict {
 }
 
 /// Judges two leases of one message, of which `second` was granted later.
-fn judge_pair(
-    history: &History,
-    promises: Promises,
-    first: &Lease,
-    second: &Lease,
-    verdict: &mut ChaosVerdict,
-) {
+fn judge_pair(history: &History, first: &Lease, second: &Lease, verdict: &mut ChaosVerdict) {
     let id = || first.id.clone();
     // 1. An acknowledgement is final.
     if first.is_acknowledged() {
-        if promises.may_redeliver {
-            verdict.redelivered += 1;
-            return;
-        }
         verdict.add(Violation::AfterAck(id()));
     }
     // 2. A lease that was valid after the second grant overlapped it, whatever crashed.
@@ -146,7 +134,6 @@ fn judge_ends(
         let is_acknowledged = leases.iter().any(|lease| lease.is_acknowledged());
         let can_be_acknowledged = leases.iter().any(|lease| lease.may_be_acknowledged());
         match history.dead.get(id) {
-            Some(_) if is_acknowledged && promises.may_redeliver => verdict.redelivered += 1,
             Some(_) if is_acknowledged => verdict.add(Violation::AfterAck(id.clone())),
             Some(attempts) if *attempts != promises.max_attempts => {
                 verdict.add(Violation::DeadTooSoon(id.clone()));

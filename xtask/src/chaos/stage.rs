@@ -17,8 +17,9 @@ pub(super) enum StoreKind {
     File,
     /// A Redis that syncs every write.
     Redis,
-    /// A Redis primary with two replicas and three Sentinels, used by two servers.
-    Sentinel,
+    /// A Redis primary with two replicas and three Sentinels, used by two servers. Its faults are this
+    /// many fail-overs of each kind, in a random order.
+    Sentinel { planned: u64, forced: u64 },
 }
 
 /// Everything that runs.
@@ -30,7 +31,11 @@ pub(super) struct Stage {
 enum Store {
     File,
     Redis(RedisNode),
-    Sentinel(SentinelSet),
+    Sentinel {
+        set: SentinelSet,
+        planned: u64,
+        forced: u64,
+    },
 }
 
 /// A Redis that starts again at its address and with its files.
@@ -58,10 +63,15 @@ impl Stage {
                 let url = format!("redis://{}", node.address);
                 (Store::Redis(node), url, "synced", 1)
             }
-            StoreKind::Sentinel => {
+            StoreKind::Sentinel { planned, forced } => {
                 let set = SentinelSet::start(directory, random)?;
                 let url = set.url();
-                (Store::Sentinel(set), url, "replicated", 2)
+                let store = Store::Sentinel {
+                    set,
+                    planned,
+                    forced,
+                };
+                (store, url, "replicated", 2)
             }
         };
         let environment = vec![
@@ -104,10 +114,19 @@ impl Stage {
                     ("server and Redis killed", vec![crash])
                 }
             },
-            Store::Sentinel(set) => match random.below(2) {
-                0 => ("planned fail-over", vec![set.fail_over_planned()?]),
-                _ => ("primary killed", vec![set.fail_over_forced()?]),
-            },
+            Store::Sentinel {
+                set,
+                planned,
+                forced,
+            } => {
+                if random.below((*planned + *forced).max(1)) < *planned {
+                    *planned -= 1;
+                    ("planned fail-over", vec![set.fail_over_planned()?])
+                } else {
+                    *forced = forced.saturating_sub(1);
+                    ("primary killed", vec![set.fail_over_forced()?])
+                }
+            }
         };
         for pod in &mut self.pods {
             pod.wait_until_ready()?;

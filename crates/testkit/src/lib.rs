@@ -39,7 +39,7 @@ pub use fakes::random::FakeRandom;
 pub use fakes::store::FakeStore;
 pub use quota_contract::QuotaHarness;
 pub use redis::cluster::RedisCluster;
-pub use redis::sentinel::RedisSentinel;
+pub use redis::sentinel::{RedisSentinel, SentinelSetup};
 pub use redis::server::RedisServer;
 pub use revocation_list_contract::RevocationListHarness;
 pub use store_contract::{StoreHarness, run_case};

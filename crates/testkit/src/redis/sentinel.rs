@@ -1,4 +1,4 @@
-//! A Redis primary with a replica, monitored by Sentinels.
+//! A Redis primary with replicas, monitored by Sentinels.
 
 use std::time::Duration;
 
@@ -8,23 +8,56 @@ use crate::eventually;
 /// The time limit for the Sentinels to agree.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// One primary, one replica, and Sentinels that promote the replica when the primary is down for half a
-/// second.
+/// A primary with replicas, and Sentinels that promote one of them when the primary is down.
 pub struct RedisSentinel {
     servers: Vec<RedisServer>,
     sentinels: Vec<RedisServer>,
+}
+
+/// The servers to start.
+#[derive(Clone, Copy, Debug)]
+pub struct SentinelSetup<'a> {
+    /// The number of Sentinels; most of them must agree that the primary is down.
+    pub sentinels: usize,
+    /// Further arguments of each replica.
+    pub replicas: &'a [&'a [&'a str]],
+    /// How long a server must not respond until it counts as down.
+    pub down_after: Duration,
+}
+
+impl Default for SentinelSetup<'_> {
+    /// One Sentinel and one replica, and a server is down after half a second.
+    fn default() -> Self {
+        Self {
+            sentinels: 1,
+            replicas: &[&[]],
+            down_after: Duration::from_millis(500),
+        }
+    }
 }
 
 impl RedisSentinel {
     /// The name under which the Sentinels monitor the primary.
     pub const MASTER_NAME: &'static str = "posthorn-master";
 
-    /// Starts all servers, without persistence, and waits until every Sentinel knows the replica and the
-    /// other Sentinels.
+    /// Starts one primary, one replica and this number of Sentinels; see [`Self::start_as`].
     ///
     /// # Panics
     /// When `redis-server` is missing, or that takes more than thirty seconds.
     pub async fn start(sentinels: usize) -> Self {
+        Self::start_as(SentinelSetup {
+            sentinels,
+            ..SentinelSetup::default()
+        })
+        .await
+    }
+
+    /// Starts all servers, without persistence, and waits until every Sentinel knows the replicas and the
+    /// other Sentinels.
+    ///
+    /// # Panics
+    /// When `redis-server` is missing, or that takes more than thirty seconds.
+    pub async fn start_as(setup: SentinelSetup<'_>) -> Self {
         let plain = [
             "--save",
             "",
@@ -35,27 +68,23 @@ impl RedisSentinel {
         ];
         let master = RedisServer::start_with(&plain).await;
         let address = ["127.0.0.1", &master.port().to_string()].join(" ");
-        let mut arguments = plain.to_vec();
-        arguments.extend(["--replicaof", &address]);
-        let replica = RedisServer::start_with(&arguments).await;
+        let mut servers = vec![master];
+        for further in setup.replicas {
+            let arguments = [&plain[..], &["--replicaof", &address], further].concat();
+            servers.push(RedisServer::start_with(&arguments).await);
+        }
         // A Sentinel queries the primary for its replicas at its start and then every ten seconds only.
         eventually(TIME_LIMIT, async || {
-            let info = master
-                .command(&["INFO", "replication"])
-                .await
-                .unwrap_or_default();
-            info.contains("state=online")
+            let info = servers[0].command(&["INFO", "replication"]).await;
+            info.unwrap_or_default().matches("state=online").count() == setup.replicas.len()
         })
         .await;
-        let configuration = configuration(&address, sentinels / 2 + 1);
-        let mut started = Vec::new();
-        for _ in 0..sentinels {
-            started.push(RedisServer::launch(|| Launch::Sentinel(configuration.clone())).await);
+        let configuration = configuration(&address, setup);
+        let mut sentinels = Vec::new();
+        for _ in 0..setup.sentinels {
+            sentinels.push(RedisServer::launch(|| Launch::Sentinel(configuration.clone())).await);
         }
-        let all = Self {
-            servers: vec![master, replica],
-            sentinels: started,
-        };
+        let all = Self { servers, sentinels };
         all.wait_until_ready().await;
         all
     }
@@ -111,6 +140,11 @@ impl RedisSentinel {
         (old, self.master_port().await)
     }
 
+    /// The primary and the replicas, in the order of their start.
+    pub fn servers(&self) -> &[RedisServer] {
+        &self.servers
+    }
+
     /// The server on that port.
     ///
     /// # Panics
@@ -143,11 +177,12 @@ impl RedisSentinel {
 
     async fn wait_until_ready(&self) {
         let others = (self.sentinels.len() - 1).to_string();
+        let replicas = (self.servers.len() - 1).to_string();
         for sentinel in &self.sentinels {
             eventually(TIME_LIMIT, async || {
                 let question = ["SENTINEL", "MASTER", Self::MASTER_NAME];
                 let reply = sentinel.command(&question).await.unwrap_or_default();
-                field(&reply, "num-slaves") == Some("1")
+                field(&reply, "num-slaves") == Some(&replicas)
                     && field(&reply, "num-other-sentinels") == Some(&others)
             })
             .await;
@@ -167,11 +202,13 @@ fn field<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
     None
 }
 
-fn configuration(master: &str, quorum: usize) -> String {
+fn configuration(master: &str, setup: SentinelSetup<'_>) -> String {
     let name = RedisSentinel::MASTER_NAME;
+    let quorum = setup.sentinels / 2 + 1;
+    let down_after = setup.down_after.as_millis();
     format!(
         "sentinel monitor {name} {master} {quorum}\n\
-         sentinel down-after-milliseconds {name} 500\n\
+         sentinel down-after-milliseconds {name} {down_after}\n\
          sentinel failover-timeout {name} 3000\n"
     )
 }

@@ -5,5 +5,6 @@ pub(crate) mod connector;
 pub(crate) mod error;
 pub(crate) mod pool;
 pub(crate) mod primary;
+pub(crate) mod sentinel;
 pub(crate) mod settings;
 pub(crate) mod url;

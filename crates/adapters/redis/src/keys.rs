@@ -28,6 +28,7 @@
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
 //! | `PREFIX:denied:JTI` | string | until the token expires | the token with this id is revoked |
 //! | `PREFIX:{NUMBER}:probe` | – | – | never exists: health checks attempt writes that require it; `NUMBER` is 0, and on a cluster one for each primary |
+//! | `PREFIX:{t:TOPIC}:mark`, `PREFIX:{NUMBER}:mark` | string | 1 s | `1`: the write that `WAIT` waits for if the others of its pipeline may change nothing |
 //! | `PREFIX:wake` | channel | – | the names of topics with new messages, one per line; `TOPIC/KIND:NAME` of a consumer with something to hand out; `/webhooks` when a webhook was created, changed, enabled, disabled or deleted |
 //!
 //! An emptied stream is kept for a day, because it remembers the greatest id that it assigned: `XADD`
@@ -101,6 +102,11 @@ pub(crate) fn topic_prefix(prefix: &str, topic: &Topic) -> String {
     format!("{prefix}:{{t:{topic}}}:")
 }
 
+/// The mark of writes to `topic`.
+pub(crate) fn mark(prefix: &str, topic: &Topic) -> String {
+    topic_prefix(prefix, topic) + "mark"
+}
+
 /// The set of consumers of `topic`.
 pub(crate) fn consumers(prefix: &str, topic: &Topic) -> String {
     topic_prefix(prefix, topic) + "consumers"
@@ -151,9 +157,19 @@ pub(crate) fn denied(prefix: &str, id: &TokenId) -> String {
     format!("{prefix}:denied:{id}")
 }
 
+/// The slot of a [`denied`] key.
+pub(crate) fn denied_slot(key: &str) -> u16 {
+    slot_of(key)
+}
+
 /// The key of probing writes, which never exists. `tag` selects the node, see [`probe_slot`].
 pub(crate) fn probe(prefix: &str, tag: u32) -> String {
     format!("{prefix}:{{{tag}}}:probe")
+}
+
+/// The mark of writes to the node that `tag` selects.
+pub(crate) fn node_mark(prefix: &str, tag: u32) -> String {
+    format!("{prefix}:{{{tag}}}:mark")
 }
 
 /// The slot of the [`probe`] with this number.
@@ -185,6 +201,7 @@ mod tests {
             pruned("p", &topic),
             fence("p", &topic),
             consumers("p", &topic),
+            mark("p", &topic),
             idempotency("p", &topic, &key),
         ] {
             assert_eq!(slot_of(&name), topic_slot(&topic), "{name}");

@@ -25,7 +25,7 @@ use posthorn_application::{
     Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicNotifier, TopicPage,
     TopicRequest, WebhookNotifier,
 };
-use posthorn_domain::{Durability, Message, MessageId, Topic};
+use posthorn_domain::{Durability, Message, MessageId, TokenId, Topic};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -42,7 +42,7 @@ use read::pages;
 use read::topics::{Indexed, TopicIndex};
 use retention::Pruner;
 pub use settings::{RedisStoreError, RedisStoreSettings};
-use write::command::{Write, appended, appended_batch};
+use write::command::{Revocation, Write, appended, appended_batch};
 use write::writer::Written;
 use write::writers::Writers;
 
@@ -231,6 +231,29 @@ impl RedisStore {
             Write::Batch(append) => appended_batch(*append, written.durability, written.reply),
             _ => Err(changed_write().into()),
         }
+    }
+}
+
+impl RedisStore {
+    /// Revokes a token for `ttl` milliseconds at least.
+    pub(crate) async fn revoke(&self, id: &TokenId, ttl: u64) -> Result<(), RedisFailure> {
+        let key = keys::denied(&self.prefix, id);
+        let slot = keys::denied_slot(&key);
+        let write = self
+            .writers
+            .write(slot, Write::Revoke(Revocation { key, ttl }));
+        let written = timeout(self.bound, write).await;
+        let written = written.unwrap_or_else(|_| Err(RedisFailure::timed_out("a revocation")));
+        written.map(drop)
+    }
+
+    /// True if the token is revoked.
+    pub(crate) async fn is_revoked(&self, id: &TokenId) -> Result<bool, RedisFailure> {
+        let key = keys::denied(&self.prefix, id);
+        let slot = keys::denied_slot(&key);
+        self.sessions
+            .query(slot, redis::cmd("EXISTS").arg(key))
+            .await
     }
 }
 

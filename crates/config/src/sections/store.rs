@@ -37,6 +37,11 @@ pub struct StoreSection {
     ))]
     #[garde(custom(reached_by(&self.store_url)))]
     pub store_durability: Option<Durability>,
+    /// The least number of replicas of Redis that acknowledge each write with `replicated`. Every replica
+    /// that a Sentinel could promote acknowledges in any case.
+    #[schemars(extend("default" = 1))]
+    #[garde(range(min = 1))]
+    pub store_min_replicas: u16,
     /// The age at which messages are pruned.
     #[serde(with = "PositiveDurationText")]
     #[schemars(extend("default" = "7d"))]

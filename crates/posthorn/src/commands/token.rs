@@ -8,10 +8,10 @@ use std::time::Duration;
 use posthorn_application::{Clock, MessageStore, RevocationList, TokenVerifier};
 use posthorn_client::{TokenAuthority, TokenCommand, fail};
 use posthorn_config::{Settings, StoreUrl};
-use posthorn_domain::{Claims, Scopes, Subject, Timestamp, TokenId, TopicPattern};
+use posthorn_domain::{Claims, Durability, Scopes, Subject, Timestamp, TokenId, TopicPattern};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
 use posthorn_jwt::{JwtTokens, NewToken};
-use posthorn_redis::{RedisPool, RedisRevocationList, RedisSettings};
+use posthorn_redis::{RedisRevocationList, RedisStore, RedisStoreSettings};
 use posthorn_system::SystemClock;
 
 use super::runtime::{BAD_CONFIGURATION, block_on};
@@ -110,12 +110,19 @@ impl TokenAuthority for LocalAuthority {
                 path.display().to_string()
             }
             StoreUrl::Redis(url) => {
-                let redis = RedisSettings::new(url.clone());
-                let pool = RedisPool::new(&redis).map_err(|error| error.to_string())?;
-                let list = RedisRevocationList::new(pool, Arc::clone(&self.clock));
+                let section = &self.settings.store;
+                let settings = RedisStoreSettings {
+                    durability: section.store_durability.unwrap_or(Durability::Memory),
+                    min_replicas: section.store_min_replicas,
+                    ..RedisStoreSettings::new(url.clone())
+                };
+                let name = settings.redis.masked_url();
+                let store = RedisStore::connect(settings).await;
+                let store = Arc::new(store.map_err(|error| error.to_string())?);
+                let list = RedisRevocationList::new(store, Arc::clone(&self.clock));
                 let outcome = list.revoke(id, until).await;
                 outcome.map_err(|error| error.to_string())?;
-                redis.masked_url()
+                name
             }
         };
         let (request_id, object) = (uuid::Uuid::now_v7().to_string(), id.as_str());

@@ -8,7 +8,7 @@ use posthorn_config::StoreUrl;
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_memory::{MemoryRevocationList, MemoryStore, MemoryStoreSettings};
-use posthorn_redis::{RedisPool, RedisRevocationList, RedisStore, RedisStoreSettings};
+use posthorn_redis::{RedisRevocationList, RedisStore, RedisStoreSettings};
 
 use super::context::Context;
 use super::error::StartError;
@@ -53,19 +53,16 @@ pub(super) async fn open(context: &Context) -> Result<OpenedStore, StartError> {
             Ok(OpenedStore::new(Arc::clone(&store), store, true))
         }
         StoreUrl::Redis(url) => {
-            let settings = RedisStoreSettings::new(url.clone());
+            let settings = RedisStoreSettings {
+                min_replicas: section.store_min_replicas,
+                ..RedisStoreSettings::new(url.clone())
+            };
             let target = settings.redis.masked_url();
-            let pool = RedisPool::new(&settings.redis);
-            let pool = pool.map_err(|error| unusable(&target, error))?;
-            let revocations = RedisRevocationList::new(pool, Arc::clone(clock));
             let durability = section.store_durability;
             let store = RedisStore::connect_at_start(settings, durability, &**clock).await;
-            let store = store.map_err(|error| unusable(&target, error))?;
-            Ok(OpenedStore::new(
-                Arc::new(store),
-                Arc::new(revocations),
-                false,
-            ))
+            let store = Arc::new(store.map_err(|error| unusable(&target, error))?);
+            let revocations = RedisRevocationList::new(Arc::clone(&store), Arc::clone(clock));
+            Ok(OpenedStore::new(store, Arc::new(revocations), false))
         }
     }
 }

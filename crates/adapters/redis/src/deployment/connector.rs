@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::error::RedisSettingsError;
 use super::primary::PrimaryDirectory;
+use super::sentinel::PromotionCandidate;
 use super::settings::RedisSettings;
 use super::url::Deployment;
 use crate::cluster::slots::NodeAddress;
@@ -94,6 +95,13 @@ impl Connector {
         self.primary
             .as_ref()
             .is_none_or(|primary| primary.is_confirmed())
+    }
+
+    /// The servers that a Sentinel could promote instead of the primary; none without Sentinels. As old as
+    /// [`Self::primary_version`].
+    pub(crate) fn candidates(&self) -> Vec<PromotionCandidate> {
+        let primary = self.primary.as_ref();
+        primary.map_or_else(Vec::new, |primary| primary.candidates())
     }
 
     /// The configured nodes of a cluster; `None` for a single server and for Sentinel.

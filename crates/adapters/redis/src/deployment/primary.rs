@@ -3,17 +3,16 @@
 //! A demoted primary accepts writes for seconds until a Sentinel reconfigures it, and keeps connections
 //! open. So a connection that works does not show that its server is still the primary.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionInfo, RedisResult};
+use redis::ConnectionInfo;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::sentinel::{PromotionCandidate, Sentinel, Vote};
 use crate::cluster::slots::NodeAddress;
 use crate::failure::RedisFailure;
 
@@ -23,6 +22,9 @@ const REFRESH_AFTER: Duration = Duration::from_millis(100);
 const FOR_THE_REST: Duration = Duration::from_millis(100);
 /// The greatest age of a view that a lookup returns while a Sentinel replies in time.
 const MAX_AGE: Duration = Duration::from_millis(500);
+/// How long a candidate counts after a Sentinel reported it last. On a busy machine a server can look down
+/// to all Sentinels for a moment.
+const CANDIDATE_MEMORY: Duration = Duration::from_secs(10);
 
 /// The primary of one service of the Sentinels.
 pub(crate) struct PrimaryDirectory {
@@ -42,13 +44,8 @@ pub(crate) struct NamedPrimary {
     pub(crate) version: u64,
 }
 
-struct Sentinel {
-    info: ConnectionInfo,
-    connection: Mutex<Option<MultiplexedConnection>>,
-}
-
 /// The result of the last refresh.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct View {
     primary: Option<NamedPrimary>,
     /// The epoch of the configuration that names the primary.
@@ -59,16 +56,8 @@ struct View {
     is_confirmed: bool,
     /// The reason why no primary is known.
     failure: Option<RedisFailure>,
-}
-
-/// Host and port; `None` if the Sentinel does not monitor the service.
-type SentinelAddress = Option<(String, u16)>;
-
-/// The reply of a Sentinel. Each fail-over has a greater epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Vote {
-    epoch: u64,
-    address: NodeAddress,
+    /// The servers that a Sentinel reported as candidates, and when it did last.
+    candidates: Vec<(PromotionCandidate, Instant)>,
 }
 
 impl PrimaryDirectory {
@@ -79,12 +68,8 @@ impl PrimaryDirectory {
         service: &str,
         query_timeout: Duration,
     ) -> Self {
-        let sentinel = |info: &ConnectionInfo| Sentinel {
-            info: info.clone(),
-            connection: Mutex::default(),
-        };
         Self {
-            sentinels: sentinels.iter().map(sentinel).collect(),
+            sentinels: sentinels.iter().map(Sentinel::new).collect(),
             service: service.to_owned(),
             query_timeout,
             view: watch::Sender::default(),
@@ -95,15 +80,18 @@ impl PrimaryDirectory {
     /// The current primary. The view is at most [`MAX_AGE`] old; without a reply of any Sentinel, the
     /// last known primary is returned, because no fail-over is possible without them.
     pub(crate) async fn current(self: &Arc<Self>) -> Result<NamedPrimary, RedisFailure> {
-        let age = |view: &View| view.checked.map_or(Duration::MAX, |time| time.elapsed());
-        let view = self.view.borrow().clone();
-        if age(&view) >= REFRESH_AFTER {
+        let (age, known) = {
+            let view = self.view.borrow();
+            let age = view.checked.map_or(Duration::MAX, |time| time.elapsed());
+            (age, view.primary.clone())
+        };
+        if age >= REFRESH_AFTER {
             // A task of its own: a caller that is dropped must not end it for the others.
             let directory = Arc::clone(self);
             tokio::spawn(async move { directory.refresh().await });
         }
-        if age(&view) < MAX_AGE && view.primary.is_some() {
-            return view.into_primary();
+        if let (true, Some(primary)) = (age < MAX_AGE, known) {
+            return Ok(primary);
         }
         let started = Instant::now();
         let mut views = self.view.subscribe();
@@ -112,12 +100,18 @@ impl PrimaryDirectory {
             .await
             .map_err(|_| RedisFailure::timed_out("a query of the Sentinels"))?
             .map_err(|_| RedisFailure::timed_out("a query of the Sentinels"))?;
-        view.clone().into_primary()
+        view.primary()
     }
 
     /// True if most Sentinels named the current primary in the last refresh.
     pub(crate) fn is_confirmed(&self) -> bool {
         self.view.borrow().is_confirmed
+    }
+
+    /// The servers that a Sentinel could promote instead of the current primary, or could have promoted
+    /// within [`CANDIDATE_MEMORY`]. As old as the view of [`Self::current`].
+    pub(crate) fn candidates(&self) -> Vec<PromotionCandidate> {
+        self.view.borrow().candidates()
     }
 
     /// Queries all Sentinels at once: a hung one must not use up the time of the others. A greater
@@ -161,56 +155,37 @@ impl PrimaryDirectory {
     }
 }
 
-impl Sentinel {
-    async fn vote(&self, service: &str) -> Result<Vote, RedisFailure> {
-        let mut kept = self.connection.lock().await;
-        // Taken out: a query that is dropped may leave its connection broken.
-        let opened = match kept.take() {
-            Some(connection) => Ok(connection),
-            None => self.connect().await,
-        };
-        let mut connection = opened.map_err(|error| RedisFailure::from_error(&error))?;
-        let mut questions = redis::pipe();
-        questions
-            .cmd("SENTINEL")
-            .arg("GET-MASTER-ADDR-BY-NAME")
-            .arg(service);
-        questions.cmd("SENTINEL").arg("MASTER").arg(service);
-        let reply: RedisResult<(SentinelAddress, HashMap<String, String>)> =
-            questions.query_async(&mut connection).await;
-        let (address, fields) = reply.map_err(|error| RedisFailure::from_error(&error))?;
-        *kept = Some(connection);
-        let unknown = || RedisFailure::Transient("the Sentinels know no such primary".to_owned());
-        let (host, port) = address.ok_or_else(unknown)?;
-        let epoch = fields
-            .get("config-epoch")
-            .and_then(|epoch| epoch.parse().ok());
-        Ok(Vote {
-            epoch: epoch.unwrap_or_default(),
-            address: NodeAddress {
-                host: host.into(),
-                port,
-            },
-        })
-    }
-
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let client = Client::open(self.info.clone())?;
-        client.get_multiplexed_async_connection().await
-    }
-}
-
 impl View {
-    fn into_primary(self) -> Result<NamedPrimary, RedisFailure> {
+    fn candidates(&self) -> Vec<PromotionCandidate> {
+        let primary = self.primary.as_ref().map(|primary| &primary.address);
+        let candidates = self.candidates.iter().map(|(candidate, _)| candidate);
+        let others = candidates.filter(|candidate| primary != Some(&candidate.address));
+        others.cloned().collect()
+    }
+
+    /// Notes the candidates of `votes`. `forgets` drops those that no Sentinel has reported for
+    /// [`CANDIDATE_MEMORY`].
+    fn note_candidates(&mut self, votes: &[Vote], forgets: bool, now: Instant) {
+        for candidate in votes.iter().flat_map(|vote| &vote.candidates) {
+            self.candidates
+                .retain(|(known, _)| known.address != candidate.address);
+            self.candidates.push((candidate.clone(), now));
+        }
+        self.candidates
+            .retain(|(_, seen)| !forgets || now.duration_since(*seen) < CANDIDATE_MEMORY);
+    }
+
+    fn primary(&self) -> Result<NamedPrimary, RedisFailure> {
         let unknown = || RedisFailure::Transient("the Sentinels name no primary".to_owned());
-        self.primary
-            .ok_or_else(|| self.failure.unwrap_or_else(unknown))
+        let failure = || self.failure.clone().unwrap_or_else(unknown);
+        self.primary.clone().ok_or_else(failure)
     }
 
     /// Takes the primary of the vote with the greatest epoch. A vote with a smaller epoch than the known
     /// one is of a Sentinel that has not heard of the last fail-over; it counts only if `accepts_older`:
     /// all Sentinels agree, because they were replaced. Returns true if waiting callers can go on.
     fn consider(&mut self, votes: &[Vote], is_confirmed: bool, accepts_older: bool) -> bool {
+        self.note_candidates(votes, is_confirmed, Instant::now());
         let Some(epoch) = votes.iter().map(|vote| vote.epoch).max() else {
             return false;
         };
@@ -246,11 +221,28 @@ impl View {
 mod tests {
     use super::*;
 
-    fn vote(epoch: u64, port: u16) -> Vote {
+    fn address(port: u16) -> NodeAddress {
         let host = "h".into();
+        NodeAddress { host, port }
+    }
+
+    fn vote(epoch: u64, port: u16) -> Vote {
         Vote {
             epoch,
-            address: NodeAddress { host, port },
+            address: address(port),
+            candidates: Vec::new(),
+        }
+    }
+
+    /// A vote for the server at port 10 with these candidates.
+    fn vote_with(candidates: &[u16]) -> Vote {
+        let candidate = |port: &u16| PromotionCandidate {
+            address: address(*port),
+            run_id: String::new(),
+        };
+        Vote {
+            candidates: candidates.iter().map(candidate).collect(),
+            ..vote(1, 10)
         }
     }
 
@@ -280,5 +272,30 @@ mod tests {
         view.consider(&[vote(1, 10)], false, false);
         view.consider(&[vote(1, 20), vote(1, 10)], true, true);
         assert_eq!(primary(&view), (10, 1));
+    }
+
+    #[test]
+    fn a_candidate_of_any_sentinel_counts_for_a_while() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut view = View::default();
+        let check = |view: &View, expected: &[u16]| {
+            let found = view.candidates();
+            let found: Vec<_> = found.iter().map(|found| found.address.port).collect();
+            assert_eq!(found, expected);
+        };
+        view.consider(&[vote(1, 10)], true, false);
+        view.note_candidates(&[vote_with(&[20]), vote_with(&[30])], true, at(0));
+        check(&view, &[20, 30]);
+        view.note_candidates(&[vote_with(&[20]), vote_with(&[])], true, at(9));
+        check(&view, &[30, 20]);
+        // Without most Sentinels nothing is forgotten.
+        view.note_candidates(&[vote_with(&[20])], false, at(20));
+        check(&view, &[30, 20]);
+        view.note_candidates(&[vote_with(&[20])], true, at(20));
+        check(&view, &[20]);
+        // One that was promoted is none.
+        view.consider(&[vote(2, 20)], false, false);
+        check(&view, &[]);
     }
 }

@@ -14,6 +14,9 @@ pub(super) static APPEND_ONCE: PipelinedScript =
 /// Appends a batch unless its idempotency key was used before.
 pub(super) static APPEND_BATCH: PipelinedScript =
     PipelinedScript::new(include_str!("scripts/append_batch.lua"));
+/// Revokes a token.
+pub(super) static REVOKE: PipelinedScript =
+    PipelinedScript::new(include_str!("scripts/revoke.lua"));
 /// Reads a page.
 pub(super) static PAGE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/page.lua")));

@@ -22,8 +22,8 @@ pub struct RedisStoreSettings {
     /// [`Durability::Replicated`] requires replicas that acknowledge in time.
     pub durability: Durability,
     /// The least number of replicas that must acknowledge; 0 counts as 1. With Sentinel and on a cluster
-    /// every connected replica must acknowledge, because each of them can be promoted. Used with
-    /// [`Durability::Replicated`].
+    /// every connected replica must acknowledge, because each of them can be promoted, and behind Sentinels
+    /// every server that they could promote. Used with [`Durability::Replicated`].
     pub min_replicas: u16,
     /// The time limit for the acknowledgements of the replicas.
     pub replication_timeout: Duration,

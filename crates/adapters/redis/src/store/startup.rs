@@ -8,7 +8,7 @@ use redis::{Cmd, FromRedisValue};
 use tokio::time::timeout;
 
 use super::settings::{RedisStoreError, RedisStoreSettings};
-use super::write::durability::durability;
+use super::write::durability::{durability, eviction_policy};
 use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
 use crate::cluster::directory::SlotDirectory;
 use crate::deployment::connector::{Connector, Node};
@@ -57,7 +57,7 @@ async fn check_node(
         );
     }
     let reached = durability(&connection, &mut lease, settings.durability, bound);
-    let reached = reached.await.map_err(unreachable)?;
+    let reached = reached.await.map_err(unreachable)?.durability;
     if reached < settings.durability {
         return Err(RedisStoreError::NotSynced);
     }
@@ -97,12 +97,6 @@ fn check_info(info: &str) -> Result<(), RedisStoreError> {
     Ok(())
 }
 
-/// The policy by which the server evicts keys when its memory is full; `None` if it does not.
-fn eviction_policy(info: &str) -> Option<&str> {
-    let is_limited = field(info, "maxmemory:").is_some_and(|bytes| bytes != "0");
-    field(info, "maxmemory_policy:").filter(|policy| is_limited && *policy != "noeviction")
-}
-
 /// The value of a field of `INFO`; `name` ends with a colon.
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name))
@@ -134,20 +128,5 @@ mod tests {
             "redis_version:7.2.4\r\nrole:slave\r\n",
             Err(RedisStoreError::Replica),
         );
-    }
-
-    #[test]
-    fn a_server_evicts_only_with_a_policy_and_a_limit() {
-        for (info, expected) in [
-            ("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", None),
-            ("maxmemory:9\r\nmaxmemory_policy:noeviction\r\n", None),
-            (
-                "maxmemory:9\r\nmaxmemory_policy:volatile-ttl\r\n",
-                Some("volatile-ttl"),
-            ),
-            ("redis_version:7.0.15\r\n", None),
-        ] {
-            assert_eq!(eviction_policy(info), expected, "{info}");
-        }
     }
 }

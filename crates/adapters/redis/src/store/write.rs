@@ -3,5 +3,6 @@
 pub(super) mod command;
 pub(super) mod durability;
 pub(super) mod replicas;
+pub(super) mod replication;
 pub(super) mod writer;
 pub(super) mod writers;

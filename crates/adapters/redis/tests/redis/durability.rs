@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use posthorn_application::{AppendError, MessageStore, StoreError};
 use posthorn_domain::{Durability, Topic};
 use posthorn_redis::{RedisStore, RedisStoreError, RedisStoreSettings};
-use posthorn_testkit::{RedisServer, eventually, samples};
+use posthorn_testkit::{RedisSentinel, RedisServer, SentinelSetup, eventually, samples};
 
-use crate::support::{DAY, store_settings};
+use crate::support::{DAY, sentinel_url, store_settings};
 
 fn requiring(durability: Durability, server: &RedisServer) -> RedisStoreSettings {
     let mut settings = store_settings(&server.url());
@@ -184,6 +184,81 @@ async fn the_next_write_finds_a_server_that_stopped_syncing() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_write_finds_a_server_that_began_to_evict() {
+    let server = RedisServer::start_durable().await;
+    let set = async |setting, value| {
+        let command = ["CONFIG", "SET", setting, value];
+        server.command(&command).await.unwrap();
+    };
+    let connect = async |durability| {
+        let settings = requiring(durability, &server);
+        RedisStore::connect(settings).await.unwrap()
+    };
+    let strict = connect(Durability::Synced).await;
+    let lenient = connect(Durability::Memory).await;
+    let append = async |store: &RedisStore| {
+        let appended = store.append(samples::append(&Topic::inbox(), "text")).await;
+        appended.map(|appended| appended.receipt.durability)
+    };
+    // A policy without a limit evicts nothing.
+    set("maxmemory-policy", "volatile-ttl").await;
+    for store in [&strict, &lenient] {
+        assert_eq!(append(store).await, Ok(Durability::Synced));
+    }
+    set("maxmemory", "100mb").await;
+    // The connection stays, and with it what was checked.
+    let outcome = append(&strict).await;
+    assert!(
+        matches!(&outcome, Err(AppendError::Store(StoreError::Unavailable(text)))
+            if text.contains("maxmemory-policy")),
+        "{outcome:?}"
+    );
+    assert!(strict.health().await.is_err());
+    assert_eq!(append(&lenient).await, Ok(Durability::Memory));
+    assert_eq!(
+        connect(Durability::Memory).await.durability(),
+        Durability::Memory
+    );
+    set("maxmemory-policy", "noeviction").await;
+    assert_eq!(strict.health().await, Ok(()));
+    assert_eq!(append(&strict).await, Ok(Durability::Synced));
+}
+
+/// The replica that is promoted has another setting than the old primary.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promoted_server_that_evicts_is_rejected() {
+    let evicting = [
+        "--replica-priority",
+        "10",
+        "--maxmemory",
+        "100mb",
+        "--maxmemory-policy",
+        "allkeys-lru",
+    ];
+    let mut sentinel = RedisSentinel::start_as(SentinelSetup {
+        sentinels: 3,
+        replicas: &[&evicting, &[]],
+        ..SentinelSetup::default()
+    })
+    .await;
+    let mut settings = store_settings(&sentinel_url(&sentinel));
+    settings.durability = Durability::Replicated;
+    let store = RedisStore::connect(settings).await.unwrap();
+    sentinel.fail_over().await;
+    let append = async || store.append(samples::append(&Topic::inbox(), "text")).await;
+    let is_rejected = async || {
+        append()
+            .await
+            .is_err_and(|error| error.to_string().contains("maxmemory-policy"))
+    };
+    eventually(Duration::from_secs(20), is_rejected).await;
+    let promoted = sentinel.server(sentinel.master_port().await);
+    let keep = ["CONFIG", "SET", "maxmemory-policy", "noeviction"];
+    promoted.command(&keep).await.unwrap();
+    eventually(Duration::from_mins(1), async || append().await.is_ok()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

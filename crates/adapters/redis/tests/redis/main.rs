@@ -19,6 +19,7 @@ mod hand_over;
 mod previous_release;
 mod quotas;
 mod records;
+mod replication;
 mod support;
 mod torn_batches;
 mod torn_consumers;

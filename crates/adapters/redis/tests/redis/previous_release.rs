@@ -15,7 +15,7 @@ use posthorn_domain::{
 use posthorn_redis::RedisRevocationList;
 use posthorn_testkit::{FakeClock, RedisServer, samples};
 
-use crate::support::{ALL, DAY, pool, store, texts};
+use crate::support::{ALL, DAY, store, texts};
 
 /// A server with the dump.
 async fn loaded() -> RedisServer {
@@ -40,7 +40,7 @@ async fn a_dump_of_the_previous_release_is_read_and_appended_to() {
     assert_eq!(texts(&store, &inbox).await, ["first", "second", "fourth"]);
 
     let clock = Arc::new(FakeClock::new()) as Arc<dyn Clock>;
-    let revocations = RedisRevocationList::new(pool(&server.url()), clock);
+    let revocations = RedisRevocationList::new(Arc::clone(&store), clock);
     let revoked = async |id| revocations.is_revoked(&TokenId::parse(id).unwrap()).await;
     assert_eq!(revoked("old-token").await, Ok(true));
     assert_eq!(revoked("other-token").await, Ok(false));

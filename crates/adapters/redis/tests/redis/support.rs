@@ -16,7 +16,7 @@ use posthorn_redis::{
 };
 use posthorn_testkit::{
     CacheHarness, ConsumerHarness, FakeClock, QuotaHarness, RedisCluster, RedisSentinel,
-    RedisServer, RevocationListHarness, StoreHarness, WebhookHarness,
+    RedisServer, RevocationListHarness, SentinelSetup, StoreHarness, WebhookHarness,
 };
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
@@ -49,7 +49,15 @@ impl Servers {
     }
 
     pub(crate) async fn shared_sentinel() -> Self {
-        let shared = SENTINEL.get_or_init(|| RedisSentinel::start(1)).await;
+        // No fail-over: on a busy machine a server may not respond for a second, and the acknowledged
+        // writes of these tests, which wait for no replica, would be lost.
+        let calm = || {
+            RedisSentinel::start_as(SentinelSetup {
+                down_after: Duration::from_mins(1),
+                ..SentinelSetup::default()
+            })
+        };
+        let shared = SENTINEL.get_or_init(calm).await;
         SENTINEL_URL.get_or_init(|| sentinel_url(shared));
         let number = PREFIXES.fetch_add(1, Ordering::Relaxed);
         Self::SharedSentinel {
@@ -241,16 +249,16 @@ pub(crate) struct RevocationsOn {
 
 impl RevocationsOn {
     pub(crate) async fn server() -> Self {
-        Self::on(Servers::server().await)
+        Self::on(Servers::server().await).await
     }
 
     pub(crate) async fn cluster() -> Self {
-        Self::on(Servers::cluster().await)
+        Self::on(Servers::cluster().await).await
     }
 
-    fn on(servers: Servers) -> Self {
+    async fn on(servers: Servers) -> Self {
         let clock = Arc::new(FakeClock::new());
-        let list = revocations(&servers, &clock);
+        let list = revocations(&servers, &clock).await;
         Self {
             servers,
             clock,
@@ -259,9 +267,9 @@ impl RevocationsOn {
     }
 }
 
-fn revocations(servers: &Servers, clock: &Arc<FakeClock>) -> Arc<RedisRevocationList> {
+async fn revocations(servers: &Servers, clock: &Arc<FakeClock>) -> Arc<RedisRevocationList> {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    Arc::new(RedisRevocationList::new(pool(&servers.url()), clock))
+    Arc::new(RedisRevocationList::new(servers.store().await, clock))
 }
 
 #[async_trait]
@@ -275,11 +283,11 @@ impl RevocationListHarness for RevocationsOn {
     }
 
     async fn other_process(&self) -> Arc<dyn RevocationList> {
-        revocations(&self.servers, &self.clock)
+        revocations(&self.servers, &self.clock).await
     }
 
     async fn reopen(&mut self) -> bool {
-        self.list = revocations(&self.servers, &self.clock);
+        self.list = revocations(&self.servers, &self.clock).await;
         true
     }
 

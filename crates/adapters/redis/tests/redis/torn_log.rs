@@ -12,7 +12,7 @@ use posthorn_redis::{RedisRevocationList, RedisStore, RedisStoreSettings};
 use posthorn_testkit::{FakeClock, RedisServer, eventually, samples};
 use secrecy::SecretString;
 
-use crate::support::{DAY, pool, store, texts};
+use crate::support::{DAY, store, texts};
 
 /// The length of `EXEC`, with which a transaction ends.
 const EXEC: u64 = 14;
@@ -299,12 +299,14 @@ async fn a_revocation_after_a_torn_write_is_permanent() {
         let mut server = torn_server(cut).await;
         let clock = Arc::new(FakeClock::new());
         let until = clock.now().saturating_add(DAY);
-        let list =
-            || RedisRevocationList::new(pool(&server.url()), Arc::clone(&clock) as Arc<dyn Clock>);
+        let list = async |server: &RedisServer| {
+            let store = Arc::new(synced_store(server).await);
+            RedisRevocationList::new(store, Arc::clone(&clock) as Arc<dyn Clock>)
+        };
         let id = TokenId::parse("revoked").unwrap();
-        list().revoke(&id, until).await.unwrap();
+        list(&server).await.revoke(&id, until).await.unwrap();
         crash(&mut server, 0).await;
-        let list = RedisRevocationList::new(pool(&server.url()), clock);
+        let list = list(&server).await;
         assert_eq!(list.is_revoked(&id).await, Ok(true), "{cut}");
     }
 }

@@ -10,7 +10,7 @@ use redis::{Cmd, Value};
 
 use crate::keys;
 use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, StoredReceipt};
-use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, ScriptCall};
+use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, REVOKE, ScriptCall};
 
 /// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
 /// server's time.
@@ -27,6 +27,8 @@ pub(crate) enum Write {
     Batch(Box<AppendBatch>),
     /// A step of a consumer.
     Consumer(ConsumerScriptCall),
+    /// The revocation of a token.
+    Revoke(Revocation),
     /// A write that stores nothing, at the node of that number; see [`keys::probe`].
     Probe(u32),
 }
@@ -38,6 +40,12 @@ pub(crate) struct ConsumerScriptCall {
     /// `ARGV[4]` and those behind it.
     pub(crate) arguments: Vec<String>,
     pub(crate) kind: CallKind,
+}
+
+/// The revocation of a token: its key, and its TTL in milliseconds.
+pub(crate) struct Revocation {
+    pub(crate) key: String,
+    pub(crate) ttl: u64,
 }
 
 /// What a call of a consumer script needs around it.
@@ -58,7 +66,7 @@ impl Write {
             Self::Append(append) => Some((&append.message.topic, true)),
             Self::Batch(append) => Some((&append.topic, true)),
             Self::Consumer(call) => Some((&call.topic, call.kind == CallKind::Create)),
-            Self::Probe(_) => None,
+            Self::Revoke(_) | Self::Probe(_) => None,
         }
     }
 
@@ -68,13 +76,23 @@ impl Write {
         match self {
             Self::Append(append) => Some(&append.message.topic),
             Self::Batch(append) => Some(&append.topic),
-            Self::Consumer(_) | Self::Probe(_) => None,
+            Self::Consumer(_) | Self::Revoke(_) | Self::Probe(_) => None,
         }
     }
 
     /// True if a reply must wait for the durability.
     pub(crate) fn is_durable(&self) -> bool {
         !matches!(self, Self::Consumer(call) if call.kind == CallKind::Volatile)
+    }
+
+    /// The key of a mark for a write that may change nothing although its reply waits for the durability.
+    pub(crate) fn mark(&self, prefix: &str) -> Option<String> {
+        match self {
+            Self::Consumer(call) if self.is_durable() => Some(keys::mark(prefix, &call.topic)),
+            Self::Probe(tag) => Some(keys::node_mark(prefix, *tag)),
+            // They always write.
+            Self::Append(_) | Self::Batch(_) | Self::Revoke(_) | Self::Consumer(_) => None,
+        }
     }
 
     /// The command; an append stores `durability` in the record of its idempotency key.
@@ -91,6 +109,11 @@ impl Write {
                     .arg(&consumer.arguments);
                 command
             }
+            Self::Revoke(Revocation { key, ttl }) => {
+                let mut command = REVOKE.command(call);
+                command.arg(1).arg(key).arg(ttl);
+                command
+            }
             Self::Probe(tag) => probe_command(prefix, *tag),
         }
     }
@@ -103,7 +126,7 @@ pub(crate) fn pipeline_length<'a>(writes: impl Iterator<Item = &'a Write>) -> us
         match write {
             Write::Consumer(_) => calls += 1,
             Write::Batch(append) => batched += append.batch.len(),
-            Write::Append(_) | Write::Probe(_) => {}
+            Write::Append(_) | Write::Revoke(_) | Write::Probe(_) => {}
         }
         calls <= MAX_CONSUMER_CALLS && batched <= MAX_BATCHED
     };

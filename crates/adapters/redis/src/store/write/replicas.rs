@@ -1,9 +1,14 @@
-//! The number of replicas that must acknowledge a write before a fail-over cannot lose it.
+//! The replicas that must acknowledge a write before a fail-over cannot lose it.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use redis::Value;
 use tokio::time::Instant;
+
+use crate::cluster::slots::NodeAddress;
+use crate::deployment::sentinel::PromotionCandidate;
 
 /// How long fewer replicas must be connected until fewer need to acknowledge. A replica that left may
 /// have been promoted: the Sentinels report that within this time.
@@ -57,17 +62,57 @@ impl ReplicaQuorum {
     }
 }
 
-/// The number of connected replicas in a reply to `ROLE`; `None` if the server is not a primary.
-pub(crate) fn connected_replicas(role: &Value) -> Option<u64> {
+/// The connected replicas in a reply to `ROLE`; `None` if the server is not a primary.
+pub(crate) fn connected_replicas(role: &Value) -> Option<Vec<NodeAddress>> {
     let Value::Array(role) = role else {
         return None;
     };
-    match role.as_slice() {
-        [Value::BulkString(name), _, Value::Array(replicas), ..] if name == b"master" => {
-            u64::try_from(replicas.len()).ok()
-        }
-        _ => None,
+    let [Value::BulkString(name), _, Value::Array(replicas), ..] = role.as_slice() else {
+        return None;
+    };
+    if name != b"master" {
+        return None;
     }
+    let address = |replica: &Value| {
+        let (host, port, _): (String, u16, String) = redis::from_redis_value_ref(replica).ok()?;
+        Some(NodeAddress {
+            host: host.into(),
+            port,
+        })
+    };
+    replicas.iter().map(address).collect()
+}
+
+/// Removes from `candidates` those that are among the `connected` replicas.
+pub(crate) fn without_connected(
+    mut candidates: Vec<PromotionCandidate>,
+    connected: &[NodeAddress],
+) -> Vec<PromotionCandidate> {
+    let mut connected = connected.to_vec();
+    let mut run_ids = HashSet::new();
+    // Equal addresses first. Then a name and a number with the same port, each of them once: Sentinels can
+    // be configured with names, while a primary reports numbers.
+    for matches in [NodeAddress::eq, may_be_equal] {
+        candidates.retain(|candidate| {
+            let mut addresses = connected.iter();
+            let found = addresses.position(|address| matches(address, &candidate.address));
+            if let Some(index) = found {
+                connected.swap_remove(index);
+                run_ids.insert(candidate.run_id.clone());
+            }
+            found.is_none()
+        });
+    }
+    // A Sentinel can know one process by two addresses.
+    run_ids.remove("");
+    candidates.retain(|candidate| !run_ids.contains(&candidate.run_id));
+    candidates
+}
+
+/// True if one of the addresses is a name that may stand for the other one.
+fn may_be_equal(first: &NodeAddress, second: &NodeAddress) -> bool {
+    let is_name = |address: &NodeAddress| address.host.parse::<IpAddr>().is_err();
+    first.port == second.port && (is_name(first) || is_name(second))
 }
 
 #[cfg(test)]
@@ -104,9 +149,63 @@ mod tests {
         let role = |name: &str, replicas| {
             connected_replicas(&Value::Array(vec![text(name), Value::Int(9), replicas]))
         };
-        assert_eq!(role("master", Value::Array(vec![replica.clone()])), Some(1));
-        assert_eq!(role("master", Value::Array(Vec::new())), Some(0));
+        let one = Some(vec![address("h:1")]);
+        assert_eq!(role("master", Value::Array(vec![replica.clone()])), one);
+        assert_eq!(role("master", Value::Array(Vec::new())), Some(Vec::new()));
         assert_eq!(role("slave", Value::Array(vec![replica])), None);
         assert_eq!(connected_replicas(&Value::Nil), None);
+    }
+
+    fn address(text: &str) -> NodeAddress {
+        let (host, port) = text.split_once(':').unwrap();
+        NodeAddress {
+            host: host.into(),
+            port: port.parse().unwrap(),
+        }
+    }
+
+    /// Checks the candidates that are left of `candidates`, each an address and a run id.
+    #[track_caller]
+    fn check(candidates: &[(&str, &str)], connected: &[&str], expected: &[&str]) {
+        let candidate = |(text, run_id): &(&str, &str)| PromotionCandidate {
+            address: address(text),
+            run_id: (*run_id).to_owned(),
+        };
+        let connected: Vec<_> = connected.iter().map(|text| address(text)).collect();
+        let candidates = candidates.iter().map(candidate).collect();
+        let left = without_connected(candidates, &connected);
+        let left: Vec<_> = left.into_iter().map(|left| left.address).collect();
+        let expected: Vec<_> = expected.iter().map(|text| address(text)).collect();
+        assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn a_candidate_is_connected_under_its_address() {
+        let both = [("10.0.0.2:1", "a"), ("10.0.0.3:1", "b")];
+        check(&both, &["10.0.0.3:1", "10.0.0.2:1"], &[]);
+        check(&both, &["10.0.0.2:1"], &["10.0.0.3:1"]);
+        // A replica that no Sentinel promotes stands for none of them.
+        check(&both, &["10.0.0.2:1", "10.0.0.9:1"], &["10.0.0.3:1"]);
+        check(&both, &["10.0.0.2:1", "10.0.0.3:2"], &["10.0.0.3:1"]);
+        let unknown = [("10.0.0.2:1", ""), ("10.0.0.3:1", "")];
+        check(&unknown, &["10.0.0.2:1"], &["10.0.0.3:1"]);
+    }
+
+    #[test]
+    fn a_name_stands_for_one_number_with_its_port() {
+        let both = [("redis-0:1", "a"), ("redis-1:1", "b")];
+        check(&both, &["10.0.0.2:1", "10.0.0.3:1"], &[]);
+        check(&both, &["10.0.0.2:1"], &["redis-1:1"]);
+        check(&both, &["10.0.0.2:2", "redis-1:1"], &["redis-0:1"]);
+    }
+
+    #[test]
+    fn a_process_with_two_addresses_is_one_candidate() {
+        let twice = [
+            ("10.0.0.2:1", "a"),
+            ("192.0.2.2:1", "a"),
+            ("10.0.0.3:1", "b"),
+        ];
+        check(&twice, &["10.0.0.2:1"], &["10.0.0.3:1"]);
     }
 }

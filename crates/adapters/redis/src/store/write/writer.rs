@@ -6,11 +6,10 @@ use std::time::Duration;
 use posthorn_domain::{Durability, Topic};
 use redis::{Pipeline, RedisResult, Value};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::command::{Write, pipeline_length};
-use super::durability::{SYNCED_SETTINGS, add_synced_check, durability, is_synced};
-use super::replicas::{ReplicaQuorum, connected_replicas};
+use super::durability::{self, add_check, durability, reached};
+use super::replication::{self, Replication};
 use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
 use crate::cluster::slots::NodeAddress;
 use crate::failure::{Redirect, RedisFailure, ask_target};
@@ -56,17 +55,23 @@ pub(crate) struct WriterTask {
     checked: Option<(u64, Durability)>,
     /// The generation of a connection, and the topics that were fenced over it.
     fenced: (u64, HashSet<Topic>),
-    /// The replicas of the primary of that version.
-    replicas: (u64, ReplicaQuorum),
+    replication: Replication,
 }
 
 /// The replies to one pipeline.
 struct Replies {
     writes: Vec<RedisResult<Value>>,
     durability: Durability,
-    /// The reason why the writes did not reach the required durability.
-    shortfall: Option<RedisFailure>,
+    shortfall: Option<Shortfall>,
     generation: u64,
+}
+
+/// The reason why the writes did not reach the required durability.
+struct Shortfall {
+    failure: RedisFailure,
+    /// True if the server may be a demoted primary: even its reads are outdated, and a message that it
+    /// hands out may be acknowledged elsewhere.
+    is_demoted: bool,
 }
 
 /// The rejections in one pipeline.
@@ -84,7 +89,7 @@ impl WriterTask {
         Self {
             connection,
             bound: settings.write_bound(),
-            replicas: (0, ReplicaQuorum::new(u64::from(settings.replicas()))),
+            replication: Replication::new(settings),
             settings: settings.clone(),
             checked: None,
             fenced: (0, HashSet::new()),
@@ -148,38 +153,69 @@ impl WriterTask {
         let replies = self.connection.call(&mut lease, &pipeline, self.bound);
         let mut fences: Vec<RedisResult<Value>> = replies.await.map_err(CallError::into_failure)?;
 
-        // Step 3: split the replies in the order of the pipeline: fences, writes, durability.
+        // Step 3: split the replies in the order of the pipeline: fences, writes, checks.
         let mut writes = fences.split_off(unfenced.len().min(fences.len()));
         let after = writes.split_off(jobs.len().min(writes.len()));
         self.remember_fenced(unfenced, fences);
 
-        // Step 4: check the durability after the writes. Before them it proves nothing: replicas can
-        // disconnect, and `CONFIG SET` can disable the sync.
-        let mut replies = Replies {
+        let generation = lease.generation;
+        let (durability, shortfall) = self.check(&mut lease, durability, after).await;
+        Ok(Replies {
             writes,
             durability,
-            shortfall: None,
-            generation: lease.generation,
-        };
-        match durability {
-            Durability::Replicated => {
-                replies.shortfall = self.await_replicas(&mut lease, after).await.err();
-            }
-            Durability::Synced if !is_synced(&after) => {
-                self.checked = None;
-                replies.durability = Durability::Memory;
-                replies.shortfall = self.insufficient(replies.durability);
-            }
-            Durability::Synced | Durability::Memory => {}
+            shortfall,
+            generation,
+        })
+    }
+
+    /// Checks the durability after the writes; before them it proves nothing: replicas can disconnect, and
+    /// `CONFIG SET` can disable the sync. Returns it, and the reason if it is less than the required one.
+    async fn check(
+        &mut self,
+        lease: &mut ConnectionLease,
+        durability: Durability,
+        mut replies: Vec<RedisResult<Value>>,
+    ) -> (Durability, Option<Shortfall>) {
+        // Step 1: the settings of the server, whose replies are the last ones.
+        let mut waits = Vec::new();
+        if durability == Durability::Replicated {
+            let settings = replies.split_off(replication::REPLIES.min(replies.len()));
+            waits = std::mem::replace(&mut replies, settings);
+        }
+        let reached = reached(&replies, durability);
+        if reached.durability < durability {
+            self.checked = None;
+        }
+        let mut shortfall = reached.shortfall(self.settings.durability);
+
+        // Step 2: the acknowledgements of the replicas.
+        if durability == Durability::Replicated && shortfall.is_none() {
+            let waited = self.replication.wait(&self.connection, lease, waits);
+            shortfall = waited.await.err();
         }
 
-        // Step 5: check that the server is the primary still. A fail-over loses the writes that a demoted
-        // primary accepts.
-        if !self.connection.is_current(&lease).await {
+        // Step 3: the server is the primary still. A fail-over loses the writes that a demoted primary
+        // accepts.
+        if !self.connection.is_current(lease).await {
             let text = "the primary changed during the write".to_owned();
-            replies.shortfall = Some(RedisFailure::Transient(text));
+            let shortfall = Shortfall {
+                failure: RedisFailure::Transient(text),
+                is_demoted: true,
+            };
+            return (reached.durability, Some(shortfall));
         }
-        Ok(replies)
+
+        // Step 4: no other server can become the primary that lacks the writes. After step 3, which
+        // refreshed the view of the Sentinels.
+        if durability == Durability::Replicated && shortfall.is_none() {
+            let connector = self.connection.connector();
+            shortfall = self.replication.check_candidates(connector).err();
+        }
+        let shortfall = shortfall.map(|failure| Shortfall {
+            failure,
+            is_demoted: false,
+        });
+        (reached.durability, shortfall)
     }
 
     /// Leases the connection and returns the durability of its server, checked once per connection.
@@ -188,29 +224,19 @@ impl WriterTask {
     /// Also if the durability is less than the required one.
     async fn ready(&mut self) -> Result<(ConnectionLease, Durability), RedisFailure> {
         let mut lease = self.connection.lease().await?;
-        if self.replicas.0 != lease.primary {
-            self.replicas.0 = lease.primary;
-            self.replicas.1.reset();
-        }
+        self.replication.follow(lease.primary);
         if let Some((generation, durability)) = self.checked
             && generation == lease.generation
         {
             return Ok((lease, durability));
         }
         let required = self.settings.durability;
-        let durability = durability(&self.connection, &mut lease, required, self.bound).await?;
-        if let Some(failure) = self.insufficient(durability) {
+        let reached = durability(&self.connection, &mut lease, required, self.bound).await?;
+        if let Some(failure) = reached.shortfall(required) {
             return Err(failure);
         }
-        self.checked = Some((lease.generation, durability));
-        Ok((lease, durability))
-    }
-
-    /// The failure if `durability` is less than the required one.
-    fn insufficient(&self, durability: Durability) -> Option<RedisFailure> {
-        (durability < self.settings.durability).then(|| {
-            RedisFailure::Transient(format!("Redis reaches the durability {durability} only"))
-        })
+        self.checked = Some((lease.generation, reached.durability));
+        Ok((lease, reached.durability))
     }
 
     /// The topics of `jobs` that were not fenced over the connection of this generation, each with
@@ -257,7 +283,8 @@ impl WriterTask {
         call: ScriptCall,
     ) -> Pipeline {
         let prefix = &self.settings.redis.prefix;
-        let commands = unfenced.len() + jobs.len() + 1 + SYNCED_SETTINGS.len();
+        let checks = replication::REPLIES + durability::COMMANDS;
+        let commands = unfenced.len() + jobs.len() + 1 + checks;
         let mut pipeline = Pipeline::with_capacity(commands);
         for (topic, creates) in unfenced {
             pipeline.add_command(fence_command(prefix, topic, *creates));
@@ -278,60 +305,15 @@ impl WriterTask {
             let announcement = pipeline.cmd("PUBLISH").arg(keys::wake(prefix));
             announcement.arg(topics.join("\n")).ignore();
         }
-        match durability {
-            Durability::Replicated => {
-                let required = self.replicas.1.required();
-                pipeline.add_command(self.settings.wait_command(required));
-                pipeline.cmd("ROLE");
-            }
-            Durability::Synced => add_synced_check(&mut pipeline),
-            Durability::Memory => {}
+        if durability == Durability::Replicated {
+            let mark = |job: &WriteJob| Some((job.write.mark(prefix)?, job.asking));
+            let mark = jobs.iter().find_map(mark);
+            self.replication.add_commands(&mut pipeline, mark);
         }
+        add_check(&mut pipeline, durability);
         // An error of one command must not hide the replies to the others.
         pipeline.ignore_errors();
         pipeline
-    }
-
-    /// Checks the replies to `WAIT` and `ROLE`, and waits for replicas that connected meanwhile.
-    ///
-    /// # Errors
-    /// If fewer replicas than required acknowledged in time, or the server is not a primary.
-    async fn await_replicas(
-        &mut self,
-        lease: &mut ConnectionLease,
-        replies: Vec<RedisResult<Value>>,
-    ) -> Result<(), RedisFailure> {
-        let mut replies = replies.into_iter();
-        let mut next = || {
-            let reply = replies.next().unwrap_or(Ok(Value::Nil));
-            reply.map_err(|error| RedisFailure::from_error(&error))
-        };
-        let (acknowledged, role) = (next()?, next()?);
-        let mut acknowledged: u64 = redis::from_redis_value(acknowledged)
-            .map_err(|error| RedisFailure::from_error(&error.into()))?;
-        let connected = connected_replicas(&role).ok_or_else(|| {
-            RedisFailure::Transient("the server is not a primary any more".to_owned())
-        })?;
-        let waited_for = self.replicas.1.required();
-        let connector = self.connection.connector();
-        if connector.fails_over() {
-            let is_confirmed = connector.is_confirmed();
-            self.replicas
-                .1
-                .observe(connected, is_confirmed, Instant::now());
-        }
-        let required = self.replicas.1.required();
-        if required > waited_for {
-            let wait = self.settings.wait_command(required);
-            let call = self.connection.call(lease, &wait, self.bound);
-            acknowledged = call.await.map_err(CallError::into_failure)?;
-        }
-        if acknowledged < required {
-            return Err(RedisFailure::Transient(format!(
-                "{acknowledged} of {required} replicas acknowledged in time"
-            )));
-        }
-        Ok(())
     }
 }
 
@@ -351,8 +333,8 @@ fn send_outcomes(jobs: Vec<WriteJob>, replies: Replies) -> Rejections {
             reply,
         } = job;
         let outcome = match (result, &shortfall) {
-            (Ok(_), Some(failure)) if write.is_durable() => {
-                Err(WriteError::Failed(failure.clone()))
+            (Ok(_), Some(shortfall)) if shortfall.is_demoted || write.is_durable() => {
+                Err(WriteError::Failed(shortfall.failure.clone()))
             }
             (Ok(value), _) => Ok(Written {
                 write,

@@ -110,6 +110,7 @@ impl BenchServer {
             // Webhooks need a key that lasts, and their receiver is on this machine.
             ("SECRET_KEY", SECRET_KEY),
             ("WEBHOOK_ALLOW_CIDRS", "127.0.0.1"),
+            ("MAX_CONNECTIONS_PER_CLIENT", "0"),
         ]);
         if kind == ServerKind::BareSynced {
             command.env("DATABASE", launch.directory.join("bare.db"));

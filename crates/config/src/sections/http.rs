@@ -9,6 +9,12 @@ impl Section for HttpSettings {
 
     fn computed_defaults(_: &KnownValues<'_>) -> Vec<ComputedDefault> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        vec![ComputedDefault::value("workers", processors)]
+        vec![
+            ComputedDefault::value("workers", processors),
+            ComputedDefault::note(
+                "max_connections_per_client",
+                "a fifth of MAX_CONNECTIONS; no limit with TRUSTED_PROXY_HOPS",
+            ),
+        ]
     }
 }

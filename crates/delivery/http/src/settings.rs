@@ -131,6 +131,12 @@ pub struct HttpSettings {
     #[schemars(extend("default" = 25_000))]
     #[garde(range(min = 1))]
     pub max_connections: usize,
+    /// The most connections of one peer address (IPv6: of one /64); a further one is closed at once. 0 is no
+    /// limit.
+    #[schemars(extend(
+        "x-default" = "a fifth of `MAX_CONNECTIONS`; no limit with `TRUSTED_PROXY_HOPS`"
+    ))]
+    pub max_connections_per_client: Option<usize>,
     /// The most requests handled at once; more are rejected with 503 `overloaded`, probes exempt.
     #[schemars(extend("default" = 1024))]
     #[garde(range(min = 1))]
@@ -171,6 +177,18 @@ impl HttpSettings {
         ContentRules {
             max_length: self.max_message_length,
             charset: self.message_charset,
+        }
+    }
+
+    /// The most connections of one client; `None` if there is no limit. Behind proxies all connections are
+    /// those of the proxies.
+    pub const fn connections_per_client(&self) -> Option<usize> {
+        match self.max_connections_per_client {
+            Some(0) => None,
+            Some(max) => Some(max),
+            None if self.trusted_proxy_hops > 0 => None,
+            // Less than one connection would be none at all.
+            None => Some(self.max_connections / 5 + 1),
         }
     }
 

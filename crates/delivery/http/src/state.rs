@@ -1,5 +1,6 @@
 //! The state of the server: services, settings and limits, shared by all workers.
 
+pub(crate) mod client_connections;
 pub(crate) mod concurrency_limit;
 pub(crate) mod metrics;
 
@@ -12,6 +13,7 @@ use posthorn_application::{
 use posthorn_domain::{AddressPolicy, Timestamp};
 use tokio::sync::watch;
 
+use self::client_connections::ClientConnections;
 use self::concurrency_limit::ConcurrencyLimit;
 use self::metrics::{MetricsExposition, RequestMetrics};
 use crate::settings::HttpSettings;
@@ -52,6 +54,8 @@ pub struct Services {
 pub(crate) struct AppState {
     pub(crate) services: Services,
     pub(crate) settings: Arc<HttpSettings>,
+    /// Open connections by client.
+    pub(crate) client_connections: ClientConnections,
     /// Requests in flight; probes do not count.
     pub(crate) in_flight: ConcurrencyLimit,
     /// Bytes of incomplete bodies.
@@ -72,6 +76,7 @@ impl AppState {
         Self {
             services,
             settings: Arc::new(settings),
+            client_connections: ClientConnections::default(),
             in_flight: ConcurrencyLimit::default(),
             incomplete_body_bytes: ConcurrencyLimit::default(),
             batch_bytes: ConcurrencyLimit::default(),

@@ -41,13 +41,13 @@ pub(crate) struct ClientConnection<Io> {
 }
 
 impl<Io> ClientConnection<Io> {
+    /// A connection that the application has accepted by [`ConnectionHooks::opened`].
     pub(crate) fn new(
         io: Io,
         peer: Option<SocketAddr>,
         settings: ConnectionSettings,
         hooks: Rc<dyn ConnectionHooks>,
     ) -> Self {
-        hooks.opened();
         let requests = RequestTracker::default();
         Self {
             io,
@@ -124,6 +124,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
 impl<Io> Drop for ClientConnection<Io> {
     fn drop(&mut self) {
         self.set_unread(0);
-        self.hooks.closed();
+        self.hooks.closed(self.peer);
     }
 }

@@ -7,11 +7,11 @@ use actix_http::{Extensions, Response, StatusCode};
 
 /// Callbacks of an application; one instance serves all connections of a worker thread.
 pub trait ConnectionHooks {
-    /// A connection was opened.
-    fn opened(&self);
+    /// A connection was accepted. Returns false to close it at once; it is then not [`ConnectionHooks::closed`].
+    fn opened(&self, peer: Option<SocketAddr>) -> bool;
 
-    /// A connection was closed, for whatever reason.
-    fn closed(&self);
+    /// An opened connection was closed, for whatever reason.
+    fn closed(&self, peer: Option<SocketAddr>);
 
     /// The bytes of responses that wait for the client of a connection to read them changed from `before` to
     /// `now`. Returns false, without effect, if all connections together may not hold that many: the connection is

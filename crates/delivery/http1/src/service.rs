@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::ready;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -101,8 +102,12 @@ where
         })
         .h1(app);
     fn_service(move |(io, peer)| {
-        let connection = ClientConnection::new(io, peer, settings, hooks.clone());
-        ready(Ok((connection, peer)))
+        let accepted = hooks.opened(peer).then(|| {
+            let connection = ClientConnection::new(io, peer, settings, hooks.clone());
+            (connection, peer)
+        });
+        let refused = || DispatchError::Io(io::ErrorKind::ConnectionRefused.into());
+        ready(accepted.ok_or_else(refused))
     })
     .and_then(http)
 }

@@ -46,6 +46,7 @@ async fn five_thousand_slow_heads_delay_no_other_client_and_time_out() {
         ("STORE_URL", "memory:"),
         ("HEADER_TIMEOUT", "20s"),
         ("MAX_IN_FLIGHT", "8"),
+        ("MAX_CONNECTIONS_PER_CLIENT", "0"),
     ];
     let server = Server::start(&directory, &environment).await;
     let mut slow = Vec::with_capacity(SLOW);
@@ -229,6 +230,7 @@ async fn a_connection_past_the_limit_waits_until_another_ends() {
         ("MAX_CONNECTIONS", "5"),
         ("WORKERS", "1"),
         ("HEADER_TIMEOUT", "60s"),
+        ("MAX_CONNECTIONS_PER_CLIENT", "0"),
     ];
     let server = Server::start(&directory, &environment).await;
     let mut held = Vec::new();
@@ -254,6 +256,42 @@ async fn a_connection_past_the_limit_waits_until_another_ends() {
 }
 
 #[tokio::test]
+async fn one_client_cannot_take_all_connections() {
+    let directory = TempDir::new().unwrap();
+    let environment = [
+        ("STORE_URL", "memory:"),
+        ("MAX_CONNECTIONS_PER_CLIENT", "3"),
+        ("WORKERS", "2"),
+        ("HEADER_TIMEOUT", "60s"),
+    ];
+    let server = Server::start(&directory, &environment).await;
+    let shed = "app_requests_shed_total{reason=\"client_connections\"}";
+    // The client of the metrics has one connection.
+    assert_eq!(server.metric(shed).await, Some(0.0));
+    let held = [connect(&server).await, connect(&server).await];
+    eventually(PATIENCE, async || {
+        let open = server.metric("app_connections_open").await;
+        open == Some(3.0)
+    })
+    .await;
+    let mut refused = connect(&server).await;
+    let mut answer = String::new();
+    let read = timeout(PATIENCE, refused.read_to_string(&mut answer)).await;
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "{answer}");
+    assert_eq!(server.metric(shed).await, Some(1.0));
+    drop(held);
+    let ping = b"GET /api/v1/ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    eventually(PATIENCE, async || {
+        let mut connection = connect(&server).await;
+        let mut answer = String::new();
+        connection.write_all(ping).await.is_ok()
+            && connection.read_to_string(&mut answer).await.is_ok()
+            && answer.starts_with("HTTP/1.1 200 ")
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn all_workers_together_accept_no_more_than_the_limit_of_connections() {
     let directory = TempDir::new().unwrap();
     let environment = [
@@ -261,6 +299,7 @@ async fn all_workers_together_accept_no_more_than_the_limit_of_connections() {
         ("MAX_CONNECTIONS", "5"),
         ("WORKERS", "4"),
         ("HEADER_TIMEOUT", "60s"),
+        ("MAX_CONNECTIONS_PER_CLIENT", "0"),
     ];
     let server = Server::start(&directory, &environment).await;
     let ping = b"GET /api/v1/ping HTTP/1.1\r\nHost: a\r\n\r\n";

@@ -29,14 +29,24 @@ impl ServerHooks {
 }
 
 impl ConnectionHooks for ServerHooks {
-    fn opened(&self) {
+    fn opened(&self, peer: Option<SocketAddr>) -> bool {
         let metrics = &self.state.services.request_metrics;
+        if let (Some(peer), Some(max)) = (peer, self.state.settings.connections_per_client())
+            && !self.state.client_connections.open(peer.ip(), max)
+        {
+            metrics.request_shed(Shed::ClientConnections);
+            return false;
+        }
         metrics.connection_changed(true);
+        true
     }
 
-    fn closed(&self) {
+    fn closed(&self, peer: Option<SocketAddr>) {
         let metrics = &self.state.services.request_metrics;
         metrics.connection_changed(false);
+        if let (Some(peer), Some(_)) = (peer, self.state.settings.connections_per_client()) {
+            self.state.client_connections.close(peer.ip());
+        }
     }
 
     fn unread_changed(&self, before: usize, now: usize) -> bool {

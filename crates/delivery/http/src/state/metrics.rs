@@ -30,19 +30,22 @@ pub enum Shed {
     RequestTimeout,
     /// The client did not read the response in time.
     SlowReader,
+    /// The client has too many connections; this one was closed at once.
+    ClientConnections,
     /// The limit on the bytes of unread responses was reached.
     ResponseBytes,
 }
 
 impl Shed {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::InFlight,
         Self::Streams,
         Self::Flood,
         Self::HeaderTimeout,
         Self::RequestTimeout,
         Self::SlowReader,
+        Self::ClientConnections,
         Self::ResponseBytes,
     ];
 
@@ -55,6 +58,7 @@ impl Shed {
             Self::HeaderTimeout => "header_timeout",
             Self::RequestTimeout => "request_timeout",
             Self::SlowReader => "slow_reader",
+            Self::ClientConnections => "client_connections",
             Self::ResponseBytes => "response_bytes",
         }
     }

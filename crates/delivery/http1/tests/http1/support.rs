@@ -40,11 +40,12 @@ pub(crate) struct Recorder {
 }
 
 impl ConnectionHooks for Recorder {
-    fn opened(&self) {
+    fn opened(&self, _peer: Option<SocketAddr>) -> bool {
         self.open.set(self.open.get() + 1);
+        true
     }
 
-    fn closed(&self) {
+    fn closed(&self, _peer: Option<SocketAddr>) {
         self.open.set(self.open.get() - 1);
     }
 

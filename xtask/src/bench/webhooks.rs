@@ -5,24 +5,16 @@ mod calls;
 mod hanging;
 mod idle;
 mod latency;
+mod rig;
 mod sink;
 mod throughput;
 
 use std::path::Path;
 
 use super::options::BenchOptions;
-use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch};
+use super::server::{Binaries, ServerKind, ServerLaunch};
 use crate::{process, programs};
-use calls::WebhookCalls;
-use sink::WebhookSink;
-
-/// A server, its calls, and the receiver of its webhooks.
-struct WebhookBench {
-    server: BenchServer,
-    calls: WebhookCalls,
-    sink: WebhookSink,
-    seconds: u64,
-}
+use rig::WebhookBench;
 
 /// Measures and prints everything about webhooks.
 pub(super) fn run(
@@ -62,13 +54,7 @@ pub(super) fn run(
 
 /// Every case on one server.
 fn measure(name: &str, options: &BenchOptions, launch: &ServerLaunch<'_>) -> Result<(), String> {
-    let server = BenchServer::start(ServerKind::Unlimited, launch)?;
-    let bench = WebhookBench {
-        calls: WebhookCalls::new(server.address),
-        server,
-        sink: WebhookSink::start()?,
-        seconds: options.seconds,
-    };
+    let bench = WebhookBench::start(launch, options.seconds)?;
     println!("{name}");
     throughput::run(&bench)?;
     latency::run(&bench)?;

@@ -5,9 +5,9 @@ use std::thread;
 
 use serde_json::json;
 
-use super::WebhookBench;
 use super::calls::Accepted;
 use super::latency::{FirstAttempts, first_attempts};
+use super::rig::WebhookBench;
 use super::sink::{HANGING, TIMED};
 use crate::bench::verdict::verdict;
 use crate::process::poll;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::WebhookBench;
+use super::rig::WebhookBench;
 use crate::bench::verdict::verdict;
 
 /// The number of idle webhooks, each on a topic of its own.

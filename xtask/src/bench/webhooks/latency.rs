@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::WebhookBench;
 use super::calls::Accepted;
+use super::rig::WebhookBench;
 use super::sink::{Arrivals, TIMED};
 use crate::bench::paced::percentile;
 use crate::bench::verdict::verdict;

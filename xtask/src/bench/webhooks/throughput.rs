@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::WebhookBench;
+use super::rig::WebhookBench;
 use crate::bench::verdict::verdict;
 
 /// The messages that wait.

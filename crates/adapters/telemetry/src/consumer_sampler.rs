@@ -14,7 +14,7 @@ use crate::metrics::{ConsumerGauges, ConsumerTotals};
 const MIN_PAUSE: Duration = Duration::from_secs(3);
 /// The wait between two rounds, in durations of the last round. It bounds the load of the store with
 /// very many consumers.
-const PAUSE_FACTOR: u32 = 9;
+const PAUSE_FACTOR: u32 = 49;
 
 /// Keeps the gauges of consumers current: a process runs one.
 pub struct ConsumerSampler {

@@ -11,10 +11,10 @@ use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, ConsumerSettings, Durability,
     LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag, Topic,
 };
-use posthorn_redis::{RedisStore, RedisStoreSettings};
+use posthorn_redis::RedisStore;
 use posthorn_testkit::{RedisSentinel, RedisServer, eventually, samples};
 
-use crate::support::{DAY, sentinel_url, store, store_settings};
+use crate::support::{DAY, connect, sentinel_url, store, store_settings};
 
 fn key() -> ConsumerKey {
     ConsumerKey {
@@ -56,18 +56,6 @@ fn tokens(pulled: &PulledLeases, bits: u64) -> Vec<LeaseToken> {
 async fn ack(store: &RedisStore, tokens: &[LeaseToken]) -> Result<Vec<bool>, ConsumerError> {
     let updated = store.update_leases(&key(), tokens, LeaseUpdate::Ack).await;
     updated.map(|updated| updated.valid)
-}
-
-/// Connects once the servers are ready for it. The store that connected is kept: the link of a replica
-/// may go down once more after it was first up.
-async fn connect(settings: RedisStoreSettings) -> RedisStore {
-    let mut connected = None;
-    eventually(Duration::from_secs(20), async || {
-        connected = RedisStore::connect(settings.clone()).await.ok();
-        connected.is_some()
-    })
-    .await;
-    connected.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use posthorn_domain::{
 use posthorn_redis::{RedisRevocationList, RedisStore};
 use posthorn_testkit::{FakeClock, RedisSentinel, SentinelSetup, eventually, samples};
 
-use crate::support::{ALL, DAY, sentinel_url, store_settings, texts};
+use crate::support::{ALL, DAY, connect, sentinel_url, store_settings, texts};
 
 /// Sentinels prefer the first replica to the second one.
 const REPLICAS: [&[&str]; 2] = [
@@ -35,7 +35,7 @@ async fn servers() -> RedisSentinel {
 async fn replicated(sentinel: &RedisSentinel) -> Arc<RedisStore> {
     let mut settings = store_settings(&sentinel_url(sentinel));
     settings.durability = Durability::Replicated;
-    Arc::new(RedisStore::connect(settings).await.unwrap())
+    Arc::new(connect(settings).await)
 }
 
 fn key(name: &str) -> ConsumerKey {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use posthorn_application::{
@@ -79,7 +79,7 @@ impl Servers {
             Self::SharedSentinel { prefix } => prefix.clone(),
             Self::Single(_) | Self::Cluster(_) => PREFIX.to_owned(),
         };
-        Arc::new(RedisStore::connect(settings).await.unwrap())
+        Arc::new(connect(settings).await)
     }
 }
 
@@ -112,8 +112,22 @@ pub(crate) fn store_settings(url: &str) -> RedisStoreSettings {
     settings
 }
 
+/// Connects once the servers are ready for it, as Posthorn does at its start: on a busy machine a connection
+/// can take longer than its time limit. The store that connected is kept: the link of a replica may go down
+/// once more after it was first up.
+pub(crate) async fn connect(settings: RedisStoreSettings) -> RedisStore {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        match RedisStore::connect(settings.clone()).await {
+            Ok(store) => return store,
+            Err(error) => assert!(Instant::now() < end, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 pub(crate) async fn store(url: &str) -> Arc<RedisStore> {
-    Arc::new(RedisStore::connect(store_settings(url)).await.unwrap())
+    Arc::new(connect(store_settings(url)).await)
 }
 
 pub(crate) struct StoreOn {

@@ -5,9 +5,11 @@
 
 mod access;
 mod breaker;
+mod clock_guard;
 mod consumer_notifier;
 mod consumer_service;
 mod fallback;
+mod guarded_clock;
 mod health_service;
 mod info_service;
 mod lifecycle;
@@ -26,11 +28,13 @@ pub use access::{
     AccessControl, AccessPolicy, AccessRequest, Action, Credentials, FailureLimit, Grant, Refusal,
 };
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
+pub use clock_guard::{ClockGuard, TimeBounds};
 pub use consumer_notifier::{ConsumerNotifier, ConsumerSubscription};
 pub use consumer_service::{
     ConsumerService, DeliveryGuard, LeasedDelivery, PullMessages, Pulled, Settled,
 };
 pub use fallback::Fallback;
+pub use guarded_clock::GuardedClock;
 pub use health_service::{
     CacheDependency, CheckOutcome, HealthCheck, HealthReport, HealthService, HealthStatus,
     StoreDependency,

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ports::clock::Clock;
-use crate::ports::message_store::{MessageStore, RetentionPolicy, StoreError};
+use crate::ports::message_store::{MessageStore, Pruned, RetentionPolicy, StoreError};
+
+/// The shortest lead of the ids that is logged: clocks of several servers differ by less.
+const LOGGED_LEAD: Duration = Duration::from_secs(10);
 
 /// The policy, and the division of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +58,17 @@ impl RetentionService {
     /// Prunes for ever. The binary runs one per process; several processes may prune one store.
     pub async fn run(&self) {
         let mut failing = false;
+        let mut leading = false;
         loop {
             match self.round().await {
-                Ok(removed) => {
+                Ok(Pruned {
+                    removed, id_lead, ..
+                }) => {
                     failing = false;
                     if removed > 0 {
                         tracing::info!(removed, "pruned messages that retention no longer keeps");
                     }
+                    report_lead(&mut leading, id_lead);
                 }
                 Err(error) if failing => tracing::debug!(%error, "pruning still fails"),
                 Err(error) => {
@@ -73,8 +80,9 @@ impl RetentionService {
         }
     }
 
-    /// Prunes until the policy is met; returns the number of removed messages.
-    pub async fn round(&self) -> Result<u64, StoreError> {
+    /// Prunes until the policy is met; returns the number of removed messages, and the rest of the
+    /// last outcome.
+    pub async fn round(&self) -> Result<Pruned, StoreError> {
         let mut removed = 0_u64;
         loop {
             let pruned = self
@@ -83,9 +91,24 @@ impl RetentionService {
                 .await?;
             removed = removed.saturating_add(pruned.removed);
             if !pruned.more {
-                return Ok(removed);
+                return Ok(Pruned { removed, ..pruned });
             }
             self.clock.sleep(self.settings.pause).await;
         }
     }
+}
+
+/// Logs when the ids begin or cease to be ahead of the store's clock.
+fn report_lead(leading: &mut bool, lead: Duration) {
+    let leads = lead >= LOGGED_LEAD;
+    if leads && !*leading {
+        tracing::warn!(
+            ahead_seconds = lead.as_secs(),
+            "the ids of messages are ahead of the clock, which was set back: new ids stay ahead until \
+             it has caught up"
+        );
+    } else if *leading && !leads {
+        tracing::info!("the clock has caught up with the ids of messages");
+    }
+    *leading = leads;
 }

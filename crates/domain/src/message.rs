@@ -28,11 +28,19 @@ pub struct Message {
     pub content: MessageContent,
     /// The sender's attributes.
     pub attributes: Attributes,
+    /// The time of acceptance, by the store's clock. It is earlier than the time in the id if the
+    /// clock went back: ids never do.
+    pub processed_at: Timestamp,
 }
 
 impl NewMessage {
-    /// The message with the id that the store assigned.
+    /// The message with the id that the store assigned, accepted at the time in the id.
     pub fn accepted(self, id: MessageId) -> Message {
+        self.accepted_at(id, id.timestamp())
+    }
+
+    /// The message with the id that the store assigned, accepted at `processed_at`.
+    pub fn accepted_at(self, id: MessageId, processed_at: Timestamp) -> Message {
         let Self {
             topic,
             content,
@@ -43,16 +51,12 @@ impl NewMessage {
             topic,
             content,
             attributes,
+            processed_at,
         }
     }
 }
 
 impl Message {
-    /// The time of acceptance, by the store's clock.
-    pub fn processed_at(&self) -> Timestamp {
-        self.id.timestamp()
-    }
-
     /// The bytes of its text and attributes in UTF-8.
     pub fn bytes(&self) -> usize {
         let attributes = self.attributes.iter();

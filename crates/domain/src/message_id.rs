@@ -58,7 +58,7 @@ impl MessageId {
         Ok(Self::new(timestamp, sequence))
     }
 
-    /// The time of acceptance, by the store's clock.
+    /// The time in the id: that of acceptance, unless the store's clock had been ahead before.
     pub const fn timestamp(self) -> Timestamp {
         Timestamp::from_millis(self.0.timestamp_ms())
     }

@@ -19,11 +19,6 @@ pub struct Receipt {
     pub durability: Durability,
     /// The name of the instance that accepted it.
     pub instance: Arc<str>,
-}
-
-impl Receipt {
-    /// The time of acceptance, by the store's clock.
-    pub fn processed_at(&self) -> Timestamp {
-        self.id.timestamp()
-    }
+    /// The time of acceptance, by the store's clock: that of [`Message`](crate::Message).
+    pub processed_at: Timestamp,
 }

@@ -40,6 +40,12 @@ impl Timestamp {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_sub(millis))
     }
+
+    /// The time from `earlier` to this; zero if `earlier` is later.
+    #[must_use]
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +64,9 @@ mod tests {
             500
         );
         assert_eq!(moment.saturating_add(Duration::MAX), Timestamp::MAX);
+        let later = Timestamp::from_millis(1_750);
+        assert_eq!(later.saturating_since(moment), Duration::from_millis(250));
+        assert_eq!(moment.saturating_since(later), Duration::ZERO);
         assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
     }
 }

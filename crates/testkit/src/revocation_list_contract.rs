@@ -85,6 +85,7 @@ macro_rules! revocation_list_contract_tests {
             cases::a_revocation_ends_at_its_deadline,
             cases::revoking_again_keeps_the_later_end,
             cases::an_end_that_has_passed_revokes_nothing,
+            cases::a_jump_of_the_wall_clock_forgets_nothing,
             cases::the_longest_revocation_is_no_error,
             cases::other_processes_see_it_in_time,
             cases::a_revocation_survives_a_restart,

@@ -145,6 +145,9 @@ macro_rules! store_clock_tests {
             clocks::ids_grow_when_the_wall_clock_goes_back,
             clocks::messages_are_dated_by_the_clock,
             clocks::the_age_limit_is_exact,
+            clocks::a_jump_of_the_wall_clock_removes_nothing,
+            clocks::a_wall_clock_that_was_behind_removes_nothing,
+            clocks::a_steady_wall_clock_is_believed,
         }
     };
 }
@@ -159,6 +162,8 @@ macro_rules! store_restart_tests {
             batches::a_batch_survives_a_restart,
             restarts::keys_survive_a_restart,
             restarts::truncation_survives_a_restart,
+            restarts::a_jump_over_a_restart_removes_nothing,
+            restarts::retention_continues_after_a_long_stop,
         }
     };
 }

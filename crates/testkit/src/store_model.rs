@@ -176,9 +176,12 @@ impl StoreModel {
         let mut more = false;
         for topic in self.topics.values_mut() {
             let too_many = topic.messages.len().saturating_sub(max_count);
-            let too_old = topic
+            // Every message before an expired one is expired.
+            let last_old = topic
                 .messages
-                .partition_point(|m| m.id.timestamp() < oldest_kept);
+                .iter()
+                .rposition(|message| message.processed_at < oldest_kept);
+            let too_old = last_old.map_or(0, |last| last + 1);
             let removed = too_many.max(too_old).min(left);
             more |= removed < too_many.max(too_old);
             left -= removed;
@@ -189,6 +192,7 @@ impl StoreModel {
         Pruned {
             removed: u64::try_from(budget - left).unwrap_or(u64::MAX),
             more,
+            id_lead: Duration::ZERO,
         }
     }
 

@@ -122,7 +122,7 @@ fn write(path: &Path, mut rows: mpsc::Receiver<(String, oneshot::Sender<()>)>) -
         let transaction = connection.transaction().unwrap();
         for (text, _) in &group {
             seq += 1;
-            let insert = "INSERT INTO messages VALUES (1, ?1, ?1, ?2, NULL)";
+            let insert = "INSERT INTO messages VALUES (1, ?1, ?1, ?2, NULL, NULL)";
             transaction
                 .prepare_cached(insert)
                 .unwrap()

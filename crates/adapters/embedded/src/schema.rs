@@ -3,15 +3,15 @@
 //! | table | a row is | columns |
 //! | --- | --- | --- |
 //! | `topics` | a topic | `name`; `message_count`, the number of its messages; `last_ms`, the time of its last message; `pruned_ms`, `pruned_seq`, the id of the newest message that retention removed, or zeros |
-//! | `messages` | a message | `topic_id`; its id as `ms`, milliseconds since the Unix epoch, and `seq`; `content`; `attributes`, a JSON object or `NULL` |
-//! | `idempotency_keys` | an idempotency key | `topic_id`, `key`; `fingerprint`, SHA-256 of the message; `ms`, `seq`, `durability`, `pod` of the first receipt; `expires_ms` |
+//! | `messages` | a message | `topic_id`; its id as `ms`, milliseconds since the Unix epoch, and `seq`; `content`; `attributes`, a JSON object or `NULL`; `stored_ms`, the time when it was stored if that is before `ms`, or `NULL` |
+//! | `idempotency_keys` | an idempotency key | `topic_id`, `key`; `fingerprint`, SHA-256 of the message; `ms`, `seq`, `durability`, `pod` of the first receipt; `expires_ms`; `stored_ms` as in `messages` |
 //! | `denied_tokens` | a revoked token | `jti`, its id; `until_ms`, the time from which it is expired anyway |
 //! | `consumers` | a consumer | `topic_id`, `kind`, `name`; `tag`, the version of its settings; `lease_ms`, `max_attempts`, `backoff_ms` (separated by commas), `max_in_flight`; `cursor_ms`, `cursor_seq`: later messages are new; `behind`, the number of messages of the topic up to the cursor; `leased`, `waiting`, `copies`, the numbers of its deliveries with a lease, without one, with a copy; `dead`, the number of its dead letters; `missed`, `dead_dropped`; `last_pull_ms` |
-//! | `deliveries` | a message that was handed out or redriven and is not settled | `consumer_id`; the id as `ms`, `seq`; `nonce`, the random bits of the lease, or `NULL`; `attempt`, of the lease or the next one; `due_ms`, the end of the lease or the time from which it is due; `fate`, 1 if retention and 2 if a client removed the leased message, else 0; `reason` of the last failure; `content`, `attributes`, a copy if it was redriven |
-//! | `dead_letters` | a dead letter | `consumer_id`; `ms`, `seq`, `content`, `attributes` as in `messages`; `attempts`, `reason`, `died_ms` |
+//! | `deliveries` | a message that was handed out or redriven and is not settled | `consumer_id`; the id as `ms`, `seq`; `nonce`, the random bits of the lease, or `NULL`; `attempt`, of the lease or the next one; `due_ms`, the end of the lease or the time from which it is due; `fate`, 1 if retention and 2 if a client removed the leased message, else 0; `reason` of the last failure; `content`, `attributes`, `stored_ms`, a copy if it was redriven |
+//! | `dead_letters` | a dead letter | `consumer_id`; `ms`, `seq`, `content`, `attributes`, `stored_ms` as in `messages`; `attempts`, `reason`, `died_ms` |
 //! | `webhooks` | a consumer that is a webhook | `consumer_id`; `url`, `timeout_ms`, `rate` (thousandths of an attempt in a second), `format`; `sealed`, its encrypted secret and headers; `disabled`, why it delivers nothing, or `NULL`; `last_success_ms`, `last_failure_ms`, `failing_since_ms`, `last_failed`, `last_error` as its attempts show; `recorded`, the number of its attempts so far |
 //! | `webhook_attempts` | one of the last 100 attempts of a webhook | `consumer_id`; `slot`, the remainder of `number`, which counts its attempts; the id of the message as `ms`, `seq`; `attempt`; `at_ms`; `status` of the response; `took_ms`; `error` |
-//! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever assigned; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic without a row; `clean`, 1 after an orderly stop |
+//! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever assigned; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic without a row; `seen_ms`, the last time that the store has trusted; `clean`, 1 after an orderly stop |
 //!
 //! Ids are ULIDs of `ms` and `seq`. The newest messages of a topic, in the shell:
 //!
@@ -153,6 +153,14 @@ CREATE TABLE webhook_attempts (
     error TEXT,
     PRIMARY KEY (consumer_id, slot)
 ) STRICT, WITHOUT ROWID;
+",
+    "
+ALTER TABLE messages ADD COLUMN stored_ms INTEGER;
+CREATE INDEX messages_redated ON messages (topic_id, stored_ms) WHERE stored_ms IS NOT NULL;
+ALTER TABLE idempotency_keys ADD COLUMN stored_ms INTEGER;
+ALTER TABLE deliveries ADD COLUMN stored_ms INTEGER;
+ALTER TABLE dead_letters ADD COLUMN stored_ms INTEGER;
+INSERT INTO counters VALUES ('seen_ms', 0);
 ",
 ];
 

@@ -5,6 +5,7 @@ pub(crate) mod idempotency_keys;
 pub(crate) mod prune;
 pub(crate) mod read;
 pub(crate) mod revocations;
+pub(crate) mod seen_time;
 pub(crate) mod write_batch;
 pub(crate) mod writer_cache;
 
@@ -43,17 +44,30 @@ pub(crate) fn is_exhausted(changed: usize, budget: i64) -> bool {
     i64::try_from(changed).unwrap_or(i64::MAX) >= budget
 }
 
-/// The message in the columns `ms`, `seq`, `content`, `attributes`.
+/// The column of the time when a message was stored: `NULL` if it is the time in the id.
+pub(crate) fn stored_column(id: MessageId, processed_at: Timestamp) -> Option<i64> {
+    (processed_at != id.timestamp()).then(|| millis(processed_at))
+}
+
+/// The time when a message was stored.
+pub(crate) fn processed_at(id: MessageId, stored: Option<i64>) -> Timestamp {
+    let stored = stored.and_then(|millis| u64::try_from(millis).ok());
+    stored.map_or(id.timestamp(), Timestamp::from_millis)
+}
+
+/// The message in the columns `ms`, `seq`, `content`, `attributes`, `stored_ms`.
 pub(crate) fn message(topic: &Topic, row: &Row<'_>) -> rusqlite::Result<Arc<Message>> {
     let attributes = match row.get_ref(3)?.as_str_or_null()? {
         Some(json) => parse_attributes(json)?,
         None => Attributes::default(),
     };
+    let id = id((row.get(0)?, row.get(1)?));
     Ok(Arc::new(Message {
-        id: id((row.get(0)?, row.get(1)?)),
+        id,
         topic: topic.clone(),
         content: MessageContent::from_store(row.get::<_, String>(2)?),
         attributes,
+        processed_at: processed_at(id, row.get(4)?),
     }))
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, Clock, MessageStore,
-    Page, PageRequest, Pruned, RetentionPolicy, RevocationList, StoreError, Subscription,
-    TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, Clock, GuardedClock,
+    MessageStore, Page, PageRequest, Pruned, RetentionPolicy, RevocationList, StoreError,
+    Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +20,7 @@ use crate::notifiers::Notifiers;
 use crate::open::{open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
-use crate::sql::{read, revocations};
+use crate::sql::{read, revocations, seen_time};
 use crate::writer::StoreWriter;
 use crate::writer::command::{Command, Reply};
 
@@ -31,7 +31,7 @@ pub struct EmbeddedStore {
     commands: mpsc::Sender<Command>,
     readers: Readers,
     notifiers: Notifiers,
-    clock: Arc<dyn Clock>,
+    clock: Arc<GuardedClock>,
     durability: Durability,
     timeout: Duration,
     failing: Arc<AtomicBool>,
@@ -49,6 +49,9 @@ impl EmbeddedStore {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OpenError> {
         let opened = open_writer(settings)?;
+        let seen = seen_time::load(&opened.connection, clock.now());
+        let seen = seen.map_err(|reason| OpenError::sqlite(&settings.path, reason))?;
+        let guarded = Arc::new(GuardedClock::new(Arc::clone(&clock), seen));
         let connections = (0..settings.readers.max(1)).map(|_| open_reader(&opened.path));
         let connections = connections.collect::<Result<_, _>>()?;
         let notifiers = Notifiers::default();
@@ -58,7 +61,7 @@ impl EmbeddedStore {
         let writer = StoreWriter::new(
             opened,
             durability,
-            Arc::clone(&clock),
+            (clock, Arc::clone(&guarded)),
             notifiers.clone(),
             Arc::clone(&failing),
         );
@@ -73,7 +76,7 @@ impl EmbeddedStore {
             commands,
             readers,
             notifiers,
-            clock,
+            clock: guarded,
             durability,
             timeout: settings.timeout,
             failing,
@@ -218,7 +221,7 @@ impl MessageStore for EmbeddedStore {
 #[async_trait]
 impl RevocationList for EmbeddedStore {
     async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
-        if until <= self.clock.now() {
+        if until <= self.clock.bounds().earliest {
             return Ok(());
         }
         let outcome: Result<(), StoreError> = self
@@ -228,7 +231,7 @@ impl RevocationList for EmbeddedStore {
     }
 
     async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
-        let (id, now) = (id.clone(), self.clock.now());
+        let (id, now) = (id.clone(), self.clock.bounds().earliest);
         let outcome = self.read(move |connection| revocations::is_revoked(connection, &id, now));
         outcome.await.map_err(backend_error)
     }

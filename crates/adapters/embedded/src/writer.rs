@@ -7,8 +7,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use posthorn_application::Clock;
+use posthorn_application::{Clock, GuardedClock, Pruned, TimeBounds};
 use posthorn_domain::Durability;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
@@ -18,10 +19,10 @@ use crate::file::identity::{self, FileIdentity};
 use crate::file::lock::FileLock;
 use crate::notifiers::Notifiers;
 use crate::open::{self, OpenedFile};
-use crate::sql::prune::{self, PruneCursor};
-use crate::sql::revocations;
+use crate::sql::prune::{self, PruneCursor, PruneTimes};
 use crate::sql::write_batch::WriteBatch;
 use crate::sql::writer_cache::WriterCache;
+use crate::sql::{self, revocations, seen_time};
 use command::{Command, CommandOutcome};
 
 /// The most commands of one transaction.
@@ -35,9 +36,12 @@ pub(crate) struct StoreWriter {
     identity: FileIdentity,
     durability: Durability,
     clock: Arc<dyn Clock>,
+    guarded: Arc<GuardedClock>,
     notifiers: Notifiers,
     cache: WriterCache,
     cursor: PruneCursor,
+    /// The longest TTL of a key so far.
+    key_ttl: Option<Duration>,
     failing: Arc<AtomicBool>,
     /// The last field: released after the connection is closed.
     _lock: FileLock,
@@ -48,7 +52,7 @@ impl StoreWriter {
     pub(crate) fn new(
         opened: OpenedFile,
         durability: Durability,
-        clock: Arc<dyn Clock>,
+        (clock, guarded): (Arc<dyn Clock>, Arc<GuardedClock>),
         notifiers: Notifiers,
         failing: Arc<AtomicBool>,
     ) -> rusqlite::Result<Self> {
@@ -65,6 +69,8 @@ impl StoreWriter {
             identity,
             durability,
             clock,
+            guarded,
+            key_ttl: None,
             notifiers,
             failing,
             _lock: lock,
@@ -115,6 +121,7 @@ impl StoreWriter {
     fn close(&self) -> rusqlite::Result<()> {
         // A file that was moved away may belong to another process.
         self.identity.check_owned()?;
+        seen_time::save(&self.connection, self.guarded.trusted())?;
         open::mark_clean(&self.connection, true)?;
         let truncate = self
             .connection
@@ -158,8 +165,10 @@ impl StoreWriter {
             identity,
             durability,
             clock,
+            guarded,
             cache,
             cursor,
+            key_ttl,
             ..
         } = self;
         // 1. The paths still name the open files. Otherwise nothing written would be found again.
@@ -169,13 +178,14 @@ impl StoreWriter {
         // 3. Execute in order. The outcomes are held back: none is true before the commit.
         let mut batch = WriteBatch::new(&transaction, *durability, cache);
         let mut outcomes = Vec::with_capacity(commands.len());
+        let trusted = guarded.trusted();
         for command in commands {
+            let bounds = TimeBounds::new(clock.now(), trusted);
+            *key_ttl = command.key_ttl().max(*key_ttl);
             outcomes.push(match command {
-                Command::Append(append, _) => {
-                    CommandOutcome::Append(batch.append(append, clock.now())?)
-                }
+                Command::Append(append, _) => CommandOutcome::Append(batch.append(append, bounds)?),
                 Command::AppendBatch(append, _) => {
-                    CommandOutcome::AppendBatch(batch.append_batch(append, clock.now())?)
+                    CommandOutcome::AppendBatch(batch.append_batch(append, bounds)?)
                 }
                 Command::Delete(topic, id, _) => {
                     CommandOutcome::Delete(batch.delete(topic, *id, clock.now())?)
@@ -186,8 +196,17 @@ impl StoreWriter {
                 }
                 Command::Prune(policy, budget, _) => {
                     batch.before_pruning()?;
-                    let now = clock.now();
-                    CommandOutcome::Prune(prune::prune(&transaction, policy, *budget, now, cursor)?)
+                    seen_time::save_if_moved(&transaction, trusted)?;
+                    let times = PruneTimes {
+                        bounds,
+                        key_ttl: *key_ttl,
+                    };
+                    let pruned = prune::prune(&transaction, policy, *budget, &times, cursor)?;
+                    let newest = sql::id(batch.last()).timestamp();
+                    CommandOutcome::Prune(Pruned {
+                        id_lead: newest.saturating_since(clock.now()),
+                        ..pruned
+                    })
                 }
                 Command::Revoke(id, until, _) => {
                     revocations::insert(&transaction, id, *until)?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use posthorn_application::{BackendError, Clock, RevocationList};
+use posthorn_application::{BackendError, Clock, GuardedClock, RevocationList};
 use posthorn_domain::{Timestamp, TokenId};
 
 /// The most ids: some 10 MiB.
@@ -12,9 +12,10 @@ const MAX_IDS: usize = 100_000;
 
 /// Stores revoked ids until the process ends; no operation waits.
 ///
-/// Expired ids are removed when the list is full. A list full of current ids rejects new ones.
+/// Ids expire by the earliest time of [`TimeBounds`](posthorn_application::TimeBounds): a jump of the
+/// clock forgets none. Expired ids are removed when the list is full. A list full of current ids rejects new ones.
 pub struct MemoryRevocationList {
-    clock: Arc<dyn Clock>,
+    clock: GuardedClock,
     max_ids: usize,
     ends: Mutex<HashMap<TokenId, Timestamp>>,
 }
@@ -28,7 +29,7 @@ impl MemoryRevocationList {
     /// An empty list of at most `max_ids` ids.
     pub fn with_max_ids(max_ids: usize, clock: Arc<dyn Clock>) -> Self {
         Self {
-            clock,
+            clock: GuardedClock::new(clock, None),
             max_ids,
             ends: Mutex::default(),
         }
@@ -38,7 +39,7 @@ impl MemoryRevocationList {
 #[async_trait]
 impl RevocationList for MemoryRevocationList {
     async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
-        let now = self.clock.now();
+        let now = self.clock.bounds().earliest;
         if until <= now {
             return Ok(());
         }
@@ -59,7 +60,7 @@ impl RevocationList for MemoryRevocationList {
     }
 
     async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
-        let now = self.clock.now();
+        let now = self.clock.bounds().earliest;
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(ends.get(id).is_some_and(|end| *end > now))
     }

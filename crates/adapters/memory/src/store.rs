@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, ConsumerNotifier,
-    MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription,
-    TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
+    GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError,
+    Subscription, TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 
@@ -32,6 +32,7 @@ use state::StoreState;
 /// - One short lock guards everything: an append takes about a microsecond and nothing waits.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
+    guarded: GuardedClock,
     state: Mutex<StoreState>,
     notifier: Arc<TopicNotifier>,
     consumer_notifier: Arc<ConsumerNotifier>,
@@ -42,6 +43,7 @@ impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>, settings: MemoryStoreSettings) -> Self {
         Self {
+            guarded: GuardedClock::new(Arc::clone(&clock), None),
             clock,
             state: Mutex::new(StoreState::new(settings)),
             notifier: Arc::default(),
@@ -68,7 +70,7 @@ impl MemoryStore {
 #[async_trait]
 impl MessageStore for MemoryStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let (now, monotonic) = (self.guarded.bounds().latest, self.clock.monotonic());
         let appended = self.open()?.append(append, now, monotonic)?;
         if !appended.replayed {
             let topic = appended.receipt.topic.as_str();
@@ -79,7 +81,7 @@ impl MessageStore for MemoryStore {
     }
 
     async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
-        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let (now, monotonic) = (self.guarded.bounds().latest, self.clock.monotonic());
         let appended = self.open()?.append_batch(append, now, monotonic)?;
         if !appended.replayed {
             let topic = appended.first.topic.as_str();
@@ -114,11 +116,16 @@ impl MessageStore for MemoryStore {
     }
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
-        let now = self.clock.now();
+        let now = self.guarded.bounds();
         let more_keys = self
             .open()?
             .remove_expired_keys(self.clock.monotonic(), budget);
-        let (mut pruned, mut after, mut budget) = (Pruned::default(), None, budget);
+        let newest = self.open()?.last().timestamp();
+        let mut pruned = Pruned {
+            id_lead: newest.saturating_since(self.clock.now()),
+            ..Pruned::default()
+        };
+        let (mut after, mut budget) = (None, budget);
         loop {
             // One step per lock, so that appends run in between.
             let step = self.open()?.prune_step(policy, now, after.as_ref(), budget);

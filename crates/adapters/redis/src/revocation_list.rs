@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use posthorn_application::{BackendError, Clock, RevocationList};
+use posthorn_application::{BackendError, Clock, GuardedClock, RevocationList};
 use posthorn_domain::{Timestamp, TokenId};
 
 use crate::keys;
@@ -12,16 +12,17 @@ use crate::store::RedisStore;
 /// Stores each revoked token id in a string of its own, over the connections of a store and with its
 /// durability.
 ///
-/// The time limit of a call is that of the store. The clock of this process determines the TTL, the clock
-/// of the server its end.
+/// The time limit of a call is that of the store. The clock of this process, which follows no jump, determines
+/// the TTL, the clock of the server its end.
 pub struct RedisRevocationList {
     store: Arc<RedisStore>,
-    clock: Arc<dyn Clock>,
+    clock: GuardedClock,
 }
 
 impl RedisRevocationList {
     /// A list beside the messages of `store`.
     pub fn new(store: Arc<RedisStore>, clock: Arc<dyn Clock>) -> Self {
+        let clock = GuardedClock::new(clock, None);
         Self { store, clock }
     }
 }
@@ -31,7 +32,7 @@ impl RevocationList for RedisRevocationList {
     async fn revoke(&self, id: &TokenId, until: Timestamp) -> Result<(), BackendError> {
         let ttl = until
             .as_millis()
-            .saturating_sub(self.clock.now().as_millis());
+            .saturating_sub(self.clock.bounds().earliest.as_millis());
         if ttl == 0 {
             return Ok(());
         }

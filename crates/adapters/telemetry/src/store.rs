@@ -15,8 +15,8 @@ use crate::metrics::MessageCounters;
 use crate::operation::{OperationHistograms, StoreOutcome};
 
 /// A decorator of a [`MessageStore`]: it records `app_store_operation_duration_seconds`,
-/// `app_messages_accepted_total`, `app_messages_replayed_total`, `app_messages_pruned_total` and a span for each
-/// operation.
+/// `app_messages_accepted_total`, `app_messages_replayed_total`, `app_messages_pruned_total`,
+/// `app_store_clock_ahead_seconds` and a span for each operation.
 ///
 /// An operation whose future is dropped is not counted, as its outcome is unknown.
 pub struct InstrumentedStore {
@@ -106,7 +106,7 @@ impl MessageStore for InstrumentedStore {
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
         let result = self.prune.measure(self.inner.prune(policy, budget)).await;
         if let Ok(pruned) = &result {
-            self.messages.pruned(pruned.removed);
+            self.messages.pruned(pruned);
         }
         result
     }

@@ -31,6 +31,9 @@ use posthorn_domain::{
 ///   use a bounded amount of memory, and be safe to drop at any await; a dropped `append` may
 ///   still be stored.
 /// - Time is the store's own: an adapter takes a [`crate::Clock`] or uses its server's time.
+/// - **A jump of the wall clock** removes and forgets nothing: messages, keys and revocations expire by
+///   the earliest time of [`crate::TimeBounds`], and messages are dated by the latest. An id that would
+///   not be greater keeps the time of the last one; the message has its own time.
 ///
 /// # Errors
 /// Every operation MUST report a transient error as [`StoreError::Unavailable`], a lack of space as
@@ -61,7 +64,8 @@ pub trait MessageStore: Send + Sync {
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError>;
 
     /// Removes messages outside `policy`, oldest first, at most about `budget` of them. Messages
-    /// within the policy MUST stay.
+    /// within the policy MUST stay. Every message before an expired one is expired: it was stored
+    /// earlier, whatever the clock was then.
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError>;
 
     /// Checks, without storing anything, that an `append` would find the store ready.
@@ -327,4 +331,6 @@ pub struct Pruned {
     /// True if the budget ended the step: there may be more to remove, messages or other expired
     /// records such as idempotency keys.
     pub more: bool,
+    /// How far the newest id is ahead of the store's clock: zero unless the clock was set back.
+    pub id_lead: Duration,
 }

@@ -1,11 +1,12 @@
 //! A store of messages that fails on request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, MessageStore, Page,
-    PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, GuardedClock, MessageStore,
+    Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{BatchMessage, Durability, Message, MessageId, Receipt, Timestamp, Topic};
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use crate::store_model::StoreModel;
 #[derive(Debug)]
 pub struct FakeStore {
     clock: Arc<FakeClock>,
+    guarded: GuardedClock,
     script: Script<StoreError>,
     state: Mutex<FakeStoreState>,
     /// Changed by every append to any topic.
@@ -43,6 +45,7 @@ impl FakeStore {
     pub fn new(clock: Arc<FakeClock>) -> Self {
         let (script, state) = (Script::default(), Mutex::default());
         Self {
+            guarded: GuardedClock::new(Arc::clone(&clock) as Arc<dyn Clock>, None),
             clock,
             script,
             state,
@@ -82,13 +85,17 @@ impl FakeStore {
 }
 
 impl FakeStoreState {
-    fn append(&mut self, append: Append, clock: &FakeClock) -> Result<Appended, AppendError> {
+    fn append(
+        &mut self,
+        append: Append,
+        processed_at: Timestamp,
+        monotonic: Duration,
+    ) -> Result<Appended, AppendError> {
         let Append {
             message,
             instance,
             idempotency,
         } = append;
-        let monotonic = clock.monotonic();
         if let Some(idempotency) = &idempotency
             && let Some(receipt) = self.model.replay(&message.topic, idempotency, monotonic)?
         {
@@ -97,7 +104,7 @@ impl FakeStoreState {
                 replayed: true,
             });
         }
-        self.last = self.last.max(clock.now());
+        self.last = self.last.max(processed_at);
         self.sequence += 1;
         let id = MessageId::new(self.last, self.sequence);
         let topic = message.topic.clone();
@@ -106,9 +113,10 @@ impl FakeStoreState {
             topic,
             durability: Durability::Memory,
             instance,
+            processed_at,
         };
         self.model.record(
-            Arc::new(message.accepted(id)),
+            Arc::new(message.accepted_at(id, processed_at)),
             &receipt,
             idempotency,
             monotonic,
@@ -124,7 +132,8 @@ impl FakeStoreState {
     fn append_batch(
         &mut self,
         append: AppendBatch,
-        clock: &FakeClock,
+        processed_at: Timestamp,
+        monotonic: Duration,
     ) -> Result<AppendedBatch, AppendError> {
         let AppendBatch {
             topic,
@@ -132,7 +141,7 @@ impl FakeStoreState {
             instance,
             idempotency,
         } = append;
-        let (count, monotonic) = (batch.len(), clock.monotonic());
+        let count = batch.len();
         let appended = |first, replayed| AppendedBatch {
             first,
             count,
@@ -143,12 +152,13 @@ impl FakeStoreState {
         {
             return Ok(appended(first, true));
         }
-        self.last = self.last.max(clock.now());
+        self.last = self.last.max(processed_at);
         let first = Receipt {
             id: MessageId::new(self.last, self.sequence + 1),
             topic: topic.clone(),
             durability: Durability::Memory,
             instance,
+            processed_at,
         };
         let mut idempotency = idempotency;
         for BatchMessage {
@@ -162,6 +172,7 @@ impl FakeStoreState {
                 topic: topic.clone(),
                 content,
                 attributes,
+                processed_at,
             };
             let idempotency = idempotency.take();
             self.model
@@ -174,13 +185,15 @@ impl FakeStoreState {
 #[async_trait]
 impl MessageStore for FakeStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let appended = self.open()?.append(append, &self.clock)?;
+        let (latest, monotonic) = (self.guarded.bounds().latest, self.clock.monotonic());
+        let appended = self.open()?.append(append, latest, monotonic)?;
         self.changes.send_modify(|changes| *changes += 1);
         Ok(appended)
     }
 
     async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
-        let appended = self.open()?.append_batch(append, &self.clock)?;
+        let (latest, monotonic) = (self.guarded.bounds().latest, self.clock.monotonic());
+        let appended = self.open()?.append_batch(append, latest, monotonic)?;
         self.changes.send_modify(|changes| *changes += 1);
         Ok(appended)
     }
@@ -207,7 +220,12 @@ impl MessageStore for FakeStore {
     }
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
-        Ok(self.open()?.model.prune(policy, self.clock.now(), budget))
+        let now = self.guarded.bounds().earliest;
+        let mut state = self.open()?;
+        Ok(Pruned {
+            id_lead: state.last.saturating_since(self.clock.now()),
+            ..state.model.prune(policy, now, budget)
+        })
     }
 
     async fn health(&self) -> Result<(), StoreError> {

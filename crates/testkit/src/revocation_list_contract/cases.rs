@@ -1,6 +1,7 @@
 //! Which ids are revoked, for how long, and in which processes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use posthorn_application::Clock;
 use posthorn_domain::{MAX_TOKEN_LIFETIME, TOKEN_LEEWAY, Timestamp};
@@ -51,6 +52,20 @@ pub async fn an_end_that_has_passed_revokes_nothing(harness: impl RevocationList
     revoke(&harness, "kept", harness.unit() * 60).await;
     list.revoke(&id("kept"), now).await.unwrap();
     assert!(is_revoked(&harness, "kept").await);
+}
+
+/// A wall clock that is far ahead for a while ends no revocation, and prevents none.
+pub async fn a_jump_of_the_wall_clock_forgets_nothing(harness: impl RevocationListHarness) {
+    let (clock, day) = (harness.clock(), Duration::from_hours(24));
+    let until = clock.now().saturating_add(day);
+    revoke(&harness, "before", day).await;
+    clock.set_now(until.saturating_add(400 * day));
+    assert!(is_revoked(&harness, "before").await);
+    let list = harness.revocation_list();
+    list.revoke(&id("during"), until).await.unwrap();
+    clock.set_now(until.saturating_sub(day));
+    assert!(is_revoked(&harness, "before").await);
+    assert!(is_revoked(&harness, "during").await);
 }
 
 /// Tokens may be valid for a year.

@@ -35,7 +35,7 @@ pub async fn a_batch_is_stored_in_order_with_consecutive_ids(harness: impl Store
         assert_eq!(receipt.topic, topic);
         assert_eq!(&*receipt.instance, INSTANCE);
         assert_eq!(receipt.durability, store.durability());
-        assert_eq!(receipt.processed_at(), outcome.first.processed_at());
+        assert_eq!(receipt.processed_at, outcome.first.processed_at);
     }
 }
 

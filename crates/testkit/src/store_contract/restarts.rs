@@ -6,11 +6,13 @@ use posthorn_application::{Anchor, PageLimit};
 
 use super::StoreHarness;
 use super::support::{
-    LONG, append, append_many, appended, keep_count, list_topics, page, prune, prune_everything,
-    read_all, read_ids,
+    LONG, append, append_many, appended, check_replayed, keep_count, keep_for, list_topics, page,
+    prune, prune_everything, read_all, read_ids,
 };
 use crate::fake_clock::FakeClock;
 use crate::samples::{keyed_append, topic};
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// Messages, and the absence of deleted ones.
 pub async fn messages_survive_a_restart(mut harness: impl StoreHarness) {
@@ -72,6 +74,37 @@ pub async fn truncation_survives_a_restart(mut harness: impl StoreHarness) {
         assert_eq!(found.truncated, truncated, "{id}");
         assert_eq!(found.pruned, Some(given[1]), "{id}");
     }
+}
+
+/// A process that starts while the wall clock is far ahead removes no message and forgets no key, nor
+/// does the next one.
+pub async fn a_jump_over_a_restart_removes_nothing(mut harness: impl StoreHarness) {
+    let topic = topic("a");
+    let first = appended(&*harness.store(), keyed_append(&topic, "text", "key", LONG)).await;
+    for jump in [400, 800, 0, 0] {
+        let Some(clock) = harness.clock() else { return };
+        clock.set_now(FakeClock::START.saturating_add(jump * DAY));
+        reopen(&mut harness).await;
+        let store = harness.store();
+        assert_eq!(prune(&*store, keep_for(7 * DAY)).await, 0);
+        check_replayed(&*store, &topic, "key", &first).await;
+    }
+    let after = append(&*harness.store(), &topic, "text").await;
+    assert_eq!(after.processed_at, FakeClock::START);
+}
+
+/// After a week without a process, retention begins an hour late.
+pub async fn retention_continues_after_a_long_stop(mut harness: impl StoreHarness) {
+    let topic = topic("a");
+    append(&*harness.store(), &topic, "text").await;
+    let Some(clock) = harness.clock() else { return };
+    clock.set_now(FakeClock::START.saturating_add(8 * DAY));
+    reopen(&mut harness).await;
+    let young = append(&*harness.store(), &topic, "text").await;
+    assert_eq!(prune(&*harness.store(), keep_for(7 * DAY)).await, 0);
+    harness.pass(Duration::from_hours(1)).await;
+    assert_eq!(prune(&*harness.store(), keep_for(7 * DAY)).await, 1);
+    assert_eq!(read_ids(&*harness.store(), &topic).await, [young.id]);
 }
 
 async fn reopen(harness: &mut impl StoreHarness) {

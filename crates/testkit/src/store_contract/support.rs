@@ -9,7 +9,7 @@ use posthorn_application::{
 };
 use posthorn_domain::{Message, MessageId, Receipt, Topic};
 
-use crate::samples;
+use crate::samples::{self, keyed_append};
 
 /// A TTL that no case outlasts.
 pub(super) const LONG: Duration = Duration::from_hours(24);
@@ -121,6 +121,18 @@ pub(super) async fn prune_once(
         .prune(&policy, budget)
         .await
         .expect("pruning succeeds")
+}
+
+/// Checks that a retry with `key` returns the first receipt.
+pub(super) async fn check_replayed(
+    store: &dyn MessageStore,
+    topic: &Topic,
+    key: &str,
+    first: &Appended,
+) {
+    let again = appended(store, keyed_append(topic, "text", key, LONG)).await;
+    assert!(again.replayed, "{key}");
+    assert_eq!(again.receipt, first.receipt, "{key}");
 }
 
 /// A policy that keeps `count` messages of any age.

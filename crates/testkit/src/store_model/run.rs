@@ -139,9 +139,12 @@ impl<H: StoreHarness> StoreModelRun<H> {
             (&topic, &append.instance)
         );
         if let Some(clock) = self.harness.clock() {
-            assert_eq!(appended.receipt.processed_at(), clock.now(), "{context}");
+            assert_eq!(appended.receipt.processed_at, clock.now(), "{context}");
         }
-        let message = Arc::new(append.message.accepted(appended.receipt.id));
+        let message = append
+            .message
+            .accepted_at(appended.receipt.id, appended.receipt.processed_at);
+        let message = Arc::new(message);
         self.model
             .record(message, &appended.receipt, append.idempotency, monotonic);
         self.ids.push(appended.receipt.id);
@@ -177,6 +180,7 @@ impl<H: StoreHarness> StoreModelRun<H> {
                 topic: topic.clone(),
                 content: message.content,
                 attributes: message.attributes,
+                processed_at: receipt.processed_at,
             });
             // The key of a batch is kept once, with the receipt of its first message.
             let idempotency = idempotency.take();

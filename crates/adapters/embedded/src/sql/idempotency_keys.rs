@@ -7,9 +7,10 @@ use posthorn_domain::{Receipt, Timestamp, Topic};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, params};
 
-use super::{TopicId, columns, id, is_exhausted, millis};
+use super::{TopicId, columns, id, is_exhausted, millis, processed_at, stored_column};
 
-/// The fingerprint and the receipt of the first append with a key, unless the key has expired.
+/// The fingerprint and the receipt of the first append with a key, unless the key expired before
+/// `now`.
 pub(crate) fn find(
     connection: &Connection,
     topic_id: TopicId,
@@ -17,7 +18,7 @@ pub(crate) fn find(
     idempotency: &Idempotency,
     now: Timestamp,
 ) -> rusqlite::Result<Option<(Vec<u8>, Receipt)>> {
-    let select = "SELECT fingerprint, ms, seq, durability, pod FROM idempotency_keys \
+    let select = "SELECT fingerprint, ms, seq, durability, pod, stored_ms FROM idempotency_keys \
                   WHERE topic_id = ?1 AND key = ?2 AND expires_ms > ?3";
     let key = idempotency.key.as_str();
     let mut select = connection.prepare_cached(select)?;
@@ -27,11 +28,13 @@ pub(crate) fn find(
             .as_str()?
             .parse()
             .map_err(|error| Error::FromSqlConversionFailure(3, Type::Text, Box::new(error)))?;
+        let id = id((row.get(1)?, row.get(2)?));
         let receipt = Receipt {
-            id: id((row.get(1)?, row.get(2)?)),
+            id,
             topic: topic.clone(),
             durability,
             instance: Arc::from(row.get_ref(4)?.as_str()?),
+            processed_at: processed_at(id, row.get(5)?),
         };
         Ok((row.get(0)?, receipt))
     });
@@ -46,7 +49,8 @@ pub(crate) fn insert(
     receipt: &Receipt,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let insert = "INSERT OR REPLACE INTO idempotency_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let insert =
+        "INSERT OR REPLACE INTO idempotency_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let (ms, seq) = columns(receipt.id);
     let values = params![
         topic_id,
@@ -57,8 +61,24 @@ pub(crate) fn insert(
         receipt.durability.as_str(),
         &*receipt.instance,
         millis(now.saturating_add(idempotency.ttl)),
+        stored_column(receipt.id, receipt.processed_at),
     ];
     connection.prepare_cached(insert)?.execute(values).map(drop)
+}
+
+/// Limits the expiry of at most `budget` keys to `end`: they were stored while the clock was ahead.
+/// Returns true if it limited as many.
+pub(crate) fn limit_expiry(
+    connection: &Connection,
+    end: Timestamp,
+    budget: i64,
+) -> rusqlite::Result<bool> {
+    let update = "UPDATE idempotency_keys SET expires_ms = ?1 WHERE (topic_id, key) IN ( \
+                  SELECT topic_id, key FROM idempotency_keys WHERE expires_ms > ?1 LIMIT ?2)";
+    let limited = connection
+        .prepare_cached(update)?
+        .execute((millis(end), budget))?;
+    Ok(is_exhausted(limited, budget))
 }
 
 /// Deletes at most `budget` expired keys; returns true if it deleted as many.

@@ -1,6 +1,8 @@
 //! Retention, in steps of bounded work.
 
-use posthorn_application::{Pruned, RetentionPolicy};
+use std::time::Duration;
+
+use posthorn_application::{Pruned, RetentionPolicy, TimeBounds};
 use posthorn_domain::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -15,17 +17,31 @@ const MAX_EMPTY_TOPICS: i64 = 10_000;
 const PAGES_PER_STEP: i64 = 256;
 
 /// The newest message to prune: by count or by age, whichever is later. It reads only messages that
-/// will be pruned, so that a topic without them costs nothing.
+/// will be pruned, so that a topic without them costs nothing. The last part finds messages that were
+/// stored before the times in their ids.
 const LAST_TO_PRUNE: &str = "\
     SELECT ms, seq FROM (SELECT ms, seq FROM messages \
         WHERE topic_id = ?1 ORDER BY ms, seq LIMIT ?3) \
     UNION ALL SELECT ms, seq FROM (SELECT ms, seq FROM messages \
         WHERE topic_id = ?1 AND ms < ?4 ORDER BY ms, seq LIMIT ?2) \
+    UNION ALL SELECT ms, seq FROM (SELECT ms, seq FROM messages \
+        WHERE topic_id = ?1 AND (ms, seq) <= (SELECT ms, seq FROM messages \
+            WHERE topic_id = ?1 AND stored_ms < ?4 \
+            ORDER BY stored_ms DESC, ms DESC, seq DESC LIMIT 1) \
+        ORDER BY ms, seq LIMIT ?2) \
     ORDER BY ms DESC, seq DESC LIMIT 1";
 
 /// The next step starts after this topic.
 #[derive(Debug, Default)]
 pub(crate) struct PruneCursor(TopicId);
+
+/// The times of one step.
+pub(crate) struct PruneTimes {
+    /// Records expire by the earliest time, leases by the latest.
+    pub(crate) bounds: TimeBounds,
+    /// The longest TTL of a key that this process has stored; `None` if it has stored none.
+    pub(crate) key_ttl: Option<Duration>,
+}
 
 /// The policy as columns.
 struct Limits {
@@ -39,17 +55,22 @@ pub(crate) fn prune(
     connection: &Connection,
     policy: &RetentionPolicy,
     budget: usize,
-    now: Timestamp,
+    now: &PruneTimes,
     cursor: &mut PruneCursor,
 ) -> rusqlite::Result<Pruned> {
+    let expired = now.bounds.earliest;
     let limits = Limits {
-        oldest: millis(now.saturating_sub(policy.max_age)),
+        oldest: millis(expired.saturating_sub(policy.max_age)),
         count: i64::try_from(policy.max_count).unwrap_or(i64::MAX),
     };
     let budget = i64::try_from(budget.max(1)).unwrap_or(i64::MAX);
     // Keys first: an empty topic with a key cannot be deleted.
-    let mut more = idempotency_keys::delete_expired(connection, now, budget)?;
-    more |= revocations::delete_expired(connection, now, budget)?;
+    let mut more = idempotency_keys::delete_expired(connection, expired, budget)?;
+    if let Some(ttl) = now.key_ttl {
+        let end = now.bounds.latest.saturating_add(ttl);
+        more |= idempotency_keys::limit_expiry(connection, end, budget)?;
+    }
+    more |= revocations::delete_expired(connection, expired, budget)?;
     more |= delete_empty_topics(connection)?;
     let select = "SELECT topic_id, message_count FROM topics \
                   WHERE topic_id > ?1 AND message_count > 0 ORDER BY topic_id LIMIT ?2";
@@ -63,7 +84,13 @@ pub(crate) fn prune(
     let mut removed = 0;
     for (topic_id, count) in topics {
         let left = budget - removed;
-        let pruned = prune_topic(connection, topic_id, count, &limits, (left, now))?;
+        let pruned = prune_topic(
+            connection,
+            topic_id,
+            count,
+            &limits,
+            (left, now.bounds.latest),
+        )?;
         removed += pruned;
         if pruned == left {
             // The cursor stays before this topic: it may have more to prune.
@@ -82,6 +109,7 @@ fn outcome(removed: i64, more: bool) -> Pruned {
     Pruned {
         removed: u64::try_from(removed).unwrap_or(0),
         more,
+        ..Pruned::default()
     }
 }
 
@@ -160,8 +188,6 @@ fn delete_empty_topics(connection: &Connection) -> rusqlite::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rusqlite::StatementStatus;
 
     use super::*;
@@ -173,15 +199,20 @@ mod tests {
         let filled = "INSERT INTO topics (topic_id, name, message_count) VALUES (1, 'a', 2000); \
             WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL \
             SELECT n + 1 FROM numbers WHERE n < 2000) \
-            INSERT INTO messages SELECT 1, 1000 + n, n, 'text', NULL FROM numbers";
+            INSERT INTO messages SELECT 1, 1000 + n, n, 'text', NULL, NULL FROM numbers";
         connection.execute_batch(filled).unwrap();
         let steps = |max_age, max_count| {
             let policy = RetentionPolicy {
                 max_age: Duration::from_millis(max_age),
                 max_count,
             };
-            let (now, mut cursor) = (Timestamp::from_millis(3001), PruneCursor::default());
-            let pruned = prune(&connection, &policy, 2000, now, &mut cursor).unwrap();
+            let now = Timestamp::from_millis(3001);
+            let times = PruneTimes {
+                bounds: TimeBounds::new(now, now),
+                key_ttl: None,
+            };
+            let mut cursor = PruneCursor::default();
+            let pruned = prune(&connection, &policy, 2000, &times, &mut cursor).unwrap();
             let statement = connection.prepare_cached(LAST_TO_PRUNE).unwrap();
             let steps = statement.reset_status(StatementStatus::VmStep);
             (pruned.removed, steps)

@@ -34,7 +34,7 @@ pub(crate) fn get(
     topic: &Topic,
     id: MessageId,
 ) -> rusqlite::Result<Option<Arc<Message>>> {
-    let select = "SELECT ms, seq, content, attributes FROM messages JOIN topics USING (topic_id) \
+    let select = "SELECT ms, seq, content, attributes, stored_ms FROM messages JOIN topics USING (topic_id) \
                   WHERE name = ?1 AND ms = ?2 AND seq = ?3";
     let (ms, seq) = columns(id);
     let mut select = connection.prepare_cached(select)?;
@@ -131,10 +131,10 @@ fn walk(
     forward: bool,
 ) -> rusqlite::Result<(Vec<Arc<Message>>, bool)> {
     let select = if forward {
-        "SELECT ms, seq, content, attributes FROM messages \
+        "SELECT ms, seq, content, attributes, stored_ms FROM messages \
          WHERE topic_id = ?1 AND (ms, seq) > (?2, ?3) ORDER BY ms, seq LIMIT ?4"
     } else {
-        "SELECT ms, seq, content, attributes FROM messages \
+        "SELECT ms, seq, content, attributes, stored_ms FROM messages \
          WHERE topic_id = ?1 AND (ms, seq) < (?2, ?3) ORDER BY ms DESC, seq DESC LIMIT ?4"
     };
     let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);

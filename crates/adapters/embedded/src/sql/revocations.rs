@@ -17,7 +17,7 @@ pub(crate) fn insert(
     connection.prepare_cached(insert)?.execute(row).map(drop)
 }
 
-/// True if `id` is revoked at `now`.
+/// True if `id` is revoked and has not expired by `now`.
 pub(crate) fn is_revoked(
     connection: &Connection,
     id: &TokenId,

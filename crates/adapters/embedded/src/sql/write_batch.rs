@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, TimeBounds,
 };
 use posthorn_domain::{
     Attributes, Durability, MessageContent, MessageId, Receipt, Timestamp, Topic,
@@ -13,7 +13,9 @@ use rusqlite::{Connection, params};
 
 use super::consumers::removals;
 use super::writer_cache::{CommittedState, WriterCache};
-use super::{IdColumns, TopicId, attributes_json, columns, id, idempotency_keys, millis, read};
+use super::{
+    IdColumns, TopicId, attributes_json, columns, id, idempotency_keys, millis, read, stored_column,
+};
 
 /// The operations of one transaction. Counters and counts are written once for all of them, and the
 /// cache learns of them after the commit only.
@@ -55,7 +57,7 @@ impl<'a> WriteBatch<'a> {
     }
 
     /// The greatest id assigned so far.
-    pub(super) fn last(&self) -> IdColumns {
+    pub(crate) fn last(&self) -> IdColumns {
         self.last
     }
 
@@ -68,11 +70,12 @@ impl<'a> WriteBatch<'a> {
         Ok(written + change.map_or(0, |(change, _)| *change))
     }
 
-    /// Appends a message, or returns the first receipt of its key.
+    /// Appends a message, or returns the first receipt of its key. The message is dated by the latest
+    /// time of `now`, and a key expires by the earliest.
     pub(crate) fn append(
         &mut self,
         append: &Append,
-        now: Timestamp,
+        now: TimeBounds,
     ) -> rusqlite::Result<Result<Appended, AppendError>> {
         let Append {
             message,
@@ -91,10 +94,11 @@ impl<'a> WriteBatch<'a> {
             }
             Err(error) => return Ok(Err(error)),
         }
-        let id = self.insert(topic_id, &message.content, &message.attributes, now)?;
-        let receipt = self.receipt(id, topic, instance);
+        let latest = now.latest;
+        let id = self.insert(topic_id, &message.content, &message.attributes, latest)?;
+        let receipt = self.receipt(id, topic, instance, latest);
         if let Some(idempotency) = idempotency {
-            idempotency_keys::insert(self.connection, topic_id, idempotency, &receipt, now)?;
+            idempotency_keys::insert(self.connection, topic_id, idempotency, &receipt, latest)?;
         }
         Ok(Ok(Appended {
             receipt,
@@ -107,7 +111,7 @@ impl<'a> WriteBatch<'a> {
     pub(crate) fn append_batch(
         &mut self,
         append: &AppendBatch,
-        now: Timestamp,
+        now: TimeBounds,
     ) -> rusqlite::Result<Result<AppendedBatch, AppendError>> {
         let AppendBatch {
             topic,
@@ -128,13 +132,14 @@ impl<'a> WriteBatch<'a> {
         }
         let mut first = None;
         for message in batch.messages() {
-            let id = self.insert(topic_id, &message.content, &message.attributes, now)?;
+            let id = self.insert(topic_id, &message.content, &message.attributes, now.latest)?;
             first.get_or_insert(id);
         }
         // A batch has at least one message.
-        let first = self.receipt(first.unwrap_or(MessageId::MIN), topic, instance);
+        let first = first.unwrap_or(MessageId::MIN);
+        let first = self.receipt(first, topic, instance, now.latest);
         if let Some(idempotency) = idempotency {
-            idempotency_keys::insert(self.connection, topic_id, idempotency, &first, now)?;
+            idempotency_keys::insert(self.connection, topic_id, idempotency, &first, now.latest)?;
         }
         Ok(Ok(appended(first, false)))
     }
@@ -145,12 +150,13 @@ impl<'a> WriteBatch<'a> {
         topic_id: TopicId,
         topic: &Topic,
         idempotency: Option<&Idempotency>,
-        now: Timestamp,
+        now: TimeBounds,
     ) -> rusqlite::Result<Result<Option<Receipt>, AppendError>> {
         let Some(idempotency) = idempotency else {
             return Ok(Ok(None));
         };
-        let found = idempotency_keys::find(self.connection, topic_id, topic, idempotency, now)?;
+        let expired = now.earliest;
+        let found = idempotency_keys::find(self.connection, topic_id, topic, idempotency, expired)?;
         Ok(match found {
             Some((fingerprint, _)) if fingerprint != idempotency.fingerprint.as_bytes() => {
                 Err(AppendError::KeyReused)
@@ -170,21 +176,30 @@ impl<'a> WriteBatch<'a> {
         // No id is smaller than an earlier one, even if the clock goes back.
         let (ms, seq) = (self.last.0.max(millis(now)), self.last.1 + 1);
         self.last = (ms, seq);
-        let insert = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5)";
+        let id = id((ms, seq));
+        let insert = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let attributes = attributes_json(attributes);
-        let values = params![topic_id, ms, seq, content.as_str(), attributes];
+        let stored = stored_column(id, now);
+        let values = params![topic_id, ms, seq, content.as_str(), attributes, stored];
         self.connection.prepare_cached(insert)?.execute(values)?;
         let change = self.changes.entry(topic_id).or_default();
         *change = (change.0 + 1, ms);
-        Ok(id((ms, seq)))
+        Ok(id)
     }
 
-    fn receipt(&self, id: MessageId, topic: &Topic, instance: &Arc<str>) -> Receipt {
+    fn receipt(
+        &self,
+        id: MessageId,
+        topic: &Topic,
+        instance: &Arc<str>,
+        processed_at: Timestamp,
+    ) -> Receipt {
         Receipt {
             id,
             topic: topic.clone(),
             durability: self.durability,
             instance: Arc::clone(instance),
+            processed_at,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The operations of the writer, and their outcomes.
 
+use std::time::Duration;
+
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, Pruned, RetentionPolicy, StoreError,
 };
@@ -61,6 +63,16 @@ impl Command {
             Self::AppendBatch(append, _) => append.batch.len(),
             _ => 1,
         }
+    }
+
+    /// The TTL of the command's idempotency key.
+    pub(crate) fn key_ttl(&self) -> Option<Duration> {
+        let idempotency = match self {
+            Self::Append(append, _) => append.idempotency.as_ref(),
+            Self::AppendBatch(append, _) => append.idempotency.as_ref(),
+            _ => None,
+        };
+        idempotency.map(|idempotency| idempotency.ttl)
     }
 
     /// The topic that got a message.

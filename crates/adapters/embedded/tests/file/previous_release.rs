@@ -1,6 +1,7 @@
 //! Files of earlier schemas. `data/schema-2.db`: two messages, of which one has attributes and an
 //! idempotency key, a deleted one, and a revoked token. `data/schema-3.db`: three messages, and a consumer
-//! that has one dead letter, one redelivery and one new message of them.
+//! that has one dead letter, one redelivery and one new message of them. `data/schema-4.db`: the same with
+//! an idempotency key.
 
 use posthorn_application::{
     ConsumerCounts, ConsumerStore, Precondition, PullRequest, PutConsumer, PutWebhook,
@@ -101,4 +102,33 @@ async fn a_file_with_consumers_gets_webhooks() {
     let created = store.put_webhook(&webhook, put).await.unwrap();
     assert_eq!(created.status.consumer.counts.waiting, 3);
     assert_eq!(store.status(&consumer).await, Ok(status));
+}
+
+#[tokio::test]
+async fn a_file_of_the_previous_release_trusts_the_time_of_its_newest_message() {
+    let directory = TempDir::new().unwrap();
+    let clock = Arc::new(FakeClock::new());
+    let day = Duration::from_hours(24);
+    clock.set_now(FakeClock::START.saturating_add(400 * day));
+    let settings = copied(&directory, "schema-4.db");
+    let store = EmbeddedStore::open(&settings, clock.clone() as Arc<dyn Clock>).unwrap();
+    let policy = RetentionPolicy {
+        max_age: 7 * day,
+        max_count: 1000,
+    };
+    assert_eq!(store.prune(&policy, 1000).await.unwrap().removed, 0);
+    let request = PageRequest {
+        anchor: Anchor::Newest,
+        limit: PageLimit::parse(1).unwrap(),
+    };
+    let page = store.page(&Topic::inbox(), request).await.unwrap();
+    let message = &page.messages[0];
+    assert_eq!(message.content.as_str(), "third");
+    assert_eq!(message.processed_at, message.id.timestamp());
+    // The key is held: it was used for another message.
+    let retry = keyed_append(&Topic::inbox(), "other", "old-key", day);
+    assert_eq!(store.append(retry).await, Err(AppendError::KeyReused));
+    // What was stored before is removed when the clock is believed.
+    clock.advance(Duration::from_hours(1));
+    assert_eq!(store.prune(&policy, 1000).await.unwrap().removed, 3);
 }

@@ -113,6 +113,7 @@ mod tests {
             topic: Topic::inbox(),
             durability: Durability::Memory,
             instance: Arc::from("pod"),
+            processed_at: Timestamp::from_millis(1),
         };
         let fingerprint = Fingerprint::from_bytes([0; Fingerprint::LENGTH]);
         let stored = KeyedReceipt {

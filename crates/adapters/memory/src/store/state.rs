@@ -54,6 +54,11 @@ impl StoreState {
         }
     }
 
+    /// The greatest id ever assigned.
+    pub(super) fn last(&self) -> MessageId {
+        self.last
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
@@ -66,7 +71,7 @@ impl StoreState {
         };
     }
 
-    /// Stores a message at `now`, or returns the receipt of the first request under its key.
+    /// Stores a message at `now`, the latest time that it may be, or returns the receipt of the first request under its key.
     pub(super) fn append(
         &mut self,
         append: Append,
@@ -183,12 +188,13 @@ impl StoreState {
         instance: Arc<str>,
         now: Timestamp,
     ) -> Receipt {
+        // No id is smaller than an earlier one, even if the clock went back.
         let timestamp = now.max(self.last.timestamp());
         let id = MessageId::new(timestamp, self.last.sequence().saturating_add(1));
         self.last = id;
         self.messages += 1;
         self.bytes += weight;
-        let message = Arc::new(message.accepted(id));
+        let message = Arc::new(message.accepted_at(id, now));
         let topic = message.topic.clone();
         if let Some(log) = self.topics.get_mut(&topic) {
             log.insert(message);
@@ -203,6 +209,7 @@ impl StoreState {
             topic,
             durability: Durability::Memory,
             instance,
+            processed_at: now,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The messages of one topic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use posthorn_domain::{Message, MessageId, Timestamp};
 /// Messages by id. Every operation is O(log n), plus the length of a page.
 pub(super) struct TopicLog {
     messages: BTreeMap<MessageId, Arc<Message>>,
+    /// The messages that were accepted earlier than the times in their ids, by that time.
+    redated: BTreeSet<(Timestamp, MessageId)>,
     /// The greatest id that retention removed; the least id if it removed none.
     pub(super) pruned: MessageId,
 }
@@ -20,6 +22,7 @@ impl TopicLog {
     pub(super) fn new(pruned: MessageId) -> Self {
         Self {
             messages: BTreeMap::new(),
+            redated: BTreeSet::new(),
             pruned,
         }
     }
@@ -41,11 +44,16 @@ impl TopicLog {
     }
 
     pub(super) fn insert(&mut self, message: Arc<Message>) {
+        if message.processed_at < message.id.timestamp() {
+            self.redated.insert((message.processed_at, message.id));
+        }
         self.messages.insert(message.id, message);
     }
 
     pub(super) fn remove(&mut self, id: MessageId) -> Option<Arc<Message>> {
-        self.messages.remove(&id)
+        let message = self.messages.remove(&id)?;
+        self.redated.remove(&(message.processed_at, id));
+        Some(message)
     }
 
     /// The messages after `id`, oldest first.
@@ -67,16 +75,18 @@ impl TopicLog {
     /// Removes the oldest message as retention does.
     pub(super) fn prune_first(&mut self) -> Option<Arc<Message>> {
         let (id, message) = self.messages.pop_first()?;
+        self.redated.remove(&(message.processed_at, id));
         self.pruned = id;
         Some(message)
     }
 
-    /// The number of messages accepted before `moment`, at most `limit`.
+    /// The number of messages up to the last one that was accepted before `moment`, at most `limit`.
     pub(super) fn count_before(&self, moment: Timestamp, limit: usize) -> usize {
-        self.messages
-            .range(..MessageId::new(moment, 0))
-            .take(limit)
-            .count()
+        let redated = self.redated.range(..(moment, MessageId::MIN)).next_back();
+        let end = redated.map(|(_, id)| id.after(1));
+        let end = end.max(Some(MessageId::new(moment, 0)));
+        let messages = end.map(|end| self.messages.range(..end));
+        messages.map_or(0, |messages| messages.take(limit).count())
     }
 
     pub(super) fn page(&self, PageRequest { anchor, limit }: PageRequest) -> Page {

@@ -54,6 +54,7 @@ pub(super) fn message(
         topic: topic.clone(),
         content,
         attributes,
+        processed_at: id.timestamp(),
     }))
 }
 

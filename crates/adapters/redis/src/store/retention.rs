@@ -170,5 +170,6 @@ fn pruned(removed: usize, more: bool) -> Pruned {
     Pruned {
         removed: u64::try_from(removed).unwrap_or(u64::MAX),
         more,
+        ..Pruned::default()
     }
 }

@@ -1,9 +1,13 @@
 //! Counts messages by what happened to them.
 
+use std::sync::atomic::AtomicU64;
+
+use posthorn_application::Pruned;
 use posthorn_domain::{Durability, Receipt, Topic};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::labels::{AcceptedLabels, RejectedLabels};
 
@@ -14,6 +18,7 @@ pub(crate) struct MessageCounters {
     other: ByDurability,
     replayed: Counter,
     pruned: Counter,
+    clock_ahead: Gauge<f64, AtomicU64>,
     trapped: Counter,
     rejected: Family<RejectedLabels, Counter>,
 }
@@ -37,6 +42,15 @@ impl MessageCounters {
         let pruned = Counter::default();
         let help = "Messages that retention removed";
         registry.register("app_messages_pruned", help, pruned.clone());
+        let clock_ahead = Gauge::default();
+        let help =
+            "How far the newest id is ahead of the store's clock, after the clock was set back";
+        registry.register_with_unit(
+            "app_store_clock_ahead",
+            help,
+            Unit::Seconds,
+            clock_ahead.clone(),
+        );
         let trapped = Counter::default();
         let help = "Forms whose trap for programs was filled: nothing was stored";
         registry.register("app_messages_trapped", help, trapped.clone());
@@ -48,6 +62,7 @@ impl MessageCounters {
             other: ByDurability::of("other", &accepted),
             replayed,
             pruned,
+            clock_ahead,
             trapped,
             rejected,
         }
@@ -70,9 +85,10 @@ impl MessageCounters {
             .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// Retention removed `count` messages.
-    pub(crate) fn pruned(&self, count: u64) {
-        self.pruned.inc_by(count);
+    /// Retention removed messages.
+    pub(crate) fn pruned(&self, outcome: &Pruned) {
+        self.pruned.inc_by(outcome.removed);
+        self.clock_ahead.set(outcome.id_lead.as_secs_f64());
     }
 
     pub(super) fn trapped(&self) {

@@ -56,7 +56,7 @@ pub(crate) fn receipt_response<'a>(
     ReceiptResponse {
         success: true,
         message: [sentence, text].concat(),
-        processed_at: rfc3339(receipt.processed_at()),
+        processed_at: rfc3339(receipt.processed_at),
         pod: &receipt.instance,
         id,
         topic: receipt.topic.as_str(),

@@ -26,7 +26,8 @@ impl ConsumerRow {
         // The copy is of the redriven copy where there is one: the topic may not hold the message.
         let insert = "INSERT INTO dead_letters \
              SELECT d.consumer_id, d.ms, d.seq, coalesce(d.content, m.content), \
-             CASE WHEN d.content IS NULL THEN m.attributes ELSE d.attributes END, ?5, ?6, ?7 \
+             CASE WHEN d.content IS NULL THEN m.attributes ELSE d.attributes END, ?5, ?6, ?7, \
+             coalesce(d.stored_ms, m.stored_ms) \
              FROM deliveries d LEFT JOIN messages m \
              ON m.topic_id = ?4 AND m.ms = d.ms AND m.seq = d.seq \
              WHERE d.consumer_id = ?1 AND d.ms = ?2 AND d.seq = ?3 \
@@ -82,20 +83,20 @@ impl Call<'_> {
         &self,
         request: DeadLetterRequest,
     ) -> rusqlite::Result<DeadLetterPage> {
-        let select = "SELECT ms, seq, content, attributes, attempts, reason, died_ms \
+        let select = "SELECT ms, seq, content, attributes, stored_ms, attempts, reason, died_ms \
              FROM dead_letters WHERE consumer_id = ?1 AND (ms, seq) > (?2, ?3) \
              ORDER BY ms, seq LIMIT ?4";
         let (ms, seq) = request.after.map_or((-1, -1), columns);
         let limit = request.limit.get();
         let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
         let letter = |row: &Row<'_>| {
-            let reason: Option<String> = row.get(5)?;
+            let reason: Option<String> = row.get(6)?;
             let reason = reason.as_deref().map(FailureReason::parse).transpose();
             Ok(DeadLetter {
                 message: message(&self.key.topic, row)?,
-                attempts: attempt(row, 4)?,
-                reason: reason.map_err(|error| bad(5, error))?,
-                died_at: timestamp(row.get(6)?),
+                attempts: attempt(row, 5)?,
+                reason: reason.map_err(|error| bad(6, error))?,
+                died_at: timestamp(row.get(7)?),
             })
         };
         let mut select = self.step.connection.prepare_cached(select)?;
@@ -142,8 +143,9 @@ impl Call<'_> {
         let is_after = (ms, seq) > self.consumer.cursor;
         // A message that is new again, or has a delivery, is handed out without the copy.
         let insert = "INSERT INTO deliveries \
-             (consumer_id, ms, seq, attempt, due_ms, content, attributes) \
-             SELECT consumer_id, ms, seq, 1, ?4, content, attributes FROM dead_letters l \
+             (consumer_id, ms, seq, attempt, due_ms, content, attributes, stored_ms) \
+             SELECT consumer_id, ms, seq, 1, ?4, content, attributes, stored_ms \
+             FROM dead_letters l \
              WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3 \
              AND NOT (?6 AND EXISTS (SELECT 1 FROM messages m \
                  WHERE m.topic_id = ?5 AND m.ms = l.ms AND m.seq = l.seq)) \

@@ -232,7 +232,8 @@ impl Call<'_> {
     fn due(&self, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
         // A copy is whole: attributes of the message must not be mixed into it.
         let select = "SELECT d.ms, d.seq, coalesce(d.content, m.content), \
-             CASE WHEN d.content IS NULL THEN m.attributes ELSE d.attributes END, d.attempt \
+             CASE WHEN d.content IS NULL THEN m.attributes ELSE d.attributes END, \
+             coalesce(d.stored_ms, m.stored_ms), d.attempt \
              FROM deliveries d LEFT JOIN messages m \
              ON m.topic_id = ?4 AND m.ms = d.ms AND m.seq = d.seq \
              WHERE d.consumer_id = ?1 AND d.nonce IS NULL AND d.due_ms <= ?2 \
@@ -246,14 +247,14 @@ impl Call<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut select = connection.prepare_cached(select)?;
         let rows = select.query_map((self.consumer.id, now, limit, topic_id), |row| {
-            Ok((key(row)?, attempt(row, 4)?, readable(topic, row)?))
+            Ok((key(row)?, attempt(row, 5)?, readable(topic, row)?))
         })?;
         rows.collect()
     }
 
     /// The first messages after the cursor.
     fn new_messages(&self, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
-        let select = "SELECT ms, seq, content, attributes FROM messages \
+        let select = "SELECT ms, seq, content, attributes, stored_ms FROM messages \
              WHERE topic_id = ?1 AND (ms, seq) > (?2, ?3) ORDER BY ms, seq LIMIT ?4";
         let topic = &self.key.topic;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -1,6 +1,6 @@
 //! Retention: by policy, and by the bounds of the store.
 
-use posthorn_application::{RetentionPolicy, StoreError};
+use posthorn_application::{RetentionPolicy, StoreError, TimeBounds};
 use posthorn_domain::{Timestamp, Topic};
 
 use super::StoreState;
@@ -25,11 +25,11 @@ impl StoreState {
     pub(crate) fn prune_step(
         &mut self,
         policy: &RetentionPolicy,
-        now: Timestamp,
+        now: TimeBounds,
         after: Option<&Topic>,
         budget: usize,
     ) -> PruneStep {
-        let oldest_kept = now.saturating_sub(policy.max_age);
+        let oldest_kept = now.earliest.saturating_sub(policy.max_age);
         let max_count = usize::try_from(policy.max_count).unwrap_or(usize::MAX);
         let mut step = PruneStep {
             removed: 0,
@@ -46,7 +46,7 @@ impl StoreState {
             let excess = log.len().saturating_sub(max_count).max(too_old);
             let topic = topic.clone();
             step.more = excess > left;
-            step.removed += self.prune_oldest(&topic, excess.min(left), now);
+            step.removed += self.prune_oldest(&topic, excess.min(left), now.latest);
             step.next = Some(topic);
             if step.more {
                 return step;

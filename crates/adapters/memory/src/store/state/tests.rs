@@ -1,6 +1,6 @@
 //! The counters and the order match the messages.
 
-use posthorn_application::RetentionPolicy;
+use posthorn_application::{RetentionPolicy, TimeBounds};
 use posthorn_testkit::samples;
 
 use super::*;
@@ -60,7 +60,8 @@ fn counters_and_order_match_the_messages() {
                     max_age: Duration::from_hours(1),
                     max_count,
                 };
-                state.prune_step(&policy, Timestamp::from_millis(1_000), None, 3);
+                let now = Timestamp::from_millis(1_000);
+                state.prune_step(&policy, TimeBounds::new(now, now), None, 3);
             }
         }
         check(&state);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency,
 };
-use posthorn_domain::{Attributes, Durability, MessageContent, Receipt, Topic};
+use posthorn_domain::{Attributes, Durability, MessageContent, MessageId, Receipt, Topic};
 use redis::{Cmd, Value};
 
 use crate::keys;
@@ -242,11 +242,12 @@ pub(crate) fn appended(
         idempotency,
     } = append;
     let topic = message.topic;
-    let receipt = |id, durability, instance| Receipt {
+    let receipt = |id: MessageId, durability, instance| Receipt {
         id,
         topic,
         durability,
         instance,
+        processed_at: id.timestamp(),
     };
     let Some(idempotency) = idempotency else {
         let id = record::parse_id(&record::from_value::<String>(reply)?)?;
@@ -289,6 +290,7 @@ pub(crate) fn appended_batch(
             topic: append.topic,
             durability,
             instance,
+            processed_at: id.timestamp(),
         },
         count: append.batch.len(),
         replayed: !stored,

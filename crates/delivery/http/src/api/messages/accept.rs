@@ -143,12 +143,14 @@ async fn parse(
 /// The outcome for a program that filled the trap of a form: it looks like a stored message.
 fn unstored(state: &AppState, topic: Topic) -> Appended {
     let services = &state.services;
+    let processed_at = services.clock.now();
     Appended {
         receipt: Receipt {
-            id: MessageId::new(services.clock.now(), 1),
+            id: MessageId::new(processed_at, 1),
             topic,
             durability: services.messages.durability(),
             instance: services.info.identity().instance.clone(),
+            processed_at,
         },
         replayed: false,
     }

@@ -80,6 +80,7 @@ mod tests {
             topic: Topic::inbox(),
             content: MessageContent::from_store("a\n\ndata: b"),
             attributes: Attributes::default(),
+            processed_at: Timestamp::default(),
         };
         let mut pending = VecDeque::from([Arc::new(message)]);
         let frame = messages(&mut pending);

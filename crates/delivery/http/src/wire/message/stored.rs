@@ -36,6 +36,6 @@ pub(crate) fn message_response(message: &Message) -> MessageResponse<'_> {
         topic: message.topic.as_str(),
         message: message.content.as_str(),
         attributes: message.attributes.iter().collect(),
-        processed_at: rfc3339(message.processed_at()),
+        processed_at: rfc3339(message.processed_at),
     }
 }

@@ -38,7 +38,7 @@ struct Test<'a> {
 
 impl WebhookEncoder for WebhookPayload {
     fn message(&self, message: &Message, format: WebhookFormat) -> Vec<u8> {
-        let timestamp = message.processed_at();
+        let timestamp = message.processed_at;
         body(
             "message.accepted",
             timestamp,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use posthorn_application::{Clock, GuardedClock, Pruned, TimeBounds};
+use posthorn_application::{Clock, GuardedClock, Pruned};
 use posthorn_domain::Durability;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use crate::file::identity::{self, FileIdentity};
 use crate::file::lock::FileLock;
 use crate::notifiers::Notifiers;
 use crate::open::{self, OpenedFile};
-use crate::sql::prune::{self, PruneCursor, PruneTimes};
+use crate::sql::prune::{self, BatchTimes, PruneCursor};
 use crate::sql::write_batch::WriteBatch;
 use crate::sql::writer_cache::WriterCache;
 use crate::sql::{self, revocations, seen_time};
@@ -180,43 +180,13 @@ impl StoreWriter {
         let mut outcomes = Vec::with_capacity(commands.len());
         let trusted = guarded.trusted();
         for command in commands {
-            let bounds = TimeBounds::new(clock.now(), trusted);
             *key_ttl = command.key_ttl().max(*key_ttl);
-            outcomes.push(match command {
-                Command::Append(append, _) => CommandOutcome::Append(batch.append(append, bounds)?),
-                Command::AppendBatch(append, _) => {
-                    CommandOutcome::AppendBatch(batch.append_batch(append, bounds)?)
-                }
-                Command::Delete(topic, id, _) => {
-                    CommandOutcome::Delete(batch.delete(topic, *id, clock.now())?)
-                }
-                Command::Consumer(call) => {
-                    call.execute(&mut batch, clock.now())?;
-                    CommandOutcome::Consumer
-                }
-                Command::Prune(policy, budget, _) => {
-                    batch.before_pruning()?;
-                    seen_time::save_if_moved(&transaction, trusted)?;
-                    let times = PruneTimes {
-                        bounds,
-                        key_ttl: *key_ttl,
-                    };
-                    let pruned = prune::prune(&transaction, policy, *budget, &times, cursor)?;
-                    let newest = sql::id(batch.last()).timestamp();
-                    CommandOutcome::Prune(Pruned {
-                        id_lead: newest.saturating_since(clock.now()),
-                        ..pruned
-                    })
-                }
-                Command::Revoke(id, until, _) => {
-                    revocations::insert(&transaction, id, *until)?;
-                    CommandOutcome::Done
-                }
-                Command::Probe(_) | Command::Close(_) => {
-                    probe(&transaction)?;
-                    CommandOutcome::Done
-                }
-            });
+            let times = BatchTimes {
+                now: clock.now(),
+                trusted,
+                key_ttl: *key_ttl,
+            };
+            outcomes.push(execute(command, &mut batch, &times, cursor)?);
         }
         // 4. Write the counters and counts once for the whole batch.
         let committed = batch.finish()?;
@@ -252,6 +222,45 @@ impl StoreWriter {
             command.fail(error.clone());
         }
     }
+}
+
+/// Executes one command in the open transaction.
+fn execute(
+    command: &mut Command,
+    batch: &mut WriteBatch<'_>,
+    times: &BatchTimes,
+    cursor: &mut PruneCursor,
+) -> rusqlite::Result<CommandOutcome> {
+    Ok(match command {
+        Command::Append(append, _) => CommandOutcome::Append(batch.append(append, times.bounds())?),
+        Command::AppendBatch(append, _) => {
+            CommandOutcome::AppendBatch(batch.append_batch(append, times.bounds())?)
+        }
+        Command::Delete(topic, id, _) => {
+            CommandOutcome::Delete(batch.delete(topic, *id, times.now)?)
+        }
+        Command::Consumer(call) => {
+            call.execute(batch, times.now)?;
+            CommandOutcome::Consumer
+        }
+        Command::Prune(policy, budget, _) => {
+            batch.before_pruning()?;
+            let pruned = prune::prune(batch.connection(), policy, *budget, times, cursor)?;
+            let newest = sql::id(batch.last()).timestamp();
+            CommandOutcome::Prune(Pruned {
+                id_lead: newest.saturating_since(times.now),
+                ..pruned
+            })
+        }
+        Command::Revoke(id, until, _) => {
+            revocations::insert(batch.connection(), id, *until)?;
+            CommandOutcome::Done
+        }
+        Command::Probe(_) | Command::Close(_) => {
+            probe(batch.connection())?;
+            CommandOutcome::Done
+        }
+    })
 }
 
 /// Writes a page without changing its content. An update to the same value would write nothing.

@@ -8,9 +8,9 @@
 //! | key | type | TTL | value |
 //! | --- | --- | --- | --- |
 //! | `PREFIX:cache:KEY` | string | the caller's | a cached value |
-//! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the id of an entry is that of the message, its fields are `content`, `a:NAME` for each attribute and, with an idempotency key, `key`: `ENDS KEY`, where `ENDS` is the end of the key's record in milliseconds |
+//! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the id of an entry is that of the message, its fields are `at`, the time when it was stored in milliseconds if that is not the time in the id, `content`, `a:NAME` for each attribute and, with an idempotency key, `key`: `ENDS KEY`, where `ENDS` is the end of the key's record in milliseconds |
 //! | `PREFIX:{t:TOPIC}:pruned` | string | none; 30 days once the topic is idle | the id of the newest message that retention removed |
-//! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT INSTANCE` of the first append with that key |
+//! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT INSTANCE` of the first append with that key; `ID/AT` if the message has `at` |
 //! | `PREFIX:{t:TOPIC}:fence` | hash | none; deleted with the stream | `run`, the `run_id` of the server; `after` and `before`, the ids between which the stream had no entry when that run began; `begun`, how many scripts began to change consumers, `base`, how many had when that run began, and `done`, how many ended since then |
 //! | `PREFIX:{t:TOPIC}:consumers` | set | none | the consumers of the topic: `KIND:NAME`, where `KIND` is `consumer` or `webhook` |
 //! | `PREFIX:{t:TOPIC}:KIND:NAME` | hash | none | a consumer, see below |
@@ -24,6 +24,7 @@
 //! | `PREFIX:{t:TOPIC}:webhook:NAME:attempts` | list | none | the last 100 attempts of a webhook, the newest first: `ID ATTEMPT TIME STATUS MILLISECONDS ERROR`; `STATUS` is 0 without a response, `ERROR` begins with `+`, or is `-` |
 //! | `PREFIX:consumer-topics` | sorted set, all scores 0 | none | the names of the topics that can have consumers |
 //! | `PREFIX:topics` | sorted set, all scores 0 | none | the names of the topics that can hold messages |
+//! | `PREFIX:seen` | string | none | the last time that a process has trusted, in milliseconds |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:fixed` | hash | the end of its last window | for each window, by its length in seconds, its beginning and its number of requests |
 //! | `PREFIX:quota:{CLIENT}:SCOPE:moving` | sorted set | the longest window | the allowed requests, each by its microsecond |
 //! | `PREFIX:denied:JTI` | string | until the token expires | the token with this id is revoked |
@@ -70,6 +71,16 @@ pub(crate) fn topics(prefix: &str) -> String {
 /// The channel of announcements.
 pub(crate) fn wake(prefix: &str) -> String {
     format!("{prefix}:wake")
+}
+
+/// The last trusted time.
+pub(crate) fn seen(prefix: &str) -> String {
+    format!("{prefix}:seen")
+}
+
+/// The slot of a key.
+pub(crate) fn slot(key: &str) -> u16 {
+    slot_of(key)
 }
 
 /// The stream of messages of `topic`.
@@ -155,11 +166,6 @@ pub(crate) fn quota_moving(prefix: &str, key: &QuotaKey) -> String {
 /// The revocation of a token.
 pub(crate) fn denied(prefix: &str, id: &TokenId) -> String {
     format!("{prefix}:denied:{id}")
-}
-
-/// The slot of a [`denied`] key.
-pub(crate) fn denied_slot(key: &str) -> u16 {
-    slot_of(key)
 }
 
 /// The key of probing writes, which never exists. `tag` selects the node, see [`probe_slot`].

@@ -12,6 +12,7 @@ mod retention;
 mod scripts;
 mod settings;
 mod startup;
+mod time;
 mod write;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,7 @@ use read::pages;
 use read::topics::{Indexed, TopicIndex};
 use retention::Pruner;
 pub use settings::{RedisStoreError, RedisStoreSettings};
+use time::ServerTime;
 use write::command::{Revocation, Write, appended, appended_batch};
 use write::writer::Written;
 use write::writers::Writers;
@@ -63,6 +65,7 @@ pub struct RedisStore {
     webhook_notifier: Arc<WebhookNotifier>,
     listening: Listening,
     prune_cursor: Mutex<Option<Topic>>,
+    time: ServerTime,
     prefix: Arc<str>,
     durability: Durability,
     bound: Duration,
@@ -131,6 +134,7 @@ impl RedisStore {
             consumer_notifier,
             webhook_notifier,
             prune_cursor: Mutex::default(),
+            time: ServerTime::new(),
             prefix,
             durability,
             bound,
@@ -214,11 +218,14 @@ impl RedisStore {
     }
 
     async fn write_message(&self, topic: &Topic, append: Append) -> Result<Appended, AppendError> {
-        let written = self.write(topic, Write::Append(append)).await?;
-        match written.write {
-            Write::Append(append) => appended(append, written.durability, written.reply),
-            _ => Err(changed_write().into()),
-        }
+        let time = self.time.of_append(append.idempotency.is_some());
+        let written = self.write(topic, Write::Append(append, time)).await?;
+        let Write::Append(append, _) = written.write else {
+            return Err(changed_write().into());
+        };
+        let appended = appended(append, written.durability, written.reply)?;
+        self.time.observe(appended.receipt.id);
+        Ok(appended)
     }
 
     async fn write_batch(
@@ -226,9 +233,10 @@ impl RedisStore {
         topic: &Topic,
         append: AppendBatch,
     ) -> Result<AppendedBatch, AppendError> {
-        let written = self.write(topic, Write::Batch(Box::new(append))).await?;
+        let (append, time) = (Box::new(append), self.time.of_append(true));
+        let written = self.write(topic, Write::Batch(append, time)).await?;
         match written.write {
-            Write::Batch(append) => appended_batch(*append, written.durability, written.reply),
+            Write::Batch(append, _) => appended_batch(*append, written.durability, written.reply),
             _ => Err(changed_write().into()),
         }
     }
@@ -238,7 +246,7 @@ impl RedisStore {
     /// Revokes a token for `ttl` milliseconds at least.
     pub(crate) async fn revoke(&self, id: &TokenId, ttl: u64) -> Result<(), RedisFailure> {
         let key = keys::denied(&self.prefix, id);
-        let slot = keys::denied_slot(&key);
+        let slot = keys::slot(&key);
         let write = self
             .writers
             .write(slot, Write::Revoke(Revocation { key, ttl }));
@@ -250,7 +258,7 @@ impl RedisStore {
     /// True if the token is revoked.
     pub(crate) async fn is_revoked(&self, id: &TokenId) -> Result<bool, RedisFailure> {
         let key = keys::denied(&self.prefix, id);
-        let slot = keys::denied_slot(&key);
+        let slot = keys::slot(&key);
         self.sessions
             .query(slot, redis::cmd("EXISTS").arg(key))
             .await
@@ -324,6 +332,7 @@ impl MessageStore for RedisStore {
             index: &self.index,
             prefix: &self.prefix,
             cursor: &self.prune_cursor,
+            time: &self.time,
         };
         timeout(Self::PRUNE_BOUND, pruner.round(policy, budget))
             .await

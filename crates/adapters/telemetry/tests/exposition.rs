@@ -118,6 +118,7 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
         ("app_messages_accepted", "counter"),
         ("app_messages_replayed", "counter"),
         ("app_messages_pruned", "counter"),
+        ("app_store_clock_ahead_seconds", "gauge"),
         ("app_messages_trapped", "counter"),
         ("app_messages_rejected", "counter"),
         ("app_consumer_settled", "counter"),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use posthorn_application::{BackendError, Clock, RevocationList, TokenError, TokenVerifier};
+use posthorn_application::{BackendError, GuardedClock, RevocationList, TokenError, TokenVerifier};
 use posthorn_domain::{Claims, Timestamp, TokenId};
 
 use super::script::Script;
@@ -16,7 +16,7 @@ pub struct FakeTokens(Mutex<HashMap<String, Result<Claims, TokenError>>>);
 
 /// A `RevocationList` that fails on request.
 pub struct FakeRevocationList {
-    clock: Arc<FakeClock>,
+    clock: GuardedClock,
     ends: Mutex<HashMap<TokenId, Timestamp>>,
     failures: Script<BackendError>,
 }
@@ -43,7 +43,7 @@ impl FakeRevocationList {
     /// An empty list that reads `clock`.
     pub fn new(clock: Arc<FakeClock>) -> Self {
         Self {
-            clock,
+            clock: GuardedClock::new(clock, None),
             ends: Mutex::default(),
             failures: Script::default(),
         }
@@ -73,6 +73,7 @@ impl RevocationList for FakeRevocationList {
 
     async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
         self.failures.play()?;
-        Ok(self.end_of(id).is_some_and(|end| end > self.clock.now()))
+        let now = self.clock.bounds().earliest;
+        Ok(self.end_of(id).is_some_and(|end| end > now))
     }
 }

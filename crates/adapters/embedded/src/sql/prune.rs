@@ -7,7 +7,9 @@ use posthorn_domain::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::consumers::removals;
-use super::{IdColumns, TopicId, idempotency_keys, is_exhausted, millis, read, revocations};
+use super::{
+    IdColumns, TopicId, idempotency_keys, is_exhausted, millis, read, revocations, seen_time,
+};
 
 /// The most topics of one step.
 const TOPICS_PER_STEP: i64 = 256;
@@ -35,12 +37,21 @@ const LAST_TO_PRUNE: &str = "\
 #[derive(Debug, Default)]
 pub(crate) struct PruneCursor(TopicId);
 
-/// The times of one step.
-pub(crate) struct PruneTimes {
-    /// Records expire by the earliest time, leases by the latest.
-    pub(crate) bounds: TimeBounds,
+/// The times of one command.
+pub(crate) struct BatchTimes {
+    /// The time of the clock.
+    pub(crate) now: Timestamp,
+    /// The trusted time.
+    pub(crate) trusted: Timestamp,
     /// The longest TTL of a key that this process has stored; `None` if it has stored none.
     pub(crate) key_ttl: Option<Duration>,
+}
+
+impl BatchTimes {
+    /// Records expire by the earliest time, and are dated by the latest.
+    pub(crate) fn bounds(&self) -> TimeBounds {
+        TimeBounds::new(self.now, self.trusted)
+    }
 }
 
 /// The policy as columns.
@@ -55,10 +66,14 @@ pub(crate) fn prune(
     connection: &Connection,
     policy: &RetentionPolicy,
     budget: usize,
-    now: &PruneTimes,
+    times: &BatchTimes,
     cursor: &mut PruneCursor,
 ) -> rusqlite::Result<Pruned> {
-    let expired = now.bounds.earliest;
+    seen_time::save_if_moved(connection, times.trusted)?;
+    let TimeBounds {
+        earliest: expired,
+        latest,
+    } = times.bounds();
     let limits = Limits {
         oldest: millis(expired.saturating_sub(policy.max_age)),
         count: i64::try_from(policy.max_count).unwrap_or(i64::MAX),
@@ -66,8 +81,8 @@ pub(crate) fn prune(
     let budget = i64::try_from(budget.max(1)).unwrap_or(i64::MAX);
     // Keys first: an empty topic with a key cannot be deleted.
     let mut more = idempotency_keys::delete_expired(connection, expired, budget)?;
-    if let Some(ttl) = now.key_ttl {
-        let end = now.bounds.latest.saturating_add(ttl);
+    if let Some(ttl) = times.key_ttl {
+        let end = latest.saturating_add(ttl);
         more |= idempotency_keys::limit_expiry(connection, end, budget)?;
     }
     more |= revocations::delete_expired(connection, expired, budget)?;
@@ -84,13 +99,7 @@ pub(crate) fn prune(
     let mut removed = 0;
     for (topic_id, count) in topics {
         let left = budget - removed;
-        let pruned = prune_topic(
-            connection,
-            topic_id,
-            count,
-            &limits,
-            (left, now.bounds.latest),
-        )?;
+        let pruned = prune_topic(connection, topic_id, count, &limits, (left, latest))?;
         removed += pruned;
         if pruned == left {
             // The cursor stays before this topic: it may have more to prune.
@@ -207,8 +216,9 @@ mod tests {
                 max_count,
             };
             let now = Timestamp::from_millis(3001);
-            let times = PruneTimes {
-                bounds: TimeBounds::new(now, now),
+            let times = BatchTimes {
+                now,
+                trusted: now,
                 key_ttl: None,
             };
             let mut cursor = PruneCursor::default();

@@ -52,7 +52,7 @@ impl<'a> WriteBatch<'a> {
     }
 
     /// The open transaction.
-    pub(super) fn connection(&self) -> &'a Connection {
+    pub(crate) fn connection(&self) -> &'a Connection {
         self.connection
     }
 

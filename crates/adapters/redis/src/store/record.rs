@@ -13,6 +13,9 @@ use redis::{FromRedisValue, Value};
 pub(super) const CONTENT: &str = "content";
 /// The beginning of the field of an attribute; its key follows.
 pub(super) const ATTRIBUTE: &str = "a:";
+/// The field of the time when a message was stored, in milliseconds, if it is not the time in the id. It
+/// comes first.
+const AT: &str = "at";
 /// The field of the end of the idempotency record, in milliseconds, and the idempotency key.
 pub(super) const KEY: &str = "key";
 
@@ -23,6 +26,7 @@ pub(super) type StreamEntry = (String, Vec<String>);
 #[derive(Debug)]
 pub(super) struct StoredReceipt<'a> {
     pub(super) id: MessageId,
+    pub(super) processed_at: Timestamp,
     pub(super) durability: Durability,
     /// In hexadecimal, see [`hex`].
     pub(super) fingerprint: &'a str,
@@ -35,12 +39,14 @@ pub(super) fn message(
     (id, fields): StreamEntry,
 ) -> Result<Arc<Message>, StoreError> {
     let id = parse_id(&id)?;
-    let mut content = None;
+    let (mut content, mut processed_at) = (None, id.timestamp());
     let mut attributes = Vec::new();
     let mut fields = fields.into_iter();
     while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
         if field == CONTENT {
             content = Some(value);
+        } else if field == AT {
+            processed_at = parse_millis(&value)?;
         } else if let Some(key) = field.strip_prefix(ATTRIBUTE) {
             attributes.push((Box::<str>::from(key), value));
         }
@@ -54,7 +60,7 @@ pub(super) fn message(
         topic: topic.clone(),
         content,
         attributes,
-        processed_at: id.timestamp(),
+        processed_at,
     }))
 }
 
@@ -68,6 +74,12 @@ pub(super) fn parse_id(text: &str) -> Result<MessageId, StoreError> {
     let (timestamp, sequence) =
         parts.ok_or_else(|| corrupt(format!("not the id of an entry: {text:.40}")))?;
     Ok(MessageId::new(timestamp, sequence))
+}
+
+/// Parses a time in milliseconds.
+pub(super) fn parse_millis(text: &str) -> Result<Timestamp, StoreError> {
+    let millis = text.parse().map(Timestamp::from_millis);
+    millis.map_err(|_| corrupt(format!("not a time: {text:.40}")))
 }
 
 /// The id of the entry of message `id`.
@@ -109,8 +121,13 @@ pub(super) fn parse_receipt(record: &str) -> Result<StoredReceipt<'_>, StoreErro
             "the record of an idempotency key must have four parts".to_owned(),
         ));
     };
+    let (id, at) = match id.split_once('/') {
+        Some((id, at)) => (parse_id(id)?, Some(parse_millis(at)?)),
+        None => (parse_id(id)?, None),
+    };
     Ok(StoredReceipt {
-        id: parse_id(id)?,
+        id,
+        processed_at: at.unwrap_or(id.timestamp()),
         durability: durability
             .parse()
             .map_err(|_| corrupt("an unknown durability".to_owned()))?,
@@ -178,6 +195,11 @@ mod tests {
         let record = format!("1-2 {tail}");
         let receipt = parse_receipt(&record).unwrap();
         assert_eq!(receipt.id, MessageId::new(Timestamp::from_millis(1), 2));
+        assert_eq!(receipt.processed_at, Timestamp::from_millis(1));
+        let dated = format!("9-2/7 {tail}");
+        let dated = parse_receipt(&dated).unwrap();
+        assert_eq!(dated.id, MessageId::new(Timestamp::from_millis(9), 2));
+        assert_eq!(dated.processed_at, Timestamp::from_millis(7));
         assert_eq!(receipt.durability, Durability::Synced);
         assert_eq!(receipt.fingerprint, hex(&fingerprint));
         assert_eq!(receipt.instance, "a b");

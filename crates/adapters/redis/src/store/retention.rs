@@ -5,12 +5,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use posthorn_application::{Pruned, RetentionPolicy, StoreError};
-use posthorn_domain::Topic;
+use posthorn_domain::{Timestamp, Topic};
 use redis::{Cmd, RedisError};
 
 use super::read::topics::{IDLE, TopicIndex};
 use super::record;
 use super::scripts::{PRUNE, ScriptCall};
+use super::time::ServerTime;
 use crate::cluster::sessions::Sessions;
 use crate::failure::{Redirect, RedisFailure};
 use crate::keys;
@@ -32,6 +33,23 @@ pub(super) struct Pruner<'a> {
     pub(super) prefix: &'a str,
     /// The topic behind which the next round starts; `None` for the first topic.
     pub(super) cursor: &'a Mutex<Option<Topic>>,
+    pub(super) time: &'a ServerTime,
+}
+
+/// The policy, and the time by which messages expire at most.
+struct PruneLimits<'a> {
+    policy: &'a RetentionPolicy,
+    trusted: Timestamp,
+}
+
+/// The outcome of pruning some topics.
+#[derive(Default)]
+struct PrunedTopics {
+    removed: usize,
+    /// True if the budget was too small.
+    more: bool,
+    /// How far ids are ahead of the server's clock.
+    id_lead: Duration,
 }
 
 impl Pruner<'_> {
@@ -41,10 +59,12 @@ impl Pruner<'_> {
         policy: &RetentionPolicy,
         budget: usize,
     ) -> Result<Pruned, StoreError> {
+        let trusted = self.time.read(self.sessions, self.prefix).await?;
+        let limits = PruneLimits { policy, trusted };
         let start = lock(self.cursor).clone();
         let mut after = start.clone();
         let mut wrapped = start.is_none();
-        let mut removed = 0;
+        let (mut removed, mut id_lead) = (0, Duration::ZERO);
         for _ in 0..MAX_CHUNKS {
             // Step 1: the next chunk of names; behind the last one the index starts over.
             let (names, more_names) = self.index.names(self.sessions, after.as_ref()).await?;
@@ -54,36 +74,39 @@ impl Pruner<'_> {
                 None
             };
             // Step 2: prune the chunk.
-            let (chunk_removed, unfinished) = self
-                .prune_topics(names, policy, budget.saturating_sub(removed))
+            let chunk = self
+                .prune_topics(names, &limits, budget.saturating_sub(removed))
                 .await?;
-            removed += chunk_removed;
+            removed += chunk.removed;
+            id_lead = chunk.id_lead.max(id_lead);
+            self.time.observe_lead(id_lead);
             // Step 3: move the cursor after every chunk: a round that is cut off by its time limit
             // must not leave the next one at the same topics.
             lock(self.cursor).clone_from(&after);
             // Step 4: stop behind the topic at which the round started.
             let complete = wrapped && (after.is_none() || start.is_some() && after > start);
             wrapped |= after.is_none();
-            if unfinished || complete {
-                return Ok(pruned(removed, unfinished));
+            if chunk.more || complete {
+                return Ok(pruned(removed, chunk.more, id_lead));
             }
             if removed >= budget {
                 break;
             }
         }
-        Ok(pruned(removed, true))
+        Ok(pruned(removed, true, id_lead))
     }
 
-    /// Prunes `topics`. Returns the number of removed messages, and true if the budget was too small.
+    /// Prunes `topics`.
     async fn prune_topics(
         &self,
         topics: Vec<Topic>,
-        policy: &RetentionPolicy,
+        limits: &PruneLimits<'_>,
         budget: usize,
-    ) -> Result<(usize, bool), StoreError> {
+    ) -> Result<PrunedTopics, StoreError> {
         let mut waiting = VecDeque::from(topics);
         let mut idle = Vec::new();
         let mut left = budget;
+        let mut id_lead = Duration::ZERO;
         let mut call = ScriptCall::EvalSha;
         while !waiting.is_empty() && left > 0 {
             // Every topic gets an equal share; a topic with more to remove queues behind the others.
@@ -95,7 +118,7 @@ impl Pruner<'_> {
                 .map(|topic| {
                     (
                         keys::topic_slot(topic),
-                        self.command(topic, policy, share, call),
+                        self.command(topic, limits, share, call),
                     )
                 })
                 .collect();
@@ -117,7 +140,9 @@ impl Pruner<'_> {
                         failure => return Err(failure.into()),
                     },
                 };
-                let (removed, more, empty): (usize, bool, bool) = record::from_value(reply)?;
+                let (removed, more, empty, lead): (usize, bool, bool, u64) =
+                    record::from_value(reply)?;
+                id_lead = Duration::from_millis(lead).max(id_lead);
                 left = left.saturating_sub(removed);
                 if more {
                     waiting.push_back(topic);
@@ -140,13 +165,17 @@ impl Pruner<'_> {
                 })
                 .await?;
         }
-        Ok((budget - left, !waiting.is_empty()))
+        Ok(PrunedTopics {
+            removed: budget - left,
+            more: !waiting.is_empty(),
+            id_lead,
+        })
     }
 
     fn command(
         &self,
         topic: &Topic,
-        policy: &RetentionPolicy,
+        PruneLimits { policy, trusted }: &PruneLimits<'_>,
         limit: usize,
         call: ScriptCall,
     ) -> Cmd {
@@ -157,7 +186,8 @@ impl Pruner<'_> {
             .arg(policy.max_count)
             .arg(limit)
             .arg(millis(IDLE))
-            .arg(millis(MARK_TTL));
+            .arg(millis(MARK_TTL))
+            .arg(trusted.as_millis());
         command
     }
 }
@@ -166,10 +196,10 @@ fn is_no_script(error: &RedisError) -> bool {
     Redirect::from_error(error) == Some(Redirect::NoScript)
 }
 
-fn pruned(removed: usize, more: bool) -> Pruned {
+fn pruned(removed: usize, more: bool, id_lead: Duration) -> Pruned {
     Pruned {
         removed: u64::try_from(removed).unwrap_or(u64::MAX),
         more,
-        ..Pruned::default()
+        id_lead,
     }
 }

@@ -17,6 +17,9 @@ pub(super) static APPEND_BATCH: PipelinedScript =
 /// Revokes a token.
 pub(super) static REVOKE: PipelinedScript =
     PipelinedScript::new(include_str!("scripts/revoke.lua"));
+/// Reads the clock of the server.
+pub(super) static TIME: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/time.lua")));
 /// Reads a page.
 pub(super) static PAGE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/page.lua")));

@@ -10,6 +10,7 @@
 )]
 
 mod cache;
+mod clocks;
 mod consumer_counts;
 mod consumer_failures;
 mod contract;

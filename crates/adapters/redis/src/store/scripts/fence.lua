@@ -66,7 +66,7 @@ local function check(message, is_fenced)
       local record = key and redis.call('GET', ARGV[2] .. key)
       local is_torn
       if is_fenced and record then
-        is_torn = string.match(record, '^%S+') ~= message[1]
+        is_torn = string.match(record, '^[%d-]+') ~= message[1]
       elseif key and not record then
         is_torn = is_fenced or now < tonumber(ends) and not evicts()
       end
@@ -109,7 +109,7 @@ for i = 1, #notes, 2 do
     local count, key = string.match(notes[i + 1], '^(%d+) (.*)$')
     remove_batch(first, tonumber(count))
     local record = key ~= '' and redis.call('GET', ARGV[2] .. key)
-    if record and string.match(record, '^%S+') == first then
+    if record and string.match(record, '^[%d-]+') == first then
       redis.call('DEL', ARGV[2] .. key)
     end
     redis.call('HDEL', fence, notes[i])

@@ -7,48 +7,72 @@
 -- KEYS, ARGV[1] as consumers/common.lua; ARGV[2] greatest age in milliseconds, ARGV[3] greatest number
 -- of messages, ARGV[4] most messages to remove in this call, ARGV[5] age of the last message in
 -- milliseconds from which an empty stream is idle, ARGV[6] TTL of the mark of an idle topic in
--- milliseconds
--- Returns {removed, more, idle}: the number of removed messages, `1` if more must be removed, and `1`
--- if the stream was idle and was deleted with its fence.
+-- milliseconds, ARGV[7] trusted time in milliseconds: messages expire by the earlier of this and the
+-- server's time, so that a jump of the clock removes none
+-- Returns {removed, more, idle, lead}: the number of removed messages, `1` if more must be removed, `1`
+-- if the stream was idle and was deleted with its fence, and the milliseconds by which the newest id is
+-- ahead of the server's clock.
 --
 -- Trimming to the first kept id is idempotent, whatever entries a torn append-only file restored. The
 -- mark is set first, so that no torn file contains the removal without the mark.
 
 local length = redis.call('XLEN', stream)
+local expired = math.min(now, tonumber(ARGV[7]))
 local function millis(id)
   return tonumber(string.match(id, '^%d+'))
+end
+-- The time when a message was stored: its field `at`, which comes first, or the time in its id.
+local function stored_at(message)
+  return message[2][1] == 'at' and tonumber(message[2][2]) or millis(message[1])
 end
 
 -- Step 1: delete an empty stream if it is idle and has no consumers. Until then it stays: it remembers
 -- the greatest id.
 if length == 0 then
   if redis.call('EXISTS', registry) == 1 then
-    return { 0, 0, 0 }
+    return { 0, 0, 0, 0 }
   end
   if redis.call('EXISTS', stream) == 1 then
-    if millis(newest()) + tonumber(ARGV[5]) >= now then
-      return { 0, 0, 0 }
+    local newest_ms = millis(newest())
+    if newest_ms + tonumber(ARGV[5]) >= expired then
+      return { 0, 0, 0, math.max(0, newest_ms - now) }
     end
     redis.call('DEL', stream, fence)
   end
   if redis.call('PTTL', mark) == -1 then
     redis.call('PEXPIRE', mark, ARGV[6])
   end
-  return { 0, 0, 1 }
+  return { 0, 0, 1, 0 }
 end
 
 -- Step 2: find the messages to remove.
-local oldest_kept = now - tonumber(ARGV[2])
+local oldest_kept = expired - tonumber(ARGV[2])
 local excess = length - tonumber(ARGV[3])
-local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-if excess <= 0 and millis(first[1]) >= oldest_kept then
-  return { 0, 0, 0 }
-end
 local limit = tonumber(ARGV[4])
+local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+local last_ms = millis(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1][1])
+local lead = math.max(0, last_ms - now)
+-- Every message before an expired one is expired. While the ids are ahead, they have the same time: the
+-- messages of that time may be older than those before them, which were stored by the wrong clock.
+local last_expired = ZERO
+if lead > 0 then
+  local redated = redis.call('XRANGE', stream, text(last_ms), '+', 'COUNT', limit + 1)
+  for _, message in ipairs(redated) do
+    if stored_at(message) < oldest_kept then
+      last_expired = padded(message[1])
+    end
+  end
+end
+local function is_expired(message)
+  return stored_at(message) < oldest_kept or padded(message[1]) <= last_expired
+end
+if excess <= 0 and not is_expired(first) then
+  return { 0, 0, 0, lead }
+end
 local entries = redis.call('XRANGE', stream, '-', '+', 'COUNT', limit + 1)
 local exceeding = 0
 for i, message in ipairs(entries) do
-  if i > excess and millis(message[1]) >= oldest_kept then
+  if i > excess and not is_expired(message) then
     break
   end
   exceeding = i
@@ -87,4 +111,4 @@ else
   redis.call('XTRIM', stream, 'MAXLEN', '=', 0)
 end
 finish()
-return { removed, exceeding > limit and 1 or 0, 0 }
+return { removed, exceeding > limit and 1 or 0, 0, lead }

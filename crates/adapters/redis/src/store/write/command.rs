@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, StoreError,
 };
-use posthorn_domain::{Attributes, Durability, MessageContent, MessageId, Receipt, Topic};
+use posthorn_domain::{
+    Attributes, Durability, MessageContent, MessageId, Receipt, Timestamp, Topic,
+};
 use redis::{Cmd, Value};
 
 use crate::keys;
@@ -22,15 +24,24 @@ const MAX_CONSUMER_CALLS: usize = 32;
 /// A write of one caller.
 pub(crate) enum Write {
     /// A message.
-    Append(Append),
+    Append(Append, AppendTime),
     /// A batch of messages.
-    Batch(Box<AppendBatch>),
+    Batch(Box<AppendBatch>, AppendTime),
     /// A step of a consumer.
     Consumer(ConsumerScriptCall),
     /// The revocation of a token.
     Revoke(Revocation),
     /// A write that stores nothing, at the node of that number; see [`keys::probe`].
     Probe(u32),
+}
+
+/// The time for an append.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AppendTime {
+    /// The message is not dated before it.
+    pub(crate) trusted: Timestamp,
+    /// True if ids may be ahead of the server's clock: then a script finds the time of the message.
+    pub(crate) is_scripted: bool,
 }
 
 /// A call of a script of one consumer, or of the consumers of one topic.
@@ -63,8 +74,8 @@ impl Write {
     /// The topic that must be fenced first, and true if the write can create it.
     pub(crate) fn fenced_topic(&self) -> Option<(&Topic, bool)> {
         match self {
-            Self::Append(append) => Some((&append.message.topic, true)),
-            Self::Batch(append) => Some((&append.topic, true)),
+            Self::Append(append, _) => Some((&append.message.topic, true)),
+            Self::Batch(append, _) => Some((&append.topic, true)),
             Self::Consumer(call) => Some((&call.topic, call.kind == CallKind::Create)),
             Self::Revoke(_) | Self::Probe(_) => None,
         }
@@ -74,8 +85,8 @@ impl Write {
     /// themselves.
     pub(crate) fn announced_topic(&self) -> Option<&Topic> {
         match self {
-            Self::Append(append) => Some(&append.message.topic),
-            Self::Batch(append) => Some(&append.topic),
+            Self::Append(append, _) => Some(&append.message.topic),
+            Self::Batch(append, _) => Some(&append.topic),
             Self::Consumer(_) | Self::Revoke(_) | Self::Probe(_) => None,
         }
     }
@@ -91,15 +102,15 @@ impl Write {
             Self::Consumer(call) if self.is_durable() => Some(keys::mark(prefix, &call.topic)),
             Self::Probe(tag) => Some(keys::node_mark(prefix, *tag)),
             // They always write.
-            Self::Append(_) | Self::Batch(_) | Self::Revoke(_) | Self::Consumer(_) => None,
+            Self::Append(..) | Self::Batch(..) | Self::Revoke(_) | Self::Consumer(_) => None,
         }
     }
 
     /// The command; an append stores `durability` in the record of its idempotency key.
     pub(crate) fn command(&self, prefix: &str, durability: Durability, call: ScriptCall) -> Cmd {
         match self {
-            Self::Append(append) => append_command(prefix, append, durability, call),
-            Self::Batch(append) => batch_command(prefix, append, durability, call),
+            Self::Append(append, time) => append_command(prefix, append, *time, durability, call),
+            Self::Batch(append, time) => batch_command(prefix, append, *time, durability, call),
             Self::Consumer(consumer) => {
                 let topic = &consumer.topic;
                 let mut command = consumer.script.topic_command(call, prefix, topic);
@@ -125,15 +136,21 @@ pub(crate) fn pipeline_length<'a>(writes: impl Iterator<Item = &'a Write>) -> us
     let fits = |write: &&Write| {
         match write {
             Write::Consumer(_) => calls += 1,
-            Write::Batch(append) => batched += append.batch.len(),
-            Write::Append(_) | Write::Revoke(_) | Write::Probe(_) => {}
+            Write::Batch(append, _) => batched += append.batch.len(),
+            Write::Append(..) | Write::Revoke(_) | Write::Probe(_) => {}
         }
         calls <= MAX_CONSUMER_CALLS && batched <= MAX_BATCHED
     };
     writes.take_while(fits).count().max(1)
 }
 
-fn append_command(prefix: &str, append: &Append, durability: Durability, call: ScriptCall) -> Cmd {
+fn append_command(
+    prefix: &str,
+    append: &Append,
+    time: AppendTime,
+    durability: Durability,
+    call: ScriptCall,
+) -> Cmd {
     let topic = &append.message.topic;
     let mut command = if let Some(idempotency) = &append.idempotency {
         let mut command = APPEND_ONCE.command(call);
@@ -148,8 +165,15 @@ fn append_command(prefix: &str, append: &Append, durability: Durability, call: S
                 &append.instance,
             ))
             .arg(u8::from(durability == Durability::Replicated))
+            .arg(time.trusted.as_millis())
             .arg(KEY)
             .arg(idempotency.key.as_str());
+        command
+    } else if time.is_scripted {
+        let mut command = APPEND_ONCE.command(call);
+        command.arg(1).arg(keys::messages(prefix, topic));
+        command.arg(0).arg("").arg(0).arg(time.trusted.as_millis());
+        command.arg(KEY).arg("");
         command
     } else {
         let mut command = redis::cmd("XADD");
@@ -164,6 +188,7 @@ fn append_command(prefix: &str, append: &Append, durability: Durability, call: S
 fn batch_command(
     prefix: &str,
     append: &AppendBatch,
+    time: AppendTime,
     durability: Durability,
     call: ScriptCall,
 ) -> Cmd {
@@ -186,6 +211,7 @@ fn batch_command(
             .arg(ttl_millis(idempotency))
             .arg(tail)
             .arg(u8::from(durability == Durability::Replicated))
+            .arg(time.trusted.as_millis())
             .arg(KEY)
             .arg(idempotency.key.as_str());
     } else {
@@ -194,6 +220,7 @@ fn batch_command(
             .arg(0)
             .arg("")
             .arg(0)
+            .arg(time.trusted.as_millis())
             .arg(KEY)
             .arg("");
     }
@@ -241,33 +268,41 @@ pub(crate) fn appended(
         instance,
         idempotency,
     } = append;
-    let topic = message.topic;
-    let receipt = |id: MessageId, durability, instance| Receipt {
-        id,
-        topic,
-        durability,
-        instance,
-        processed_at: id.timestamp(),
+    // XADD returns the id alone.
+    let (stored, text, at) = match reply {
+        Value::Array(_) => record::from_value::<(bool, String, String)>(reply)?,
+        id => (true, record::from_value(id)?, String::new()),
     };
-    let Some(idempotency) = idempotency else {
-        let id = record::parse_id(&record::from_value::<String>(reply)?)?;
-        return Ok(Appended {
-            receipt: receipt(id, durability, instance),
-            replayed: false,
-        });
+    let (id, processed_at, durability, instance) = match &idempotency {
+        Some(idempotency) if !stored => {
+            let first = first_receipt(&text, idempotency)?;
+            let instance = Arc::from(first.instance);
+            (first.id, first.processed_at, first.durability, instance)
+        }
+        _ => {
+            let (id, processed_at) = stored_as(&text, &at)?;
+            (id, processed_at, durability, instance)
+        }
     };
-    let (stored, text) = record::from_value::<(bool, String)>(reply)?;
-    if stored {
-        return Ok(Appended {
-            receipt: receipt(record::parse_id(&text)?, durability, instance),
-            replayed: false,
-        });
-    }
-    let first = first_receipt(&text, &idempotency)?;
     Ok(Appended {
-        receipt: receipt(first.id, first.durability, Arc::from(first.instance)),
-        replayed: true,
+        receipt: Receipt {
+            id,
+            topic: message.topic,
+            durability,
+            instance,
+            processed_at,
+        },
+        replayed: !stored,
     })
+}
+
+/// The id and the time of a new message.
+fn stored_as(id: &str, at: &str) -> Result<(MessageId, Timestamp), StoreError> {
+    let id = record::parse_id(id)?;
+    if at.is_empty() {
+        return Ok((id, id.timestamp()));
+    }
+    Ok((id, record::parse_millis(at)?))
 }
 
 /// Parses the reply to `append`, which reached `durability`.
@@ -276,13 +311,17 @@ pub(crate) fn appended_batch(
     durability: Durability,
     reply: Value,
 ) -> Result<AppendedBatch, AppendError> {
-    let (stored, text) = record::from_value::<(bool, String)>(reply)?;
-    let (id, durability, instance) = match &append.idempotency {
+    let (stored, text, at) = record::from_value::<(bool, String, String)>(reply)?;
+    let (id, processed_at, durability, instance) = match &append.idempotency {
         Some(idempotency) if !stored => {
             let first = first_receipt(&text, idempotency)?;
-            (first.id, first.durability, Arc::from(first.instance))
+            let instance = Arc::from(first.instance);
+            (first.id, first.processed_at, first.durability, instance)
         }
-        _ => (record::parse_id(&text)?, durability, append.instance),
+        _ => {
+            let (id, processed_at) = stored_as(&text, &at)?;
+            (id, processed_at, durability, append.instance)
+        }
     };
     Ok(AppendedBatch {
         first: Receipt {
@@ -290,7 +329,7 @@ pub(crate) fn appended_batch(
             topic: append.topic,
             durability,
             instance,
-            processed_at: id.timestamp(),
+            processed_at,
         },
         count: append.batch.len(),
         replayed: !stored,

@@ -146,8 +146,8 @@ impl ClockGuard {
         } else if ahead > behind {
             tracing::warn!(
                 ahead_seconds = ahead.as_secs(),
-                "the clock is ahead of what the store has seen: nothing expires by it until it has been \
-                 steady for an hour"
+                "the clock is ahead of what the store has seen, after a jump or a stop: nothing expires \
+                 by it until it has been steady for an hour"
             );
         } else {
             tracing::warn!(

@@ -1,5 +1,5 @@
 //! `cargo xtask senders`: programs that others wrote send messages to a server, unchanged: `wget`, `curl`,
-//! httpie, Apprise, and the `CloudEvents` SDKs of Python and JavaScript. Each message has to be stored
+//! httpie, Apprise, and the `CloudEvents` SDKs of Python, JavaScript and Rust. Each message has to be stored
 //! with its text and its attributes.
 
 use std::fs;
@@ -17,6 +17,8 @@ use crate::shell::output;
 const REQUIREMENTS: &str = include_str!("senders/requirements.txt");
 const EVENTS_PY: &str = include_str!("senders/events.py");
 const EVENTS_JS: &str = include_str!("senders/events.mjs");
+const EVENTS_RS: &str = include_str!("senders/events.rs.txt");
+const EVENTS_TOML: &str = include_str!("senders/events.toml");
 const JS_SDK: &str = "cloudevents@10.0.0";
 
 /// A running server and the installed senders.
@@ -33,6 +35,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     }
     let directory = root.join("target/senders");
     install(&directory)?;
+    build_events(&directory)?;
     let binary = crate::binary::debug(root)?;
     let address = process::free_address()?;
     let work = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -67,7 +70,7 @@ fn start(binary: &Path, address: SocketAddr, directory: &Path) -> Result<Process
 
 /// Installs the senders of `PyPI` and npm; a second call does nothing until the lists change.
 fn install(directory: &Path) -> Result<(), String> {
-    let wanted = [REQUIREMENTS, JS_SDK].concat();
+    let wanted = [REQUIREMENTS, JS_SDK, EVENTS_TOML, EVENTS_RS].concat();
     let stamp = directory.join("installed.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
@@ -87,6 +90,11 @@ fn install(directory: &Path) -> Result<(), String> {
     write("requirements.txt", REQUIREMENTS)?;
     write("events.py", EVENTS_PY)?;
     write("events.mjs", EVENTS_JS)?;
+    // A package of its own, so that the SDK is not among the dependencies of this workspace.
+    let package = directory.join("rust");
+    fs::create_dir_all(&package).map_err(|error| error.to_string())?;
+    write("rust/Cargo.toml", EVENTS_TOML)?;
+    write("rust/main.rs", EVENTS_RS)?;
     let mut pip = Command::new(directory.join("bin/python"));
     pip.args([
         "-m",
@@ -109,6 +117,17 @@ fn install(directory: &Path) -> Result<(), String> {
     ]);
     output(npm.arg(directory).arg(JS_SDK))?;
     write("installed.txt", &wanted)
+}
+
+/// Builds the sender in Rust, before the server runs: its connections do not wait for a compiler.
+fn build_events(directory: &Path) -> Result<(), String> {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--quiet", "--manifest-path"])
+        .arg(directory.join("rust/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(directory.join("rust/target"));
+    output(&mut cargo).map(drop)
 }
 
 impl Senders {
@@ -200,14 +219,13 @@ impl Senders {
     }
 
     fn events(&mut self) -> Result<(), String> {
-        for (topic, program, script) in [
-            ("python", self.directory.join("bin/python"), "events.py"),
-            ("node", PathBuf::from("node"), "events.mjs"),
-        ] {
-            let mut command = Command::new(program);
-            command
-                .arg(self.directory.join(script))
-                .arg(self.url(topic));
+        let mut python = Command::new(self.directory.join("bin/python"));
+        python.arg(self.directory.join("events.py"));
+        let mut node = Command::new("node");
+        node.arg(self.directory.join("events.mjs"));
+        let rust = Command::new(self.directory.join("rust/target/debug/events"));
+        for (topic, mut command) in [("python", python), ("node", node), ("rust", rust)] {
+            command.arg(self.url(topic));
             output(command.current_dir(&self.directory))?;
             let path = format!("/api/v1/topics/{topic}/messages");
             let page = self.client.get(&path).map_err(|error| error.to_string())?;

@@ -18,6 +18,8 @@ use crate::samples;
 
 /// A `ConsumerStore` that logs its pulls, and fails or stalls on request.
 pub struct FakeConsumerStore {
+    /// The names of the consumers that can be pulled from; any if `None`.
+    existing: Option<&'static [&'static str]>,
     /// The number of messages for the next pulls, from the last one on; none if 0.
     ready: Mutex<u64>,
     /// The errors of the next pulls, the last one first.
@@ -34,6 +36,7 @@ impl Default for FakeConsumerStore {
     /// A store in which each consumer can be pulled from.
     fn default() -> Self {
         Self {
+            existing: None,
             ready: Mutex::default(),
             errors: Mutex::default(),
             permits: Semaphore::new(1_000),
@@ -46,6 +49,21 @@ impl Default for FakeConsumerStore {
 }
 
 impl FakeConsumerStore {
+    /// A store in which only the consumers with these names can be pulled from.
+    pub fn with_consumers(names: &'static [&'static str]) -> Self {
+        Self {
+            existing: Some(names),
+            ..Self::default()
+        }
+    }
+
+    fn find(&self, key: &ConsumerKey) -> Result<(), ConsumerError> {
+        match self.existing {
+            Some(names) if !names.contains(&key.name.as_str()) => Err(ConsumerError::NotFound),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes `count` messages due, and reports a change of the consumer.
     pub fn set_ready(&self, key: &ConsumerKey, count: u64) {
         *self.ready.lock().unwrap() = count;
@@ -116,6 +134,7 @@ impl ConsumerStore for FakeConsumerStore {
         key: &ConsumerKey,
         request: PullRequest,
     ) -> Result<PulledLeases, ConsumerError> {
+        self.find(key)?;
         self.pulls.lock().unwrap().push(request.nonce);
         self.permits.acquire().await.unwrap().forget();
         if let Some(error) = self.errors.lock().unwrap().pop() {
@@ -142,10 +161,11 @@ impl ConsumerStore for FakeConsumerStore {
     /// Leases with an even nonce are valid.
     async fn update_leases(
         &self,
-        _: &ConsumerKey,
+        key: &ConsumerKey,
         leases: &[LeaseToken],
         _: LeaseUpdate,
     ) -> Result<LeasesUpdated, ConsumerError> {
+        self.find(key)?;
         let valid = leases.iter().map(|token| token.nonce.to_bits() % 2 == 0);
         Ok(LeasesUpdated {
             valid: valid.collect(),
@@ -153,7 +173,8 @@ impl ConsumerStore for FakeConsumerStore {
         })
     }
 
-    async fn give_back(&self, _: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
+    async fn give_back(&self, key: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
+        self.find(key)?;
         self.returned.lock().unwrap().push(nonce);
         self.errors.lock().unwrap().pop().map_or(Ok(()), Err)
     }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use posthorn_application::Phase;
+use posthorn_application::{ConsumerError, Phase};
 use posthorn_testkit::eventually;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::consumers::{SLOW_PULL_BEGUN, SLOW_PULL_MAY_END};
 use crate::support::{Behaviour, TestServer};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -121,18 +120,20 @@ async fn neither_streams_nor_silent_connections_hold_up_the_stop() {
 #[tokio::test]
 async fn a_pull_that_the_store_executes_is_not_dropped_at_the_stop() {
     let server = TestServer::start();
+    server.consumers.stall();
+    server.consumers.fail_next(ConsumerError::NotFound);
     let mut worker = server.connect().await;
-    let path = "/api/v1/topics/t/consumers/slow/pull";
+    let path = "/api/v1/topics/t/consumers/idle/pull";
     let json = [("Content-Type", "application/json")];
     let body = br#"{"wait_seconds": 20}"#;
     worker.request("POST", path, &json, body).await;
-    SLOW_PULL_BEGUN.notified().await;
+    eventually(SOON, async || server.consumers.pulls() == 1).await;
     let (running, parts) = server.into_parts();
     parts.stop_streams.send_replace(true);
     let stopping = tokio::spawn(running.stop());
     let early = timeout(Duration::from_millis(200), worker.response("POST")).await;
     assert!(early.is_err(), "{early:?}");
-    SLOW_PULL_MAY_END.notify_one();
+    parts.consumers.resume();
     let response = worker.response("POST").await;
     response.assert_problem(404, "not-found");
     stopping.await.unwrap();

@@ -1,7 +1,6 @@
 //! A server for each test, and a client that exposes every byte.
 
 mod client;
-pub(crate) mod consumers;
 mod quotas;
 mod recorder;
 mod server;

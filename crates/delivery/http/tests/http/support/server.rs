@@ -13,13 +13,12 @@ use posthorn_application::{
 use posthorn_domain::{AddressPolicy, QuotaLimits, QuotaRule, QuotaStrategy, Timestamp};
 use posthorn_http::{HttpSettings, RunningServer, Services, WebhookPayload, bind};
 use posthorn_testkit::{
-    FakeCache, FakeClock, FakeQuotaCounter, FakeRandom, FakeRevocationList, FakeStore, FakeTokens,
-    samples,
+    FakeCache, FakeClock, FakeConsumerStore, FakeQuotaCounter, FakeRandom, FakeRevocationList,
+    FakeStore, FakeTokens, samples,
 };
 use tokio::sync::watch;
 
 use super::client::{Connection, Response};
-use super::consumers::NoConsumers;
 use super::quotas::Quotas;
 use super::recorder::Recorder;
 use super::store::{Behaviour, TestStore};
@@ -42,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<FakeStore>,
     pub(crate) hooks: Arc<TestStore>,
     pub(crate) cache: Arc<FakeCache<Timestamp>>,
+    /// Only `idle` exists, and has no messages.
+    pub(crate) consumers: Arc<FakeConsumerStore>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) quotas: Arc<FakeQuotaCounter>,
     pub(crate) recorder: Arc<Recorder>,
@@ -181,6 +182,7 @@ impl Parts {
             store,
             hooks,
             cache,
+            consumers: Arc::new(FakeConsumerStore::with_consumers(&["idle"])),
             lifecycle,
             quotas,
             recorder,
@@ -205,13 +207,13 @@ impl Parts {
             access: Arc::new(self.access()),
             messages: Arc::new(MessageService::new(store(), instance, ttl)),
             consumers: Arc::new(ConsumerService::new(
-                Arc::new(NoConsumers),
+                Arc::clone(&self.consumers) as _,
                 clock(),
                 Arc::new(FakeRandom::default()),
             )),
             webhooks: Arc::new(WebhookService::new(
                 WebhookServicePorts {
-                    consumers: Arc::new(NoConsumers),
+                    consumers: Arc::clone(&self.consumers) as _,
                     webhooks: Arc::new(NoWebhooks),
                     vault: Arc::new(NoVault),
                     sender: Arc::new(NoSender),

@@ -1,7 +1,7 @@
 //! The byte stream under actix-http: it applies the read throttle, the time limits and the complete error responses.
 //!
 //! Gap: actix-http has no hook between its dispatcher and the socket, so all of them are applied where it reads and
-//! writes. The parts name their gaps.
+//! writes. Red without it: `half_a_head_on_a_used_connection_has_the_time_of_a_head`, and the tests of the parts.
 
 mod read;
 mod write;

@@ -2,6 +2,7 @@
 //!
 //! Gap: actix-http has one timer for each of its own states and none to share. A tokio timer that each request sets
 //! and drops takes the lock of the timer wheel twice; these are set once and again only after they fired too early.
+//! Red without it: `any_deadline_is_kept_whichever_came_before`.
 
 use std::cell::RefCell;
 use std::pin::Pin;

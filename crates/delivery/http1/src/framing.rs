@@ -47,7 +47,7 @@ enum ParseState {
     Unknown,
 }
 
-/// What the current head says of its body.
+/// The fields of the current head that frame its body.
 #[derive(Debug, Default)]
 struct Head {
     has_started: bool,

@@ -1,4 +1,5 @@
-//! What an application does on the events of its connections.
+//! What an application does on the events of its connections. It closes no gap: it is how the crate knows no route,
+//! state or error format.
 
 use std::net::SocketAddr;
 

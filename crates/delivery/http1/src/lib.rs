@@ -1,8 +1,8 @@
 //! The HTTP/1 connection under actix-web: time limits for slow clients, one request at a time, and complete
 //! responses in place of the bare ones that actix-http writes itself.
 //!
-//! The crate knows no route, no state and no error format: the application passes [`ConnectionHooks`]. Each file
-//! names the gap of actix-http that it closes and the test that fails without it.
+//! The crate knows no route, no state and no error format: the application passes [`ConnectionHooks`]. Each file with
+//! a mechanism names the gap of actix-http that it closes and the test that fails without it.
 
 mod client_disconnected;
 mod connection;

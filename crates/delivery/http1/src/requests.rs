@@ -1,7 +1,8 @@
 //! The state of a connection's requests, shared by the connection and the application.
 //!
-//! Gap: actix-http tells the byte stream under it nothing about requests, but the limits of this crate depend on
-//! whether a request is in flight and whether its body is read. No public issue found.
+//! Gap: the byte stream under actix-http does not learn of requests, but the limits of this crate depend on whether
+//! a request is in flight and whether its body is read. No public issue found. Red without it:
+//! `a_pipelined_request_does_not_change_the_response_before_it`, `a_body_is_read_once_it_is_demanded`.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

@@ -1,4 +1,7 @@
 //! Runs actix-http's HTTP/1 service over this crate's connections.
+//!
+//! Gap: actix-http counts no requests, so each is counted around the application (see `requests`). Red without it:
+//! `little_is_read_ahead`.
 
 use std::fmt::Debug;
 use std::future::ready;

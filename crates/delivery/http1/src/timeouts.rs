@@ -2,7 +2,7 @@
 //!
 //! Gap: actix-http limits the first head of a connection alone (actix-web issue 928), reads the unread rest of a
 //! chunked body without a limit (pull request 3936) and has no limit for a client that does not read (no public
-//! issue found). Red without it: the tests `late_clients`.
+//! issue found). Red without it: the tests `late_clients` and those of this file.
 
 use std::task::Context;
 use std::time::Duration;

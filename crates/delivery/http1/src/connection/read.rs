@@ -1,4 +1,7 @@
 //! The reading half of a connection: it passes on one request at a time and limits the time between requests.
+//!
+//! Gap: those of `read_throttle` and `timeouts`. Red without it:
+//! `a_pipelined_request_does_not_change_the_response_before_it`, `the_rest_of_a_late_head_is_not_a_request`.
 
 use std::io;
 use std::pin::Pin;

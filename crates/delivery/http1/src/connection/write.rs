@@ -1,4 +1,7 @@
 //! The writing half of a connection: it replaces bare error responses and limits the time for reading a response.
+//!
+//! Gap: those of `default_error` and `timeouts`. Red without it:
+//! `a_malformed_head_gets_the_response_of_the_application`, `a_client_that_does_not_read_a_stream_is_cut_off`.
 
 use std::io;
 use std::pin::Pin;

@@ -51,6 +51,22 @@ async fn a_client_that_does_not_read_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_a_stream_is_cut_off() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        let start = Instant::now();
+        let request = "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.send(request).await;
+        client.given_up().await;
+        let limit = (HEADER_TIMEOUT + KEEP_ALIVE) * 4;
+        let time = start.elapsed();
+        assert!(time.abs_diff(limit).as_secs() < 1, "{time:?}");
+        assert_eq!(client.recorder.slow_readers.get(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_rest_of_a_late_head_is_not_a_request() {
     run(async {
         // Smaller than the response, so that the server still writes it when the rest comes.

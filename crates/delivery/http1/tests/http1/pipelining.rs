@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 
 use crate::support::{Client, run};
 
@@ -30,6 +31,23 @@ async fn a_pipelined_request_does_not_change_the_response_before_it() {
             assert_eq!(client.body(5).await, "hello", "{next}");
             assert!(client.head().await.contains(" 200 OK"), "{next}");
         }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_behind_a_large_response_is_read_once_that_is_written() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        let start = Instant::now();
+        let large = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+        client
+            .send(format!("{large}GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        client.head().await;
+        client.body(1_000_000).await;
+        assert!(client.head().await.starts_with("HTTP/1.1 200 OK"));
+        assert!(start.elapsed().is_zero());
     })
     .await;
 }

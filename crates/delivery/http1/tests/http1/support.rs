@@ -11,6 +11,7 @@ use actix_http::body::{BodyStream, BoxBody};
 use actix_http::error::DispatchError;
 use actix_http::{Extensions, Request, Response, StatusCode};
 use actix_service::{Service, ServiceFactory, fn_service};
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use posthorn_http1::{
     BodyState, ClientDisconnected, ConnectionHooks, ConnectionSettings, RequestTracker,
@@ -172,6 +173,14 @@ async fn handle(
             response.body(body.to_string()).map_into_boxed_body()
         }
         "/large" => response.body("x".repeat(1_000_000)).map_into_boxed_body(),
+        "/endless" => {
+            let guard = request.conn_data().map(RequestTracker::start);
+            let chunks = stream::repeat_with(move || {
+                let _ = &guard;
+                Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 1024]))
+            });
+            response.body(BodyStream::new(chunks)).map_into_boxed_body()
+        }
         "/stream" => {
             let disconnected: ClientDisconnected = request.conn_data().cloned().unwrap();
             let guard = request.conn_data().map(RequestTracker::start);

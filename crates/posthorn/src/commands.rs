@@ -8,7 +8,7 @@ mod work;
 use std::process::ExitCode;
 
 use clap::Parser;
-use posthorn_client::{check_health, fail, print, print_error};
+use posthorn_client::{check_health, print, print_error};
 use posthorn_config::{Loaded, Sources};
 
 use crate::cli::{CommandLine, ConfigCommand, PosthornCommand};
@@ -40,10 +40,7 @@ fn run(command: PosthornCommand, sources: &Sources) -> Result<ExitCode, ExitCode
                 Some(url) => url,
                 None => load(sources, 1)?.settings.listen.local_url() + "/health/ready",
             };
-            block_on(async {
-                let outcome = check_health(&url).await;
-                outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
-            })
+            block_on(check_health(&url))
         }
         PosthornCommand::Openapi => print(&posthorn_http::openapi_json()),
         PosthornCommand::Token { command } => {

@@ -6,7 +6,6 @@ mod consumers;
 mod context;
 mod error;
 mod http_metrics;
-mod listeners;
 mod messages;
 mod quotas;
 mod redis;
@@ -22,13 +21,13 @@ use posthorn_application::{
 };
 use posthorn_config::Settings;
 use posthorn_domain::Timestamp;
-use posthorn_http::{BoundServer, Services};
+use posthorn_http::{BindError, BoundServer, HttpSettings, Services, resolve};
 use posthorn_telemetry::InstrumentedStore;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use context::Context;
-use error::{RunError, StartError};
+use error::AppError;
 use http_metrics::HttpMetrics;
 use redis::SharedRedis;
 
@@ -52,10 +51,10 @@ impl App {
     ///
     /// # Errors
     /// The first dependency that is missing, with the setting that names it.
-    pub(crate) async fn compose(mut settings: Settings) -> Result<Self, StartError> {
+    pub(crate) async fn compose(mut settings: Settings) -> Result<Self, AppError> {
         let kept = &mut settings.secret;
         kept.keep_development_key(&settings.store.store_url)
-            .map_err(|(path, e)| StartError::unusable("SECRET_KEY", path.display(), e))?;
+            .map_err(|(path, e)| AppError::unusable("SECRET_KEY", path.display(), e))?;
         let mut context = Context::new(settings);
         let redis = redis::connect(&mut context).await?;
         let opened = store::open(&context).await?;
@@ -88,7 +87,7 @@ impl App {
             exposition: metrics,
             stop_streams: streams_stopped,
         };
-        let settings = listeners::http_settings(&context.settings)?;
+        let settings = http_settings(&context.settings)?;
         let http = posthorn_http::bind(settings, services)?;
         Ok(Self {
             context,
@@ -106,22 +105,30 @@ impl App {
     ///
     /// # Errors
     /// The failure that ended it before `stop`.
-    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         let Context {
             settings,
             clock,
             mut supervisor,
             ..
         } = self.context;
+        let url = self.http.local_url().unwrap_or_default();
         let addresses = self.http.addresses().to_vec();
         let mut server = self.http.start();
         self.lifecycle.advance(Phase::Ready);
-        listeners::announce(&settings, &addresses);
+        tracing::info!(
+            url,
+            docs = format!("{url}docs/"),
+            environment = settings.app.environment.as_str(),
+            version = settings.app.app_version,
+            ?addresses,
+            "ready: open {url}"
+        );
         settings.log_warnings();
         let outcome = tokio::select! {
             () = stop => Ok(()),
-            reason = supervisor.failed() => Err(RunError::Background(reason)),
-            reason = server.ended() => Err(RunError::Server(reason)),
+            reason = supervisor.failed() => Err(AppError::Background(reason)),
+            reason = server.ended() => Err(AppError::Server(reason)),
         };
         let shutdown = settings.shutdown;
         self.lifecycle.advance(Phase::Draining);
@@ -146,21 +153,32 @@ impl App {
     }
 }
 
+/// The settings of the HTTP server, with the addresses of its listeners.
+fn http_settings(settings: &Settings) -> Result<HttpSettings, BindError> {
+    let (listen, http) = (&settings.listen, settings.http.clone());
+    let metrics_port = listen.separate_metrics_port();
+    let metrics_addresses = metrics_port.map(|port| resolve(&listen.host, port));
+    Ok(HttpSettings {
+        metrics_addresses: metrics_addresses.transpose()?.unwrap_or_default(),
+        addresses: resolve(&listen.host, listen.port)?,
+        is_production: settings.app.environment.is_production(),
+        max_connections: posthorn_system::limit_connections(http.max_connections),
+        shutdown_timeout: settings.shutdown.shutdown_timeout,
+        ..http
+    })
+}
+
 /// The dependencies in the health report, under their names on the wire.
 fn health_checks(
     redis: Option<&SharedRedis>,
     cache: &Arc<dyn Cache<Timestamp>>,
     store: &Arc<dyn MessageStore>,
 ) -> Vec<HealthCheck> {
-    let redis = redis.map(|redis| Arc::clone(&redis.breaker));
-    let redis = redis.map(|breaker| HealthCheck::new("redis", false, breaker));
     let cache = Arc::new(CacheDependency(Arc::clone(cache)));
     let store = Arc::new(StoreDependency(Arc::clone(store)));
-    redis
-        .into_iter()
-        .chain([
-            HealthCheck::new("cache", false, cache),
-            HealthCheck::new("store", true, store),
-        ])
-        .collect()
+    let redis = redis.map(|redis| Arc::clone(&redis.breaker) as _);
+    let redis = redis.map(|breaker| HealthCheck::new("redis", false, breaker));
+    let cache = HealthCheck::new("cache", false, cache);
+    let store = HealthCheck::new("store", true, store);
+    redis.into_iter().chain([cache, store]).collect()
 }

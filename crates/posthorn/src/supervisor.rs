@@ -45,17 +45,11 @@ mod tests {
         let mut supervisor = Supervisor::default();
         supervisor.run("endless", std::future::pending());
         supervisor.run("short", async {});
-        assert_eq!(
-            supervisor.failed().await,
-            "the background task `short` ended"
-        );
+        let reason = supervisor.failed().await;
+        assert_eq!(reason, "the background task `short` ended");
         supervisor.run("broken", async { panic!("as the test wants") });
-        assert!(
-            supervisor
-                .failed()
-                .await
-                .starts_with("a background task failed")
-        );
+        let reason = supervisor.failed().await;
+        assert!(reason.starts_with("a background task failed"), "{reason}");
         supervisor.stop().await;
     }
 }

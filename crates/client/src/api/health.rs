@@ -1,19 +1,24 @@
 //! The health command of a container: requests a probe once.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
+use crate::console::fail;
 use crate::transport::describe_error;
 
 /// The time limit of the whole request.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Requests `url` once, without a proxy, a redirect or a token.
-///
-/// # Errors
-/// A text for people if the status is not 2xx, or if there was no response.
-pub async fn check_health(url: &str) -> Result<(), String> {
+/// Requests `url` once, without a proxy, a redirect or a token. It fails if the status is not 2xx, or if
+/// there was no response.
+pub async fn check_health(url: &str) -> ExitCode {
+    let outcome = request(url).await;
+    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+}
+
+async fn request(url: &str) -> Result<(), String> {
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         .redirect(Policy::none())

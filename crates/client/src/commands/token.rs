@@ -19,9 +19,10 @@ impl TokenCommand {
         !matches!(self, Self::Inspect { .. })
     }
 
-    /// Runs the command and prints its output, or why it failed. The process must have installed a
-    /// default rustls provider.
-    pub async fn run(self, authority: &impl TokenAuthority) -> ExitCode {
+    /// Runs the command and prints its output, or why it failed. A revocation is sent to the server at
+    /// `local_url`, unless the arguments name another. The process must have installed a default
+    /// rustls provider.
+    pub async fn run(self, authority: &impl TokenAuthority, local_url: &str) -> ExitCode {
         let outcome = match self {
             Self::Issue {
                 sub,
@@ -39,7 +40,10 @@ impl TokenCommand {
                 );
             }
             Self::Revoke { token, ttl, url } => match token_argument(token) {
-                Ok(token) => revoke::run(authority, &token, ttl, url).await,
+                Ok(token) => {
+                    let url = url.as_deref().unwrap_or(local_url);
+                    revoke::run(authority, &token, ttl, url).await
+                }
                 Err(error) => Err(error),
             },
         };

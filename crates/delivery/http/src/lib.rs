@@ -1,5 +1,5 @@
 //! The HTTP surface: routes, wire types, middleware, and every error as a problem document. Imports
-//! run one way: `server → router → api, pages → middleware → request → wire → route, state, settings`.
+//! run one way: `server → router → api, pages → middleware → request → wire → state → route → settings`.
 
 mod api;
 mod middleware;

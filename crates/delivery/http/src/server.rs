@@ -118,6 +118,12 @@ impl BoundServer {
         &self.addresses
     }
 
+    /// The URL of the main listener for a client on this machine.
+    pub fn local_url(&self) -> Option<String> {
+        let address = self.addresses.first()?;
+        Some(format!("http://{}/", addresses::reachable(*address)))
+    }
+
     /// The addresses of the metrics listener; empty if there is none.
     pub fn metrics_addresses(&self) -> &[SocketAddr] {
         &self.metrics_addresses

@@ -1,6 +1,5 @@
 //! `posthorn token`: the keys and the store behind the commands of the client.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,13 +38,14 @@ pub(super) fn run(mut settings: Settings, command: TokenCommand) -> ExitCode {
         fail(&NO_KEY);
         return ExitCode::from(BAD_CONFIGURATION);
     }
+    let local_url = settings.listen.local_url();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let authority = LocalAuthority {
         tokens: access::tokens(&settings, &clock),
         settings,
         clock,
     };
-    block_on(command.run(&authority))
+    block_on(command.run(&authority, &local_url))
 }
 
 impl TokenAuthority for LocalAuthority {
@@ -85,10 +85,6 @@ impl TokenAuthority for LocalAuthority {
         self.clock.now()
     }
 
-    fn server_url(&self) -> String {
-        self.settings.listen.local_url()
-    }
-
     async fn revoke_in_store(
         &self,
         subject: &str,
@@ -105,8 +101,16 @@ impl TokenAuthority for LocalAuthority {
         let until = TokenId::revoked_until(self.clock.now(), expires_at);
         let store = match &self.settings.store.store_url {
             StoreUrl::Memory => return Err("the store `memory:` ends with its process".to_owned()),
+            StoreUrl::File(path) if !path.exists() => {
+                return Err(format!("there is no store at {}", path.display()));
+            }
             StoreUrl::File(path) => {
-                self.revoke_in_file(path, id, until).await?;
+                let settings = EmbeddedStoreSettings::new(path.clone());
+                let store = EmbeddedStore::open(&settings, Arc::clone(&self.clock));
+                let store = store.map_err(|error| open_error(&error))?;
+                let outcome = store.revoke(id, until).await;
+                store.close().await;
+                outcome.map_err(|error| error.to_string())?;
                 path.display().to_string()
             }
             StoreUrl::Redis(url) => {
@@ -135,26 +139,11 @@ impl TokenAuthority for LocalAuthority {
     }
 }
 
-impl LocalAuthority {
-    async fn revoke_in_file(
-        &self,
-        path: &Path,
-        id: &TokenId,
-        until: Timestamp,
-    ) -> Result<(), String> {
-        if !path.exists() {
-            return Err(format!("there is no store at {}", path.display()));
+fn open_error(error: &OpenError) -> String {
+    match error {
+        OpenError::Locked(_) => {
+            format!("{error}: set --url or POSTHORN_URL to the server that uses it")
         }
-        let settings = EmbeddedStoreSettings::new(path.to_path_buf());
-        let store = EmbeddedStore::open(&settings, Arc::clone(&self.clock));
-        let store = store.map_err(|error| match error {
-            OpenError::Locked(_) => {
-                format!("{error}: set --url or POSTHORN_URL to the server that uses it")
-            }
-            error => error.to_string(),
-        })?;
-        let outcome = store.revoke(id, until).await;
-        store.close().await;
-        outcome.map_err(|error| error.to_string())
+        error => error.to_string(),
     }
 }

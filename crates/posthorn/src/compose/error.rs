@@ -1,12 +1,13 @@
-//! Why the application does not start, or stops by itself.
+//! Why the application does not start, or ends by itself.
 
 use std::fmt::Display;
 
 use posthorn_http::BindError;
 
-/// Why the application did not start. The texts name the setting to change and contain no secret.
+/// Why the application did not start, or ended by itself. The texts name the setting to change and
+/// contain no secret.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
+pub(crate) enum AppError {
     /// `target`, which this setting names, is needed and cannot be used.
     #[error("{setting}: {target} cannot be used: {reason}")]
     Dependency {
@@ -17,11 +18,6 @@ pub(crate) enum StartError {
     /// A listener cannot be opened.
     #[error("HOST, PORT: {0}")]
     Listen(#[from] BindError),
-}
-
-/// Why a running application stopped by itself.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
     /// A background task ended.
     #[error("{0}")]
     Background(String),
@@ -30,7 +26,7 @@ pub(crate) enum RunError {
     Server(String),
 }
 
-impl StartError {
+impl AppError {
     /// `target` is the file, or the URL without its password.
     pub(super) fn unusable(
         setting: &'static str,

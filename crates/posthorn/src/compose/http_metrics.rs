@@ -20,7 +20,9 @@ impl RequestMetrics for HttpMetrics {
                 endpoint,
                 status,
                 latency,
-            }) => self.0.request_finished(method, endpoint, status, latency),
+            }) => {
+                self.0.request_finished(method, endpoint, status, latency);
+            }
             None => self.0.request_abandoned(),
         }
     }

@@ -21,11 +21,8 @@ pub(super) fn rate_limiter(
 ) -> Option<Arc<RateLimiter>> {
     let rules = context.settings.quotas.as_ref()?;
     let instrumented = |counter, name| -> Arc<dyn QuotaCounter> {
-        Arc::new(InstrumentedQuotaCounter::new(
-            counter,
-            name,
-            &context.metrics,
-        ))
+        let metrics = &context.metrics;
+        Arc::new(InstrumentedQuotaCounter::new(counter, name, metrics))
     };
     let memory = MemoryQuotaSettings::default();
     let memory = MemoryQuotaCounter::new(Arc::clone(&context.clock), memory);

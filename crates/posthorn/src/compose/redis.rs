@@ -8,7 +8,7 @@ use posthorn_redis::{RedisDependency, RedisPool, RedisSettings};
 use posthorn_telemetry::PoolCounts;
 
 use super::context::Context;
-use super::error::StartError;
+use super::error::AppError;
 
 /// The shared Redis.
 pub(super) struct SharedRedis {
@@ -19,14 +19,13 @@ pub(super) struct SharedRedis {
 }
 
 /// Checks the Redis of `REDIS_URL` and starts to watch it; `None` if none is configured.
-pub(super) async fn connect(context: &mut Context) -> Result<Option<SharedRedis>, StartError> {
+pub(super) async fn connect(context: &mut Context) -> Result<Option<SharedRedis>, AppError> {
     let section = &context.settings.redis;
     let Some(RedisUrl(url)) = &section.redis_url else {
         return Ok(None);
     };
     let settings = RedisSettings::new(url.clone());
-    let unusable =
-        |reason: String| StartError::unusable("REDIS_URL", settings.masked_url(), reason);
+    let unusable = |reason: String| AppError::unusable("REDIS_URL", settings.masked_url(), reason);
     let pool = RedisPool::new(&settings).map_err(|error| unusable(error.to_string()))?;
     let dependency = RedisDependency::new(pool.clone());
     let observer = Arc::clone(&context.metrics) as Arc<dyn DependencyObserver>;

@@ -11,7 +11,7 @@ use posthorn_memory::{MemoryRevocationList, MemoryStore, MemoryStoreSettings};
 use posthorn_redis::{RedisRevocationList, RedisStore, RedisStoreSettings};
 
 use super::context::Context;
-use super::error::StartError;
+use super::error::AppError;
 
 /// One store behind its ports.
 pub(super) struct OpenedStore {
@@ -25,17 +25,13 @@ pub(super) struct OpenedStore {
 }
 
 /// Opens the store.
-pub(super) async fn open(context: &Context) -> Result<OpenedStore, StartError> {
+pub(super) async fn open(context: &Context) -> Result<OpenedStore, AppError> {
     let (section, clock) = (&context.settings.store, &context.clock);
     match &section.store_url {
         StoreUrl::Memory => {
             let store = MemoryStore::new(Arc::clone(clock), MemoryStoreSettings::default());
-            let revocations = MemoryRevocationList::new(Arc::clone(clock));
-            Ok(OpenedStore::new(
-                Arc::new(store),
-                Arc::new(revocations),
-                false,
-            ))
+            let revocations = Arc::new(MemoryRevocationList::new(Arc::clone(clock)));
+            Ok(OpenedStore::new(Arc::new(store), revocations, false))
         }
         StoreUrl::File(path) => {
             let settings = EmbeddedStoreSettings {
@@ -83,6 +79,6 @@ impl OpenedStore {
     }
 }
 
-fn unusable(target: impl Display, reason: impl Display) -> StartError {
-    StartError::unusable("STORE_URL", target, reason)
+fn unusable(target: impl Display, reason: impl Display) -> AppError {
+    AppError::unusable("STORE_URL", target, reason)
 }

@@ -14,7 +14,7 @@ use posthorn_webhooks::{AeadVault, HttpSender, HttpSenderSettings};
 use secrecy::ExposeSecret;
 
 use super::context::Context;
-use super::error::StartError;
+use super::error::AppError;
 
 /// The use cases of webhooks, and their deliveries.
 pub(super) struct Webhooks {
@@ -29,7 +29,7 @@ pub(super) async fn start(
     context: &mut Context,
     consumers: Arc<dyn ConsumerStore>,
     webhooks: Arc<dyn WebhookStore>,
-) -> Result<Webhooks, StartError> {
+) -> Result<Webhooks, AppError> {
     let (settings, clock) = (&context.settings, &context.clock);
     let addresses = AddressPolicy::new(settings.webhooks.webhook_allow_cidrs.clone());
     let vault: Arc<dyn WebhookVault> = Arc::new(vault(settings)?);
@@ -69,21 +69,21 @@ pub(super) async fn start(
     })
 }
 
-fn vault(settings: &Settings) -> Result<AeadVault, StartError> {
+fn vault(settings: &Settings) -> Result<AeadVault, AppError> {
     let secret = &settings.secret;
     let is_lasting = !secret.key_is_random();
     AeadVault::new(secret.key(), secret.previous_key(), is_lasting)
-        .map_err(|error| StartError::unusable("SECRET_KEY", "the key", error))
+        .map_err(|error| AppError::unusable("SECRET_KEY", "the key", error))
 }
 
-fn sender(settings: &Settings, addresses: &AddressPolicy) -> Result<HttpSender, StartError> {
+fn sender(settings: &Settings, addresses: &AddressPolicy) -> Result<HttpSender, AppError> {
     let proxy = settings.webhooks.webhook_proxy.as_ref();
     let sender = HttpSender::new(HttpSenderSettings {
         addresses: addresses.clone(),
         https_only: settings.app.environment.is_production(),
         proxy: proxy.map(|ProxyUrl(url)| url.expose_secret().to_owned()),
     });
-    sender.map_err(|error| StartError::unusable("WEBHOOK_PROXY", "the proxy", error))
+    sender.map_err(|error| AppError::unusable("WEBHOOK_PROXY", "the proxy", error))
 }
 
 /// Encrypts the secrets of webhooks under the current key that are encrypted under the previous one.

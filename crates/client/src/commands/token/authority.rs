@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use posthorn_domain::{Claims, Scopes, Subject, Timestamp, TokenId, TopicPattern};
 
-/// The keys, the store and the server that the configuration of this machine names. The errors are
+/// The keys and the store that the configuration of this machine names. The errors are
 /// texts for people, and contain no token.
 pub trait TokenAuthority {
     /// Issues a signed token with a new id.
@@ -33,9 +33,6 @@ pub trait TokenAuthority {
 
     /// The time.
     fn now(&self) -> Timestamp;
-
-    /// The address of the server.
-    fn server_url(&self) -> String;
 
     /// Revokes a token in the store, which no server has open; returns the name of the store. The
     /// audit event has `subject`.

@@ -22,17 +22,16 @@ struct Target {
 }
 
 /// Revokes `token`, which is a token or an id; returns the text to print. The revocation of an id is
-/// stored for `ttl`, if there is one.
+/// stored for `ttl`, if there is one. `url` is the server.
 pub(super) async fn run(
     authority: &impl TokenAuthority,
     token: &str,
     ttl: Option<Duration>,
-    url: Option<String>,
+    url: &str,
 ) -> Result<String, String> {
     let target = target(authority, token, ttl)?;
-    let url = url.unwrap_or_else(|| authority.server_url());
-    let outcome = revoke_at_server(authority, &url, &target).await;
-    let (url, id) = (without_password(&url), &target.id);
+    let outcome = revoke_at_server(authority, url, &target).await;
+    let (url, id) = (without_password(url), &target.id);
     match outcome {
         Ok(()) => Ok(format!("revoked {id} at {url}")),
         Err(ClientError::Retryable(RetryableError {

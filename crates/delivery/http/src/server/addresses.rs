@@ -1,7 +1,7 @@
 //! The addresses of listeners.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 /// The listeners cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -42,4 +42,15 @@ pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
         .find(|address| address.is_ipv4())
         .or(addresses.first());
     Ok(first.copied().into_iter().collect())
+}
+
+/// The address under which this machine reaches a listener. One on all addresses is reached over the
+/// loopback.
+pub(super) fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        ip if ip.is_unspecified() && ip.is_ipv4() => Ipv4Addr::LOCALHOST.into(),
+        ip if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
 }

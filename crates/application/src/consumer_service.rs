@@ -41,7 +41,7 @@ pub struct PullMessages {
     pub limit: PullLimit,
     /// How long to wait for the first message.
     pub wait: PullWait,
-    /// How long the leases hold; as the consumer's settings say when `None`.
+    /// How long the leases hold; `None` for the lease duration of the consumer.
     pub lease: Option<LeaseDuration>,
 }
 
@@ -146,7 +146,7 @@ impl ConsumerService {
         self.store.delete(key, precondition).await
     }
 
-    /// Leases messages; waits for the first one as long as the call says. Returns no message when
+    /// Leases messages; waits for the first message up to `pull.wait`. Returns no message when
     /// nothing is due in time, or after [`ConsumerService::stop_waiting`].
     ///
     /// Safe to drop at any moment: leases that the caller did not get are given back.
@@ -211,7 +211,7 @@ impl ConsumerService {
             .await
     }
 
-    /// Lets leases hold for `lease` (else as the consumer's settings say) from now.
+    /// Lets leases hold from now for `lease`, or for the lease duration of the consumer.
     pub async fn extend(
         &self,
         key: &ConsumerKey,

@@ -108,8 +108,8 @@ pub use registry::{
 /// polled, so that a [`ConsumerStore::give_back`] after a dropped pull finds its leases.
 ///
 /// # Errors
-/// Every operation MUST report what may succeed later as [`StoreError::Unavailable`] and a lack of
-/// room as [`StoreError::Full`], as [`crate::MessageStore`] does, and MUST end within a bound that
+/// Every operation MUST report what may succeed later as [`StoreError::Unavailable`] and a full
+/// store as [`StoreError::Full`], as [`crate::MessageStore`] does, and MUST end within a bound that
 /// the adapter's configuration names. An operation on a consumer that does not exist MUST be
 /// [`ConsumerError::NotFound`]. After [`crate::MessageStore::close`] every operation MUST be
 /// [`StoreError::Unavailable`].
@@ -184,7 +184,7 @@ pub trait ConsumerStore: Send + Sync {
     ///
     /// # Errors
     /// [`ConsumerError::PositionAhead`] for a position after the newest id of the topic whose time
-    /// lies after the store's time: what will be appended before it could not be told apart.
+    /// lies after the store's time: messages that are appended later could have ids before it.
     async fn seek(
         &self,
         key: &ConsumerKey,

@@ -43,7 +43,7 @@ pub(crate) enum CommandOutcome {
 }
 
 impl Command {
-    /// True if the caller dropped its receiver. It may have been told of a failure and retried, so
+    /// True if the caller dropped its receiver. It may have got an error and retried, so
     /// executing this command could apply it twice.
     pub(crate) fn is_abandoned(&self) -> bool {
         match self {

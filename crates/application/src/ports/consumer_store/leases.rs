@@ -12,7 +12,7 @@ use posthorn_domain::{
 pub struct PullRequest {
     /// The most messages.
     pub limit: PullLimit,
-    /// How long the leases hold; as the consumer's settings say when `None`.
+    /// How long the leases hold; `None` for the lease duration of the consumer.
     pub lease: Option<LeaseDuration>,
     /// The nonce of the leases. The caller draws it at random for each pull.
     pub nonce: LeaseNonce,
@@ -49,13 +49,13 @@ pub enum LeaseUpdate {
     Ack,
     /// Reject: each message is dead after its last attempt, and waits otherwise.
     Nack {
-        /// How long it waits; as the consumer's backoff says when `None`.
+        /// How long the message waits; `None` for the wait of the consumer's backoff.
         delay: Option<Duration>,
-        /// Why. Replaces the last reason, also by none.
+        /// Why the attempt failed. It replaces the last reason; `None` removes that.
         reason: Option<FailureReason>,
     },
-    /// Extend: the leases hold this long from now, also where that is shorter; as the consumer's
-    /// settings say when `None`.
+    /// Extend: the leases hold this long from now, also where that is shorter; `None` for the lease
+    /// duration of the consumer.
     Extend(Option<LeaseDuration>),
     /// Release: the leases end as if they had not been granted, as
     /// [`crate::ConsumerStore::give_back`] ends those of a pull.

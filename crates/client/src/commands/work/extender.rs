@@ -10,7 +10,7 @@ impl Worker<'_> {
     /// Extends all held leases three times per length of a lease, so that two calls may fail.
     ///
     /// A stale lease is no longer extended. Its command continues: whether the effect of the command
-    /// is complete is unknown, and only its end tells.
+    /// is complete is known only at its end.
     ///
     /// Returns the error with which the server rejects the calls.
     pub(super) async fn extend_held_leases(&self) -> ClientError {

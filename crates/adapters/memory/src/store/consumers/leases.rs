@@ -26,7 +26,7 @@ struct LeaseGrant {
 /// The end of a lease without an acknowledgement.
 struct FailedAttempt {
     at: Timestamp,
-    /// As the backoff says when `None`.
+    /// The wait before the next attempt; `None` for that of the backoff.
     delay: Option<Duration>,
     reason: Option<FailureReason>,
 }

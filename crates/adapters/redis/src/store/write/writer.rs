@@ -100,7 +100,7 @@ impl WriterTask {
     pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<WriteJob>) {
         let mut batch = Vec::with_capacity(MAX_PIPELINE);
         while jobs.recv_many(&mut batch, MAX_PIPELINE).await > 0 {
-            // A caller that dropped its receiver was told of a failure: its write is not due any more.
+            // A caller that dropped its receiver got an error and may have retried: its write is dropped.
             batch.retain(|job| !job.reply.is_closed());
             while !batch.is_empty() {
                 let rest = batch.split_off(pipeline_length(batch.iter().map(|job| &job.write)));

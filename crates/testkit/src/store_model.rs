@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    Anchor, AppendError, Idempotency, Page, PageRequest, Pruned, RetentionPolicy, TopicPage,
-    TopicRequest, TopicSummary,
+    Anchor, AppendError, ByteBudget, Idempotency, Page, PageRequest, Pruned, RetentionPolicy,
+    TopicPage, TopicRequest, TopicSummary,
 };
 use posthorn_domain::{Fingerprint, IdempotencyKey, Message, MessageId, Receipt, Timestamp, Topic};
 
@@ -123,23 +123,26 @@ impl StoreModel {
         let pruned = self.topics.get(topic).and_then(|topic| topic.pruned);
         let truncated = matches!(anchor, Anchor::After(id) if pruned > Some(id));
         match anchor {
-            Anchor::Oldest | Anchor::After(_) => Page {
-                has_older: !older.is_empty(),
-                has_newer: newer.len() > limit.get(),
-                messages: newer.into_iter().take(limit.get()).collect(),
-                truncated,
-                pruned,
-            },
-            Anchor::Newest | Anchor::Before(_) => Page {
-                has_older: older.len() > limit.get(),
-                has_newer: !newer.is_empty(),
-                messages: {
-                    let first = older.len().saturating_sub(limit.get());
-                    older.into_iter().skip(first).collect()
-                },
-                truncated,
-                pruned,
-            },
+            Anchor::Oldest | Anchor::After(_) => {
+                let count = fitting(newer.iter(), limit.get());
+                Page {
+                    has_older: !older.is_empty(),
+                    has_newer: newer.len() > count,
+                    messages: newer.into_iter().take(count).collect(),
+                    truncated,
+                    pruned,
+                }
+            }
+            Anchor::Newest | Anchor::Before(_) => {
+                let first = older.len() - fitting(older.iter().rev(), limit.get());
+                Page {
+                    has_older: first > 0,
+                    has_newer: !newer.is_empty(),
+                    messages: older.into_iter().skip(first).collect(),
+                    truncated,
+                    pruned,
+                }
+            }
         }
     }
 
@@ -199,4 +202,13 @@ impl StoreModel {
     fn messages(&self, topic: &Topic) -> &[Arc<Message>] {
         self.topics.get(topic).map_or(&[], |topic| &topic.messages)
     }
+}
+
+/// The number of the first messages that fit a page of `limit`.
+fn fitting<'a>(messages: impl Iterator<Item = &'a Arc<Message>>, limit: usize) -> usize {
+    let mut budget = ByteBudget::default();
+    messages
+        .take(limit)
+        .take_while(|message| budget.admits(message))
+        .count()
 }

@@ -86,7 +86,9 @@ pub(crate) async fn stream(
 /// The id to start after. The header of a reconnecting client overrides the parameters; `lastEventId`, which polyfills
 /// add when they reconnect, overrides the others.
 fn start(request: &HttpRequest, state: &AppState) -> Result<Option<MessageId>, ApiError> {
-    let mut query = Query::parse(request.query_string(), &["after", "since", "lastEventId"]);
+    let known = ["after", "since", "lastEventId"];
+    // Clients of EventSource add parameters of their own, against caches for instance.
+    let mut query = Query::parse_known(request.query_string(), &known);
     let (last, after) = (query.id("lastEventId"), query.id("after"));
     let since = query.since(state.services.clock.now());
     query.exclude("since", "after");

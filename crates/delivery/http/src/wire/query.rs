@@ -22,10 +22,17 @@ pub(crate) struct Query {
 impl Query {
     /// Parses the query; unknown and repeated parameters are problems.
     pub(crate) fn parse(text: &str, known: &[&str]) -> Self {
-        // Never fails: bytes that are not UTF-8 become U+FFFD, which no parameter allows.
-        let values =
-            web::Query::<Vec<(String, String)>>::from_query(text).map(web::Query::into_inner);
-        let values = values.unwrap_or_default();
+        Self::of_values(values(text), known)
+    }
+
+    /// As [`Query::parse`], but ignores unknown parameters.
+    pub(crate) fn parse_known(text: &str, known: &[&str]) -> Self {
+        let mut values = values(text);
+        values.retain(|(name, _)| known.contains(&name.as_str()));
+        Self::of_values(values, known)
+    }
+
+    fn of_values(values: Vec<(String, String)>, known: &[&str]) -> Self {
         let names = values.iter().map(|(name, _)| name.as_str());
         let problems = FieldProblems::of_names(FieldProblem::new, names, known);
         Self { values, problems }
@@ -116,6 +123,13 @@ impl Query {
         let (_, text) = self.values.iter().find(|(given, _)| given == name)?;
         self.problems.keep(name, parse(text))
     }
+}
+
+/// The names and values of a query.
+fn values(text: &str) -> Vec<(String, String)> {
+    // Never fails: bytes that are not UTF-8 become U+FFFD, which no parameter allows.
+    let values = web::Query::<Vec<(String, String)>>::from_query(text);
+    values.map(web::Query::into_inner).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use posthorn_application::{Pruned, RetentionPolicy, StoreError};
 use posthorn_domain::{Timestamp, Topic};
-use redis::{Cmd, RedisError};
+use redis::{Cmd, RedisError, Value};
 
 use super::read::topics::{IDLE, TopicIndex};
 use super::record;
@@ -21,7 +21,7 @@ use crate::mutex::lock;
 const MAX_STEP: usize = 500;
 /// The most chunks of the index that a round reads.
 const MAX_CHUNKS: usize = 40;
-/// The TTL of the mark of an idle topic: the time for which a returning reader is told that it
+/// The TTL of the mark of an idle topic: for this time a returning reader gets an event that it
 /// missed messages.
 const MARK_TTL: Duration = Duration::from_hours(30 * 24);
 
@@ -48,6 +48,19 @@ struct PrunedTopics {
     removed: usize,
     /// True if the budget was too small.
     more: bool,
+    /// How far ids are ahead of the server's clock.
+    id_lead: Duration,
+}
+
+/// The reply of the script for one topic.
+#[derive(Default)]
+struct ScriptReply {
+    /// The number of removed messages.
+    removed: usize,
+    /// True if more messages have to be removed.
+    more: bool,
+    /// True if the topic has no message left and is not used.
+    is_idle: bool,
     /// How far ids are ahead of the server's clock.
     id_lead: Duration,
 }
@@ -109,67 +122,55 @@ impl Pruner<'_> {
         let mut id_lead = Duration::ZERO;
         let mut call = ScriptCall::EvalSha;
         while !waiting.is_empty() && left > 0 {
-            // Every topic gets an equal share; a topic with more to remove queues behind the others.
+            // Step 1: call the script for each topic, with an equal share of the budget.
             let group: Vec<_> = waiting.drain(..left.min(waiting.len())).collect();
             let share = (left / group.len()).clamp(1, MAX_STEP);
-            let mut no_script = false;
-            let commands: Vec<_> = group
-                .iter()
-                .map(|topic| {
-                    (
-                        keys::topic_slot(topic),
-                        self.command(topic, limits, share, call),
-                    )
-                })
-                .collect();
+            let command = |topic: &Topic| {
+                let command = self.command(topic, limits, share, call);
+                (keys::topic_slot(topic), command)
+            };
+            let commands: Vec<_> = group.iter().map(command).collect();
             let replies = self.sessions.each(&commands).await?;
+            // Step 2: a topic with more to remove queues behind the others.
+            let mut next_call = ScriptCall::EvalSha;
             for (topic, reply) in group.into_iter().zip(replies) {
-                let reply = match reply {
-                    Ok(reply) => reply,
-                    Err(error) if is_no_script(&error) && call == ScriptCall::EvalSha => {
-                        no_script = true;
-                        waiting.push_back(topic);
-                        continue;
-                    }
-                    Err(error) => match RedisFailure::from_error(&error) {
-                        RedisFailure::Corrupt(error) => {
-                            // The key of its stream has another type; it must not stop the others.
-                            tracing::warn!(%topic, error, "cannot prune a topic that is no stream");
-                            continue;
-                        }
-                        failure => return Err(failure.into()),
-                    },
-                };
-                let (removed, more, empty, lead): (usize, bool, bool, u64) =
-                    record::from_value(reply)?;
-                id_lead = Duration::from_millis(lead).max(id_lead);
-                left = left.saturating_sub(removed);
-                if more {
+                let Some(reply) = ScriptReply::parse(&topic, reply, call)? else {
+                    // The next calls contain the script, which loads it.
+                    next_call = ScriptCall::Eval;
                     waiting.push_back(topic);
-                } else if empty {
+                    continue;
+                };
+                id_lead = reply.id_lead.max(id_lead);
+                left = left.saturating_sub(reply.removed);
+                if reply.more {
+                    waiting.push_back(topic);
+                } else if reply.is_idle {
                     idle.push(topic);
                 }
             }
-            call = if no_script {
-                ScriptCall::Eval
-            } else {
-                ScriptCall::EvalSha
-            };
+            call = next_call;
         }
-        if !idle.is_empty() {
-            self.index
-                .remove_unused(self.sessions, &idle, |topic| {
-                    let mut command = redis::cmd("XLEN");
-                    command.arg(keys::messages(self.prefix, topic));
-                    command
-                })
-                .await?;
-        }
+        // Step 3: the index forgets the topics that are idle and empty.
+        self.remove_idle(&idle).await?;
         Ok(PrunedTopics {
             removed: budget - left,
             more: !waiting.is_empty(),
             id_lead,
         })
+    }
+
+    /// Removes `topics` from the index, except for those that have a message again.
+    async fn remove_idle(&self, topics: &[Topic]) -> Result<(), StoreError> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let length = |topic: &Topic| {
+            let mut command = redis::cmd("XLEN");
+            command.arg(keys::messages(self.prefix, topic));
+            command
+        };
+        let removal = self.index.remove_unused(self.sessions, topics, length);
+        Ok(removal.await?)
     }
 
     fn command(
@@ -189,6 +190,39 @@ impl Pruner<'_> {
             .arg(millis(MARK_TTL))
             .arg(trusted.as_millis());
         command
+    }
+}
+
+impl ScriptReply {
+    /// Parses the reply for `topic`; `None` if the server has not loaded the script.
+    fn parse(
+        topic: &Topic,
+        reply: Result<Value, RedisError>,
+        call: ScriptCall,
+    ) -> Result<Option<Self>, StoreError> {
+        let error = match reply {
+            Ok(reply) => {
+                let (removed, more, is_idle, id_lead) = record::from_value(reply)?;
+                return Ok(Some(Self {
+                    removed,
+                    more,
+                    is_idle,
+                    id_lead: Duration::from_millis(id_lead),
+                }));
+            }
+            Err(error) => error,
+        };
+        if call == ScriptCall::EvalSha && is_no_script(&error) {
+            return Ok(None);
+        }
+        match RedisFailure::from_error(&error) {
+            RedisFailure::Corrupt(error) => {
+                // The key of its stream has another type; it must not stop the others.
+                tracing::warn!(%topic, error, "cannot prune a topic that is no stream");
+                Ok(Some(Self::default()))
+            }
+            failure => Err(failure.into()),
+        }
     }
 }
 

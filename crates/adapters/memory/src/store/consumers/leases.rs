@@ -61,20 +61,8 @@ impl ConsumerState {
         let limit = request.limit.get().min(capacity);
 
         // Redeliveries come first, by due time and then by id.
-        let mut messages: Vec<LeasedMessage> = Vec::new();
         let mut budget = ByteBudget::default();
-        let mut is_full = false;
-        while !is_full
-            && messages.len() < limit
-            && let Some(id) = self.entries.first_due(now)
-        {
-            let leased = self.lease_waiting(id, grant, step.log);
-            // The last one is over the limit at most: its entry is leased already.
-            is_full = leased
-                .as_ref()
-                .is_some_and(|leased| !budget.admits(&leased.message));
-            messages.extend(leased);
-        }
+        let (mut messages, is_full) = self.lease_due(grant, limit, step, &mut budget);
 
         // Then new messages; each adds an entry to the store.
         let new = step.log.newer_than(self.cursor);
@@ -108,6 +96,29 @@ impl ConsumerState {
             messages,
             next_due: next.map(|time| Duration::from_millis(time.as_millis() - now.as_millis())),
         }
+    }
+
+    /// Leases redeliveries that are due; returns true with them if the bytes of the last one did not fit.
+    fn lease_due(
+        &mut self,
+        grant: LeaseGrant,
+        limit: usize,
+        step: ConsumerStep<'_>,
+        budget: &mut ByteBudget,
+    ) -> (Vec<LeasedMessage>, bool) {
+        let (mut messages, mut is_full) = (Vec::new(), false);
+        while !is_full
+            && messages.len() < limit
+            && let Some(id) = self.entries.first_due(step.now)
+        {
+            let leased = self.lease_waiting(id, grant, step.log);
+            // Its entry is leased already, so the last one may be over the limit.
+            is_full = leased
+                .as_ref()
+                .is_some_and(|leased| !budget.admits(&leased.message));
+            messages.extend(leased);
+        }
+        (messages, is_full)
     }
 
     pub(crate) fn update_leases(

@@ -52,7 +52,6 @@ export class ConsumerItem {
 
   // Shows the counts without replacing what may have the focus.
   show(consumer) {
-    const changed = this.dead !== undefined && this.dead !== consumer.dead;
     this.dead = consumer.dead;
     const count = (key) => create('span', '', `${T[key]}: ${consumer[key].toLocaleString(lang)}`);
     const counts = ['waiting', 'in_flight', 'dead', 'missed'].map(count);
@@ -67,7 +66,9 @@ export class ConsumerItem {
     this.toggle.textContent = T.letters(consumer.dead.toLocaleString(lang));
     this.toggle.hidden = !permits(this.constructor.scope) || (!consumer.dead && this.letters.hidden);
     if (this.toggle.hidden) this.letters.hidden = true;
-    if (changed && !this.letters.hidden && !this.letters.contains(document.activeElement)) this.load();
+    // Not if the count changed: a letter that was redriven may have died again since the last look.
+    const isStale = this.dead !== this.listed;
+    if (isStale && !this.letters.hidden && !this.letters.contains(document.activeElement)) this.load();
   }
 
   expand(open) {
@@ -78,12 +79,14 @@ export class ConsumerItem {
 
   // Loads the dead letters after `after`, or anew from the first.
   async load(after) {
+    const { dead } = this;
     const query = `?limit=${PAGE}${after ? `&after=${after}` : ''}`;
     const answer = await this.owner.act(`${this.path}/dead${query}`);
     if (!answer?.ok) return;
     const page = await answer.json();
     const letters = page.messages.map((letter) => this.letter(letter));
     if (after) this.list.append(...letters); else this.list.replaceChildren(...letters);
+    if (!after) this.listed = dead; // How many there were when the list was read.
     this.more.hidden = !page.next;
     this.update();
   }
@@ -155,6 +158,7 @@ export class ConsumerItem {
   leave(item) {
     const next = item.nextElementSibling ?? item.previousElementSibling;
     item.remove();
+    this.listed -= 1;
     this.update();
     (next?.querySelector('button') ?? this.toggle).focus();
   }

@@ -11,12 +11,15 @@ use posthorn_application::{
     RateLimiter, WebhookService,
 };
 use posthorn_domain::{AddressPolicy, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use self::client_connections::ClientConnections;
 use self::concurrency_limit::ConcurrencyLimit;
 use self::metrics::{MetricsExposition, RequestMetrics};
 use crate::settings::HttpSettings;
+
+/// The most pages that are read at once, of up to a megabyte each; further ones wait for their turn.
+const PAGE_TURNS: usize = 32;
 
 /// The use cases and ports behind the routes.
 #[derive(Clone)]
@@ -62,6 +65,8 @@ pub(crate) struct AppState {
     pub(crate) incomplete_body_bytes: ConcurrencyLimit,
     /// Bytes of complete batches.
     pub(crate) batch_bytes: ConcurrencyLimit,
+    /// Turns to read a page: each holds its messages and their JSON.
+    pub(crate) page_turns: Arc<Semaphore>,
     /// Bytes of responses that clients have not read.
     pub(crate) response_bytes: ConcurrencyLimit,
     /// Open streams.
@@ -80,6 +85,7 @@ impl AppState {
             in_flight: ConcurrencyLimit::default(),
             incomplete_body_bytes: ConcurrencyLimit::default(),
             batch_bytes: ConcurrencyLimit::default(),
+            page_turns: Arc::new(Semaphore::new(PAGE_TURNS)),
             response_bytes: ConcurrencyLimit::default(),
             streams: ConcurrencyLimit::default(),
             started_at,

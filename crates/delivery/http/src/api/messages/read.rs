@@ -68,6 +68,8 @@ pub(crate) async fn list_messages(
         (None, None) if newest_first => Anchor::Newest,
         (None, None) => Anchor::Oldest,
     };
+    // Held until the response is built. The semaphore is never closed.
+    let _turn = state.page_turns.acquire().await;
     let page = state
         .services
         .messages

@@ -11,6 +11,10 @@ use crate::process::{self, Process};
 const MESSAGES: usize = 12;
 /// A consumer with the names of the series that sums up the consumers above the limit.
 const CONSUMER: &str = "/api/v1/topics/other/consumers/other";
+/// A webhook on a topic without messages: it is counted, and never called.
+const WEBHOOK: &str = "/api/v1/topics/other/webhooks/other";
+/// Webhooks need a key that lasts.
+const SECRET_KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// The values of each label of each metric.
 pub(super) type Samples = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
@@ -26,6 +30,7 @@ pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
     command.current_dir(directory.path());
     command
         .env("PORT", address.port().to_string())
+        .env("SECRET_KEY", SECRET_KEY)
         .env("STORE_URL", &url)
         .env("REDIS_URL", &url);
     let log = directory.path().join("posthorn.log");
@@ -48,15 +53,20 @@ pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
         send(&mut client, r#"{"message":"one"}"#)?;
     }
     send(&mut client, r#"{"message":""}"#)?;
-    let created = client.put(CONSUMER, "{}").map_err(|e| e.to_string())?;
-    if created.status != 201 {
-        return Err(format!("{CONSUMER}: {}", created.body));
+    for (path, settings) in [
+        (CONSUMER, "{}"),
+        (WEBHOOK, r#"{"url":"https://example.org/"}"#),
+    ] {
+        let created = client.put(path, settings).map_err(|e| e.to_string())?;
+        if created.status != 201 {
+            return Err(format!("{path}: {}", created.body));
+        }
     }
     // The counts of consumers are read in rounds.
     let mut before = String::new();
     let counted = || {
         before = ask(&mut client, "/metrics", None).unwrap_or_default();
-        before.contains("app_consumer_waiting{")
+        before.contains("app_consumer_waiting{") && before.contains("kind=\"webhook\"")
     };
     server.wait_for(counted)?;
     drop(redis);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use posthorn_domain::{Message, MessageId, Topic};
 
 use crate::ports::message_store::{
-    Anchor, MessageStore, PageLimit, PageRequest, StoreError, Subscription,
+    Anchor, ByteBudget, MessageStore, PageLimit, PageRequest, StoreError, Subscription,
 };
 
 /// The messages of one read: few, because a cursor keeps only as many bytes as it may hold.
@@ -122,14 +122,11 @@ impl TopicCursor {
 
 /// Truncates to the first messages that fit, at least one; returns true if all fit.
 fn truncate_to_fit(messages: &mut Vec<Arc<Message>>) -> bool {
-    let mut held = 0_usize;
-    let fitting = messages.iter().take_while(|message| {
-        held = held.saturating_add(message.bytes());
-        held <= MAX_HELD_BYTES
-    });
-    let (fitting, all) = (fitting.count().max(1), messages.len());
+    let mut budget = ByteBudget::new(MAX_HELD_BYTES);
+    let fitting = messages.iter().take_while(|message| budget.admits(message));
+    let (fitting, all) = (fitting.count(), messages.len());
     messages.truncate(fitting);
-    fitting >= all
+    fitting == all
 }
 
 /// The newest message of `topic`; if it is empty, the newest that retention removed; else the least

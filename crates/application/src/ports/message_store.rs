@@ -231,8 +231,9 @@ impl PageLimit {
 }
 
 /// Decides how many messages are read at once, by their bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ByteBudget {
+    max: usize,
     used: usize,
 }
 
@@ -240,16 +241,27 @@ impl ByteBudget {
     /// The most bytes ([`Message::bytes`]) of messages that are read at once, unless the first has more.
     pub const MAX: usize = 256 * 1024;
 
+    /// At most `max` bytes, unless the first message has more.
+    pub const fn new(max: usize) -> Self {
+        Self { max, used: 0 }
+    }
+
     /// True if `message` fits behind those admitted so far. The first one always fits.
     pub fn admits(&mut self, message: &Message) -> bool {
         let is_first = self.used == 0;
         // A message has at least one byte.
         let used = self.used.saturating_add(message.bytes());
-        let fits = is_first || used <= Self::MAX;
+        let fits = is_first || used <= self.max;
         if fits {
             self.used = used;
         }
         fits
+    }
+}
+
+impl Default for ByteBudget {
+    fn default() -> Self {
+        Self::new(Self::MAX)
     }
 }
 

@@ -257,6 +257,16 @@ fn probe_command(prefix: &str, tag: u32) -> Cmd {
     command
 }
 
+/// The reply to an append: whether it was stored, its id or the record of its key, and its time or nothing.
+type AppendReply = (bool, String, String);
+
+/// The parts of a receipt that a new message has of its append.
+struct NewReceipt {
+    topic: Topic,
+    durability: Durability,
+    instance: Arc<str>,
+}
+
 /// Parses the reply to `append`, which reached `durability`.
 pub(crate) fn appended(
     append: Append,
@@ -269,31 +279,73 @@ pub(crate) fn appended(
         idempotency,
     } = append;
     // XADD returns the id alone.
-    let (stored, text, at) = match reply {
-        Value::Array(_) => record::from_value::<(bool, String, String)>(reply)?,
+    let reply = match reply {
+        Value::Array(_) => record::from_value(reply)?,
         id => (true, record::from_value(id)?, String::new()),
     };
-    let (id, processed_at, durability, instance) = match &idempotency {
-        Some(idempotency) if !stored => {
-            let first = first_receipt(&text, idempotency)?;
-            let instance = Arc::from(first.instance);
-            (first.id, first.processed_at, first.durability, instance)
-        }
-        _ => {
-            let (id, processed_at) = stored_as(&text, &at)?;
-            (id, processed_at, durability, instance)
-        }
+    let replayed = !reply.0;
+    let new = NewReceipt {
+        topic: message.topic,
+        durability,
+        instance,
     };
     Ok(Appended {
-        receipt: Receipt {
+        receipt: new.complete(idempotency.as_ref(), &reply)?,
+        replayed,
+    })
+}
+
+/// Parses the reply to `append`, which reached `durability`.
+pub(crate) fn appended_batch(
+    append: AppendBatch,
+    durability: Durability,
+    reply: Value,
+) -> Result<AppendedBatch, AppendError> {
+    let reply: AppendReply = record::from_value(reply)?;
+    let replayed = !reply.0;
+    let new = NewReceipt {
+        topic: append.topic,
+        durability,
+        instance: append.instance,
+    };
+    Ok(AppendedBatch {
+        first: new.complete(append.idempotency.as_ref(), &reply)?,
+        count: append.batch.len(),
+        replayed,
+    })
+}
+
+impl NewReceipt {
+    /// The receipt in the reply to an append: of the new message, or of the first append with its key.
+    fn complete(
+        self,
+        idempotency: Option<&Idempotency>,
+        (stored, text, at): &AppendReply,
+    ) -> Result<Receipt, AppendError> {
+        let Self {
+            topic,
+            durability,
+            instance,
+        } = self;
+        if let (Some(idempotency), false) = (idempotency, *stored) {
+            let first = first_receipt(text, idempotency)?;
+            return Ok(Receipt {
+                id: first.id,
+                topic,
+                durability: first.durability,
+                instance: Arc::from(first.instance),
+                processed_at: first.processed_at,
+            });
+        }
+        let (id, processed_at) = stored_as(text, at)?;
+        Ok(Receipt {
             id,
-            topic: message.topic,
+            topic,
             durability,
             instance,
             processed_at,
-        },
-        replayed: !stored,
-    })
+        })
+    }
 }
 
 /// The id and the time of a new message.
@@ -303,37 +355,6 @@ fn stored_as(id: &str, at: &str) -> Result<(MessageId, Timestamp), StoreError> {
         return Ok((id, id.timestamp()));
     }
     Ok((id, record::parse_millis(at)?))
-}
-
-/// Parses the reply to `append`, which reached `durability`.
-pub(crate) fn appended_batch(
-    append: AppendBatch,
-    durability: Durability,
-    reply: Value,
-) -> Result<AppendedBatch, AppendError> {
-    let (stored, text, at) = record::from_value::<(bool, String, String)>(reply)?;
-    let (id, processed_at, durability, instance) = match &append.idempotency {
-        Some(idempotency) if !stored => {
-            let first = first_receipt(&text, idempotency)?;
-            let instance = Arc::from(first.instance);
-            (first.id, first.processed_at, first.durability, instance)
-        }
-        _ => {
-            let (id, processed_at) = stored_as(&text, &at)?;
-            (id, processed_at, durability, append.instance)
-        }
-    };
-    Ok(AppendedBatch {
-        first: Receipt {
-            id,
-            topic: append.topic,
-            durability,
-            instance,
-            processed_at,
-        },
-        count: append.batch.len(),
-        replayed: !stored,
-    })
 }
 
 /// The first receipt of a key, unless it was used for something else.

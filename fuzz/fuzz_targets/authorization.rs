@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use posthorn_application::{Credentials, TokenVerifier};
+use posthorn_application::{Credentials, NewToken, TokenIssuer, TokenVerifier};
 use posthorn_domain::{Scope, Scopes, Subject, TokenId};
-use posthorn_jwt::{JwtTokens, NewToken, peek};
+use posthorn_jwt::{JwtTokens, peek};
 use posthorn_testkit::FakeClock;
 use secrecy::SecretString;
 

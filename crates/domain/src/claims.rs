@@ -48,11 +48,11 @@ impl Claims {
 }
 
 impl TokenId {
-    /// The time until which a revocation of a token has to be stored. `expires_at` is the expiry of the
-    /// token; without it, the token may have the longest lifetime from `now`.
+    /// The time until which a revocation of a token has to be stored: for the longest lifetime of a token from
+    /// `now`. `expires_at`, which nobody has verified, extends it only: a wrong one must not bring the token back.
     pub fn revoked_until(now: Timestamp, expires_at: Option<Timestamp>) -> Timestamp {
         let latest = now.saturating_add(MAX_TOKEN_LIFETIME);
-        let end = expires_at.map_or(latest, |end| end.min(latest));
+        let end = expires_at.map_or(latest, |end| end.max(latest));
         // A token is accepted for a little longer than its expiry.
         end.saturating_add(TOKEN_LEEWAY)
     }

@@ -17,6 +17,7 @@ mod idempotency;
 mod lease;
 mod message;
 mod message_batch;
+mod message_checksum;
 mod message_id;
 mod quota;
 mod receipt;
@@ -25,6 +26,8 @@ mod seconds;
 mod timestamp;
 mod token;
 mod topic;
+mod topic_ranges;
+mod trace_parent;
 mod webhook;
 
 pub use attributes::{AttributeError, Attributes};
@@ -45,8 +48,9 @@ pub use idempotency::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
 pub use lease::{
     Attempt, AttemptError, LeaseBatch, LeaseBatchError, LeaseDuration, LeaseNonce, LeaseToken,
 };
-pub use message::{Message, NewMessage};
+pub use message::{Message, MessageParts, NewMessage};
 pub use message_batch::{BatchMessage, MessageBatch, MessageBatchError};
+pub use message_checksum::MessageChecksum;
 pub use message_id::{MessageId, MessageIdError};
 pub use quota::{
     Quota, QuotaExpected, QuotaLimits, QuotaParseError, QuotaRule, QuotaRuleError, QuotaStrategy,
@@ -58,6 +62,8 @@ pub use seconds::SecondsError;
 pub use timestamp::Timestamp;
 pub use token::{Subject, SubjectError, TokenId, TokenIdError};
 pub use topic::{Topic, TopicError};
+pub use topic_ranges::TopicRanges;
+pub use trace_parent::{TraceParent, TraceParentError};
 pub use webhook::{
     AddressPolicy, AttemptTimeout, DeliveryConcurrency, DeliveryConcurrencyError, DeliveryRate,
     DeliveryRateError, DisableReason, ForbiddenAddress, PreviousSecret, UrlSchemes, WebhookAttempt,

@@ -5,6 +5,7 @@ use crate::content::MessageContent;
 use crate::message_id::MessageId;
 use crate::timestamp::Timestamp;
 use crate::topic::Topic;
+use crate::trace_parent::TraceParent;
 
 /// A valid message that no store has accepted yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct NewMessage {
     pub content: MessageContent,
     /// The sender's attributes.
     pub attributes: Attributes,
+    /// The sender's place in a trace, if it sent one.
+    pub traceparent: Option<TraceParent>,
 }
 
 /// A stored message. It never changes; it is only deleted or pruned.
@@ -28,12 +31,34 @@ pub struct Message {
     pub content: MessageContent,
     /// The sender's attributes.
     pub attributes: Attributes,
+    /// The sender's place in a trace, if it sent one.
+    pub traceparent: Option<TraceParent>,
     /// The time of acceptance, by the store's clock. It is earlier than the time in the id if the
     /// clock went back: ids never do.
     pub processed_at: Timestamp,
 }
 
+/// What the sender gave: the parts of a message that a store keeps as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageParts<'a> {
+    /// The text.
+    pub content: &'a MessageContent,
+    /// The sender's attributes.
+    pub attributes: &'a Attributes,
+    /// The sender's place in a trace, if it sent one.
+    pub traceparent: Option<&'a TraceParent>,
+}
+
 impl NewMessage {
+    /// The parts that the sender gave.
+    pub const fn parts(&self) -> MessageParts<'_> {
+        MessageParts {
+            content: &self.content,
+            attributes: &self.attributes,
+            traceparent: self.traceparent.as_ref(),
+        }
+    }
+
     /// The message with the id that the store assigned, accepted at the time in the id.
     pub fn accepted(self, id: MessageId) -> Message {
         self.accepted_at(id, id.timestamp())
@@ -45,22 +70,34 @@ impl NewMessage {
             topic,
             content,
             attributes,
+            traceparent,
         } = self;
         Message {
             id,
             topic,
             content,
             attributes,
+            traceparent,
             processed_at,
         }
     }
 }
 
 impl Message {
-    /// The bytes of its text and attributes in UTF-8.
+    /// The parts that the sender gave.
+    pub const fn parts(&self) -> MessageParts<'_> {
+        MessageParts {
+            content: &self.content,
+            attributes: &self.attributes,
+            traceparent: self.traceparent.as_ref(),
+        }
+    }
+
+    /// The bytes of its text, its attributes and its `traceparent` in UTF-8.
     pub fn bytes(&self) -> usize {
         let attributes = self.attributes.iter();
         let attributes: usize = attributes.map(|(key, value)| key.len() + value.len()).sum();
-        self.content.as_str().len() + attributes
+        let traceparent = self.traceparent.as_ref().map_or(0, |_| TraceParent::LENGTH);
+        self.content.as_str().len() + attributes + traceparent
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::attributes::Attributes;
 use crate::content::MessageContent;
+use crate::message::{MessageParts, NewMessage};
+use crate::topic::Topic;
+use crate::trace_parent::TraceParent;
 
 /// 1 to 1,000 messages of one topic, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct BatchMessage {
     pub content: MessageContent,
     /// The sender's attributes.
     pub attributes: Attributes,
+    /// The sender's place in a trace, if it sent one.
+    pub traceparent: Option<TraceParent>,
 }
 
 /// There are no messages, or too many.
@@ -51,6 +56,32 @@ impl MessageBatch {
     }
 }
 
+impl BatchMessage {
+    /// The parts that the sender gave.
+    pub const fn parts(&self) -> MessageParts<'_> {
+        MessageParts {
+            content: &self.content,
+            attributes: &self.attributes,
+            traceparent: self.traceparent.as_ref(),
+        }
+    }
+
+    /// The message, to `topic`.
+    pub fn into_message(self, topic: Topic) -> NewMessage {
+        let Self {
+            content,
+            attributes,
+            traceparent,
+        } = self;
+        NewMessage {
+            topic,
+            content,
+            attributes,
+            traceparent,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +91,7 @@ mod tests {
         let message = BatchMessage {
             content: MessageContent::from_store("x"),
             attributes: Attributes::default(),
+            traceparent: None,
         };
         for (count, fits) in [(0, false), (1, true), (1000, true), (1001, false)] {
             let batch = MessageBatch::parse(vec![message.clone(); count]);

@@ -41,19 +41,40 @@ impl MessageId {
     /// Above every id that a store assigns.
     pub const MAX: Self = Self::new(Timestamp::MAX, u64::MAX);
 
+    /// The sequence number of a position between two milliseconds.
+    const BETWEEN: u64 = u64::MAX - 1;
+
     /// The id of the message accepted at `timestamp` as number `sequence`.
     pub const fn new(timestamp: Timestamp, sequence: u64) -> Self {
         Self(Ulid::from_parts(timestamp.as_millis(), sequence as u128))
     }
 
-    /// The position that a ULID names in a topic: the greatest id that is not above it. A store assigns only ids whose
-    /// low part is a sequence number, so a ULID with a greater low part lies between two milliseconds.
+    /// The position right before every message that is accepted at `moment` or later. No message has this id.
+    pub const fn before_time(moment: Timestamp) -> Self {
+        match moment.as_millis().checked_sub(1) {
+            Some(millis) => Self::new(Timestamp::from_millis(millis), u64::MAX),
+            None => Self::MIN,
+        }
+    }
+
+    /// True for the positions that [`MessageId::before_time`] returns but [`MessageId::MIN`].
+    pub const fn names_time(self) -> bool {
+        self.sequence() == u64::MAX
+    }
+
+    /// True for the positions that name a time or lie between two milliseconds: no message has such an id.
+    pub const fn is_between_messages(self) -> bool {
+        self.sequence() >= Self::BETWEEN
+    }
+
+    /// The position that a ULID names in a topic. A store assigns only ids whose low part is a sequence number, so a
+    /// ULID with a greater low part lies between two milliseconds, right before the position that names the second one.
     ///
     /// # Errors
     /// The text is not a ULID.
     pub fn parse_position(text: &str) -> Result<Self, MessageIdError> {
         let ulid = ulid(text)?;
-        let sequence = u64::try_from(ulid.random()).unwrap_or(u64::MAX);
+        let sequence = u64::try_from(ulid.random()).unwrap_or(Self::BETWEEN);
         let timestamp = Timestamp::from_millis(ulid.timestamp_ms());
         Ok(Self::new(timestamp, sequence))
     }
@@ -137,7 +158,7 @@ mod tests {
     fn every_ulid_is_a_position() {
         let id = "01KATQ2J00000000000000001F";
         assert_eq!(MessageId::parse_position(id), id.parse());
-        let last = MessageId::new(Timestamp::from_millis(1), u64::MAX);
+        let last = MessageId::new(Timestamp::from_millis(1), u64::MAX - 1);
         assert_eq!(
             MessageId::parse_position("0000000001FZZZZZZZZZZZZZZZ"),
             Ok(last)
@@ -147,9 +168,24 @@ mod tests {
             Ok(last)
         );
         let all = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ";
-        assert_eq!(MessageId::parse_position(all), Ok(MessageId::MAX));
+        let end = MessageId::new(Timestamp::MAX, u64::MAX - 1);
+        assert_eq!(MessageId::parse_position(all), Ok(end));
         let overflow = MessageId::parse_position("8ZZZZZZZZZZZZZZZZZZZZZZZZZ");
         assert_eq!(overflow, Err(MessageIdError::Overflow));
+    }
+
+    #[test]
+    fn the_position_before_a_time_names_it_and_is_parsed_as_itself() {
+        let moment = Timestamp::from_millis(2);
+        let position = MessageId::before_time(moment);
+        assert!(MessageId::new(Timestamp::from_millis(1), u64::MAX - 1) < position);
+        assert!(position < MessageId::new(moment, 0));
+        assert!(position.names_time());
+        assert_eq!(
+            MessageId::parse_position(&position.to_string()),
+            Ok(position)
+        );
+        assert_eq!(MessageId::before_time(Timestamp::default()), MessageId::MIN);
     }
 
     #[test]

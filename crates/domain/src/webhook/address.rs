@@ -103,11 +103,13 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<ForbiddenAddress> {
         [0, 0, 0, 0, 0, 0, 0, 0] => Some(Forbidden::Unspecified),
         [0, 0, 0, 0, 0, 0, 0, 1] => Some(Forbidden::Loopback),
         // v4-mapped (RFC 4291, 2.5.5.2) and NAT64 (RFC 6052) lead to the IPv4 address at the end,
-        // 6to4 (RFC 3056) to the IPv4 address after the prefix.
+        // 6to4 (RFC 3056) to the IPv4 address after the prefix, ISATAP (RFC 5214) to the one at the end.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             forbidden_v4(embedded(high, low))
         }
-        [0x2002, high, low, ..] => forbidden_v4(embedded(high, low)),
+        [0x2002, high, low, ..] => {
+            forbidden_v4(embedded(high, low)).or_else(|| forbidden_isatap(address))
+        }
         [0xff00..=0xffff, ..] => Some(Forbidden::Multicast),
         [0xfe80..=0xfebf, ..] => Some(Forbidden::LinkLocal),
         // The last is the prefix of NAT64 for local use (RFC 8215): each network embeds IPv4 in its
@@ -118,9 +120,17 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<ForbiddenAddress> {
         [0x2001, 2, 0, ..] => Some(Forbidden::Benchmarking),
         // Protocol assignments, Teredo (2001::/32) among them, which embeds IPv4 addresses.
         [0x2001, 0..=0x1ff, ..] => Some(Forbidden::Reserved),
-        [0x2000..=0x3fff, ..] => None,
+        [0x2000..=0x3fff, ..] => forbidden_isatap(address),
         // Not global unicast (RFC 4291, 2.4), such as the v4-compatible form `::a.b.c.d`.
         _ => Some(Forbidden::Reserved),
+    }
+}
+
+/// The range of the IPv4 address in an ISATAP address (RFC 5214, 6.1), under whatever prefix.
+fn forbidden_isatap(address: Ipv6Addr) -> Option<ForbiddenAddress> {
+    match address.segments() {
+        [.., 0 | 0x200, 0x5efe, high, low] => forbidden_v4(embedded(high, low)),
+        _ => None,
     }
 }
 
@@ -256,6 +266,12 @@ mod tests {
         ("2002:c0a8:1::1", Err(Private)),
         ("2002:a9fe:a9fe::1", Err(LinkLocal)),
         ("2002:e000:1::1", Err(Multicast)),
+        // ISATAP.
+        ("2606:4700::5efe:8.8.8.8", Ok(())),
+        ("2606:4700::5efe:10.0.0.1", Err(Private)),
+        ("2606:4700::200:5efe:127.0.0.1", Err(Loopback)),
+        ("2002:808:808::5efe:169.254.169.254", Err(LinkLocal)),
+        ("fe80::5efe:8.8.8.8", Err(LinkLocal)),
         // Teredo, of a public and of a private address.
         ("2001:0:4136:e378:8000:63bf:f7f7:f7f7", Err(Reserved)),
         ("2001:0:4136:e378:8000:63bf:f5ff:fffe", Err(Reserved)),

@@ -44,6 +44,12 @@ pub enum WebhookUrlError {
     /// A fragment.
     #[error("a URL without a fragment")]
     Fragment,
+    /// The port 0.
+    #[error("a URL with another port than 0")]
+    Port,
+    /// A host name that cannot exist (RFC 1035, 2.3.4).
+    #[error("a host name of labels of 1 to 63 characters without `*`, at most 253 characters")]
+    HostName,
 }
 
 impl WebhookUrl {
@@ -80,6 +86,27 @@ impl WebhookUrl {
             return Err(WebhookUrlError::Length);
         }
         Ok(Self(url))
+    }
+
+    /// Rejects a URL that no request can ever reach. Not a part of [`WebhookUrl::parse`]: a store may
+    /// hold such URLs.
+    ///
+    /// # Errors
+    /// [`WebhookUrlError::Port`], [`WebhookUrlError::HostName`].
+    pub fn check_reachable(&self) -> Result<(), WebhookUrlError> {
+        if self.0.port() == Some(0) {
+            return Err(WebhookUrlError::Port);
+        }
+        let Some(Host::Domain(name)) = self.0.host() else {
+            return Ok(());
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let is_label = |label: &str| (1..=63).contains(&label.len());
+        if name.len() <= 253 && !name.contains('*') && name.split('.').all(is_label) {
+            Ok(())
+        } else {
+            Err(WebhookUrlError::HostName)
+        }
     }
 
     /// The URL, in its normal form.
@@ -185,6 +212,42 @@ mod tests {
         // Each of these letters is six characters in the normal form.
         let grows = format!("https://example.com/{}", "ж".repeat(500));
         check(&grows, Err(WebhookUrlError::Length));
+    }
+
+    #[test]
+    fn a_url_that_no_request_can_reach_is_rejected() {
+        let label = "a".repeat(63);
+        let name = |last: usize| format!("{label}.{label}.{label}.{}", "a".repeat(last));
+        for (url, expected) in [
+            ("https://example.com:1/".to_owned(), Ok(())),
+            ("https://example.com./".to_owned(), Ok(())),
+            ("https://[2606:4700::1]/".to_owned(), Ok(())),
+            (format!("https://{label}.example/"), Ok(())),
+            (format!("https://{}/", name(61)), Ok(())),
+            (
+                "https://example.com:0/".to_owned(),
+                Err(WebhookUrlError::Port),
+            ),
+            (
+                "https://*.example.com/".to_owned(),
+                Err(WebhookUrlError::HostName),
+            ),
+            (
+                "https://a..example/".to_owned(),
+                Err(WebhookUrlError::HostName),
+            ),
+            (
+                format!("https://a{label}.example/"),
+                Err(WebhookUrlError::HostName),
+            ),
+            (
+                format!("https://{}/", name(62)),
+                Err(WebhookUrlError::HostName),
+            ),
+        ] {
+            let parsed = WebhookUrl::parse(&url, UrlSchemes::Https).unwrap();
+            assert_eq!(parsed.check_reachable(), expected, "{url}");
+        }
     }
 
     #[test]

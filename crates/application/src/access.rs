@@ -134,8 +134,7 @@ impl AccessControl {
         }
     }
 
-    /// Revokes the token with this id until its expiry: `expires_at`, or the longest lifetime of a
-    /// token if that is unknown.
+    /// Revokes the token with this id for the longest lifetime of a token, and until `expires_at` if that is later.
     ///
     /// # Errors
     /// The revocation list failed.

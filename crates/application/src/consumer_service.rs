@@ -6,6 +6,7 @@ mod waiting;
 
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt as _};
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerPosition, ConsumerSettings, FailureReason,
     LeaseBatch, LeaseDuration, LeaseNonce, LeaseToken, Message, MessageId, PullLimit, PullWait,
@@ -14,9 +15,9 @@ use posthorn_domain::{
 
 use crate::ports::clock::Clock;
 use crate::ports::consumer_store::{
-    ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage, DeadLetterRequest,
-    LeaseUpdate, LeasesUpdated, Precondition, PullRequest, PulledLeases, PutConsumer, Redrive,
-    Redriven,
+    ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
+    DeadLetterRequest, LeaseUpdate, LeasesUpdated, Precondition, PullRequest, PulledLeases,
+    PutConsumer, Redrive, Redriven,
 };
 use crate::ports::message_store::{PageLimit, StoreError};
 use crate::ports::random::RandomSource;
@@ -24,6 +25,9 @@ use delivery::Returns;
 use waiting::{Turn, WaitQueues};
 
 pub use delivery::DeliveryGuard;
+
+/// The most pulls whose leases are given back at once.
+const MAX_RETURNING: usize = 64;
 
 /// The use cases of consumers.
 pub struct ConsumerService {
@@ -74,7 +78,7 @@ pub struct Settled {
     pub settled: usize,
     /// The texts that are no token of a valid lease, in the order of the call.
     pub stale: Vec<String>,
-    /// For an extension: the new end of the valid leases, by the store's clock.
+    /// For an extension of at least one valid lease: the new end of the valid leases, by the store's clock.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -126,6 +130,16 @@ impl ConsumerService {
         kind: ConsumerKind,
     ) -> Result<Vec<ConsumerStatus>, StoreError> {
         self.store.list(topic, kind).await
+    }
+
+    /// The state of one message at each consumer of `topic` of this kind, by name; at most 64.
+    pub async fn deliveries(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        id: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError> {
+        self.store.deliveries(topic, kind, id).await
     }
 
     /// The topics after `after` that have a consumer, in the order of their names.
@@ -265,15 +279,19 @@ impl ConsumerService {
     /// Gives back the leases of callers that are gone, for ever. The binary runs one for each
     /// process. A lease that cannot be given back ends at its time.
     pub async fn return_undelivered(&self) {
-        loop {
-            let (key, nonce) = self.returns.next().await;
-            match self.store.give_back(&key, nonce).await {
-                Ok(()) | Err(ConsumerError::NotFound) => {}
-                Err(error) => {
-                    tracing::debug!(%error, topic = %key.topic, "could not give leases back");
+        let returns = stream::unfold((), |()| async { Some((self.returns.next().await, ())) });
+        // Not one by one: the workers of a host that died leave many pulls, and each return waits for
+        // the store.
+        let returning =
+            returns.for_each_concurrent(MAX_RETURNING, async |(key, nonce)| {
+                match self.store.give_back(&key, nonce).await {
+                    Ok(()) | Err(ConsumerError::NotFound) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, topic = %key.topic, "could not give leases back");
+                    }
                 }
-            }
-        }
+            });
+        returning.await;
     }
 
     /// One pull without a wait, and whether more is due.
@@ -331,10 +349,11 @@ impl ConsumerService {
         let tokens = leases.tokens();
         let updated = self.store.update_leases(key, &tokens, update).await?;
         let LeasesUpdated { valid, expires_at } = updated;
+        let settled = valid.iter().filter(|valid| **valid).count();
         Ok(Settled {
-            settled: valid.iter().filter(|valid| **valid).count(),
+            settled,
             stale: leases.into_stale(&valid),
-            expires_at,
+            expires_at: expires_at.filter(|_| settled > 0),
         })
     }
 

@@ -3,6 +3,8 @@
 mod dependencies;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use posthorn_domain::Timestamp;
 
@@ -10,6 +12,9 @@ use crate::lifecycle::{Lifecycle, Phase};
 use crate::ports::clock::Clock;
 use crate::ports::dependency::{Dependency, DependencyError};
 pub use dependencies::{CacheDependency, StoreDependency};
+
+/// Readiness is checked at least this often, so that the log has its changes also where no platform asks for it.
+const READINESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A dependency to check.
 pub struct HealthCheck {
@@ -52,11 +57,34 @@ pub struct HealthReport {
     pub checks: Vec<(&'static str, CheckOutcome)>,
 }
 
+/// Why the process should not receive traffic.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// It has not started yet.
+    #[error("the process starts")]
+    Starting,
+    /// It drains or stops.
+    #[error("the process stops")]
+    Stopping,
+    /// A required dependency does not work.
+    #[error("{check}: {reason}")]
+    Dependency {
+        /// The name of the check.
+        check: &'static str,
+        /// What failed, for the log.
+        reason: String,
+    },
+}
+
 /// Checks the dependencies of the process.
 pub struct HealthService {
     checks: Vec<HealthCheck>,
     lifecycle: Arc<Lifecycle>,
     clock: Arc<dyn Clock>,
+    /// True if the last check of readiness found a dependency that does not work.
+    is_unready: AtomicBool,
+    /// The monotonic time of the last check of readiness, in milliseconds.
+    checked_at: AtomicU64,
 }
 
 impl HealthReport {
@@ -75,6 +103,8 @@ impl HealthService {
             checks,
             lifecycle,
             clock,
+            is_unready: AtomicBool::new(false),
+            checked_at: AtomicU64::new(0),
         }
     }
 
@@ -101,18 +131,56 @@ impl HealthService {
         }
     }
 
-    /// True if the process should receive traffic: it has started, does not drain, and its required
-    /// dependencies work.
-    pub async fn is_ready(&self) -> bool {
-        if self.lifecycle.phase() != Phase::Ready {
-            return false;
+    /// Checks that the process should receive traffic: it has started, does not drain, and its required
+    /// dependencies work. Logs each change of the latter once.
+    ///
+    /// # Errors
+    /// The process should not receive traffic.
+    pub async fn check_readiness(&self) -> Result<(), NotReady> {
+        match self.lifecycle.phase() {
+            Phase::Starting => return Err(NotReady::Starting),
+            Phase::Ready => {}
+            Phase::Draining | Phase::Stopping => return Err(NotReady::Stopping),
         }
-        for check in self.checks.iter().filter(|check| check.required) {
-            if check.run().await == CheckOutcome::Error {
-                return false;
+        self.checked_at.store(self.now_millis(), Ordering::Relaxed);
+        let result = self.check_required().await;
+        // A store that closes fails its check, which is no change to log.
+        if self.lifecycle.phase() == Phase::Ready
+            && self.is_unready.swap(result.is_err(), Ordering::AcqRel) != result.is_err()
+        {
+            match &result {
+                Ok(()) => tracing::info!("ready again"),
+                Err(reason) => tracing::warn!(%reason, "not ready"),
             }
         }
-        true
+        result
+    }
+
+    /// Checks readiness for ever, where nobody else does often enough. The binary runs one task.
+    pub async fn watch_readiness(&self) {
+        loop {
+            self.clock.sleep(READINESS_INTERVAL).await;
+            let checked_at = self.checked_at.load(Ordering::Relaxed);
+            let age = Duration::from_millis(self.now_millis().saturating_sub(checked_at));
+            if age >= READINESS_INTERVAL {
+                // The change is logged.
+                let _ = self.check_readiness().await;
+            }
+        }
+    }
+
+    async fn check_required(&self) -> Result<(), NotReady> {
+        for check in self.checks.iter().filter(|check| check.required) {
+            if let Err(DependencyError(reason)) = check.dependency.check().await {
+                let check = check.name;
+                return Err(NotReady::Dependency { check, reason });
+            }
+        }
+        Ok(())
+    }
+
+    fn now_millis(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// True once the process has started.

@@ -9,6 +9,7 @@ mod clock_guard;
 mod consumer_notifier;
 mod consumer_service;
 mod fallback;
+mod given_ids;
 mod guarded_clock;
 mod health_service;
 mod info_service;
@@ -34,37 +35,40 @@ pub use consumer_service::{
     ConsumerService, DeliveryGuard, LeasedDelivery, PullMessages, Pulled, Settled,
 };
 pub use fallback::Fallback;
+pub use given_ids::GivenIds;
 pub use guarded_clock::GuardedClock;
 pub use health_service::{
     CacheDependency, CheckOutcome, HealthCheck, HealthReport, HealthService, HealthStatus,
-    StoreDependency,
+    NotReady, StoreDependency,
 };
 pub use info_service::{AppIdentity, InfoService, InfoSnapshot};
 pub use lifecycle::{Lifecycle, Phase};
 pub use message_service::{
-    CachedMessage, CursorEvent, MessageService, SendBatch, SendError, SendMessage, TopicCursor,
-    TopicListing,
+    CachedMessage, FollowEvent, MessageService, SendBatch, SendError, SendMessage, TopicFollower,
+    TopicListing, TopicTails,
 };
 pub use ports::backend_error::BackendError;
 pub use ports::cache::Cache;
 pub use ports::clock::Clock;
 pub use ports::consumer_store::{
-    ConsumerCounts, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetter,
-    DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated,
-    MAX_CONSUMERS_PER_TOPIC, MAX_DEAD_LETTERS, Precondition, PullRequest, PulledLeases,
-    PutConsumer, Redrive, RedriveError, Redriven,
+    ConsumerCounts, ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore,
+    DeadLetter, DeadLetterPage, DeadLetterRequest, DeliveryState, LeaseUpdate, LeasedMessage,
+    LeasesUpdated, MAX_CONSUMERS_PER_TOPIC, MAX_DEAD_LETTERS, Precondition, PullRequest,
+    PulledLeases, PutConsumer, Redrive, RedriveError, Redriven,
 };
 pub use ports::dependency::{Dependency, DependencyError, DependencyObserver};
 pub use ports::message_store::{
-    Anchor, Append, AppendBatch, AppendError, Appended, AppendedBatch, ByteBudget, Idempotency,
-    MessageStore, Page, PageLimit, PageLimitError, PageRequest, Pruned, RetentionPolicy,
-    StoreError, Subscription, TopicPage, TopicRequest, TopicSummary,
+    Anchor, Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, ByteBudget,
+    Idempotency, MessageStore, Page, PageLimit, PageLimitError, PageRequest, Pruned,
+    RetentionPolicy, StoreError, StoreIdentity, StoreUsage, Subscription, TopicPage, TopicRequest,
+    TopicSummary,
 };
 pub use ports::quota_counter::{
     QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope, QuotaWindow,
 };
 pub use ports::random::RandomSource;
 pub use ports::revocation_list::{MAX_REVOCATION_DELAY, RevocationList};
+pub use ports::token_issuer::{IssueError, NewToken, TokenIssuer};
 pub use ports::token_verifier::{TokenError, TokenVerifier};
 pub use ports::webhook_encoder::WebhookEncoder;
 pub use ports::webhook_observer::{AttemptOutcome, WebhookObserver};
@@ -73,8 +77,8 @@ pub use ports::webhook_sender::{
     WebhookSender,
 };
 pub use ports::webhook_store::{
-    MAX_RECORDED_ATTEMPTS, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookPut,
-    WebhookRecord, WebhookStatus, WebhookStore,
+    MAX_RECORDED_ATTEMPTS, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued,
+    WebhookIncarnation, WebhookPut, WebhookRecord, WebhookStatus, WebhookStore,
 };
 pub use ports::webhook_vault::{OpenedPrivate, VaultError, WebhookVault};
 pub use rate_limiter::{Caller, RateLimitDecision, RateLimiter, RateLimiterSettings};

@@ -4,6 +4,7 @@ mod fingerprint;
 mod listing;
 mod message_cache;
 mod scoped_key;
+mod tail;
 mod topic_cursor;
 
 use std::sync::Arc;
@@ -11,18 +12,19 @@ use std::time::Duration;
 
 use posthorn_domain::{
     Attributes, Durability, IdempotencyKey, Message, MessageBatch, MessageContent, MessageId,
-    NewMessage, Subject, Topic,
+    NewMessage, Subject, Topic, TopicPattern, TraceParent,
 };
 
 use crate::ports::cache::Cache;
+use crate::ports::clock::Clock;
 use crate::ports::message_store::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, MessageStore, Page,
-    PageRequest, StoreError, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, Idempotency,
+    MessageStore, Page, PageLimit, PageRequest, StoreError, TopicRequest,
 };
 pub use listing::TopicListing;
 pub use message_cache::CachedMessage;
 use message_cache::MessageCache;
-pub use topic_cursor::{CursorEvent, TopicCursor};
+pub use tail::{FollowEvent, TopicFollower, TopicTails};
 
 /// Why a message was not accepted.
 pub type SendError = AppendError;
@@ -36,6 +38,8 @@ pub struct SendMessage {
     pub content: MessageContent,
     /// The sender's attributes.
     pub attributes: Attributes,
+    /// The sender's place in a trace, if it sent one.
+    pub traceparent: Option<TraceParent>,
     /// The client's key, by which its retries are recognised.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The sender that a token names: its keys are its own.
@@ -64,6 +68,9 @@ pub struct MessageService {
 }
 
 impl MessageService {
+    /// The most messages that one call of [`MessageService::delete_before`] removes.
+    pub const MAX_DELETED: usize = 1_000;
+
     /// Stores messages in `store`. Receipts name `instance`; idempotency keys expire after
     /// `idempotency_ttl`.
     pub fn new(
@@ -100,6 +107,7 @@ impl MessageService {
             topic,
             content,
             attributes,
+            traceparent,
             idempotency_key,
             sender,
         } = send;
@@ -107,6 +115,7 @@ impl MessageService {
             topic,
             content,
             attributes,
+            traceparent,
         };
         let idempotency = idempotency_key.map(|key| Idempotency {
             key: scoped_key::of(key, sender.as_ref()),
@@ -188,32 +197,51 @@ impl MessageService {
         deleted
     }
 
-    /// The topics with a message.
-    pub async fn topics(&self, request: TopicRequest) -> Result<TopicListing, StoreError> {
-        let page = self.store.topics(request).await?;
+    /// Removes the oldest messages of `topic` before the id `before`, at most [`MessageService::MAX_DELETED`] of them.
+    pub async fn delete_before(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+    ) -> Result<BulkDeletion, StoreError> {
+        let store = &self.store;
+        let deleted = store.delete_before(topic, before, Self::MAX_DELETED).await;
+        if let Some(cache) = &self.cache {
+            cache.all_deleted();
+        }
+        deleted
+    }
+
+    /// The topics with a message, after the name `after`.
+    pub async fn topics(
+        &self,
+        after: Option<&Topic>,
+        limit: PageLimit,
+    ) -> Result<TopicListing, StoreError> {
+        let page = self.store.topics(TopicRequest::after(after, limit)).await?;
         let last = page.topics.last().filter(|_| page.has_more);
         let next = last.map(|last| last.topic.clone());
         let topics = page.topics;
         Ok(TopicListing { topics, next })
     }
 
-    /// As [`MessageService::topics`], for the topics that satisfy `is_visible` only. The list is
-    /// as long as without the filter and reveals no other topic. Behind thousands of invisible
-    /// topics it ends early and may be empty; `next` is the name to continue after.
-    pub async fn visible_topics(
+    /// As [`MessageService::topics`], for the topics that match one of `patterns` only. The list is as long as without
+    /// the patterns and reveals no other topic. Behind thousands of topics that begin as a pattern does and do not
+    /// match it, it ends early and may be empty; `next` is the name to continue after.
+    pub async fn matching_topics(
         &self,
-        request: TopicRequest,
-        is_visible: impl Fn(&Topic) -> bool,
+        after: Option<&Topic>,
+        limit: PageLimit,
+        patterns: &[TopicPattern],
     ) -> Result<TopicListing, StoreError> {
-        listing::visible(&*self.store, request, is_visible).await
+        listing::matching(&*self.store, after, limit, patterns).await
     }
 
-    /// A cursor over `topic` right after the id `after`, or from now on if `None`.
-    pub async fn follow(
+    /// The tails of followed topics, whose frames `encode` makes of at least one message each.
+    pub fn tails<F: AsRef<[u8]> + Clone>(
         &self,
-        topic: Topic,
-        after: Option<MessageId>,
-    ) -> Result<TopicCursor, StoreError> {
-        TopicCursor::start(Arc::clone(&self.store), topic, after).await
+        clock: Arc<dyn Clock>,
+        encode: fn(&[Arc<Message>]) -> F,
+    ) -> TopicTails<F> {
+        TopicTails::new(Arc::clone(&self.store), clock, encode)
     }
 }

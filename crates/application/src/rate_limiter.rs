@@ -17,6 +17,8 @@ pub struct RateLimiterSettings {
     pub read: QuotaRule,
     /// Limits on the calls of consumers.
     pub consume: QuotaRule,
+    /// Limits on deleting messages.
+    pub delete: QuotaRule,
     /// Limits on each other route.
     pub default: QuotaRule,
     /// Clients at these addresses have no limits.
@@ -108,6 +110,7 @@ impl RateLimiter {
             QuotaClass::Message => &self.settings.message,
             QuotaClass::Read => &self.settings.read,
             QuotaClass::Consume => &self.settings.consume,
+            QuotaClass::Delete => &self.settings.delete,
             QuotaClass::Default => &self.settings.default,
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ports::clock::Clock;
-use crate::ports::message_store::{MessageStore, Pruned, RetentionPolicy, StoreError};
+use crate::ports::message_store::{
+    MessageStore, Pruned, RetentionPolicy, StoreError, StoreIdentity,
+};
 
 /// The shortest lead of the ids that is logged: clocks of several servers differ by less.
 const LOGGED_LEAD: Duration = Duration::from_secs(10);
@@ -59,6 +61,7 @@ impl RetentionService {
     pub async fn run(&self) {
         let mut failing = false;
         let mut leading = false;
+        let mut identity = None;
         loop {
             match self.round().await {
                 Ok(Pruned {
@@ -75,6 +78,11 @@ impl RetentionService {
                     failing = true;
                     tracing::warn!(%error, "pruning failed, trying again later");
                 }
+            }
+            // Also for the metrics, which a decorator of the store keeps.
+            match self.store.usage().await {
+                Ok(usage) => report_identity(&mut identity, usage.identity),
+                Err(error) => tracing::debug!(%error, "the usage of the store cannot be read"),
             }
             self.clock.sleep(self.settings.interval).await;
         }
@@ -111,4 +119,17 @@ fn report_lead(leading: &mut bool, lead: Duration) {
         tracing::info!("the clock has caught up with the ids of messages");
     }
     *leading = leads;
+}
+
+/// Logs when the data is that of another store than before.
+fn report_identity(known: &mut Option<StoreIdentity>, found: Option<StoreIdentity>) {
+    let Some(found) = found else { return };
+    if let Some(before) = known.replace(found)
+        && before != found
+    {
+        tracing::error!(
+            %before, now = %found,
+            "the store has another identity: its data was lost, emptied or replaced while this process runs"
+        );
+    }
 }

@@ -46,13 +46,18 @@ impl WakeChannel {
         self.notify();
     }
 
+    /// True after [`WakeChannel::close`].
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Returns once the number of changes is not `seen`, which it updates. Safe to drop.
     pub(crate) async fn changed(&self, seen: &mut u64) {
         loop {
             // Listen before the look: a change after the look wakes the listener.
             let listener = self.event.listen();
             let changes = self.changes.load(Ordering::Acquire);
-            if changes != *seen || self.closed.load(Ordering::Acquire) {
+            if changes != *seen || self.is_closed() {
                 *seen = changes;
                 return;
             }

@@ -3,6 +3,8 @@
 
 mod attempt;
 mod attempt_log;
+mod attempt_window;
+mod change_queue;
 mod drain;
 mod event_queue;
 mod fleet;
@@ -18,11 +20,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use posthorn_domain::ConsumerKey;
 
+use change_queue::ChangeQueue;
 use drain::{Drain, RELEASE_TIME};
 use fleet::Fleet;
 
 pub use ports::WebhookDispatcherPorts;
+
+/// How long a call waits for the deliveries to follow its change.
+const FOLLOW_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs one light worker for each enabled webhook.
 ///
@@ -32,6 +39,7 @@ pub use ports::WebhookDispatcherPorts;
 pub struct WebhookDispatcher {
     ports: Arc<WebhookDispatcherPorts>,
     drain: Drain,
+    changes: Arc<ChangeQueue>,
 }
 
 impl WebhookDispatcher {
@@ -40,15 +48,26 @@ impl WebhookDispatcher {
         Self {
             ports: Arc::new(ports),
             drain: Drain::default(),
+            changes: Arc::default(),
         }
     }
 
     /// Delivers for ever, and does nothing after a drain. The binary runs one for each process, as
     /// one task.
     pub async fn run(&self) {
-        Fleet::new(&self.ports, &self.drain).run().await;
+        let fleet = Fleet::new(&self.ports, &self.drain, &self.changes);
+        fleet.run().await;
         self.drain.finish();
         std::future::pending::<()>().await;
+    }
+
+    /// Returns once the deliveries of this process follow what the store has of the webhook `key`: no
+    /// attempt starts by an older version. Returns at once if nothing is delivered, and after a second
+    /// in any case.
+    pub async fn follow(&self, key: &ConsumerKey) {
+        let limit = self.ports.clock.sleep(FOLLOW_LIMIT);
+        let followed = Box::pin(self.changes.announce(key.clone()));
+        select(followed, limit).await;
     }
 
     /// Stops taking messages, waits up to `limit` for the attempts under way, then gives the

@@ -2,10 +2,12 @@
 
 mod error;
 mod ports;
+mod reencrypt;
 mod replay;
 mod settings_tag;
 mod test_request;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_domain::{
@@ -14,9 +16,10 @@ use posthorn_domain::{
 };
 
 use crate::ports::consumer_store::{ConsumerError, Precondition};
-use crate::ports::message_store::{PageLimit, StoreError};
+use crate::ports::message_store::StoreError;
 use crate::ports::webhook_store::{PutWebhook, WebhookRecord, WebhookStatus};
 use crate::ports::webhook_vault::VaultError;
+use crate::webhook_dispatcher::WebhookDispatcher;
 
 pub use error::WebhookError;
 pub use ports::WebhookServicePorts;
@@ -32,6 +35,7 @@ const MAX_CONFLICTS: usize = 10;
 pub struct WebhookService {
     ports: WebhookServicePorts,
     addresses: AddressPolicy,
+    dispatcher: Option<Arc<WebhookDispatcher>>,
 }
 
 /// What a webhook is to be.
@@ -69,6 +73,8 @@ pub struct WebhookView {
     /// The names of its header fields, in lower case and by name. Empty if the secrets cannot be
     /// decrypted.
     pub header_names: Vec<String>,
+    /// Why the secrets cannot be decrypted: then nothing is delivered.
+    pub unusable: Option<VaultError>,
 }
 
 /// A webhook as it was read, with its secrets; `None` if it does not exist.
@@ -77,7 +83,19 @@ type Current = Option<(SettingsTag, WebhookPrivate)>;
 impl WebhookService {
     /// A service that refuses URLs with an address that `addresses` forbids.
     pub fn new(ports: WebhookServicePorts, addresses: AddressPolicy) -> Self {
-        Self { ports, addresses }
+        Self {
+            ports,
+            addresses,
+            dispatcher: None,
+        }
+    }
+
+    /// Lets every change return only once `dispatcher` follows it. Other processes follow a moment
+    /// later.
+    #[must_use]
+    pub fn followed_by(mut self, dispatcher: Arc<WebhookDispatcher>) -> Self {
+        self.dispatcher = Some(dispatcher);
+        self
     }
 
     /// Creates the webhook, or replaces all its settings and header fields, and its secret if there
@@ -112,6 +130,7 @@ impl WebhookService {
                 Err(WebhookError::Consumer(ConsumerError::PreconditionFailed)) => {}
                 Err(error) => return Err(error),
                 Ok((created, webhook)) => {
+                    self.follow(key).await;
                     let secret = drawn.then_some(private.secret);
                     return Ok(WebhookChanged {
                         created,
@@ -144,7 +163,9 @@ impl WebhookService {
         key: &ConsumerKey,
         precondition: &Precondition,
     ) -> Result<(), WebhookError> {
-        Ok(self.ports.consumers.delete(key, precondition).await?)
+        self.ports.consumers.delete(key, precondition).await?;
+        self.follow(key).await;
+        Ok(())
     }
 
     /// Draws a new secret. The one before it signs too for `grace`, and not at all if that is zero.
@@ -178,6 +199,7 @@ impl WebhookService {
                 Err(WebhookError::Consumer(ConsumerError::PreconditionFailed)) => {}
                 Err(error) => return Err(error),
                 Ok((created, webhook)) => {
+                    self.follow(key).await;
                     return Ok(WebhookChanged {
                         created,
                         webhook,
@@ -191,7 +213,8 @@ impl WebhookService {
 
     /// Enables a webhook that was disabled; an enabled one stays as it is.
     pub async fn enable(&self, key: &ConsumerKey) -> Result<WebhookView, WebhookError> {
-        self.ports.webhooks.set_disabled(key, None).await?;
+        self.ports.webhooks.set_disabled(key, None, None).await?;
+        self.follow(key).await;
         self.get(key).await
     }
 
@@ -215,53 +238,9 @@ impl WebhookService {
         replay::run(&*self.ports.webhooks, key, replay, self.ports.clock.now()).await
     }
 
-    /// Encrypts the secrets again that were encrypted under the previous key, and returns how many
-    /// webhooks that were. The binary runs it at each start.
-    ///
-    /// # Errors
-    /// [`WebhookError::Consumer`]. A webhook whose secrets cannot be decrypted is logged.
-    pub async fn reencrypt(&self) -> Result<u64, WebhookError> {
-        let mut count = 0;
-        let mut after = None;
-        loop {
-            let consumers = &self.ports.consumers;
-            let topics = consumers
-                .topics_with_consumers(after.as_ref(), PageLimit::MAX)
-                .await
-                .map_err(ConsumerError::from)?;
-            for topic in &topics {
-                let webhooks = self.ports.webhooks.webhooks(topic).await;
-                for status in webhooks.map_err(ConsumerError::from)? {
-                    count += u64::from(self.reencrypt_one(status).await?);
-                }
-            }
-            match topics.into_iter().next_back() {
-                Some(last) => after = Some(last),
-                None => return Ok(count),
-            }
-        }
-    }
-
-    async fn reencrypt_one(&self, status: WebhookStatus) -> Result<bool, WebhookError> {
-        let (key, tag) = (status.consumer.key, status.consumer.tag);
-        let private = match self.ports.vault.open(&key, &status.record.sealed) {
-            Ok(opened) if opened.is_stale => opened.private,
-            Ok(_) => return Ok(false),
-            Err(error) => {
-                tracing::error!(topic = %key.topic, webhook = %key.name, %error, "webhook unusable");
-                return Ok(false);
-            }
-        };
-        let settings = status.record.settings;
-        let current = Some((tag, private.clone()));
-        let start = ConsumerPosition::default();
-        match self.write(&key, current, settings, &private, start).await {
-            // Changed or deleted meanwhile: a change encrypts under the current key.
-            Err(WebhookError::Consumer(
-                ConsumerError::PreconditionFailed | ConsumerError::NotFound,
-            )) => Ok(false),
-            Err(error) => Err(error),
-            Ok(_) => Ok(true),
+    async fn follow(&self, key: &ConsumerKey) {
+        if let Some(dispatcher) = &self.dispatcher {
+            dispatcher.follow(key).await;
         }
     }
 
@@ -352,13 +331,18 @@ impl WebhookService {
     }
 
     fn view(&self, status: WebhookStatus) -> WebhookView {
-        let opened = self.open(&status.consumer.key, &status);
-        let names = opened.map(|private| {
-            let headers = private.headers.iter();
+        let opened = self
+            .ports
+            .vault
+            .open(&status.consumer.key, &status.record.sealed);
+        let unusable = opened.as_ref().err().copied();
+        let names = opened.map(|opened| {
+            let headers = opened.private.headers.iter();
             headers.map(|(name, _)| name.to_owned()).collect()
         });
         WebhookView {
             header_names: names.unwrap_or_default(),
+            unusable,
             status,
         }
     }

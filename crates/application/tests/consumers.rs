@@ -110,6 +110,18 @@ async fn leases_that_are_dropped_go_back_once_and_delivered_ones_never() {
 }
 
 #[tokio::test]
+async fn leases_go_back_while_the_return_of_others_waits_for_the_store() {
+    let service = Service::new();
+    service.set_ready(1);
+    let first = service.pull().await.unwrap();
+    service.set_ready(1);
+    let second = service.pull().await.unwrap();
+    service.store.stall();
+    drop((first, second));
+    service.wait_for_returned(&[1, 2]).await;
+}
+
+#[tokio::test]
 async fn a_pull_that_is_dropped_inside_the_store_gives_back_what_it_may_have_leased() {
     let service = Service::new();
     service.store.stall();

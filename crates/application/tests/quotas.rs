@@ -56,6 +56,7 @@ fn rate_limiter(counter: Arc<dyn QuotaCounter>) -> RateLimiter {
         message: rule("10 per minute"),
         read: rule("3 per minute"),
         consume: rule("6000 per minute"),
+        delete: rule("4 per minute"),
         default: rule("6 per hour"),
         exempt: vec!["10.0.0.0/8".parse().unwrap()],
         shared: true,
@@ -124,6 +125,8 @@ async fn the_secondary_decides_after_a_permanent_error_and_the_breaker_stays_clo
 #[tokio::test]
 async fn each_class_has_its_own_rule_and_count() {
     let rate_limiter = rate_limiter(setup().counter);
+    let limits = QuotaClass::ALL.map(|class| rate_limiter.rule(class).limits()[0].count());
+    assert_eq!(limits, [10, 3, 6000, 4, 6]);
     for number in 1..=4 {
         let decided = rate_limiter
             .check(READ, at("192.0.2.1"))

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{MessageService, MessageStore, PageLimit, TopicRequest};
-use posthorn_domain::Topic;
+use posthorn_application::{MessageService, MessageStore, PageLimit};
+use posthorn_domain::{Topic, TopicPattern};
 use posthorn_testkit::{FakeClock, FakeStore, samples};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -21,30 +21,42 @@ async fn holding(names: impl Iterator<Item = String>) -> MessageService {
     MessageService::new(store, "pod".into(), DAY)
 }
 
-/// The names of one list that lets through `visible`, and after which one it goes on.
+/// The names of one list of the topics that match `patterns`, and after which one it goes on.
 async fn list(
     service: &MessageService,
     after: Option<Topic>,
     limit: usize,
-    visible: &[&str],
+    patterns: &[&str],
 ) -> (Vec<String>, Option<Topic>) {
     let limit = PageLimit::parse(limit).unwrap();
-    let request = TopicRequest { after, limit };
-    let is_visible = |topic: &Topic| visible.contains(&topic.as_str());
-    let listing = service.visible_topics(request, is_visible).await.unwrap();
+    let patterns = patterns.iter().map(|text| TopicPattern::parse(text));
+    let patterns: Vec<_> = patterns.collect::<Result<_, _>>().unwrap();
+    let listing = service.matching_topics(after.as_ref(), limit, &patterns);
+    let listing = listing.await.unwrap();
     let topics = listing.topics.iter();
     let names = topics.map(|summary| summary.topic.to_string());
     (names.collect(), listing.next)
 }
 
 #[tokio::test]
-async fn a_list_of_few_visible_topics_is_bounded_and_continues_without_naming_others() {
-    let visible = ["a", "hidden.3000", "z"];
+async fn a_list_does_not_search_where_no_pattern_can_match() {
+    let others = (0..9000).map(|number| format!("m.{number:04}"));
+    let service = holding(others.chain(["a", "m.3000.x", "z.1", "z.2"].map(str::to_owned))).await;
+    let found = list(&service, None, 50, &["z.*", "a", "m.3000*", "absent"]).await;
+    let expected = ["a", "m.3000", "m.3000.x", "z.1", "z.2"].map(str::to_owned);
+    // One list, which is whole, although it would have been bounded by the topics between.
+    assert_eq!(found, (expected.to_vec(), None));
+    assert_eq!(list(&service, None, 50, &[]).await, (Vec::new(), None));
+}
+
+#[tokio::test]
+async fn a_list_of_few_matching_topics_is_bounded_and_continues_without_naming_others() {
+    let visible = ["a", "hidden.3000", "z0"];
     let hidden = (0..9000).map(|number| format!("hidden.{number:04}x"));
     let service = holding(hidden.chain(visible.map(str::to_owned))).await;
     let (mut after, mut found, mut lists) = (None, Vec::new(), 0);
     loop {
-        let (names, next) = list(&service, after.clone(), 50, &visible).await;
+        let (names, next) = list(&service, after.clone(), 50, &["a", "*0"]).await;
         found.extend(names);
         lists += 1;
         let Some(next) = next else { break };
@@ -55,7 +67,7 @@ async fn a_list_of_few_visible_topics_is_bounded_and_continues_without_naming_ot
     assert_eq!(found, visible);
     assert!((2..=5).contains(&lists), "{lists}");
     // Where nothing can be seen, a list is empty and goes on.
-    let (names, next) = list(&service, Some(samples::topic("b")), 50, &[]).await;
+    let (names, next) = list(&service, Some(samples::topic("b")), 50, &["*none"]).await;
     assert!(names.is_empty() && next.is_some(), "{next:?}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use posthorn_domain::{Claims, Scope, Topic};
+use posthorn_domain::{Claims, Scope, Topic, TopicPattern};
 
 use super::refusal::Refusal;
 
@@ -37,13 +37,12 @@ impl Grant {
         self.claims.as_deref()
     }
 
-    /// True if every topic is permitted, so that no topic needs a check.
-    pub fn covers_all(&self) -> bool {
-        self.needed.is_none()
-            || self.claims.as_ref().is_some_and(|claims| {
-                let mut patterns = claims.topics.iter();
-                patterns.any(|pattern| pattern.as_str() == "*")
-            })
+    /// The patterns of the permitted topics; `None` if every topic is permitted.
+    pub fn topics(&self) -> Option<&[TopicPattern]> {
+        let claims = self.claims.as_ref().filter(|_| self.needed.is_some())?;
+        let mut patterns = claims.topics.iter();
+        let has_all = patterns.any(|pattern| pattern.as_str() == "*");
+        (!has_all).then_some(&claims.topics)
     }
 
     /// True if `topic` is permitted.

@@ -26,6 +26,25 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The names of all refusals, those of [`TokenError`] among them.
+    pub const NAMES: [&'static str; 15] = [
+        "missing",
+        "revoked",
+        "scope",
+        "topic",
+        "throttled",
+        "unavailable",
+        "too-long",
+        "malformed",
+        "algorithm",
+        "signature",
+        "expired",
+        "not-yet",
+        "too-long-lived",
+        "audience",
+        "claim",
+    ];
+
     /// The name in metrics and logs.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -36,6 +55,32 @@ impl Refusal {
             Self::Topic(..) => "topic",
             Self::Throttled(_) => "throttled",
             Self::Unavailable(_) => "unavailable",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_listed() {
+        let token = [
+            TokenError::TooLong,
+            TokenError::Malformed,
+            TokenError::Algorithm,
+            TokenError::Signature,
+            TokenError::Expired,
+            TokenError::NotYet,
+            TokenError::TooLongLived,
+            TokenError::Audience,
+        ];
+        let mut refusals: Vec<Refusal> = token.map(Refusal::Invalid).into();
+        refusals.extend([Refusal::Revoked, Refusal::Missing(Scope::Read)]);
+        refusals.push(Refusal::Scope(Scope::Read));
+        for refusal in refusals {
+            let name = refusal.as_str();
+            assert!(Refusal::NAMES.contains(&name), "{name}");
         }
     }
 }

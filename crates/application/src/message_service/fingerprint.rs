@@ -1,13 +1,18 @@
 //! The fingerprint, which distinguishes a retry from another request with the same key.
 
-use posthorn_domain::{Attributes, Fingerprint, MessageBatch, MessageContent, NewMessage};
+use posthorn_domain::{Fingerprint, MessageBatch, MessageParts, NewMessage};
 use sha2::{Digest, Sha256};
+
+/// The attributes with the place of an event in a trace (CloudEvents, Distributed Tracing extension): each
+/// attempt of a sender can have its own.
+const TRACE_ATTRIBUTES: [&str; 2] = ["ce.traceparent", "ce.tracestate"];
 
 /// SHA-256 (FIPS 180-4) of the text and the attributes, each part preceded by its length, so that
 /// different messages never have the same input. The topic is not part of it, because a key is scoped
-/// to its topic; the formatting of the JSON does not matter.
+/// to its topic; nor is the `traceparent`, as each attempt of a client can have its own. The formatting of the JSON
+/// does not matter. The attributes in [`TRACE_ATTRIBUTES`] are not part of it either.
 pub(super) fn of(message: &NewMessage) -> Fingerprint {
-    Fingerprint::from_bytes(digest(&message.content, &message.attributes))
+    Fingerprint::from_bytes(digest(message.parts()))
 }
 
 /// SHA-256 of a mark and of the digest of each message. The mark makes it differ from that of a single
@@ -16,22 +21,24 @@ pub(super) fn of_batch(batch: &MessageBatch) -> Fingerprint {
     let mut digests = Sha256::new();
     digests.update(b"batch");
     for message in batch.messages() {
-        digests.update(digest(&message.content, &message.attributes));
+        digests.update(digest(message.parts()));
     }
     Fingerprint::from_bytes(digests.finalize().into())
 }
 
-fn digest(content: &MessageContent, attributes: &Attributes) -> [u8; Fingerprint::LENGTH] {
+fn digest(parts: MessageParts<'_>) -> [u8; Fingerprint::LENGTH] {
     let mut digest = Sha256::new();
     let mut part = |text: &str| {
         let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
         digest.update(length.to_be_bytes());
         digest.update(text.as_bytes());
     };
-    part(content.as_str());
-    for (key, value) in attributes.iter() {
-        part(key);
-        part(value);
+    part(parts.content.as_str());
+    for (key, value) in parts.attributes.iter() {
+        if !TRACE_ATTRIBUTES.contains(&key) {
+            part(key);
+            part(value);
+        }
     }
     digest.finalize().into()
 }
@@ -39,14 +46,19 @@ fn digest(content: &MessageContent, attributes: &Attributes) -> [u8; Fingerprint
 #[cfg(test)]
 mod tests {
     use super::*;
-    use posthorn_domain::{Attributes, MessageContent, Topic};
+    use posthorn_domain::{Attributes, MessageContent, Topic, TraceParent};
 
-    fn fingerprint(text: &str, attributes: &[(&str, &str)]) -> Fingerprint {
-        of(&NewMessage {
+    fn message(text: &str, attributes: &[(&str, &str)]) -> NewMessage {
+        NewMessage {
             topic: Topic::inbox(),
             content: MessageContent::from_store(text),
             attributes: Attributes::parse(attributes.iter().copied()).unwrap(),
-        })
+            traceparent: None,
+        }
+    }
+
+    fn fingerprint(text: &str, attributes: &[(&str, &str)]) -> Fingerprint {
+        of(&message(text, attributes))
     }
 
     #[test]
@@ -57,5 +69,19 @@ mod tests {
         assert_ne!(reference, fingerprint("text", &[("a", "1b"), ("2", "")]));
         assert_ne!(fingerprint("ab", &[]), fingerprint("a", &[("b", "")]));
         assert_ne!(fingerprint("a", &[]), fingerprint("b", &[]));
+    }
+
+    #[test]
+    fn the_trace_of_an_attempt_does_not_matter() {
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let traced = NewMessage {
+            traceparent: Some(TraceParent::parse(traceparent).unwrap()),
+            ..message("text", &[])
+        };
+        assert_eq!(of(&traced), fingerprint("text", &[]));
+        let attributes = [("ce.traceparent", traceparent), ("ce.tracestate", "a=1")];
+        assert_eq!(fingerprint("text", &attributes), fingerprint("text", &[]));
+        let other = [("traceparent", traceparent)];
+        assert_ne!(fingerprint("text", &other), fingerprint("text", &[]));
     }
 }

@@ -1,6 +1,6 @@
-//! The list of the topics visible to a reader, within a bound of work.
+//! The list of the topics that a reader may see, within a bound of work.
 
-use posthorn_domain::Topic;
+use posthorn_domain::{Topic, TopicPattern, TopicRanges};
 
 use crate::ports::message_store::{
     MessageStore, PageLimit, StoreError, TopicRequest, TopicSummary,
@@ -18,38 +18,46 @@ pub struct TopicListing {
     pub next: Option<Topic>,
 }
 
-/// The topics of `request` that satisfy `is_visible`. The list is as long as without the filter,
-/// unless the bound ends it behind many invisible topics.
-pub(super) async fn visible(
+/// The topics after `after` that match one of `patterns`. The list is as long as `limit`, unless the bound ends it behind
+/// many topics that begin as a pattern does and do not match it.
+pub(super) async fn matching(
     store: &dyn MessageStore,
-    request: TopicRequest,
-    is_visible: impl Fn(&Topic) -> bool,
+    after: Option<&Topic>,
+    limit: PageLimit,
+    patterns: &[TopicPattern],
 ) -> Result<TopicListing, StoreError> {
-    let limit = request.limit.get();
+    let limit = limit.get();
+    let mut names = TopicRanges::covering(patterns);
+    if let Some(after) = after {
+        names = names.after(after);
+    }
     let mut topics = Vec::new();
-    let mut scanned = request.after.clone();
+    let mut scanned = None;
     for _ in 0..MAX_PAGES {
         let page = TopicRequest {
-            after: scanned.clone(),
+            names: names.clone(),
             limit: PageLimit::MAX,
         };
         let page = store.topics(page).await?;
         let last = page.topics.last().map(|last| last.topic.clone());
-        let visible = page.topics.into_iter();
-        topics.extend(visible.filter(|summary| is_visible(&summary.topic)));
+        let matches = |summary: &TopicSummary| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| pattern.matches(&summary.topic))
+        };
+        topics.extend(page.topics.into_iter().filter(matches));
         // One more than the limit shows that there are more.
         if topics.len() > limit {
             topics.truncate(limit);
             let next = topics.last().map(|last| last.topic.clone());
             return Ok(TopicListing { topics, next });
         }
-        match last {
-            Some(last) if page.has_more => scanned = Some(last),
-            _ => return Ok(TopicListing { topics, next: None }),
-        }
+        let Some(last) = last.filter(|_| page.has_more) else {
+            return Ok(TopicListing { topics, next: None });
+        };
+        names = names.after(&last);
+        scanned = Some(last);
     }
-    let known = topics.last().map(|last| &last.topic);
-    let known = known.or(request.after.as_ref());
+    let known = topics.last().map(|last| &last.topic).or(after);
     let next = scanned.as_ref().map(|last| continuation(last, known));
     Ok(TopicListing { topics, next })
 }

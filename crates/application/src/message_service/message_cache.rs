@@ -76,6 +76,13 @@ impl MessageCache {
         }
     }
 
+    /// Invalidates every message, as [`MessageCache::deleted`] one.
+    pub(super) fn all_deleted(&self) {
+        for generation in &self.generations {
+            generation.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     fn slot(&self, id: MessageId) -> Option<&AtomicU64> {
         let slot = usize::try_from(id.sequence() % GENERATIONS).ok()?;
         self.generations.get(slot)

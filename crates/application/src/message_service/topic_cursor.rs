@@ -1,11 +1,12 @@
-//! The cursor over a topic: one loop for replay and live.
+//! The cursor over a topic of the store.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use posthorn_domain::{Message, MessageId, Topic};
 
 use crate::ports::message_store::{
-    Anchor, ByteBudget, MessageStore, PageLimit, PageRequest, StoreError, Subscription,
+    Anchor, ByteBudget, MessageStore, Page, PageLimit, PageRequest, StoreError,
 };
 
 /// The messages of one read: few, because a cursor keeps only as many bytes as it may hold.
@@ -15,118 +16,158 @@ const MAX_HELD_BYTES: usize = 16 * 1024;
 
 /// The next event of a cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CursorEvent {
-    /// Retention removed messages after the cursor's position. The remaining messages come next.
+pub(super) enum CursorEvent {
+    /// Retention removed messages after the cursor's position, or the store never gave that id. The remaining
+    /// messages come next: all that the topic holds if the position is after them.
     Gap {
         /// The oldest remaining message; `None` if there is none.
         first: Option<MessageId>,
     },
     /// The next messages, oldest first; at least one.
     Messages(Vec<Arc<Message>>),
+    /// The next message is damaged and skipped.
+    Unreadable {
+        /// Its id.
+        id: MessageId,
+    },
 }
 
-/// A position in a topic.
-///
-/// It reads the store and waits for a wake-up at the end. Replay and live are the same loop, so that
-/// no message is lost or repeated between them. A slow reader reads from the store at its own speed;
-/// the cursor holds at most 16 KiB, or one longer message.
-pub struct TopicCursor {
+/// A position in a topic of the store.
+pub(super) struct TopicCursor {
     store: Arc<dyn MessageStore>,
     topic: Topic,
-    subscription: Box<dyn Subscription>,
-    /// The greatest id returned so far.
-    position: MessageId,
-    /// True if the last page reached the end of the topic: the next step waits for a wake-up.
-    at_end: bool,
+    /// Where the next page begins.
+    anchor: Anchor,
     /// True if the gap at this position was reported, or there is none to report.
     gap_reported: bool,
-    /// The messages of the page whose gap is reported first.
-    pending: Option<Vec<Arc<Message>>>,
+    /// True if the gap was at an earlier position.
+    gap_is_due: bool,
+    /// The events of the last page that were not returned yet.
+    pending: VecDeque<CursorEvent>,
 }
 
 impl TopicCursor {
+    /// A cursor from `start`, an [`Anchor::After`] or [`Anchor::Since`], or at the end if `None`.
     pub(super) async fn start(
         store: Arc<dyn MessageStore>,
         topic: Topic,
-        after: Option<MessageId>,
+        start: Option<Anchor>,
     ) -> Result<Self, StoreError> {
-        // Subscribe first: a message accepted afterwards is on the page or causes a wake-up.
-        let subscription = store.subscribe(&topic).await?;
-        let position = match after {
-            Some(id) => id,
-            None => newest(&*store, &topic).await?,
+        let anchor = match start {
+            Some(anchor) => anchor,
+            None => Anchor::After(newest(&*store, &topic).await?),
         };
         // A cursor that starts now missed nothing, whatever was pruned before.
-        let gap_reported = after.is_none();
+        let gap_reported = start.is_none();
         Ok(Self {
             store,
             topic,
-            subscription,
-            position,
-            at_end: false,
+            anchor,
             gap_reported,
-            pending: None,
+            gap_is_due: false,
+            pending: VecDeque::new(),
         })
     }
 
     /// The position: every message returned so far has this id or a smaller one.
-    pub fn position(&self) -> MessageId {
-        self.position
+    pub(super) fn position(&self) -> MessageId {
+        match self.anchor {
+            Anchor::After(id) | Anchor::Since(id) | Anchor::Before(id) => id,
+            Anchor::Oldest | Anchor::Newest => MessageId::MIN,
+        }
     }
 
-    /// Waits for the next event. Safe to drop and call again: no event is lost or repeated.
+    /// Moves on to `position`: the messages before it were got from elsewhere.
+    pub(super) fn advance_to(&mut self, position: MessageId) {
+        if position > self.position() {
+            self.anchor = Anchor::after(position);
+            self.gap_reported = false;
+        }
+    }
+
+    /// The next event; `None` if the topic has nothing after the position. Safe to drop and call again:
+    /// no event is lost or repeated.
     ///
     /// # Errors
     /// After an error the cursor keeps its position, and the call may be repeated.
-    pub async fn next(&mut self) -> Result<CursorEvent, StoreError> {
-        if let Some(messages) = self.pending.take() {
-            return Ok(self.deliver(messages));
-        }
+    pub(super) async fn read(&mut self) -> Result<Option<CursorEvent>, StoreError> {
         loop {
-            if self.at_end {
-                self.subscription.changed().await;
-                self.at_end = false;
+            if let Some(event) = self.pending.pop_front() {
+                self.pass(&event);
+                return Ok(Some(event));
             }
             let request = PageRequest {
-                anchor: Anchor::After(self.position),
+                anchor: self.anchor,
                 limit: PageLimit::parse(PAGE).unwrap_or(PageLimit::DEFAULT),
             };
             let mut page = self.store.page(&self.topic, request).await?;
-            let all_fit = truncate_to_fit(&mut page.messages);
-            self.at_end = all_fit && !page.has_newer;
-            if page.truncated && !self.gap_reported {
-                return Ok(self.report_gap(page.messages));
+            truncate_to_fit(&mut page);
+            if (page.truncated || self.gap_is_due) && !self.gap_reported {
+                let start = Anchor::After(page.pruned.unwrap_or(MessageId::MIN));
+                if page.is_empty() && self.anchor != start {
+                    // The position may be after all messages, those to come included: begin with the oldest.
+                    self.anchor = start;
+                    self.gap_is_due = true;
+                    continue;
+                }
+                // Once per position: in an empty topic the position does not advance after the gap.
+                self.gap_reported = true;
+                self.gap_is_due = false;
+                let first = page.first();
+                self.pending.push_back(CursorEvent::Gap { first });
             }
-            if !page.messages.is_empty() {
-                return Ok(self.deliver(page.messages));
+            self.pending.extend(events(page));
+            if self.pending.is_empty() {
+                return Ok(None);
             }
         }
     }
 
-    fn report_gap(&mut self, messages: Vec<Arc<Message>>) -> CursorEvent {
-        // Once per position: in an empty topic the position does not advance after the gap.
-        self.gap_reported = true;
-        let first = messages.first().map(|message| message.id);
-        self.pending = first.is_some().then_some(messages);
-        CursorEvent::Gap { first }
-    }
-
-    fn deliver(&mut self, messages: Vec<Arc<Message>>) -> CursorEvent {
-        if let Some(last) = messages.last() {
-            self.position = last.id;
+    /// Advances the position behind an event.
+    fn pass(&mut self, event: &CursorEvent) {
+        let last = match event {
+            CursorEvent::Gap { .. } => None,
+            CursorEvent::Messages(messages) => messages.last().map(|message| message.id),
+            CursorEvent::Unreadable { id } => Some(*id),
+        };
+        if let Some(last) = last {
+            self.anchor = Anchor::After(last);
             self.gap_reported = false;
         }
-        CursorEvent::Messages(messages)
     }
 }
 
-/// Truncates to the first messages that fit, at least one; returns true if all fit.
-fn truncate_to_fit(messages: &mut Vec<Arc<Message>>) -> bool {
+/// The events of a page, in the order of ids.
+fn events(page: Page) -> Vec<CursorEvent> {
+    let mut events = Vec::with_capacity(1);
+    let mut messages = page.messages;
+    for id in page.unreadable {
+        let before = messages.partition_point(|message| message.id < id);
+        let rest = messages.split_off(before);
+        if !messages.is_empty() {
+            events.push(CursorEvent::Messages(messages));
+        }
+        events.push(CursorEvent::Unreadable { id });
+        messages = rest;
+    }
+    if !messages.is_empty() {
+        events.push(CursorEvent::Messages(messages));
+    }
+    events
+}
+
+/// Truncates to the first messages that fit, at least one.
+fn truncate_to_fit(page: &mut Page) {
     let mut budget = ByteBudget::new(MAX_HELD_BYTES);
-    let fitting = messages.iter().take_while(|message| budget.admits(message));
-    let (fitting, all) = (fitting.count(), messages.len());
-    messages.truncate(fitting);
-    fitting == all
+    let fitting = page
+        .messages
+        .iter()
+        .take_while(|message| budget.admits(message));
+    let fitting = fitting.count();
+    if let Some(first_left) = page.messages.get(fitting).map(|message| message.id) {
+        page.messages.truncate(fitting);
+        page.unreadable.retain(|id| *id < first_left);
+    }
 }
 
 /// The newest message of `topic`; if it is empty, the newest that retention removed; else the least
@@ -145,6 +186,5 @@ async fn newest(store: &dyn MessageStore, topic: &Topic) -> Result<MessageId, St
             },
         )
         .await?;
-    let held = page.messages.last().map(|message| message.id);
-    Ok(held.or(page.pruned).unwrap_or(MessageId::MIN))
+    Ok(page.last().or(page.pruned).unwrap_or(MessageId::MIN))
 }

@@ -1,6 +1,7 @@
 //! The store of consumers and their leases, as a port.
 
 mod dead;
+mod delivery;
 mod leases;
 mod registry;
 
@@ -15,6 +16,7 @@ pub use dead::{
     DeadLetter, DeadLetterPage, DeadLetterRequest, MAX_DEAD_LETTERS, Redrive, RedriveError,
     Redriven,
 };
+pub use delivery::{ConsumerDelivery, DeliveryState};
 pub use leases::{LeaseUpdate, LeasedMessage, LeasesUpdated, PullRequest, PulledLeases};
 pub use registry::{
     ConsumerCounts, ConsumerPut, ConsumerStatus, MAX_CONSUMERS_PER_TOPIC, Precondition, PutConsumer,
@@ -56,7 +58,8 @@ pub use registry::{
 /// 5. **Counted.** Attempts, last reasons, dead letters and counters survive a restart as the
 ///    messages do. [`ConsumerCounts`] are exact at the moment of the call, and the cost of reading
 ///    them does not grow with the number of messages, waiting entries or dead letters.
-/// 6. **Bounded.** A topic has at most [`MAX_CONSUMERS_PER_TOPIC`] consumers of all kinds together,
+/// 6. **Bounded.** A topic with a consumer counts as one of the store's topics, as in
+///    [`crate::MessageStore`]. A topic has at most [`MAX_CONSUMERS_PER_TOPIC`] consumers of all kinds together,
 ///    and a consumer at most `max_in_flight` valid leases and [`MAX_DEAD_LETTERS`] copies: dead
 ///    letters, and redriven messages that are not settled. Above that the dead letter with the
 ///    smallest id is removed and counted in `dead_dropped`.
@@ -120,8 +123,9 @@ pub trait ConsumerStore: Send + Sync {
     /// of messages before the position.
     ///
     /// # Errors
-    /// In this order: [`ConsumerError::PreconditionFailed`], [`ConsumerError::LimitReached`],
-    /// [`ConsumerError::PositionAhead`] as `seek`; the last two only when it does not exist.
+    /// In this order: [`ConsumerError::PreconditionFailed`]; [`ConsumerError::LimitReached`], or
+    /// [`ConsumerError::TooManyTopics`] when the topic has neither a message nor a consumer;
+    /// [`ConsumerError::PositionAhead`] as `seek`. All but the first only when it does not exist.
     async fn put(&self, key: &ConsumerKey, put: PutConsumer) -> Result<ConsumerPut, ConsumerError>;
 
     /// Settings and counts.
@@ -141,6 +145,17 @@ pub trait ConsumerStore: Send + Sync {
         after: Option<&Topic>,
         limit: PageLimit,
     ) -> Result<Vec<Topic>, StoreError>;
+
+    /// The state of the message `id` at each consumer of `topic` of this kind, by name. An entry decides
+    /// it, then whether the message is new, then a dead letter. A consumer that has none of these is left
+    /// out if the topic does not hold the message. The cost grows with the number of consumers, and at
+    /// most with the logarithm of all other numbers.
+    async fn deliveries(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        id: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError>;
 
     /// Removes the consumer with its entries and dead letters, and wakes its watchers.
     ///
@@ -233,6 +248,9 @@ pub enum ConsumerError {
     /// The topic has as many consumers as it may have; nothing changed.
     #[error("a topic has at most {MAX_CONSUMERS_PER_TOPIC} consumers and webhooks")]
     LimitReached,
+    /// The topic is new, and there are as many as the store may have; nothing changed.
+    #[error("the store has as many topics as it may have")]
+    TooManyTopics,
     /// The position lies in the future; nothing changed.
     #[error("the position lies after the newest message and in the future")]
     PositionAhead,

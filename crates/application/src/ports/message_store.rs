@@ -6,8 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_domain::{
     Durability, Fingerprint, IdempotencyKey, Message, MessageBatch, MessageId, NewMessage, Receipt,
-    Topic,
+    Topic, TopicRanges,
 };
+
+pub use super::anchor::Anchor;
+pub use super::bulk_deletion::BulkDeletion;
+pub use super::store_usage::{StoreIdentity, StoreUsage};
 
 /// Stores messages in topics, each topic in one strict order.
 ///
@@ -26,6 +30,9 @@ use posthorn_domain::{
 ///   with sequence numbers one after another. No operation of any process, a read while the batch is
 ///   stored or after the store was killed included, finds some of the messages without the others. The
 ///   key of a batch covers it as a whole, and is the same key for single messages.
+/// - **Topics** are limited: an append to a new one is [`AppendError::TooManyTopics`] once there are as many as the
+///   settings of the store allow. A topic counts that has a message, or a consumer ([`crate::ConsumerStore`]). A few
+///   more can be there, and topics that have neither can count for a day.
 /// - **Pages** contain each message of their range once, unless it was deleted or pruned.
 /// - **Bounds.** Every operation MUST end within a bound that the adapter's configuration names,
 ///   use a bounded amount of memory, and be safe to drop at any await; a dropped `append` may
@@ -37,7 +44,9 @@ use posthorn_domain::{
 ///
 /// # Errors
 /// Every operation MUST report a transient error as [`StoreError::Unavailable`], a lack of space as
-/// [`StoreError::Full`], and an unreadable record as [`StoreError::Corrupt`].
+/// [`StoreError::Full`], and damage as [`StoreError::Corrupt`]. Damage is not contagious: a record that cannot be read
+/// is an error of `get` alone, pages name it, and a topic whose name cannot be read is not listed.
+/// A store that keeps records also keeps a [`posthorn_domain::MessageChecksum`] with each, and checks it in every read.
 #[async_trait]
 pub trait MessageStore: Send + Sync {
     /// Stores `append.message` at the end of its topic.
@@ -56,7 +65,17 @@ pub trait MessageStore: Send + Sync {
     /// Removes the message `id` of `topic` for good; returns true if the store had it.
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError>;
 
-    /// The topics with a message, in the order of their names.
+    /// Removes the oldest messages of `topic` whose ids are less than `before`, at most `limit` of them, in one atomic
+    /// step. Each is removed as by `delete`: readers and consumers MUST see the same as after that many deletions.
+    async fn delete_before(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<BulkDeletion, StoreError>;
+
+    /// The topics with a message whose names are in the ranges of the request, in the order of their names. The cost
+    /// MUST NOT grow with the number of other topics.
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError>;
 
     /// Subscribes to `topic`: every message that becomes visible after this returns makes the
@@ -68,7 +87,11 @@ pub trait MessageStore: Send + Sync {
     /// earlier, whatever the clock was then.
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError>;
 
-    /// Checks, without storing anything, that an `append` would find the store ready.
+    /// How much the store holds, and its identity as its data has it now.
+    async fn usage(&self) -> Result<StoreUsage, StoreError>;
+
+    /// Checks, without storing anything, that an `append` would find the store ready, and that its files
+    /// or keys can be read.
     async fn health(&self) -> Result<(), StoreError>;
 
     /// The durability of receipts in normal operation.
@@ -161,6 +184,9 @@ pub enum AppendError {
     /// The key was used for another message; nothing was stored.
     #[error("the idempotency key was used for another message")]
     KeyReused,
+    /// The message is of a new topic, and there are as many as the store may have; nothing was stored.
+    #[error("the store has as many topics as it may have")]
+    TooManyTopics,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -175,8 +201,8 @@ pub enum StoreError {
     /// There is no space; nothing was stored. The same call may succeed once there is.
     #[error("the store is full: {0}")]
     Full(String),
-    /// A record is unreadable; the call will fail again.
-    #[error("the store holds a record that cannot be read: {0}")]
+    /// The store is damaged; the call will fail again.
+    #[error("the store is damaged: {0}")]
     Corrupt(String),
 }
 
@@ -185,19 +211,6 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
-}
-
-/// The anchor of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anchor {
-    /// The first messages of the topic.
-    Oldest,
-    /// The last messages of the topic.
-    Newest,
-    /// The messages right after this id, which need not exist.
-    After(MessageId),
-    /// The messages right before this id, which need not exist.
-    Before(MessageId),
 }
 
 /// The most messages of a page: 1 to 200.
@@ -280,12 +293,19 @@ pub struct Page {
     /// The messages, in ascending order of their ids, without omissions. There are fewer than the limit
     /// if more would exceed about [`ByteBudget::MAX`] bytes.
     pub messages: Vec<Arc<Message>>,
+    /// The ids of the messages among them that cannot be read, in ascending order: the record is damaged, or does
+    /// not match its checksum. They count against the limit.
+    pub unreadable: Vec<MessageId>,
     /// True if the topic has a message older than the page's position.
     pub has_older: bool,
     /// True if the topic has a message newer than the page's position.
     pub has_newer: bool,
-    /// For [`Anchor::After`]: true if retention removed a message after that id, so that there is a
-    /// gap between the id and the page. Messages that a client deleted do not count. Else `false`.
+    /// For [`Anchor::After`] and [`Anchor::Since`]: true if retention removed a message after that id, so
+    /// that there is a gap between the id and the page. Messages that a client deleted do not count. For
+    /// [`Anchor::After`] also if the store never gave that id, because it was lost or restored: after the
+    /// newest id always, and otherwise wherever the ids around it or the starts of the store show it
+    /// ([`crate::GivenIds`]). The least id is the beginning, and an id of another topic is as of another
+    /// store or as a deleted one. Else `false`.
     pub truncated: bool,
     /// Whatever the anchor: the newest message that retention removed from the topic, `None` if it
     /// removed none. A page after this id is not `truncated` until retention removes a later one.
@@ -295,13 +315,43 @@ pub struct Page {
     pub pruned: Option<MessageId>,
 }
 
+impl Page {
+    /// True if the page has no message, readable or not.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// The id of the first message, readable or not.
+    pub fn first(&self) -> Option<MessageId> {
+        let first = self.messages.first().map(|message| message.id);
+        first
+            .into_iter()
+            .chain(self.unreadable.first().copied())
+            .min()
+    }
+
+    /// The id of the last message, readable or not.
+    pub fn last(&self) -> Option<MessageId> {
+        let last = self.messages.last().map(|message| message.id);
+        last.max(self.unreadable.last().copied())
+    }
+}
+
 /// A list of topics to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicRequest {
-    /// List names after this one; from the first if `None`.
-    pub after: Option<Topic>,
+    /// The names to list.
+    pub names: TopicRanges,
     /// The most topics.
     pub limit: PageLimit,
+}
+
+impl TopicRequest {
+    /// All topics after the name `after`; from the first if `None`.
+    pub fn after(after: Option<&Topic>, limit: PageLimit) -> Self {
+        let names = TopicRanges::all_after(after);
+        Self { names, limit }
+    }
 }
 
 /// Consecutive topics, in the order of their names.

@@ -55,6 +55,8 @@ pub enum QuotaClass {
     Read,
     /// The calls of consumers.
     Consume,
+    /// Deleting messages.
+    Delete,
     /// All other routes, each counted separately.
     Default,
 }
@@ -104,7 +106,13 @@ pub struct QuotaDecision {
 
 impl QuotaClass {
     /// Every class.
-    pub const ALL: [Self; 4] = [Self::Message, Self::Read, Self::Consume, Self::Default];
+    pub const ALL: [Self; 5] = [
+        Self::Message,
+        Self::Read,
+        Self::Consume,
+        Self::Delete,
+        Self::Default,
+    ];
 
     /// The name in headers, keys and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -112,6 +120,7 @@ impl QuotaClass {
             Self::Message => "message",
             Self::Read => "read",
             Self::Consume => "consume",
+            Self::Delete => "delete",
             Self::Default => "default",
         }
     }

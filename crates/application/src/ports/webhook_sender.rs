@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_domain::{
-    FailureReason, ForbiddenAddress, Timestamp, WebhookPrivate, WebhookSettings,
+    FailureReason, ForbiddenAddress, Timestamp, TraceParent, WebhookPrivate, WebhookSettings,
 };
 
 /// Prepares webhooks for sending.
@@ -49,6 +49,10 @@ pub struct WebhookEvent {
     pub at: Timestamp,
     /// The body, in JSON.
     pub body: Vec<u8>,
+    /// The place of the message's sender in a trace, if the message has one.
+    pub traceparent: Option<TraceParent>,
+    /// The place of the request in a trace, if it is traced; otherwise the request carries the sender's.
+    pub request_traceparent: Option<TraceParent>,
 }
 
 /// What a request announces.

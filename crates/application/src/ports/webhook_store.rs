@@ -30,9 +30,11 @@ pub const MAX_RECORDED_ATTEMPTS: usize = 1_000;
 ///    and the attempts a crash of the store may lose those that were recorded last.
 /// 3. **Bounded.** A webhook keeps its last [`MAX_WEBHOOK_ATTEMPTS`] attempts. `requeue` examines
 ///    at most as many messages as its request says.
-/// 4. **Announced.** Every step of any process that creates, changes, enables, disables or deletes a
+/// 4. **Told apart.** A webhook that is created has another [`WebhookIncarnation`] than all before
+///    it under its name, and keeps it until it is deleted, through a restart of the store too.
+/// 5. **Announced.** Every step of any process that creates, changes, enables, disables or deletes a
 ///    webhook wakes the subscriptions of `watch_webhooks`. Attempts do not.
-/// 5. **Idle.** A subscription without a change costs nothing: no polling.
+/// 6. **Idle.** A subscription without a change costs nothing: no polling.
 ///
 /// The store does not use the record: it hands out messages of a disabled webhook too.
 ///
@@ -64,19 +66,22 @@ pub trait WebhookStore: Send + Sync {
     async fn webhooks(&self, topic: &Topic) -> Result<Vec<WebhookStatus>, StoreError>;
 
     /// Disables the webhook, or enables it when `reason` is `None`, as
-    /// [`WebhookHealth::set_disabled`] does. Returns false if it was in that state already.
+    /// [`WebhookHealth::set_disabled`] does. Returns false if it was in that state already. A webhook
+    /// of another incarnation than `of` does not exist; `None` is any.
     async fn set_disabled(
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
+        of: Option<WebhookIncarnation>,
     ) -> Result<bool, ConsumerError>;
 
-    /// Adds attempts, the oldest first and at most [`MAX_RECORDED_ATTEMPTS`], to the health, as
+    /// Adds attempts of the incarnation `of`, the oldest first and at most [`MAX_RECORDED_ATTEMPTS`], to the health, as
     /// [`WebhookHealth::record`] does, and to the attempts. Returns the health afterwards. Needs no
-    /// sync of its own.
+    /// sync of its own. A webhook of another incarnation does not exist.
     async fn record_attempts(
         &self,
         key: &ConsumerKey,
+        of: WebhookIncarnation,
         attempts: &[WebhookAttempt],
     ) -> Result<WebhookHealth, ConsumerError>;
 
@@ -99,6 +104,11 @@ pub trait WebhookStore: Send + Sync {
     /// times. Every step after `watch_webhooks` returned is announced.
     async fn watch_webhooks(&self) -> Result<Box<dyn Subscription>, StoreError>;
 }
+
+/// One life of a webhook, from its creation to its deletion: two webhooks that had one name one after
+/// the other differ in it. The store gives it; the number has no other meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WebhookIncarnation(pub u64);
 
 /// What a store keeps of a webhook beside its consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +158,8 @@ pub struct WebhookPut {
 pub struct WebhookStatus {
     /// The consumer that it is.
     pub consumer: ConsumerStatus,
+    /// Which of the webhooks that had its name.
+    pub incarnation: WebhookIncarnation,
     /// Its record.
     pub record: WebhookRecord,
     /// Its health.

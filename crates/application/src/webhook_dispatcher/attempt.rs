@@ -19,6 +19,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(RedeliveryDelay::MAX_SECON
 
 /// A finished attempt.
 pub(super) struct Attempted {
+    /// The settings and the endpoint that it used.
+    pub(super) plan: Arc<DeliveryPlan>,
     pub(super) token: LeaseToken,
     /// The earliest end of the lease, by the monotonic clock.
     pub(super) lease_end: Duration,
@@ -55,9 +57,12 @@ pub(super) async fn attempt(
         source: Arc::clone(&plan.source),
         at,
         body: ports.encoder.message(&message, plan.settings.format),
+        traceparent: message.traceparent.clone(),
+        request_traceparent: None,
     };
     let result = plan.endpoint.send(event).await;
     Attempted {
+        plan,
         token,
         lease_end,
         at,
@@ -95,8 +100,10 @@ impl Attempted {
         if reply.is_success() {
             return AttemptVerdict::Settle(LeaseUpdate::Ack);
         }
-        // Without the receiver's wish the store applies the schedule.
+        // Without the receiver's wish the store applies the schedule. Zero, or a date that has passed, is
+        // none: all attempts at once would leave only a dead letter.
         let wait = reply.retry_after.map(|wait| wait.wait(self.ended_at));
+        let wait = wait.filter(|wait| !wait.is_zero());
         let delay = wait.map(|wait| wait.min(MAX_RETRY_AFTER));
         let update = LeaseUpdate::Nack { delay, reason };
         if reply.status == WebhookReply::GONE {

@@ -63,6 +63,11 @@ impl AttemptLog {
         self.attempts.push_back(attempt);
     }
 
+    /// Drops what is not recorded.
+    pub(super) fn forget(&mut self) {
+        drop(self.take());
+    }
+
     fn take(&mut self) -> Vec<WebhookAttempt> {
         let attempts = self.attempts.drain(..);
         self.success.take().into_iter().chain(attempts).collect()

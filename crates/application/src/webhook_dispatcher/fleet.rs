@@ -1,6 +1,6 @@
 //! The workers of all webhooks: one for each webhook that is enabled.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -8,19 +8,24 @@ use std::time::Duration;
 
 use posthorn_domain::{Backoff, ConsumerKey};
 
+use super::change_queue::ChangeQueue;
 use super::drain::Drain;
 use super::event_queue::EventQueue;
 use super::plan::DeliveryPlan;
 use super::ports::WebhookDispatcherPorts;
 use super::stop::{Orders, Stop};
 use super::worker::WebhookWorker;
+use crate::ports::consumer_store::ConsumerError;
 use crate::ports::message_store::{PageLimit, StoreError, Subscription};
-use crate::ports::webhook_store::{WebhookRecord, WebhookStatus};
+use crate::ports::webhook_store::{WebhookIncarnation, WebhookRecord, WebhookStatus};
 
 /// The time between two looks at all webhooks if no change was announced.
 const SYNC_INTERVAL: Duration = Duration::from_secs(30);
-/// The shortest time between two looks: changes that come close together share one.
-const MIN_SYNC_INTERVAL: Duration = Duration::from_millis(100);
+/// The shortest wait between two looks: changes that come close together share one.
+const MIN_SYNC_PAUSE: Duration = Duration::from_millis(10);
+/// The shortest wait between two looks, in durations of the last one. It bounds the load of the
+/// store while very many webhooks are changed.
+const SYNC_PAUSE_FACTOR: u32 = 9;
 /// The waits after a failure of the store.
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
@@ -28,10 +33,14 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_s
 pub(super) struct Fleet<'a> {
     ports: &'a Arc<WebhookDispatcherPorts>,
     drain: &'a Drain,
+    changes: &'a Arc<ChangeQueue>,
     members: HashMap<ConsumerKey, FleetMember>,
     workers: EventQueue<ConsumerKey>,
     calls: EventQueue<FleetEvent>,
-    is_syncing: bool,
+    /// The webhooks that were read on their own during the look under way, which may be older.
+    followed: HashSet<ConsumerKey>,
+    /// When the look under way began, by the monotonic clock.
+    syncing_since: Option<Duration>,
     /// When the webhooks are read next, by the monotonic clock.
     sync_at: Duration,
     /// The earliest time of the next look, by the monotonic clock.
@@ -42,6 +51,7 @@ pub(super) struct Fleet<'a> {
 /// The worker of a webhook.
 struct FleetMember {
     orders: Arc<Orders>,
+    incarnation: WebhookIncarnation,
     /// The record that it works by. A record of another process has another nonce, so that records
     /// compare as wholes.
     record: WebhookRecord,
@@ -53,17 +63,28 @@ enum FleetEvent {
     Synced(Result<Vec<WebhookStatus>, StoreError>),
     Watching(Box<dyn Subscription>),
     Changed(Box<dyn Subscription>),
+    /// What the store has of webhooks that this process changed, and the number of the last change.
+    Followed(
+        Vec<(ConsumerKey, Result<WebhookStatus, ConsumerError>)>,
+        u64,
+    ),
 }
 
 impl<'a> Fleet<'a> {
-    pub(super) fn new(ports: &'a Arc<WebhookDispatcherPorts>, drain: &'a Drain) -> Self {
+    pub(super) fn new(
+        ports: &'a Arc<WebhookDispatcherPorts>,
+        drain: &'a Drain,
+        changes: &'a Arc<ChangeQueue>,
+    ) -> Self {
         Self {
             ports,
             drain,
+            changes,
+            followed: HashSet::new(),
             members: HashMap::new(),
             workers: EventQueue::new(),
             calls: EventQueue::new(),
-            is_syncing: false,
+            syncing_since: None,
             sync_at: Duration::ZERO,
             earliest_sync_at: Duration::ZERO,
             backoff: RETRY,
@@ -73,6 +94,8 @@ impl<'a> Fleet<'a> {
     /// Runs until a drain is requested and done.
     pub(super) async fn run(mut self) {
         self.watch();
+        self.changes.open();
+        self.await_announced();
         let drain = self.drain;
         let mut requested = Box::pin(drain.requested());
         let limit = loop {
@@ -97,6 +120,7 @@ impl<'a> Fleet<'a> {
                 Err(limit) => break limit,
             }
         };
+        self.changes.close();
         self.end(limit).await;
     }
 
@@ -113,6 +137,13 @@ impl<'a> Fleet<'a> {
                     self.await_change(subscription);
                 }
                 FleetEvent::Synced(outcome) => self.synced(outcome),
+                FleetEvent::Followed(webhooks, number) => {
+                    for (key, webhook) in webhooks {
+                        self.follow(key, webhook);
+                    }
+                    self.changes.followed(number);
+                    self.await_announced();
+                }
             }
         }
     }
@@ -120,15 +151,15 @@ impl<'a> Fleet<'a> {
     fn sync_if_due(&mut self) {
         let now = self.ports.clock.monotonic();
         let at = self.sync_at.max(self.earliest_sync_at);
-        if self.is_syncing {
+        if self.syncing_since.is_some() {
             self.calls.set_timer(&self.ports.clock, None);
         } else if now < at {
             self.calls.set_timer(&self.ports.clock, Some(at));
         } else {
-            self.is_syncing = true;
+            self.syncing_since = Some(now);
+            self.followed.clear();
             // A change during the look asks for another one.
             self.sync_at = now.saturating_add(SYNC_INTERVAL);
-            self.earliest_sync_at = now.saturating_add(MIN_SYNC_INTERVAL);
             let ports = Arc::clone(self.ports);
             self.calls
                 .start(async move { FleetEvent::Synced(read_all(&ports).await) });
@@ -136,15 +167,17 @@ impl<'a> Fleet<'a> {
     }
 
     fn synced(&mut self, outcome: Result<Vec<WebhookStatus>, StoreError>) {
-        self.is_syncing = false;
+        let now = self.ports.clock.monotonic();
+        let began = self.syncing_since.take().unwrap_or(now);
         match outcome {
             Ok(webhooks) => {
                 self.backoff.reset();
+                let pause = now.saturating_sub(began).saturating_mul(SYNC_PAUSE_FACTOR);
+                self.earliest_sync_at = now.saturating_add(pause.max(MIN_SYNC_PAUSE));
                 self.apply(webhooks);
             }
             Err(error) => {
                 tracing::debug!(%error, "webhooks could not be read");
-                let now = self.ports.clock.monotonic();
                 let retry_at = now.saturating_add(self.backoff.next_wait());
                 self.sync_at = self.sync_at.min(retry_at);
                 self.earliest_sync_at = retry_at;
@@ -154,33 +187,100 @@ impl<'a> Fleet<'a> {
 
     /// Makes the workers those of `webhooks`, which are all that there are.
     fn apply(&mut self, webhooks: Vec<WebhookStatus>) {
-        let enabled = webhooks
+        let keyed = webhooks
             .into_iter()
-            .filter(|webhook| webhook.health.disabled.is_none());
-        let mut enabled: HashMap<_, _> = enabled
-            .map(|webhook| (webhook.consumer.key, webhook.record))
-            .collect();
-        self.members
-            .retain(|key, member| match enabled.remove(key) {
-                // Its worker leaves the map at its end. A record that could not be used has no worker.
-                None => {
-                    member.orders.stop(Stop::Finish);
-                    member.is_working
-                }
-                // The end of its worker asks for the next look, which starts a new one.
-                Some(_) if member.orders.is_stopped() => true,
-                Some(record) if record == member.record => true,
-                Some(record) => change(self.ports, key, member, record, &mut self.workers),
-            });
-        for (key, record) in enabled {
-            let mut member = FleetMember {
-                orders: Arc::default(),
-                record: record.clone(),
-                is_working: false,
-            };
-            change(self.ports, &key, &mut member, record, &mut self.workers);
-            self.members.insert(key, member);
+            .map(|webhook| (webhook.consumer.key.clone(), webhook));
+        let webhooks: HashMap<_, _> = keyed.collect();
+        let known = self.members.keys();
+        let deleted = known.filter(|key| !webhooks.contains_key(key)).cloned();
+        let followed = std::mem::take(&mut self.followed);
+        let deleted = deleted.map(|key| (key, None)).collect::<Vec<_>>();
+        let present = webhooks
+            .into_iter()
+            .map(|(key, webhook)| (key, Some(webhook)));
+        for (key, webhook) in deleted.into_iter().chain(present) {
+            if !followed.contains(&key) {
+                self.apply_one(key, webhook);
+            }
         }
+    }
+
+    /// Follows a webhook that this process changed.
+    fn follow(&mut self, key: ConsumerKey, read: Result<WebhookStatus, ConsumerError>) {
+        // A look that has ended meanwhile may be newer: another one decides.
+        self.sync_at = Duration::ZERO;
+        let webhook = match read {
+            Ok(webhook) => Some(webhook),
+            Err(ConsumerError::NotFound) => None,
+            Err(_) => return,
+        };
+        if self.syncing_since.is_some() {
+            self.followed.insert(key.clone());
+        }
+        self.apply_one(key, webhook);
+    }
+
+    fn await_announced(&mut self) {
+        let (ports, changes) = (Arc::clone(self.ports), Arc::clone(self.changes));
+        self.calls.start(async move {
+            let (keys, number) = changes.taken().await;
+            let mut webhooks = Vec::with_capacity(keys.len());
+            for key in keys {
+                let webhook = ports.webhooks.webhook(&key).await;
+                webhooks.push((key, webhook));
+            }
+            FleetEvent::Followed(webhooks, number)
+        });
+    }
+
+    /// Makes the worker of `key` that of `webhook`, which is `None` if there is no such webhook.
+    fn apply_one(&mut self, key: ConsumerKey, webhook: Option<WebhookStatus>) {
+        if let Some(member) = self.members.get_mut(&key) {
+            let stop = match &webhook {
+                Some(webhook) if webhook.incarnation != member.incarnation => Stop::Discard,
+                Some(webhook) if webhook.health.disabled.is_some() => Stop::Finish,
+                Some(_) => Stop::None,
+                None => Stop::Discard,
+            };
+            // Without an order an idle worker is not woken.
+            if stop > Stop::None {
+                member.orders.stop(stop);
+            }
+            if member.is_working {
+                // A worker that is stopped leaves the map at its end, which asks for the next look.
+                let record = webhook.map(|webhook| webhook.record);
+                if let Some(record) = record.filter(|record| *record != member.record)
+                    && !member.orders.is_stopped()
+                {
+                    change(self.ports, &key, member, record, &mut self.workers);
+                }
+                return;
+            }
+        }
+        // What follows is for a key without a worker: its record may have been unusable.
+        let webhook = webhook.filter(|webhook| webhook.health.disabled.is_none());
+        let Some(webhook) = webhook else {
+            self.members.remove(&key);
+            return;
+        };
+        let known = self.members.get(&key);
+        if known.is_some_and(|member| member.record == webhook.record) {
+            return;
+        }
+        let mut member = FleetMember {
+            orders: Arc::default(),
+            incarnation: webhook.incarnation,
+            record: webhook.record.clone(),
+            is_working: false,
+        };
+        change(
+            self.ports,
+            &key,
+            &mut member,
+            webhook.record,
+            &mut self.workers,
+        );
+        self.members.insert(key, member);
     }
 
     fn watch(&mut self) {
@@ -229,21 +329,21 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// Gives the worker of `member` a new record, and starts the worker if there is none. Returns true:
-/// the member stays, also if its secrets cannot be decrypted.
+/// Gives the worker of `member` a new record, and starts the worker if there is none.
 fn change(
     ports: &Arc<WebhookDispatcherPorts>,
     key: &ConsumerKey,
     member: &mut FleetMember,
     record: WebhookRecord,
     workers: &mut EventQueue<ConsumerKey>,
-) -> bool {
+) {
     match DeliveryPlan::prepare(ports, key, &record) {
         Ok(plan) if member.is_working => member.orders.change(plan),
         Ok(plan) => {
             member.is_working = true;
             let (ports, orders) = (Arc::clone(ports), Arc::clone(&member.orders));
-            workers.start(WebhookWorker::new(ports, key.clone(), orders, plan).run());
+            let webhook = (key.clone(), member.incarnation);
+            workers.start(WebhookWorker::new(ports, webhook, orders, plan).run());
         }
         Err(error) => {
             tracing::error!(topic = %key.topic, webhook = %key.name, %error, "webhook stopped");
@@ -253,7 +353,6 @@ fn change(
         }
     }
     member.record = record;
-    true
 }
 
 /// All webhooks of all topics.

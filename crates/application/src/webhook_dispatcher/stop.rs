@@ -15,6 +15,8 @@ pub(super) enum Stop {
     Finish,
     /// Drop the attempts under way and give their leases back.
     Abort,
+    /// Drop the attempts under way and record nothing: the webhook is deleted.
+    Discard,
 }
 
 /// Shared by the fleet and one worker.

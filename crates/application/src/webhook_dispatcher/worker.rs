@@ -2,6 +2,7 @@
 
 mod calls;
 mod disabling;
+mod health;
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -9,12 +10,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use posthorn_domain::{
-    ConsumerKey, DisableReason, LeaseToken, Timestamp, WebhookAttempt, WebhookHealth,
-};
+use posthorn_domain::{ConsumerKey, DisableReason, LeaseToken, WebhookAttempt, WebhookHealth};
 
 use super::attempt::{AttemptVerdict, Attempted, attempt};
 use super::attempt_log::AttemptLog;
+use super::attempt_window::AttemptWindow;
 use super::event_queue::EventQueue;
 use super::hand_out::{HandOut, HandedOut};
 use super::plan::DeliveryPlan;
@@ -23,12 +23,14 @@ use super::settlement::{Settlement, Settlements};
 use super::stop::{Orders, Stop};
 use crate::ports::consumer_store::{ConsumerError, LeaseUpdate, LeasedMessage};
 use crate::ports::webhook_observer::AttemptOutcome;
+use crate::ports::webhook_store::WebhookIncarnation;
 use calls::{PullOutcome, StoreCalls, WorkerEvent, await_change, await_order};
-use disabling::{Disabling, MAX_FAILING};
+use disabling::Disabling;
 
 /// An attempt starts only if its lease holds this long beyond the attempt's time limit: the time to
 /// settle it.
 const SETTLE_TIME: Duration = Duration::from_secs(5);
+
 /// Pulls the messages of one webhook, attempts them at once, and settles their leases.
 pub(super) struct WebhookWorker {
     store: StoreCalls,
@@ -39,6 +41,7 @@ pub(super) struct WebhookWorker {
     is_over: bool,
     calls: EventQueue<WorkerEvent>,
     attempts: EventQueue<Attempted>,
+    window: AttemptWindow,
     /// The leases of the attempts under way, with their earliest end.
     leases: HashMap<LeaseToken, Duration>,
     hand_out: HandOut,
@@ -50,18 +53,23 @@ pub(super) struct WebhookWorker {
 impl WebhookWorker {
     pub(super) fn new(
         ports: Arc<WebhookDispatcherPorts>,
-        key: ConsumerKey,
+        (key, incarnation): (ConsumerKey, WebhookIncarnation),
         orders: Arc<Orders>,
         plan: Arc<DeliveryPlan>,
     ) -> Self {
         Self {
-            store: StoreCalls { ports, key },
+            store: StoreCalls {
+                ports,
+                key,
+                incarnation,
+            },
             orders,
             plan,
             stop: Stop::None,
             is_over: false,
             calls: EventQueue::new(),
             attempts: EventQueue::new(),
+            window: AttemptWindow::new(),
             leases: HashMap::new(),
             hand_out: HandOut::new(),
             settlements: Settlements::default(),
@@ -83,6 +91,8 @@ impl WebhookWorker {
                 return self.store.key;
             }
             let (calls, attempts) = self.next_events().await;
+            // First: no attempt starts by settings that are known to be old.
+            self.obey();
             for attempted in attempts {
                 self.attempted(&attempted);
             }
@@ -114,7 +124,6 @@ impl WebhookWorker {
         let now = self.store.ports.clock.monotonic();
         match event {
             WorkerEvent::Ordered(seen) => {
-                self.obey();
                 self.calls
                     .start(await_order(Arc::clone(&self.orders), seen));
             }
@@ -123,7 +132,7 @@ impl WebhookWorker {
                 self.hand_out.wake();
                 self.calls.start(await_change(subscription));
             }
-            WorkerEvent::Deleted => self.is_over = true,
+            WorkerEvent::Deleted => self.deleted(),
             WorkerEvent::Pulled(pull) => self.pulled(pull, now),
             WorkerEvent::Settled(leases) => self.settlements.ended(leases),
             WorkerEvent::Recorded(recorded) => self.recorded(recorded),
@@ -168,25 +177,50 @@ impl WebhookWorker {
 
     /// The number of attempts that may start.
     fn free(&self) -> usize {
-        usize::from(self.plan.settings.max_in_flight.get())
+        self.window
+            .size(self.max_in_flight())
             .saturating_sub(self.settlements.unsettled())
+    }
+
+    fn max_in_flight(&self) -> usize {
+        usize::from(self.plan.settings.max_in_flight.get())
     }
 
     fn obey(&mut self) {
         let (stop, plan) = self.orders.take();
         if let Some(plan) = plan {
-            // Attempts under way keep the plan that they started with.
+            if plan.settings.url != self.plan.settings.url {
+                // A receiver that hangs would hold the places of the one that replaces it.
+                self.abort();
+                self.window = AttemptWindow::new();
+            }
+            // Other attempts under way keep the plan that they started with.
             self.plan = plan;
             self.hand_out.wake();
         }
-        if stop >= Stop::Abort && self.stop < Stop::Abort {
-            // A receiver may have got such a message. It comes again, as after a crash.
-            self.attempts.clear();
-            for (token, lease_end) in std::mem::take(&mut self.leases) {
-                self.release(token, lease_end);
-            }
+        if stop >= Stop::Discard && self.stop < Stop::Discard {
+            self.deleted();
+        } else if stop >= Stop::Abort && self.stop < Stop::Abort {
+            self.abort();
         }
         self.stop = stop;
+    }
+
+    /// Ends the attempts under way. A receiver may have got such a message. It comes again, as after
+    /// a crash.
+    fn abort(&mut self) {
+        self.attempts.clear();
+        for (token, lease_end) in std::mem::take(&mut self.leases) {
+            self.release(token, lease_end);
+        }
+    }
+
+    /// Ends the work for a deleted webhook at once. One that is created under its name neither waits
+    /// for these attempts nor gets their outcome.
+    fn deleted(&mut self) {
+        self.is_over = true;
+        self.abort();
+        self.log.forget();
     }
 
     fn pull(&mut self, now: Duration) {
@@ -209,7 +243,7 @@ impl WebhookWorker {
             Ok(leases) => leases,
             Err(ConsumerError::NotFound) => {
                 self.hand_out.failed(now);
-                self.is_over = true;
+                self.deleted();
                 return;
             }
             Err(error) => {
@@ -253,6 +287,8 @@ impl WebhookWorker {
 
     fn attempted(&mut self, attempted: &Attempted) {
         self.leases.remove(&attempted.token);
+        let max_in_flight = self.max_in_flight();
+        self.window.ended(attempted.result.is_ok(), max_in_flight);
         let outcome = AttemptOutcome::of(&attempted.result);
         self.store
             .ports
@@ -270,7 +306,8 @@ impl WebhookWorker {
                     update: otherwise,
                 };
                 self.disabling.hold(held);
-                self.disable(DisableReason::Gone);
+                let url = attempted.plan.settings.url.clone();
+                self.disable(DisableReason::Gone, Some(url));
             }
         }
         self.log.push(record);
@@ -309,7 +346,7 @@ impl WebhookWorker {
                 Vec::new()
             }
             Ok(None) => {
-                self.is_over = true;
+                self.deleted();
                 Vec::new()
             }
             // The last attempts before the end are not worth a wait for the store.
@@ -317,43 +354,5 @@ impl WebhookWorker {
             Err(_) => Vec::new(),
         };
         self.log.ended(failed);
-    }
-
-    /// Disables the webhook after five days of failures, by the records of all processes.
-    fn check_health(&mut self, health: &WebhookHealth) {
-        let now = self.store.ports.clock.now();
-        let is_failing = |since| MAX_FAILING <= now.as_millis().saturating_sub(since);
-        let since = health.failing_since.map(Timestamp::as_millis);
-        if health.disabled.is_none() && since.is_some_and(is_failing) {
-            self.disable(DisableReason::NoSuccess);
-        }
-    }
-
-    fn disable(&mut self, reason: DisableReason) {
-        if self.is_over || !self.disabling.start() {
-            return;
-        }
-        self.calls.start(self.store.clone().disable(reason));
-    }
-
-    fn disabled(&mut self, reason: DisableReason, is_disabled: bool) {
-        let held = self.disabling.end();
-        for settlement in held {
-            // The message waits until the webhook is enabled, and this attempt does not count.
-            let update = if is_disabled {
-                LeaseUpdate::Release
-            } else {
-                settlement.update
-            };
-            self.settle_later(settlement.token, settlement.lease_end, update);
-        }
-        if is_disabled {
-            self.is_over = true;
-            self.store.ports.observer.disabled(reason);
-            tracing::warn!(
-                topic = %self.store.key.topic, webhook = %self.store.key.name, reason = reason.as_str(),
-                "webhook disabled"
-            );
-        }
     }
 }

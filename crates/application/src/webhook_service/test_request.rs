@@ -33,6 +33,8 @@ pub(super) async fn send(
         source: ports.encoder.source(&key.topic).into(),
         at,
         body: ports.encoder.test(key, at, settings.format),
+        traceparent: None,
+        request_traceparent: None,
     };
     let endpoint = ports.sender.endpoint(settings, private);
     let started = ports.clock.monotonic();

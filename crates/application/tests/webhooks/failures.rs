@@ -10,7 +10,7 @@ use posthorn_testkit::eventually;
 
 use crate::model::MessageFate;
 use crate::receivers::Response;
-use crate::rig::{Rig, SOON, schedule};
+use crate::rig::{Rig, SOON, change, schedule};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -111,6 +111,9 @@ async fn retry_after_replaces_the_wait_of_the_schedule_up_to_a_day() {
             day,
         ),
         ("far", RetryAfter::At(Timestamp::MAX), day),
+        // None of these is a wait: the schedule decides.
+        ("zero", RetryAfter::Delay(Duration::ZERO), SECOND),
+        ("past", RetryAfter::At(rig.clock.now()), SECOND),
     ];
     let mut keys = Vec::new();
     for (name, retry_after, _) in cases {
@@ -175,6 +178,27 @@ async fn gone_is_a_plain_failure_if_the_webhook_cannot_be_disabled() {
         | MessageFate::Leased { attempt, .. } if attempt.get() >= 2)
     })
     .await;
+}
+
+#[tokio::test]
+async fn gone_does_not_disable_a_webhook_that_has_moved_meanwhile() {
+    let rig = Rig::running();
+    let key = rig.webhook("a", |_| {}).await;
+    rig.receivers.respond("a.test", Response::Hang(410));
+    let id = rig.store.append(&key, 1)[0];
+    rig.sent("a.test", 1).await;
+    let mut moved = change("a");
+    moved.settings.url = change("b").settings.url;
+    rig.service.put(&key, moved).await.unwrap();
+    // Before the worker knows the new URL.
+    rig.receivers.release();
+    rig.advance(5 * SECOND, Duration::from_millis(100)).await;
+    rig.acked(&key, id).await;
+    assert_eq!(rig.receivers.sent_to("b.test").len(), 1);
+    assert_eq!(
+        rig.store.read(&key, |webhook| webhook.health.disabled),
+        None
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use posthorn_application::WebhookSendError;
 use posthorn_domain::{DeliveryConcurrency, DeliveryRate};
 
 use crate::model::MessageFate;
@@ -34,7 +35,7 @@ async fn no_more_attempts_than_the_limit_are_under_way() {
     let key = rig
         .webhook("a", |settings| settings.max_in_flight = limit)
         .await;
-    rig.receivers.respond("a.test", Response::Hang);
+    rig.receivers.respond("a.test", Response::Hang(200));
     let ids = rig.store.append(&key, 10);
     rig.sent("a.test", 3).await;
     rig.advance(5 * SECOND, SECOND).await;
@@ -54,7 +55,7 @@ async fn a_receiver_that_hangs_delays_no_other() {
     for number in 0..20 {
         let name = format!("hang{number}");
         rig.receivers
-            .respond(&format!("{name}.test"), Response::Hang);
+            .respond(&format!("{name}.test"), Response::Hang(200));
         hanging.push(rig.webhook(&name, |_| {}).await);
     }
     let key = rig.webhook("a", |_| {}).await;
@@ -67,6 +68,29 @@ async fn a_receiver_that_hangs_delays_no_other() {
         let leased = ids
             .iter()
             .filter(|id| matches!(rig.store.state(key, **id), MessageFate::Leased { .. }));
-        assert_eq!(leased.count(), 10);
+        // None of them ever responded, so each gets few attempts at once.
+        assert_eq!(leased.count(), 4);
     }
+}
+
+#[tokio::test]
+async fn a_receiver_that_stops_responding_gets_fewer_attempts_at_once() {
+    let rig = Rig::running();
+    let key = rig.webhook("a", |_| {}).await;
+    for id in rig.store.append(&key, 20) {
+        rig.acked(&key, id).await;
+    }
+    let error = Response::Error(WebhookSendError::Timeout);
+    rig.receivers.respond("a.test", error);
+    let ids = rig.store.append(&key, 10);
+    rig.sent("a.test", 30).await;
+    rig.receivers.respond("a.test", Response::Hang(200));
+    rig.advance(10 * SECOND, SECOND).await;
+    let is_leased = |id| matches!(rig.store.state(&key, id), MessageFate::Leased { .. });
+    let leased = ids.iter().filter(|id| is_leased(**id));
+    assert_eq!(
+        leased.count(),
+        1,
+        "one, after ten attempts without a response"
+    );
 }

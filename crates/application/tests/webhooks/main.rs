@@ -11,6 +11,8 @@
 
 mod delivery;
 mod failures;
+mod following;
+mod interruptions;
 mod limits;
 mod model;
 mod outages;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use posthorn_application::{
     ConsumerCounts, ConsumerStatus, LeaseUpdate, LeasedMessage, PullRequest, PulledLeases,
-    WebhookRecord, WebhookStatus,
+    WebhookIncarnation, WebhookRecord, WebhookStatus,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, FailureReason, LeaseNonce, LeaseToken, Message, MessageId, SettingsTag,
@@ -33,6 +33,7 @@ pub(crate) enum MessageFate {
 }
 
 pub(crate) struct FakeWebhook {
+    pub(crate) incarnation: WebhookIncarnation,
     pub(crate) record: WebhookRecord,
     pub(crate) tag: SettingsTag,
     pub(crate) health: WebhookHealth,
@@ -142,6 +143,7 @@ impl FakeWebhook {
         };
         WebhookStatus {
             consumer,
+            incarnation: self.incarnation,
             record: self.record.clone(),
             health: self.health.clone(),
         }

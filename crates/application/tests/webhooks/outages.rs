@@ -80,7 +80,7 @@ async fn a_lease_covers_an_attempt_that_started_before_a_change_of_the_time_limi
     let rig = Rig::running();
     let key = rig.webhook("a", |_| {}).await;
     rig.advance(SECOND, STEP).await;
-    rig.receivers.respond("a.test", Response::Hang);
+    rig.receivers.respond("a.test", Response::Hang(200));
     // The worker learns of the change later than the store.
     rig.webhook("a", |settings| {
         settings.timeout = posthorn_domain::AttemptTimeout::parse(1.0).unwrap();

@@ -21,8 +21,8 @@ pub(crate) enum Response {
     Status(u16),
     RetryAfter(u16, RetryAfter),
     Error(WebhookSendError),
-    /// No response until [`Receivers::release`], then 200.
-    Hang,
+    /// No response until [`Receivers::release`], then this status.
+    Hang(u16),
 }
 
 /// A request that was sent.
@@ -68,7 +68,7 @@ impl Receivers {
             .unwrap_or(Response::Status(200))
     }
 
-    /// Lets all hanging requests end with 200.
+    /// Lets all hanging requests end.
     pub(crate) fn release(&self) {
         self.released.send_replace(true);
     }
@@ -82,6 +82,18 @@ impl Receivers {
         let sent = self.sent();
         let of_host = sent.into_iter().filter(|sent| sent.host == host);
         of_host.map(|sent| sent.event.id).collect()
+    }
+}
+
+impl Receivers {
+    /// The number of requests to `host` that have not ended.
+    pub(crate) fn under_way(&self, host: &str) -> usize {
+        let prefix = format!("{host} ");
+        let under_way = self.under_way.lock().unwrap();
+        under_way
+            .iter()
+            .filter(|attempt| attempt.starts_with(&prefix))
+            .count()
     }
 }
 
@@ -127,10 +139,10 @@ impl WebhookEndpoint for FakeEndpoint {
             Response::Status(status) => reply(status, None),
             Response::RetryAfter(status, wait) => reply(status, Some(wait)),
             Response::Error(error) => Err(error),
-            Response::Hang => {
+            Response::Hang(status) => {
                 let mut released = self.receivers.released.subscribe();
                 let _ = released.wait_for(|released| *released).await;
-                reply(200, None)
+                reply(status, None)
             }
         }
     }

@@ -26,7 +26,10 @@ pub(crate) struct Rig {
     pub(crate) receivers: Receivers,
     pub(crate) vault: Arc<FakeVault>,
     pub(crate) observed: Arc<Observed>,
+    /// As of another process: the dispatcher learns of its changes by a look.
     pub(crate) service: WebhookService,
+    /// As of the process of the dispatcher.
+    pub(crate) local: WebhookService,
     pub(crate) dispatcher: Arc<WebhookDispatcher>,
     running: Option<JoinHandle<()>>,
 }
@@ -45,7 +48,7 @@ impl Rig {
             Arc::new(Observed::default()),
             Arc::new(FakeRandom::default()),
         );
-        let service = WebhookServicePorts {
+        let service = || WebhookServicePorts {
             consumers: Arc::clone(&store) as _,
             webhooks: Arc::clone(&store) as _,
             vault: Arc::clone(&vault) as _,
@@ -62,11 +65,14 @@ impl Rig {
             encoder: Arc::new(FakeEncoder),
             observer: Arc::clone(&observed) as _,
             clock: Arc::clone(&clock) as _,
-            random,
+            random: Arc::clone(&random) as _,
         };
+        let dispatcher = Arc::new(WebhookDispatcher::new(dispatcher));
+        let local = WebhookService::new(service(), AddressPolicy::default());
         Self {
-            service: WebhookService::new(service, AddressPolicy::default()),
-            dispatcher: Arc::new(WebhookDispatcher::new(dispatcher)),
+            service: WebhookService::new(service(), AddressPolicy::default()),
+            local: local.followed_by(Arc::clone(&dispatcher)),
+            dispatcher,
             clock,
             store,
             receivers,

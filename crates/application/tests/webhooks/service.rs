@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use posthorn_application::{
-    Clock, ConsumerError, Precondition, Replay, ReplayBound, WebhookError, WebhookEventKind,
-    WebhookSendError,
+    Clock, ConsumerError, Precondition, Replay, ReplayBound, VaultError, WebhookError,
+    WebhookEventKind, WebhookSendError,
 };
 use posthorn_domain::{
     ForbiddenAddress, MessageId, UrlSchemes, WebhookHeaders, WebhookSecret, WebhookUrl,
@@ -181,11 +181,13 @@ async fn a_new_secret_recovers_a_webhook_whose_key_is_lost() {
     assert_eq!(rig.service.reencrypt().await, Ok(0));
     let view = rig.service.get(&key).await.unwrap();
     assert_eq!(view.header_names, Vec::<String>::new());
+    assert_eq!(view.unusable, Some(VaultError::Sealed));
     let refused = rig.service.put(&key, change("a")).await;
     assert!(matches!(refused, Err(WebhookError::Vault(_))));
     let mut with_secret = change("a");
     with_secret.secret = Some(secret(9));
     assert!(rig.service.put(&key, with_secret).await.is_ok());
+    assert_eq!(rig.service.get(&key).await.unwrap().unusable, None);
     assert!(rig.service.test(&key).await.is_ok());
 }
 

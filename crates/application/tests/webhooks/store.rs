@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Clock, ConsumerError, ConsumerNotifier, ConsumerPut, ConsumerStatus, ConsumerStore,
-    DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition,
-    PullRequest, PulledLeases, PutConsumer, PutWebhook, Redrive, Redriven, RequeueRequest,
-    Requeued, StoreError, Subscription, WebhookPut, WebhookStatus, WebhookStore,
+    Clock, ConsumerDelivery, ConsumerError, ConsumerNotifier, ConsumerPut, ConsumerStatus,
+    ConsumerStore, DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit,
+    Precondition, PullRequest, PulledLeases, PutConsumer, PutWebhook, Redrive, Redriven,
+    RequeueRequest, Requeued, StoreError, Subscription, WebhookIncarnation, WebhookPut,
+    WebhookStatus, WebhookStore,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerPosition, DisableReason, LeaseNonce, LeaseToken,
@@ -137,6 +138,15 @@ impl ConsumerStore for FakeWebhookStore {
         Ok(Vec::new())
     }
 
+    async fn deliveries(
+        &self,
+        _: &Topic,
+        _: ConsumerKind,
+        _: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn topics_with_consumers(
         &self,
         after: Option<&Topic>,
@@ -227,6 +237,7 @@ impl WebhookStore for FakeWebhookStore {
             return Err(ConsumerError::PreconditionFailed);
         }
         let webhook = webhooks.entry(key.clone()).or_insert_with(|| FakeWebhook {
+            incarnation: WebhookIncarnation(self.sequence.fetch_add(1, Ordering::Relaxed) as u64),
             record: put.record.clone(),
             tag: put.tag,
             health: WebhookHealth::default(),
@@ -255,26 +266,33 @@ impl WebhookStore for FakeWebhookStore {
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
+        of: Option<WebhookIncarnation>,
     ) -> Outcome<bool> {
         let changed = self.step("disable", key, |webhook, _| {
-            webhook.health.set_disabled(reason)
+            let exists = of.is_none_or(|of| of == webhook.incarnation);
+            exists.then(|| webhook.health.set_disabled(reason))
         });
         self.announce();
-        changed
+        changed?.ok_or(ConsumerError::NotFound)
     }
 
     async fn record_attempts(
         &self,
         key: &ConsumerKey,
+        of: WebhookIncarnation,
         attempts: &[WebhookAttempt],
     ) -> Outcome<WebhookHealth> {
-        self.step("record", key, |webhook, _| {
+        let recorded = self.step("record", key, |webhook, _| {
+            if webhook.incarnation != of {
+                return None;
+            }
             for attempt in attempts {
                 webhook.health.record(attempt);
                 webhook.attempts.push(attempt.clone());
             }
-            webhook.health.clone()
-        })
+            Some(webhook.health.clone())
+        });
+        recorded?.ok_or(ConsumerError::NotFound)
     }
 
     async fn attempts(&self, key: &ConsumerKey) -> Outcome<Vec<WebhookAttempt>> {

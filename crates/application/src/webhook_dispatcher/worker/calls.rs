@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use posthorn_domain::{
     Backoff, ConsumerKey, DisableReason, LeaseDuration, LeaseNonce, PullLimit, WebhookAttempt,
-    WebhookHealth,
+    WebhookHealth, WebhookUrl,
 };
 
 use super::disabling::disable;
 use crate::ports::consumer_store::{ConsumerError, PullRequest, PulledLeases};
 use crate::ports::message_store::Subscription;
+use crate::ports::webhook_store::WebhookIncarnation;
 use crate::webhook_dispatcher::ports::WebhookDispatcherPorts;
 use crate::webhook_dispatcher::settlement::{self, Settlement};
 use crate::webhook_dispatcher::stop::Orders;
@@ -53,6 +54,8 @@ pub(super) struct PullOutcome {
 pub(super) struct StoreCalls {
     pub(super) ports: Arc<WebhookDispatcherPorts>,
     pub(super) key: ConsumerKey,
+    /// The webhook that the attempts are of: one that has its name later gets nothing of them.
+    pub(super) incarnation: WebhookIncarnation,
 }
 
 pub(super) async fn await_order(orders: Arc<Orders>, mut seen: u64) -> WorkerEvent {
@@ -112,7 +115,8 @@ impl StoreCalls {
     }
 
     pub(super) async fn record(self, attempts: Vec<WebhookAttempt>) -> WorkerEvent {
-        let recording = self.ports.webhooks.record_attempts(&self.key, &attempts);
+        let webhooks = &self.ports.webhooks;
+        let recording = webhooks.record_attempts(&self.key, self.incarnation, &attempts);
         WorkerEvent::Recorded(match recording.await {
             Ok(health) => Ok(Some(health)),
             Err(ConsumerError::NotFound) => Ok(None),
@@ -120,7 +124,13 @@ impl StoreCalls {
         })
     }
 
-    pub(super) async fn disable(self, reason: DisableReason) -> WorkerEvent {
-        WorkerEvent::Disabled(reason, disable(&self.ports, &self.key, reason).await)
+    pub(super) async fn disable(
+        self,
+        reason: DisableReason,
+        attempted: Option<WebhookUrl>,
+    ) -> WorkerEvent {
+        let webhook = (&self.key, self.incarnation);
+        let disabling = disable(&self.ports, webhook, reason, attempted.as_ref());
+        WorkerEvent::Disabled(reason, disabling.await)
     }
 }

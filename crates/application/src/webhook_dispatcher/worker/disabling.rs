@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use posthorn_domain::{Backoff, ConsumerKey, DisableReason};
+use posthorn_domain::{Backoff, ConsumerKey, DisableReason, WebhookUrl};
 
 use crate::ports::consumer_store::ConsumerError;
+use crate::ports::webhook_store::WebhookIncarnation;
 use crate::webhook_dispatcher::ports::WebhookDispatcherPorts;
 use crate::webhook_dispatcher::settlement::Settlement;
 
-/// A webhook without a success is disabled after this time: five days, in milliseconds.
-pub(super) const MAX_FAILING: u64 = 5 * 24 * 60 * 60 * 1_000;
 /// How long disabling is repeated while the store fails: less than a lease holds after its attempt.
 const RETRY_TIME: Duration = Duration::from_secs(3);
 const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
@@ -43,23 +42,45 @@ impl Disabling {
     }
 }
 
-/// Disables the webhook; returns false if it cannot be done.
+/// Disables the webhook; returns false if it cannot be done, or if its URL is no longer `attempted`,
+/// where the reason comes from an attempt.
 pub(super) async fn disable(
     ports: &WebhookDispatcherPorts,
-    key: &ConsumerKey,
+    webhook: (&ConsumerKey, WebhookIncarnation),
     reason: DisableReason,
+    attempted: Option<&WebhookUrl>,
 ) -> bool {
-    let end = ports.clock.monotonic().saturating_add(RETRY_TIME);
+    let clock = &ports.clock;
+    let end = clock.monotonic().saturating_add(RETRY_TIME);
     let mut backoff = RETRY;
     loop {
-        match ports.webhooks.set_disabled(key, Some(reason)).await {
-            Ok(_) => return true,
+        match try_disable(ports, webhook, reason, attempted).await {
+            Ok(is_disabled) => return is_disabled,
             Err(ConsumerError::Store(error)) if error.is_transient() => {}
             Err(_) => return false,
         }
-        if ports.clock.monotonic() >= end {
+        if clock.monotonic() >= end {
             return false;
         }
-        ports.clock.sleep(backoff.next_wait()).await;
+        clock.sleep(backoff.next_wait()).await;
     }
+}
+
+async fn try_disable(
+    ports: &WebhookDispatcherPorts,
+    webhook: (&ConsumerKey, WebhookIncarnation),
+    reason: DisableReason,
+    attempted: Option<&WebhookUrl>,
+) -> Result<bool, ConsumerError> {
+    let (webhooks, (key, incarnation)) = (&ports.webhooks, webhook);
+    // From the store: this worker may not know the new URL yet. A receiver that was left says nothing
+    // about the one that replaced it.
+    if let Some(attempted) = attempted
+        && webhooks.webhook(key).await?.record.settings.url != *attempted
+    {
+        return Ok(false);
+    }
+    let of = Some(incarnation);
+    webhooks.set_disabled(key, Some(reason), of).await?;
+    Ok(true)
 }

@@ -1,0 +1,73 @@
+//! Encrypting the secrets of all webhooks under a new key.
+
+use posthorn_domain::ConsumerPosition;
+
+use super::WebhookService;
+use super::error::WebhookError;
+use crate::ports::consumer_store::ConsumerError;
+use crate::ports::message_store::PageLimit;
+use crate::ports::webhook_store::WebhookStatus;
+
+impl WebhookService {
+    /// Encrypts the secrets of webhooks again, as [`WebhookService::reencrypt`] does, at the start of the
+    /// process. A failure is logged: the next start tries again, and the previous key still decrypts.
+    pub async fn reencrypt_at_start(&self) {
+        match self.reencrypt().await {
+            Ok(0) => {}
+            Ok(webhooks) => tracing::info!(webhooks, "the secrets of webhooks are encrypted again"),
+            Err(error) => {
+                tracing::warn!(%error, "the secrets of webhooks could not all be encrypted again");
+            }
+        }
+    }
+
+    /// Encrypts the secrets again that were encrypted under the previous key, and returns how many
+    /// webhooks that were.
+    ///
+    /// # Errors
+    /// [`WebhookError::Consumer`]. A webhook whose secrets cannot be decrypted is logged.
+    pub async fn reencrypt(&self) -> Result<u64, WebhookError> {
+        let mut count = 0;
+        let mut after = None;
+        loop {
+            let consumers = &self.ports.consumers;
+            let topics = consumers
+                .topics_with_consumers(after.as_ref(), PageLimit::MAX)
+                .await
+                .map_err(ConsumerError::from)?;
+            for topic in &topics {
+                let webhooks = self.ports.webhooks.webhooks(topic).await;
+                for status in webhooks.map_err(ConsumerError::from)? {
+                    count += u64::from(self.reencrypt_one(status).await?);
+                }
+            }
+            match topics.into_iter().next_back() {
+                Some(last) => after = Some(last),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    async fn reencrypt_one(&self, status: WebhookStatus) -> Result<bool, WebhookError> {
+        let (key, tag) = (status.consumer.key, status.consumer.tag);
+        let private = match self.ports.vault.open(&key, &status.record.sealed) {
+            Ok(opened) if opened.is_stale => opened.private,
+            Ok(_) => return Ok(false),
+            Err(error) => {
+                tracing::error!(topic = %key.topic, webhook = %key.name, %error, "webhook unusable");
+                return Ok(false);
+            }
+        };
+        let settings = status.record.settings;
+        let current = Some((tag, private.clone()));
+        let start = ConsumerPosition::default();
+        match self.write(&key, current, settings, &private, start).await {
+            // Changed or deleted meanwhile: a change encrypts under the current key.
+            Err(WebhookError::Consumer(
+                ConsumerError::PreconditionFailed | ConsumerError::NotFound,
+            )) => Ok(false),
+            Err(error) => Err(error),
+            Ok(_) => Ok(true),
+        }
+    }
+}

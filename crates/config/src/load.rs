@@ -1,5 +1,7 @@
 //! Loads the whole configuration.
 
+use serde_json::{Value, json};
+
 use crate::loader::{Effective, Loader};
 use crate::mistake::ConfigErrors;
 use crate::sections::{CATALOGUE, Settings};
@@ -21,17 +23,28 @@ impl Loaded {
             let widths = self.effective.iter().map(|row| text(row).chars().count());
             widths.max().unwrap_or(0)
         };
-        let (names, values) = (width(|row| row.name), width(|row| &row.value));
+        let (names, values) = (width(|row| row.name), width(shown));
         let mut table = String::new();
-        for Effective {
-            name,
-            value,
-            origin,
-        } in &self.effective
-        {
+        for row in &self.effective {
+            let (name, value, origin) = (row.name, shown(row), &row.origin);
             table.push_str(&format!("{name:names$}  {value:values$}  {origin}\n"));
         }
         table
+    }
+
+    /// The effective configuration as a JSON array of objects with `name`, `value` (`null` if unset)
+    /// and `origin`.
+    pub fn json(&self) -> Value {
+        json!(self.effective)
+    }
+}
+
+/// The value in the table.
+fn shown(row: &Effective) -> &str {
+    match row.value.as_deref() {
+        None => "(unset)",
+        Some("") => "(empty)",
+        Some(value) => value,
     }
 }
 
@@ -73,16 +86,33 @@ mod tests {
         let loaded = given(&[]).unwrap();
         assert_eq!(loaded.settings.app.environment, Environment::Development);
         assert_eq!(loaded.settings.http.max_streams, 10_000);
-        let shown: BTreeSet<_> = loaded.effective.iter().map(|row| row.name).collect();
-        for setting in CATALOGUE.settings() {
+        assert_eq!(loaded.effective.len(), CATALOGUE.settings().count());
+        for (setting, row) in CATALOGUE.settings().zip(&loaded.effective) {
+            assert_eq!(setting.name, row.name);
             let has_default = setting.default_note != "none" && setting.key != "otel_service_name";
-            assert_eq!(
-                shown.contains(&*setting.name),
-                has_default,
-                "{}",
-                setting.name
-            );
+            assert_eq!(row.value.is_some(), has_default, "{}", setting.name);
         }
+        let row = |name: &str| {
+            let line = loaded
+                .table()
+                .lines()
+                .find(|line| line.starts_with(name))?
+                .to_owned();
+            Some(
+                line.split_whitespace()
+                    .skip(1)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        };
+        assert_eq!(row("REDIS_URL").as_deref(), Some("(unset) default"));
+        assert_eq!(row("CORS_ORIGINS").as_deref(), Some("(empty) default"));
+        assert_eq!(row("PORT").as_deref(), Some("5000 default"));
+        let json = loaded.json();
+        let port = json!({ "name": "PORT", "value": "5000", "origin": "default" });
+        let url = json!({ "name": "REDIS_URL", "value": null, "origin": "default" });
+        let rows = json.as_array().unwrap();
+        assert!(rows.contains(&port) && rows.contains(&url), "{json}");
         assert!(loaded.effective.iter().all(|row| row.origin == "default"));
     }
 
@@ -113,7 +143,7 @@ mod tests {
                 ];
                 let loaded = given(&environment).unwrap();
                 let row = loaded.effective.iter().find(|row| row.name == setting.name);
-                assert_eq!(row.unwrap().value, value);
+                assert_eq!(row.unwrap().value.as_deref(), Some(value));
             }
         }
     }
@@ -144,7 +174,7 @@ mod tests {
         for key in ["file:hunter2", "memory:hunter2", "redis://hunter2"] {
             let loaded = given(&[("SECRET_KEY", key)]).unwrap();
             let row = loaded.effective.iter().find(|row| row.name == "SECRET_KEY");
-            assert_eq!(row.unwrap().value, "***");
+            assert_eq!(row.unwrap().value.as_deref(), Some("***"));
             assert!(!format!("{:?}", loaded.settings).contains("hunter2"));
         }
     }
@@ -193,6 +223,19 @@ mod tests {
                  environment)",
             ],
         );
+    }
+
+    #[test]
+    fn the_command_line_wins_and_is_named() {
+        let sources = Sources::given([("PORT", "1"), ("HOST", "a")], None);
+        let sources = sources.with_argument("port", "--port", "2");
+        let loaded = load(&sources).unwrap();
+        let listen = &loaded.settings.listen;
+        assert_eq!((listen.host.as_str(), listen.port), ("a", 2));
+        let port = loaded.effective.iter().find(|row| row.name == "PORT");
+        assert_eq!(port.unwrap().origin, "--port");
+        let errors = load(&sources.with_argument("host", "--host", "")).unwrap_err();
+        assert!(errors.to_string().ends_with("(from --host)"), "{errors}");
     }
 
     #[test]

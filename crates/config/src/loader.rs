@@ -4,6 +4,7 @@ use figment::error::Kind;
 use figment::value::{Dict, Value};
 use figment::{Figment, Metadata, Source};
 use posthorn_domain::Environment;
+use serde::Serialize;
 
 use crate::catalogue::{Catalogue, Setting};
 use crate::mistake::{ConfigErrors, Mistakes};
@@ -12,13 +13,14 @@ use crate::section::{ComputedDefault, KnownValues, Section};
 use crate::sources::{Layer, Sources};
 
 /// An effective value and its origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Effective {
     /// The setting.
     pub name: &'static str,
-    /// The value, masked if it is a secret.
-    pub value: String,
-    /// `default`, `environment`, the path of the TOML file, or `file` and the path of a secret.
+    /// The value, masked if it is a secret; `None` if the setting is not set and has no default.
+    pub value: Option<String>,
+    /// `default`, `environment`, the path of the TOML file, `file` and the path of a secret, or an option
+    /// such as `--port`.
     pub origin: String,
 }
 
@@ -191,26 +193,22 @@ impl Loader {
     }
 
     fn effective(&self) -> Vec<Effective> {
+        let note = |setting: &Setting| {
+            let note = self.notes.iter().find(|note| note.key == setting.key);
+            note.map(|note| note.text.clone())
+        };
         let row = |setting: &'static Setting| {
-            let (text, origin) = self.shown(setting)?;
-            Some(Effective {
+            let (value, origin) = match self.shown(setting) {
+                Some((text, origin)) => (Some(mask(setting, &text)), origin),
+                None => (note(setting), "default".to_owned()),
+            };
+            Effective {
                 name: &setting.name,
-                value: mask(setting, &text),
+                value,
                 origin,
-            })
+            }
         };
-        let note = |setting: &'static Setting| {
-            let note = self.notes.iter().find(|note| note.key == setting.key)?;
-            Some(Effective {
-                name: &setting.name,
-                value: note.text.clone(),
-                origin: "default".to_owned(),
-            })
-        };
-        let settings = self.catalogue.settings();
-        settings
-            .filter_map(|setting| row(setting).or_else(|| note(setting)))
-            .collect()
+        self.catalogue.settings().map(row).collect()
     }
 
     /// The text of a setting and its origin.

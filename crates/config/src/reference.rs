@@ -9,9 +9,10 @@ const INTRODUCTION: &str = "\
 
 <!-- Written by `cargo xtask config-docs` from the fields of the sections in the code. -->
 
-Values come from three sources, later ones over earlier ones: built-in defaults, a TOML file
+Values come from four sources, later ones over earlier ones: built-in defaults, a TOML file
 (`--config FILE`, else the file that `POSTHORN_CONFIG` names, else `posthorn.toml` in the working
-directory if it exists), and the environment. In the file a name is written in lower case
+directory if it exists), the environment, and for the listener the options `--host` and `--port` of
+`posthorn serve`. In the file a name is written in lower case
 (`max_message_length = 500`); an unknown name there is an error. An empty environment variable
 counts as unset.
 
@@ -22,7 +23,8 @@ is an error.
 More names of OpenTelemetry's specification are read by its library, from the environment alone:
 `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_*`, `OTEL_SPAN_*` and `OTEL_RESOURCE_ATTRIBUTES`.
 
-`posthorn config` prints the effective values and the origin of each. Every mistake is reported in one
+`posthorn config` prints the effective values and the origin of each, with `--json` for programs; what is
+not set and has no default is `(unset)`, there `null`. Every mistake is reported in one
 run; the server then exits with status 78. `posthorn config schema` prints a JSON Schema of the file for
 editors; [posthorn.schema.json](posthorn.schema.json) is a copy. `posthorn serve --help` lists the settings
 below.

@@ -1,4 +1,5 @@
-//! The sources of values, as layers that figment merges: a TOML file below the environment.
+//! The sources of values, as layers that figment merges: a TOML file below the environment, below the
+//! command line.
 
 mod file;
 mod layer;
@@ -22,10 +23,28 @@ const FILE_VARIABLE: &str = "POSTHORN_CONFIG";
 /// The sources of a configuration, apart from the defaults.
 #[derive(Clone, Default)]
 pub struct Sources {
-    file: Option<PathBuf>,
+    file: Option<ConfigFile>,
     environment: BTreeMap<String, String>,
     /// Names of the environment whose values are not UTF-8.
     not_utf8: Vec<String>,
+    arguments: Vec<Argument>,
+}
+
+/// The TOML file, and what names it: `--config`, `POSTHORN_CONFIG`, or nothing but the working directory.
+#[derive(Clone, Debug)]
+struct ConfigFile {
+    path: PathBuf,
+    named_by: &'static str,
+}
+
+/// The value of a setting on the command line.
+#[derive(Clone)]
+struct Argument {
+    /// The key of the setting.
+    key: &'static str,
+    /// The option, such as `--port`.
+    option: &'static str,
+    text: String,
 }
 
 impl Sources {
@@ -41,18 +60,30 @@ impl Sources {
                 (Err(_), _) => {}
             }
         }
-        let named = file.map(Path::to_path_buf).or_else(|| {
-            environment
-                .get(FILE_VARIABLE)
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from)
+        let by_option = file.map(|path| ConfigFile {
+            path: path.to_path_buf(),
+            named_by: "--config",
         });
-        let default = Path::new(DEFAULT_FILE);
-        let file = named.or_else(|| default.exists().then(|| default.to_path_buf()));
+        let variable = environment.get(FILE_VARIABLE);
+        let by_variable = variable
+            .filter(|path| !path.is_empty())
+            .map(|path| ConfigFile {
+                path: PathBuf::from(path),
+                named_by: FILE_VARIABLE,
+            });
+        let default = || {
+            let path = PathBuf::from(DEFAULT_FILE);
+            path.exists().then_some(ConfigFile {
+                path,
+                named_by: DEFAULT_FILE,
+            })
+        };
+        let file = by_option.or(by_variable).or_else(default);
         Self {
             file,
             environment,
             not_utf8,
+            arguments: Vec::new(),
         }
     }
 
@@ -65,14 +96,27 @@ impl Sources {
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
+        let file = file.map(|path| ConfigFile {
+            path,
+            named_by: "--config",
+        });
         Self {
             file,
             environment,
             not_utf8: Vec::new(),
+            arguments: Vec::new(),
         }
     }
 
-    /// Merges the file and the environment; a mistake leaves its setting unset.
+    /// Sets the setting `key` by an option of the command line, over all other sources.
+    #[must_use]
+    pub fn with_argument(mut self, key: &'static str, option: &'static str, text: &str) -> Self {
+        let text = text.to_owned();
+        self.arguments.push(Argument { key, option, text });
+        self
+    }
+
+    /// Merges the file, the environment and the arguments; a mistake leaves its setting unset.
     ///
     /// # Errors
     /// The file cannot be read or is not TOML.
@@ -82,10 +126,17 @@ impl Sources {
         mistakes: &mut Mistakes,
     ) -> Result<Figment, ConfigError> {
         let mut figment = Figment::new();
-        if let Some(path) = &self.file {
-            figment = figment.merge(file::read(path, catalogue, mistakes)?);
+        if let Some(ConfigFile { path, named_by }) = &self.file {
+            figment = figment.merge(file::read(path, named_by, catalogue, mistakes)?);
         }
         figment = figment.merge(self.environment_layer(catalogue, mistakes));
+        for Argument { key, option, text } in &self.arguments {
+            if let Some(setting) = catalogue.setting(key) {
+                let mut layer = Layer::new(Metadata::named(*option));
+                layer.set(key, text, setting);
+                figment = figment.merge(layer);
+            }
+        }
         for setting in catalogue.settings() {
             if let Some(layer) = secret_file(setting, &figment, mistakes) {
                 figment = figment.merge(layer);

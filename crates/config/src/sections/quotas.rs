@@ -29,10 +29,15 @@ pub(crate) struct QuotaSection {
     #[schemars(with = "String", extend("default" = "600 per minute", "x-takes" = LIMITS))]
     rate_limit_read: QuotaLimits,
     /// The most calls of one client to consumers.
-    #[serde(deserialize_with = "parsed")]
+    #[serde(deserialize_with = "quota_limits")]
     #[schemars(with = "String", extend("default" = "6000 per minute", "x-takes" = LIMITS))]
     rate_limit_consume: QuotaLimits,
-    /// The most requests of one client to each other route of the API.
+    /// The most requests of one client to delete messages, one or many with each.
+    #[serde(deserialize_with = "quota_limits")]
+    #[schemars(with = "String", extend("default" = "600 per minute", "x-takes" = LIMITS))]
+    rate_limit_delete: QuotaLimits,
+    /// The most requests of one client to each other route of the API. Service information, ping, health and
+    /// limits are not counted.
     #[serde(deserialize_with = "quota_limits")]
     #[schemars(with = "String", extend("default" = "200 per day;50 per hour", "x-takes" = LIMITS))]
     rate_limit_default: QuotaLimits,
@@ -93,13 +98,17 @@ impl QuotaSection {
         let message = rule("rate_limit_message", self.rate_limit_message);
         let read = rule("rate_limit_read", self.rate_limit_read);
         let consume = rule("rate_limit_consume", self.rate_limit_consume);
+        let delete = rule("rate_limit_delete", self.rate_limit_delete);
         let default = rule("rate_limit_default", self.rate_limit_default);
-        match (message, read, consume, default) {
-            (Some(message), Some(read), Some(consume), Some(default)) if problems.is_empty() => {
+        match (message, read, consume, delete, default) {
+            (Some(message), Some(read), Some(consume), Some(delete), Some(default))
+                if problems.is_empty() =>
+            {
                 let limits = RateLimiterSettings {
                     message,
                     read,
                     consume,
+                    delete,
                     default,
                     exempt: self.rate_limit_exempt,
                     shared: false,

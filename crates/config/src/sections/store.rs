@@ -8,6 +8,7 @@ use garde::Validate;
 use posthorn_application::RetentionPolicy;
 use posthorn_domain::{Durability, Environment};
 use posthorn_http::settings::{PositiveDurationText, parsed, parsed_option};
+use posthorn_redis::RedisSettings;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -50,6 +51,20 @@ pub struct StoreSection {
     #[schemars(extend("default" = 100_000))]
     #[garde(range(min = 1))]
     pub retention_count: u64,
+    /// The most topics. A topic counts that has a message, a consumer or a webhook. Once there are as many, the first
+    /// of these in a new topic is rejected with 409 `limit-reached`. In Redis a topic counts until a day after its last
+    /// message.
+    #[schemars(extend("default" = 10_000))]
+    #[garde(range(min = 1))]
+    pub max_topics: u64,
+    /// The most bytes of the store. With `file:` it is the size of the file, and messages are rejected with 503
+    /// `store-unavailable` until retention has removed others. With `memory:` it is an estimate for the messages, of
+    /// which the oldest are removed for new ones. Redis has `maxmemory` instead.
+    #[schemars(with = "u64", range(min = 1_048_576), extend(
+        "x-default" = "unlimited for `file:`; 67108864 (64 MiB) for `memory:`"
+    ))]
+    #[garde(custom(capped_by(&self.store_url)))]
+    pub max_store_bytes: Option<u64>,
     /// The time for which an `Idempotency-Key` is remembered.
     #[serde(with = "PositiveDurationText")]
     #[schemars(extend("default" = "24h"))]
@@ -68,6 +83,13 @@ pub enum StoreUrl {
 }
 
 impl StoreSection {
+    /// The most bytes of the store, if messages are rejected beyond it: `memory:` removes the oldest instead, and Redis
+    /// has its own limit.
+    pub fn rejecting_bytes(&self) -> Option<u64> {
+        let rejects = matches!(self.store_url, StoreUrl::File(_));
+        self.max_store_bytes.filter(|_| rejects)
+    }
+
     /// The messages that pruning keeps.
     pub const fn retention(&self) -> RetentionPolicy {
         RetentionPolicy {
@@ -77,17 +99,36 @@ impl StoreSection {
     }
 }
 
+impl StoreUrl {
+    /// The store for people: the path, or the URL without its password.
+    pub fn masked(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Memory => "memory:".to_owned(),
+            Self::Redis(url) => RedisSettings::new(url.clone()).masked_url(),
+        }
+    }
+}
+
 impl Section for StoreSection {
     const TITLE: &'static str = "Store";
 
     fn computed_defaults(known: &KnownValues<'_>) -> Vec<ComputedDefault> {
-        let url = known.text("store_url").and_then(|text| text.parse().ok());
-        let note = match url {
+        let url_kind = known.text("store_url").and_then(|text| text.parse().ok());
+        let note = match url_kind {
             Some(StoreUrl::Memory) => "memory",
             Some(StoreUrl::Redis(_)) => "what the server can reach, up to synced",
             Some(StoreUrl::File(_)) | None => "synced",
         };
-        vec![ComputedDefault::note("store_durability", note)]
+        let bytes = match url_kind {
+            Some(StoreUrl::Memory) => "67108864",
+            Some(StoreUrl::Redis(_)) => "what Redis allows",
+            Some(StoreUrl::File(_)) | None => "unlimited",
+        };
+        vec![
+            ComputedDefault::note("store_durability", note),
+            ComputedDefault::note("max_store_bytes", bytes),
+        ]
     }
 }
 
@@ -98,12 +139,37 @@ impl FromStr for StoreUrl {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("file", "")) => Err("`file:` names no path".to_owned()),
-            Some(("file", path)) => Ok(Self::File(PathBuf::from(path))),
+            Some(("file", path)) => file(path),
             _ => match text.parse() {
                 Ok(RedisUrl(url)) => Ok(Self::Redis(url)),
                 Err(error) => Err(error.to_string()),
             },
         }
+    }
+}
+
+/// The path of `file:PATH`. A host, and a `~` that only a shell replaces, would name another file than was meant.
+fn file(path: &str) -> Result<StoreUrl, String> {
+    if path.starts_with("//") && !path.starts_with("///") {
+        return Err(
+            "`file:` takes a path without a host, such as `file:/var/lib/posthorn.db`".to_owned(),
+        );
+    }
+    if path == "~" || path.starts_with("~/") {
+        return Err("`~` is not replaced: write out the home directory".to_owned());
+    }
+    Ok(StoreUrl::File(PathBuf::from(path)))
+}
+
+/// Refuses a cap that is too small, or that the store does not have.
+fn capped_by(url: &StoreUrl) -> impl FnOnce(&Option<u64>, &Environment) -> garde::Result {
+    let is_redis = matches!(url, StoreUrl::Redis(_));
+    move |bytes, _| match bytes {
+        Some(_) if is_redis => Err(garde::Error::new(
+            "Redis limits its bytes itself: set its `maxmemory`",
+        )),
+        Some(bytes) if *bytes < 1 << 20 => Err(garde::Error::new("at least 1048576 (1 MiB)")),
+        _ => Ok(()),
     }
 }
 
@@ -119,5 +185,35 @@ fn reached_by(url: &StoreUrl) -> impl FnOnce(&Option<Durability>, &Environment) 
             "the store of STORE_URL reaches `{reachable}` at most"
         ))),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_by_its_path_alone() {
+        for (url, path) in [
+            ("file:data/a.db", "data/a.db"),
+            ("file:/data/a.db", "/data/a.db"),
+            ("file:///data/a.db", "///data/a.db"),
+            ("file:a~/b.db", "a~/b.db"),
+        ] {
+            let parsed = url.parse();
+            assert!(
+                matches!(parsed, Ok(StoreUrl::File(found)) if found.to_str() == Some(path)),
+                "{url}"
+            );
+        }
+        for url in [
+            "file:",
+            "file://host/a.db",
+            "file://data/a.db",
+            "file:~/a.db",
+            "file:~",
+        ] {
+            assert!(url.parse::<StoreUrl>().is_err(), "{url}");
+        }
     }
 }

@@ -9,12 +9,13 @@ use super::layer::Layer;
 use crate::catalogue::{Catalogue, Setting};
 use crate::mistake::{ConfigError, Mistakes};
 
-/// Reads the file. A key that is no setting and a value that cannot be a text are mistakes.
+/// Reads the file, which `named_by` has named. A key that is no setting and a value that cannot be a text are mistakes.
 ///
 /// # Errors
 /// The file cannot be read or is not TOML.
 pub(super) fn read(
     path: &Path,
+    named_by: &str,
     catalogue: &Catalogue,
     mistakes: &mut Mistakes,
 ) -> Result<Layer, ConfigError> {
@@ -24,7 +25,7 @@ pub(super) fn read(
         catalogue.settings().find(is_key)
     };
     let refused = |reason| ConfigError {
-        name: "--config".to_owned(),
+        name: named_by.to_owned(),
         problem: format!(
             "cannot read the configuration file {}: {reason}",
             path.display()

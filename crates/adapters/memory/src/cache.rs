@@ -131,6 +131,6 @@ impl Weigh for Timestamp {
 
 impl Weigh for CachedMessage {
     fn weigh(&self) -> usize {
-        weight(&self.message.content, &self.message.attributes)
+        weight(self.message.parts())
     }
 }

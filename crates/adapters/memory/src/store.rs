@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, ConsumerNotifier,
-    GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError,
-    Subscription, TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, Clock,
+    ConsumerNotifier, GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
+    StoreError, StoreUsage, Subscription, TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 
@@ -25,7 +25,7 @@ use state::StoreState;
 /// Stores messages in the memory of this process.
 ///
 /// - When a bound is reached, the oldest message of all topics is removed for the new one. That is
-///   retention: pages that miss it are `truncated`. A message that is larger than the whole store
+///   retention: pages that miss it are `truncated`, the log says so once, and the next `prune` counts it. A message that is larger than the whole store
 ///   is rejected with [`StoreError::Full`].
 /// - Idempotency keys expire after their TTL. The oldest key is removed earlier when there are as
 ///   many as the bound allows: a retry of that old a request is then stored again.
@@ -104,6 +104,16 @@ impl MessageStore for MemoryStore {
         Ok(state.delete(topic, id, self.clock.now()))
     }
 
+    async fn delete_before(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<BulkDeletion, StoreError> {
+        let mut state = self.open()?;
+        Ok(state.delete_before(topic, before, limit, self.clock.now()))
+    }
+
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
         Ok(self.open()?.topics(&request))
     }
@@ -122,6 +132,7 @@ impl MessageStore for MemoryStore {
             .remove_expired_keys(self.clock.monotonic(), budget);
         let newest = self.open()?.last().timestamp();
         let mut pruned = Pruned {
+            removed: self.open()?.take_evicted(),
             id_lead: newest.saturating_since(self.clock.now()),
             ..Pruned::default()
         };
@@ -140,6 +151,10 @@ impl MessageStore for MemoryStore {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn usage(&self) -> Result<StoreUsage, StoreError> {
+        Ok(self.open()?.usage())
     }
 
     async fn health(&self) -> Result<(), StoreError> {

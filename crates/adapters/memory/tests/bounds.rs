@@ -131,10 +131,7 @@ async fn a_full_store_of_short_lived_topics_stays_full() {
     for number in 0..1_000 {
         send(&store, &topic(&format!("t{number}")), "text").await;
     }
-    let request = TopicRequest {
-        after: None,
-        limit: PageLimit::MAX,
-    };
+    let request = TopicRequest::after(None, PageLimit::MAX);
     let listed = store.topics(request).await.unwrap().topics;
     let names: Vec<_> = listed
         .iter()
@@ -222,4 +219,40 @@ async fn a_value_larger_than_the_cache_is_not_stored_and_removes_its_predecessor
     assert_eq!(cache.set("key", &b"small".to_vec(), TTL).await, Ok(()));
     assert_eq!(cache.set("key", &vec![1; 10_000], TTL).await, Ok(()));
     assert_eq!(cache.get("key").await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_message_to_one_topic_too_many_is_rejected() {
+    let store = store(MemoryStoreSettings {
+        max_topics: 2,
+        ..MemoryStoreSettings::default()
+    });
+    posthorn_testkit::store_contract::caps::topics_are_capped(&store, 2).await;
+}
+
+#[tokio::test]
+async fn a_consumer_of_one_topic_too_many_is_rejected() {
+    let store = store(MemoryStoreSettings {
+        max_topics: 3,
+        ..MemoryStoreSettings::default()
+    });
+    posthorn_testkit::webhook_contract::caps::topics_with_consumers_are_capped(&store, 3).await;
+}
+
+#[tokio::test]
+async fn evicted_messages_are_counted_by_the_next_round() {
+    let store = store(MemoryStoreSettings {
+        max_messages: 3,
+        ..MemoryStoreSettings::default()
+    });
+    let topic = topic("a");
+    for text in ["a", "b", "c", "d", "e"] {
+        send(&store, &topic, text).await;
+    }
+    let policy = RetentionPolicy {
+        max_age: TTL,
+        max_count: 10,
+    };
+    assert_eq!(store.prune(&policy, 10).await.unwrap().removed, 2);
+    assert_eq!(store.prune(&policy, 10).await.unwrap().removed, 0);
 }

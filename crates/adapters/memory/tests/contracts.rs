@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use posthorn_application::{
     Cache, ConsumerStore, MessageStore, QuotaCounter, RevocationList, WebhookStore,
 };
@@ -40,9 +41,16 @@ impl Harness {
     }
 }
 
+#[async_trait]
 impl StoreHarness for Harness {
     fn store(&self) -> Arc<dyn MessageStore> {
         self.store.clone()
+    }
+
+    async fn lose(&mut self) -> bool {
+        let clock = Arc::clone(&self.clock);
+        self.store = Arc::new(MemoryStore::new(clock, MemoryStoreSettings::default()));
+        true
     }
 
     fn clock(&self) -> Option<&FakeClock> {

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage, DeadLetterRequest,
-    LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer,
-    Redrive, Redriven, StoreError, Subscription,
+    ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
+    DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest,
+    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Topic,
@@ -45,6 +45,17 @@ impl ConsumerStore for MemoryStore {
         kind: ConsumerKind,
     ) -> Result<Vec<ConsumerStatus>, StoreError> {
         self.with_consumers(topic, |consumers, at| Ok(consumers.list(topic, kind, at)))
+    }
+
+    async fn deliveries(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        id: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError> {
+        self.with_consumers(topic, |consumers, at| {
+            Ok(consumers.deliveries(topic, kind, id, at))
+        })
     }
 
     async fn topics_with_consumers(

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use posthorn_application::{
-    ConsumerError, ConsumerPut, ConsumerStatus, MAX_CONSUMERS_PER_TOPIC, Precondition, PutConsumer,
-    StoreError,
+    ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, MAX_CONSUMERS_PER_TOPIC,
+    Precondition, PutConsumer, StoreError,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, MessageId, Timestamp, Topic,
@@ -34,11 +34,15 @@ pub(super) struct Consumers {
     count: usize,
     entries: usize,
     copy_bytes: usize,
+    /// The number of webhooks that were put so far.
+    incarnations: u64,
 }
 
 /// The topic and the moment of a call.
 #[derive(Clone, Copy)]
 pub(super) struct StoreView<'a> {
+    /// The topics with a message.
+    pub(super) topics: &'a BTreeMap<Topic, TopicLog>,
     pub(super) log: &'a TopicLog,
     pub(super) now: Timestamp,
     /// The newest id that the store has given.
@@ -53,6 +57,7 @@ impl Consumers {
             count: 0,
             entries: 0,
             copy_bytes: 0,
+            incarnations: 0,
         }
     }
 
@@ -68,7 +73,7 @@ impl Consumers {
         }
         let created = exists.is_none();
         if created {
-            self.check_limits(&key.topic)?;
+            self.check_limits(&key.topic, at.topics)?;
             let cursor = cursor(put.start, at)?;
             let consumer = ConsumerState::new(put.settings, put.tag, cursor, at.log);
             let consumers = self.topics.entry(key.topic.clone()).or_default();
@@ -104,17 +109,25 @@ impl Consumers {
         kind: ConsumerKind,
         at: StoreView<'_>,
     ) -> Vec<ConsumerStatus> {
-        let names = self.topics.get(topic).into_iter().flatten();
-        let names = names.filter(|((of, _), _)| *of == kind);
-        let keys: Vec<_> = names
-            .map(|((kind, name), _)| ConsumerKey {
-                topic: topic.clone(),
-                kind: *kind,
-                name: name.clone(),
-            })
-            .collect();
+        let keys = self.keys(topic, kind);
         let statuses = keys.iter().map(|key| self.status(key, at));
         statuses.filter_map(Result::ok).collect()
+    }
+
+    pub(super) fn deliveries(
+        &mut self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        id: MessageId,
+        at: StoreView<'_>,
+    ) -> Vec<ConsumerDelivery> {
+        let keys = self.keys(topic, kind).into_iter();
+        let deliveries = keys.filter_map(|key| {
+            let state = self.update(&key, at, |consumer, _| consumer.delivery(id, at.log));
+            let (consumer, state) = (key.name, state.ok()??);
+            Some(ConsumerDelivery { consumer, state })
+        });
+        deliveries.collect()
     }
 
     pub(super) fn topics(&self, after: Option<&Topic>, limit: usize) -> Vec<Topic> {
@@ -201,14 +214,51 @@ impl Consumers {
         }
     }
 
+    /// The consumers of `topic` of this kind, by name.
+    fn keys(&self, topic: &Topic, kind: ConsumerKind) -> Vec<ConsumerKey> {
+        let names = self.topics.get(topic).into_iter().flatten();
+        let names = names.filter(|((of, _), _)| *of == kind);
+        let keys = names.map(|((kind, name), _)| ConsumerKey {
+            topic: topic.clone(),
+            kind: *kind,
+            name: name.clone(),
+        });
+        keys.collect()
+    }
+
     fn find(&self, key: &ConsumerKey) -> Option<&ConsumerState> {
         let consumers = self.topics.get(&key.topic)?;
         consumers.get(&(key.kind, key.name.clone()))
     }
 
-    fn check_limits(&self, topic: &Topic) -> Result<(), ConsumerError> {
+    /// The number of topics that have a message or a consumer; `held` are those with a message.
+    pub(super) fn topic_count(&self, held: &BTreeMap<Topic, TopicLog>) -> usize {
+        let empty = self
+            .topics
+            .keys()
+            .filter(|topic| !held.contains_key(*topic));
+        held.len() + empty.count()
+    }
+
+    /// True if `topic` counts already, or may get its first message or consumer.
+    pub(super) fn admits(&self, topic: &Topic, held: &BTreeMap<Topic, TopicLog>) -> bool {
+        // The first sum is cheap, and counts a topic that has both twice.
+        held.len() + self.topics.len() < self.settings.max_topics
+            || held.contains_key(topic)
+            || self.topics.contains_key(topic)
+            || self.topic_count(held) < self.settings.max_topics
+    }
+
+    fn check_limits(
+        &self,
+        topic: &Topic,
+        held: &BTreeMap<Topic, TopicLog>,
+    ) -> Result<(), ConsumerError> {
         if self.topics.get(topic).map_or(0, BTreeMap::len) >= MAX_CONSUMERS_PER_TOPIC {
             return Err(ConsumerError::LimitReached);
+        }
+        if !self.admits(topic, held) {
+            return Err(ConsumerError::TooManyTopics);
         }
         if self.count >= self.settings.max_consumers {
             let max = self.settings.max_consumers;

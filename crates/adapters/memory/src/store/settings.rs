@@ -8,6 +8,8 @@ pub struct MemoryStoreSettings {
     /// The most bytes of the messages of all topics together, an estimate with bookkeeping included.
     /// 64 MiB by default.
     pub max_bytes: usize,
+    /// The most topics with a message. 10,000 by default.
+    pub max_topics: usize,
     /// The most idempotency keys. 100,000 by default; each takes about half a kilobyte, and up to
     /// 255 bytes more for a long key.
     pub max_idempotency_keys: usize,
@@ -27,6 +29,7 @@ impl Default for MemoryStoreSettings {
         Self {
             max_messages: 100_000,
             max_bytes: 64 << 20,
+            max_topics: 10_000,
             max_idempotency_keys: 100_000,
             max_consumers: 10_000,
             max_consumer_entries: 200_000,

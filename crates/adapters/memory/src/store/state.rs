@@ -2,20 +2,21 @@
 
 mod batches;
 mod consumers;
+mod deletion;
 mod retention;
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    Append, AppendError, Appended, Idempotency, Page, PageRequest, StoreError, TopicPage,
-    TopicRequest, TopicSummary,
+    Anchor, Append, AppendError, Appended, GivenIds, Idempotency, Page, PageRequest, StoreUsage,
+    TopicPage, TopicRequest, TopicSummary,
 };
 use posthorn_domain::{Durability, Message, MessageId, NewMessage, Receipt, Timestamp, Topic};
 
-use super::consumers::{Consumers, MessageRemoval};
+use super::consumers::Consumers;
 use super::idempotency_keys::{IdempotencyKeys, KeyedReceipt, ScopedKey};
 use super::prune_watermarks::PruneWatermarks;
 use super::settings::MemoryStoreSettings;
@@ -34,6 +35,12 @@ pub(super) struct StoreState {
     consumers: Consumers,
     messages: usize,
     bytes: usize,
+    /// The messages that were removed for new ones, since the last step of pruning.
+    evicted: u64,
+    /// True if a message was removed for a new one.
+    has_evicted: bool,
+    /// The first id, with the number before it.
+    start: Option<MessageId>,
     last: MessageId,
     closed: bool,
 }
@@ -49,6 +56,9 @@ impl StoreState {
             consumers: Consumers::new(settings),
             messages: 0,
             bytes: 0,
+            evicted: 0,
+            has_evicted: false,
+            start: None,
             last: MessageId::MIN,
             closed: false,
         }
@@ -57,6 +67,29 @@ impl StoreState {
     /// The greatest id ever assigned.
     pub(super) fn last(&self) -> MessageId {
         self.last
+    }
+
+    /// How much it holds.
+    pub(super) fn usage(&self) -> StoreUsage {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        StoreUsage {
+            topics: number(self.consumers.topic_count(&self.topics)),
+            bytes: Some(number(self.bytes)),
+            identity: None,
+        }
+    }
+
+    /// The number of messages that were removed for new ones since the last call.
+    pub(super) fn take_evicted(&mut self) -> u64 {
+        std::mem::take(&mut self.evicted)
+    }
+
+    /// Checks that `topic` counts already or may be added.
+    fn check_topic(&self, topic: &Topic) -> Result<(), AppendError> {
+        if self.consumers.admits(topic, &self.topics) {
+            return Ok(());
+        }
+        Err(AppendError::TooManyTopics)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -121,41 +154,38 @@ impl StoreState {
     }
 
     pub(super) fn page(&self, topic: &Topic, request: PageRequest) -> Page {
-        match self.topics.get(topic) {
-            Some(log) => log.page(request),
-            None => TopicLog::new(self.watermarks.get(topic)).page(request),
+        let empty = TopicLog::new(self.watermarks.get(topic));
+        let log = self.topics.get(topic).unwrap_or(&empty);
+        let mut page = log.page(request);
+        if let Anchor::After(cursor) = request.anchor {
+            let given = GivenIds {
+                starts: self.start.as_slice(),
+                newest: self.last,
+                before: log.last_to(cursor),
+                after: log.newer_than(cursor).next().map(|message| message.id),
+            };
+            page.truncated |= given.exclude(cursor);
         }
-    }
-
-    pub(super) fn delete(&mut self, topic: &Topic, id: MessageId, now: Timestamp) -> bool {
-        let Some(log) = self.topics.get_mut(topic) else {
-            return false;
-        };
-        let first = log.first();
-        // A lease that expired before the deletion ends first, while its message is there.
-        self.consumers.expire(topic, log, now);
-        let Some(message) = log.remove(id) else {
-            return false;
-        };
-        self.consumers
-            .message_removed(topic, id, MessageRemoval::Deleted);
-        self.messages -= 1;
-        self.bytes -= weight(&message.content, &message.attributes);
-        self.update_order(topic, first);
-        true
+        page
     }
 
     pub(super) fn topics(&self, request: &TopicRequest) -> TopicPage {
-        let mut rest = self
-            .topics_after(request.after.as_ref())
-            .filter_map(|(topic, log)| {
-                Some(TopicSummary {
-                    topic: topic.clone(),
-                    count: u64::try_from(log.len()).unwrap_or(u64::MAX),
-                    first: log.first()?,
-                    last: log.last()?,
-                })
-            });
+        let in_range = |names: &Range<String>| {
+            let bounds = (
+                Bound::Included(names.start.as_str()),
+                Bound::Excluded(names.end.as_str()),
+            );
+            self.topics.range::<str, _>(bounds)
+        };
+        let ranges = request.names.as_slice().iter();
+        let mut rest = ranges.flat_map(in_range).filter_map(|(topic, log)| {
+            Some(TopicSummary {
+                topic: topic.clone(),
+                count: u64::try_from(log.len()).unwrap_or(u64::MAX),
+                first: log.first()?,
+                last: log.last()?,
+            })
+        });
         let topics = rest.by_ref().take(request.limit.get()).collect();
         TopicPage {
             topics,
@@ -174,8 +204,9 @@ impl StoreState {
         message: NewMessage,
         instance: Arc<str>,
         now: Timestamp,
-    ) -> Result<Receipt, StoreError> {
-        let weight = weight(&message.content, &message.attributes);
+    ) -> Result<Receipt, AppendError> {
+        self.check_topic(&message.topic)?;
+        let weight = weight(message.parts());
         self.evict_for(1, weight, now)?;
         Ok(self.insert(message, weight, instance, now))
     }
@@ -191,6 +222,8 @@ impl StoreState {
         // No id is smaller than an earlier one, even if the clock went back.
         let timestamp = now.max(self.last.timestamp());
         let id = MessageId::new(timestamp, self.last.sequence().saturating_add(1));
+        self.start
+            .get_or_insert(MessageId::new(timestamp, self.last.sequence()));
         self.last = id;
         self.messages += 1;
         self.bytes += weight;

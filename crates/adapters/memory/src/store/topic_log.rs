@@ -62,6 +62,16 @@ impl TopicLog {
         self.messages.range(after).map(|(_, message)| message)
     }
 
+    /// The ids before `id`, oldest first.
+    pub(super) fn older_than(&self, id: MessageId) -> impl Iterator<Item = MessageId> {
+        self.messages.range(..id).map(|(id, _)| *id)
+    }
+
+    /// The last message up to `id`.
+    pub(super) fn last_to(&self, id: MessageId) -> Option<MessageId> {
+        self.messages.range(..=id).next_back().map(|(id, _)| *id)
+    }
+
     /// The messages at or after `id`, oldest first.
     pub(super) fn newer_than_or_at(&self, id: MessageId) -> impl Iterator<Item = &Arc<Message>> {
         self.messages.range(id..).map(|(_, message)| message)
@@ -98,7 +108,7 @@ impl TopicLog {
                 has_newer: self.last().is_some_and(|last| last >= id),
                 ..self.page_to(Bound::Excluded(id), limit)
             },
-            Anchor::After(id) => Page {
+            Anchor::After(id) | Anchor::Since(id) => Page {
                 has_older: self.first().is_some_and(|first| first <= id),
                 truncated: self.pruned > id,
                 ..self.page_from(Bound::Excluded(id), limit)

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription, WebhookPut,
-    WebhookStatus, WebhookStore,
+    ConsumerError, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription,
+    WebhookIncarnation, WebhookPut, WebhookStatus, WebhookStore,
 };
 use posthorn_domain::{ConsumerKey, DisableReason, Topic, WebhookAttempt, WebhookHealth};
 
@@ -34,9 +34,10 @@ impl WebhookStore for MemoryStore {
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
+        of: Option<WebhookIncarnation>,
     ) -> Result<bool, ConsumerError> {
         let changed = self.with_consumers(&key.topic, |all, at| {
-            all.with_webhook(key, at, |webhook| webhook.health.set_disabled(reason))
+            all.with_webhook(key, of, at, |webhook| webhook.health.set_disabled(reason))
         })?;
         if changed {
             self.webhook_notifier.notify();
@@ -47,10 +48,11 @@ impl WebhookStore for MemoryStore {
     async fn record_attempts(
         &self,
         key: &ConsumerKey,
+        of: WebhookIncarnation,
         attempts: &[WebhookAttempt],
     ) -> Result<WebhookHealth, ConsumerError> {
         self.with_consumers(&key.topic, |all, at| {
-            all.with_webhook(key, at, |webhook| {
+            all.with_webhook(key, Some(of), at, |webhook| {
                 webhook.record(attempts);
                 webhook.health.clone()
             })
@@ -59,7 +61,7 @@ impl WebhookStore for MemoryStore {
 
     async fn attempts(&self, key: &ConsumerKey) -> Result<Vec<WebhookAttempt>, ConsumerError> {
         self.with_consumers(&key.topic, |all, at| {
-            all.with_webhook(key, at, |webhook| webhook.attempts())
+            all.with_webhook(key, None, at, |webhook| webhook.attempts())
         })
     }
 

@@ -1,6 +1,8 @@
 //! One consumer: the lease engine over the messages of its topic.
 
-use posthorn_application::{ConsumerCounts, DeadLetterPage, DeadLetterRequest, Redrive, Redriven};
+use posthorn_application::{
+    ConsumerCounts, DeadLetterPage, DeadLetterRequest, DeliveryState, Redrive, Redriven,
+};
 use posthorn_domain::{Attempt, ConsumerSettings, MessageId, SettingsTag, Timestamp};
 
 use super::dead_letters::DeadLetters;
@@ -103,6 +105,29 @@ impl ConsumerState {
         let new = log.newer_than(self.cursor).next().map(|message| message.id);
         let both = new.into_iter().chain(self.entries.first_waiting());
         both.min()
+    }
+
+    /// The state of the message `id`; `None` if neither the topic nor this consumer has it.
+    pub(crate) fn delivery(&self, id: MessageId, log: &TopicLog) -> Option<DeliveryState> {
+        if let Some(entry) = self.entries.get(id) {
+            return Some(entry.delivery());
+        }
+        let is_held = log.get(id).is_some();
+        if is_held && id > self.cursor {
+            return Some(DeliveryState::Waiting {
+                attempt: Attempt::FIRST,
+                due_at: None,
+                reason: None,
+            });
+        }
+        if let Some(letter) = self.dead.get(id) {
+            return Some(DeliveryState::Dead {
+                attempts: letter.attempts,
+                reason: letter.reason.clone(),
+                died_at: letter.died_at,
+            });
+        }
+        is_held.then_some(DeliveryState::Settled)
     }
 
     pub(crate) fn seek(&mut self, cursor: MessageId, step: ConsumerStep<'_>) {

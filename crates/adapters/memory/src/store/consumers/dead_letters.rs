@@ -33,6 +33,10 @@ impl DeadLetters {
         }
     }
 
+    pub(super) fn get(&self, id: MessageId) -> Option<&DeadLetter> {
+        self.letters.get(&id)
+    }
+
     pub(super) fn contains(&self, id: MessageId) -> bool {
         self.letters.contains_key(&id)
     }
@@ -68,5 +72,5 @@ impl DeadLetters {
 }
 
 fn weight_of(message: &Message) -> usize {
-    weight(&message.content, &message.attributes)
+    weight(message.parts())
 }

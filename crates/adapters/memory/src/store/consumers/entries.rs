@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use posthorn_application::DeliveryState;
 use posthorn_domain::{Attempt, FailureReason, LeaseNonce, Message, MessageId, Timestamp};
 
 /// A message that was handed out, or redriven, and is not settled.
@@ -42,6 +43,22 @@ pub(super) enum UnackedFate {
     Missed,
     /// It is settled: a client deleted it.
     Settled,
+}
+
+impl ConsumerEntry {
+    pub(super) fn delivery(&self) -> DeliveryState {
+        match self.state {
+            EntryState::Leased(lease) => DeliveryState::InFlight {
+                attempt: lease.attempt,
+                expires_at: lease.expires_at,
+            },
+            EntryState::Waiting { attempt, due } => DeliveryState::Waiting {
+                attempt,
+                due_at: Some(due),
+                reason: self.reason.clone(),
+            },
+        }
+    }
 }
 
 /// Every operation is O(log n), but for [`EntrySet::leased_under`].

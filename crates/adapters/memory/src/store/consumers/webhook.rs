@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use posthorn_application::{MAX_WEBHOOK_ATTEMPTS, WebhookRecord};
+use posthorn_application::{MAX_WEBHOOK_ATTEMPTS, WebhookIncarnation, WebhookRecord};
 use posthorn_domain::{WebhookAttempt, WebhookHealth};
 
 /// The record of a webhook, its health and its last attempts.
 pub(crate) struct HeldWebhook {
+    pub(crate) incarnation: WebhookIncarnation,
     pub(crate) record: WebhookRecord,
     pub(crate) health: WebhookHealth,
     /// The oldest first.
@@ -14,8 +15,9 @@ pub(crate) struct HeldWebhook {
 }
 
 impl HeldWebhook {
-    pub(super) fn new(record: WebhookRecord) -> Self {
+    pub(super) fn new(record: WebhookRecord, incarnation: WebhookIncarnation) -> Self {
         Self {
+            incarnation,
             record,
             health: WebhookHealth::default(),
             attempts: VecDeque::new(),

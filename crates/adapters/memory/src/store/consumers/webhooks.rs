@@ -1,6 +1,8 @@
 //! The webhooks of all topics: consumers with a record.
 
-use posthorn_application::{ConsumerError, PutWebhook, WebhookPut, WebhookStatus};
+use posthorn_application::{
+    ConsumerError, PutWebhook, WebhookIncarnation, WebhookPut, WebhookStatus,
+};
 use posthorn_domain::{ConsumerKey, ConsumerKind, Topic};
 
 use super::webhook::HeldWebhook;
@@ -15,9 +17,11 @@ impl Consumers {
         at: StoreView<'_>,
     ) -> Result<WebhookPut, ConsumerError> {
         let created = self.put(key, put.consumer(), at)?.created;
+        self.incarnations += 1;
+        let incarnation = WebhookIncarnation(self.incarnations);
         self.update(key, at, |consumer, _| match &mut consumer.webhook {
             Some(webhook) => webhook.record = put.record,
-            None => consumer.webhook = Some(Box::new(HeldWebhook::new(put.record))),
+            None => consumer.webhook = Some(Box::new(HeldWebhook::new(put.record, incarnation))),
         })?;
         let status = self.webhook_status(key, at)?;
         Ok(WebhookPut { created, status })
@@ -30,8 +34,9 @@ impl Consumers {
         at: StoreView<'_>,
     ) -> Result<WebhookStatus, ConsumerError> {
         let consumer = self.status(key, at)?;
-        self.with_webhook(key, at, |webhook| WebhookStatus {
+        self.with_webhook(key, None, at, |webhook| WebhookStatus {
             consumer,
+            incarnation: webhook.incarnation,
             record: webhook.record.clone(),
             health: webhook.health.clone(),
         })
@@ -45,15 +50,18 @@ impl Consumers {
             .collect()
     }
 
-    /// Runs `operation` on the webhook `key`.
+    /// Runs `operation` on the webhook `key`, if it is of the incarnation `of`; `None` is any.
     pub(crate) fn with_webhook<T>(
         &mut self,
         key: &ConsumerKey,
+        of: Option<WebhookIncarnation>,
         at: StoreView<'_>,
         operation: impl FnOnce(&mut HeldWebhook) -> T,
     ) -> Result<T, ConsumerError> {
         let outcome = self.update(key, at, |consumer, _| {
-            consumer.webhook.as_deref_mut().map(operation)
+            let webhook = consumer.webhook.as_deref_mut();
+            let webhook = webhook.filter(|webhook| of.is_none_or(|of| of == webhook.incarnation));
+            webhook.map(operation)
         })?;
         outcome.ok_or(ConsumerError::NotFound)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use posthorn_application::{AppendBatch, AppendError, AppendedBatch, StoreError};
-use posthorn_domain::{NewMessage, Timestamp};
+use posthorn_domain::{Fingerprint, Timestamp};
 
 use super::StoreState;
 use crate::store::idempotency_keys::{KeyedReceipt, ScopedKey};
@@ -32,27 +32,17 @@ impl StoreState {
         if let Some((key, fingerprint, _)) = &keyed
             && let Some(stored) = self.keys.get(key, monotonic)
         {
-            if stored.fingerprint != *fingerprint {
-                return Err(AppendError::KeyReused);
-            }
-            return Ok(AppendedBatch {
-                first: stored.receipt.clone(),
-                count,
-                replayed: true,
-            });
+            return replayed(stored, fingerprint, count);
         }
+        self.check_topic(&topic)?;
         // Room for all of them first: a later message must not remove an earlier one.
         let weights = batch.messages().iter();
-        let weights = weights.map(|message| weight(&message.content, &message.attributes));
+        let weights = weights.map(|message| weight(message.parts()));
         self.evict_for(count, weights.sum(), now)?;
         let mut first = None;
         for message in batch.into_messages() {
-            let weight = weight(&message.content, &message.attributes);
-            let message = NewMessage {
-                topic: topic.clone(),
-                content: message.content,
-                attributes: message.attributes,
-            };
+            let weight = weight(message.parts());
+            let message = message.into_message(topic.clone());
             let receipt = self.insert(message, weight, instance.clone(), now);
             first.get_or_insert(receipt);
         }
@@ -71,4 +61,20 @@ impl StoreState {
             replayed: false,
         })
     }
+}
+
+/// The outcome of a batch whose key was used before.
+fn replayed(
+    stored: &KeyedReceipt,
+    fingerprint: &Fingerprint,
+    count: usize,
+) -> Result<AppendedBatch, AppendError> {
+    if stored.fingerprint != *fingerprint {
+        return Err(AppendError::KeyReused);
+    }
+    Ok(AppendedBatch {
+        first: stored.receipt.clone(),
+        count,
+        replayed: true,
+    })
 }

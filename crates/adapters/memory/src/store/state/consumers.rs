@@ -16,6 +16,7 @@ impl StoreState {
     ) -> T {
         let empty = TopicLog::new(MessageId::MIN);
         let at = StoreView {
+            topics: &self.topics,
             log: self.topics.get(topic).unwrap_or(&empty),
             now,
             newest: self.last,

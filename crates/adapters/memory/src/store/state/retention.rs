@@ -79,6 +79,14 @@ impl StoreState {
             };
             let topic = topic.clone();
             self.prune_oldest(&topic, 1, now);
+            self.evicted = self.evicted.saturating_add(1);
+            if !std::mem::replace(&mut self.has_evicted, true) {
+                tracing::warn!(
+                    max_messages,
+                    max_bytes,
+                    "the store in memory is full: it removes the oldest messages for new ones"
+                );
+            }
         }
         Ok(())
     }
@@ -98,7 +106,7 @@ impl StoreState {
             && let Some(message) = log.prune_first()
         {
             removed += 1;
-            self.bytes -= weight(&message.content, &message.attributes);
+            self.bytes -= weight(message.parts());
             let (id, removal) = (message.id, MessageRemoval::Pruned);
             self.consumers.message_removed(topic, id, removal);
         }

@@ -9,7 +9,7 @@ use super::*;
 #[track_caller]
 fn check(state: &StoreState) {
     let all: Vec<_> = state.topics.values().flat_map(TopicLog::messages).collect();
-    let bytes: usize = all.iter().map(|m| weight(&m.content, &m.attributes)).sum();
+    let bytes: usize = all.iter().map(|m| weight(m.parts())).sum();
     assert_eq!((state.messages, state.bytes), (all.len(), bytes));
     assert!(state.messages <= state.settings.max_messages);
     assert!(state.bytes <= state.settings.max_bytes);

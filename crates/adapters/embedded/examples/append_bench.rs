@@ -122,7 +122,7 @@ fn write(path: &Path, mut rows: mpsc::Receiver<(String, oneshot::Sender<()>)>) -
         let transaction = connection.transaction().unwrap();
         for (text, _) in &group {
             seq += 1;
-            let insert = "INSERT INTO messages VALUES (1, ?1, ?1, ?2, NULL, NULL)";
+            let insert = "INSERT INTO messages VALUES (1, ?1, ?1, ?2, NULL, NULL, NULL, NULL)";
             transaction
                 .prepare_cached(insert)
                 .unwrap()
@@ -152,6 +152,7 @@ async fn port(path: PathBuf, time: Duration) -> f64 {
                 topic: Topic::inbox(),
                 content: MessageContent::from_store(text.clone()),
                 attributes: Attributes::default(),
+                traceparent: None,
             };
             let append = Append {
                 message,

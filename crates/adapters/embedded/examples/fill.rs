@@ -54,6 +54,7 @@ async fn main() {
             topic: Topic::inbox(),
             content: MessageContent::from_store("The quick brown fox jumps over the lazy dog"),
             attributes: Attributes::default(),
+            traceparent: None,
         },
         instance: "fill".into(),
         idempotency: None,

@@ -19,6 +19,10 @@ pub(crate) trait BatchedConsumerCall: Send {
     /// True if the caller dropped its receiver.
     fn is_abandoned(&self) -> bool;
 
+    /// True if the call changes nothing but what the time has changed already: the end of expired leases. Its
+    /// outcome is true whether that is committed or not.
+    fn is_read(&self) -> bool;
+
     /// Executes the call in the open transaction and keeps the outcome. It may be called again
     /// after the transaction was rolled back.
     fn execute(&mut self, batch: &mut WriteBatch<'_>, now: Timestamp) -> rusqlite::Result<()>;
@@ -34,6 +38,7 @@ pub(crate) trait BatchedConsumerCall: Send {
 pub(crate) struct ClosureCall<T, F> {
     key: Option<ConsumerKey>,
     run: F,
+    is_read: bool,
     changes_webhooks: bool,
     outcome: Option<Executed<T>>,
     reply: ConsumerReply<T>,
@@ -49,10 +54,17 @@ where
         Self {
             key,
             run,
+            is_read: false,
             changes_webhooks: false,
             outcome: None,
             reply,
         }
+    }
+
+    /// Makes the call one that only reads.
+    pub(crate) fn reading(mut self) -> Self {
+        self.is_read = true;
+        self
     }
 
     /// Makes the call wake the subscriptions to the set of webhooks when it succeeds.
@@ -69,6 +81,10 @@ where
 {
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
+    }
+
+    fn is_read(&self) -> bool {
+        self.is_read
     }
 
     fn execute(&mut self, batch: &mut WriteBatch<'_>, now: Timestamp) -> rusqlite::Result<()> {

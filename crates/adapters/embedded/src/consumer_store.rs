@@ -3,20 +3,24 @@
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage, DeadLetterRequest,
-    LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer,
-    Redrive, Redriven, StoreError, Subscription,
+    ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
+    DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest,
+    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Timestamp,
     Topic,
 };
 
+use crate::call_span::SqlCall;
 use crate::consumer_call::{ClosureCall, Executed};
 use crate::sql::consumers::{self, Call, with_consumer};
 use crate::sql::write_batch::WriteBatch;
 use crate::store::EmbeddedStore;
 use crate::writer::command::Command;
+
+/// The calls on consumers, of several statements each.
+const CONSUMERS: SqlCall = SqlCall::on("consumers");
 
 impl EmbeddedStore {
     /// Executes `operation` on the writer; `key` names the consumer whose watchers it may wake.
@@ -29,7 +33,37 @@ impl EmbeddedStore {
     ) -> Result<T, ConsumerError> {
         let key = key.cloned();
         let call = |reply| Box::new(ClosureCall::new(key, operation, reply));
-        self.write(|reply| Command::Consumer(call(reply))).await
+        self.write(CONSUMERS, |reply| Command::Consumer(call(reply)))
+            .await
+    }
+
+    /// As [`EmbeddedStore::call`], for an operation that only reads: it succeeds on a full disk, too.
+    pub(crate) async fn inspect<T: Send + 'static>(
+        &self,
+        mut operation: impl FnMut(
+            &mut WriteBatch<'_>,
+            Timestamp,
+        ) -> rusqlite::Result<Result<T, ConsumerError>>
+        + Send
+        + 'static,
+    ) -> Result<T, ConsumerError> {
+        let operation = move |batch: &mut WriteBatch<'_>, now| {
+            Ok(operation(batch, now)?.map(|outcome| (outcome, false)))
+        };
+        let call = |reply| ClosureCall::new(None, operation, reply).reading();
+        self.write(CONSUMERS, |reply| Command::Consumer(Box::new(call(reply))))
+            .await
+    }
+
+    /// As [`EmbeddedStore::inspect`], on the consumer `key`, which exists.
+    pub(crate) async fn inspect_one<T: Send + 'static>(
+        &self,
+        key: &ConsumerKey,
+        mut operation: impl FnMut(&mut Call<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, ConsumerError> {
+        let key = key.clone();
+        self.inspect(move |batch, now| with_consumer(batch, &key, now, &mut operation))
+            .await
     }
 
     /// As [`EmbeddedStore::call`], and wakes the subscriptions to the set of webhooks.
@@ -42,7 +76,7 @@ impl EmbeddedStore {
     ) -> Result<T, ConsumerError> {
         let key = Some(key.clone());
         let call = |reply| ClosureCall::new(key, operation, reply).changing_webhooks();
-        self.write(|reply| Command::Consumer(Box::new(call(reply))))
+        self.write(CONSUMERS, |reply| Command::Consumer(Box::new(call(reply))))
             .await
     }
 
@@ -72,12 +106,7 @@ impl ConsumerStore for EmbeddedStore {
     }
 
     async fn status(&self, key: &ConsumerKey) -> Result<ConsumerStatus, ConsumerError> {
-        let owned = key.clone();
-        self.call(None, move |batch, now| {
-            let outcome = consumers::status(batch, &owned, now)?;
-            Ok(outcome.map(|status| (status, false)))
-        })
-        .await
+        self.inspect_one(key, |call| call.status()).await
     }
 
     async fn list(
@@ -86,10 +115,21 @@ impl ConsumerStore for EmbeddedStore {
         kind: ConsumerKind,
     ) -> Result<Vec<ConsumerStatus>, StoreError> {
         let topic = topic.clone();
-        let listed = self.call(None, move |batch, now| {
-            Ok(Ok((consumers::list(batch, &topic, kind, now)?, false)))
-        });
+        let listed =
+            self.inspect(move |batch, now| consumers::list(batch, &topic, kind, now).map(Ok));
         listed.await.map_err(ConsumerError::into_store_error)
+    }
+
+    async fn deliveries(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        id: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError> {
+        let topic = topic.clone();
+        let found = self
+            .inspect(move |batch, now| consumers::deliveries(batch, &topic, kind, id, now).map(Ok));
+        found.await.map_err(ConsumerError::into_store_error)
     }
 
     async fn topics_with_consumers(
@@ -98,8 +138,10 @@ impl ConsumerStore for EmbeddedStore {
         limit: PageLimit,
     ) -> Result<Vec<Topic>, StoreError> {
         let after = after.cloned();
-        self.read(move |connection| consumers::topics(connection, after.as_ref(), limit.get()))
-            .await
+        self.read(CONSUMERS, move |connection| {
+            consumers::topics(connection, after.as_ref(), limit.get())
+        })
+        .await
     }
 
     async fn delete(
@@ -175,7 +217,7 @@ impl ConsumerStore for EmbeddedStore {
         key: &ConsumerKey,
         request: DeadLetterRequest,
     ) -> Result<DeadLetterPage, ConsumerError> {
-        self.call_on(key, move |call| Ok((call.dead_letters(request)?, false)))
+        self.inspect_one(key, move |call| call.dead_letters(request))
             .await
     }
 

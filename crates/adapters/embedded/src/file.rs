@@ -2,4 +2,6 @@
 
 pub(crate) mod identity;
 pub(crate) mod lock;
+pub(crate) mod log_index;
 pub(crate) mod path;
+pub(crate) mod reserve;

@@ -3,10 +3,13 @@
 //! One thread writes and commits all waiting commands in one transaction, so that one `fsync` serves
 //! many callers; a few threads read beside it. The tables are documented in [`schema`].
 
+mod backup;
+mod call_span;
 mod consumer_call;
 mod consumer_store;
 mod error;
 mod file;
+mod inspect;
 mod notifiers;
 mod open;
 mod readers;
@@ -14,9 +17,12 @@ pub mod schema;
 mod settings;
 mod sql;
 mod store;
+mod wake_group;
 mod webhook_store;
 mod writer;
 
+pub use backup::{BackupError, back_up};
 pub use error::OpenError;
+pub use inspect::{StoreInspection, inspect};
 pub use settings::EmbeddedStoreSettings;
 pub use store::EmbeddedStore;

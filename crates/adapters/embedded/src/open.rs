@@ -1,6 +1,7 @@
 //! Opening the file: lock, integrity check after a crash, schema, settings.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use posthorn_domain::Durability;
 use rusqlite::config::DbConfig;
@@ -9,7 +10,9 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::OpenError;
 use crate::file::identity::FileIdentity;
 use crate::file::lock::{FileLock, LockError};
+use crate::file::log_index::LogIndex;
 use crate::file::path;
+use crate::file::reserve::Reserve;
 use crate::schema::{self, APPLICATION_ID, TooNew};
 use crate::settings::EmbeddedStoreSettings;
 
@@ -22,7 +25,13 @@ pub(crate) struct OpenedFile {
     pub(crate) path: PathBuf,
     pub(crate) connection: Connection,
     pub(crate) identity: FileIdentity,
+    pub(crate) index: Arc<LogIndex>,
     pub(crate) lock: FileLock,
+    pub(crate) reserve: Reserve,
+    /// True if the reserve was needed: the disk has no space.
+    pub(crate) is_disk_full: bool,
+    /// The most topics with a message.
+    pub(crate) max_topics: u64,
 }
 
 /// Opens the file for writing: creates, checks or migrates it as needed, and marks it as in use.
@@ -45,8 +54,10 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<OpenedFile
     path::check_single_link(&path)?;
     // Before SQLite does: it would create a file that others may read. The log inherits the mode.
     drop(path::open_or_create(&path).map_err(not_writable)?);
-    let connection = connect(&path, settings)?;
-    let identity = FileIdentity::of(&path, &lock).map_err(not_writable)?;
+    let reserve = Reserve::of(&path);
+    let (connection, is_disk_full) = connect_with(&reserve, &path, settings)?;
+    let index = Arc::new(LogIndex::open(&path).map_err(not_writable)?);
+    let identity = FileIdentity::of(&path, &lock, Arc::clone(&index)).map_err(not_writable)?;
     // Another process may hold a new lock file if this one was removed since.
     identity
         .check()
@@ -55,8 +66,37 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<OpenedFile
         path,
         connection,
         identity,
+        index,
         lock,
+        reserve,
+        is_disk_full,
+        max_topics: settings.max_topics,
     })
+}
+
+/// As [`connect`]. On a full disk it needs the reserve, and takes again what is left of it: then it returns true.
+fn connect_with(
+    reserve: &Reserve,
+    path: &Path,
+    settings: &EmbeddedStoreSettings,
+) -> Result<(Connection, bool), OpenError> {
+    let connected = match connect(path, settings) {
+        // SQLite returns various errors without space, and a retry does no harm after others.
+        Err(error @ (OpenError::Sqlite { .. } | OpenError::NotWritable { .. }))
+            if reserve.release() =>
+        {
+            let connected = connect(path, settings);
+            if connected.is_ok() {
+                tracing::error!(%error, "no space on the disk: the store is opened with its reserve, for reading");
+            }
+            connected.map(|connection| (connection, true))
+        }
+        connected => connected.map(|connection| (connection, false)),
+    };
+    if let Err(error) = reserve.fill() {
+        tracing::debug!(%error, "the reserve of space is not complete");
+    }
+    connected
 }
 
 /// The connection of the writer, to a checked and migrated file.
@@ -86,14 +126,30 @@ fn connect(path: &Path, settings: &EmbeddedStoreSettings) -> Result<Connection, 
 
 /// Opens the file for reading beside the writer.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = read_only(path)?;
         connection.pragma_update(None, "query_only", true)?;
         cache_statements(&connection)?;
         Ok(connection)
     };
     open().map_err(|reason| OpenError::sqlite(path, reason))
+}
+
+/// A connection that can only read.
+pub(crate) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+}
+
+/// A connection that reads beside a server, or without one. It leaves the files as they were: where there is no
+/// write-ahead log it may write, because SQLite then removes at its end the log that it makes, and a
+/// connection that can only read does not.
+pub(crate) fn read_beside(path: &Path) -> rusqlite::Result<Connection> {
+    if path::with_ending(path, "-wal").exists() {
+        return read_only(path);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
 }
 
 /// Stores whether the store was closed in order, so that the next start may skip the check.
@@ -119,8 +175,11 @@ fn configure(connection: &Connection, settings: &EmbeddedStoreSettings) -> rusql
     connection.pragma_update(None, "cache_size", -4096)?;
     // A log that grew in a burst is cut back to 64 MiB after a checkpoint.
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    if let Some(pages) = settings.max_pages {
-        connection.pragma_update(None, "max_page_count", pages)?;
+    if let Some(bytes) = settings.max_bytes {
+        let page: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = bytes / u64::from(page.max(1));
+        let pages = u32::try_from(pages).unwrap_or(u32::MAX - 1);
+        connection.pragma_update(None, "max_page_count", pages.max(1))?;
     }
     Ok(())
 }
@@ -135,7 +194,7 @@ fn cache_statements(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Rejects a database with tables of another application.
-fn check_application(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_application(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let sqlite = |reason| OpenError::sqlite(path, reason);
     let application: i32 = connection
         .pragma_query_value(None, "application_id", |row| row.get(0))
@@ -160,7 +219,8 @@ fn was_closed_cleanly(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row(clean, [], |row| row.get(0))
 }
 
-fn quick_check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+/// Rejects a damaged database.
+pub(crate) fn quick_check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let result: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .map_err(|reason| OpenError::sqlite(path, reason))?;

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{closed, store_error};
+use crate::file::log_index::LogIndex;
 
 /// A read, to run on the connection of any thread.
 type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
@@ -19,14 +20,26 @@ pub(crate) struct Readers {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// The state of one thread. The index is dropped after the connection.
+struct Reader {
+    connection: Connection,
+    index: Arc<LogIndex>,
+}
+
 impl Readers {
     /// Starts a thread for each connection. At most `queue` reads wait.
-    pub(crate) fn start(connections: Vec<Connection>, queue: usize) -> io::Result<Self> {
+    pub(crate) fn start(
+        connections: Vec<Connection>,
+        index: &Arc<LogIndex>,
+        queue: usize,
+    ) -> io::Result<Self> {
         let (jobs, queued) = mpsc::channel::<ReadJob>(queue);
         let queued = Arc::new(Mutex::new(queued));
         let start = |connection| {
             let queued = Arc::clone(&queued);
-            let run = move || run(&connection, &queued);
+            let index = Arc::clone(index);
+            let reader = Reader { connection, index };
+            let run = move || reader.run(&queued);
             std::thread::Builder::new()
                 .name("store-reader".to_owned())
                 .spawn(run)
@@ -79,14 +92,19 @@ impl Readers {
     }
 }
 
-fn run(connection: &Connection, queued: &Mutex<mpsc::Receiver<ReadJob>>) {
-    loop {
-        // One thread waits for a job; the others wait for the lock.
-        let job = queued
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .blocking_recv();
-        let Some(job) = job else { return };
-        job(connection);
+impl Reader {
+    fn run(self, queued: &Mutex<mpsc::Receiver<ReadJob>>) {
+        loop {
+            // One thread waits for a job; the others wait for the lock.
+            let job = queued
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .blocking_recv();
+            let Some(job) = job else { return };
+            if let Err(error) = self.index.restore() {
+                tracing::debug!(%error, "the length of the index cannot be checked");
+            }
+            job(&self.connection);
+        }
     }
 }

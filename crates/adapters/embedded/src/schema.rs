@@ -3,15 +3,16 @@
 //! | table | a row is | columns |
 //! | --- | --- | --- |
 //! | `topics` | a topic | `name`; `message_count`, the number of its messages; `last_ms`, the time of its last message; `pruned_ms`, `pruned_seq`, the id of the newest message that retention removed, or zeros |
-//! | `messages` | a message | `topic_id`; its id as `ms`, milliseconds since the Unix epoch, and `seq`; `content`; `attributes`, a JSON object or `NULL`; `stored_ms`, the time when it was stored if that is before `ms`, or `NULL` |
+//! | `messages` | a message | `topic_id`; its id as `ms`, milliseconds since the Unix epoch, and `seq`; `content`; `attributes`, a JSON object or `NULL`; `stored_ms`, the time when it was stored if that is before `ms`, or `NULL`; `checksum`, CRC-32 of the message, or `NULL` if an earlier version stored it; `traceparent` of the sender, or `NULL` |
 //! | `idempotency_keys` | an idempotency key | `topic_id`, `key`; `fingerprint`, SHA-256 of the message; `ms`, `seq`, `durability`, `pod` of the first receipt; `expires_ms`; `stored_ms` as in `messages` |
 //! | `denied_tokens` | a revoked token | `jti`, its id; `until_ms`, the time from which it is expired anyway |
 //! | `consumers` | a consumer | `topic_id`, `kind`, `name`; `tag`, the version of its settings; `lease_ms`, `max_attempts`, `backoff_ms` (separated by commas), `max_in_flight`; `cursor_ms`, `cursor_seq`: later messages are new; `behind`, the number of messages of the topic up to the cursor; `leased`, `waiting`, `copies`, the numbers of its deliveries with a lease, without one, with a copy; `dead`, the number of its dead letters; `missed`, `dead_dropped`; `last_pull_ms` |
-//! | `deliveries` | a message that was handed out or redriven and is not settled | `consumer_id`; the id as `ms`, `seq`; `nonce`, the random bits of the lease, or `NULL`; `attempt`, of the lease or the next one; `due_ms`, the end of the lease or the time from which it is due; `fate`, 1 if retention and 2 if a client removed the leased message, else 0; `reason` of the last failure; `content`, `attributes`, `stored_ms`, a copy if it was redriven |
-//! | `dead_letters` | a dead letter | `consumer_id`; `ms`, `seq`, `content`, `attributes`, `stored_ms` as in `messages`; `attempts`, `reason`, `died_ms` |
+//! | `deliveries` | a message that was handed out or redriven and is not settled | `consumer_id`; the id as `ms`, `seq`; `nonce`, the random bits of the lease, or `NULL`; `attempt`, of the lease or the next one; `due_ms`, the end of the lease or the time from which it is due; `fate`, 1 if retention and 2 if a client removed the leased message, else 0; `reason` of the last failure; `content`, `attributes`, `stored_ms`, `checksum`, `traceparent`, a copy if it was redriven |
+//! | `dead_letters` | a dead letter | `consumer_id`; `ms`, `seq`, `content`, `attributes`, `stored_ms`, `checksum`, `traceparent` as in `messages`; `attempts`, `reason`, `died_ms` |
 //! | `webhooks` | a consumer that is a webhook | `consumer_id`; `url`, `timeout_ms`, `rate` (thousandths of an attempt in a second), `format`; `sealed`, its encrypted secret and headers; `disabled`, why it delivers nothing, or `NULL`; `last_success_ms`, `last_failure_ms`, `failing_since_ms`, `last_failed`, `last_error` as its attempts show; `recorded`, the number of its attempts so far |
 //! | `webhook_attempts` | one of the last 100 attempts of a webhook | `consumer_id`; `slot`, the remainder of `number`, which counts its attempts; the id of the message as `ms`, `seq`; `attempt`; `at_ms`; `status` of the response; `took_ms`; `error` |
-//! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever assigned; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic without a row; `seen_ms`, the last time that the store has trusted; `clean`, 1 after an orderly stop |
+//! | `starts` | one of the last 100 starts of the store that gave ids | `ms`, the time of the first id; `seq`, the number before it |
+//! | `counters` | a number | `last_ms` and `last_seq`, the greatest id ever assigned; `forgotten_ms` and `forgotten_seq`, the newest message that retention removed from a topic without a row; `seen_ms`, the last time that the store has trusted; `consumer_id`, the greatest that was given to a consumer; `identity`, random since the file was made; `clean`, 1 after an orderly stop |
 //!
 //! Ids are ULIDs of `ms` and `seq`. The newest messages of a topic, in the shell:
 //!
@@ -161,6 +162,20 @@ ALTER TABLE idempotency_keys ADD COLUMN stored_ms INTEGER;
 ALTER TABLE deliveries ADD COLUMN stored_ms INTEGER;
 ALTER TABLE dead_letters ADD COLUMN stored_ms INTEGER;
 INSERT INTO counters VALUES ('seen_ms', 0);
+",
+    "
+ALTER TABLE messages ADD COLUMN checksum INTEGER;
+ALTER TABLE deliveries ADD COLUMN checksum INTEGER;
+ALTER TABLE dead_letters ADD COLUMN checksum INTEGER;
+ALTER TABLE messages ADD COLUMN traceparent TEXT;
+ALTER TABLE deliveries ADD COLUMN traceparent TEXT;
+ALTER TABLE dead_letters ADD COLUMN traceparent TEXT;
+CREATE TABLE starts (
+    seq INTEGER PRIMARY KEY,
+    ms INTEGER NOT NULL
+) STRICT;
+INSERT INTO counters VALUES ('identity', random());
+CREATE INDEX held_topics ON topics (topic_id) WHERE message_count > 0;
 ",
 ];
 

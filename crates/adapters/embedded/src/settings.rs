@@ -21,8 +21,10 @@ pub struct EmbeddedStoreSettings {
     pub queue: usize,
     /// The time limit of one operation, its wait in the queue included.
     pub timeout: Duration,
-    /// The most pages of the file, for tests of a full disk; unlimited if `None`.
-    pub max_pages: Option<u32>,
+    /// The most topics with a message.
+    pub max_topics: u64,
+    /// The most bytes of the file, in whole pages; unlimited if `None`.
+    pub max_bytes: Option<u64>,
 }
 
 impl EmbeddedStoreSettings {
@@ -35,7 +37,8 @@ impl EmbeddedStoreSettings {
             readers: 2,
             queue: 4096,
             timeout: Duration::from_secs(5),
-            max_pages: None,
+            max_topics: 10_000,
+            max_bytes: None,
         }
     }
 }

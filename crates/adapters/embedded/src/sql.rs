@@ -1,17 +1,24 @@
 //! The SQL statements, and the conversion of rows to values and back.
 
 pub(crate) mod consumers;
+pub(crate) mod deletion;
+pub(crate) mod health;
 pub(crate) mod idempotency_keys;
 pub(crate) mod prune;
 pub(crate) mod read;
 pub(crate) mod revocations;
 pub(crate) mod seen_time;
+pub(crate) mod starts;
+pub(crate) mod topics;
 pub(crate) mod write_batch;
 pub(crate) mod writer_cache;
 
 use std::sync::Arc;
 
-use posthorn_domain::{Attributes, Message, MessageContent, MessageId, Timestamp, Topic};
+use posthorn_domain::{
+    Attributes, Message, MessageChecksum, MessageContent, MessageId, MessageParts, Timestamp,
+    Topic, TraceParent,
+};
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 
@@ -55,20 +62,50 @@ pub(crate) fn processed_at(id: MessageId, stored: Option<i64>) -> Timestamp {
     stored.map_or(id.timestamp(), Timestamp::from_millis)
 }
 
-/// The message in the columns `ms`, `seq`, `content`, `attributes`, `stored_ms`.
+/// The message in the columns `ms`, `seq`, `content`, `attributes`, `stored_ms`, `checksum`, `traceparent`.
+///
+/// # Errors
+/// Also if it does not match its checksum. A message of an earlier version has none.
 pub(crate) fn message(topic: &Topic, row: &Row<'_>) -> rusqlite::Result<Arc<Message>> {
     let attributes = match row.get_ref(3)?.as_str_or_null()? {
         Some(json) => parse_attributes(json)?,
         None => Attributes::default(),
     };
+    let traceparent = row.get_ref(6)?.as_str_or_null()?;
+    let traceparent = traceparent.map(TraceParent::parse).transpose();
     let id = id((row.get(0)?, row.get(1)?));
-    Ok(Arc::new(Message {
+    let message = Message {
         id,
         topic: topic.clone(),
         content: MessageContent::from_store(row.get::<_, String>(2)?),
         attributes,
+        traceparent: traceparent.map_err(|error| unreadable(6, error))?,
         processed_at: processed_at(id, row.get(4)?),
-    }))
+    };
+    let sum = checksum(id, message.parts(), message.processed_at);
+    match row.get::<_, Option<i64>>(5)? {
+        Some(stored) if stored != sum => {
+            let error = format!("the checksum is {sum}, not {stored}");
+            Err(unreadable(5, error))
+        }
+        _ => Ok(Arc::new(message)),
+    }
+}
+
+/// As [`message`]; `None` if the record does not hold one: it must not keep others back.
+pub(crate) fn readable(topic: &Topic, row: &Row<'_>) -> rusqlite::Result<Option<Arc<Message>>> {
+    match message(topic, row) {
+        Ok(message) => Ok(Some(message)),
+        // Without a code it is no error of SQLite's but a value that is not what the schema says.
+        Err(error) if error.sqlite_error_code().is_none() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The column `checksum` of a message.
+pub(crate) fn checksum(id: MessageId, parts: MessageParts<'_>, processed_at: Timestamp) -> i64 {
+    let sum = MessageChecksum::of(parts).at(id, processed_at);
+    sum.to_bits().into()
 }
 
 /// The attributes as a JSON object; `None` if there are none.
@@ -84,10 +121,12 @@ pub(crate) fn attributes_json(attributes: &Attributes) -> Option<String> {
 }
 
 fn parse_attributes(json: &str) -> rusqlite::Result<Attributes> {
-    let unreadable = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::FromSqlConversionFailure(3, Type::Text, error)
-    };
     let map: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(json).map_err(|error| unreadable(error.into()))?;
-    Attributes::parse(map).map_err(|error| unreadable(error.into()))
+        serde_json::from_str(json).map_err(|error| unreadable(3, error))?;
+    Attributes::parse(map).map_err(|error| unreadable(3, error))
+}
+
+/// The error of a column that does not hold what the schema says.
+fn unreadable(column: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Text, error.into())
 }

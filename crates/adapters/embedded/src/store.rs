@@ -1,5 +1,6 @@
 //! The ports over the threads of the writer and the readers.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -7,22 +8,32 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, Clock, GuardedClock,
-    MessageStore, Page, PageRequest, Pruned, RetentionPolicy, RevocationList, StoreError,
-    Subscription, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, BulkDeletion, Clock,
+    GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, RevocationList,
+    StoreError, StoreUsage, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use crate::call_span::{SqlCall, SqlCallError};
 use crate::error::{OpenError, backend_error, closed, timed_out};
 use crate::notifiers::Notifiers;
-use crate::open::{open_reader, open_writer};
+use crate::open::{self, open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
-use crate::sql::{read, revocations, seen_time};
+use crate::sql::{health, read, revocations, seen_time, topics};
+use crate::wake_group::GroupWait;
 use crate::writer::StoreWriter;
 use crate::writer::command::{Command, Reply};
+
+const APPEND: SqlCall = SqlCall::new("INSERT", "messages");
+const SELECT: SqlCall = SqlCall::new("SELECT", "messages");
+const DELETE: SqlCall = SqlCall::new("DELETE", "messages");
+const SELECT_TOPICS: SqlCall = SqlCall::new("SELECT", "topics");
+const HEALTH: SqlCall = SqlCall::on("counters");
+const REVOKE: SqlCall = SqlCall::new("INSERT", "denied_tokens");
+const IS_REVOKED: SqlCall = SqlCall::new("SELECT", "denied_tokens");
 
 /// Stores messages in one SQLite file, which this process owns.
 ///
@@ -32,6 +43,8 @@ pub struct EmbeddedStore {
     readers: Readers,
     notifiers: Notifiers,
     clock: Arc<GuardedClock>,
+    /// The canonical path of the file.
+    path: PathBuf,
     durability: Durability,
     timeout: Duration,
     failing: Arc<AtomicBool>,
@@ -55,8 +68,10 @@ impl EmbeddedStore {
         let connections = (0..settings.readers.max(1)).map(|_| open_reader(&opened.path));
         let connections = connections.collect::<Result<_, _>>()?;
         let notifiers = Notifiers::default();
-        let failing = Arc::new(AtomicBool::new(false));
+        // Not healthy before the first write succeeds: a store that was opened without space cannot write.
+        let failing = Arc::new(AtomicBool::new(opened.is_disk_full));
         let durability = settings.durability;
+        let (path, index) = (opened.path.clone(), Arc::clone(&opened.index));
         let (commands, queued) = mpsc::channel(settings.queue.max(1));
         let writer = StoreWriter::new(
             opened,
@@ -70,13 +85,14 @@ impl EmbeddedStore {
             reason,
         })?;
         let writer = writer.start(queued).map_err(OpenError::Thread)?;
-        let readers =
-            Readers::start(connections, settings.queue.max(1)).map_err(OpenError::Thread)?;
+        let readers = Readers::start(connections, &index, settings.queue.max(1))
+            .map_err(OpenError::Thread)?;
         Ok(Self {
             commands,
             readers,
             notifiers,
             clock: guarded,
+            path,
             durability,
             timeout: settings.timeout,
             failing,
@@ -86,7 +102,15 @@ impl EmbeddedStore {
     }
 
     /// Sends a command to the writer and waits for its outcome, within the time limit.
-    pub(crate) async fn write<T, E: From<StoreError>>(
+    pub(crate) async fn write<T, E: From<StoreError> + SqlCallError>(
+        &self,
+        call: SqlCall,
+        command: impl FnOnce(Reply<T, E>) -> Command,
+    ) -> Result<T, E> {
+        call.traced(self.send(command)).await
+    }
+
+    async fn send<T, E: From<StoreError>>(
         &self,
         command: impl FnOnce(Reply<T, E>) -> Command,
     ) -> Result<T, E> {
@@ -97,7 +121,7 @@ impl EmbeddedStore {
                 .send(command(reply))
                 .await
                 .map_err(|_| closed())?;
-            outcome.await.map_err(|_| closed())?
+            GroupWait::new(outcome).await.map_err(|_| closed())?
         };
         timeout(self.timeout, call).await.unwrap_or_else(|_| {
             // The writer hangs or is overloaded: unhealthy until the next successful transaction.
@@ -108,14 +132,19 @@ impl EmbeddedStore {
         })
     }
 
+    /// Runs `read` on one of the reading threads, within the time limit.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
+        call: SqlCall,
         read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.check_open()?;
-        timeout(self.timeout, self.readers.run(read))
-            .await
-            .unwrap_or_else(|_| Err(timed_out()))
+        let run = async {
+            timeout(self.timeout, self.readers.run(read))
+                .await
+                .unwrap_or_else(|_| Err(timed_out()))
+        };
+        call.traced(run).await
     }
 
     pub(crate) fn notifiers(&self) -> &Notifiers {
@@ -145,34 +174,53 @@ impl EmbeddedStore {
 #[async_trait]
 impl MessageStore for EmbeddedStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.write(|reply| Command::Append(append, reply)).await
+        self.write(APPEND, |reply| Command::Append(append, reply))
+            .await
     }
 
     async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
-        self.write(|reply| Command::AppendBatch(Box::new(append), reply))
-            .await
+        self.write(APPEND, |reply| {
+            Command::AppendBatch(Box::new(append), reply)
+        })
+        .await
     }
 
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
         let topic = topic.clone();
-        self.read(move |connection| read::get(connection, &topic, id))
+        self.read(SELECT, move |connection| read::get(connection, &topic, id))
             .await
     }
 
     async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
         let topic = topic.clone();
-        self.read(move |connection| read::page(connection, &topic, request))
-            .await
+        self.read(SELECT, move |connection| {
+            read::page(connection, &topic, request)
+        })
+        .await
     }
 
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
-        self.write(|reply| Command::Delete(topic.clone(), id, reply))
+        self.write(DELETE, |reply| Command::Delete(topic.clone(), id, reply))
             .await
     }
 
+    async fn delete_before(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<BulkDeletion, StoreError> {
+        self.write(DELETE, |reply| {
+            Command::DeleteBefore(topic.clone(), before, limit, reply)
+        })
+        .await
+    }
+
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
-        self.read(move |connection| read::topics(connection, &request))
-            .await
+        self.read(SELECT_TOPICS, move |connection| {
+            topics::page(connection, &request)
+        })
+        .await
     }
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
@@ -183,18 +231,25 @@ impl MessageStore for EmbeddedStore {
     }
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
-        self.write(|reply| Command::Prune(*policy, budget, reply))
+        self.write(DELETE, |reply| Command::Prune(*policy, budget, reply))
             .await
     }
 
-    /// Checks the readers. While the last write failed or timed out, it checks the writer instead: so
+    async fn usage(&self) -> Result<StoreUsage, StoreError> {
+        self.read(SELECT_TOPICS, topics::usage).await
+    }
+
+    /// Reads each table over a new connection. While the last write failed or timed out, it checks the writer instead: so
     /// a store on a full disk becomes healthy once there is space.
     async fn health(&self) -> Result<(), StoreError> {
         if self.failing.load(Ordering::Acquire) {
-            return self.write(Command::Probe).await;
+            return self.write(HEALTH, Command::Probe).await;
         }
-        self.read(|connection| connection.query_row("SELECT 1", [], |_| Ok(())))
-            .await
+        let path = self.path.clone();
+        self.read(HEALTH, move |_| {
+            health::check(&open::read_only(&path)?, &path)
+        })
+        .await
     }
 
     fn durability(&self) -> Durability {
@@ -225,14 +280,15 @@ impl RevocationList for EmbeddedStore {
             return Ok(());
         }
         let outcome: Result<(), StoreError> = self
-            .write(|reply| Command::Revoke(id.clone(), until, reply))
+            .write(REVOKE, |reply| Command::Revoke(id.clone(), until, reply))
             .await;
         outcome.map_err(backend_error)
     }
 
     async fn is_revoked(&self, id: &TokenId) -> Result<bool, BackendError> {
         let (id, now) = (id.clone(), self.clock.bounds().earliest);
-        let outcome = self.read(move |connection| revocations::is_revoked(connection, &id, now));
+        let read = move |connection: &_| revocations::is_revoked(connection, &id, now);
+        let outcome = self.read(IS_REVOKED, read);
         outcome.await.map_err(backend_error)
     }
 }

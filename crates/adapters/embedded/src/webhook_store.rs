@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription, WebhookPut,
-    WebhookStatus, WebhookStore,
+    ConsumerError, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription,
+    WebhookIncarnation, WebhookPut, WebhookStatus, WebhookStore,
 };
 use posthorn_domain::{ConsumerKey, DisableReason, Topic, WebhookAttempt, WebhookHealth};
 
@@ -38,14 +38,13 @@ impl WebhookStore for EmbeddedStore {
     }
 
     async fn webhook(&self, key: &ConsumerKey) -> Result<WebhookStatus, ConsumerError> {
-        self.call_on_webhook(key, |call| call.webhook()).await
+        let webhook = self.inspect_one(key, |call| call.webhook()).await?;
+        webhook.ok_or(ConsumerError::NotFound)
     }
 
     async fn webhooks(&self, topic: &Topic) -> Result<Vec<WebhookStatus>, StoreError> {
         let topic = topic.clone();
-        let listed = self.call(None, move |batch, now| {
-            Ok(Ok((webhooks(batch, &topic, now)?, false)))
-        });
+        let listed = self.inspect(move |batch, now| webhooks(batch, &topic, now).map(Ok));
         listed.await.map_err(ConsumerError::into_store_error)
     }
 
@@ -53,10 +52,11 @@ impl WebhookStore for EmbeddedStore {
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
+        of: Option<WebhookIncarnation>,
     ) -> Result<bool, ConsumerError> {
         let owned = key.clone();
         let changed = self.call_changing_webhooks(key, move |batch, now| {
-            let outcome = with_consumer(batch, &owned, now, |call| call.set_disabled(reason))?;
+            let outcome = with_consumer(batch, &owned, now, |call| call.set_disabled(reason, of))?;
             Ok(outcome.map(|changed| (changed, false)))
         });
         changed.await?.ok_or(ConsumerError::NotFound)
@@ -65,15 +65,17 @@ impl WebhookStore for EmbeddedStore {
     async fn record_attempts(
         &self,
         key: &ConsumerKey,
+        of: WebhookIncarnation,
         attempts: &[WebhookAttempt],
     ) -> Result<WebhookHealth, ConsumerError> {
         let attempts = attempts.to_vec();
-        self.call_on_webhook(key, move |call| call.record_attempts(&attempts))
+        self.call_on_webhook(key, move |call| call.record_attempts(of, &attempts))
             .await
     }
 
     async fn attempts(&self, key: &ConsumerKey) -> Result<Vec<WebhookAttempt>, ConsumerError> {
-        self.call_on_webhook(key, |call| call.attempts()).await
+        let attempts = self.inspect_one(key, |call| call.attempts()).await?;
+        attempts.ok_or(ConsumerError::NotFound)
     }
 
     async fn requeue(

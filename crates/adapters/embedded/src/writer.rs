@@ -17,18 +17,23 @@ use tokio::sync::mpsc;
 use crate::error::store_error;
 use crate::file::identity::{self, FileIdentity};
 use crate::file::lock::FileLock;
+use crate::file::reserve::Reserve;
 use crate::notifiers::Notifiers;
 use crate::open::{self, OpenedFile};
 use crate::sql::prune::{self, BatchTimes, PruneCursor};
 use crate::sql::write_batch::WriteBatch;
 use crate::sql::writer_cache::WriterCache;
-use crate::sql::{self, revocations, seen_time};
+use crate::sql::{self, deletion, revocations, seen_time};
+use crate::wake_group::wake_together;
 use command::{Command, CommandOutcome};
 
 /// The most commands of one transaction.
 const MAX_BATCH: usize = 1024;
 /// The most rows, about, of one transaction: batches of messages must not make the others wait long.
 const MAX_ROWS: usize = 4096;
+
+/// The most pages that SQLite lets a file have.
+const MAX_PAGES: i64 = 0xffff_fffe;
 
 /// The state of the writing thread.
 pub(crate) struct StoreWriter {
@@ -43,6 +48,7 @@ pub(crate) struct StoreWriter {
     /// The longest TTL of a key so far.
     key_ttl: Option<Duration>,
     failing: Arc<AtomicBool>,
+    reserve: Reserve,
     /// The last field: released after the connection is closed.
     _lock: FileLock,
 }
@@ -60,10 +66,14 @@ impl StoreWriter {
             connection,
             identity,
             lock,
+            reserve,
             path: _,
+            index: _,
+            is_disk_full: _,
+            max_topics,
         } = opened;
         Ok(Self {
-            cache: WriterCache::load(&connection)?,
+            cache: WriterCache::load(&connection, max_topics)?,
             cursor: PruneCursor::default(),
             connection,
             identity,
@@ -73,6 +83,7 @@ impl StoreWriter {
             key_ttl: None,
             notifiers,
             failing,
+            reserve,
             _lock: lock,
         })
     }
@@ -134,23 +145,32 @@ impl StoreWriter {
     }
 
     /// Commits the commands in one transaction. If that fails, commits each in its own, so that a
-    /// failing command does not fail the others.
+    /// failing command does not fail the others. One that only reads is not committed then: it must succeed
+    /// on a full disk, too.
     fn execute(&mut self, mut batch: Vec<Command>) {
         if batch.is_empty() {
             return;
         }
         match self.commit(&mut batch) {
-            Ok(outcomes) => self.succeed(batch, outcomes),
+            Ok(committed) => self.succeed(batch, committed),
             // A file that was moved away may contain the batch: a retry could store it twice.
-            Err(error) if batch.len() == 1 || identity::is_moved(&error) => {
+            Err(error)
+                if identity::is_moved(&error)
+                    || (batch.len() == 1 && !batch.iter().all(Command::is_read)) =>
+            {
                 self.fail(batch, &error);
             }
             Err(_) => {
                 // The first transaction may have taken long: check again for abandoned commands.
                 for command in batch.into_iter().filter(|command| !command.is_abandoned()) {
                     let mut single = vec![command];
-                    match self.commit(&mut single) {
-                        Ok(outcomes) => self.succeed(single, outcomes),
+                    let outcome = if single.iter().all(Command::is_read) {
+                        self.read(&mut single)
+                    } else {
+                        self.commit(&mut single)
+                    };
+                    match outcome {
+                        Ok(committed) => self.succeed(single, committed),
                         Err(error) => self.fail(single, &error),
                     }
                 }
@@ -158,8 +178,11 @@ impl StoreWriter {
         }
     }
 
-    /// Executes the commands in one transaction and commits it.
-    fn commit(&mut self, commands: &mut [Command]) -> rusqlite::Result<Vec<CommandOutcome>> {
+    /// Executes the commands in one transaction and commits it. Returns true with the outcomes if it changed anything.
+    fn commit(
+        &mut self,
+        commands: &mut [Command],
+    ) -> rusqlite::Result<(Vec<CommandOutcome>, bool)> {
         let Self {
             connection,
             identity,
@@ -175,6 +198,7 @@ impl StoreWriter {
         identity.check()?;
         // 2. Begin, with the write lock. An early return drops the transaction and rolls back.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let before = transaction.total_changes();
         // 3. Execute in order. The outcomes are held back: none is true before the commit.
         let mut batch = WriteBatch::new(&transaction, *durability, cache);
         let mut outcomes = Vec::with_capacity(commands.len());
@@ -190,27 +214,84 @@ impl StoreWriter {
         }
         // 4. Write the counters and counts once for the whole batch.
         let committed = batch.finish()?;
+        let has_written = transaction.total_changes() > before;
         // 5. Commit, with one sync.
         transaction.commit()?;
         // 6. Update the cache after the commit only: a rollback leaves it as it was.
         cache.apply(committed);
         // 7. The paths still name the files that hold the batch. If not, it must not be acknowledged.
         identity.check_written()?;
+        Ok((outcomes, has_written))
+    }
+
+    /// Executes commands that only read, and rolls back the end of the leases that have expired. The next call ends
+    /// them again.
+    fn read(&mut self, commands: &mut [Command]) -> rusqlite::Result<(Vec<CommandOutcome>, bool)> {
+        let limit = self
+            .connection
+            .pragma_query_value(None, "max_page_count", |row| row.get(0))?;
+        // A cache that is full of changed pages would be written to the log before the rollback, and nothing is
+        // kept of what goes above the limit of the file.
+        self.connection.pragma_update(None, "cache_spill", "OFF")?;
+        self.limit_pages(MAX_PAGES)?;
+        let outcomes = self.execute_and_roll_back(commands);
+        self.limit_pages(limit)?;
+        self.connection.pragma_update(None, "cache_spill", "ON")?;
+        Ok((outcomes?, false))
+    }
+
+    /// Sets the most pages of the file.
+    fn limit_pages(&self, pages: i64) -> rusqlite::Result<()> {
+        let set = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", pages, set)
+            .map(drop)
+    }
+
+    fn execute_and_roll_back(
+        &mut self,
+        commands: &mut [Command],
+    ) -> rusqlite::Result<Vec<CommandOutcome>> {
+        self.identity.check()?;
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let mut batch = WriteBatch::new(&transaction, self.durability, &self.cache);
+        let times = BatchTimes {
+            now: self.clock.now(),
+            trusted: self.guarded.trusted(),
+            key_ttl: self.key_ttl,
+        };
+        let outcomes = commands
+            .iter_mut()
+            .map(|command| execute(command, &mut batch, &times, &mut self.cursor))
+            .collect::<rusqlite::Result<_>>()?;
+        transaction.rollback()?;
         Ok(outcomes)
     }
 
-    fn succeed(&self, commands: Vec<Command>, outcomes: Vec<CommandOutcome>) {
-        if self.failing.swap(false, Ordering::AcqRel) {
+    fn succeed(
+        &self,
+        commands: Vec<Command>,
+        (outcomes, has_written): (Vec<CommandOutcome>, bool),
+    ) {
+        // A transaction without a change succeeds on a full disk, too.
+        if has_written && self.failing.swap(false, Ordering::AcqRel) {
             tracing::info!("the store can write again");
+            // There may be space again. Without it the next start may fail, and nothing else.
+            if let Err(error) = self.reserve.fill() {
+                tracing::debug!(%error, "the reserve of space is not complete");
+            }
         }
         // Wake subscribers before the replies: after a receipt, its message is being delivered.
         let pairs = commands.iter().zip(&outcomes);
         let topics = pairs.filter_map(|(command, outcome)| command.appended_topic(outcome));
         self.notifiers.topics.notify(topics.clone());
         self.notifiers.consumers.notify_topics(topics);
-        for (command, outcome) in commands.into_iter().zip(outcomes) {
-            command.succeed(outcome, &self.notifiers);
-        }
+        wake_together(|| {
+            for (command, outcome) in commands.into_iter().zip(outcomes) {
+                command.succeed(outcome, &self.notifiers);
+            }
+        });
     }
 
     fn fail(&self, commands: Vec<Command>, error: &rusqlite::Error) {
@@ -237,7 +318,11 @@ fn execute(
             CommandOutcome::AppendBatch(batch.append_batch(append, times.bounds())?)
         }
         Command::Delete(topic, id, _) => {
-            CommandOutcome::Delete(batch.delete(topic, *id, times.now)?)
+            CommandOutcome::Delete(deletion::delete(batch, topic, *id, times.now)?)
+        }
+        Command::DeleteBefore(topic, before, limit, _) => {
+            let deletion = deletion::delete_before(batch, topic, *before, *limit, times.now)?;
+            CommandOutcome::DeleteBefore(deletion)
         }
         Command::Consumer(call) => {
             call.execute(batch, times.now)?;

@@ -51,6 +51,15 @@ impl StoreHarness for FileHarness {
         Some(&self.clock)
     }
 
+    async fn lose(&mut self) -> bool {
+        self.store.close().await;
+        for file in std::fs::read_dir(self.directory.path()).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        self.store = open(&self.directory, &self.clock);
+        true
+    }
+
     async fn reopen(&mut self) -> bool {
         self.store.close().await;
         self.store = open(&self.directory, &self.clock);

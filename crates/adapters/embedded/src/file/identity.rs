@@ -1,4 +1,4 @@
-//! Detects that the database, its log or its lock was moved or removed while the store is open.
+//! Detects that the database, its log or its lock was moved or removed, or the log truncated, while the store is open.
 //!
 //! An open file outlives its name: a message written to a file without a name is lost with the
 //! process, even if it was synced. A lock without its name keeps no other process out.
@@ -7,10 +7,13 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::ffi;
 
 use super::lock::FileLock;
+use super::log_index::LogIndex;
 use super::path;
 
 /// The files that the paths named when the store was opened.
@@ -19,6 +22,9 @@ pub(crate) struct FileIdentity {
     database: NamedFile,
     log: NamedFile,
     lock: NamedFile,
+    index: Arc<LogIndex>,
+    /// The length of the log after the last transaction. Until the next one begins, nothing may truncate it.
+    log_length: AtomicU64,
 }
 
 /// A file and the path by which it must be reachable.
@@ -31,7 +37,7 @@ struct NamedFile {
 impl FileIdentity {
     /// The database at `path`, its write-ahead log and the held lock, as they are now. The log
     /// exists from the first write until the last connection closes.
-    pub(crate) fn of(path: &Path, lock: &FileLock) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path, lock: &FileLock, index: Arc<LogIndex>) -> io::Result<Self> {
         Ok(Self {
             database: NamedFile::at(path.to_path_buf())?,
             log: NamedFile::at(path::with_ending(path, "-wal"))?,
@@ -39,26 +45,40 @@ impl FileIdentity {
                 path: lock.path().to_path_buf(),
                 device_and_inode: device_and_inode(&lock.metadata()?),
             },
+            index,
+            log_length: AtomicU64::new(0),
         })
     }
 
     /// Checks all three files, before a transaction. The error is SQLite's own for a moved file.
     pub(crate) fn check(&self) -> rusqlite::Result<()> {
         self.check_owned()?;
-        self.log.check()
+        let length = self.log.check()?;
+        if length < self.log_length.load(Ordering::Relaxed) {
+            return Err(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_CORRUPT),
+                Some(format!("{} was truncated", self.log.path.display())),
+            ));
+        }
+        Ok(())
     }
 
     /// Checks after a transaction that the next start will find what was written.
     pub(crate) fn check_written(&self) -> rusqlite::Result<()> {
         self.database.check()?;
-        self.log.check()
+        self.log_length.store(self.log.check()?, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Checks before closing that this process still owns the database. The log may have lost its
     /// name: closing moves its content into the database.
     pub(crate) fn check_owned(&self) -> rusqlite::Result<()> {
         self.database.check()?;
-        self.lock.check()
+        self.lock.check()?;
+        self.index.restore().map_err(|error| {
+            let code = ffi::Error::new(ffi::SQLITE_IOERR);
+            rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
+        })
     }
 }
 
@@ -78,9 +98,12 @@ impl NamedFile {
         })
     }
 
-    fn check(&self) -> rusqlite::Result<()> {
+    /// Its length, if the path still names the file.
+    fn check(&self) -> rusqlite::Result<u64> {
         let problem = match fs::symlink_metadata(&self.path) {
-            Ok(found) if device_and_inode(&found) == self.device_and_inode => return Ok(()),
+            Ok(found) if device_and_inode(&found) == self.device_and_inode => {
+                return Ok(found.len());
+            }
             Ok(_) => "the path names another file".to_owned(),
             Err(error) => error.to_string(),
         };

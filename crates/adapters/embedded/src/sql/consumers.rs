@@ -5,6 +5,7 @@
 
 mod call;
 mod dead_letters;
+mod delivery;
 mod entries;
 mod leases;
 mod registry;
@@ -15,5 +16,6 @@ mod webhook_row;
 mod webhooks;
 
 pub(crate) use call::{Call, with_consumer};
-pub(crate) use registry::{delete, list, put, status, topics};
+pub(crate) use delivery::deliveries;
+pub(crate) use registry::{delete, list, put, topics};
 pub(crate) use webhooks::{put_webhook, webhooks};

@@ -208,7 +208,7 @@ mod tests {
         let filled = "INSERT INTO topics (topic_id, name, message_count) VALUES (1, 'a', 2000); \
             WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL \
             SELECT n + 1 FROM numbers WHERE n < 2000) \
-            INSERT INTO messages SELECT 1, 1000 + n, n, 'text', NULL, NULL FROM numbers";
+            INSERT INTO messages SELECT 1, 1000 + n, n, 'text', NULL, NULL, NULL, NULL FROM numbers";
         connection.execute_batch(filled).unwrap();
         let steps = |max_age, max_count| {
             let policy = RetentionPolicy {

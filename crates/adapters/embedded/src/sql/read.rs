@@ -1,15 +1,12 @@
-//! Reads: one message, pages, topics.
+//! Reads: one message, and pages.
 
 use std::sync::Arc;
 
-use posthorn_application::{
-    Anchor, ByteBudget, Page, PageRequest, TopicPage, TopicRequest, TopicSummary,
-};
+use posthorn_application::{Anchor, ByteBudget, GivenIds, Page, PageRequest};
 use posthorn_domain::{Message, MessageId, Topic};
-use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 
-use super::{IdColumns, TopicId, columns, id, message};
+use super::{IdColumns, TopicId, columns, id, message, readable, starts};
 
 /// Below every id of a store.
 const MIN: IdColumns = (-1, -1);
@@ -34,7 +31,8 @@ pub(crate) fn get(
     topic: &Topic,
     id: MessageId,
 ) -> rusqlite::Result<Option<Arc<Message>>> {
-    let select = "SELECT ms, seq, content, attributes, stored_ms FROM messages JOIN topics USING (topic_id) \
+    let select = "SELECT ms, seq, content, attributes, stored_ms, checksum, traceparent \
+                  FROM messages JOIN topics USING (topic_id) \
                   WHERE name = ?1 AND ms = ?2 AND seq = ?3";
     let (ms, seq) = columns(id);
     let mut select = connection.prepare_cached(select)?;
@@ -59,52 +57,85 @@ pub(crate) fn page(
         })
         .optional()?;
     let Some((topic_id, pruned)) = found else {
-        // The topic may have existed before and lost its row.
-        let pruned = forgotten_watermark(&snapshot)?;
-        return Ok(Page {
-            truncated: is_truncated(request.anchor, pruned),
-            pruned: newest_pruned(pruned),
-            ..Page::default()
-        });
+        return page_without_topic(&snapshot, request.anchor);
     };
-    let forward = matches!(request.anchor, Anchor::Oldest | Anchor::After(_));
+    let forward = matches!(
+        request.anchor,
+        Anchor::Oldest | Anchor::After(_) | Anchor::Since(_)
+    );
     let from = match request.anchor {
         Anchor::Oldest => MIN,
         Anchor::Newest => MAX,
-        Anchor::After(id) | Anchor::Before(id) => columns(id),
+        Anchor::After(id) | Anchor::Since(id) | Anchor::Before(id) => columns(id),
     };
     let limit = request.limit.get();
-    let (mut messages, has_ahead) = walk(&snapshot, topic, topic_id, from, limit, forward)?;
+    let (mut page, has_ahead) = walk(&snapshot, topic, topic_id, from, limit, forward)?;
     if !forward {
-        messages.reverse();
+        page.messages.reverse();
+        page.unreadable.reverse();
     }
-    // The messages behind the page start at its first row in the direction of the walk. An empty
-    // page lies at its anchor, which may itself be a message.
-    let edge = if forward {
-        messages.first()
-    } else {
-        messages.last()
-    };
-    let edge = edge.map_or(from, |message| columns(message.id));
-    let has_behind = has_message(&snapshot, topic_id, edge, if forward { "<" } else { ">" })?
-        || messages.is_empty() && has_message(&snapshot, topic_id, from, "=")?;
-    let (has_older, has_newer) = if forward {
+    // The messages behind the page are those up to its anchor, which may itself be one.
+    let behind = nearest(&snapshot, topic_id, from, !forward)?;
+    let has_behind = behind.is_some();
+    (page.has_older, page.has_newer) = if forward {
         (has_behind, has_ahead)
     } else {
         (has_ahead, has_behind)
     };
+    page.truncated = is_truncated(&snapshot, request.anchor, pruned, behind, page.first())?;
+    page.pruned = newest_pruned(pruned);
+    Ok(page)
+}
+
+/// The page of a topic without a row, which may have existed before and lost its row.
+fn page_without_topic(snapshot: &Connection, anchor: Anchor) -> rusqlite::Result<Page> {
+    let pruned = forgotten_watermark(snapshot)?;
     Ok(Page {
-        messages,
-        has_older,
-        has_newer,
-        truncated: is_truncated(request.anchor, pruned),
+        truncated: is_truncated(snapshot, anchor, pruned, None, None)?,
         pruned: newest_pruned(pruned),
+        ..Page::default()
     })
 }
 
-/// True if retention removed a message after the anchor.
-fn is_truncated(anchor: Anchor, pruned: IdColumns) -> bool {
-    matches!(anchor, Anchor::After(id) if columns(id) < pruned)
+/// True if the store never gave the id `cursor`; `before` is the last message up to it, `after` the first one after it.
+fn was_never_given(
+    connection: &Connection,
+    cursor: MessageId,
+    before: Option<IdColumns>,
+    after: Option<MessageId>,
+) -> rusqlite::Result<bool> {
+    let before = before.map(id);
+    // A reader that follows the topic has the id of its last message: nothing else is read for it.
+    if before == Some(cursor) {
+        return Ok(false);
+    }
+    let counters = ["last_ms", "last_seq"];
+    let newest = columns_of(connection, counters)?;
+    let given = GivenIds {
+        starts: &starts::load(connection)?,
+        newest: id(newest),
+        before,
+        after,
+    };
+    Ok(given.exclude(cursor))
+}
+
+/// True if retention removed a message after the anchor, or if the anchor is a cursor that the store never gave; `before`
+/// and `after` are as in [`was_never_given`].
+fn is_truncated(
+    connection: &Connection,
+    anchor: Anchor,
+    pruned: IdColumns,
+    before: Option<IdColumns>,
+    after: Option<MessageId>,
+) -> rusqlite::Result<bool> {
+    match anchor {
+        Anchor::After(id) | Anchor::Since(id) if columns(id) < pruned => Ok(true),
+        Anchor::After(cursor) if columns(cursor) > pruned => {
+            was_never_given(connection, cursor, before, after)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// The watermark as an id; `None` if it is zero, because retention removed nothing.
@@ -114,14 +145,19 @@ fn newest_pruned(watermark: IdColumns) -> Option<MessageId> {
 
 /// The watermark of all topics without a row.
 pub(crate) fn forgotten_watermark(connection: &Connection) -> rusqlite::Result<IdColumns> {
-    let select = "SELECT value FROM counters WHERE name = ?1";
-    let mut select = connection.prepare_cached(select)?;
-    let ms = select.query_row(["forgotten_ms"], |row| row.get(0))?;
-    Ok((ms, select.query_row(["forgotten_seq"], |row| row.get(0))?))
+    columns_of(connection, ["forgotten_ms", "forgotten_seq"])
 }
 
-/// The next messages up to `limit`, as far as their bytes allow, and whether there are more. It selects one
-/// row more than the limit, which shows that.
+/// The id in two counters.
+fn columns_of(connection: &Connection, [ms, seq]: [&str; 2]) -> rusqlite::Result<IdColumns> {
+    let select = "SELECT value FROM counters WHERE name = ?1";
+    let mut select = connection.prepare_cached(select)?;
+    let ms = select.query_row([ms], |row| row.get(0))?;
+    Ok((ms, select.query_row([seq], |row| row.get(0))?))
+}
+
+/// A page of the next messages up to `limit`, as far as their bytes allow, and whether there are more. It selects
+/// one row more than the limit, which shows that.
 fn walk(
     connection: &Connection,
     topic: &Topic,
@@ -129,76 +165,47 @@ fn walk(
     (ms, seq): IdColumns,
     limit: usize,
     forward: bool,
-) -> rusqlite::Result<(Vec<Arc<Message>>, bool)> {
+) -> rusqlite::Result<(Page, bool)> {
     let select = if forward {
-        "SELECT ms, seq, content, attributes, stored_ms FROM messages \
+        "SELECT ms, seq, content, attributes, stored_ms, checksum, traceparent FROM messages \
          WHERE topic_id = ?1 AND (ms, seq) > (?2, ?3) ORDER BY ms, seq LIMIT ?4"
     } else {
-        "SELECT ms, seq, content, attributes, stored_ms FROM messages \
+        "SELECT ms, seq, content, attributes, stored_ms, checksum, traceparent FROM messages \
          WHERE topic_id = ?1 AND (ms, seq) < (?2, ?3) ORDER BY ms DESC, seq DESC LIMIT ?4"
     };
     let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
     let mut select = connection.prepare_cached(select)?;
     let mut rows = select.query((topic_id, ms, seq, rows))?;
-    let (mut messages, mut budget) = (Vec::new(), ByteBudget::default());
+    let (mut page, mut budget) = (Page::default(), ByteBudget::default());
     while let Some(row) = rows.next()? {
-        let message = message(topic, row)?;
-        if messages.len() == limit || !budget.admits(&message) {
-            return Ok((messages, true));
+        if page.messages.len() + page.unreadable.len() == limit {
+            return Ok((page, true));
         }
-        messages.push(message);
+        match readable(topic, row)? {
+            Some(message) if !budget.admits(&message) => return Ok((page, true)),
+            Some(message) => page.messages.push(message),
+            None => page.unreadable.push(id((row.get(0)?, row.get(1)?))),
+        }
     }
-    Ok((messages, false))
+    Ok((page, false))
 }
 
-/// True if the topic has a message before (`<`), after (`>`) or at (`=`) an id.
-fn has_message(
+/// The nearest message of the topic at an id or on one side of it: after it if `forward`, else before it.
+fn nearest(
     connection: &Connection,
     topic_id: TopicId,
     (ms, seq): IdColumns,
-    operator: &'static str,
-) -> rusqlite::Result<bool> {
-    let select = format!(
-        "SELECT EXISTS (SELECT 1 FROM messages WHERE topic_id = ?1 AND (ms, seq) {operator} (?2, ?3))"
-    );
+    forward: bool,
+) -> rusqlite::Result<Option<IdColumns>> {
+    let select = if forward {
+        "SELECT ms, seq FROM messages WHERE topic_id = ?1 AND (ms, seq) >= (?2, ?3) \
+         ORDER BY ms, seq LIMIT 1"
+    } else {
+        "SELECT ms, seq FROM messages WHERE topic_id = ?1 AND (ms, seq) <= (?2, ?3) \
+         ORDER BY ms DESC, seq DESC LIMIT 1"
+    };
     connection
-        .prepare_cached(&select)?
-        .query_row((topic_id, ms, seq), |row| row.get(0))
-}
-
-/// The topics with a message, by name.
-pub(crate) fn topics(
-    connection: &Connection,
-    request: &TopicRequest,
-) -> rusqlite::Result<TopicPage> {
-    let snapshot = connection.unchecked_transaction()?;
-    let select = "SELECT name, message_count, \
-        (SELECT ms FROM messages m WHERE m.topic_id = t.topic_id ORDER BY ms, seq LIMIT 1), \
-        (SELECT seq FROM messages m WHERE m.topic_id = t.topic_id ORDER BY ms, seq LIMIT 1), \
-        (SELECT ms FROM messages m WHERE m.topic_id = t.topic_id ORDER BY ms DESC, seq DESC LIMIT 1), \
-        (SELECT seq FROM messages m WHERE m.topic_id = t.topic_id ORDER BY ms DESC, seq DESC LIMIT 1) \
-        FROM topics t WHERE name > ?1 AND message_count > 0 ORDER BY name LIMIT ?2";
-    let limit = request.limit.get();
-    let after = request.after.as_ref().map_or("", Topic::as_str);
-    let mut select = snapshot.prepare_cached(select)?;
-    let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let summaries = select.query_map((after, rows), summary)?;
-    let mut topics = summaries.collect::<rusqlite::Result<Vec<_>>>()?;
-    let has_more = topics.len() > limit;
-    topics.truncate(limit);
-    Ok(TopicPage { topics, has_more })
-}
-
-fn summary(row: &Row<'_>) -> rusqlite::Result<TopicSummary> {
-    let topic = row
-        .get_ref(0)?
-        .as_str()?
-        .parse()
-        .map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))?;
-    Ok(TopicSummary {
-        topic,
-        count: u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0),
-        first: id((row.get(2)?, row.get(3)?)),
-        last: id((row.get(4)?, row.get(5)?)),
-    })
+        .prepare_cached(select)?
+        .query_row((topic_id, ms, seq), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
 }

@@ -12,18 +12,24 @@ const STEP: i64 = 60_000;
 ///
 /// A file of an earlier schema has seen the time of its newest id, unless that is ahead of the clock.
 pub(crate) fn load(connection: &Connection, now: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
-    let select = "SELECT value FROM counters WHERE name = ?1";
-    let read = |name: &str| -> rusqlite::Result<Timestamp> {
-        let value: i64 = connection.query_row(select, [name], |row| row.get(0))?;
-        Ok(Timestamp::from_millis(u64::try_from(value).unwrap_or(0)))
-    };
-    let never = Timestamp::default();
-    let seen = read("seen_ms")?;
-    if seen > never {
+    if let Some(seen) = counter(connection, "seen_ms")? {
         return Ok(Some(seen));
     }
-    let newest = read("last_ms")?;
-    Ok((newest > never).then_some(newest.min(now)))
+    let newest = newest(connection)?;
+    Ok(newest.map(|newest| newest.min(now)))
+}
+
+/// The time of the newest id; `None` if there is none.
+pub(crate) fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    counter(connection, "last_ms")
+}
+
+/// A time that is kept as a counter; `None` if it is zero.
+fn counter(connection: &Connection, name: &str) -> rusqlite::Result<Option<Timestamp>> {
+    let select = "SELECT value FROM counters WHERE name = ?1";
+    let value: i64 = connection.query_row(select, [name], |row| row.get(0))?;
+    let millis = u64::try_from(value).unwrap_or(0);
+    Ok((millis > 0).then(|| Timestamp::from_millis(millis)))
 }
 
 /// Writes the trusted time, if it has changed by a minute.

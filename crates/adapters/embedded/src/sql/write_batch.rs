@@ -1,4 +1,4 @@
-//! Appends and deletes inside one transaction of the writer.
+//! Appends inside one transaction of the writer, and the counts that all its writes change.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, TimeBounds,
 };
 use posthorn_domain::{
-    Attributes, Durability, MessageContent, MessageId, Receipt, Timestamp, Topic,
+    Durability, MessageId, MessageParts, Receipt, Timestamp, Topic, TraceParent,
 };
 use rusqlite::{Connection, params};
 
-use super::consumers::removals;
 use super::writer_cache::{CommittedState, WriterCache};
 use super::{
-    IdColumns, TopicId, attributes_json, columns, id, idempotency_keys, millis, read, stored_column,
+    IdColumns, TopicId, attributes_json, checksum, id, idempotency_keys, millis, read, starts,
+    stored_column, topics,
 };
 
 /// The operations of one transaction. Counters and counts are written once for all of them, and the
@@ -83,7 +83,9 @@ impl<'a> WriteBatch<'a> {
             idempotency,
         } = append;
         let topic = &message.topic;
-        let topic_id = self.topic_id(topic)?;
+        let Some(topic_id) = self.admitted_topic(topic)? else {
+            return Ok(Err(AppendError::TooManyTopics));
+        };
         match self.first_receipt(topic_id, topic, idempotency.as_ref(), now)? {
             Ok(None) => {}
             Ok(Some(receipt)) => {
@@ -95,7 +97,7 @@ impl<'a> WriteBatch<'a> {
             Err(error) => return Ok(Err(error)),
         }
         let latest = now.latest;
-        let id = self.insert(topic_id, &message.content, &message.attributes, latest)?;
+        let id = self.insert(topic_id, message.parts(), latest)?;
         let receipt = self.receipt(id, topic, instance, latest);
         if let Some(idempotency) = idempotency {
             idempotency_keys::insert(self.connection, topic_id, idempotency, &receipt, latest)?;
@@ -119,7 +121,9 @@ impl<'a> WriteBatch<'a> {
             instance,
             idempotency,
         } = append;
-        let topic_id = self.topic_id(topic)?;
+        let Some(topic_id) = self.admitted_topic(topic)? else {
+            return Ok(Err(AppendError::TooManyTopics));
+        };
         let appended = |first, replayed| AppendedBatch {
             first,
             count: batch.len(),
@@ -132,7 +136,7 @@ impl<'a> WriteBatch<'a> {
         }
         let mut first = None;
         for message in batch.messages() {
-            let id = self.insert(topic_id, &message.content, &message.attributes, now.latest)?;
+            let id = self.insert(topic_id, message.parts(), now.latest)?;
             first.get_or_insert(id);
         }
         // A batch has at least one message.
@@ -169,18 +173,24 @@ impl<'a> WriteBatch<'a> {
     fn insert(
         &mut self,
         topic_id: TopicId,
-        content: &MessageContent,
-        attributes: &Attributes,
+        parts: MessageParts<'_>,
         now: Timestamp,
     ) -> rusqlite::Result<MessageId> {
         // No id is smaller than an earlier one, even if the clock goes back.
         let (ms, seq) = (self.last.0.max(millis(now)), self.last.1 + 1);
+        if self.last == self.cache.last() && !self.cache.has_started() {
+            starts::record(self.connection, (ms, seq))?;
+        }
         self.last = (ms, seq);
         let id = id((ms, seq));
-        let insert = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let attributes = attributes_json(attributes);
-        let stored = stored_column(id, now);
-        let values = params![topic_id, ms, seq, content.as_str(), attributes, stored];
+        let insert = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let sum = checksum(id, parts, now);
+        let (content, attributes) = (parts.content.as_str(), attributes_json(parts.attributes));
+        let (stored, trace) = (
+            stored_column(id, now),
+            parts.traceparent.map(TraceParent::as_str),
+        );
+        let values = params![topic_id, ms, seq, content, attributes, stored, sum, trace];
         self.connection.prepare_cached(insert)?.execute(values)?;
         let change = self.changes.entry(topic_id).or_default();
         *change = (change.0 + 1, ms);
@@ -203,29 +213,10 @@ impl<'a> WriteBatch<'a> {
         }
     }
 
-    /// Deletes a message; returns true if it existed.
-    pub(crate) fn delete(
-        &mut self,
-        topic: &Topic,
-        id: MessageId,
-        now: Timestamp,
-    ) -> rusqlite::Result<bool> {
-        let Some(topic_id) = self.find_topic(topic)? else {
-            return Ok(false);
-        };
-        // Expired leases end first: the deletion must not settle a message that is dead already.
-        removals::expire_all(self.connection, topic_id, now)?;
-        let (ms, seq) = columns(id);
-        let delete = "DELETE FROM messages WHERE topic_id = ?1 AND ms = ?2 AND seq = ?3";
-        let deleted = self
-            .connection
-            .prepare_cached(delete)?
-            .execute((topic_id, ms, seq))?;
-        if deleted > 0 {
-            self.changes.entry(topic_id).or_default().0 -= 1;
-            removals::deleted(self.connection, topic_id, (ms, seq))?;
-        }
-        Ok(deleted > 0)
+    /// Counts `removed` messages of a topic that were deleted in this transaction.
+    pub(super) fn count_deleted(&mut self, topic_id: TopicId, removed: usize) {
+        let removed = i64::try_from(removed).unwrap_or(i64::MAX);
+        self.changes.entry(topic_id).or_default().0 -= removed;
     }
 
     /// Prepares for pruning in this transaction. Pruning reads the counts of topics, so they are
@@ -261,8 +252,35 @@ impl<'a> WriteBatch<'a> {
         Ok(())
     }
 
+    /// The key of a topic that counts already, or may get its first message or consumer; `None` if there
+    /// are too many.
+    pub(super) fn admitted_topic(&mut self, topic: &Topic) -> rusqlite::Result<Option<TopicId>> {
+        if let Some(topic_id) = self.find_topic(topic)?
+            && self.is_counted(topic_id)?
+        {
+            return Ok(Some(topic_id));
+        }
+        // The topics are counted in the file, where the changes of this transaction are missing.
+        self.write_counts()?;
+        if topics::count(self.connection)? >= self.cache.max_topics() {
+            return Ok(None);
+        }
+        self.topic_id(topic).map(Some)
+    }
+
+    /// True if the topic has a message or a consumer. A row is not enough: it outlasts both.
+    fn is_counted(&self, topic_id: TopicId) -> rusqlite::Result<bool> {
+        let has_grown = |(change, _): &(i64, i64)| *change > 0;
+        if self.changes.get(&topic_id).is_some_and(has_grown) || self.message_count(topic_id)? > 0 {
+            return Ok(true);
+        }
+        let select = "SELECT EXISTS (SELECT 1 FROM consumers WHERE topic_id = ?1)";
+        let mut select = self.connection.prepare_cached(select)?;
+        select.query_row([topic_id], |row| row.get(0))
+    }
+
     /// The key of a topic, which is inserted if it has no row.
-    pub(super) fn topic_id(&mut self, topic: &Topic) -> rusqlite::Result<TopicId> {
+    fn topic_id(&mut self, topic: &Topic) -> rusqlite::Result<TopicId> {
         if let Some(topic_id) = self.find_topic(topic)? {
             return Ok(topic_id);
         }

@@ -14,6 +14,9 @@ const MAX_TOPICS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct WriterCache {
     last: IdColumns,
+    /// True if the store has given an id since it was opened.
+    has_started: bool,
+    max_topics: u64,
     topics: HashMap<Topic, TopicId>,
 }
 
@@ -25,14 +28,17 @@ pub(crate) struct CommittedState {
 }
 
 impl WriterCache {
-    /// The state in the file, without topics.
-    pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+    /// The state in the file, without topics; at most `max_topics` may have a message or a
+    /// consumer.
+    pub(crate) fn load(connection: &Connection, max_topics: u64) -> rusqlite::Result<Self> {
         let counter = |name: &str| {
             let value = "SELECT value FROM counters WHERE name = ?1";
             connection.query_row(value, [name], |row| row.get(0))
         };
         Ok(Self {
             last: (counter("last_ms")?, counter("last_seq")?),
+            has_started: false,
+            max_topics,
             topics: HashMap::new(),
         })
     }
@@ -40,6 +46,16 @@ impl WriterCache {
     /// The greatest id ever assigned.
     pub(super) fn last(&self) -> IdColumns {
         self.last
+    }
+
+    /// True if the store has given an id since it was opened.
+    pub(super) fn has_started(&self) -> bool {
+        self.has_started
+    }
+
+    /// The most topics with a message or a consumer.
+    pub(super) fn max_topics(&self) -> u64 {
+        self.max_topics
     }
 
     pub(super) fn topic_id(&self, topic: &Topic) -> Option<TopicId> {
@@ -53,6 +69,7 @@ impl WriterCache {
             topics,
             has_pruned,
         } = committed;
+        self.has_started |= self.last != last;
         self.last = last;
         // Pruning deletes topics from the file, and their keys may be assigned again.
         if has_pruned {

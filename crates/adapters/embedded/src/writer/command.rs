@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, Pruned, RetentionPolicy, StoreError,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, Pruned,
+    RetentionPolicy, StoreError,
 };
 use posthorn_domain::{MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::oneshot;
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Append(Append, Reply<Appended, AppendError>),
     AppendBatch(Box<AppendBatch>, Reply<AppendedBatch, AppendError>),
     Delete(Topic, MessageId, Reply<bool>),
+    /// Deletes the oldest messages before an id, up to a limit.
+    DeleteBefore(Topic, MessageId, usize, Reply<BulkDeletion>),
     /// A call on a consumer; it holds its own reply.
     Consumer(Box<dyn BatchedConsumerCall>),
     /// Prunes by a policy, within a budget.
@@ -36,6 +39,7 @@ pub(crate) enum CommandOutcome {
     Append(Result<Appended, AppendError>),
     AppendBatch(Result<AppendedBatch, AppendError>),
     Delete(bool),
+    DeleteBefore(BulkDeletion),
     Prune(Pruned),
     /// The call holds its own outcome.
     Consumer,
@@ -50,6 +54,7 @@ impl Command {
             Self::Append(_, reply) => reply.is_closed(),
             Self::AppendBatch(_, reply) => reply.is_closed(),
             Self::Delete(_, _, reply) => reply.is_closed(),
+            Self::DeleteBefore(.., reply) => reply.is_closed(),
             Self::Prune(_, _, reply) => reply.is_closed(),
             Self::Revoke(_, _, reply) | Self::Probe(reply) => reply.is_closed(),
             Self::Consumer(call) => call.is_abandoned(),
@@ -57,10 +62,16 @@ impl Command {
         }
     }
 
+    /// True if the outcome of the command is true whether its transaction is committed or not.
+    pub(crate) fn is_read(&self) -> bool {
+        matches!(self, Self::Consumer(call) if call.is_read())
+    }
+
     /// The number of rows, about, that the command writes.
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::AppendBatch(append, _) => append.batch.len(),
+            Self::DeleteBefore(_, _, limit, _) => *limit,
             _ => 1,
         }
     }
@@ -102,6 +113,9 @@ impl Command {
             (Self::Delete(_, _, reply), CommandOutcome::Delete(existed)) => {
                 drop(reply.send(Ok(existed)));
             }
+            (Self::DeleteBefore(.., reply), CommandOutcome::DeleteBefore(deletion)) => {
+                drop(reply.send(Ok(deletion)));
+            }
             (Self::Prune(_, _, reply), CommandOutcome::Prune(pruned)) => {
                 drop(reply.send(Ok(pruned)));
             }
@@ -119,6 +133,7 @@ impl Command {
             Self::Append(_, reply) => drop(reply.send(Err(error.into()))),
             Self::AppendBatch(_, reply) => drop(reply.send(Err(error.into()))),
             Self::Delete(_, _, reply) => drop(reply.send(Err(error))),
+            Self::DeleteBefore(.., reply) => drop(reply.send(Err(error))),
             Self::Prune(_, _, reply) => drop(reply.send(Err(error))),
             Self::Consumer(call) => call.fail(error),
             Self::Revoke(_, _, reply) | Self::Probe(reply) => drop(reply.send(Err(error))),

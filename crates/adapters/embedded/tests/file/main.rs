@@ -8,6 +8,9 @@
     reason = "tests"
 )]
 
+mod backup;
+mod damage;
+mod full_disk;
 mod ownership;
 mod previous_release;
 mod retention;
@@ -21,8 +24,8 @@ use posthorn_application::{
 };
 use posthorn_domain::{Durability, MessageId, Timestamp, Topic};
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings, OpenError};
-use posthorn_testkit::FakeClock;
 use posthorn_testkit::samples::{append, keyed_append};
+use posthorn_testkit::{FakeClock, samples};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -77,7 +80,7 @@ fn clean_mark(path: &Path) -> i64 {
 async fn a_full_disk_is_reported_loses_nothing_and_recovers() {
     let directory = TempDir::new().unwrap();
     let settings = EmbeddedStoreSettings {
-        max_pages: Some(64),
+        max_bytes: Some(64 * 4096),
         ..settings(&directory)
     };
     let store = open(&settings).unwrap();
@@ -111,6 +114,22 @@ async fn a_full_disk_is_reported_loses_nothing_and_recovers() {
     while store.prune(&policy, 1000).await.unwrap().more {}
     assert_eq!(store.health().await, Ok(()));
     store.append(append(&Topic::inbox(), &text)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_has_a_reserve_of_space_which_may_be_missing() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let reserve = PathBuf::from(format!("{}.reserve", settings.path.display()));
+    for partial in [None, Some(""), Some("part")] {
+        match partial {
+            None => drop(std::fs::remove_file(&reserve)),
+            Some(content) => std::fs::write(&reserve, content).unwrap(),
+        }
+        open(&settings).unwrap().close().await;
+        let length = reserve.metadata().unwrap().len();
+        assert!(length.abs_diff(512 * 1024) < 4096, "{length}");
+    }
 }
 
 #[tokio::test]
@@ -301,4 +320,43 @@ async fn a_failing_command_does_not_fail_its_batch() {
     ));
     assert_eq!(texts(&store).await.len(), 50);
     assert_eq!(store.get(&Topic::inbox(), MessageId::MIN).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_message_to_one_topic_too_many_is_rejected() {
+    let directory = TempDir::new().unwrap();
+    let settings = EmbeddedStoreSettings {
+        max_topics: 3,
+        ..settings(&directory)
+    };
+    let store = open(&settings).unwrap();
+    posthorn_testkit::store_contract::caps::topics_are_capped(&store, 3).await;
+    store.close().await;
+    // The topics of the file count, and an emptied one does not.
+    let store = open(&settings).unwrap();
+    let other = Topic::parse("other").unwrap();
+    let rejected = store.append(append(&other, "text")).await;
+    assert_eq!(rejected, Err(AppendError::TooManyTopics));
+    let request = PageRequest {
+        anchor: Anchor::Oldest,
+        limit: PageLimit::MAX,
+    };
+    let emptied = Topic::parse("t1").unwrap();
+    let page = store.page(&emptied, request).await.unwrap();
+    assert_eq!(store.delete(&emptied, page.messages[0].id).await, Ok(true));
+    store.append(append(&other, "text")).await.unwrap();
+    // It does not count again as long as there is no room, although the file still has its row.
+    let rejected = store.append(append(&emptied, "text")).await;
+    assert_eq!(rejected, Err(AppendError::TooManyTopics));
+}
+
+#[tokio::test]
+async fn a_consumer_of_one_topic_too_many_is_rejected() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&EmbeddedStoreSettings {
+        max_topics: 3,
+        ..settings(&directory)
+    });
+    posthorn_testkit::webhook_contract::caps::topics_with_consumers_are_capped(&store.unwrap(), 3)
+        .await;
 }

@@ -1,10 +1,11 @@
 //! Files of earlier schemas. `data/schema-2.db`: two messages, of which one has attributes and an
 //! idempotency key, a deleted one, and a revoked token. `data/schema-3.db`: three messages, and a consumer
 //! that has one dead letter, one redelivery and one new message of them. `data/schema-4.db`: the same with
-//! an idempotency key.
+//! an idempotency key. `data/schema-5.db`: three messages, of which the second has an idempotency key and the first is a
+//! dead letter of a consumer.
 
 use posthorn_application::{
-    ConsumerCounts, ConsumerStore, Precondition, PullRequest, PutConsumer, PutWebhook,
+    ConsumerCounts, ConsumerStore, Precondition, PullRequest, PutConsumer, PutWebhook, Redrive,
     RevocationList, WebhookRecord, WebhookStore,
 };
 use posthorn_domain::{
@@ -131,4 +132,23 @@ async fn a_file_of_the_previous_release_trusts_the_time_of_its_newest_message() 
     // What was stored before is removed when the clock is believed.
     clock.advance(Duration::from_hours(1));
     assert_eq!(store.prune(&policy, 1000).await.unwrap().removed, 3);
+}
+
+#[tokio::test]
+async fn a_file_without_checksums_is_read() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&copied(&directory, "schema-5.db")).unwrap();
+    assert_eq!(texts(&store).await, ["first", "second", "third"]);
+    let mailer = key(ConsumerKind::Consumer, "mailer");
+    let redriven = store.redrive(&mailer, &Redrive::All).await.unwrap();
+    assert_eq!(redriven.redriven, 1);
+    let request = PullRequest {
+        limit: PullLimit::default(),
+        lease: None,
+        nonce: LeaseNonce::from_bits(1),
+    };
+    let pulled = store.pull(&mailer, request).await.unwrap();
+    assert_eq!(pulled.messages.len(), 3);
+    let retry = keyed_append(&Topic::inbox(), "other", "old-key", Duration::from_hours(1));
+    assert_eq!(store.append(retry).await, Err(AppendError::KeyReused));
 }

@@ -9,7 +9,7 @@ use rusqlite::{Row, params};
 use super::call::Call;
 use super::entries::{LeaseRow, attempt};
 use super::row::{CallContext, ConsumerRow, bad, count, timestamp};
-use crate::sql::{columns, id, message};
+use crate::sql::{columns, id, readable};
 
 impl ConsumerRow {
     /// Makes a dead letter of a leased message, and removes the first ones above the limit.
@@ -27,7 +27,9 @@ impl ConsumerRow {
         let insert = "INSERT INTO dead_letters \
              SELECT d.consumer_id, d.ms, d.seq, coalesce(d.content, m.content), \
              CASE WHEN d.content IS NULL THEN m.attributes ELSE d.attributes END, ?5, ?6, ?7, \
-             coalesce(d.stored_ms, m.stored_ms) \
+             coalesce(d.stored_ms, m.stored_ms), \
+             CASE WHEN d.content IS NULL THEN m.checksum ELSE d.checksum END, \
+             CASE WHEN d.content IS NULL THEN m.traceparent ELSE d.traceparent END \
              FROM deliveries d LEFT JOIN messages m \
              ON m.topic_id = ?4 AND m.ms = d.ms AND m.seq = d.seq \
              WHERE d.consumer_id = ?1 AND d.ms = ?2 AND d.seq = ?3 \
@@ -83,27 +85,32 @@ impl Call<'_> {
         &self,
         request: DeadLetterRequest,
     ) -> rusqlite::Result<DeadLetterPage> {
-        let select = "SELECT ms, seq, content, attributes, stored_ms, attempts, reason, died_ms \
+        let select = "SELECT ms, seq, content, attributes, stored_ms, checksum, traceparent, attempts, reason, died_ms \
              FROM dead_letters WHERE consumer_id = ?1 AND (ms, seq) > (?2, ?3) \
              ORDER BY ms, seq LIMIT ?4";
         let (ms, seq) = request.after.map_or((-1, -1), columns);
         let limit = request.limit.get();
         let rows = i64::try_from(limit + 1).unwrap_or(i64::MAX);
         let letter = |row: &Row<'_>| {
-            let reason: Option<String> = row.get(6)?;
+            let reason: Option<String> = row.get(8)?;
             let reason = reason.as_deref().map(FailureReason::parse).transpose();
-            Ok(DeadLetter {
-                message: message(&self.key.topic, row)?,
-                attempts: attempt(row, 5)?,
-                reason: reason.map_err(|error| bad(6, error))?,
-                died_at: timestamp(row.get(7)?),
-            })
+            let Some(message) = readable(&self.key.topic, row)? else {
+                return Ok(None);
+            };
+            Ok(Some(DeadLetter {
+                message,
+                attempts: attempt(row, 7)?,
+                reason: reason.map_err(|error| bad(8, error))?,
+                died_at: timestamp(row.get(9)?),
+            }))
         };
         let mut select = self.step.connection.prepare_cached(select)?;
         let letters = select.query_map((self.consumer.id, ms, seq, rows), letter)?;
         let mut letters = letters.collect::<rusqlite::Result<Vec<_>>>()?;
         let has_more = letters.len() > limit;
         letters.truncate(limit);
+        // A damaged one hides only itself.
+        let letters = letters.into_iter().flatten().collect();
         Ok(DeadLetterPage { letters, has_more })
     }
 
@@ -143,8 +150,9 @@ impl Call<'_> {
         let is_after = (ms, seq) > self.consumer.cursor;
         // A message that is new again, or has a delivery, is handed out without the copy.
         let insert = "INSERT INTO deliveries \
-             (consumer_id, ms, seq, attempt, due_ms, content, attributes, stored_ms) \
-             SELECT consumer_id, ms, seq, 1, ?4, content, attributes, stored_ms \
+             (consumer_id, ms, seq, attempt, due_ms, content, attributes, stored_ms, checksum, \
+             traceparent) \
+             SELECT consumer_id, ms, seq, 1, ?4, content, attributes, stored_ms, checksum, traceparent \
              FROM dead_letters l \
              WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3 \
              AND NOT (?6 AND EXISTS (SELECT 1 FROM messages m \

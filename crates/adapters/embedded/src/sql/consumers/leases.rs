@@ -6,7 +6,7 @@ use std::time::Duration;
 use posthorn_application::{
     ByteBudget, LeaseUpdate, LeasedMessage, LeasesUpdated, PullRequest, PulledLeases,
 };
-use posthorn_domain::{Attempt, FailureReason, LeaseNonce, LeaseToken, Message, Topic};
+use posthorn_domain::{Attempt, FailureReason, LeaseNonce, LeaseToken, Message};
 use rusqlite::{Row, params};
 
 use super::call::Call;
@@ -15,7 +15,7 @@ use super::entries::{
     next_change, nonce_column,
 };
 use super::row::{CallContext, ConsumerRow, timestamp};
-use crate::sql::message;
+use crate::sql::readable;
 
 /// The end of a lease without an acknowledgement.
 struct LeaseFailure<'a> {
@@ -233,7 +233,9 @@ impl Call<'_> {
         // A copy is whole: attributes of the message must not be mixed into it.
         let select = "SELECT d.ms, d.seq, coalesce(d.content, m.content), \
              CASE WHEN d.content IS NULL THEN m.attributes ELSE d.attributes END, \
-             coalesce(d.stored_ms, m.stored_ms), d.attempt \
+             coalesce(d.stored_ms, m.stored_ms), \
+             CASE WHEN d.content IS NULL THEN m.checksum ELSE d.checksum END, \
+             CASE WHEN d.content IS NULL THEN m.traceparent ELSE d.traceparent END, d.attempt \
              FROM deliveries d LEFT JOIN messages m \
              ON m.topic_id = ?4 AND m.ms = d.ms AND m.seq = d.seq \
              WHERE d.consumer_id = ?1 AND d.nonce IS NULL AND d.due_ms <= ?2 \
@@ -247,14 +249,14 @@ impl Call<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut select = connection.prepare_cached(select)?;
         let rows = select.query_map((self.consumer.id, now, limit, topic_id), |row| {
-            Ok((key(row)?, attempt(row, 5)?, readable(topic, row)?))
+            Ok((key(row)?, attempt(row, 7)?, readable(topic, row)?))
         })?;
         rows.collect()
     }
 
     /// The first messages after the cursor.
     fn new_messages(&self, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
-        let select = "SELECT ms, seq, content, attributes, stored_ms FROM messages \
+        let select = "SELECT ms, seq, content, attributes, stored_ms, checksum, traceparent FROM messages \
              WHERE topic_id = ?1 AND (ms, seq) > (?2, ?3) ORDER BY ms, seq LIMIT ?4";
         let topic = &self.key.topic;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -347,16 +349,6 @@ fn leased(message: Arc<Message>, attempt: Attempt, ends: i64) -> LeasedMessage {
 
 fn key(row: &Row<'_>) -> rusqlite::Result<(i64, i64)> {
     Ok((row.get(0)?, row.get(1)?))
-}
-
-/// The message of a row, `None` if the record does not hold one: it must not keep others back.
-fn readable(topic: &Topic, row: &Row<'_>) -> rusqlite::Result<Option<Arc<Message>>> {
-    match message(topic, row) {
-        Ok(message) => Ok(Some(message)),
-        // Without a code it is no error of SQLite's but a value that is not what the schema says.
-        Err(error) if error.sqlite_error_code().is_none() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// `delay` after `at`, in milliseconds since the Unix epoch.

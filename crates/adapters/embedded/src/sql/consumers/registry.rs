@@ -56,11 +56,13 @@ fn create(
             return Ok(Err(ConsumerError::LimitReached));
         }
     }
+    let Some(topic_id) = batch.admitted_topic(&key.topic)? else {
+        return Ok(Err(ConsumerError::TooManyTopics));
+    };
     let cursor = match cursor(put.start, batch.last(), now) {
         Ok(cursor) => cursor,
         Err(error) => return Ok(Err(error)),
     };
-    let topic_id = batch.topic_id(&key.topic)?;
     let step = CallContext {
         connection: batch.connection(),
         topic_id,
@@ -68,10 +70,17 @@ fn create(
     };
     let held = batch.message_count(topic_id)?;
     let behind = count_to(step, cursor, batch.last(), held)?;
-    let insert = "INSERT INTO consumers (topic_id, kind, name, tag, lease_ms, max_attempts, \
+    // Ids are never given again: what is late for a deleted consumer must not meet its successor.
+    let next = "INSERT INTO counters \
+         VALUES ('consumer_id', (SELECT ifnull(max(consumer_id), 0) + 1 FROM consumers)) \
+         ON CONFLICT (name) DO UPDATE SET value = max(value + 1, excluded.value) RETURNING value";
+    let mut next = step.connection.prepare_cached(next)?;
+    let consumer_id: i64 = next.query_row([], |row| row.get(0))?;
+    let insert = "INSERT INTO consumers (consumer_id, topic_id, kind, name, tag, lease_ms, max_attempts, \
          backoff_ms, max_in_flight, cursor_ms, cursor_seq, behind) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     step.connection.prepare_cached(insert)?.execute(params![
+        consumer_id,
         topic_id,
         key.kind.as_str(),
         key.name.as_str(),
@@ -92,7 +101,7 @@ fn create(
 }
 
 /// Settings and counts of the consumer `key`.
-pub(crate) fn status(
+fn status(
     batch: &mut WriteBatch<'_>,
     key: &ConsumerKey,
     now: Timestamp,
@@ -107,23 +116,31 @@ pub(crate) fn list(
     kind: ConsumerKind,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<ConsumerStatus>> {
+    let mut statuses = Vec::new();
+    for key in keys(batch, topic, kind)? {
+        statuses.extend(status(batch, &key, now)?);
+    }
+    Ok(statuses)
+}
+
+/// The keys of the consumers of `topic` of this kind, by name.
+pub(super) fn keys(
+    batch: &mut WriteBatch<'_>,
+    topic: &Topic,
+    kind: ConsumerKind,
+) -> rusqlite::Result<Vec<ConsumerKey>> {
     let Some(topic_id) = batch.find_topic(topic)? else {
         return Ok(Vec::new());
     };
     let select = "SELECT name FROM consumers WHERE topic_id = ?1 AND kind = ?2 ORDER BY name";
-    let names: Vec<String> = batch
-        .connection()
-        .prepare_cached(select)?
-        .query_map((topic_id, kind.as_str()), |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut statuses = Vec::with_capacity(names.len());
-    for name in names {
+    let mut select = batch.connection().prepare_cached(select)?;
+    let names = select.query_map((topic_id, kind.as_str()), |row| row.get::<_, String>(0))?;
+    let key = |name: String| {
         let name = ConsumerName::parse(&name).map_err(|error| bad(0, error))?;
         let topic = topic.clone();
-        let key = ConsumerKey { topic, kind, name };
-        statuses.extend(status(batch, &key, now)?);
-    }
-    Ok(statuses)
+        Ok(ConsumerKey { topic, kind, name })
+    };
+    names.map(|name| name.and_then(key)).collect()
 }
 
 /// The topics after `after` that have a consumer, by name.

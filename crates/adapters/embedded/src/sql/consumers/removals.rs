@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::entries::DeliveryFate;
 use super::row::{COLUMNS, CallContext, ConsumerRow, millis};
-use crate::sql::TopicId;
+use crate::sql::{IdColumns, TopicId};
 
 /// Ends the expired leases of every consumer of a topic: a removal comes next, and what was over
 /// before it must not look as if the removal had ended it.
@@ -22,11 +22,12 @@ pub(crate) fn expire_all(
     update_each(step, |consumer| consumer.expire(step))
 }
 
-/// A client deleted the message: it waits no longer, and the end of its lease settles it.
+/// A client deletes the messages of the topic from `first` to `last`, which are still there: they wait no longer, and
+/// the end of a lease settles its message.
 pub(crate) fn deleted(
     connection: &Connection,
     topic_id: TopicId,
-    (ms, seq): (i64, i64),
+    (first, last): (IdColumns, IdColumns),
 ) -> rusqlite::Result<()> {
     let step = CallContext {
         connection,
@@ -34,24 +35,33 @@ pub(crate) fn deleted(
         now: 0,
     };
     update_each(step, |consumer| {
-        if (ms, seq) > consumer.cursor {
-            return Ok(());
-        }
-        consumer.behind -= 1;
-        let delete = "DELETE FROM deliveries WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3 \
-             AND nonce IS NULL RETURNING content IS NOT NULL";
+        // Later messages are new: they have no delivery, and are not counted.
+        let last = last.min(consumer.cursor);
+        let count = "SELECT count(*) FROM messages \
+             WHERE topic_id = ?1 AND (ms, seq) >= (?2, ?3) AND (ms, seq) <= (?4, ?5)";
+        let values = (topic_id, first.0, first.1, last.0, last.1);
+        let mut count = connection.prepare_cached(count)?;
+        consumer.behind -= count.query_row(values, |row| row.get::<_, i64>(0))?;
+        // A redriven message that retention has removed before keeps its delivery.
+        let deleted = "consumer_id = ?1 AND (ms, seq) >= (?2, ?3) AND (ms, seq) <= (?4, ?5) \
+             AND EXISTS (SELECT 1 FROM messages m \
+                 WHERE m.topic_id = ?6 AND m.ms = deliveries.ms AND m.seq = deliveries.seq)";
+        let delete = format!(
+            "DELETE FROM deliveries WHERE {deleted} AND nonce IS NULL RETURNING content IS NOT NULL"
+        );
+        let values = (consumer.id, first.0, first.1, last.0, last.1, topic_id);
         let copies: Vec<bool> = connection
-            .prepare_cached(delete)?
-            .query_map((consumer.id, ms, seq), |row| row.get(0))?
+            .prepare_cached(&delete)?
+            .query_map(values, |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for has_copy in copies {
             consumer.waiting -= 1;
             consumer.copies -= i64::from(has_copy);
         }
-        let settle = "UPDATE deliveries SET fate = ?4 \
-             WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
-        let values = (consumer.id, ms, seq, DeliveryFate::Settled.number());
-        connection.prepare_cached(settle)?.execute(values)?;
+        let settle = format!("UPDATE deliveries SET fate = ?7 WHERE {deleted}");
+        let (id, fate) = (consumer.id, DeliveryFate::Settled.number());
+        let values = params![id, first.0, first.1, last.0, last.1, topic_id, fate];
+        connection.prepare_cached(&settle)?.execute(values)?;
         Ok(())
     })
 }

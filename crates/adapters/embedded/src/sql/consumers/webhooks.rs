@@ -1,8 +1,8 @@
 //! Webhooks: consumers with a row of `webhooks`, and their last attempts.
 
 use posthorn_application::{
-    ConsumerError, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookPut,
-    WebhookStatus,
+    ConsumerError, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookIncarnation,
+    WebhookPut, WebhookStatus,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, DisableReason, FailureReason, MessageId, Timestamp, Topic,
@@ -59,16 +59,26 @@ impl Call<'_> {
         };
         Ok(Some(WebhookStatus {
             consumer: self.status()?,
+            incarnation: self.incarnation(),
             record: row.record,
             health: row.health,
         }))
+    }
+
+    /// That of the webhook that the consumer is or may become.
+    fn incarnation(&self) -> WebhookIncarnation {
+        WebhookIncarnation(self.consumer.id.unsigned_abs())
     }
 
     /// Disables or enables the webhook; returns true if that changed it.
     pub(crate) fn set_disabled(
         &self,
         reason: Option<DisableReason>,
+        of: Option<WebhookIncarnation>,
     ) -> rusqlite::Result<Option<bool>> {
+        if of.is_some_and(|of| of != self.incarnation()) {
+            return Ok(None);
+        }
         let connection = self.step.connection;
         let Some(mut row) = WebhookRow::find(connection, self.consumer)? else {
             return Ok(None);
@@ -83,8 +93,12 @@ impl Call<'_> {
     /// Adds attempts to the health and to the last attempts.
     pub(crate) fn record_attempts(
         &self,
+        of: WebhookIncarnation,
         attempts: &[WebhookAttempt],
     ) -> rusqlite::Result<Option<WebhookHealth>> {
+        if of != self.incarnation() {
+            return Ok(None);
+        }
         let connection = self.step.connection;
         let Some(mut row) = WebhookRow::find(connection, self.consumer)? else {
             return Ok(None);

@@ -7,6 +7,7 @@ use posthorn_application::{Dependency, DependencyError};
 use redis::{Script, Value};
 
 use crate::deployment::pool::RedisPool;
+use crate::failure::RedisFailure;
 use crate::keys;
 
 /// A write that stores nothing. `KEYS[1]` never exists; no `ARGV`.
@@ -26,13 +27,18 @@ impl RedisDependency {
     pub fn new(pool: RedisPool) -> Self {
         Self(pool)
     }
+
+    /// The check, with its failure classified.
+    pub(crate) async fn probe(&self) -> Result<(), RedisFailure> {
+        let probe = keys::probe(self.0.prefix(), 0);
+        self.0.query::<Value>(&PROBE.key(probe)).await?;
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Dependency for RedisDependency {
     async fn check(&self) -> Result<(), DependencyError> {
-        let probe = keys::probe(self.0.prefix(), 0);
-        self.0.query::<Value>(&PROBE.key(probe)).await?;
-        Ok(())
+        Ok(self.probe().await?)
     }
 }

@@ -71,6 +71,16 @@ impl RedisFailure {
         }
     }
 
+    /// The name of the class, for traces.
+    pub(crate) const fn class(&self) -> &'static str {
+        match self {
+            Self::Transient(_) => "unavailable",
+            Self::Full(_) => "full",
+            Self::Corrupt(_) => "corrupt",
+            Self::Permanent(_) => "rejected",
+        }
+    }
+
     /// The text without the class.
     pub(crate) fn into_message(self) -> String {
         match self {

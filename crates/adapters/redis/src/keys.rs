@@ -8,10 +8,10 @@
 //! | key | type | TTL | value |
 //! | --- | --- | --- | --- |
 //! | `PREFIX:cache:KEY` | string | the caller's | a cached value |
-//! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the id of an entry is that of the message, its fields are `at`, the time when it was stored in milliseconds if that is not the time in the id, `content`, `a:NAME` for each attribute and, with an idempotency key, `key`: `ENDS KEY`, where `ENDS` is the end of the key's record in milliseconds |
+//! | `PREFIX:{t:TOPIC}:messages` | stream | none | the messages: the id of an entry is that of the message, its fields are `at`, the time when it was stored in milliseconds if that is not the time in the id, `content`, `a:NAME` for each attribute, `sum`, the checksum, and, with an idempotency key, `key`: `ENDS KEY`, where `ENDS` is the end of the key's record in milliseconds |
 //! | `PREFIX:{t:TOPIC}:pruned` | string | none; 30 days once the topic is idle | the id of the newest message that retention removed |
 //! | `PREFIX:{t:TOPIC}:key:IDEMPOTENCY-KEY` | string | the append's | `ID DURABILITY FINGERPRINT INSTANCE` of the first append with that key; `ID/AT` if the message has `at` |
-//! | `PREFIX:{t:TOPIC}:fence` | hash | none; deleted with the stream | `run`, the `run_id` of the server; `after` and `before`, the ids between which the stream had no entry when that run began; `begun`, how many scripts began to change consumers, `base`, how many had when that run began, and `done`, how many ended since then |
+//! | `PREFIX:{t:TOPIC}:fence` | hash | none; deleted with the stream | `run`, the beginning of the `run_id` of the server; `after` and `before`, the ids between which the stream had no entry when that run began; `born`, the id before which the topic has given none; `kept`, the last entry that was stored with an idempotency key; `begun`, how many scripts began to change consumers, `base`, how many had when that run began, and `done`, how many ended since then |
 //! | `PREFIX:{t:TOPIC}:consumers` | set | none | the consumers of the topic: `KIND:NAME`, where `KIND` is `consumer` or `webhook` |
 //! | `PREFIX:{t:TOPIC}:KIND:NAME` | hash | none | a consumer, see below |
 //! | `PREFIX:{t:TOPIC}:KIND:NAME:EPOCH:entries` | hash | none | by id: `STATE TIME ATTEMPT NONCE FLAGS REASON` of a message that was handed out or redriven and is not settled |
@@ -39,7 +39,7 @@
 //!
 //! A consumer's hash has its settings (`tag`, `lease`, `max_attempts`, `backoff`, `max_in_flight`; times in
 //! milliseconds), its `epoch`, which a seek increments, its `cursor`, `behind`, the number of messages
-//! that the topic holds up to the cursor, `missed`, `dropped`, the number of dead letters removed because
+//! that the topic holds up to the cursor, `born`, the time of its creation in microseconds, `missed`, `dropped`, the number of dead letters removed because
 //! there were too many, `pulled`, the time of the last pull or -1, and after a seek `stale`, the epoch
 //! whose keys the next call deletes. Ids in these keys have leading zeros: 15 digits, `-`, 20 digits. An
 //! entry's `STATE` is `l` (leased until `TIME`) or `w` (due at `TIME`), its `FLAGS` are `c` (a redriven
@@ -76,6 +76,11 @@ pub(crate) fn wake(prefix: &str) -> String {
 /// The last trusted time.
 pub(crate) fn seen(prefix: &str) -> String {
     format!("{prefix}:seen")
+}
+
+/// The identity of the store's data.
+pub(crate) fn identity(prefix: &str) -> String {
+    format!("{prefix}:identity")
 }
 
 /// The slot of a key.

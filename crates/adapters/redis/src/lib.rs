@@ -3,6 +3,7 @@
 //! [`keys`] lists every key with its type and TTL. Redis 6.2 or newer is required.
 
 mod cache;
+mod call_span;
 mod cluster;
 mod dependency;
 mod deployment;
@@ -17,6 +18,7 @@ mod store;
 
 pub use cache::{CacheValue, RedisCache};
 pub use dependency::RedisDependency;
+pub use deployment::access::RedisAccess;
 pub use deployment::error::RedisSettingsError;
 pub use deployment::pool::{PoolStatus, RedisPool};
 pub use deployment::settings::RedisSettings;

@@ -9,10 +9,12 @@ use posthorn_domain::{QuotaRule, QuotaStrategy};
 use redis::{RedisError, Script, ScriptInvocation};
 use tokio::time::timeout;
 
+use crate::call_span::{CallFailure, in_span};
 use crate::deployment::pool::{RedisPool, SharedConnection};
 use crate::failure::{Redirect, RedisFailure};
 use crate::keys;
 use crate::mutex::lock;
+use crate::request::Request as _;
 
 static FIXED_WINDOW: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("quota/fixed_window.lua")));
@@ -70,9 +72,10 @@ impl RedisQuotaCounter {
     }
 
     async fn invoke(&self, call: &ScriptInvocation<'_>) -> Result<Vec<i64>, RedisFailure> {
-        let mut outcome = self.attempt(call).await;
+        let attempt = || in_span(self.pool.call_span(|| call.operation()), self.attempt(call));
+        let mut outcome = attempt().await;
         if let Err(QuotaAttemptError::Retry(_)) = outcome {
-            outcome = self.attempt(call).await;
+            outcome = attempt().await;
         }
         outcome.map_err(|error| match error {
             QuotaAttemptError::Retry(failure) | QuotaAttemptError::Failed(failure) => failure,
@@ -123,6 +126,14 @@ impl RedisQuotaCounter {
         let mut state = lock(&self.state);
         if state.generation == generation {
             state.connection = None;
+        }
+    }
+}
+
+impl CallFailure for QuotaAttemptError {
+    fn failure(&self) -> &RedisFailure {
+        match self {
+            Self::Retry(failure) | Self::Failed(failure) => failure,
         }
     }
 }

@@ -3,6 +3,8 @@
 use redis::aio::ConnectionLike;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, ScriptInvocation};
 
+use crate::call_span::Operation;
+
 /// A request over any connection.
 pub(crate) trait Request: Sync {
     /// Sends the request and parses its reply.
@@ -10,6 +12,9 @@ pub(crate) trait Request: Sync {
         &self,
         connection: &mut (impl ConnectionLike + Send),
     ) -> impl Future<Output = RedisResult<T>> + Send;
+
+    /// What the request does, for its span.
+    fn operation(&self) -> Operation;
 }
 
 impl Request for Cmd {
@@ -18,6 +23,10 @@ impl Request for Cmd {
         connection: &mut (impl ConnectionLike + Send),
     ) -> RedisResult<T> {
         self.query_async(connection).await
+    }
+
+    fn operation(&self) -> Operation {
+        Operation::of(self)
     }
 }
 
@@ -28,6 +37,10 @@ impl Request for Pipeline {
     ) -> RedisResult<T> {
         self.query_async(connection).await
     }
+
+    fn operation(&self) -> Operation {
+        Operation::of_pipeline(self)
+    }
 }
 
 impl Request for ScriptInvocation<'_> {
@@ -36,5 +49,9 @@ impl Request for ScriptInvocation<'_> {
         connection: &mut (impl ConnectionLike + Send),
     ) -> RedisResult<T> {
         self.invoke_async(connection).await
+    }
+
+    fn operation(&self) -> Operation {
+        Operation::command("EVALSHA")
     }
 }

@@ -2,42 +2,44 @@
 
 use std::time::Duration;
 
-use posthorn_application::{Clock, Dependency, DependencyError};
+use posthorn_application::{Clock, DependencyError};
 use posthorn_domain::Durability;
 
 use crate::dependency::RedisDependency;
+use crate::failure::RedisFailure;
 use crate::store::{RedisStore, RedisStoreError, RedisStoreSettings};
 
-/// How long the start waits for Redis.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// In the text of rustls' errors about the certificate of the server. While a process runs, a new certificate can
+/// cure them; at the start the settings are wrong.
+const INVALID_CERTIFICATE: &str = "invalid peer certificate";
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl RedisDependency {
-    /// Checks Redis: once, or again for 5 seconds if it is `required`.
+    /// Checks Redis, and again for `patience` while it is unreachable; one log line says so.
     ///
     /// # Errors
-    /// The last check failed.
+    /// The last check failed, or the first one for a reason that waiting does not cure, such as a wrong
+    /// password.
     pub async fn check_at_start(
         &self,
-        required: bool,
+        patience: Duration,
         clock: &dyn Clock,
     ) -> Result<(), DependencyError> {
-        let deadline = clock.monotonic().saturating_add(DEADLINE);
+        let mut wait = StartWait::new(patience, clock);
         loop {
-            match self.check().await {
-                Err(error) if required && clock.monotonic() < deadline => {
-                    tracing::warn!(%error, "waiting for Redis");
-                    clock.sleep(PAUSE).await;
-                }
-                outcome => return outcome,
+            match self.probe().await {
+                Err(RedisFailure::Transient(reason))
+                    if wait.goes_on("REDIS_URL", &reason).await => {}
+                outcome => return Ok(outcome?),
             }
         }
     }
 }
 
 impl RedisStore {
-    /// Connects as [`RedisStore::connect`] does, and again for 5 seconds while Redis is unreachable.
+    /// Connects as [`RedisStore::connect`] does, and again for `patience` while Redis is unreachable; one
+    /// log line says so.
     ///
     /// `durability` replaces that of the settings. If it is `None`, a Redis that does not sync every
     /// write, or evicts keys, is accepted with a warning: the receipts have the durability `memory`.
@@ -47,10 +49,11 @@ impl RedisStore {
     pub async fn connect_at_start(
         mut settings: RedisStoreSettings,
         durability: Option<Durability>,
+        patience: Duration,
         clock: &dyn Clock,
     ) -> Result<Self, RedisStoreError> {
         settings.durability = durability.unwrap_or(Durability::Synced);
-        let deadline = clock.monotonic().saturating_add(DEADLINE);
+        let mut wait = StartWait::new(patience, clock);
         loop {
             match Self::connect(settings.clone()).await {
                 Err(RedisStoreError::NotSynced) if durability.is_none() => {
@@ -65,12 +68,42 @@ impl RedisStore {
                 Err(RedisStoreError::Evicts(_)) if durability.is_none() => {
                     settings.durability = Durability::Memory;
                 }
-                Err(RedisStoreError::Unreachable(reason)) if clock.monotonic() < deadline => {
-                    tracing::warn!(%reason, "waiting for the Redis of STORE_URL");
-                    clock.sleep(PAUSE).await;
-                }
+                Err(RedisStoreError::Unreachable(reason))
+                    if wait.goes_on("STORE_URL", &reason).await => {}
                 outcome => return outcome,
             }
         }
+    }
+}
+
+/// The wait for a Redis that may be starting.
+struct StartWait<'a> {
+    clock: &'a dyn Clock,
+    deadline: Duration,
+    is_logged: bool,
+}
+
+impl<'a> StartWait<'a> {
+    fn new(patience: Duration, clock: &'a dyn Clock) -> Self {
+        Self {
+            clock,
+            deadline: clock.monotonic().saturating_add(patience),
+            is_logged: false,
+        }
+    }
+
+    /// Pauses before the next attempt; false if the time is over or waiting does not help.
+    async fn goes_on(&mut self, setting: &'static str, reason: &str) -> bool {
+        let left = self.deadline.saturating_sub(self.clock.monotonic());
+        if left.is_zero() || reason.contains(INVALID_CERTIFICATE) {
+            return false;
+        }
+        if !self.is_logged {
+            let seconds = left.as_secs();
+            tracing::warn!(setting, reason, seconds, "waiting for Redis");
+            self.is_logged = true;
+        }
+        self.clock.sleep(PAUSE.min(left)).await;
+        true
     }
 }

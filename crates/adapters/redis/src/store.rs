@@ -11,8 +11,10 @@ mod record;
 mod retention;
 mod scripts;
 mod settings;
+mod shared_keys;
 mod startup;
 mod time;
+mod usage;
 mod write;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +24,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, ConsumerNotifier, MessageStore,
-    Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicNotifier, TopicPage,
-    TopicRequest, WebhookNotifier,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, ConsumerNotifier,
+    MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError, StoreUsage, Subscription,
+    TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
 };
 use posthorn_domain::{Durability, Message, MessageId, TokenId, Topic};
 use tokio::sync::watch;
@@ -43,9 +45,10 @@ use read::pages;
 use read::topics::{Indexed, TopicIndex};
 use retention::Pruner;
 pub use settings::{RedisStoreError, RedisStoreSettings};
+use shared_keys::SharedKeys;
 use time::ServerTime;
 use write::command::{Revocation, Write, appended, appended_batch};
-use write::writer::Written;
+use write::job::Written;
 use write::writers::Writers;
 
 /// Messages in Redis: a stream per topic, whose entries have the ids of the messages.
@@ -59,6 +62,7 @@ pub struct RedisStore {
     writers: Writers,
     index: TopicIndex,
     consumer_topics: TopicIndex,
+    shared: SharedKeys,
     fenced: FencedTopics,
     topic_notifier: Arc<TopicNotifier>,
     consumer_notifier: Arc<ConsumerNotifier>,
@@ -68,6 +72,7 @@ pub struct RedisStore {
     time: ServerTime,
     prefix: Arc<str>,
     durability: Durability,
+    max_topics: u64,
     bound: Duration,
     closed: AtomicBool,
 }
@@ -95,7 +100,7 @@ impl RedisStore {
         let durability = startup::check(&connector, &directory, &settings)
             .boxed()
             .await?;
-        let command_timeout = settings.redis.command_timeout;
+        let (command_timeout, max_topics) = (settings.redis.command_timeout, settings.max_topics);
         let sessions = Arc::new(Sessions::new(
             Arc::clone(&connector),
             Arc::clone(&directory),
@@ -121,6 +126,7 @@ impl RedisStore {
         Ok(Self {
             index: TopicIndex::new(keys::topics(&prefix)),
             consumer_topics: TopicIndex::new(keys::consumer_topics(&prefix)),
+            shared: SharedKeys::new(&prefix),
             fenced: FencedTopics::default(),
             writers: Writers::new(Arc::clone(&connector), directory, settings),
             connector,
@@ -137,6 +143,7 @@ impl RedisStore {
             time: ServerTime::new(),
             prefix,
             durability,
+            max_topics,
             bound,
             closed: AtomicBool::new(false),
         })
@@ -170,14 +177,21 @@ impl RedisStore {
         topic: Topic,
         write: impl Future<Output = Result<T, AppendError>>,
     ) -> Result<T, AppendError> {
+        self.shared.check_last()?;
         // Step 1: index the topic, so that no stored message is in an unlisted topic.
         let before = self.connector.replacements();
         let known = self.index.is_indexed(&topic, before);
         if !known {
-            self.index
-                .add(&self.sessions, &topic)
-                .await
-                .map_err(StoreError::from)?;
+            let admitted = self.index.admit(&self.sessions, &topic, self.max_topics);
+            let admitted = admitted.await;
+            if let Err(RedisFailure::Corrupt(_)) = &admitted {
+                // The check logs it and marks the store.
+                let _ = self.shared.check(&self.sessions).await;
+                self.shared.check_last()?;
+            }
+            if !admitted.map_err(StoreError::from)? {
+                return Err(AppendError::TooManyTopics);
+            }
         }
         // Step 2: append.
         let appended = write.await?;
@@ -315,6 +329,15 @@ impl MessageStore for RedisStore {
         self.delete_message(topic, id).await
     }
 
+    async fn delete_before(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<BulkDeletion, StoreError> {
+        self.delete_messages(topic, before, limit).await
+    }
+
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
         self.bounded(self.index.page(&self.sessions, &self.prefix, request))
             .await
@@ -326,7 +349,7 @@ impl MessageStore for RedisStore {
     }
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
-        self.check_open()?;
+        self.bounded(self.shared.check(&self.sessions)).await?;
         let pruner = Pruner {
             sessions: &self.sessions,
             index: &self.index,
@@ -339,9 +362,16 @@ impl MessageStore for RedisStore {
             .unwrap_or_else(|_| Err(RedisFailure::timed_out("pruning").into()))
     }
 
+    async fn usage(&self) -> Result<StoreUsage, StoreError> {
+        self.read_usage().await
+    }
+
     async fn health(&self) -> Result<(), StoreError> {
-        self.bounded(async { self.writers.probe().await.map_err(StoreError::from) })
-            .await
+        self.bounded(async {
+            self.writers.probe().await?;
+            self.shared.check(&self.sessions).await
+        })
+        .await
     }
 
     fn durability(&self) -> Durability {

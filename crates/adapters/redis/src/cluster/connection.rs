@@ -8,6 +8,7 @@ use redis::{FromRedisValue, RedisError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use crate::call_span::CallFailure;
 use crate::deployment::connector::{Connector, Node};
 use crate::failure::{Redirect, RedisFailure};
 use crate::request::Request;
@@ -156,6 +157,14 @@ impl ManagedConnection {
 impl CallError {
     /// The failure, whether or not the call was executed.
     pub(crate) fn into_failure(self) -> RedisFailure {
+        match self {
+            Self::Broken(failure) | Self::Failed(failure) | Self::Redirect(_, failure) => failure,
+        }
+    }
+}
+
+impl CallFailure for CallError {
+    fn failure(&self) -> &RedisFailure {
         match self {
             Self::Broken(failure) | Self::Failed(failure) | Self::Redirect(_, failure) => failure,
         }

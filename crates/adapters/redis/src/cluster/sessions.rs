@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::connection::{CallError, ManagedConnection};
 use super::directory::SlotDirectory;
+use crate::call_span::{call_span, in_span};
 use crate::deployment::connector::{Connector, Node};
 use crate::failure::{Redirect, RedisFailure};
 use crate::mutex::lock;
@@ -133,6 +134,15 @@ impl Sessions {
     }
 
     async fn call<T: FromRedisValue + Send>(
+        &self,
+        node: &Node,
+        request: &impl Request,
+    ) -> Result<T, CallError> {
+        let span = call_span(|| request.operation(), || self.connector.called(node));
+        in_span(span, self.send(node, request)).await
+    }
+
+    async fn send<T: FromRedisValue + Send>(
         &self,
         node: &Node,
         request: &impl Request,

@@ -15,6 +15,7 @@ use super::primary::PrimaryDirectory;
 use super::sentinel::PromotionCandidate;
 use super::settings::RedisSettings;
 use super::url::Deployment;
+use crate::call_span::CalledServer;
 use crate::cluster::slots::NodeAddress;
 use crate::failure::RedisFailure;
 
@@ -102,6 +103,20 @@ impl Connector {
     pub(crate) fn candidates(&self) -> Vec<PromotionCandidate> {
         let primary = self.primary.as_ref();
         primary.map_or_else(Vec::new, |primary| primary.candidates())
+    }
+
+    /// The server that a connection to `node` leads to, for spans.
+    pub(crate) fn called(&self, node: &Node) -> CalledServer {
+        match (&self.deployment, node) {
+            (Deployment::Single(info), _) => CalledServer::of(info),
+            (Deployment::Sentinel { primary, .. }, _) => {
+                let directory = self.primary.as_ref();
+                let address = directory.and_then(|directory| directory.address());
+                CalledServer::at(address.as_ref(), primary.redis_settings().db())
+            }
+            (Deployment::Cluster(_), Node::Address(address)) => CalledServer::at(Some(address), 0),
+            (Deployment::Cluster(_), Node::Primary) => CalledServer::at(None, 0),
+        }
     }
 
     /// The configured nodes of a cluster; `None` for a single server and for Sentinel.

@@ -14,6 +14,18 @@ pub enum RedisSettingsError {
     /// redis-rs rejected a part of the URL.
     #[error("the Redis URL is invalid: {0}")]
     Invalid(String),
+    /// A client certificate comes without its key, or a key without its certificate.
+    #[error("a client certificate needs REDIS_CERT_FILE and REDIS_KEY_FILE")]
+    ClientCertificate,
+    /// Certificates are set for a URL without TLS.
+    #[error("certificates are of use with rediss:// only; the URL is one without TLS")]
+    CertificatesWithoutTls,
+    /// Certificates are set for a cluster, whose pool takes none.
+    #[error("a cluster takes its authority from SSL_CERT_FILE, and no client certificate")]
+    CertificatesOfCluster,
+    /// A file with certificates or a key cannot be used.
+    #[error("the certificates cannot be used: {0}")]
+    Certificates(String),
     /// The prefix is empty, too long or contains a character with a meaning in keys or patterns.
     #[error("the key prefix must have 1 to 64 characters of a-z, A-Z, 0-9, '.', '_', '-' and ':'")]
     Prefix,

@@ -10,11 +10,13 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ConnectionInfo, FromRedisValue, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::timeout;
+use tracing::Span;
 
-use super::connector::Connector;
+use super::connector::{Connector, Node};
 use super::error::RedisSettingsError;
 use super::settings::RedisSettings;
 use super::url::Deployment;
+use crate::call_span::{CalledServer, Operation, call_span, in_span};
 use crate::failure::RedisFailure;
 use crate::request::Request;
 
@@ -131,8 +133,21 @@ impl RedisPool {
         &self,
         request: &impl Request,
     ) -> Result<T, RedisFailure> {
-        let mut pooled = self.checkout().await?;
-        self.bounded(request.send(&mut pooled.connection)).await
+        let span = self.call_span(|| request.operation());
+        let call = async {
+            let mut pooled = self.checkout().await?;
+            self.bounded(request.send(&mut pooled.connection)).await
+        };
+        in_span(span, call).await
+    }
+
+    /// The span of a call; see [`call_span`].
+    pub(crate) fn call_span(&self, operation: impl FnOnce() -> Operation) -> Span {
+        call_span(operation, || match &self.inner.pool {
+            Pool::Primary(pool) => pool.manager().called(&Node::Primary),
+            // redis-rs chooses the node.
+            Pool::Cluster(_) => CalledServer::at(None, 0),
+        })
     }
 
     /// The time limit of a checkout and a command together.

@@ -103,6 +103,12 @@ impl PrimaryDirectory {
         view.primary()
     }
 
+    /// The address of the last known primary.
+    pub(crate) fn address(&self) -> Option<NodeAddress> {
+        let view = self.view.borrow();
+        view.primary.as_ref().map(|primary| primary.address.clone())
+    }
+
     /// True if most Sentinels named the current primary in the last refresh.
     pub(crate) fn is_confirmed(&self) -> bool {
         self.view.borrow().is_confirmed

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::access::RedisAccess;
 use super::error::RedisSettingsError;
 use super::url::Deployment;
 
@@ -20,6 +21,8 @@ pub struct RedisSettings {
     /// have installed a crypto provider of rustls: redis-rs panics without one. User and password are
     /// percent-encoded.
     pub url: SecretString,
+    /// The credentials beside the URL, and the certificates.
+    pub access: RedisAccess,
     /// The time limit for opening a connection, with name resolution and authentication.
     pub connect_timeout: Duration,
     /// The time limit for the wait for a free connection of the pool.
@@ -37,6 +40,7 @@ impl RedisSettings {
     pub fn new(url: SecretString) -> Self {
         Self {
             url,
+            access: RedisAccess::default(),
             connect_timeout: Duration::from_millis(500),
             checkout_timeout: Duration::from_millis(250),
             command_timeout: Duration::from_millis(250),
@@ -48,7 +52,7 @@ impl RedisSettings {
     /// Checks the settings without connecting.
     ///
     /// # Errors
-    /// The first error found: prefix, pool size, then the URL.
+    /// The first error found: prefix, pool size, the URL, then the certificates, whose files are read.
     pub fn validate(&self) -> Result<(), RedisSettingsError> {
         self.deployment().map(|_| ())
     }
@@ -67,7 +71,7 @@ impl RedisSettings {
         if self.pool_size == 0 {
             return Err(RedisSettingsError::PoolSize);
         }
-        Deployment::parse(self.url.expose_secret())
+        Deployment::parse(self.url.expose_secret())?.opened_by(&self.access)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
+use super::access::{RedisAccess, with_certificates};
 use super::error::RedisSettingsError;
 
 const SENTINEL_FORM: &str = "redis+sentinel://[user:password@]host[:port][,…]/service[/db]";
@@ -46,6 +47,40 @@ impl Deployment {
             "redis+cluster" => Self::cluster("redis", rest),
             "rediss+cluster" => Self::cluster("rediss", rest),
             _ => Err(RedisSettingsError::Scheme),
+        }
+    }
+
+    /// The deployment with the credentials and certificates of `access`. Sentinels get no credentials.
+    ///
+    /// # Errors
+    /// Those of the certificates.
+    pub(super) fn opened_by(self, access: &RedisAccess) -> Result<Self, RedisSettingsError> {
+        let certificates = access.certificates()?;
+        let certified = |info: ConnectionInfo| match &certificates {
+            Some(certificates) => with_certificates(info, certificates),
+            None => Ok(info),
+        };
+        let opened = |info| certified(access.with_credentials(info));
+        match self {
+            Self::Single(info) => Ok(Self::Single(opened(info)?)),
+            Self::Sentinel {
+                sentinels,
+                service,
+                primary,
+            } => Ok(Self::Sentinel {
+                sentinels: sentinels
+                    .into_iter()
+                    .map(certified)
+                    .collect::<Result<_, _>>()?,
+                service,
+                primary: opened(primary)?,
+            }),
+            Self::Cluster(_) if certificates.is_some() => {
+                Err(RedisSettingsError::CertificatesOfCluster)
+            }
+            Self::Cluster(seeds) => Ok(Self::Cluster(
+                seeds.into_iter().map(opened).collect::<Result<_, _>>()?,
+            )),
         }
     }
 
@@ -194,6 +229,69 @@ mod tests {
         assert_eq!(info.redis_settings().username(), Some("bob"));
         assert_eq!(info.redis_settings().password(), Some("p@ss"));
         assert_eq!(info.redis_settings().db(), 3);
+    }
+
+    #[test]
+    fn credentials_beside_the_url_are_taken_as_they_are() {
+        let access = RedisAccess {
+            username: Some("bob".to_owned()),
+            password: Some("p@s/s:%40 #?".into()),
+            ..RedisAccess::default()
+        };
+        let opened = |url| Deployment::parse(url).unwrap().opened_by(&access).unwrap();
+        let url = "redis://a";
+        let Deployment::Single(info) = opened(url) else {
+            panic!("not single");
+        };
+        assert_eq!(info.redis_settings().username(), Some("bob"));
+        assert_eq!(info.redis_settings().password(), Some("p@s/s:%40 #?"));
+        let Deployment::Single(info) = opened("redis://:own@a") else {
+            panic!("not single");
+        };
+        assert_eq!(info.redis_settings().username(), None);
+        assert_eq!(info.redis_settings().password(), Some("own"));
+        let url = "redis+sentinel://a/mymaster";
+        let Deployment::Sentinel {
+            sentinels, primary, ..
+        } = opened(url)
+        else {
+            panic!("not sentinel");
+        };
+        assert_eq!(sentinels[0].redis_settings().password(), None);
+        assert_eq!(primary.redis_settings().username(), Some("bob"));
+    }
+
+    #[test]
+    fn certificates_need_tls_and_their_key() {
+        let rejected = |url, access: RedisAccess| {
+            let deployment = Deployment::parse(url).unwrap();
+            deployment.opened_by(&access).unwrap_err()
+        };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "-----BEGIN CERTIFICATE-----").unwrap();
+        let authority = RedisAccess {
+            ca_file: Some(file.path().into()),
+            ..RedisAccess::default()
+        };
+        let error = rejected("redis://a", authority.clone());
+        assert_eq!(error, RedisSettingsError::CertificatesWithoutTls);
+        let error = rejected("rediss+cluster://a", authority);
+        assert_eq!(error, RedisSettingsError::CertificatesOfCluster);
+        let empty = RedisAccess {
+            ca_file: Some("/dev/null".into()),
+            ..RedisAccess::default()
+        };
+        let error = rejected("rediss://a", empty);
+        assert!(
+            matches!(error, RedisSettingsError::Certificates(_)),
+            "{error:?}"
+        );
+        let half = RedisAccess {
+            cert_file: Some("/dev/null".into()),
+            ..RedisAccess::default()
+        };
+        let error = rejected("rediss://a", half);
+        assert_eq!(error, RedisSettingsError::ClientCertificate);
     }
 
     #[test]

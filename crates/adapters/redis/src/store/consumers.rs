@@ -13,9 +13,10 @@ mod webhooks;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage, DeadLetterRequest,
-    LeaseUpdate, LeasesUpdated, MAX_CONSUMERS_PER_TOPIC, PageLimit, Precondition, PullRequest,
-    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
+    BulkDeletion, ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore,
+    DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasesUpdated, MAX_CONSUMERS_PER_TOPIC,
+    PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer, Redrive, Redriven, StoreError,
+    Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseDuration, LeaseNonce, LeaseToken, MessageId,
@@ -59,20 +60,62 @@ impl RedisStore {
         self.bounded(self.send(call)).await
     }
 
+    /// Calls `script`, which reads, for the consumers of one kind.
+    async fn read_kind(
+        &self,
+        script: &'static PipelinedScript,
+        topic: &Topic,
+        kind: ConsumerKind,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<Value>, StoreError> {
+        let prefix = std::iter::once(format!("{}:", kind.as_str()));
+        let call = ConsumerScriptCall {
+            script,
+            topic: topic.clone(),
+            arguments: prefix.chain(arguments).collect(),
+            kind: CallKind::Volatile,
+        };
+        let reply = replies::outcome(self.bounded(self.send(call)).await?);
+        reply.map_err(ConsumerError::into_store_error)
+    }
+
     /// Removes a message, and ends its waiting at the consumers; false if the topic did not hold it.
     pub(super) async fn delete_message(
         &self,
         topic: &Topic,
         id: MessageId,
     ) -> Result<bool, StoreError> {
+        let reply = self.delete_by(&scripts::DELETE, topic, vec![padded_id(id)]);
+        replies::flag(reply.await?)
+    }
+
+    /// Removes the oldest messages before an id, at most `limit`, and ends their waiting at the consumers.
+    pub(super) async fn delete_messages(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<BulkDeletion, StoreError> {
+        let arguments = vec![padded_id(before), limit.to_string()];
+        let reply = self.delete_by(&scripts::DELETE_BEFORE, topic, arguments);
+        replies::bulk_deletion(reply.await?)
+    }
+
+    /// Calls a script that deletes messages. The reply begins behind the status.
+    async fn delete_by(
+        &self,
+        script: &'static PipelinedScript,
+        topic: &Topic,
+        arguments: Vec<String>,
+    ) -> Result<Vec<Value>, StoreError> {
         let call = ConsumerScriptCall {
-            script: &scripts::DELETE,
+            script,
             topic: topic.clone(),
-            arguments: vec![padded_id(id)],
+            arguments,
             kind: CallKind::Durable,
         };
         let reply = replies::outcome(self.bounded(self.send(call)).await?);
-        replies::flag(reply.map_err(ConsumerError::into_store_error)?)
+        reply.map_err(ConsumerError::into_store_error)
     }
 
     /// Calls the script of a put, and indexes the topic around a creation. `parse` returns true and
@@ -80,12 +123,21 @@ impl RedisStore {
     async fn put_indexed<T>(
         &self,
         key: &ConsumerKey,
+        put: &PutConsumer,
         arguments: Vec<String>,
         parse: impl FnOnce(Vec<Value>) -> Result<(bool, T), StoreError>,
     ) -> Result<T, ConsumerError> {
         // Before and after the creation, as an append indexes its topic: the index must never lack a
         // topic with a consumer. The topic is indexed too, so that pruning deletes its empty stream.
-        self.bounded(self.index_consumers(&key.topic)).await?;
+        self.shared.check_last()?;
+        if !self.bounded(self.admit_consumers(&key.topic)).await? {
+            // The index has every topic with a consumer, so this consumer does not exist.
+            return Err(if put.precondition.holds(None) {
+                ConsumerError::TooManyTopics
+            } else {
+                ConsumerError::PreconditionFailed
+            });
+        }
         let reply = self.call_counting(CallKind::Create, &scripts::PUT, key, arguments);
         let (created, outcome) = parse(reply.await?)?;
         if created {
@@ -105,7 +157,7 @@ impl RedisStore {
 impl ConsumerStore for RedisStore {
     async fn put(&self, key: &ConsumerKey, put: PutConsumer) -> Result<ConsumerPut, ConsumerError> {
         let arguments = arguments::put(&put, MAX_CONSUMERS_PER_TOPIC);
-        let created = self.put_indexed(key, arguments, |reply| {
+        let created = self.put_indexed(key, &put, arguments, |reply| {
             let put = replies::put(key, reply)?;
             Ok((put.created, put))
         });
@@ -124,14 +176,20 @@ impl ConsumerStore for RedisStore {
         topic: &Topic,
         kind: ConsumerKind,
     ) -> Result<Vec<ConsumerStatus>, StoreError> {
-        let call = ConsumerScriptCall {
-            script: &scripts::LIST,
-            topic: topic.clone(),
-            arguments: vec![format!("{}:", kind.as_str())],
-            kind: CallKind::Volatile,
-        };
-        let reply = replies::outcome(self.bounded(self.send(call)).await?);
-        replies::list(topic, kind, reply.map_err(ConsumerError::into_store_error)?)
+        let reply = self.read_kind(&scripts::LIST, topic, kind, []).await?;
+        replies::list(topic, kind, reply)
+    }
+
+    async fn deliveries(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        id: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError> {
+        let arguments = [padded_id(id)];
+        let script = &scripts::DELIVERIES;
+        let reply = self.read_kind(script, topic, kind, arguments).await?;
+        replies::deliveries(reply)
     }
 
     async fn topics_with_consumers(
@@ -234,7 +292,7 @@ impl ConsumerStore for RedisStore {
         let reply = self
             .call(CallKind::Volatile, &scripts::DEAD, key, arguments)
             .await?;
-        Ok(replies::dead_letters(key, limit, reply)?)
+        Ok(replies::dead_letters(key, limit, reply))
     }
 
     async fn redrive(

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use posthorn_application::StoreError;
 use posthorn_domain::{
-    Attributes, Durability, Fingerprint, Message, MessageContent, MessageId, Timestamp, Topic,
+    Attributes, Durability, Fingerprint, Message, MessageChecksum, MessageContent, MessageId,
+    MessageParts, Timestamp, Topic, TraceParent,
 };
 use redis::{FromRedisValue, Value};
 
@@ -18,6 +19,13 @@ pub(super) const ATTRIBUTE: &str = "a:";
 const AT: &str = "at";
 /// The field of the end of the idempotency record, in milliseconds, and the idempotency key.
 pub(super) const KEY: &str = "key";
+
+/// The field of the sender's place in a trace, if it sent one.
+pub(super) const TRACEPARENT: &str = "traceparent";
+
+/// The field of the checksum of what the sender gave, in hexadecimal. It comes last; entries of earlier versions
+/// do not have it.
+pub(super) const SUM: &str = "sum";
 
 /// An entry of a stream: its id, then fields and values in turn.
 pub(super) type StreamEntry = (String, Vec<String>);
@@ -34,19 +42,26 @@ pub(super) struct StoredReceipt<'a> {
 }
 
 /// Parses an entry of `topic`.
+///
+/// # Errors
+/// Also if it does not match its checksum.
 pub(super) fn message(
     topic: &Topic,
     (id, fields): StreamEntry,
 ) -> Result<Arc<Message>, StoreError> {
     let id = parse_id(&id)?;
-    let (mut content, mut processed_at) = (None, id.timestamp());
-    let mut attributes = Vec::new();
+    let (mut content, mut processed_at, mut sum) = (None, id.timestamp(), None);
+    let (mut attributes, mut traceparent) = (Vec::new(), None);
     let mut fields = fields.into_iter();
     while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
         if field == CONTENT {
             content = Some(value);
         } else if field == AT {
             processed_at = parse_millis(&value)?;
+        } else if field == TRACEPARENT {
+            traceparent = Some(value);
+        } else if field == SUM {
+            sum = Some(value);
         } else if let Some(key) = field.strip_prefix(ATTRIBUTE) {
             attributes.push((Box::<str>::from(key), value));
         }
@@ -54,14 +69,24 @@ pub(super) fn message(
     let content = content.ok_or_else(|| corrupt(format!("message {id} has no text")))?;
     let attributes =
         Attributes::parse(attributes).map_err(|error| corrupt(format!("message {id}: {error}")))?;
-    let content = MessageContent::from_store(content);
-    Ok(Arc::new(Message {
+    let traceparent = traceparent.as_deref().map(TraceParent::parse).transpose();
+    let message = Message {
         id,
         topic: topic.clone(),
-        content,
+        content: MessageContent::from_store(content),
         attributes,
+        traceparent: traceparent.map_err(|error| corrupt(format!("message {id}: {error}")))?,
         processed_at,
-    }))
+    };
+    if sum.is_some_and(|sum| sum != checksum(message.parts())) {
+        return Err(corrupt(format!("message {id} does not match its checksum")));
+    }
+    Ok(Arc::new(message))
+}
+
+/// The value of [`SUM`].
+pub(super) fn checksum(parts: MessageParts<'_>) -> String {
+    format!("{:08x}", MessageChecksum::of(parts).to_bits())
 }
 
 /// Parses the id of an entry.
@@ -150,6 +175,8 @@ pub(super) fn hex(fingerprint: &Fingerprint) -> String {
 mod tests {
     use super::*;
 
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
     #[test]
     fn an_entry_id_survives_a_round_trip() {
         for id in [
@@ -181,6 +208,10 @@ mod tests {
             vec!["x", "y"],
             vec!["content"],
             vec!["content", "x", "a:BAD", "v"],
+            vec!["content", "x", "sum", "8cdc1682"],
+            vec!["content", "x", "a:a", "", "sum", "8cdc1683"],
+            vec!["content", "x", "traceparent", "00-1-1-01"],
+            vec!["content", "x", "traceparent", PARENT, "sum", "8cdc1683"],
         ] {
             let fields = fields.into_iter().map(str::to_owned).collect();
             let read = message(&topic, ("1-1".to_owned(), fields));

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use posthorn_application::{Pruned, RetentionPolicy, StoreError};
-use posthorn_domain::{Timestamp, Topic};
+use posthorn_domain::{Timestamp, Topic, TopicRanges};
 use redis::{Cmd, RedisError, Value};
 
 use super::read::topics::{IDLE, TopicIndex};
@@ -80,7 +80,8 @@ impl Pruner<'_> {
         let (mut removed, mut id_lead) = (0, Duration::ZERO);
         for _ in 0..MAX_CHUNKS {
             // Step 1: the next chunk of names; behind the last one the index starts over.
-            let (names, more_names) = self.index.names(self.sessions, after.as_ref()).await?;
+            let rest = TopicRanges::all_after(after.as_ref());
+            let (names, more_names) = self.index.names(self.sessions, &rest).await?;
             after = if more_names {
                 names.last().cloned()
             } else {

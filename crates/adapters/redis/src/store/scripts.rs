@@ -20,6 +20,9 @@ pub(super) static REVOKE: PipelinedScript =
 /// Reads the clock of the server.
 pub(super) static TIME: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/time.lua")));
+/// Adds a topic to the index.
+pub(super) static ADMIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("scripts/admit.lua")));
 /// Reads a page.
 pub(super) static PAGE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("scripts/page.lua")));
@@ -41,6 +44,8 @@ with_consumers! {
     PRUNE = "scripts/prune.lua";
     /// Removes a message.
     DELETE = "scripts/delete.lua";
+    /// Removes the oldest messages before an id.
+    DELETE_BEFORE = "scripts/delete_before.lua";
     /// Creates a consumer or a webhook, or replaces its settings.
     PUT = "scripts/consumers/put.lua";
     /// Removes a consumer.
@@ -49,6 +54,8 @@ with_consumers! {
     STATUS = "scripts/consumers/status.lua";
     /// Reads settings and counts of the consumers of one kind.
     LIST = "scripts/consumers/list.lua";
+    /// Reads the state of one message at the consumers of one kind.
+    DELIVERIES = "scripts/consumers/deliveries.lua";
     /// Leases messages.
     PULL = "scripts/consumers/pull.lua";
     /// Acknowledges, rejects, extends or releases leases.

@@ -25,6 +25,8 @@ pub struct RedisStoreSettings {
     /// every connected replica must acknowledge, because each of them can be promoted, and behind Sentinels
     /// every server that they could promote. Used with [`Durability::Replicated`].
     pub min_replicas: u16,
+    /// The most topics; one without a message counts until a day after its last one.
+    pub max_topics: u64,
     /// The time limit for the acknowledgements of the replicas.
     pub replication_timeout: Duration,
 }
@@ -35,9 +37,12 @@ pub enum RedisStoreError {
     /// The settings are invalid.
     #[error(transparent)]
     Settings(#[from] RedisSettingsError),
-    /// Redis does not reply as required.
+    /// Redis does not reply as required; it may later.
     #[error("Redis cannot be used: {0}")]
     Unreachable(String),
+    /// Redis refuses, and would again: a wrong password, or a right that the user lacks.
+    #[error("Redis refuses: {0}")]
+    Refused(String),
     /// The server lacks commands that the store uses.
     #[error("Redis 6.2 or newer is needed, not {0}")]
     TooOld(String),
@@ -81,6 +86,7 @@ impl RedisStoreSettings {
             redis,
             durability: Durability::Synced,
             min_replicas: 1,
+            max_topics: 10_000,
             replication_timeout: Duration::from_millis(500),
         }
     }

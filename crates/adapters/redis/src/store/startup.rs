@@ -103,7 +103,10 @@ fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn unreachable(failure: RedisFailure) -> RedisStoreError {
-    RedisStoreError::Unreachable(failure.into_message())
+    match failure {
+        RedisFailure::Permanent(reason) => RedisStoreError::Refused(reason),
+        other => RedisStoreError::Unreachable(other.into_message()),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use posthorn_domain::{Timestamp, Topic};
 use posthorn_redis::RedisStore;
 use posthorn_testkit::{RedisServer, samples};
 
-use crate::support::{ALL, DAY, store};
+use crate::support::{ALL, DAY, store, texts};
 
 const MESSAGES: &str = "posthorn:{t:inbox}:messages";
 
@@ -117,4 +117,29 @@ async fn retention_does_not_follow_a_clock_that_is_ahead_of_what_was_seen() {
     prune(&trusting, 7 * DAY).await;
     let kept: u64 = server.command(&kept).await.unwrap().parse().unwrap();
     assert!(kept >= now.as_millis());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_the_server_forgot_by_a_jump_of_its_clock_loses_no_message() {
+    let server = RedisServer::start().await;
+    let (store, inbox) = (store(&server.url()).await, Topic::inbox());
+    for (key, text) in [("first", "a"), ("second", "b")] {
+        let append = samples::keyed_append(&inbox, text, key, DAY);
+        store.append(append).await.unwrap();
+    }
+    let batch = samples::keyed_batch(&samples::topic("other"), &["c", "d"], "third", DAY);
+    store.append_batch(batch).await.unwrap();
+    // The server forgets what has expired by its clock, and restarts when the clock is right again.
+    for (topic, key) in [("inbox", "first"), ("inbox", "second"), ("other", "third")] {
+        let record = format!("posthorn:{{t:{topic}}}:key:{key}");
+        assert_eq!(server.command(&["DEL", &record]).await.unwrap(), "1");
+        let fence = format!("posthorn:{{t:{topic}}}:fence");
+        server
+            .command(&["HSET", &fence, "run", "other"])
+            .await
+            .unwrap();
+    }
+    let store = crate::support::store(&server.url()).await;
+    assert_eq!(texts(&store, &inbox).await, ["a", "b"]);
+    assert_eq!(texts(&store, &samples::topic("other")).await, ["c", "d"]);
 }

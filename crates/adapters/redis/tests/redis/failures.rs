@@ -26,10 +26,7 @@ async fn check_unavailable(store: &Arc<RedisStore>) {
                 1 => store.health().await,
                 2 => store.subscribe(&topic).await.map(drop),
                 3 => {
-                    let request = TopicRequest {
-                        after: None,
-                        limit: PageLimit::MAX,
-                    };
+                    let request = TopicRequest::after(None, PageLimit::MAX);
                     store.topics(request).await.map(drop)
                 }
                 _ => match store.append(samples::append(&topic, "lost")).await {

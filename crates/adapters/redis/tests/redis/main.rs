@@ -9,11 +9,13 @@
     reason = "tests"
 )]
 
+mod access;
 mod cache;
 mod clocks;
 mod consumer_counts;
 mod consumer_failures;
 mod contract;
+mod damage;
 mod durability;
 mod failures;
 mod hand_over;

@@ -7,11 +7,11 @@ use posthorn_application::{
     Anchor, AppendError, MessageStore, PageLimit, PageRequest, RetentionPolicy, StoreError,
     TopicRequest,
 };
-use posthorn_domain::{MessageId, Timestamp, Topic};
+use posthorn_domain::{MessageId, Timestamp, Topic, TopicPattern, TopicRanges};
 use posthorn_testkit::{RedisServer, eventually, samples};
 use tokio::task::JoinSet;
 
-use crate::support::{ALL, DAY, store};
+use crate::support::{ALL, DAY, connect, store, store_settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_processes_with_one_key_stores() {
@@ -138,7 +138,9 @@ async fn a_key_of_another_form_or_type_is_corrupt() {
         .command(&["XADD", key, "1-1", "field", "value"])
         .await
         .unwrap();
-    let outcome = store.page(&topic, ALL).await;
+    let id = MessageId::new(Timestamp::from_millis(1), 1);
+    assert_eq!(store.page(&topic, ALL).await.unwrap().unreadable, [id]);
+    let outcome = store.get(&topic, id).await;
     assert!(
         matches!(outcome, Err(StoreError::Corrupt(_))),
         "{outcome:?}"
@@ -150,7 +152,6 @@ async fn a_key_of_another_form_or_type_is_corrupt() {
         matches!(outcome, Err(AppendError::Store(StoreError::Corrupt(_)))),
         "{outcome:?}"
     );
-    let id = MessageId::new(Timestamp::from_millis(1), 1);
     for outcome in [
         store.page(&topic, ALL).await.map(drop),
         store.get(&topic, id).await.map(drop),
@@ -173,10 +174,7 @@ async fn a_key_of_another_type_does_not_stop_other_topics_from_being_listed_and_
     }
     let key = "posthorn:{t:b}:messages";
     server.command(&["SET", key, "value"]).await.unwrap();
-    let request = TopicRequest {
-        after: None,
-        limit: PageLimit::MAX,
-    };
+    let request = TopicRequest::after(None, PageLimit::MAX);
     let listed = store.topics(request).await.unwrap().topics;
     let names: Vec<_> = listed.iter().map(|summary| &summary.topic).collect();
     assert_eq!(names, [&topics[0], &topics[2]]);
@@ -211,10 +209,7 @@ async fn a_dropped_store_leaves_no_connection_and_no_task() {
 async fn a_topic_is_listed_after_the_server_lost_everything() {
     let mut server = RedisServer::start().await;
     let (store, topic) = (store(&server.url()).await, Topic::inbox());
-    let request = TopicRequest {
-        after: None,
-        limit: PageLimit::MAX,
-    };
+    let request = TopicRequest::after(None, PageLimit::MAX);
     for _ in 0..3 {
         for _ in 0..3 {
             store.append(samples::append(&topic, "text")).await.unwrap();
@@ -244,14 +239,13 @@ async fn more_topics_than_one_chunk_are_listed_and_pruned() {
         appends.spawn(async move { store.append(samples::append(&topic, "text")).await.unwrap() });
     }
     appends.join_all().await;
-    let mut request = TopicRequest {
-        after: None,
-        limit: PageLimit::MAX,
-    };
+    let mut request = TopicRequest::after(None, PageLimit::MAX);
     for more in [true, true, false] {
         let page = store.topics(request.clone()).await.unwrap();
         assert_eq!((page.topics.len(), page.has_more), (200, more));
-        request.after = page.topics.last().map(|summary| summary.topic.clone());
+        if let Some(last) = page.topics.last() {
+            request.names = request.names.after(&last.topic);
+        }
     }
     let policy = RetentionPolicy {
         max_age: DAY,
@@ -260,5 +254,55 @@ async fn more_topics_than_one_chunk_are_listed_and_pruned() {
     for (budget, removed, more) in [(100, 100, true), (10_000, 500, false), (10_000, 0, false)] {
         let pruned = store.prune(&policy, budget).await.unwrap();
         assert_eq!((pruned.removed, pruned.more), (removed, more));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_to_one_topic_too_many_is_rejected() {
+    let server = RedisServer::start().await;
+    let mut settings = store_settings(&server.url());
+    settings.max_topics = 3;
+    let store = connect(settings).await;
+    posthorn_testkit::store_contract::caps::topics_are_capped(&store, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_of_one_topic_too_many_is_rejected() {
+    let server = RedisServer::start().await;
+    let mut settings = store_settings(&server.url());
+    settings.max_topics = 3;
+    let store = connect(settings).await;
+    posthorn_testkit::webhook_contract::caps::topics_with_consumers_are_capped(&store, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_few_names_reads_no_other_topic() {
+    let server = RedisServer::start().await;
+    let store = connect(store_settings(&server.url())).await;
+    for number in 0..600 {
+        let topic = samples::topic(&format!("t{number:03}"));
+        store.append(samples::append(&topic, "text")).await.unwrap();
+    }
+    let patterns = ["t599", "t12*", "absent"].map(|text| TopicPattern::parse(text).unwrap());
+    let request = TopicRequest {
+        names: TopicRanges::covering(&patterns),
+        limit: PageLimit::MAX,
+    };
+    server.command(&["CONFIG", "RESETSTAT"]).await.unwrap();
+    let page = store.topics(request).await.unwrap();
+    let names: Vec<_> = page
+        .topics
+        .iter()
+        .map(|summary| summary.topic.as_str())
+        .collect();
+    let expected: Vec<_> = (120..130)
+        .chain([599])
+        .map(|number| format!("t{number}"))
+        .collect();
+    assert_eq!(names, expected);
+    let stats = server.command(&["INFO", "commandstats"]).await.unwrap();
+    for (command, calls) in [("xinfo|stream", 11), ("zrangebylex", 3)] {
+        let expected = format!("cmdstat_{command}:calls={calls},");
+        assert!(stats.contains(&expected), "{stats}");
     }
 }

@@ -164,6 +164,20 @@ impl StoreHarness for StoreOn {
         self.servers.store().await
     }
 
+    /// The process does not notice it.
+    async fn lose(&mut self) -> bool {
+        let nodes: Vec<&RedisServer> = match &self.servers {
+            Servers::Single(server) => vec![server],
+            Servers::Cluster(cluster) => cluster.nodes().iter().collect(),
+            Servers::SharedSentinel { .. } => return false,
+        };
+        for node in nodes {
+            // A replica rejects it.
+            let _ = node.command(&["FLUSHALL"]).await;
+        }
+        true
+    }
+
     async fn reopen(&mut self) -> bool {
         self.store.close().await;
         self.store = self.servers.store().await;

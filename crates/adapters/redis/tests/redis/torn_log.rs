@@ -17,8 +17,11 @@ use crate::support::{DAY, store, texts};
 /// The length of `EXEC`, with which a transaction ends.
 const EXEC: u64 = 14;
 
-/// Cuts within `EXEC`, at its beginning, within `SET` and within `XADD`.
-const CUTS: [u64; 6] = [1, EXEC - 1, EXEC, EXEC + 1, EXEC + 100, EXEC + 300];
+/// The length of what follows the record of a key: `HSET` of `kept`, and `EXEC`.
+const END: u64 = 77 + EXEC;
+
+/// Cuts within `EXEC`, at its beginning, within `HSET`, at its beginning, within `SET` and within `XADD`.
+const CUTS: [u64; 6] = [1, EXEC, EXEC + 1, END, END + 1, END + 300];
 
 async fn synced_store(server: &RedisServer) -> RedisStore {
     let settings = RedisStoreSettings::new(SecretString::from(server.url()));
@@ -105,8 +108,8 @@ async fn a_message_that_was_restored_to_an_unused_topic_is_stored_once() {
         crash(&mut server, 0).await;
         for replayed in [false, true] {
             let again = send(&synced_store(&server).await, "lost").await;
-            // A transaction that lacks only `EXEC` is restored as a whole.
-            assert!(again.replayed == replayed || cut <= EXEC, "{cut}");
+            // A transaction that has the record is restored as a whole.
+            assert!(again.replayed == replayed || cut <= END, "{cut}");
             let found = texts(&synced_store(&server).await, &Topic::inbox()).await;
             assert_eq!(found, ["kept", "lost"], "{cut}");
         }
@@ -210,20 +213,19 @@ const FENCE_CUTS: [u64; 8] = [
     1,
     EXEC,
     EXEC + 1,
+    EXEC + 40,
     EXEC + 90,
-    EXEC + 110,
+    EXEC + 150,
     EXEC + 200,
-    EXEC + 220,
-    EXEC + 280,
+    EXEC + 250,
 ];
 
-/// Cuts within the commands before them in the fence of a new topic: `XGROUP DESTROY`, `XSETID` and
-/// `XGROUP CREATE`.
-const NEW_FENCE_CUTS: [u64; 4] = [EXEC + 270, EXEC + 300, EXEC + 370, EXEC + 440];
+/// Cuts within the transaction of the fence of a new topic: `EXEC`, at its beginning, and both `HSET`.
+const NEW_FENCE_CUTS: [u64; 6] = [1, EXEC, EXEC + 1, EXEC + 40, EXEC + 90, EXEC + 150];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_fence_does_no_harm() {
-    for (lost, expected) in [(0, &["kept", "lost"][..]), (EXEC + 1, &["kept"])] {
+    for (lost, expected) in [(0, &["kept", "lost"][..]), (END + 1, &["kept"])] {
         for cut in FENCE_CUTS {
             let mut server = torn_server(lost).await;
             // The reader writes only the fence.
@@ -245,7 +247,7 @@ async fn a_torn_fence_does_no_harm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_fence_of_a_new_topic_does_no_harm() {
-    for cut in FENCE_CUTS.into_iter().chain(NEW_FENCE_CUTS) {
+    for cut in NEW_FENCE_CUTS {
         let mut server = RedisServer::start_durable().await;
         let store = synced_store(&server).await;
         // The fence is the last write.
@@ -253,8 +255,8 @@ async fn a_torn_fence_of_a_new_topic_does_no_harm() {
         server.command(&refuse).await.unwrap();
         let append = samples::append(&Topic::inbox(), "refused");
         store.append(append).await.unwrap_err();
-        let stream = ["EXISTS", "posthorn:{t:inbox}:messages"];
-        assert_eq!(server.command(&stream).await.unwrap(), "1");
+        let fence = ["EXISTS", "posthorn:{t:inbox}:fence"];
+        assert_eq!(server.command(&fence).await.unwrap(), "1");
         crash(&mut server, cut).await;
         let other = samples::append(&samples::topic("other"), "text");
         synced_store(&server).await.append(other).await.unwrap();
@@ -286,8 +288,8 @@ async fn a_deletion_after_a_torn_write_is_permanent() {
             let store = synced_store(&server).await;
             assert_eq!(store.get(&inbox, deleted).await, Ok(None), "{cut}");
             let mut found = texts(&store, &inbox).await;
-            // A transaction that lacks only `EXEC` can be restored as a whole.
-            found.retain(|text| cut > EXEC || text != "lost");
+            // A transaction that has the record can be restored as a whole.
+            found.retain(|text| cut > END || text != "lost");
             assert_eq!(found, ["kept"], "{cut}");
         }
     }
@@ -333,8 +335,8 @@ async fn pruning_after_a_torn_write_keeps_the_same_messages() {
         drop(store);
         crash(&mut server, 0).await;
         let mut found = read(&server).await;
-        // A transaction that lacks only `EXEC` is restored as a whole.
-        found.retain(|text| cut > EXEC || text != "lost");
+        // A transaction that has the record is restored as a whole.
+        found.retain(|text| cut > END || text != "lost");
         assert_eq!(found, ["kept", "a", "b"], "{cut}");
     }
 }

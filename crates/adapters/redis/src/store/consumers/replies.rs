@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerCounts, ConsumerError, ConsumerPut, ConsumerStatus, DeadLetter, DeadLetterPage,
-    LeaseUpdate, LeasedMessage, LeasesUpdated, PulledLeases, Redrive, Redriven, StoreError,
+    BulkDeletion, ConsumerCounts, ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus,
+    DeadLetter, DeadLetterPage, DeliveryState, LeaseUpdate, LeasedMessage, LeasesUpdated,
+    PulledLeases, Redrive, Redriven, StoreError,
 };
 use posthorn_domain::{
     Attempt, BackoffSchedule, ConsumerKey, ConsumerKind, ConsumerName, ConsumerSettings,
@@ -81,6 +82,44 @@ pub(super) fn list(
     Ok(statuses)
 }
 
+/// The states of a message, by the name of the consumer.
+pub(super) fn deliveries(reply: Vec<Value>) -> Result<Vec<ConsumerDelivery>, StoreError> {
+    let mut deliveries = Vec::with_capacity(reply.len() / 2);
+    let mut reply = reply.into_iter();
+    while let (Some(name), Some(state)) = (reply.next(), reply.next()) {
+        let name: String = from_value(name)?;
+        let consumer = ConsumerName::parse(&name).map_err(|error| corrupt(error.to_string()))?;
+        let state = delivery(state)?;
+        deliveries.push(ConsumerDelivery { consumer, state });
+    }
+    deliveries.sort_by(|one, other| one.consumer.cmp(&other.consumer));
+    Ok(deliveries)
+}
+
+fn delivery(state: Value) -> Result<DeliveryState, StoreError> {
+    let (state, number, time, text): (String, u64, i64, String) = from_value(state)?;
+    let (attempt, reason) = (attempt(number)?, reason(&text)?);
+    let at = u64::try_from(time).ok().map(Timestamp::from_millis);
+    match (state.as_str(), at) {
+        ("w", due_at) => Ok(DeliveryState::Waiting {
+            attempt,
+            due_at,
+            reason,
+        }),
+        ("l", Some(expires_at)) => Ok(DeliveryState::InFlight {
+            attempt,
+            expires_at,
+        }),
+        ("d", Some(died_at)) => Ok(DeliveryState::Dead {
+            attempts: attempt,
+            reason,
+            died_at,
+        }),
+        ("s", None) => Ok(DeliveryState::Settled),
+        _ => Err(unexpected("an unknown state of a message")),
+    }
+}
+
 /// The leased messages, and the tokens of those whose records cannot be read.
 pub(super) fn pull(
     key: &ConsumerKey,
@@ -151,10 +190,10 @@ pub(super) fn dead_letters(
     key: &ConsumerKey,
     limit: usize,
     mut reply: Vec<Value>,
-) -> Result<DeadLetterPage, StoreError> {
+) -> DeadLetterPage {
     let has_more = reply.len() > limit;
     reply.truncate(limit);
-    let letter = |value| {
+    let letter = |value| -> Result<_, StoreError> {
         let (id, death, fields): (String, String, Vec<String>) = from_value(value)?;
         let mut parts = death.splitn(3, ' ');
         let (Some(attempts), Some(died), Some(text)) = (parts.next(), parts.next(), parts.next())
@@ -172,10 +211,16 @@ pub(super) fn dead_letters(
             died_at: Timestamp::from_millis(number(died)?),
         })
     };
-    Ok(DeadLetterPage {
-        letters: reply.into_iter().map(letter).collect::<Result<_, _>>()?,
-        has_more,
-    })
+    let mut letters = Vec::with_capacity(reply.len());
+    for reply in reply {
+        match letter(reply) {
+            Ok(letter) => letters.push(letter),
+            Err(error) => {
+                tracing::warn!(topic = %key.topic, %error, "skipping an unreadable dead letter");
+            }
+        }
+    }
+    DeadLetterPage { letters, has_more }
 }
 
 /// The outcome of a redrive.
@@ -201,6 +246,12 @@ pub(super) fn redriven(redrive: &Redrive, mut reply: Vec<Value>) -> Result<Redri
 pub(super) fn flag(reply: Vec<Value>) -> Result<bool, StoreError> {
     let (flag,) = parse(reply)?;
     Ok(flag)
+}
+
+/// The outcome of a deletion of many messages.
+pub(super) fn bulk_deletion(reply: Vec<Value>) -> Result<BulkDeletion, StoreError> {
+    let (deleted, more) = parse(reply)?;
+    Ok(BulkDeletion { deleted, more })
 }
 
 /// The status of a consumer.

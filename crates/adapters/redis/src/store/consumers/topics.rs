@@ -1,13 +1,24 @@
 //! The index of topics with consumers.
 
 use posthorn_application::{ConsumerError, StoreError};
-use posthorn_domain::Topic;
+use posthorn_domain::{Topic, TopicRanges};
 use redis::{Cmd, Value};
 
 use crate::keys;
 use crate::store::RedisStore;
 
 impl RedisStore {
+    /// Adds `topic` to the indexes, unless there are too many topics; returns true if they have it then.
+    pub(super) async fn admit_consumers(&self, topic: &Topic) -> Result<bool, ConsumerError> {
+        let admitted = self.index.admit(&self.sessions, topic, self.max_topics);
+        if !admitted.await.map_err(StoreError::from)? {
+            return Ok(false);
+        }
+        let added = self.consumer_topics.add(&self.sessions, topic).await;
+        added.map_err(StoreError::from)?;
+        Ok(true)
+    }
+
     /// Adds `topic` to the indexes.
     pub(super) async fn index_consumers(&self, topic: &Topic) -> Result<(), ConsumerError> {
         for index in [&self.index, &self.consumer_topics] {
@@ -27,7 +38,8 @@ impl RedisStore {
         let mut after = after.cloned();
         loop {
             let index = &self.consumer_topics;
-            let (names, more) = index.names(&self.sessions, after.as_ref()).await?;
+            let rest = TopicRanges::all_after(after.as_ref());
+            let (names, more) = index.names(&self.sessions, &rest).await?;
             after = names.last().cloned();
             let exists: Vec<_> = names
                 .iter()

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use posthorn_application::{
-    ConsumerStatus, Requeued, StoreError, WebhookPut, WebhookRecord, WebhookStatus,
+    ConsumerStatus, Requeued, StoreError, WebhookIncarnation, WebhookPut, WebhookRecord,
+    WebhookStatus,
 };
 use posthorn_domain::{
     Attempt, AttemptTimeout, ConsumerKey, ConsumerKind, ConsumerName, ConsumerSettings,
@@ -69,7 +70,7 @@ pub(super) fn webhooks(topic: &Topic, reply: Vec<Value>) -> Result<Vec<WebhookSt
 /// The health after attempts were recorded.
 pub(super) fn health(reply: Vec<Value>) -> Result<WebhookHealth, StoreError> {
     let (fields,): (WebhookFields,) = parse(reply)?;
-    let [_, _, _, _, _, health @ ..] = fields.as_slice() else {
+    let [_, _, _, _, _, _, health @ ..] = fields.as_slice() else {
         return Err(unexpected("a short record"));
     };
     health_of(health)
@@ -133,6 +134,7 @@ fn status(consumer: ConsumerStatus, fields: WebhookFields) -> Result<WebhookStat
         Some(rate),
         Some(format),
         Some(sealed),
+        born,
         health @ ..,
     ] = fields.as_slice()
     else {
@@ -141,8 +143,12 @@ fn status(consumer: ConsumerStatus, fields: WebhookFields) -> Result<WebhookStat
     let settings = settings(&consumer.settings, [url, timeout, rate, format]);
     let settings = settings.ok_or_else(|| unexpected("an invalid record"))?;
     let sealed = STANDARD.decode(sealed);
+    // A webhook of an earlier version has no time of creation.
+    let born = born.as_deref().unwrap_or("0");
+    let incarnation = number(born).map(WebhookIncarnation);
     Ok(WebhookStatus {
         consumer,
+        incarnation: incarnation.ok_or_else(|| unexpected("an invalid incarnation"))?,
         record: WebhookRecord {
             settings,
             sealed: sealed.map_err(|_| unexpected("an invalid sealed record"))?,

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use posthorn_application::{
     ConsumerError, MAX_CONSUMERS_PER_TOPIC, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest,
-    Requeued, StoreError, Subscription, WebhookPut, WebhookStatus, WebhookStore,
+    Requeued, StoreError, Subscription, WebhookIncarnation, WebhookPut, WebhookStatus,
+    WebhookStore,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, DisableReason, Topic, WebhookAttempt, WebhookHealth,
@@ -22,9 +23,10 @@ impl WebhookStore for RedisStore {
         key: &ConsumerKey,
         put: PutWebhook,
     ) -> Result<WebhookPut, ConsumerError> {
-        let mut arguments = arguments::put(&put.consumer(), MAX_CONSUMERS_PER_TOPIC);
+        let consumer = put.consumer();
+        let mut arguments = arguments::put(&consumer, MAX_CONSUMERS_PER_TOPIC);
         arguments.extend(webhook_record::fields(&put.record));
-        let created = self.put_indexed(key, arguments, |reply| {
+        let created = self.put_indexed(key, &consumer, arguments, |reply| {
             let put = webhook_record::put(key, reply)?;
             Ok((put.created, put))
         });
@@ -51,19 +53,22 @@ impl WebhookStore for RedisStore {
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
+        of: Option<WebhookIncarnation>,
     ) -> Result<bool, ConsumerError> {
         let reason = reason.map_or("", DisableReason::as_str).to_owned();
-        let reply = self.call(CallKind::Durable, &scripts::SET_DISABLED, key, [reason]);
+        let of = of.map_or_else(String::new, |of| of.0.to_string());
+        let reply = self.call(CallKind::Durable, &scripts::SET_DISABLED, key, [reason, of]);
         Ok(replies::flag(reply.await?)?)
     }
 
     async fn record_attempts(
         &self,
         key: &ConsumerKey,
+        of: WebhookIncarnation,
         attempts: &[WebhookAttempt],
     ) -> Result<WebhookHealth, ConsumerError> {
-        let most = std::iter::once(MAX_WEBHOOK_ATTEMPTS.to_string());
-        let arguments = most.chain(attempts.iter().flat_map(webhook_record::attempt_arguments));
+        let first = [MAX_WEBHOOK_ATTEMPTS.to_string(), of.0.to_string()].into_iter();
+        let arguments = first.chain(attempts.iter().flat_map(webhook_record::attempt_arguments));
         let reply = self.call(CallKind::Volatile, &scripts::RECORD, key, arguments);
         Ok(webhook_record::health(reply.await?)?)
     }

@@ -1,10 +1,10 @@
 //! The task that receives the announcements of appends and wakes the subscriptions of this process.
 //!
 //! Each write pipeline publishes its topics on one channel, so one connection serves all followed
-//! topics, on a cluster too. An announcement can be lost: so the newest ids of followed topics are polled
-//! every second as well, and every subscription is woken when the connection is lost and when it is back.
+//! topics, on a cluster too. An announcement can be lost: so each second a part of the followed topics is
+//! polled, and every subscription is woken when the connection is lost and when it is back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ use crate::keys;
 
 /// The interval of polling the newest ids and of pinging the connection.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// The most topics of one poll: polling thousands of idle topics costs little.
+const MAX_POLLED: usize = 128;
 /// The waits between attempts to connect.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
@@ -146,23 +148,28 @@ impl Listener {
 
     async fn poll(&self) {
         let mut newest = HashMap::new();
+        let mut round = PollRound::default();
         loop {
             sleep(POLL_INTERVAL).await;
-            match self.poll_once(&newest).await {
-                Ok(found) => newest = found,
-                // `listen` logs and handles the loss of the server.
-                Err(failure) => tracing::debug!(?failure, "cannot look at the newest ids"),
+            let topics = round.next(self.topics.topics());
+            // `listen` logs and handles the loss of the server.
+            if let Err(failure) = self.poll_once(&topics, &mut newest).await {
+                tracing::debug!(?failure, "cannot look at the newest ids");
+            }
+            if round.is_complete() {
+                let followed: HashSet<_> = self.topics.topics().into_iter().collect();
+                newest.retain(|topic, _| followed.contains(topic));
             }
         }
     }
 
-    /// Wakes the subscriptions of topics whose newest entry differs from `previous`, and returns the
-    /// newest entries.
+    /// Wakes the subscriptions of those `topics` whose newest id differs from the one in `newest`, and
+    /// remembers the new one there.
     async fn poll_once(
         &self,
-        previous: &HashMap<Topic, Value>,
-    ) -> Result<HashMap<Topic, Value>, RedisFailure> {
-        let topics = self.topics.topics();
+        topics: &[Topic],
+        newest: &mut HashMap<Topic, Option<Value>>,
+    ) -> Result<(), RedisFailure> {
         let commands: Vec<_> = topics
             .iter()
             .map(|topic| {
@@ -173,14 +180,84 @@ impl Listener {
             })
             .collect();
         let replies = self.sessions.each(&commands).await?;
-        let mut found = HashMap::with_capacity(topics.len());
-        for (topic, newest) in topics.into_iter().zip(replies) {
-            let Ok(newest) = newest else { continue };
-            if previous.get(&topic) != Some(&newest) {
+        for (topic, reply) in topics.iter().zip(replies) {
+            let Ok(entries) = reply else { continue };
+            let id = entry_id(entries);
+            if newest.get(topic) != Some(&id) {
                 self.notify_topics(&[topic.as_str()]);
+                newest.insert(topic.clone(), id);
             }
-            found.insert(topic, newest);
         }
-        Ok(found)
+        Ok(())
+    }
+}
+
+/// The id of the only entry that a range has.
+fn entry_id(entries: Value) -> Option<Value> {
+    let Value::Array(entries) = entries else {
+        return None;
+    };
+    match entries.into_iter().next() {
+        Some(Value::Array(entry)) => entry.into_iter().next(),
+        _ => None,
+    }
+}
+
+/// A round over all followed topics, of which each poll takes the next ones.
+#[derive(Debug, Default)]
+struct PollRound {
+    /// The last topic that was polled in this round.
+    last: Option<Topic>,
+}
+
+impl PollRound {
+    /// The next of `topics`, at most [`MAX_POLLED`].
+    fn next(&mut self, mut topics: Vec<Topic>) -> Vec<Topic> {
+        topics.sort_unstable();
+        let start = match &self.last {
+            Some(last) => topics.partition_point(|topic| topic <= last),
+            None => 0,
+        };
+        topics.drain(..start);
+        let is_last = topics.len() <= MAX_POLLED;
+        topics.truncate(MAX_POLLED);
+        self.last = if is_last {
+            None
+        } else {
+            topics.last().cloned()
+        };
+        topics
+    }
+
+    /// True after the poll of the last topics of a round.
+    const fn is_complete(&self) -> bool {
+        self.last.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_polls_each_topic_once_and_few_at_a_time() {
+        let topics: Vec<_> = (0..300)
+            .map(|number| Topic::parse(&format!("t{number:03}")).unwrap())
+            .collect();
+        let mut shuffled = topics.clone();
+        shuffled.reverse();
+        let mut round = PollRound::default();
+        let mut polled = Vec::new();
+        for size in [MAX_POLLED, MAX_POLLED, 300 - 2 * MAX_POLLED] {
+            let next = round.next(shuffled.clone());
+            assert_eq!(next.len(), size);
+            polled.extend(next);
+        }
+        assert_eq!(polled, topics);
+        assert!(round.is_complete());
+        assert_eq!(round.next(topics.clone())[0], topics[0]);
+        // The topics after the last polled one can be gone.
+        assert_eq!(round.next(topics[..5].to_vec()), []);
+        assert!(round.is_complete());
     }
 }

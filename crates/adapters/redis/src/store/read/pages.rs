@@ -34,7 +34,7 @@ pub(crate) async fn get(
 }
 
 /// The reply of [`PAGE`].
-type PageReply = (Vec<StreamEntry>, Vec<StreamEntry>, Option<String>, bool);
+type PageReply = (Vec<Value>, Vec<Value>, Option<String>, bool, Vec<String>);
 
 /// A page of `topic`.
 ///
@@ -49,6 +49,7 @@ pub(crate) async fn page(
     let mut script = PAGE.key(keys::messages(prefix, topic));
     script
         .key(keys::pruned(prefix, topic))
+        .key(keys::fence(prefix, topic))
         .arg(ByteBudget::MAX)
         .arg(&page_range(request.anchor))
         // One more than the limit shows whether there are more.
@@ -56,37 +57,72 @@ pub(crate) async fn page(
     if let Some(range) = range_beyond(request.anchor) {
         script.arg(&range).arg(1);
     }
+    if let Anchor::After(id) = request.anchor {
+        script.arg(record::entry_id(id));
+    }
     let reply: Value = sessions.query(keys::topic_slot(topic), &script).await?;
 
-    let (mut entries, beyond, pruned, ended): PageReply = record::from_value(reply)?;
+    let (mut entries, beyond, pruned, ended, ids): PageReply = record::from_value(reply)?;
     let more = ended || entries.len() > limit;
     entries.truncate(limit);
     let beyond = !beyond.is_empty();
     let pruned = pruned.map(|id| record::parse_id(&id)).transpose()?;
-    let forwards = matches!(request.anchor, Anchor::Oldest | Anchor::After(_));
+    let truncated = is_truncated(request.anchor, pruned) || is_lost(request.anchor, pruned, &ids)?;
+    let forwards = range_is_forwards(request.anchor);
     if !forwards {
         entries.reverse();
     }
-    let messages = entries
-        .into_iter()
-        .map(|entry| record::message(topic, entry));
-    let (has_older, has_newer) = if forwards {
+    let mut page = Page {
+        truncated,
+        pruned,
+        ..Page::default()
+    };
+    for entry in entries {
+        let (id, _): (String, Value) = record::from_value(entry.clone())?;
+        let message = record::from_value(entry).and_then(|entry| record::message(topic, entry));
+        match message {
+            Ok(message) => page.messages.push(message),
+            Err(_) => page.unreadable.push(record::parse_id(&id)?),
+        }
+    }
+    (page.has_older, page.has_newer) = if forwards {
         (beyond, more)
     } else {
         (more, beyond)
     };
-    Ok(Page {
-        messages: messages.collect::<Result<_, _>>()?,
-        has_older,
-        has_newer,
-        truncated: is_truncated(request.anchor, pruned),
-        pruned,
-    })
+    Ok(page)
+}
+
+/// True if the page follows its anchor.
+fn range_is_forwards(anchor: Anchor) -> bool {
+    matches!(anchor, Anchor::Oldest | Anchor::After(_) | Anchor::Since(_))
+}
+
+/// True if the topic never gave the id after which the page begins. `ids` are those of [`PAGE`]: the newest id of the
+/// topic, the two ids between which it gave none, and the one before which it gave none since its newest pruned one.
+fn is_lost(anchor: Anchor, pruned: Option<MessageId>, ids: &[String]) -> Result<bool, StoreError> {
+    let Anchor::After(cursor) = anchor else {
+        return Ok(false);
+    };
+    if cursor == MessageId::MIN || Some(cursor) <= pruned || ids.is_empty() {
+        return Ok(false);
+    }
+    let id = |place: usize| {
+        let text = ids.get(place).filter(|text| !text.is_empty());
+        text.map(|text| record::parse_id(text)).transpose()
+    };
+    let (newest, after, before, born) = (id(0)?, id(1)?, id(2)?, id(3)?);
+    if Some(cursor) > newest {
+        return Ok(true);
+    }
+    // A position in time has no number.
+    let is_between = after < Some(cursor) && Some(cursor) < before;
+    Ok(cursor.sequence() != u64::MAX && (is_between || Some(cursor) < born))
 }
 
 /// True if retention removed a message after the anchor; `pruned` is the newest removed one.
 fn is_truncated(anchor: Anchor, pruned: Option<MessageId>) -> bool {
-    matches!(anchor, Anchor::After(after) if pruned > Some(after))
+    matches!(anchor, Anchor::After(after) | Anchor::Since(after) if pruned > Some(after))
 }
 
 /// The command, start and end of the range of the page, from the anchor outwards.
@@ -94,7 +130,9 @@ fn page_range(anchor: Anchor) -> [String; 3] {
     match anchor {
         Anchor::Oldest => range("XRANGE", "-", "+"),
         Anchor::Newest => range("XREVRANGE", "+", "-"),
-        Anchor::After(id) => range("XRANGE", &format!("({}", record::entry_id(id)), "+"),
+        Anchor::After(id) | Anchor::Since(id) => {
+            range("XRANGE", &format!("({}", record::entry_id(id)), "+")
+        }
         Anchor::Before(id) => range("XREVRANGE", &before(id), "-"),
     }
 }
@@ -103,7 +141,9 @@ fn page_range(anchor: Anchor) -> [String; 3] {
 fn range_beyond(anchor: Anchor) -> Option<[String; 3]> {
     match anchor {
         Anchor::Oldest | Anchor::Newest => None,
-        Anchor::After(id) => Some(range("XREVRANGE", &record::entry_id(id), "-")),
+        Anchor::After(id) | Anchor::Since(id) => {
+            Some(range("XREVRANGE", &record::entry_id(id), "-"))
+        }
         Anchor::Before(id) => Some(range("XRANGE", &record::entry_id(id), "+")),
     }
 }

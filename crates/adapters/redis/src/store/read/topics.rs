@@ -5,12 +5,13 @@
 //! process remembers that it indexed the topic.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use posthorn_application::{StoreError, TopicPage, TopicRequest, TopicSummary};
-use posthorn_domain::Topic;
-use redis::{Cmd, RedisResult, Value};
+use posthorn_domain::{Topic, TopicRanges};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::time::Instant;
 
 use crate::cluster::sessions::Sessions;
@@ -19,6 +20,7 @@ use crate::failure::RedisFailure;
 use crate::keys;
 use crate::mutex::lock;
 use crate::store::record;
+use crate::store::scripts::ADMIT;
 
 /// The time after which a process indexes a topic again: the longest time that the list can lack a
 /// topic after the index was lost without a lost connection.
@@ -35,6 +37,12 @@ pub(crate) struct TopicIndex {
     key: String,
     slot: u16,
     indexed: Mutex<HashMap<Topic, Indexed>>,
+}
+
+/// A range of names as the arguments of `ZRANGEBYLEX`.
+struct IndexRange {
+    from: Vec<u8>,
+    to: Vec<u8>,
 }
 
 /// The time at which a topic was indexed.
@@ -82,6 +90,25 @@ impl TopicIndex {
         sessions.query(self.slot, &command).await
     }
 
+    /// Adds `topic` unless the index has `max` others; returns true if it has the topic then.
+    pub(crate) async fn admit(
+        &self,
+        sessions: &Sessions,
+        topic: &Topic,
+        max: u64,
+    ) -> Result<bool, RedisFailure> {
+        let mut script = ADMIT.key(&self.key);
+        script.arg(topic.as_str()).arg(max);
+        sessions.query(self.slot, &script).await
+    }
+
+    /// The number of topics.
+    pub(crate) async fn count(&self, sessions: &Sessions) -> Result<u64, RedisFailure> {
+        let mut command = redis::cmd("ZCARD");
+        command.arg(&self.key);
+        sessions.query(self.slot, &command).await
+    }
+
     /// Removes unused `topics`, and adds those again that are in use meanwhile. `usage` is the command
     /// that returns 0 for a topic that is not in use.
     pub(crate) async fn remove_unused(
@@ -107,27 +134,53 @@ impl TopicIndex {
         Ok(())
     }
 
-    /// Up to [`CHUNK`] names after `after`, and true if there are more.
+    /// Up to [`CHUNK`] of the index's names in the ranges, in their order, and true if there are more: then there is one
+    /// at least.
     pub(crate) async fn names(
         &self,
         sessions: &Sessions,
-        after: Option<&Topic>,
+        names: &TopicRanges,
     ) -> Result<(Vec<Topic>, bool), StoreError> {
-        let from = after.map_or_else(|| "-".to_owned(), |topic| format!("({topic}"));
-        let mut command = redis::cmd("ZRANGEBYLEX");
-        command.arg(&self.key).arg(from).arg("+");
-        command.arg("LIMIT").arg(0).arg(CHUNK + 1);
-        let reply: Value = sessions.query(self.slot, &command).await?;
-        let mut names: Vec<String> = record::from_value(reply)?;
-        let more = names.len() > CHUNK;
-        names.truncate(CHUNK);
-        let parse = |name: String| {
-            Topic::parse(&name).map_err(|error| record::corrupt(format!("the index: {error}")))
-        };
-        Ok((
-            names.into_iter().map(parse).collect::<Result<_, _>>()?,
-            more,
-        ))
+        let mut ranges: Vec<_> = names.as_slice().iter().map(IndexRange::from).collect();
+        // At least a few of each, so that many short ranges take one round trip.
+        let share = (CHUNK / ranges.len().max(1)).max(4);
+        loop {
+            let mut pipeline = Pipeline::with_capacity(ranges.len());
+            for range in &ranges {
+                let command = pipeline.cmd("ZRANGEBYLEX").arg(&self.key);
+                command.arg(&range.from).arg(&range.to);
+                command.arg("LIMIT").arg(0).arg(share + 1);
+            }
+            let replies: Vec<Vec<Vec<u8>>> = if ranges.is_empty() {
+                Vec::new()
+            } else {
+                sessions.query(self.slot, &pipeline).await?
+            };
+            let mut topics = Vec::new();
+            let mut rest = None;
+            for (number, mut names) in replies.into_iter().enumerate() {
+                let more = names.len() > share;
+                names.truncate(share);
+                // A damaged name hides only itself.
+                let parse = |name: &Vec<u8>| Topic::parse(str::from_utf8(name).ok()?).ok();
+                topics.extend(names.iter().filter_map(parse));
+                if more {
+                    rest = names.pop().map(|last| (number, last));
+                    break;
+                }
+            }
+            let Some((number, last)) = rest else {
+                return Ok((topics, false));
+            };
+            if !topics.is_empty() {
+                return Ok((topics, true));
+            }
+            // All of them are damaged: search behind them.
+            ranges.drain(..number);
+            if let Some(first) = ranges.first_mut() {
+                first.from = [b"(".as_slice(), &last].concat();
+            }
+        }
     }
 
     /// A page of the topics that hold messages.
@@ -139,22 +192,37 @@ impl TopicIndex {
     ) -> Result<TopicPage, StoreError> {
         let limit = request.limit.get();
         let mut topics = Vec::new();
-        let mut after = request.after;
+        let mut rest = request.names;
         loop {
-            let (names, more) = self.names(sessions, after.as_ref()).await?;
+            let (names, more) = self.names(sessions, &rest).await?;
             let infos: Vec<_> = names
                 .iter()
                 .map(|topic| (keys::topic_slot(topic), info_command(prefix, topic)))
                 .collect();
-            after = names.last().cloned();
+            if let Some(last) = names.last() {
+                rest = rest.after(last);
+            }
             for (topic, info) in names.into_iter().zip(sessions.each(&infos).await?) {
-                topics.extend(summary(topic, info)?);
+                match summary(topic.clone(), info) {
+                    Ok(summary) => topics.extend(summary),
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(error) => tracing::debug!(%topic, %error, "skipping a damaged topic"),
+                }
             }
             if topics.len() > limit || !more {
                 let has_more = topics.len() > limit;
                 topics.truncate(limit);
                 return Ok(TopicPage { topics, has_more });
             }
+        }
+    }
+}
+
+impl From<&Range<String>> for IndexRange {
+    fn from(names: &Range<String>) -> Self {
+        Self {
+            from: format!("[{}", names.start).into_bytes(),
+            to: format!("({}", names.end).into_bytes(),
         }
     }
 }
@@ -177,14 +245,7 @@ fn summary(topic: Topic, info: RedisResult<Value>) -> Result<Option<TopicSummary
         {
             return Ok(None);
         }
-        Err(error) => match RedisFailure::from_error(&error) {
-            RedisFailure::Corrupt(text) => {
-                // Its readers and writers get the error; it must not hide the other topics.
-                tracing::debug!(%topic, error = text, "skipping a topic that is no stream");
-                return Ok(None);
-            }
-            failure => return Err(failure.into()),
-        },
+        Err(error) => return Err(RedisFailure::from_error(&error).into()),
         Ok(_) => {
             return Err(record::corrupt(
                 "the reply to XINFO has an unknown form".to_owned(),
@@ -213,5 +274,5 @@ fn summary(topic: Topic, info: RedisResult<Value>) -> Result<Option<TopicSummary
 }
 
 fn entry_id(value: Value) -> Result<Option<String>, StoreError> {
-    Ok(record::from_value::<Option<record::StreamEntry>>(value)?.map(|(id, _)| id))
+    Ok(record::from_value::<Option<(String, Value)>>(value)?.map(|(id, _)| id))
 }

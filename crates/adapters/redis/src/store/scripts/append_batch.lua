@@ -91,6 +91,7 @@ end
 if KEYS[3] then
   local dated = stored == '' and first or first .. '/' .. stored
   redis.call('SET', KEYS[3], dated .. ' ' .. ARGV[3], 'PXAT', ends)
+  redis.call('HSET', fence, 'kept', id(count - 1))
 end
 redis.call('HDEL', fence, 'batch:' .. first)
 return {1, first, stored}

@@ -3,7 +3,7 @@
 -- One script: the lookup of the key, the append and the record of the key must be one step for every
 -- process that uses the same key.
 --
--- KEYS[1] stream of messages, KEYS[2] record of the idempotency key, absent without one
+-- KEYS[1] stream of messages, KEYS[2] record of the idempotency key and KEYS[3] fence, absent without one
 -- ARGV[1] TTL of the record in milliseconds, ARGV[2] record without the id, ARGV[3] `1` to write an
 -- existing record again, ARGV[4] trusted time in milliseconds, ARGV[5] field of the idempotency key,
 -- ARGV[6] idempotency key, from ARGV[7] on the other fields of the entry
@@ -48,5 +48,7 @@ end
 if KEYS[2] then
   local dated = at == '' and id or id .. '/' .. at
   redis.call('SET', KEYS[2], dated .. ' ' .. ARGV[2], 'PXAT', ends)
+  -- For the fence: the entry is whole, whatever becomes of its record.
+  redis.call('HSET', KEYS[3], 'kept', id)
 end
 return {1, id, at}

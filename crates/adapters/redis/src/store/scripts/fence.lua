@@ -15,9 +15,8 @@
 -- may have evicted the record. New entries get greater ids, even if the clock of the server goes back.
 --
 -- The fence may be torn itself, so each beginning of its writes must be harmless. It raises the last
--- id without an entry, which could be restored without its removal. It creates a missing stream with
--- a consumer group; a group that a torn fence left has no effect. Two HSET make it a transaction in
--- every case.
+-- id without an entry, which could be restored without its removal. A missing stream stays so: its first
+-- entry gets a later id. Two HSET make it a transaction in every case.
 --
 -- Scripts that change consumers count in `begun` and `done`: see consumers/common.lua. The fence notes
 -- `begun` as `base` and sets `done` to 0. If `begun` is not `base` and `done` together after a restart,
@@ -31,8 +30,10 @@
 
 -- Step 1: return if this run of the server has fenced the topic, or there is nothing to fence.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-local last = redis.call('HMGET', fence, 'run', 'after', 'before', 'begun', 'base', 'done')
-if last[1] == run then
+run = string.sub(run, 1, 16)
+local last = redis.call('HMGET', fence, 'run', 'after', 'before', 'begun', 'base', 'done', 'born', 'kept')
+-- Earlier versions wrote the whole id.
+if last[1] and string.sub(last[1], 1, 16) == run then
   return 1
 end
 local exists = redis.call('EXISTS', stream) == 1
@@ -53,7 +54,13 @@ local function remove_batch(first, count)
     redis.call('XDEL', stream, ms .. '-' .. string.format('%.0f', sequence + number))
   end
 end
+-- The last entry whose record was written with it. The newest entry is whole up to there, also if the server
+-- has forgotten the record because its clock jumped.
+local kept = last[8] and padded(last[8]) or ZERO
 local function check(message, is_fenced)
+  if not is_fenced and padded(message[1]) <= kept then
+    return
+  end
   local count = 1
   for i = 1, #message[2], 2 do
     if message[2][i] == 'batch' then
@@ -76,13 +83,16 @@ local function check(message, is_fenced)
     end
   end
 end
-local after = '0-0'
+local after, born = '0-0', nil
 if exists then
   for _, message in ipairs(redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)) do
     check(message, false)
   end
-  if last[2] and last[3] then
-    local between = redis.call('XRANGE', stream, '(' .. last[2], '(' .. last[3], 'COUNT', 100)
+  local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  born = first and first[1]
+  local from, to = last[2] or '0-0', last[3] or last[7]
+  if last[1] and to then
+    local between = redis.call('XRANGE', stream, '(' .. from, '(' .. to, 'COUNT', 100)
     for _, message in ipairs(between) do
       check(message, true)
     end
@@ -96,8 +106,6 @@ if exists then
   -- The stream has no TTL. But a full server accepts PERSIST as the first write of a script, and then
   -- every other write: without it no message could be deleted there.
   redis.call('PERSIST', stream)
-else
-  redis.pcall('XGROUP', 'CREATE', stream, 'fence', '$', 'MKSTREAM')
 end
 
 -- A note of a batch (see append_batch.lua) is of a beginning without an end: its entries are removed,
@@ -161,13 +169,24 @@ end
 local before = after
 if now > tonumber(string.match(after, '^%d+')) then
   before = string.format('%.0f-0', now)
-  redis.call('XSETID', stream, before)
-end
-if not exists then
-  redis.call('XGROUP', 'DESTROY', stream, 'fence')
+  if exists then
+    redis.call('XSETID', stream, before)
+  end
 end
 
--- Step 5: record the gap, then the run: a torn fence without the run is repeated.
-redis.call('HSET', fence, 'after', after, 'before', before)
-redis.call('HSET', fence, 'run', run, 'base', begun, 'done', 0)
+-- Step 5: record the gap, then the run: a torn fence without the run is repeated. A stream without a fence
+-- is new, or the server lost everything: it gave no id before its first one. What is not there counts as
+-- nothing: most topics have one field for each of the two.
+if not exists then
+  redis.call('HSET', fence, 'born', before)
+elseif not last[1] then
+  redis.call('HSET', fence, 'born', born or before, 'after', after, 'before', before)
+else
+  redis.call('HSET', fence, 'after', after, 'before', before)
+end
+if begun == 0 then
+  redis.call('HSET', fence, 'run', run)
+else
+  redis.call('HSET', fence, 'run', run, 'base', begun, 'done', 0)
+end
 return 1

@@ -1,11 +1,14 @@
 -- Reads a page, the entry beyond its anchor, and the mark of retention.
 --
--- One script: all three must be of one moment, and a full server rejects a transaction.
+-- One script: all must be of one moment, and a full server rejects a transaction.
 --
--- KEYS[1] stream of messages, KEYS[2] mark of the newest removed id
+-- KEYS[1] stream of messages, KEYS[2] mark of the newest removed id, KEYS[3] fence
 -- ARGV[1] most bytes of the page; ARGV[2..5] command that reads it, its start, its end and its count;
--- ARGV[6..9] the same for the other side of the anchor, absent if no entry can be there
--- Returns {page, beyond, mark, 1 if the bytes ended the page}.
+-- ARGV[6..9] the same for the other side of the anchor, absent if no entry can be there; ARGV[10] the id of
+-- the anchor, absent if the page does not follow a cursor
+-- Returns {page, beyond, mark, 1 if the bytes ended the page, ids}. Unless the stream has the anchor, the ids
+-- are of those that the topic gave: the newest; two between which there is none; the first one. Each is empty
+-- if there is none.
 
 local function range(i)
   return redis.call(ARGV[i], KEYS[1], ARGV[i + 1], ARGV[i + 2], 'COUNT', ARGV[i + 3])
@@ -25,4 +28,24 @@ for i, entry in ipairs(page) do
     break
   end
 end
-return {page, ARGV[6] and range(6) or {}, redis.call('GET', KEYS[2]), ended}
+local beyond = ARGV[6] and range(6) or {}
+
+local ids = {}
+if ARGV[10] and not (beyond[1] and beyond[1][1] == ARGV[10]) then
+  local newest, fence = '', redis.call('HMGET', KEYS[3], 'after', 'before', 'born', 'run')
+  if redis.call('EXISTS', KEYS[1]) == 1 then
+    local info = redis.call('XINFO', 'STREAM', KEYS[1])
+    for i = 1, #info, 2 do
+      if info[i] == 'last-generated-id' then
+        newest = info[i + 1]
+      end
+    end
+    if not fence[4] then
+      -- The server lost everything, and the topic began again before its fence did.
+      local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+      fence[3] = first and first[1] or newest
+    end
+  end
+  ids = { newest, fence[1] or '', fence[2] or '', fence[3] or '' }
+end
+return {page, beyond, redis.call('GET', KEYS[2]), ended, ids}

@@ -37,8 +37,11 @@ if length == 0 then
     if newest_ms + tonumber(ARGV[5]) >= expired then
       return { 0, 0, 0, math.max(0, newest_ms - now) }
     end
-    redis.call('DEL', stream, fence)
+    -- The mark is then the newest id that the topic gave: a reader at it has missed nothing.
+    redis.call('PERSIST', stream)
+    redis.call('SET', mark, stream_state('last-generated-id'))
   end
+  redis.call('DEL', stream, fence)
   if redis.call('PTTL', mark) == -1 then
     redis.call('PEXPIRE', mark, ARGV[6])
   end

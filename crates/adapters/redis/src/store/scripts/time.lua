@@ -7,9 +7,15 @@
 -- Returns {time of the server, last trusted time}, both in milliseconds; 0 if there is none.
 
 local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local seen = tonumber(redis.call('GET', KEYS[1]) or 0)
--- Written at most every minute. A full server rejects it, and must be pruned all the same.
-if tonumber(ARGV[1]) >= seen + 60000 then
-  redis.pcall('SET', KEYS[1], ARGV[1])
+local trusted = tonumber(ARGV[1])
+-- The first process trusts the server. Kept at once: the next process must not trust a clock that has jumped since.
+if seen == 0 and trusted == 0 then
+  trusted = now
 end
-return { time[1] * 1000 + math.floor(time[2] / 1000), seen }
+-- Written at most every minute. A full server rejects it, and must be pruned all the same.
+if trusted >= seen + 60000 then
+  redis.pcall('SET', KEYS[1], string.format('%.0f', trusted))
+end
+return { now, seen }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, StoreError,
 };
-use posthorn_domain::{
-    Attributes, Durability, MessageContent, MessageId, Receipt, Timestamp, Topic,
-};
+use posthorn_domain::{Durability, MessageId, MessageParts, Receipt, Timestamp, Topic};
 use redis::{Cmd, Value};
 
+use crate::call_span::Operation;
 use crate::keys;
-use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, StoredReceipt};
+use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, SUM, StoredReceipt, TRACEPARENT};
 use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, REVOKE, ScriptCall};
 
 /// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
@@ -106,20 +105,23 @@ impl Write {
         }
     }
 
+    /// What the write does, for its span.
+    pub(crate) fn operation(&self) -> Operation {
+        Operation::command(match self {
+            Self::Append(append, time) if append.idempotency.is_none() && !time.is_scripted => {
+                "XADD"
+            }
+            Self::Probe(_) => "XADD",
+            Self::Append(..) | Self::Batch(..) | Self::Consumer(_) | Self::Revoke(_) => "EVALSHA",
+        })
+    }
+
     /// The command; an append stores `durability` in the record of its idempotency key.
     pub(crate) fn command(&self, prefix: &str, durability: Durability, call: ScriptCall) -> Cmd {
         match self {
             Self::Append(append, time) => append_command(prefix, append, *time, durability, call),
             Self::Batch(append, time) => batch_command(prefix, append, *time, durability, call),
-            Self::Consumer(consumer) => {
-                let topic = &consumer.topic;
-                let mut command = consumer.script.topic_command(call, prefix, topic);
-                command
-                    .arg(keys::wake(prefix))
-                    .arg(topic.as_str())
-                    .arg(&consumer.arguments);
-                command
-            }
+            Self::Consumer(consumer) => consumer.command(prefix, call),
             Self::Revoke(Revocation { key, ttl }) => {
                 let mut command = REVOKE.command(call);
                 command.arg(1).arg(key).arg(ttl);
@@ -127,6 +129,18 @@ impl Write {
             }
             Self::Probe(tag) => probe_command(prefix, *tag),
         }
+    }
+}
+
+impl ConsumerScriptCall {
+    /// The command of the call.
+    pub(crate) fn command(&self, prefix: &str, call: ScriptCall) -> Cmd {
+        let mut command = self.script.topic_command(call, prefix, &self.topic);
+        command
+            .arg(keys::wake(prefix))
+            .arg(self.topic.as_str())
+            .arg(&self.arguments);
+        command
     }
 }
 
@@ -155,9 +169,10 @@ fn append_command(
     let mut command = if let Some(idempotency) = &append.idempotency {
         let mut command = APPEND_ONCE.command(call);
         command
-            .arg(2)
+            .arg(3)
             .arg(keys::messages(prefix, topic))
             .arg(keys::idempotency(prefix, topic, &idempotency.key))
+            .arg(keys::fence(prefix, topic))
             .arg(ttl_millis(idempotency))
             .arg(record::receipt_tail(
                 durability,
@@ -180,8 +195,7 @@ fn append_command(
         command.arg(keys::messages(prefix, topic)).arg("*");
         command
     };
-    let message = &append.message;
-    add_fields(&mut command, &message.content, &message.attributes);
+    add_fields(&mut command, append.message.parts());
     command
 }
 
@@ -225,18 +239,23 @@ fn batch_command(
             .arg("");
     }
     for message in batch.messages() {
-        command.arg(2 + 2 * message.attributes.len());
-        add_fields(&mut command, &message.content, &message.attributes);
+        let optional = message.attributes.len() + usize::from(message.traceparent.is_some());
+        command.arg(4 + 2 * optional);
+        add_fields(&mut command, message.parts());
     }
     command
 }
 
 /// Adds the fields and values of an entry.
-fn add_fields(command: &mut Cmd, content: &MessageContent, attributes: &Attributes) {
-    command.arg(CONTENT).arg(content.as_str());
-    for (key, value) in attributes.iter() {
+fn add_fields(command: &mut Cmd, parts: MessageParts<'_>) {
+    command.arg(CONTENT).arg(parts.content.as_str());
+    for (key, value) in parts.attributes.iter() {
         command.arg(format!("{ATTRIBUTE}{key}")).arg(value);
     }
+    if let Some(traceparent) = parts.traceparent {
+        command.arg(TRACEPARENT).arg(traceparent.as_str());
+    }
+    command.arg(SUM).arg(record::checksum(parts));
 }
 
 fn ttl_millis(idempotency: &Idempotency) -> u64 {

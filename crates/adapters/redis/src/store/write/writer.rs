@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use posthorn_domain::{Durability, Topic};
 use redis::{Pipeline, RedisResult, Value};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::command::{Write, pipeline_length};
+use super::command::pipeline_length;
 use super::durability::{self, add_check, durability, reached};
+use super::job::{WriteError, WriteJob, Written};
+use super::joined::JoinedJobs;
 use super::replication::{self, Replication};
 use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
-use crate::cluster::slots::NodeAddress;
 use crate::failure::{Redirect, RedisFailure, ask_target};
 use crate::keys;
 use crate::store::fence::{MAX_FENCED, fence_command};
@@ -20,31 +21,6 @@ use crate::store::settings::RedisStoreSettings;
 
 /// The most writes in one pipeline.
 const MAX_PIPELINE: usize = 256;
-
-/// A write and the channel of its outcome.
-pub(crate) struct WriteJob {
-    pub(crate) write: Write,
-    /// True if the node is importing the slot, so the command needs `ASKING`.
-    pub(crate) asking: bool,
-    pub(crate) reply: oneshot::Sender<Result<Written, WriteError>>,
-}
-
-/// A write that reached the required durability.
-pub(crate) struct Written {
-    pub(crate) write: Write,
-    pub(crate) reply: Value,
-    pub(crate) durability: Durability,
-}
-
-/// The failure of a write.
-pub(crate) enum WriteError {
-    /// The server may have executed the write.
-    Failed(RedisFailure),
-    /// The write was not executed; another node owns the slot.
-    WrongNode(Write, RedisFailure),
-    /// The write was not executed; this node is importing the slot.
-    Ask(Write, NodeAddress, RedisFailure),
-}
 
 /// The state of the task.
 pub(crate) struct WriterTask {
@@ -149,13 +125,15 @@ impl WriterTask {
         // Step 2: one round trip. It is never repeated: a lost connection does not reveal whether the
         // server executed the appends.
         let unfenced = self.unfenced(jobs, lease.generation);
-        let pipeline = self.pipeline(&unfenced, jobs, durability, call);
+        let joined = JoinedJobs::new(jobs);
+        let pipeline = self.pipeline(&unfenced, jobs, &joined, durability, call);
         let replies = self.connection.call(&mut lease, &pipeline, self.bound);
         let mut fences: Vec<RedisResult<Value>> = replies.await.map_err(CallError::into_failure)?;
 
         // Step 3: split the replies in the order of the pipeline: fences, writes, checks.
         let mut writes = fences.split_off(unfenced.len().min(fences.len()));
-        let after = writes.split_off(jobs.len().min(writes.len()));
+        let after = writes.split_off(joined.len().min(writes.len()));
+        let writes = joined.split(jobs, writes);
         self.remember_fenced(unfenced, fences);
 
         let generation = lease.generation;
@@ -272,28 +250,30 @@ impl WriterTask {
 
     /// The pipeline, in this order:
     /// 1. fences: a torn transaction must be closed before anything that is acknowledged;
-    /// 2. writes, in the order of the queue;
+    /// 2. writes, in the order of the queue, but for joined calls;
     /// 3. the announcement to subscribers, behind the writes that they will look for;
     /// 4. the check of `durability`, which covers everything before it.
     fn pipeline(
         &self,
         unfenced: &BTreeMap<Topic, bool>,
         jobs: &[WriteJob],
+        joined: &JoinedJobs,
         durability: Durability,
         call: ScriptCall,
     ) -> Pipeline {
         let prefix = &self.settings.redis.prefix;
         let checks = replication::REPLIES + durability::COMMANDS;
-        let commands = unfenced.len() + jobs.len() + 1 + checks;
+        let commands = unfenced.len() + joined.len() + 1 + checks;
         let mut pipeline = Pipeline::with_capacity(commands);
         for (topic, creates) in unfenced {
             pipeline.add_command(fence_command(prefix, topic, *creates));
         }
-        for job in jobs {
+        for (job, command) in joined.commands(jobs, prefix, call) {
             if job.asking {
                 pipeline.cmd("ASKING").ignore();
             }
-            pipeline.add_command(job.write.command(prefix, durability, call));
+            let command = command.unwrap_or_else(|| job.write.command(prefix, durability, call));
+            pipeline.add_command(command);
         }
         let mut topics: Vec<_> = jobs
             .iter()

@@ -9,7 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::command::Write;
-use super::writer::{WriteError, WriteJob, WriterTask, Written};
+use super::job::{WriteError, WriteJob, Written};
+use super::writer::WriterTask;
+use crate::call_span::{call_span, in_span};
 use crate::cluster::connection::ManagedConnection;
 use crate::cluster::directory::SlotDirectory;
 use crate::cluster::sessions::{ATTEMPTS, MAX_NODES};
@@ -64,7 +66,8 @@ impl Writers {
                 None => self.directory.node(slot).await?,
             };
             // Only a write that was certainly not executed is attempted again.
-            match self.write_to(&node, write, asking).await {
+            let span = call_span(|| write.operation(), || self.connector.called(&node));
+            match in_span(span, self.write_to(&node, write, asking)).await {
                 Ok(written) => return Ok(written),
                 Err(WriteError::Failed(failure)) => return Err(failure),
                 Err(WriteError::WrongNode(returned, failure)) => {

@@ -364,6 +364,17 @@ local function open_all()
   return all
 end
 
+-- The consumers whose names begin with `beginning`, which is their kind: by the rest of the name.
+local function open_kind(beginning)
+  local opened = {}
+  for _, name in ipairs(redis.call('SMEMBERS', registry)) do
+    if string.sub(name, 1, #beginning) == beginning then
+      opened[string.sub(name, #beginning + 1)] = open(name)
+    end
+  end
+  return opened
+end
+
 -- Wakes the waiting pulls of the consumer, in all processes.
 local function wake()
   redis.call('PUBLISH', ARGV[2], ARGV[3] .. '/' .. ARGV[4])
@@ -376,7 +387,7 @@ end
 
 -- The fields of a webhook's record and of its health.
 local WEBHOOK = {
-  'url', 'timeout', 'rate', 'format', 'sealed',
+  'url', 'timeout', 'rate', 'format', 'sealed', 'born',
   'disabled', 'last_success_at', 'last_failure_at', 'failing_since', 'last_failed', 'last_error',
 }
 
@@ -391,6 +402,12 @@ local function webhook(c)
     values[field] = values[i]
   end
   return values
+end
+
+-- As `webhook`, of the incarnation `of` only. A webhook of an earlier version has none, which counts as 0.
+local function webhook_of(c, of)
+  local values = webhook(c)
+  return values and (values.born or '0') == of and values or nil
 end
 
 -- Settings and counts, as the reply to the client.

@@ -6,14 +6,9 @@
 -- Returns {'ok', name, status, name, status, …}.
 
 local reply = { 'ok' }
-for _, name in ipairs(redis.call('SMEMBERS', registry)) do
-  if string.sub(name, 1, #ARGV[4]) == ARGV[4] then
-    local c = open(name)
-    if c then
-      reply[#reply + 1] = string.sub(name, #ARGV[4] + 1)
-      reply[#reply + 1] = status(c)
-    end
-  end
+for name, c in pairs(open_kind(ARGV[4])) do
+  reply[#reply + 1] = name
+  reply[#reply + 1] = status(c)
 end
 finish()
 return reply

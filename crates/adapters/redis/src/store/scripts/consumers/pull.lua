@@ -3,23 +3,21 @@
 -- One script: two workers must not get one message, and the cursor and the leases that it leaves
 -- behind must change together.
 --
--- KEYS, ARGV[1] as common.lua; ARGV[2] channel of announcements, ARGV[3] topic, ARGV[4] consumer,
--- ARGV[5] most messages, ARGV[6] lease in milliseconds or empty, ARGV[7] nonce
--- Returns {'ok', end of the leases, 1 if there is more, milliseconds until the next due time or -1,
--- redelivered messages as {id, attempt, fields}, new messages as {id, fields}}, or {'absent'}.
+-- A call is for one pull or several of one consumer, which get their messages one after the other.
+--
+-- KEYS, ARGV[1] as common.lua; ARGV[2] channel of announcements, ARGV[3] topic, ARGV[4] consumer; then for
+-- each pull the most messages, the lease in milliseconds or empty, and the nonce
+-- Returns {'ok', and for each pull: end of the leases, 1 if there is more, milliseconds until the next due
+-- time or -1, redelivered messages as {id, attempt, fields}, new messages as {id, fields}}, or {'absent'}.
 
 local c = open(ARGV[4])
 if not c then
   return { 'absent' }
 end
 begin()
-local expires = now + (tonumber(ARGV[6]) or c.lease)
-local nonce = ARGV[7]
 local capacity = math.max(0, c.max_in_flight - redis.call('ZCARD', c.leased))
-local limit = math.min(tonumber(ARGV[5]), capacity)
-local messages = {}
 
--- The bytes of the fields, which end the pull behind its first message. `is_full` is set by the first one that
+-- The bytes of the fields, which end a pull behind its first message. `is_full` is set by the first one that
 -- does not fit.
 local MAX_BYTES, bytes, is_full = 262144, 0, false
 local function admits(fields)
@@ -32,46 +30,72 @@ local function admits(fields)
   return not is_full
 end
 
--- Step 1: redeliveries that are due, by due time and then by id.
+-- Step 1 of a pull: redeliveries that are due, by due time and then by id.
 local has_due = redis.call('ZCARD', c.due) > 0
-while has_due and not is_full and #messages < limit do
-  local most = text(limit - #messages)
-  local ids = redis.call('ZRANGEBYSCORE', c.due, '-inf', now_text, 'LIMIT', '0', most)
-  if #ids == 0 then
-    break
-  end
-  for _, id in ipairs(ids) do
-    local e = entry(c, id)
-    local copy = e.copy and redis.call('HGET', c.letters, id)
-    local fields
-    if copy then
-      fields = cmsgpack.unpack(copy)
-    else
-      fields = held(id)
-    end
-    if fields and not admits(fields) then
+local function redeliver(limit, expires, nonce)
+  local messages = {}
+  while has_due and not is_full and #messages < limit do
+    local most = text(limit - #messages)
+    local ids = redis.call('ZRANGEBYSCORE', c.due, '-inf', now_text, 'LIMIT', '0', most)
+    if #ids == 0 then
       break
-    elseif fields then
-      unindex(c, id, e)
-      e.state, e.at, e.nonce = 'l', expires, nonce
-      store(c, id, e)
-      messages[#messages + 1] = { id, e.attempt, fields }
-    else
-      c.missed = c.missed + 1
-      drop(c, id, e)
+    end
+    for _, id in ipairs(ids) do
+      local e = entry(c, id)
+      local copy = e.copy and redis.call('HGET', c.letters, id)
+      local fields
+      if copy then
+        fields = cmsgpack.unpack(copy)
+      else
+        fields = held(id)
+      end
+      if fields and not admits(fields) then
+        break
+      elseif fields then
+        unindex(c, id, e)
+        e.state, e.at, e.nonce = 'l', expires, nonce
+        store(c, id, e)
+        messages[#messages + 1] = { id, e.attempt, fields }
+      else
+        c.missed = c.missed + 1
+        drop(c, id, e)
+      end
     end
   end
+  return messages
 end
 
--- Step 2: new messages. Their entries are equal. A record without a text cannot be read: it is stepped
--- over.
-local value = encode({ state = 'l', at = expires, attempt = 1, nonce = nonce })
-local score = text(expires)
-local new, entries, leased = {}, {}, {}
-while not is_full and #messages + #new < limit do
-  local wanted = limit - #messages - #new
-  local found = redis.call('XRANGE', stream, '(' .. c.cursor, '+', 'COUNT', text(wanted))
-  for _, message in ipairs(found) do
+-- Messages behind the cursor that are read and not handed out yet: the pulls of a call share one read, which
+-- costs more than its messages. `wanted` is how many they still ask for.
+local MAX_READ = 100
+local read, place, read_up_to, wanted = {}, 1, c.cursor, 0
+for i = 5, #ARGV, 3 do
+  wanted = wanted + tonumber(ARGV[i])
+end
+local function next_message()
+  if place > #read and read_up_to then
+    local count = math.max(1, math.min(wanted, capacity, MAX_READ))
+    read = redis.call('XRANGE', stream, '(' .. read_up_to, '+', 'COUNT', text(count))
+    place, read_up_to = 1, #read == count and read[count][1]
+  end
+  return read[place]
+end
+
+-- Step 2 of a pull: new messages. Their entries are equal. A record without a text cannot be read: it is
+-- stepped over.
+local entries, leased = {}, {}
+local function hand_out(limit, expires, nonce)
+  local value = encode({ state = 'l', at = expires, attempt = 1, nonce = nonce })
+  local score = text(expires)
+  local new = {}
+  while not is_full and #new < limit do
+    local message = next_message()
+    if not message then
+      -- Everything that the topic holds is behind the cursor. The count is right already, unless a torn
+      -- append-only file restored a message there.
+      c.behind = redis.call('XLEN', stream)
+      break
+    end
     local id, fields = padded(message[1]), message[2]
     local readable = false
     for i = 1, #fields, 2 do
@@ -83,21 +107,33 @@ while not is_full and #messages + #new < limit do
     if readable and not admits(fields) then
       break
     elseif readable then
-      local place = 2 * #new
-      entries[place + 1], entries[place + 2] = id, value
-      leased[place + 1], leased[place + 2] = score, id
+      local last = #entries
+      entries[last + 1], entries[last + 2] = id, value
+      leased[last + 1], leased[last + 2] = score, id
       new[#new + 1] = message
     else
       c.missed = c.missed + 1
     end
+    place = place + 1
     c.cursor, c.behind = id, c.behind + 1
   end
-  if #found < wanted and not is_full then
-    -- Everything that the topic holds is behind the cursor. The count is right already, unless a torn
-    -- append-only file restored a message there.
-    c.behind = redis.call('XLEN', stream)
-    break
+  return new
+end
+
+local pulls, next_change = {}, c.first_end
+for i = 5, #ARGV, 3 do
+  local expires = now + (tonumber(ARGV[i + 1]) or c.lease)
+  local nonce = ARGV[i + 2]
+  local asked = tonumber(ARGV[i])
+  local limit = math.min(asked, capacity)
+  bytes, is_full = 0, false
+  local messages = redeliver(limit, expires, nonce)
+  local new = hand_out(limit - #messages, expires, nonce)
+  capacity, wanted = capacity - #messages - #new, wanted - asked
+  if #messages + #new > 0 then
+    next_change = math.min(expires, next_change or expires)
   end
+  pulls[#pulls + 1] = { expires, messages, new }
 end
 
 -- Step 3: write the entries before the cursor passes their messages, else a torn file could lose them.
@@ -110,10 +146,7 @@ save(c)
 finish()
 
 -- Step 4: what another pull would find, now and later.
-local due, next_change = 0, c.first_end
-if #messages + #new > 0 then
-  next_change = math.min(expires, next_change or expires)
-end
+local due = 0
 if has_due then
   due = redis.call('ZCOUNT', c.due, '-inf', now_text)
   local first = redis.call('ZRANGEBYSCORE', c.due, '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', '0', '1')[2]
@@ -122,8 +155,14 @@ if has_due then
   end
 end
 local more = false
-if #messages + #new < capacity then
+if capacity > 0 then
   more = due > 0 or redis.call('XLEN', stream) > c.behind
 end
 local wait = next_change and next_change - now or -1
-return { 'ok', expires, more and 1 or 0, wait, messages, new }
+local reply = { 'ok' }
+for i, pull in ipairs(pulls) do
+  local place = 5 * i - 3
+  reply[place], reply[place + 1], reply[place + 2] = pull[1], more and 1 or 0, wait
+  reply[place + 3], reply[place + 4] = pull[2], pull[3]
+end
+return reply

@@ -42,7 +42,7 @@ else
   begin()
   -- First the name: a consumer that is not listed would not be adjusted to deletions and retention.
   redis.call('SADD', registry, ARGV[4])
-  redis.call('HSET', key, 'epoch', 1, 'cursor', cursor, 'behind', behind, 'missed', 0, 'dropped', 0,
+  redis.call('HSET', key, 'born', time[1] .. string.format('%06d', time[2]), 'epoch', 1, 'cursor', cursor, 'behind', behind, 'missed', 0, 'dropped', 0,
     'pulled', -1, unpack(settings))
 end
 finish()

@@ -3,12 +3,12 @@
 -- One script: attempts of several processes change one health. The rules are those of
 -- `WebhookHealth::record`.
 --
--- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] most attempts to keep; then for each attempt, the oldest
+-- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] most attempts to keep; ARGV[6] incarnation; then for each attempt, the oldest
 -- first, its time, its failure behind `+` or `-`, and its text
 -- Returns {'ok', record} or {'absent'}.
 
 local c = open(ARGV[4])
-local record = c and webhook(c)
+local record = c and webhook_of(c, ARGV[6])
 if not record then
   finish()
   return { 'absent' }
@@ -20,7 +20,7 @@ local failed = tonumber(record.last_failure_at or '')
 local since = tonumber(record.failing_since or '')
 local last_failed, reason = record.last_failed == '1', record.last_error
 local texts = {}
-for i = 6, #ARGV, 3 do
+for i = 7, #ARGV, 3 do
   local at, failure = tonumber(ARGV[i]), ARGV[i + 1]
   local is_failure = string.sub(failure, 1, 1) == '+'
   if at >= math.max(succeeded or 0, failed or 0) then

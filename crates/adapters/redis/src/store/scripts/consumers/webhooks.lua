@@ -6,15 +6,12 @@
 -- Returns {'ok', name, status, record, name, status, record, …}.
 
 local reply = { 'ok' }
-for _, name in ipairs(redis.call('SMEMBERS', registry)) do
-  if string.sub(name, 1, #ARGV[4]) == ARGV[4] then
-    local c = open(name)
-    local record = c and webhook(c)
-    if record then
-      reply[#reply + 1] = string.sub(name, #ARGV[4] + 1)
-      reply[#reply + 1] = status(c)
-      reply[#reply + 1] = record
-    end
+for name, c in pairs(open_kind(ARGV[4])) do
+  local record = webhook(c)
+  if record then
+    reply[#reply + 1] = name
+    reply[#reply + 1] = status(c)
+    reply[#reply + 1] = record
   end
 end
 finish()

@@ -1,0 +1,96 @@
+//! Credentials beside the URL, and the certificates of TLS.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, TlsCertificates};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::error::RedisSettingsError;
+
+/// What opens a Redis beside its URL.
+#[derive(Clone, Debug, Default)]
+pub struct RedisAccess {
+    /// The user, for a URL without credentials.
+    pub username: Option<String>,
+    /// The password, for a URL without credentials. Any text; it is not encoded.
+    pub password: Option<SecretString>,
+    /// A file with the certificates of the authorities to trust, in PEM. Without it those of the system
+    /// are trusted, or those of the file that `SSL_CERT_FILE` names.
+    pub ca_file: Option<PathBuf>,
+    /// A file with the client's certificate chain, in PEM. It needs `key_file`.
+    pub cert_file: Option<PathBuf>,
+    /// A file with the private key of `cert_file`, in PEM.
+    pub key_file: Option<PathBuf>,
+}
+
+impl RedisAccess {
+    /// `info` with the credentials, unless its URL has some.
+    pub(super) fn with_credentials(&self, info: ConnectionInfo) -> ConnectionInfo {
+        let mut settings = info.redis_settings().clone();
+        if settings.username().is_some() || settings.password().is_some() {
+            return info;
+        }
+        if let Some(username) = &self.username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password.expose_secret());
+        }
+        info.set_redis_settings(settings)
+    }
+
+    /// The certificates, read from their files; `None` if no file is named.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the certificate and its key do not come together.
+    pub(super) fn certificates(&self) -> Result<Option<TlsCertificates>, RedisSettingsError> {
+        let client_tls = match (&self.cert_file, &self.key_file) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(ClientTlsConfig {
+                client_cert: read(certificate)?,
+                client_key: read(key)?,
+            }),
+            _ => return Err(RedisSettingsError::ClientCertificate),
+        };
+        let root_cert = self.ca_file.as_deref().map(read_authorities).transpose()?;
+        let is_set = client_tls.is_some() || root_cert.is_some();
+        Ok(is_set.then_some(TlsCertificates {
+            client_tls,
+            root_cert,
+        }))
+    }
+}
+
+/// `info` with the certificates.
+///
+/// # Errors
+/// The URL is one without TLS, or a file holds no certificate.
+pub(super) fn with_certificates(
+    info: ConnectionInfo,
+    certificates: &TlsCertificates,
+) -> Result<ConnectionInfo, RedisSettingsError> {
+    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        return Err(RedisSettingsError::CertificatesWithoutTls);
+    }
+    let client = Client::build_with_tls(info, certificates.clone())
+        .map_err(|error| RedisSettingsError::Certificates(error.to_string()))?;
+    Ok(client.get_connection_info().clone())
+}
+
+/// The certificates in a file. redis-rs takes a file without any, and then trusts nobody.
+fn read_authorities(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
+    let text = read(path)?;
+    let mark = b"-----BEGIN CERTIFICATE-----";
+    if !text.windows(mark.len()).any(|window| window == mark) {
+        let reason = format!("{}: there is no certificate in PEM", path.display());
+        return Err(RedisSettingsError::Certificates(reason));
+    }
+    Ok(text)
+}
+
+fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, RedisSettingsError> {
+    let path = path.as_ref();
+    fs::read(path)
+        .map_err(|error| RedisSettingsError::Certificates(format!("{}: {error}", path.display())))
+}

@@ -28,6 +28,8 @@ const CE_SPECVERSION: HeaderName = HeaderName::from_static("ce-specversion");
 const CE_ID: HeaderName = HeaderName::from_static("ce-id");
 const CE_TYPE: HeaderName = HeaderName::from_static("ce-type");
 const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
+const CE_TRACEPARENT: HeaderName = HeaderName::from_static("ce-traceparent");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One webhook, with its URL, header fields and keys parsed.
 pub(crate) struct HttpEndpoint {
@@ -70,10 +72,17 @@ impl HttpEndpoint {
             headers.insert(CE_ID, value(&event.id)?);
             headers.insert(CE_TYPE, HeaderValue::from_static(ce_type(event.kind)));
             headers.insert(CE_SOURCE, value(&event.source)?);
+            if let Some(traceparent) = &event.traceparent {
+                headers.insert(CE_TRACEPARENT, value(traceparent.as_str())?);
+            }
         }
         headers.insert(WEBHOOK_ID, value(&event.id)?);
         headers.insert(WEBHOOK_TIMESTAMP, value(&seconds)?);
         headers.insert(WEBHOOK_SIGNATURE, value(&signature)?);
+        let traceparent = event.request_traceparent.or(event.traceparent);
+        if let Some(traceparent) = traceparent {
+            headers.insert(TRACEPARENT, value(traceparent.as_str())?);
+        }
         *request.body_mut() = Some(event.body.into());
         Ok(request)
     }

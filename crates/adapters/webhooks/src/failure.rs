@@ -5,6 +5,7 @@ use std::io;
 use std::iter::successors;
 
 use posthorn_application::WebhookSendError;
+use rustls::CertificateError;
 
 use crate::guard::ResolveError;
 
@@ -22,7 +23,7 @@ pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
             // tokio-rustls reports an alert or an invalid certificate as data, and a receiver that
             // hangs up in the handshake as an end.
             Some(io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-                WebhookSendError::Tls(io.map(io::Error::to_string).unwrap_or_default())
+                WebhookSendError::Tls(io.map(tls_reason).unwrap_or_default())
             }
             Some(io::ErrorKind::TimedOut) => WebhookSendError::Timeout,
             Some(io::ErrorKind::Other) | None => WebhookSendError::Connect(innermost(error)),
@@ -44,6 +45,31 @@ pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
             _ => WebhookSendError::Failed(innermost(error)),
         },
     }
+}
+
+/// Why there is no TLS session. The texts of rustls name its own types for most certificates.
+fn tls_reason(error: &io::Error) -> String {
+    let rustls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(reason)) = rustls else {
+        return error.to_string();
+    };
+    let text = match reason {
+        CertificateError::UnknownIssuer => "the issuer of the certificate is unknown",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the certificate has expired"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the certificate is not valid yet"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the certificate is for another name"
+        }
+        CertificateError::Revoked => "the certificate is revoked",
+        _ => "the certificate is not valid",
+    };
+    text.to_owned()
 }
 
 /// The causes of an error, from the outermost on.
@@ -73,4 +99,30 @@ fn unwrap(error: &io::Error) -> &io::Error {
 fn innermost(error: &reqwest::Error) -> String {
     let text = causes(error).last().map(ToString::to_string);
     text.unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalid_certificate_is_told_in_words() {
+        for (reason, text) in [
+            (
+                CertificateError::UnknownIssuer,
+                "the issuer of the certificate is unknown",
+            ),
+            (CertificateError::Expired, "the certificate has expired"),
+            (
+                CertificateError::BadSignature,
+                "the certificate is not valid",
+            ),
+        ] {
+            let error = rustls::Error::InvalidCertificate(reason);
+            let error = io::Error::new(io::ErrorKind::InvalidData, error);
+            assert_eq!(tls_reason(&error), text);
+        }
+        let other = io::Error::new(io::ErrorKind::InvalidData, "an alert");
+        assert_eq!(tls_reason(&other), "an alert");
+    }
 }

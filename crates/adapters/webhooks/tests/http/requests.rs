@@ -1,9 +1,10 @@
 //! What a receiver gets.
 
+use posthorn_application::WebhookEvent;
 use posthorn_domain::WebhookFormat;
 
 use crate::receiver::{Receiver, Script};
-use crate::rig::{SECRET, allowing, endpoint, endpoint_of, event, send, sender};
+use crate::rig::{SECRET, allowing, endpoint, endpoint_of, event, send, sender, traceparent};
 
 const OK: Script = Script::Write("HTTP/1.1 204 No Content\r\n\r\n");
 
@@ -38,7 +39,7 @@ async fn a_request_is_signed_and_has_the_fields_of_the_webhook() {
         .sign(&event().id, 1_795_392_000, body.as_bytes())
         .unwrap();
     assert_eq!(field(request, "webhook-signature"), expected);
-    assert!(!request.contains("ce-"));
+    assert!(!request.contains("ce-") && !request.contains("traceparent"));
 }
 
 #[tokio::test]
@@ -54,6 +55,30 @@ async fn a_cloud_event_is_in_binary_mode_and_signed_too() {
     assert_eq!(field(request, "ce-source"), "/api/v1/topics/orders");
     assert_eq!(field(request, "content-type"), "application/json");
     assert!(field(request, "webhook-signature").starts_with("v1,"));
+}
+
+#[tokio::test]
+async fn a_request_carries_the_trace_of_the_message_or_its_own() {
+    let receiver = Receiver::start(OK).await;
+    let sender = sender(allowing(&["127.0.0.1"]));
+    let (message, attempt) = (traceparent(1), traceparent(2));
+    for (request_traceparent, expected) in [(None, &message), (Some(attempt.clone()), &attempt)] {
+        for format in [WebhookFormat::Standard, WebhookFormat::CloudEvents] {
+            let event = WebhookEvent {
+                traceparent: Some(message.clone()),
+                request_traceparent: request_traceparent.clone(),
+                ..event()
+            };
+            let endpoint = endpoint_of(&sender, &receiver.url(), format);
+            endpoint.send(event).await.unwrap();
+            let request = receiver.requests().pop().unwrap();
+            assert_eq!(field(&request, "traceparent"), expected.as_str());
+            // The extension of an event names its source, not who hands it on.
+            let extension = format!("ce-traceparent: {message}\r\n");
+            let is_event = format == WebhookFormat::CloudEvents;
+            assert_eq!(request.contains(&extension), is_event, "{request}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use posthorn_application::{
     WebhookEndpoint, WebhookEvent, WebhookEventKind, WebhookReply, WebhookSendError, WebhookSender,
 };
 use posthorn_domain::{
-    AddressPolicy, AttemptTimeout, Timestamp, UrlSchemes, WebhookFormat, WebhookHeaders,
-    WebhookPrivate, WebhookSecret, WebhookSettings, WebhookUrl,
+    AddressPolicy, AttemptTimeout, Timestamp, TraceParent, UrlSchemes, WebhookFormat,
+    WebhookHeaders, WebhookPrivate, WebhookSecret, WebhookSettings, WebhookUrl,
 };
 use posthorn_webhooks::{HttpSender, HttpSenderSettings};
 
@@ -69,7 +69,14 @@ pub(crate) fn event() -> WebhookEvent {
         source: "/api/v1/topics/orders".into(),
         at: Timestamp::from_millis(1_795_392_000_999),
         body: br#"{"type":"message.accepted"}"#.to_vec(),
+        traceparent: None,
+        request_traceparent: None,
     }
+}
+
+/// A `traceparent` whose ids are functions of `number`.
+pub(crate) fn traceparent(number: u64) -> TraceParent {
+    TraceParent::parse(&format!("00-{number:032x}-{number:016x}-01")).unwrap()
 }
 
 /// Sends one request, which has to end within its time limit.

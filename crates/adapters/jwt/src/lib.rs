@@ -4,4 +4,4 @@ mod claims;
 mod hs256;
 mod tokens;
 
-pub use tokens::{IssueError, JwtTokens, NewToken, peek};
+pub use tokens::{JwtTokens, peek};

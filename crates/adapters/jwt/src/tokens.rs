@@ -1,15 +1,11 @@
 //! Issues and verifies tokens with the configured keys.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use posthorn_application::{Clock, TokenError, TokenVerifier};
-use posthorn_domain::{
-    Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS, Scopes, Subject, TokenId,
-    TopicPattern,
-};
+use posthorn_application::{Clock, IssueError, NewToken, TokenError, TokenIssuer, TokenVerifier};
+use posthorn_domain::{Claims, MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, MAX_TOKEN_TOPICS};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Number, Value};
 
@@ -24,38 +20,6 @@ pub struct JwtTokens {
     clock: Arc<dyn Clock>,
 }
 
-/// A token to issue.
-#[derive(Clone, Debug)]
-pub struct NewToken {
-    /// The id, which must be unique.
-    pub id: TokenId,
-    /// The bearer.
-    pub subject: Subject,
-    /// The permitted actions.
-    pub scopes: Scopes,
-    /// The permitted topics.
-    pub topics: Vec<TopicPattern>,
-    /// The lifetime from now, rounded up to whole seconds.
-    pub ttl: Duration,
-}
-
-/// Why a token cannot be issued.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IssueError {
-    /// It would expire at once, or could not be revoked until its expiry.
-    #[error("a token lives from 1 second to {} days", MAX_TOKEN_LIFETIME.as_secs() / 86_400)]
-    Lifetime,
-    /// It would be longer than verifiers accept, or has too many topic patterns.
-    #[error(
-        "the token would be longer than {MAX_TOKEN_BYTES} bytes or have more than \
-         {MAX_TOKEN_TOPICS} patterns of topics"
-    )]
-    Length,
-    /// The token cannot be signed.
-    #[error("the token cannot be signed: {0}")]
-    Signing(String),
-}
-
 impl JwtTokens {
     /// Signs with `key`; also accepts tokens signed with `previous`.
     pub fn new(key: &SecretString, previous: Option<&SecretString>, clock: Arc<dyn Clock>) -> Self {
@@ -68,36 +32,6 @@ impl JwtTokens {
                 .collect(),
             clock,
         }
-    }
-
-    /// Issues a signed token.
-    ///
-    /// # Errors
-    /// No verifier would accept it.
-    pub fn issue(&self, token: &NewToken) -> Result<String, IssueError> {
-        let seconds = token.ttl.as_secs() + u64::from(token.ttl.subsec_nanos() > 0);
-        if !(1..=MAX_TOKEN_LIFETIME.as_secs()).contains(&seconds) {
-            return Err(IssueError::Lifetime);
-        }
-        let now = self.clock.now().as_millis() / 1000;
-        let topics = token.topics.iter().map(ToString::to_string);
-        let claims = WireClaims {
-            sub: Some(token.subject.to_string()),
-            scope: token.scopes.to_string(),
-            topics: topics.collect(),
-            jti: Some(token.id.to_string()),
-            exp: Some(Number::from(now.saturating_add(seconds))),
-            nbf: None,
-            iat: Some(Number::from(now)),
-            aud: Some(Value::from(AUDIENCE)),
-        };
-        let header = Header::new(Algorithm::HS256);
-        let text = jsonwebtoken::encode(&header, &claims, &self.signing)
-            .map_err(|error| IssueError::Signing(error.to_string()))?;
-        if text.len() > MAX_TOKEN_BYTES || token.topics.len() > MAX_TOKEN_TOPICS {
-            return Err(IssueError::Length);
-        }
-        Ok(text)
     }
 
     /// The claims of a token that was signed with one of the keys.
@@ -129,6 +63,38 @@ impl TokenVerifier for JwtTokens {
             return Err(TokenError::TooLong);
         }
         self.verify_signature(token)?.check(self.clock.now())
+    }
+}
+
+impl TokenIssuer for JwtTokens {
+    fn issue(&self, token: &NewToken) -> Result<String, IssueError> {
+        let seconds = token.ttl.as_secs() + u64::from(token.ttl.subsec_nanos() > 0);
+        if !(1..=MAX_TOKEN_LIFETIME.as_secs()).contains(&seconds) {
+            return Err(IssueError::Lifetime);
+        }
+        let now = self.clock.now().as_millis() / 1000;
+        let topics = token.topics.iter().map(ToString::to_string);
+        let claims = WireClaims {
+            sub: Some(token.subject.to_string()),
+            scope: token.scopes.to_string(),
+            topics: topics.collect(),
+            jti: Some(token.id.to_string()),
+            exp: Some(Number::from(now.saturating_add(seconds))),
+            nbf: None,
+            iat: Some(Number::from(now)),
+            aud: Some(Value::from(AUDIENCE)),
+        };
+        let header = Header::new(Algorithm::HS256);
+        let text = jsonwebtoken::encode(&header, &claims, &self.signing)
+            .map_err(|error| IssueError::Signing(error.to_string()))?;
+        if text.len() > MAX_TOKEN_BYTES || token.topics.len() > MAX_TOKEN_TOPICS {
+            return Err(IssueError::Length);
+        }
+        Ok(text)
+    }
+
+    fn peek(&self, token: &str) -> Result<Claims, TokenError> {
+        peek(token)
     }
 }
 

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use posthorn_application::{Clock, TokenError, TokenVerifier};
+use posthorn_application::{Clock, IssueError, NewToken, TokenError, TokenIssuer, TokenVerifier};
 use posthorn_domain::{
     MAX_TOKEN_BYTES, MAX_TOKEN_LIFETIME, Scope, Scopes, Subject, TOKEN_LEEWAY, TokenId,
     TopicPattern,
 };
-use posthorn_jwt::{IssueError, JwtTokens, NewToken, peek};
+use posthorn_jwt::{JwtTokens, peek};
 use posthorn_testkit::FakeClock;
 use proptest::prelude::*;
 use secrecy::SecretString;

@@ -52,7 +52,7 @@ const ARMS: [(&str, &str); 6] = [
 ];
 
 /// A line as long as that of a request.
-const LINE: [u8; 400] = [b'x'; 400];
+const LINE: [u8; 600] = [b'x'; 600];
 
 /// The formatter without the records that it writes at the start and the end of a span.
 struct EventsOnly<L>(L);
@@ -166,12 +166,13 @@ fn run_arm(arm: &str, report: &str) {
     fs::write(report, format!("{call} {thread}")).unwrap();
 }
 
-/// The request's span, and its line after it.
+/// The request's span, and its line after it, with the fields of `middleware/request_line.rs` in `posthorn-http`.
 fn request_line() {
     let span = tracing::info_span!(
         "request",
         request_id = black_box("01998a52-5b32-7cc0-a6a3-5a4f8f4d2c11"),
         trace_id = black_box("0af7651916cd43dd8448eb211c80319c"),
+        span_id = black_box("b7ad6b7169203331"),
         otel.kind = "server",
         http.request.method = black_box("POST"),
         url.path = black_box("/api/v1/message"),
@@ -182,12 +183,22 @@ fn request_line() {
     tracing::info!(
         request_id = black_box("01998a52-5b32-7cc0-a6a3-5a4f8f4d2c11"),
         trace_id = black_box("0af7651916cd43dd8448eb211c80319c"),
+        span_id = black_box("b7ad6b7169203331"),
         method = black_box("POST"),
         route = black_box("/api/v1/message"),
+        path = black_box(Some("/api/v1/message")),
+        topic = black_box(Some("inbox")),
         status = black_box(201_u16),
+        code = black_box(None::<&str>),
+        cause = black_box(None::<&str>),
         latency_ms = black_box(0.153),
         client = black_box("203.0.113.7"),
+        user_agent = black_box(Some("curl/8.14.1")),
+        http_version = black_box(Some("1.1")),
+        bytes_in = black_box(43_u64),
         bytes = black_box(213_u64),
+        sub = black_box(None::<&str>),
+        jti = black_box(None::<&str>),
         "request finished"
     );
 }

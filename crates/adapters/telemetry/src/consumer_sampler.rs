@@ -12,9 +12,9 @@ use crate::metrics::{ConsumerGauges, ConsumerTotals};
 
 /// The shortest wait between two rounds.
 const MIN_PAUSE: Duration = Duration::from_secs(3);
-/// The wait between two rounds, in durations of the last round. It bounds the load of the store with
-/// very many consumers.
-const PAUSE_FACTOR: u32 = 49;
+/// The wait between two rounds, in durations of the last round: with very many consumers the rounds
+/// take half a percent of the time.
+const PAUSE_FACTOR: u32 = 199;
 
 /// Keeps the gauges of consumers current: a process runs one.
 pub struct ConsumerSampler {

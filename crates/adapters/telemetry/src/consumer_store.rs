@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage, DeadLetterRequest,
-    LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer,
-    Redrive, Redriven, StoreError, Subscription,
+    ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
+    DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest,
+    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Topic,
@@ -27,6 +27,7 @@ pub struct InstrumentedConsumerStore {
     put: OperationHistograms,
     status: OperationHistograms,
     list: OperationHistograms,
+    deliveries: OperationHistograms,
     topics: OperationHistograms,
     delete: OperationHistograms,
     pull: OperationHistograms,
@@ -52,6 +53,7 @@ impl InstrumentedConsumerStore {
             put: operation("consumer_put"),
             status: operation("consumer_status"),
             list: operation("consumer_list"),
+            deliveries: operation("consumer_deliveries"),
             topics: operation("consumer_topics"),
             delete: operation("consumer_delete"),
             pull: operation("consumer_pull"),
@@ -85,6 +87,16 @@ impl ConsumerStore for InstrumentedConsumerStore {
         kind: ConsumerKind,
     ) -> Result<Vec<ConsumerStatus>, StoreError> {
         self.list.measure(self.inner.list(topic, kind)).await
+    }
+
+    async fn deliveries(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        id: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError> {
+        let call = self.inner.deliveries(topic, kind, id);
+        self.deliveries.measure(call).await
     }
 
     async fn topics_with_consumers(

@@ -1,8 +1,13 @@
 //! Parses the filter of `LOG_LEVEL`.
 
+use std::borrow::Cow;
+
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+/// The target of actix-server. Its events at info repeat those of Posthorn's own start and stop.
+const SERVER_TARGET: &str = "actix_server";
 
 /// Why a text is not a log filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,15 +85,28 @@ pub(crate) fn parse(filter: &str) -> Result<LogFilter, FilterError> {
         filter: filter.to_owned(),
         problem,
     };
+    let complete = without_server_info(filter);
     let by_span = EnvFilter::builder()
-        .parse(filter)
+        .parse(&complete)
         .map_err(|error| syntax(error.to_string()))?;
     if filter.contains('[') {
         return Ok(LogFilter::BySpan(Box::new(by_span)));
     }
-    match filter.parse::<Targets>() {
+    match complete.parse::<Targets>() {
         Ok(targets) => Ok(LogFilter::ByTarget(Box::new(targets))),
         Err(error) => Err(syntax(error.to_string())),
+    }
+}
+
+/// The filter that treats events of actix-server at info as if they were at debug, unless it names their target.
+fn without_server_info(filter: &str) -> Cow<'_, str> {
+    let mut items = filter.split(',');
+    let names_server = items.clone().any(|item| item.starts_with(SERVER_TARGET));
+    let level = items.rfind(|item| is_level(item));
+    if !names_server && level.is_some_and(|level| level.eq_ignore_ascii_case("info")) {
+        Cow::Owned(format!("{filter},{SERVER_TARGET}=warn"))
+    } else {
+        Cow::Borrowed(filter)
     }
 }
 
@@ -114,6 +132,21 @@ mod tests {
         check("off", Ok(()));
         check(" info,posthorn_http=debug,redis=off ", Ok(()));
         check("info,[request{request_id=abc}]=trace", Ok(()));
+    }
+
+    #[test]
+    fn what_actix_server_says_at_info_is_at_debug() {
+        for (filter, expected) in [
+            ("info", "info,actix_server=warn"),
+            ("INFO,redis=debug", "INFO,redis=debug,actix_server=warn"),
+            ("debug", "debug"),
+            ("info,debug", "info,debug"),
+            ("error", "error"),
+            ("posthorn_http=info", "posthorn_http=info"),
+            ("info,actix_server=info", "info,actix_server=info"),
+        ] {
+            assert_eq!(without_server_info(filter), expected);
+        }
     }
 
     #[test]

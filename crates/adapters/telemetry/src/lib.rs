@@ -17,6 +17,8 @@ mod panic_hook;
 mod quota_counter;
 mod store;
 mod traces;
+mod unreadable;
+mod webhook_sender;
 
 pub use cache::InstrumentedCache;
 pub use consumer_sampler::ConsumerSampler;
@@ -28,3 +30,4 @@ pub use metrics::{Metrics, PoolCounts, PoolSource};
 pub use quota_counter::InstrumentedQuotaCounter;
 pub use store::InstrumentedStore;
 pub use traces::{TraceError, TraceSampler, TraceSamplerError, TraceSettings};
+pub use webhook_sender::TracedWebhookSender;

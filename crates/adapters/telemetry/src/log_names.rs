@@ -8,17 +8,14 @@ use tracing_subscriber::field::{RecordFields, VisitOutput};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
 
-/// The span fields with another name in log lines, each with that name or with none, which leaves the field out.
+/// The span fields with another name in log lines.
 ///
 /// Source of the long names: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server>.
-const LOG_NAMES: [(&str, &[&str]); 7] = [
+const LOG_NAMES: [(&str, &[&str]); 4] = [
     ("http.request.method", &["method"]),
     ("client.address", &["client"]),
     ("http.route", &["route"]),
     ("http.response.status_code", &["status"]),
-    ("url.path", &[]),
-    ("url.scheme", &[]),
-    ("otel.kind", &[]),
 ];
 
 /// Passes fields on under their names in log lines.
@@ -27,11 +24,11 @@ pub(crate) struct WithLogNames<V>(pub(crate) V);
 /// Formats the fields of readable lines.
 pub(crate) struct ReadableFields;
 
-/// The field by its name in log lines; `None` if they leave it out.
+/// The field by its name in log lines; `None` for the other names of OpenTelemetry, which lines leave out.
 fn log_field(field: &Field) -> Option<Field> {
     match LOG_NAMES.iter().find(|(name, _)| *name == field.name()) {
         Some((_, names)) => FieldSet::new(names, field.callsite()).iter().next(),
-        None => Some(field.clone()),
+        None => Some(field.clone()).filter(|field| !field.name().contains('.')),
     }
 }
 

@@ -136,6 +136,58 @@ impl Metrics {
         self
     }
 
+    /// Shows each of `reasons` of refused access at 0 from the start, so that the first one counts as
+    /// an increase.
+    #[must_use]
+    pub fn with_refusals(self, reasons: impl IntoIterator<Item = &'static str>) -> Self {
+        for reason in reasons {
+            let _ = self.auth_failures.get_or_create(&ReasonLabels { reason });
+        }
+        self
+    }
+
+    /// Shows the limits on connections, streams and requests in flight, which alerts compare with those
+    /// that are open.
+    #[must_use]
+    pub fn with_limits(mut self, connections: u64, streams: u64, in_flight: u64) -> Self {
+        for (name, help, limit) in [
+            (
+                "app_connections_limit",
+                "The most open connections",
+                connections,
+            ),
+            (
+                "app_streams_limit",
+                "The most open streams and waiting pulls",
+                streams,
+            ),
+            (
+                "app_requests_in_flight_limit",
+                "The most requests in flight",
+                in_flight,
+            ),
+        ] {
+            self.registry.register(name, help, ConstGauge::new(limit));
+        }
+        self
+    }
+
+    /// Shows the limits on the topics and the bytes of the store, which alerts compare with their use; `None` for no
+    /// limit.
+    #[must_use]
+    pub fn with_store_limits(mut self, topics: u64, bytes: Option<u64>) -> Self {
+        let help = "The most topics of the store";
+        let gauge = ConstGauge::new(topics);
+        self.registry
+            .register("app_store_topics_limit", help, gauge);
+        if let Some(bytes) = bytes {
+            let help = "The most bytes of the store";
+            let gauge = ConstGauge::new(bytes);
+            self.registry.register("app_store_bytes_limit", help, gauge);
+        }
+        self
+    }
+
     /// Asks `source` at each exposition how many connections a pool has. The counts of all pools
     /// are added up. `source` must not block.
     pub fn register_pool(&self, source: PoolSource) {

@@ -39,6 +39,7 @@ impl From<&ConsumerError> for StoreOutcome {
             ConsumerError::NotFound
             | ConsumerError::PreconditionFailed
             | ConsumerError::LimitReached
+            | ConsumerError::TooManyTopics
             | ConsumerError::PositionAhead => Self::Rejected,
         }
     }

@@ -22,6 +22,7 @@ pub struct InstrumentedQuotaCounter {
     message: Outcomes,
     read: Outcomes,
     consume: Outcomes,
+    delete: Outcomes,
     default: Outcomes,
 }
 
@@ -44,6 +45,7 @@ impl InstrumentedQuotaCounter {
             message: Outcomes::default(),
             read: Outcomes::default(),
             consume: Outcomes::default(),
+            delete: Outcomes::default(),
             default: Outcomes::default(),
         }
     }
@@ -63,6 +65,7 @@ impl InstrumentedQuotaCounter {
             QuotaClass::Message => &self.message,
             QuotaClass::Read => &self.read,
             QuotaClass::Consume => &self.consume,
+            QuotaClass::Delete => &self.delete,
             QuotaClass::Default => &self.default,
         };
         let (counter, outcome) = match result {

@@ -5,31 +5,38 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, MessageStore, Page, PageRequest,
-    Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, MessageStore, Page,
+    PageRequest, Pruned, RetentionPolicy, StoreError, StoreUsage, Subscription, TopicPage,
+    TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 
 use crate::Metrics;
 use crate::metrics::MessageCounters;
 use crate::operation::{OperationHistograms, StoreOutcome};
+use crate::unreadable::UnreadableMessages;
 
 /// A decorator of a [`MessageStore`]: it records `app_store_operation_duration_seconds`,
 /// `app_messages_accepted_total`, `app_messages_replayed_total`, `app_messages_pruned_total`,
-/// `app_store_clock_ahead_seconds` and a span for each operation.
+/// `app_store_clock_ahead_seconds`, `app_store_unreadable_records_total`, `app_store_topics`,
+/// `app_store_bytes`, `app_store_info` and a span for each operation. It logs each
+/// damaged message once.
 ///
 /// An operation whose future is dropped is not counted, as its outcome is unknown.
 pub struct InstrumentedStore {
     inner: Arc<dyn MessageStore>,
     messages: MessageCounters,
+    unreadable: UnreadableMessages,
     append: OperationHistograms,
     append_batch: OperationHistograms,
     get: OperationHistograms,
     page: OperationHistograms,
     delete: OperationHistograms,
+    delete_before: OperationHistograms,
     topics: OperationHistograms,
     subscribe: OperationHistograms,
     prune: OperationHistograms,
+    usage: OperationHistograms,
     health: OperationHistograms,
 }
 
@@ -40,14 +47,17 @@ impl InstrumentedStore {
         Self {
             inner,
             messages: metrics.messages().clone(),
+            unreadable: UnreadableMessages::new(metrics.messages().clone()),
             append: operation("append"),
             append_batch: operation("append_batch"),
             get: operation("get"),
             page: operation("page"),
             delete: operation("delete"),
+            delete_before: operation("delete_before"),
             topics: operation("topics"),
             subscribe: operation("subscribe"),
             prune: operation("prune"),
+            usage: operation("usage"),
             health: operation("health"),
         }
     }
@@ -84,15 +94,33 @@ impl MessageStore for InstrumentedStore {
     }
 
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
-        self.get.measure(self.inner.get(topic, id)).await
+        let result = self.get.measure(self.inner.get(topic, id)).await;
+        if let Err(StoreError::Corrupt(_)) = &result {
+            self.unreadable.report(topic, &[id]);
+        }
+        result
     }
 
     async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
-        self.page.measure(self.inner.page(topic, request)).await
+        let result = self.page.measure(self.inner.page(topic, request)).await;
+        if let Ok(page) = &result {
+            self.unreadable.report(topic, &page.unreadable);
+        }
+        result
     }
 
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
         self.delete.measure(self.inner.delete(topic, id)).await
+    }
+
+    async fn delete_before(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<BulkDeletion, StoreError> {
+        let call = self.inner.delete_before(topic, before, limit);
+        self.delete_before.measure(call).await
     }
 
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
@@ -107,6 +135,14 @@ impl MessageStore for InstrumentedStore {
         let result = self.prune.measure(self.inner.prune(policy, budget)).await;
         if let Ok(pruned) = &result {
             self.messages.pruned(pruned);
+        }
+        result
+    }
+
+    async fn usage(&self) -> Result<StoreUsage, StoreError> {
+        let result = self.usage.measure(self.inner.usage()).await;
+        if let Ok(usage) = &result {
+            self.messages.usage(usage);
         }
         result
     }
@@ -132,6 +168,7 @@ fn append_outcome<T>(
         Ok(appended) if is_replayed(appended) => StoreOutcome::Replayed,
         Ok(_) => StoreOutcome::Ok,
         Err(AppendError::KeyReused) => StoreOutcome::KeyReused,
+        Err(AppendError::TooManyTopics) => StoreOutcome::Rejected,
         Err(AppendError::Store(error)) => StoreOutcome::from(error),
     }
 }

@@ -2,10 +2,16 @@
 //!
 //! Source: <https://opentelemetry.io/docs/specs/otlp/#otlphttp>.
 
+#[cfg(test)]
+mod attempt_tests;
+#[cfg(test)]
+mod database_tests;
 mod exporter;
 mod ids;
 mod layer;
 mod sampler;
+#[cfg(test)]
+mod test_export;
 #[cfg(test)]
 mod tests;
 

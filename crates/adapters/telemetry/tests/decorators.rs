@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Anchor, AppIdentity, AppendError, BackendError, Cache, Clock, MessageStore, PageLimit,
-    PageRequest, RetentionPolicy, StoreError, TopicRequest,
+    Anchor, AppIdentity, AppendError, BackendError, BulkDeletion, Cache, Clock, MessageStore,
+    PageLimit, PageRequest, RetentionPolicy, StoreError, TopicRequest,
 };
 use posthorn_domain::Timestamp;
 use posthorn_telemetry::{InstrumentedCache, InstrumentedStore, Metrics};
@@ -145,15 +145,14 @@ async fn every_operation_of_the_store_is_timed_and_passed_on() {
         limit: PageLimit::DEFAULT,
     };
     assert_eq!(store.page(&topic, request).await.unwrap().messages.len(), 1);
-    let request = TopicRequest {
-        after: None,
-        limit: PageLimit::DEFAULT,
-    };
+    let request = TopicRequest::after(None, PageLimit::DEFAULT);
     assert_eq!(store.topics(request).await.unwrap().topics.len(), 1);
     let subscription = store.subscribe(&topic).await.unwrap();
     assert_eq!(inner.subscribers(), 1);
     drop(subscription);
     assert!(store.delete(&topic, id).await.unwrap());
+    let deletion = store.delete_before(&topic, id, 10).await.unwrap();
+    assert_eq!(deletion, BulkDeletion::default());
     let policy = RetentionPolicy {
         max_age: Duration::from_hours(1),
         max_count: 10,
@@ -168,6 +167,7 @@ async fn every_operation_of_the_store_is_timed_and_passed_on() {
         "topics",
         "subscribe",
         "delete",
+        "delete_before",
         "prune",
         "health",
     ] {

@@ -119,6 +119,9 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
         ("app_messages_replayed", "counter"),
         ("app_messages_pruned", "counter"),
         ("app_store_clock_ahead_seconds", "gauge"),
+        ("app_store_unreadable_records", "counter"),
+        ("app_store_topics", "gauge"),
+        ("app_store_bytes", "gauge"),
         ("app_messages_trapped", "counter"),
         ("app_messages_rejected", "counter"),
         ("app_consumer_settled", "counter"),
@@ -283,6 +286,16 @@ fn the_process_is_described_truthfully() {
 }
 
 #[tokio::test]
+async fn the_identity_of_the_store_is_shown_once_it_is_known() {
+    let (_, metrics) = fixture();
+    let store = InstrumentedStore::new(Arc::new(FakeStore::default()), &metrics);
+    assert!(!metrics.render().unwrap().contains("app_store_info"));
+    let identity = store.usage().await.unwrap().identity.unwrap();
+    let series = format!("app_store_info{{identity=\"{identity}\"}}");
+    check(&metrics, &series, 1.0);
+}
+
+#[tokio::test]
 async fn no_text_of_a_message_reaches_the_exposition() {
     let (_, metrics) = fixture();
     let store = InstrumentedStore::new(Arc::new(FakeStore::default()), &metrics);
@@ -337,5 +350,29 @@ async fn decisions_on_quotas_are_counted_by_class_outcome_and_back_end() {
             &format!("app_rate_limit_decisions_total{{{labels}}}"),
             count,
         );
+    }
+}
+
+#[test]
+fn limits_are_shown_and_errors_are_zero_before_the_first() {
+    let (_, metrics) = fixture();
+    let metrics = metrics
+        .with_limits(3, 2, 1)
+        .with_store_limits(5, Some(4))
+        .with_refusals(["revoked"]);
+    check(&metrics, "app_store_topics_limit", 5.0);
+    check(&metrics, "app_store_bytes_limit", 4.0);
+    check(&metrics, "app_connections_limit", 3.0);
+    check(&metrics, "app_streams_limit", 2.0);
+    check(&metrics, "app_requests_in_flight_limit", 1.0);
+    check(
+        &metrics,
+        r#"app_auth_failures_total{reason="revoked"}"#,
+        0.0,
+    );
+    count_request(&metrics, 201, Duration::ZERO);
+    for status in [500, 503] {
+        let labels = format!(r#"method="POST",endpoint="/api/v1/message",status="{status}""#);
+        check(&metrics, &format!("app_requests_total{{{labels}}}"), 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Writes an event outside of any span as a Bunyan line, without intermediate JSON values.
+//! Writes an event as a Bunyan line, without intermediate JSON values.
 //!
 //! Source: the core fields of <https://github.com/trentm/node-bunyan#core-fields>, as the formatter
 //! of `tracing-bunyan-formatter` writes them; a test compares the two.
@@ -6,84 +6,128 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level};
+use tracing::{Event, Subscriber};
+use tracing_log::NormalizeEvent;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
-/// The core fields. An event's own field with such a name is left out.
-const CORE_FIELDS: [&str; 7] = ["v", "level", "name", "hostname", "pid", "time", "msg"];
-/// Lines are seldom longer, in bytes, so the buffer seldom grows.
-const USUAL_LENGTH: usize = 512;
+use super::json::{append_debug, append_key, append_text, append_value};
+use super::layout::{LineLayout, MESSAGE, log_name};
+use super::span_fields::SpanFields;
+use crate::log_names::WithLogNames;
 
 thread_local! {
-    /// The buffer in which this thread assembles its lines, one after the other.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(USUAL_LENGTH));
+    /// The buffers in which this thread assembles its lines, one after the other.
+    static BUFFERS: RefCell<Buffers> = RefCell::default();
     /// The second of this thread's last line, and its text: most lines are of the same second.
     static SECOND: RefCell<(Option<i64>, String)> = const { RefCell::new((None, String::new())) };
 }
 
-/// Writes events without fields of spans.
+/// Writes events with the fields of their spans. No line has a name twice.
 pub(super) struct LineFormatter {
     /// The first bytes of every line.
     prefix: Vec<u8>,
 }
 
-/// Appends an event's fields to a line.
+/// A line, and the names of the fields in it beyond the common ones.
+#[derive(Default)]
+struct Buffers {
+    line: Vec<u8>,
+    names: Vec<&'static str>,
+}
+
+/// Appends fields to a line, each name once: the first field with a name stays.
 struct FieldWriter<'a> {
-    line: &'a mut Vec<u8>,
-    has_message: bool,
+    buffers: &'a mut Buffers,
+    /// The layout of the event whose own fields these are; `None` for those of a span.
+    layout: Option<&'a LineLayout>,
 }
 
 impl LineFormatter {
     /// A formatter of lines with the application's name `app_name`.
     pub(super) fn new(app_name: &str) -> Self {
         let mut prefix = br#"{"v":0"#.to_vec();
-        append_field(&mut prefix, "name", app_name);
-        append_field(&mut prefix, "hostname", &crate::host_name());
-        append_field(&mut prefix, "pid", &std::process::id());
+        append_key(&mut prefix, "name");
+        append_value(&mut prefix, app_name);
+        append_key(&mut prefix, "hostname");
+        append_value(&mut prefix, &crate::host_name());
+        append_key(&mut prefix, "pid");
+        append_value(&mut prefix, &std::process::id());
         Self { prefix }
     }
 
-    /// Writes `event` to `writer` in one call. The line is lost if the writer fails.
-    pub(super) fn write<'a>(&self, event: &Event<'_>, writer: &'a impl MakeWriter<'a>) {
-        let metadata = event.metadata();
-        // Taken out, as an event within the formatting of this one uses a buffer of its own.
-        let mut line = BUFFER.take();
-        line.clear();
-        line.extend_from_slice(&self.prefix);
-        append_field(&mut line, "level", &level(*metadata.level()));
-        line.extend_from_slice(br#","time":""#);
-        append_time(&mut line, Timestamp::now());
-        line.push(b'"');
-        append_field(&mut line, "target", metadata.target());
-        append_field(&mut line, "line", &metadata.line());
-        append_field(&mut line, "file", &metadata.file());
-        let mut fields = FieldWriter {
-            line: &mut line,
-            has_message: false,
+    /// Writes `event`, which is in the spans of `scope`, to `writer` in one call. The line is lost if the writer
+    /// fails.
+    pub(super) fn write<'a, S>(
+        &self,
+        event: &Event<'_>,
+        scope: Option<Scope<'_, S>>,
+        writer: &'a impl MakeWriter<'a>,
+    ) where
+        S: Subscriber + for<'s> LookupSpan<'s>,
+    {
+        // Records of the crate `log` have their target and place in the source as fields.
+        let layout = match event.normalized_metadata() {
+            Some(of_log) => Rc::new(LineLayout::new(&of_log, event.metadata())),
+            None => LineLayout::of_callsite(event.metadata()),
         };
-        event.record(&mut fields);
-        if !fields.has_message {
-            append_field(&mut line, "msg", metadata.target());
+        // Taken out, as an event within the formatting of this one uses buffers of its own.
+        let mut buffers = BUFFERS.take();
+        let line = &mut buffers.line;
+        line.extend_from_slice(&self.prefix);
+        line.extend_from_slice(&layout.before_time);
+        append_time(line, Timestamp::now());
+        line.extend_from_slice(&layout.after_time);
+        event.record(&mut FieldWriter {
+            buffers: &mut buffers,
+            layout: Some(&layout),
+        });
+        // The innermost span first, as its fields replace those of the outer ones.
+        for span in scope.into_iter().flatten() {
+            if let Some(stored) = span.extensions().get::<SpanFields>() {
+                stored.record(&mut WithLogNames(FieldWriter {
+                    buffers: &mut buffers,
+                    layout: None,
+                }));
+            }
         }
-        line.extend_from_slice(b"}\n");
-        let _ = writer.make_writer_for(metadata).write_all(&line);
-        BUFFER.set(line);
+        buffers.line.extend_from_slice(b"}\n");
+        let _ = writer
+            .make_writer_for(event.metadata())
+            .write_all(&buffers.line);
+        buffers.line.clear();
+        buffers.names.clear();
+        BUFFERS.set(buffers);
     }
 }
 
 impl FieldWriter<'_> {
-    fn add(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
-        let name = field.name();
-        if name == "message" {
-            self.has_message = true;
-            append_field(self.line, "msg", value);
-        } else if !CORE_FIELDS.contains(&name) {
-            append_field(self.line, name.strip_prefix("r#").unwrap_or(name), value);
+    fn add(&mut self, field: &Field, value: &impl Serialize) {
+        if let Some(line) = self.append_key(field) {
+            append_value(line, value);
         }
+    }
+
+    /// Appends the key of `field`; returns the line for its value, or `None` if the line leaves the field out.
+    fn append_key(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
+        let Buffers { line, names } = self.buffers;
+        if let Some(layout) = self.layout {
+            let field = layout.field(field)?;
+            names.push(field.name);
+            line.extend_from_slice(&field.key);
+        } else {
+            // Every line has a message of its own.
+            let is_free = |name: &&str| *name != MESSAGE && !names.contains(name);
+            let name = log_name(field).filter(is_free)?;
+            names.push(name);
+            append_key(line, name);
+        }
+        Some(line)
     }
 }
 
@@ -105,24 +149,16 @@ impl Visit for FieldWriter<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value);
+        if let Some(line) = self.append_key(field) {
+            append_text(line, value);
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Records of `log` have their metadata as fields.
-        if !field.name().starts_with("log.") {
-            self.add(field, &format!("{value:?}"));
+        if let Some(line) = self.append_key(field) {
+            append_debug(line, value);
         }
     }
-}
-
-fn append_field(line: &mut Vec<u8>, key: &str, value: &(impl Serialize + ?Sized)) {
-    line.extend_from_slice(b",\"");
-    // Field names are Rust identifiers: they need no escape.
-    line.extend_from_slice(key.as_bytes());
-    line.extend_from_slice(b"\":");
-    // Writing a plain value to memory does not fail.
-    let _ = serde_json::to_writer(line, value);
 }
 
 /// Appends a time in RFC 3339 with microseconds. Its characters need no escape.
@@ -131,21 +167,15 @@ fn append_time(line: &mut Vec<u8>, now: Timestamp) {
     SECOND.with_borrow_mut(|(known, text)| {
         if *known != Some(second) {
             *known = Some(second);
-            *text = format!("{now:.0}");
+            text.clear();
+            text.push_str(format!("{now:.0}").trim_end_matches('Z'));
         }
-        line.extend_from_slice(text.trim_end_matches('Z').as_bytes());
+        line.extend_from_slice(text.as_bytes());
     });
-    // Writing to memory does not fail.
-    let _ = write!(line, ".{micros:06}Z");
-}
-
-/// The number of a level. Source: <https://github.com/trentm/node-bunyan#levels>.
-fn level(level: Level) -> u8 {
-    match level {
-        Level::ERROR => 50,
-        Level::WARN => 40,
-        Level::INFO => 30,
-        Level::DEBUG => 20,
-        Level::TRACE => 10,
+    let (mut digits, mut rest) = (*b".000000Z", micros);
+    for digit in digits.iter_mut().take(7).skip(1).rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
     }
+    line.extend_from_slice(&digits);
 }

@@ -3,13 +3,8 @@
 use std::fmt::{Debug, Write};
 use std::ops::Range;
 
-use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::Attributes;
-use tracing_bunyan_formatter::JsonStorage;
-use tracing_subscriber::registry::{LookupSpan, SpanRef};
-
-use crate::log_names::WithLogNames;
 
 /// The texts of a span's fields are seldom longer, in bytes.
 const USUAL_LENGTH: usize = 160;
@@ -44,7 +39,8 @@ impl SpanFields {
         fields
     }
 
-    fn record(&self, visitor: &mut dyn Visit) {
+    /// Passes every field to `visitor`, in their order.
+    pub(super) fn record(&self, visitor: &mut dyn Visit) {
         let text = |range: &Range<usize>| self.texts.get(range.clone()).unwrap_or_default();
         for (field, value) in &self.values {
             match value {
@@ -63,25 +59,6 @@ impl SpanFields {
         write(&mut self.texts);
         start..self.texts.len()
     }
-}
-
-/// Converts the fields of `span` and its ancestors to the form that the formatter reads, once for each span.
-pub(super) fn convert<S>(span: &SpanRef<'_, S>)
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    if span.extensions().get::<JsonStorage<'static>>().is_some() {
-        return;
-    }
-    let mut visitor = WithLogNames(JsonStorage::default());
-    // The root first, so that the field of an inner span replaces one of an outer span with the same name.
-    for ancestor in span.scope().from_root() {
-        if let Some(fields) = ancestor.extensions().get::<SpanFields>() {
-            fields.record(&mut visitor);
-        }
-    }
-    // Another thread may have inserted the same.
-    span.extensions_mut().replace(visitor.0);
 }
 
 impl Visit for SpanFields {

@@ -21,6 +21,12 @@ impl From<&AppIdentity> for InfoLabels {
     }
 }
 
+/// Labels of `app_store_info`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct StoreInfoLabels {
+    pub(super) identity: String,
+}
+
 /// Labels of `app_requests_total` and `app_request_duration_seconds`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct RequestLabels {

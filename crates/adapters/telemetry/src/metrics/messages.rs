@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use posthorn_application::Pruned;
+use posthorn_application::{Pruned, StoreUsage};
 use posthorn_domain::{Durability, Receipt, Topic};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::labels::{AcceptedLabels, RejectedLabels};
+use super::scraped::StoreInfoCollector;
 
 /// Counts messages that were accepted, replayed, refused and pruned.
 #[derive(Clone, Debug)]
@@ -18,7 +19,11 @@ pub(crate) struct MessageCounters {
     other: ByDurability,
     replayed: Counter,
     pruned: Counter,
+    unreadable: Counter,
     clock_ahead: Gauge<f64, AtomicU64>,
+    topics: Gauge,
+    bytes: Gauge,
+    info: StoreInfoCollector,
     trapped: Counter,
     rejected: Family<RejectedLabels, Counter>,
 }
@@ -42,6 +47,9 @@ impl MessageCounters {
         let pruned = Counter::default();
         let help = "Messages that retention removed";
         registry.register("app_messages_pruned", help, pruned.clone());
+        let unreadable = Counter::default();
+        let help = "Damaged messages that were skipped, each counted once by each process";
+        registry.register("app_store_unreadable_records", help, unreadable.clone());
         let clock_ahead = Gauge::default();
         let help =
             "How far the newest id is ahead of the store's clock, after the clock was set back";
@@ -51,6 +59,14 @@ impl MessageCounters {
             Unit::Seconds,
             clock_ahead.clone(),
         );
+        let topics = Gauge::default();
+        let help = "Topics of the store, as MAX_TOPICS counts them";
+        registry.register("app_store_topics", help, topics.clone());
+        let bytes = Gauge::default();
+        let help = "Bytes of the store, as MAX_STORE_BYTES counts them; 0 for Redis";
+        registry.register("app_store_bytes", help, bytes.clone());
+        let info = StoreInfoCollector::default();
+        registry.register_collector(Box::new(info.clone()));
         let trapped = Counter::default();
         let help = "Forms whose trap for programs was filled: nothing was stored";
         registry.register("app_messages_trapped", help, trapped.clone());
@@ -62,7 +78,11 @@ impl MessageCounters {
             other: ByDurability::of("other", &accepted),
             replayed,
             pruned,
+            unreadable,
             clock_ahead,
+            topics,
+            bytes,
+            info,
             trapped,
             rejected,
         }
@@ -89,6 +109,19 @@ impl MessageCounters {
     pub(crate) fn pruned(&self, outcome: &Pruned) {
         self.pruned.inc_by(outcome.removed);
         self.clock_ahead.set(outcome.id_lead.as_secs_f64());
+    }
+
+    /// The store holds that much.
+    pub(crate) fn usage(&self, usage: &StoreUsage) {
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.topics.set(gauge(usage.topics));
+        self.bytes.set(gauge(usage.bytes.unwrap_or(0)));
+        self.info.set(usage.identity);
+    }
+
+    /// A damaged message was found.
+    pub(crate) fn unreadable(&self) {
+        self.unreadable.inc();
     }
 
     pub(super) fn trapped(&self) {

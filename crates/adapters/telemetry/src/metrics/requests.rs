@@ -93,6 +93,15 @@ impl RequestSeries {
         FOUND.with_borrow_mut(|found| {
             let key = (self.registry, labels);
             let (total, durations) = found.entry(key).or_insert_with_key(|(_, labels)| {
+                // Shown at 0 from the first request, so that the first error counts as an increase.
+                for status in [500, 503] {
+                    let (method, endpoint) = (labels.method, labels.endpoint);
+                    let _ = self.total.get_or_create(&RequestLabels {
+                        method,
+                        endpoint,
+                        status,
+                    });
+                }
                 let durations = self.durations.get_or_create_owned(labels);
                 (self.total.get_or_create_owned(labels), durations)
             });

@@ -1,18 +1,19 @@
 //! Metrics whose value is read at each exposition.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use posthorn_application::Clock;
+use posthorn_application::{Clock, StoreIdentity};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Unit;
 
-use super::labels::PoolLabels;
+use super::labels::{PoolLabels, StoreInfoLabels};
 use crate::log_queue;
 
 /// Reads the current numbers of a pool's connections.
@@ -38,6 +39,10 @@ pub(super) struct UptimeCollector {
 pub(super) struct PoolCollector {
     sources: Arc<RwLock<Vec<PoolSource>>>,
 }
+
+/// `app_store_info`, once the identity of the store's data is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StoreInfoCollector(Arc<Mutex<Option<StoreIdentity>>>);
 
 /// `app_log_lines_dropped_total`, if the process has a log.
 #[derive(Debug)]
@@ -93,6 +98,26 @@ impl Collector for PoolCollector {
             ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+impl StoreInfoCollector {
+    pub(super) fn set(&self, identity: Option<StoreIdentity>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+}
+
+impl Collector for StoreInfoCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let identity = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(identity) = identity else {
+            return Ok(());
+        };
+        let info = Info::new(StoreInfoLabels {
+            identity: identity.to_string(),
+        });
+        let (name, help) = ("app_store", "Identity of the data of the store.");
+        info.encode(encoder.encode_descriptor(name, help, None, info.metric_type())?)
     }
 }
 

@@ -1,14 +1,13 @@
-//! Converts spans of `tracing` to spans of OpenTelemetry.
-//!
-//! A span with a field `trace_id` is the root span of a request. Its field `traceparent` has the client's trace context,
-//! as in the header of that name; these two names are all that the log and the traces agree on with the code that
-//! creates the span.
+//! Converts spans of `tracing` to spans of OpenTelemetry. A span with a field `trace_id` is recorded wherever it begins:
+//! the span of a request, or of an attempt of a webhook. Its own id is in its field `span_id`, if the log has it. Its
+//! field `traceparent` has the trace context of the client or of the message, as in the header of that name; these names
+//! are all that the log and the traces agree on with the code that creates the span.
 
 use std::collections::HashMap;
 
 use opentelemetry::Context as TraceContext;
 use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::TraceId;
+use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::Tracer;
 use tracing::field::{Field, Visit};
@@ -26,6 +25,8 @@ use super::ids;
 
 /// The field of a root span with the id of its trace.
 pub(super) const TRACE_ID: &str = "trace_id";
+/// The field of a root span with its id.
+pub(super) const SPAN_ID: &str = "span_id";
 /// The field of a root span with the client's trace context.
 pub(super) const TRACEPARENT: &str = "traceparent";
 
@@ -39,6 +40,7 @@ struct TraceLayer<S> {
 #[derive(Default)]
 struct TraceFields {
     trace: Option<TraceId>,
+    span: Option<SpanId>,
     carrier: HashMap<String, String>,
 }
 
@@ -107,11 +109,15 @@ where
         }
         let mut fields = TraceFields::default();
         attributes.record(&mut fields);
-        let parent = self
-            .propagator
-            .extract_with_context(&TraceContext::new(), &fields.carrier);
+        // Without a trace context the span that it begins in, if any, is the parent.
+        let parent = if fields.carrier.is_empty() {
+            TraceContext::current()
+        } else {
+            let propagator = &self.propagator;
+            propagator.extract_with_context(&TraceContext::new(), &fields.carrier)
+        };
         let _parent = parent.attach();
-        ids::with_trace_id(fields.trace, || {
+        ids::with_ids(fields.trace, fields.span, || {
             self.inner.on_new_span(attributes, id, context.clone());
             // The first entry starts the span, which generates its ids.
             self.inner.on_enter(id, context.clone());
@@ -148,6 +154,7 @@ impl Visit for TraceFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             TRACE_ID => self.trace = TraceId::from_hex(value).ok(),
+            SPAN_ID => self.span = SpanId::from_hex(value).ok(),
             TRACEPARENT => {
                 self.carrier
                     .insert(TRACEPARENT.to_owned(), value.to_owned());

@@ -1,29 +1,12 @@
 //! Spans as they are exported.
 
-use opentelemetry::trace::{SpanKind, Status, TracerProvider};
-use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
+use opentelemetry::trace::{SpanKind, Status};
 use tracing::{Span, field};
-use tracing_subscriber::layer::SubscriberExt;
 
-use super::exporter::SemconvExporter;
-use super::ids::TraceIds;
-use super::{TraceSampler, layer};
+use super::test_export::{attributes, exported, only};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-
-/// The exported spans of `run`, in the order of their ends.
-fn exported(run: impl FnOnce()) -> Vec<SpanData> {
-    let exporter = InMemorySpanExporter::default();
-    let sampler: TraceSampler = "parentbased_always_on".parse().unwrap();
-    let provider = SdkTracerProvider::builder()
-        .with_simple_exporter(SemconvExporter::new(exporter.clone()))
-        .with_id_generator(TraceIds::default())
-        .with_sampler(sampler.build())
-        .build();
-    let subscriber = tracing_subscriber::registry().with(layer::layer(provider.tracer("test")));
-    tracing::subscriber::with_default(subscriber, run);
-    exporter.get_finished_spans().unwrap()
-}
+const SPAN: &str = "00f067aa0ba902b7";
 
 /// The span of a request.
 fn request(method: &str, traceparent: Option<&str>) -> Span {
@@ -31,6 +14,7 @@ fn request(method: &str, traceparent: Option<&str>) -> Span {
         "request",
         request_id = "an-id",
         trace_id = TRACE,
+        span_id = SPAN,
         traceparent,
         otel.kind = "server",
         http.request.method = method,
@@ -45,20 +29,6 @@ fn request(method: &str, traceparent: Option<&str>) -> Span {
 fn finish(span: &Span, route: Option<&str>, status: u16) {
     span.record("http.route", route);
     span.record("http.response.status_code", i64::from(status));
-}
-
-fn only(mut spans: Vec<SpanData>) -> SpanData {
-    assert_eq!(spans.len(), 1, "{spans:?}");
-    spans.remove(0)
-}
-
-fn attributes(span: &SpanData) -> Vec<(String, String)> {
-    let text = |attribute: &opentelemetry::KeyValue| {
-        (attribute.key.to_string(), attribute.value.to_string())
-    };
-    let mut attributes: Vec<_> = span.attributes.iter().map(text).collect();
-    attributes.sort();
-    attributes
 }
 
 #[test]
@@ -111,9 +81,10 @@ fn a_failure_of_the_server_is_an_error() {
 }
 
 #[test]
-fn a_trace_that_begins_here_has_the_id_of_the_log() {
+fn a_trace_that_begins_here_has_the_ids_of_the_log() {
     let span = only(exported(|| drop(request("GET", None))));
     assert_eq!(span.span_context.trace_id().to_string(), TRACE);
+    assert_eq!(span.span_context.span_id().to_string(), SPAN);
     assert_eq!(span.parent_span_id.to_string(), "0000000000000000");
 }
 
@@ -123,8 +94,9 @@ fn the_next_trace_has_an_id_of_its_own() {
         drop(request("GET", None));
         drop(tracing::info_span!("another", trace_id = field::Empty));
     });
-    let ids = [0, 1].map(|n: usize| spans[n].span_context.trace_id());
-    assert_ne!(ids[0], ids[1]);
+    let [first, second] = [0, 1].map(|n: usize| &spans[n].span_context);
+    assert_ne!(first.trace_id(), second.trace_id());
+    assert_ne!(first.span_id(), second.span_id());
 }
 
 #[test]

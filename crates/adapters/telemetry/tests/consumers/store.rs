@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage, DeadLetterRequest,
-    LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer,
-    Redrive, Redriven, StoreError, Subscription,
+    ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
+    DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest,
+    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Topic,
@@ -60,6 +60,15 @@ impl ConsumerStore for CountedStore {
         let of_topic = |key: &ConsumerKey| key.topic == *topic && key.kind == kind;
         let listed = consumers.values().filter(|status| of_topic(&status.key));
         Ok(listed.cloned().collect())
+    }
+
+    async fn deliveries(
+        &self,
+        _: &Topic,
+        _: ConsumerKind,
+        _: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn topics_with_consumers(

@@ -18,16 +18,24 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::client_disconnected::ClientDisconnected;
 use crate::deadline::SharedDeadline;
 use crate::default_error;
+use crate::header_lines::{HeadStart, HeaderLines};
 use crate::hooks::ConnectionHooks;
 use crate::read_throttle::ReadThrottle;
 use crate::requests::{BodyState, RequestTracker};
+use crate::slots::ConnectionSlot;
 use crate::timeouts::{ConnectionSettings, ConnectionTimeouts};
+
+/// A connection that the application has accepted. It is reported as closed when this is dropped.
+pub(crate) struct AcceptedConnection {
+    peer: Option<SocketAddr>,
+    hooks: Rc<dyn ConnectionHooks>,
+}
 
 /// A client's connection, as actix-http reads and writes it.
 pub(crate) struct ClientConnection<Io> {
     io: Io,
-    peer: Option<SocketAddr>,
-    hooks: Rc<dyn ConnectionHooks>,
+    accepted: AcceptedConnection,
+    slot: ConnectionSlot,
     requests: RequestTracker,
     disconnected: ClientDisconnected,
     throttle: ReadThrottle,
@@ -36,29 +44,46 @@ pub(crate) struct ClientConnection<Io> {
     is_expired: bool,
     /// The bytes that wait for the client to read.
     unread: usize,
+    /// The lines of the application for the next response, and what remains to be written of the start with them.
+    header_lines: HeaderLines,
+    head_start: Option<HeadStart>,
     /// What remains to be written of a complete error response. Nothing is written after it.
     error_response: Option<Bytes>,
 }
 
+impl AcceptedConnection {
+    /// Asks the application; `None` if it closes the connection at once.
+    pub(crate) fn new(peer: Option<SocketAddr>, hooks: Rc<dyn ConnectionHooks>) -> Option<Self> {
+        hooks.opened(peer).then(|| Self { peer, hooks })
+    }
+}
+
+impl Drop for AcceptedConnection {
+    fn drop(&mut self) {
+        self.hooks.closed(self.peer);
+    }
+}
+
 impl<Io> ClientConnection<Io> {
-    /// A connection that the application has accepted by [`ConnectionHooks::opened`].
     pub(crate) fn new(
         io: Io,
-        peer: Option<SocketAddr>,
+        accepted: AcceptedConnection,
+        slot: ConnectionSlot,
         settings: ConnectionSettings,
-        hooks: Rc<dyn ConnectionHooks>,
     ) -> Self {
         let requests = RequestTracker::default();
         Self {
             io,
-            peer,
-            hooks,
+            accepted,
+            slot,
             disconnected: ClientDisconnected::default(),
             throttle: ReadThrottle::new(requests.clone()),
             timeouts: ConnectionTimeouts::new(requests.clone(), settings),
             requests,
             is_expired: false,
             unread: 0,
+            header_lines: HeaderLines::default(),
+            head_start: None,
             error_response: None,
         }
     }
@@ -68,7 +93,10 @@ impl<Io> ClientConnection<Io> {
         data.insert(self.requests.clone());
         data.insert(self.disconnected.clone());
         data.insert(SharedDeadline::default());
-        self.hooks.add_connection_data(self.peer, data);
+        data.insert(self.header_lines.clone());
+        self.accepted
+            .hooks
+            .add_connection_data(self.accepted.peer, data);
     }
 
     /// The complete error response of `status`, or of the error that actix-http does not tell from it.
@@ -82,12 +110,25 @@ impl<Io> ClientConnection<Io> {
         } else {
             status
         };
-        default_error::encode(self.hooks.error_response(status, self.peer))
+        let AcceptedConnection { peer, hooks } = &self.accepted;
+        // Lines of a response that was never written.
+        self.header_lines.clear();
+        let response = hooks.error_response(status, *peer, &self.header_lines);
+        default_error::encode(response, &self.header_lines)
+    }
+
+    /// Notes if the connection waits for a next request, or no longer does.
+    fn update_slot(&mut self, cx: &Context<'_>) {
+        if self.timeouts.is_idle() {
+            self.slot.set_idle(cx.waker());
+        } else {
+            self.slot.set_active();
+        }
     }
 
     /// Notes the bytes that wait for the client to read; false if that is more than the application allows.
     fn set_unread(&mut self, bytes: usize) -> bool {
-        let fits = bytes == self.unread || self.hooks.unread_changed(self.unread, bytes);
+        let fits = bytes == self.unread || self.accepted.hooks.unread_changed(self.unread, bytes);
         if fits {
             self.unread = bytes;
         }
@@ -96,7 +137,7 @@ impl<Io> ClientConnection<Io> {
 
     /// The error for a client that reads too slowly. What it has not read is discarded.
     fn slow_reader_error(&self) -> io::Error {
-        self.hooks.slow_reader_cut_off();
+        self.accepted.hooks.slow_reader_cut_off();
         io::ErrorKind::TimedOut.into()
     }
 }
@@ -124,6 +165,5 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
 impl<Io> Drop for ClientConnection<Io> {
     fn drop(&mut self) {
         self.set_unread(0);
-        self.hooks.closed(self.peer);
     }
 }

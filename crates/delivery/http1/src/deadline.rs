@@ -7,14 +7,18 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer for a deadline that mostly moves later. The task that polled last may be woken for a deadline that no
 /// longer holds.
 #[derive(Debug, Default)]
-pub(crate) struct DeadlineTimer(Option<Pin<Box<Sleep>>>);
+pub(crate) struct DeadlineTimer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// What the timer wakes when it fires.
+    waker: Option<Waker>,
+}
 
 /// The timer that the requests of a connection share, as they run one after the other. Every request has it as
 /// `conn_data`.
@@ -25,8 +29,15 @@ impl DeadlineTimer {
     /// Ready once `deadline` has passed; until then the task of `cx` is woken no later than that.
     pub(crate) fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self
-            .0
+            .sleep
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        // A timer that is set and wakes this task in time needs no poll, which costs as much as all else here.
+        let wakes = |waker: &Waker| waker.will_wake(cx.waker());
+        let is_set = self.waker.as_ref().is_some_and(wakes) && !sleep.is_elapsed();
+        if is_set && sleep.deadline() <= deadline {
+            return Poll::Pending;
+        }
+        self.waker = Some(cx.waker().clone());
         // An earlier deadline must be set at once, or the task would be woken too late.
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);

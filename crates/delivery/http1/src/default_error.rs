@@ -8,6 +8,8 @@ use actix_http::body::{BoxBody, MessageBody};
 use actix_http::{Response, StatusCode};
 use bytes::{Bytes, BytesMut};
 
+use crate::header_lines::HeaderLines;
+
 /// A bare response is no longer than this, in bytes: a status line and three short fields.
 const MAX_LENGTH: usize = 160;
 
@@ -34,30 +36,26 @@ pub(crate) fn detect_default_error(written: &[u8]) -> Option<StatusCode> {
     (is_empty && is_error).then_some(status)
 }
 
-/// Encodes the last response of a connection.
-pub(crate) fn encode(response: Response<BoxBody>) -> Bytes {
+/// Encodes the last response of a connection, whose head has `lines` as well.
+pub(crate) fn encode(response: Response<BoxBody>, lines: &HeaderLines) -> Bytes {
     let status = response.status();
     let mut bytes = BytesMut::from("HTTP/1.1 ");
     bytes.extend_from_slice(status.as_str().as_bytes());
     bytes.extend_from_slice(b" ");
     bytes.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    bytes.extend_from_slice(b"\r\n");
     for (name, value) in response.headers() {
-        field(&mut bytes, name.as_str(), value.as_bytes());
+        lines.push(name.as_str(), value.as_bytes());
     }
     // The contract of `ConnectionHooks` has the body in memory, so it is here whole.
     let body = response.into_body().try_into_bytes().unwrap_or_default();
     let length = body.len().to_string();
-    field(&mut bytes, "content-length", length.as_bytes());
-    field(&mut bytes, "connection", b"close");
-    bytes.extend_from_slice(b"\r\n\r\n");
+    lines.push("content-length", length.as_bytes());
+    lines.push("connection", b"close");
+    bytes.extend_from_slice(&lines.clear());
+    bytes.extend_from_slice(b"\r\n");
     bytes.extend_from_slice(&body);
     bytes.freeze()
-}
-
-fn field(bytes: &mut BytesMut, name: &str, value: &[u8]) {
-    for part in [b"\r\n", name.as_bytes(), b": ", value] {
-        bytes.extend_from_slice(part);
-    }
 }
 
 #[cfg(test)]

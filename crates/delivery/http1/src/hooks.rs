@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use actix_http::body::BoxBody;
 use actix_http::{Extensions, Response, StatusCode};
 
+use crate::header_lines::HeaderLines;
+
 /// Callbacks of an application; one instance serves all connections of a worker thread.
 pub trait ConnectionHooks {
     /// A connection was accepted. Returns false to close it at once; it is then not [`ConnectionHooks::closed`].
@@ -27,6 +29,11 @@ pub trait ConnectionHooks {
 
     /// Returns the response to send in place of actix-http's bare one: 400 for a malformed head, 408 for a late one,
     /// 414 for one with a long target, 431 for a large one, 500 for a defect. The body is in memory. The response has a `Date`; the connection adds
-    /// `Content-Length` and `Connection: close`.
-    fn error_response(&self, status: StatusCode, peer: Option<SocketAddr>) -> Response<BoxBody>;
+    /// `Content-Length`, `Connection: close` and what is pushed to `lines`.
+    fn error_response(
+        &self,
+        status: StatusCode,
+        peer: Option<SocketAddr>,
+        lines: &HeaderLines,
+    ) -> Response<BoxBody>;
 }

@@ -12,17 +12,19 @@ use std::time::Duration;
 
 use actix_http::body::{BoxBody, MessageBody};
 use actix_http::error::DispatchError;
-use actix_http::{Extensions, HttpService, Payload, Request, Response};
+use actix_http::{Extensions, HttpService, KeepAlive, Payload, Request, Response};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::connection::ClientConnection;
+use crate::connection::{AcceptedConnection, ClientConnection};
 use crate::hooks::ConnectionHooks;
 use crate::requests::{BodyState, InFlightGuard, RequestTracker};
+use crate::slots::ConnectionSlots;
 use crate::timeouts::ConnectionSettings;
 
 /// How long a client may take to close the connection after the server did.
@@ -46,6 +48,7 @@ where
     S::InitError: Debug,
     B: MessageBody + 'static,
 {
+    let slots = ConnectionSlots::of_worker(settings.max_connections);
     let shutdown = move || {
         let signal = signal.clone();
         async move { signal.notified().await }
@@ -57,13 +60,14 @@ where
         let peer = io.peer_addr().ok();
         ready(Ok((io, peer)))
     })
-    .and_then(connection_service(settings, shutdown, hooks, app))
+    .and_then(connection_service(settings, slots, shutdown, hooks, app))
 }
 
-/// Serves `app` on byte streams of any kind, each with the address of its client. The connections stop being kept
-/// alive once a future of `shutdown` is ready.
+/// Serves `app` on byte streams of any kind, each with the address of its client, once it has one of `slots`. The
+/// connections stop being kept alive, and to wait for a slot, once a future of `shutdown` is ready.
 pub fn connection_service<Io, S, B, Shutdown>(
     settings: ConnectionSettings,
+    slots: ConnectionSlots,
     shutdown: impl Fn() -> Shutdown + 'static,
     hooks: Rc<dyn ConnectionHooks>,
     app: impl IntoServiceFactory<S, Request>,
@@ -95,9 +99,11 @@ where
             response.await
         }
     });
+    let shutdown = Rc::new(shutdown);
+    let stopped = Rc::clone(&shutdown);
     let http = HttpService::build()
-        .graceful_shutdown_signal(shutdown)
-        .keep_alive(settings.keep_alive)
+        .graceful_shutdown_signal(move || stopped())
+        .keep_alive(keep_alive(settings.keep_alive))
         .client_request_timeout(settings.header_timeout)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .on_connect_ext(|connection: &ClientConnection<Io>, data: &mut Extensions| {
@@ -105,14 +111,33 @@ where
         })
         .h1(app);
     fn_service(move |(io, peer)| {
-        let accepted = hooks.opened(peer).then(|| {
-            let connection = ClientConnection::new(io, peer, settings, hooks.clone());
-            (connection, peer)
-        });
-        let refused = || DispatchError::Io(io::ErrorKind::ConnectionRefused.into());
-        ready(accepted.ok_or_else(refused))
+        let accepted = AcceptedConnection::new(peer, hooks.clone());
+        let (slots, stopped) = (slots.clone(), shutdown());
+        async move {
+            let refused = || DispatchError::Io(io::ErrorKind::ConnectionRefused.into());
+            let accepted = accepted.ok_or_else(refused)?;
+            // actix-server may have chosen a full worker although another one has a slot: a client that tries again
+            // may find that one.
+            let slot = tokio::select! {
+                biased;
+                slot = timeout(settings.header_timeout, slots.acquire()) => slot,
+                () = stopped => return Err(refused()),
+            };
+            let slot = slot.map_err(|_| refused())?;
+            Ok((ClientConnection::new(io, accepted, slot, settings), peer))
+        }
     })
     .and_then(http)
+}
+
+/// The setting of actix-http: it allocates, sets and drops a timer for each request. The connection limits the time
+/// between two requests itself, with one timer (see `timeouts`).
+fn keep_alive(timeout: Duration) -> KeepAlive {
+    if timeout.is_zero() {
+        KeepAlive::Disabled
+    } else {
+        KeepAlive::Os
+    }
 }
 
 /// Counts a request as in flight, with its body not read.

@@ -1,8 +1,8 @@
 //! Limits the time that a client may take between two requests and for reading a response.
 //!
-//! Gap: actix-http limits the first head of a connection alone (actix-web issue 928), reads the unread rest of a
-//! chunked body without a limit (pull request 3936) and has no limit for a client that does not read (no public
-//! issue found). Red without it: the tests `late_clients` and those of this file.
+//! Gap: actix-http limits the first head alone (actix-web issue 928), reads the unread rest of a chunked body (pull
+//! request 3936) and lets clients not read (no public issue) without a limit, and sets a timer anew for each idle time.
+//! Red without it: the tests `late_clients` and those of this file.
 
 use std::task::Context;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct ConnectionSettings {
     pub header_timeout: Duration,
     /// How long an idle connection is kept open.
     pub keep_alive: Duration,
+    /// The most connections of a worker.
+    pub max_connections: usize,
 }
 
 /// The time limits of one connection.
@@ -60,7 +62,10 @@ impl ConnectionTimeouts {
         if self.is_between_requests() && !self.has_partial_head {
             self.has_partial_head = true;
             let deadline = Instant::now() + self.settings.header_timeout;
-            self.deadline = Some(self.deadline.map_or(deadline, |other| other.min(deadline)));
+            // The unread rest of a body ends no later than before. A head has its time, however long the connection
+            // was idle.
+            let other = self.deadline.filter(|_| !self.is_body_read());
+            self.deadline = Some(other.map_or(deadline, |other| other.min(deadline)));
         }
     }
 
@@ -102,23 +107,43 @@ impl ConnectionTimeouts {
         self.has_partial_head
     }
 
+    /// True while the connection waits for a next request, of which nothing was read, and for nothing else.
+    pub(crate) fn is_idle(&mut self) -> bool {
+        self.is_between_requests()
+            && !self.has_partial_head
+            && self.write_blocked_since.is_none()
+            && self.is_body_read()
+    }
+
     /// True once the client has used up its time; until then the task of `cx` is woken at the end of that time.
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> bool {
         let is_between = self.is_between_requests();
-        let limit = if is_between && self.requests.body_state() != BodyState::Complete {
-            // The response is sent, and nobody needs the rest of the body.
-            self.settings.header_timeout
-        } else {
-            self.settings.keep_alive + self.settings.header_timeout
-        };
+        let (header_timeout, keep_alive) = (self.settings.header_timeout, self.settings.keep_alive);
+        // The response is sent, and nobody needs the rest of the body.
+        let is_rest_unread = is_between && !self.is_body_read();
         let deadline = match self.write_blocked_since {
-            Some(since) if self.requests.is_busy() => since + limit * STREAM_FACTOR,
-            Some(since) => since + limit,
-            None if is_between => *self.deadline.get_or_insert_with(|| Instant::now() + limit),
+            Some(since) if self.requests.is_busy() => {
+                since + (keep_alive + header_timeout) * STREAM_FACTOR
+            }
+            Some(since) if is_rest_unread => since + header_timeout,
+            Some(since) => since + keep_alive + header_timeout,
+            None if is_between => *self.deadline.get_or_insert_with(|| {
+                let limit = if is_rest_unread {
+                    header_timeout
+                } else {
+                    keep_alive
+                };
+                Instant::now() + limit
+            }),
             // actix-http limits the first head, and the application a request.
             None => return false,
         };
         self.timer.poll(deadline, cx).is_ready()
+    }
+
+    /// True if the body of the newest request was read to its end.
+    fn is_body_read(&self) -> bool {
+        self.requests.body_state() == BodyState::Complete
     }
 
     /// True if a request came and none is in flight. A request since the last call resets the time of the next one.
@@ -150,6 +175,7 @@ mod tests {
         let settings = ConnectionSettings {
             header_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(75),
+            max_connections: 1,
         };
         let timeouts = ConnectionTimeouts::new(requests.clone(), settings);
         (requests, timeouts)

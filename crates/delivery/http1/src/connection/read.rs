@@ -53,12 +53,15 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
         let Poll::Ready(outcome) = outcome else {
             // Nothing more for now. Whoever could provide more must wake the task, and so must the timer.
             self.throttle.pause(is_write_blocked, limit, cx);
-            if self.timeouts.poll_expired(cx) {
+            // Only now: a request that has arrived is served, whoever waits for the slot.
+            self.update_slot(cx);
+            if self.slot.must_close() || self.timeouts.poll_expired(cx) {
                 return self.poll_expired(cx);
             }
             return Poll::Pending;
         };
         self.timeouts.bytes_read();
+        self.slot.set_active();
         let is_end = has_space && matches!(outcome, Ok(0));
         if outcome.is_err() || is_end {
             self.disconnected.notify();
@@ -85,6 +88,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientConnection<Io> {
         // What was held back is older than what the socket has.
         if this.throttle.pass_held(buf) {
             this.timeouts.bytes_read();
+            this.slot.set_active();
             return Poll::Ready(Ok(()));
         }
         if this.throttle.is_end() {

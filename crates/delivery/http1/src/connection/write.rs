@@ -3,7 +3,7 @@
 //! Gap: those of `default_error` and `timeouts`. Red without it:
 //! `a_malformed_head_gets_the_response_of_the_application`, `a_client_that_does_not_read_a_stream_is_cut_off`.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ClientConnection;
 use crate::default_error::detect_default_error;
-use crate::requests::BodyState;
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
     /// Writes what remains of the complete error response.
@@ -24,7 +23,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
             if rest.is_empty() {
                 break;
             }
-            let outcome = self.poll_write_io(cx, &rest);
+            let outcome = self.poll_write_io(cx, &[], &rest);
             if let Poll::Ready(Ok(count)) = outcome {
                 rest.advance(count);
             }
@@ -37,10 +36,48 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes `buf` unchanged. Fails once the client has read too little for too long: actix-http may have stopped
-    /// reading by then, so nothing but the write can find that out.
-    fn poll_write_io(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.io).poll_write(cx, buf);
+    /// Writes `buf` of the application's response, the start of a head with the application's lines.
+    fn poll_write_response(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.head_start.is_none() {
+            self.head_start = self.header_lines.take(buf);
+        }
+        // actix-http writes the same bytes again until they are reported as written, so `buf` is at the replaced bytes
+        // until the start is written whole.
+        while let Some(mut start) = self.head_start.take() {
+            let rest = buf.get(start.replaced..).unwrap_or_default();
+            let outcome = self.poll_write_io(cx, &start.bytes, rest);
+            if let Poll::Ready(Ok(count)) = outcome
+                && count >= start.bytes.len()
+            {
+                return Poll::Ready(Ok(start.replaced + count - start.bytes.len()));
+            }
+            if let Poll::Ready(Ok(count)) = outcome {
+                start.bytes.advance(count);
+            }
+            // Put back before any early return, so that a later call continues here.
+            self.head_start = Some(start);
+            if ready!(outcome)? == 0 {
+                return Poll::Ready(Ok(0));
+            }
+        }
+        self.poll_write_io(cx, &[], buf)
+    }
+
+    /// Writes `start` and `buf` unchanged. Fails once the client has read too little for too long: actix-http may have
+    /// stopped reading by then, so nothing but the write can find that out.
+    fn poll_write_io(
+        &mut self,
+        cx: &mut Context<'_>,
+        start: &[u8],
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let io = Pin::new(&mut self.io);
+        let outcome = if start.is_empty() {
+            io.poll_write(cx, buf)
+        } else {
+            io.poll_write_vectored(cx, &[IoSlice::new(start), IoSlice::new(buf)])
+        };
+        let total = start.len() + buf.len();
         match &outcome {
             Poll::Pending => {
                 // The timer must run now, as the socket wakes the task only when the client reads.
@@ -48,24 +85,24 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
                 if self.timeouts.poll_expired(cx) {
                     return Poll::Ready(Err(self.slow_reader_error()));
                 }
-                if !self.set_unread(buf.len()) {
+                if !self.set_unread(total) {
                     return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
                 }
             }
             Poll::Ready(Ok(count)) => {
                 // Only the next wait counts more.
-                self.set_unread(self.unread.min(buf.len() - count));
+                self.set_unread(self.unread.min(total - count));
                 let was_blocked = self.timeouts.is_write_blocked();
-                self.timeouts.bytes_written(*count, *count == buf.len());
+                self.timeouts.bytes_written(*count, *count == total);
+                // actix-http does not read again before the client sends something.
+                self.update_slot(cx);
                 if was_blocked && !self.timeouts.is_write_blocked() {
                     // Requests that came meanwhile were held back, and the socket wakes nobody for them.
                     cx.waker().wake_by_ref();
                 }
-                // actix-http waits for the rest of a chunked body without a limit: start the time for it here, as it
-                // may not read again before the next byte.
-                if self.requests.body_state() == BodyState::Incomplete
-                    && self.timeouts.poll_expired(cx)
-                {
+                // The time until the next request, and for the rest of a chunked body, starts here: actix-http has no
+                // limit for either, and may not read again before the next byte.
+                if self.timeouts.poll_expired(cx) {
                     cx.waker().wake_by_ref();
                 }
             }
@@ -84,7 +121,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientConnection<Io> {
         let this = self.get_mut();
         if this.error_response.is_none() {
             let Some(status) = detect_default_error(buf) else {
-                return this.poll_write_io(cx, buf);
+                return this.poll_write_response(cx, buf);
             };
             this.error_response = Some(this.render_error(status));
         }

@@ -8,7 +8,10 @@ fn check(response: &str, status: u16) {
         response.starts_with(&format!("HTTP/1.1 {status} ")),
         "{response}"
     );
-    assert!(response.contains("\r\nx-complete: yes\r\n"), "{response}");
+    assert!(
+        response.contains("\r\nx-line: yes\r\nx-complete: yes\r\n"),
+        "{response}"
+    );
     assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
     assert!(response.ends_with("\r\n\r\nan error"), "{response}");
 }

@@ -1,5 +1,7 @@
 //! Clients that keep the server waiting.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::support::{Client, HEADER_TIMEOUT, KEEP_ALIVE, run};
@@ -17,6 +19,41 @@ async fn half_a_head_on_a_used_connection_has_the_time_of_a_head() {
         assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
         assert!(response.ends_with("an error"), "{response}");
         assert!(start.elapsed().abs_diff(HEADER_TIMEOUT).as_secs() < 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_ends_after_the_keep_alive_time() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        for pause in [Duration::ZERO, HEADER_TIMEOUT * 2] {
+            tokio::time::sleep(pause).await;
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            client.head().await;
+            client.body(5).await;
+        }
+        let start = Instant::now();
+        assert_eq!(client.rest().await, "");
+        assert!(start.elapsed().abs_diff(KEEP_ALIVE).as_secs() < 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_its_time_however_long_the_connection_was_idle() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        client.head().await;
+        client.body(5).await;
+        let almost = KEEP_ALIVE.saturating_sub(Duration::from_secs(1));
+        tokio::time::sleep(almost).await;
+        client.send("GET / HTTP/1.1\r\nHo").await;
+        tokio::time::sleep(HEADER_TIMEOUT / 2).await;
+        client.send("st: a\r\n\r\n").await;
+        let head = client.head().await;
+        assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
     })
     .await;
 }

@@ -5,6 +5,7 @@
 mod bodies;
 mod default_errors;
 mod disconnects;
+mod header_lines;
 mod late_clients;
 mod pipelining;
 mod support;

@@ -14,8 +14,8 @@ use actix_service::{Service, ServiceFactory, fn_service};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use posthorn_http1::{
-    BodyState, ClientDisconnected, ConnectionHooks, ConnectionSettings, RequestTracker,
-    connection_service,
+    BodyState, ClientDisconnected, ConnectionHooks, ConnectionSettings, ConnectionSlots,
+    HeaderLines, RequestTracker, connection_service,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Notify;
@@ -67,7 +67,13 @@ impl ConnectionHooks for Recorder {
         data.insert(peer);
     }
 
-    fn error_response(&self, status: StatusCode, _peer: Option<SocketAddr>) -> Response<BoxBody> {
+    fn error_response(
+        &self,
+        status: StatusCode,
+        _peer: Option<SocketAddr>,
+        lines: &HeaderLines,
+    ) -> Response<BoxBody> {
+        lines.push("x-line", b"yes");
         self.errors.borrow_mut().push(status.as_u16());
         Response::build(status)
             .insert_header(("x-complete", "yes"))
@@ -104,12 +110,19 @@ impl Client {
         let settings = ConnectionSettings {
             header_timeout: HEADER_TIMEOUT,
             keep_alive: KEEP_ALIVE,
+            max_connections: 1,
         };
         let recorder = Rc::new(Recorder::default());
         let handlers = Rc::clone(&recorder);
         let app = fn_service(move |request| handle(request, Rc::clone(&handlers)));
         let shutdown = std::future::pending::<()>;
-        let factory = connection_service(settings, shutdown, recorder.clone(), app);
+        let factory = connection_service(
+            settings,
+            ConnectionSlots::new(1),
+            shutdown,
+            recorder.clone(),
+            app,
+        );
         let service = factory.new_service(()).await.unwrap();
         let (stream, server) = tokio::io::duplex(buffer);
         let server = spawn_local(async move { service.call((server, None)).await });
@@ -160,6 +173,8 @@ async fn handle(
     recorder: Rc<Recorder>,
 ) -> Result<Response<BoxBody>, Response<BoxBody>> {
     recorder.requests.set(recorder.requests.get() + 1);
+    let lines: HeaderLines = request.conn_data().cloned().unwrap();
+    lines.push("x-line", b"yes");
     let mut response = Response::build(StatusCode::OK);
     response.insert_header(("x-request-id", "1"));
     Ok(match request.path() {

@@ -1,126 +1,131 @@
-// The consumers of the open topic, with their counts and dead letters. A webhook is one too: see webhooks.js.
-import { $, create, createButton, createTime, lang, permits, problemOf, request } from './session.js';
+// The consumers of the open topic, with their counts, a chart and dead letters. A webhook is one too: see webhooks.js.
+import { Chart } from './chart.js';
+import { ask, create, createButton, createTime } from './dom.js';
+import { $, json, lang, permits, problemOf, request } from './session.js';
+import { T } from './texts.js';
+/** @typedef {import('./types.d.ts').DeadLetter} DeadLetter */
 
 const REFRESH_MS = 5000;
 const PAGE = 50;
 const REDRIVE_MAX = 200; // The most dead letters of one call.
-const TEXTS = {
-  ru: {
-    waiting: 'ожидают', in_flight: 'в работе', dead: 'не доставлены', missed: 'пропущены', dead_dropped: 'вытеснены',
-    oldest: 'самое старое', letters: (n) => `Недоставленные (${n})`, redrive: 'Повторить', redriveAll: 'Повторить все',
-    remove: 'Удалить', more: 'Ещё', attempts: (n) => `попыток: ${n}`, reason: (t) => `причина: ${t}`, none: 'без причины',
-    redriven: (n) => `Возвращено в очередь: ${n}.`, removed: 'Недоставленное сообщение удалено.',
-    gone: 'Этого сообщения уже нет среди недоставленных.', failed: (t) => `Ошибка: ${t}`, unreachable: 'Сервер не отвечает.',
-    about: (name) => `потребитель ${name}`, empty: 'Недоставленных сообщений нет.',
-  },
-  en: {
-    waiting: 'waiting', in_flight: 'in flight', dead: 'dead', missed: 'missed', dead_dropped: 'dropped',
-    oldest: 'oldest', letters: (n) => `Dead letters (${n})`, redrive: 'Redrive', redriveAll: 'Redrive all',
-    remove: 'Delete', more: 'More', attempts: (n) => `attempts: ${n}`, reason: (t) => `reason: ${t}`, none: 'no reason',
-    redriven: (n) => `Waiting again: ${n}.`, removed: 'The dead letter was deleted.',
-    gone: 'The message is no dead letter any more.', failed: (t) => `Failed: ${t}`, unreachable: 'The server does not respond.',
-    about: (name) => `consumer ${name}`, empty: 'No dead letters.',
-  },
-};
-const T = TEXTS[lang] ?? TEXTS.en;
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 // ---- one consumer
 export class ConsumerItem {
-  // The scope that its dead letters need, and its name for a screen reader.
+  // The scope that its dead letters and its deletion need, and its name for a screen reader.
   static scope = 'consumers:manage';
   static about = T.about;
+  static deletion = T.deleteConsumer;
 
+  /** @param {ConsumerCards} owner @param {string} name */
   constructor(owner, name) {
+    const kind = /** @type {typeof ConsumerItem} */ (this.constructor);
+    this.kind = kind;
     this.owner = owner;
+    this.name = name;
     this.path = `${owner.path}/${name}`;
-    this.element = create('li');
-    this.counts = create('p', 'meta');
+    this.dead = 0;
+    this.listed = 0; // How many dead letters there were when the list was read.
+    this.element = create('li', 'card');
+    this.head = create('div', 'head');
+    this.head.append(create('h4', '', name));
+    this.counts = create('p', 'counts');
+    this.chart = new Chart(T.waitingChart, ['']);
     this.toggle = createButton('plain', '', () => this.expand(this.letters.hidden));
     this.letters = create('div', 'letters');
     this.letters.id = `${owner.id}-letters-${name}`;
     this.letters.hidden = true;
     this.toggle.setAttribute('aria-controls', this.letters.id);
     this.toggle.setAttribute('aria-expanded', 'false');
-    this.all = createButton('plain', T.redriveAll, () => this.redriveAll());
-    this.empty = create('p', 'hint', T.empty);
-    this.list = create('ul', 'messages');
-    this.list.setAttribute('aria-label', `${T.letters('')} ${this.constructor.about(name)}`.replace(' ()', ''));
-    this.more = createButton('plain', T.more, () => this.load(this.list.lastElementChild?.dataset.id));
+    this.all = createButton('plain', T.redriveAll, () => this.redriveAll(), kind.about(name));
+    this.empty = create('p', 'hint', T.noLetters);
+    this.list = create('ul', 'rows');
+    this.list.setAttribute('aria-label', `${T.letters('')} ${kind.about(name)}`.replace(' ()', ''));
+    this.more = createButton('plain', T.moreLetters, () => this.load(this.list.lastElementChild?.dataset.id));
     this.letters.append(this.all, this.empty, this.list, this.more);
-    this.element.append(create('h3', '', name), this.counts, this.toggle, this.letters);
+    this.deleting = createButton('plain danger', T.remove, () => this.confirmDeletion(), kind.about(name));
+    this.tools = create('div', 'tools');
+    this.tools.append(this.toggle, this.deleting);
+    this.element.append(this.head, this.counts, this.chart.element, this.tools, this.letters);
   }
 
-  // Shows the counts without replacing what may have the focus.
+  /** @param {any} consumer Shows the counts without replacing what may have the focus. */
   show(consumer) {
     this.dead = consumer.dead;
-    const count = (key) => create('span', '', `${T[key]}: ${consumer[key].toLocaleString(lang)}`);
+    const count = (/** @type {string} */ key) => {
+      const place = create('span', consumer[key] && key !== 'waiting' && key !== 'in_flight' ? 'count error' : 'count');
+      place.append(create('b', '', consumer[key].toLocaleString(lang)), ` ${T[key]}`);
+      return place;
+    };
     const counts = ['waiting', 'in_flight', 'dead', 'missed'].map(count);
-    counts[3].classList.toggle('error', consumer.missed > 0);
     if (consumer.dead_dropped) counts.push(count('dead_dropped'));
     if (consumer.oldest_waiting_at) {
-      const oldest = create('span', '', `${T.oldest}: `);
-      oldest.append(createTime(consumer.oldest_waiting_at));
+      const oldest = create('span', 'count');
+      oldest.append(createTime(consumer.oldest_waiting_at), ` ${T.oldest}`);
       counts.push(oldest);
     }
     this.counts.replaceChildren(...counts);
+    this.chart.push([consumer.waiting]);
     this.toggle.textContent = T.letters(consumer.dead.toLocaleString(lang));
-    this.toggle.hidden = !permits(this.constructor.scope) || (!consumer.dead && this.letters.hidden);
+    const mayManage = permits(this.kind.scope);
+    this.deleting.hidden = !mayManage;
+    this.toggle.hidden = !mayManage || (!consumer.dead && this.letters.hidden);
     if (this.toggle.hidden) this.letters.hidden = true;
     // Not if the count changed: a letter that was redriven may have died again since the last look.
     const isStale = this.dead !== this.listed;
     if (isStale && !this.letters.hidden && !this.letters.contains(document.activeElement)) this.load();
   }
 
+  /** @param {boolean} open */
   expand(open) {
     this.letters.hidden = !open;
     this.toggle.setAttribute('aria-expanded', String(open));
     if (open) this.load();
   }
 
-  // Loads the dead letters after `after`, or anew from the first.
+  /** @param {string} [after] Loads the dead letters after this id, or anew from the first. */
   async load(after) {
     const { dead } = this;
     const query = `?limit=${PAGE}${after ? `&after=${after}` : ''}`;
     const answer = await this.owner.act(`${this.path}/dead${query}`);
     if (!answer?.ok) return;
     const page = await answer.json();
-    const letters = page.messages.map((letter) => this.letter(letter));
+    const letters = page.messages.map((/** @type {DeadLetter} */ letter) => this.letter(letter));
     if (after) this.list.append(...letters); else this.list.replaceChildren(...letters);
-    if (!after) this.listed = dead; // How many there were when the list was read.
+    if (!after) this.listed = dead;
     this.more.hidden = !page.next;
     this.update();
   }
-
   update() {
     const isEmpty = !this.list.childElementCount;
     this.empty.hidden = !isEmpty;
     this.all.hidden = isEmpty;
   }
 
+  /** @param {DeadLetter} letter */
   letter(letter) {
     const item = create('li');
     item.dataset.id = letter.id;
     const meta = create('div', 'meta');
-    const reason = letter.reason ? T.reason(letter.reason) : T.none;
-    meta.append(
-      createTime(letter.died_at), create('code', '', letter.id),
-      create('span', '', T.attempts(letter.attempts)), create('strong', '', reason),
+    const reason = create('strong', 'error', letter.reason ? T.reason(letter.reason) : T.noReason);
+    const link = create('a', '', letter.id);
+    link.href = `#/${letter.topic}/${letter.id}`;
+    meta.append(createTime(letter.died_at), create('span', '', T.attempts(letter.attempts)), link);
+    const tools = create('div', 'tools');
+    tools.append(
+      createButton('plain', T.redrive, () => this.redrive(item), letter.id),
+      createButton('plain', T.remove, () => this.confirmRemoval(item, letter), letter.id),
     );
-    const about = (button) => { button.setAttribute('aria-label', `${button.textContent}: ${letter.id}`); return button; };
-    meta.append(
-      about(createButton('plain', T.redrive, () => this.redrive(item))),
-      about(createButton('plain', T.remove, () => confirmRemoval(this, item, letter))),
-    );
-    item.append(create('p', 'text', letter.message), meta);
+    const text = create('p', 'text', letter.message);
+    text.dir = 'auto';
+    item.append(text, reason, meta, tools);
     return item;
   }
 
-  post(body) {
-    return this.owner.act(`${this.path}/dead/redrive`, {
-      method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' },
-    });
-  }
+  /** @param {object} body */
+  post(body) { return this.owner.act(`${this.path}/dead/redrive`, json('POST', body)); }
 
+  /** @param {HTMLElement} item */
   async redrive(item) {
     const answer = await this.post({ ids: [item.dataset.id] });
     if (!answer?.ok) return;
@@ -146,15 +151,34 @@ export class ConsumerItem {
     this.owner.refresh();
   }
 
-  async remove(item) {
-    const answer = await this.owner.act(`${this.path}/dead/${item.dataset.id}`, { method: 'DELETE' });
-    if (!answer) return;
-    this.leave(item);
-    this.owner.say(answer.ok ? T.removed : T.gone, !answer.ok);
-    this.owner.refresh();
+  /** @param {HTMLElement} item @param {DeadLetter} letter */
+  confirmRemoval(item, letter) {
+    ask({
+      title: T.deleteLetter, text: letter.message.slice(0, 300), ok: T.remove, bad: true,
+      act: async () => {
+        const answer = await this.owner.act(`${this.path}/dead/${letter.id}`, { method: 'DELETE' });
+        if (!answer) return undefined;
+        return () => {
+          this.leave(item);
+          this.owner.say(answer.ok ? T.letterRemoved : T.gone, !answer.ok);
+          this.owner.refresh();
+        };
+      },
+    });
+  }
+  confirmDeletion() {
+    ask({
+      title: this.kind.deletion(this.name), text: T.deleteNote, ok: T.remove, bad: true,
+      act: async () => {
+        const answer = await this.owner.act(this.path, { method: 'DELETE' });
+        if (!answer) return undefined;
+        await this.owner.refresh();
+        return () => $(`${this.owner.id}-new`).focus();
+      },
+    });
   }
 
-  // Takes a letter out of the list, with the focus to the next one.
+  /** @param {any} item Takes a letter out of the list, with the focus to the next one. */
   leave(item) {
     const next = item.nextElementSibling ?? item.previousElementSibling;
     item.remove();
@@ -164,22 +188,39 @@ export class ConsumerItem {
   }
 }
 
-// ---- a card with all consumers, or all webhooks, of the open topic
-export class ConsumerCard {
-  // `id` is that of the list, and the member of the response; `scope` is what reading the list needs.
+// ---- all consumers, or all webhooks, of the open topic
+export class ConsumerCards {
+  /**
+   * @param {string} id That of the list, and the member of the response.
+   * @param {string} scope What reading the list needs.
+   * @param {typeof ConsumerItem} Item
+   */
   constructor(id, scope, Item) {
-    Object.assign(this, { id, scope, Item, topic: '', items: new Map(), refreshing: new AbortController() });
-    setInterval(() => { if (this.topic && !document.hidden) this.refresh(); }, REFRESH_MS);
+    this.id = id;
+    this.scope = scope;
+    this.Item = Item;
+    this.topic = '';
+    /** @type {Map<string, any>} */
+    this.items = new Map();
+    this.refreshing = new AbortController();
+    this.isShown = false; // Only what is shown is looked at again.
+    setInterval(() => { if (this.isShown && !document.hidden) this.refresh(); }, REFRESH_MS);
+    $(`${id}-new`).addEventListener('click', () => this.create());
   }
 
   get path() { return `/api/v1/topics/${this.topic}/${this.id}`; }
 
+  /** @param {string} text @param {boolean} [bad] */
   say(text, bad = false) {
     $(`${this.id}-status`).textContent = text;
     $(`${this.id}-status`).classList.toggle('error', bad);
   }
 
-  // Sends an action. Its response, or null after an error, which is shown.
+  /**
+   * Sends an action. Its response, or null after an error, which is shown.
+   * @param {string} url
+   * @param {any} [options]
+   */
   async act(url, options) {
     try {
       const answer = await request(url, options);
@@ -202,6 +243,10 @@ export class ConsumerCard {
       }
     } catch { return; }
     if (signal.aborted) return;
+    this.show(found);
+  }
+  /** @param {any[]} found */
+  show(found) {
     const shown = new Map(found.map(({ name }) => [name, this.items.get(name) ?? new this.Item(this, name)]));
     for (const [name, item] of this.items) if (!shown.has(name)) item.element.remove();
     this.items = shown;
@@ -212,27 +257,63 @@ export class ConsumerCard {
       const there = list.children[index];
       if (there !== item.element) list.insertBefore(item.element, there ?? null);
     });
-    $(`${this.id}-card`).hidden = !found.length;
+    $(`${this.id}-empty`).hidden = found.length > 0 || !permits(this.scope);
+    const badge = $(`${this.id}-count`);
+    const dead = found.reduce((sum, { dead }) => sum + dead, 0);
+    badge.hidden = !found.length;
+    badge.textContent = String(found.length);
+    badge.classList.toggle('bad', dead > 0 || found.some(({ state }) => state === 'disabled'));
   }
 
-  // Shows what the topic has, as far as the token permits.
+  /** @param {string} topic Shows what the topic has, as far as the token permits. */
   open(topic) {
     this.topic = topic;
-    $(`${this.id}-topic`).textContent = topic;
     this.items = new Map();
     $(this.id).replaceChildren();
-    $(`${this.id}-card`).hidden = true;
+    $(`view-${this.id}`).hidden = !permits(this.scope);
+    $(`${this.id}-new`).hidden = !permits(this.Item.scope);
+    $(`${this.id}-count`).hidden = true;
     this.say('');
     this.refresh();
   }
-}
+  /** @param {boolean} isShown */
+  reveal(isShown) {
+    if (isShown && !this.isShown) this.refresh();
+    this.isShown = isShown;
+  }
 
-// ---- the deletion of a dead letter
-let doomed = null;
-function confirmRemoval(consumer, item, letter) {
-  doomed = { consumer, item };
-  $('letter-text').textContent = letter.message.slice(0, 300);
-  $('letter-dialog').showModal();
+  create() {
+    ask({
+      title: T.newConsumer, ok: T.createIt, fields: [
+        { name: 'name', label: T.nameLabel, hint: 'mailer' }, { name: 'start', label: T.start, hint: T.startHint },
+        { name: 'max', label: T.maxAttempts, hint: '5' }, { name: 'lease', label: T.lease, hint: '30' },
+      ],
+      act: ({ name, start, max, lease }) => this.put(name, {
+        ...(start && { start }), ...(max && { max_attempts: Number(max) }), ...(lease && { lease_seconds: Number(lease) }),
+      }),
+    });
+  }
+  /**
+   * Creates one that does not exist yet, as `ask` wants it.
+   * @param {string} name
+   * @param {object} body
+   * @param {(made: any) => void} [made]
+   */
+  async put(name, body, made) {
+    if (!NAME.test(name)) return T.noName;
+    try {
+      const options = json('PUT', body);
+      const headers = { ...options.headers, 'If-None-Match': '*' };
+      const answer = await request(`${this.path}/${name}`, { ...options, headers });
+      if (answer.status === 412) return T.exists;
+      if (!answer.ok) {
+        const { errors, detail } = await problemOf(answer);
+        return errors?.map((error) => `${error.field}: ${error.message}`).join(' ') ?? T.failed(detail ?? answer.statusText);
+      }
+      const created = await answer.json();
+      this.say(T.created(name));
+      await this.refresh();
+      return () => { $(`${this.id}-new`).focus(); made?.(created); };
+    } catch { return T.failed(T.unreachable); }
+  }
 }
-$('letter-cancel').addEventListener('click', () => $('letter-dialog').close());
-$('letter-form').addEventListener('submit', () => doomed.consumer.remove(doomed.item));

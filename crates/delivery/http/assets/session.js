@@ -1,47 +1,74 @@
 // The language of the page, the token of this tab, and requests with it. A token never becomes part of a URL.
+/** @typedef {import('./types.d.ts').Problem} Problem */
+
+/** @type {(id: string) => any} */
 export const $ = (id) => document.getElementById(id);
 export const data = document.body.dataset;
 export const lang = document.documentElement.lang;
+const isOpen = data.open === 'true';
 
 let token = sessionStorage.getItem('token') ?? '';
 export const hasToken = () => Boolean(token);
+/** @param {string} text */
 export function setToken(text) {
   token = text.trim();
   if (token) sessionStorage.setItem('token', token); else sessionStorage.removeItem('token');
 }
-function claims() {
+export function claims() {
   try {
     const part = token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
     return JSON.parse(atob(part));
   } catch { return {}; }
 }
-// Whether an action that needs `scope` is offered. The server decides on the action itself.
-export const permits = (scope) => data.open === 'true' || ` ${claims().scope ?? ''} `.includes(` ${scope} `);
+/**
+ * Whether an action that needs `scope` is offered. The server decides on the action itself.
+ * @param {string} scope
+ */
+export const permits = (scope) => isOpen || (scope === 'messages:write' && data.writes === 'true')
+  || ` ${claims().scope ?? ''} `.includes(` ${scope} `);
 
+/**
+ * A text that differs between tokens, and tells nothing of them. Needs a secure context.
+ * @returns {Promise<string>}
+ */
+export async function tokenMark() {
+  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token));
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16)).join('');
+}
+
+/**
+ * @param {string} path
+ * @param {Omit<RequestInit, 'headers'> & {headers?: Record<string, string>}} [options]
+ */
 export function request(path, options = {}) {
+  /** @type {Record<string, string>} */
   const headers = { 'Accept-Language': lang, ...options.headers };
   if (token) headers.Authorization = `Bearer ${token}`;
   return fetch(data.base + path, { cache: 'no-store', ...options, headers });
 }
+/**
+ * @param {Response} answer
+ * @returns {Promise<Problem>}
+ */
 export async function problemOf(answer) {
   try { return await answer.json(); } catch { return {}; }
 }
-
-// An element with a class and a text. Texts of messages are only ever set as text.
-export function create(tag, className, text = '') {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.textContent = text;
-  return element;
-}
-export function createButton(className, text, action) {
-  const button = create('button', className, text);
-  button.type = 'button';
-  button.addEventListener('click', action);
-  return button;
-}
-export function createTime(moment) {
-  const time = create('time', '', new Date(moment).toLocaleString(lang));
-  time.dateTime = moment;
-  return time;
-}
+/**
+ * The options of a request with a JSON body.
+ * @param {string} method
+ * @param {unknown} body
+ */
+export const json = (method, body) => ({
+  method, body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' },
+});
+/**
+ * Waits, at most until the signal is aborted.
+ * @param {number} ms
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+export const pause = (ms, signal) => new Promise((done) => {
+  if (signal?.aborted) return done();
+  const timer = setTimeout(done, ms);
+  signal?.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
+});

@@ -1,6 +1,7 @@
 //! The middleware: layers around the handlers, which the server and the router put together.
 
 pub(crate) mod access_log;
+pub(crate) mod around;
 pub(crate) mod audit;
 pub(crate) mod authorization;
 mod connection_close;
@@ -12,4 +13,6 @@ mod headers;
 pub(crate) mod host;
 pub(crate) mod load_shed;
 pub(crate) mod rate_limit;
+mod request_line;
+mod request_span;
 mod response_memory;

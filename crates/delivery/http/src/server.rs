@@ -6,14 +6,18 @@ mod service;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web;
+use posthorn_application::TopicTails;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::middleware::flood::{self, FloodGuard};
 use crate::settings::HttpSettings;
+use crate::state::message_frame::MessageFrame;
 use crate::state::{AppState, Services};
+use crate::wire::stream_frames;
 use crate::wire::time::whole_seconds;
 pub use addresses::{BindError, resolve};
 use service::ListenerKind;
@@ -30,6 +34,7 @@ pub struct BoundServer {
     addresses: Vec<SocketAddr>,
     metrics_addresses: Vec<SocketAddr>,
     flood: Option<FloodGuard>,
+    tails: Arc<TopicTails<MessageFrame>>,
 }
 
 /// A running server.
@@ -38,7 +43,7 @@ pub struct RunningServer {
     handles: Vec<ServerHandle>,
     main: JoinHandle<io::Result<()>>,
     metrics: Option<JoinHandle<io::Result<()>>>,
-    /// Removes idle clients from the flood guard; dropping it ends the task.
+    /// Reads the followed topics, and removes idle clients from the flood guard; dropping it ends both.
     housekeeping: JoinSet<()>,
 }
 
@@ -49,7 +54,9 @@ pub struct RunningServer {
 pub fn bind(settings: HttpSettings, services: Services) -> Result<BoundServer, BindError> {
     let flood =
         flood::guard(&settings).map_err(|reason| BindError::new(&settings.addresses, reason))?;
-    let state = web::Data::new(AppState::new(settings, services));
+    let clock = Arc::clone(&services.clock);
+    let tails = Arc::new(services.messages.tails(clock, stream_frames::messages));
+    let state = web::Data::new(AppState::new(settings, services, Arc::clone(&tails)));
     let settings = &state.settings;
     let has_metrics_listener = !settings.metrics_addresses.is_empty();
     let metrics = if has_metrics_listener {
@@ -80,6 +87,7 @@ pub fn bind(settings: HttpSettings, services: Services) -> Result<BoundServer, B
         addresses,
         metrics_addresses: metrics_addresses.unwrap_or_default(),
         flood: flood::is_enabled(settings).then_some(flood),
+        tails,
     })
 }
 
@@ -96,17 +104,19 @@ fn open(
     let bound: io::Result<Vec<_>> = listeners.iter().map(TcpListener::local_addr).collect();
     let bound = bound.map_err(error)?;
     let settings = &state.settings;
+    // Each worker has its share.
+    let share = connections / workers;
     let mut builder = Server::build()
         .workers(workers)
-        // actix-server limits each worker.
-        .max_concurrent_connections(connections / workers)
+        // One more: it waits until an idle connection gives way.
+        .max_concurrent_connections(share + 1)
         // Rounded up: less time than configured would cut requests off.
         .shutdown_timeout(whole_seconds(settings.shutdown_timeout))
         .disable_signals();
     for listener in listeners {
         let signal = builder.graceful_shutdown_signal();
         let (state, flood) = (state.clone(), flood.clone());
-        let factory = move || service::service(&state, &flood, &signal, kind);
+        let factory = move || service::service(&state, &flood, &signal, kind, share);
         builder = builder.listen("http", listener, factory).map_err(error)?;
     }
     Ok((builder.run(), bound))
@@ -134,6 +144,8 @@ impl BoundServer {
         let mut handles = vec![self.server.handle()];
         handles.extend(self.metrics_server.as_ref().map(Server::handle));
         let mut housekeeping = JoinSet::new();
+        let tails = self.tails;
+        housekeeping.spawn(async move { tails.run().await });
         if let Some(flood) = self.flood {
             housekeeping.spawn(flood::remove_idle_clients(flood));
         }

@@ -127,7 +127,8 @@ pub struct HttpSettings {
     #[schemars(extend("default" = "75s"))]
     pub keep_alive: Duration,
     /// The most connections open at once, as far as the limit on open files allows; shared evenly by
-    /// `WORKERS`, rounded down.
+    /// `WORKERS`, rounded down. Once a worker has its share, its connection that has been idle longest after a
+    /// response is closed for a new one; while none is idle, the new one waits, and is closed after `HEADER_TIMEOUT`.
     #[schemars(extend("default" = 25_000))]
     #[garde(range(min = 1))]
     pub max_connections: usize,

@@ -2,19 +2,21 @@
 
 pub(crate) mod client_connections;
 pub(crate) mod concurrency_limit;
+pub(crate) mod message_frame;
 pub(crate) mod metrics;
 
 use std::sync::Arc;
 
 use posthorn_application::{
     AccessControl, Clock, ConsumerService, HealthService, InfoService, Lifecycle, MessageService,
-    RateLimiter, WebhookService,
+    RateLimiter, TopicTails, WebhookService,
 };
 use posthorn_domain::{AddressPolicy, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
 use self::client_connections::ClientConnections;
 use self::concurrency_limit::ConcurrencyLimit;
+use self::message_frame::MessageFrame;
 use self::metrics::{MetricsExposition, RequestMetrics};
 use crate::settings::HttpSettings;
 
@@ -48,6 +50,8 @@ pub struct Services {
     pub request_metrics: Arc<dyn RequestMetrics>,
     /// Renders the metrics page.
     pub exposition: Arc<dyn MetricsExposition>,
+    /// True if the spans of requests are exported.
+    pub exports_spans: bool,
     /// Becomes `true` when streams have to end.
     pub stop_streams: watch::Receiver<bool>,
 }
@@ -57,6 +61,8 @@ pub struct Services {
 pub(crate) struct AppState {
     pub(crate) services: Services,
     pub(crate) settings: Arc<HttpSettings>,
+    /// The newest messages of followed topics, as frames of streams.
+    pub(crate) tails: Arc<TopicTails<MessageFrame>>,
     /// Open connections by client.
     pub(crate) client_connections: ClientConnections,
     /// Requests in flight; probes do not count.
@@ -76,10 +82,15 @@ pub(crate) struct AppState {
 }
 
 impl AppState {
-    pub(crate) fn new(settings: HttpSettings, services: Services) -> Self {
+    pub(crate) fn new(
+        settings: HttpSettings,
+        services: Services,
+        tails: Arc<TopicTails<MessageFrame>>,
+    ) -> Self {
         let started_at = services.clock.now();
         Self {
             services,
+            tails,
             settings: Arc::new(settings),
             client_connections: ClientConnections::default(),
             in_flight: ConcurrencyLimit::default(),

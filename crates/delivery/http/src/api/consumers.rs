@@ -125,7 +125,7 @@ pub(crate) async fn seek(
     let sought = state.services.consumers.seek(&key, to).await;
     event.finish(outcome(sought.as_ref().err()));
     let status = sought.map_err(|error| match error {
-        ConsumerError::PositionAhead => ApiError::field("to", FieldCode::PositionAhead),
+        ConsumerError::PositionAhead => ApiError::member("to", FieldCode::PositionAhead),
         error => error.into(),
     })?;
     Ok(resource(&status))

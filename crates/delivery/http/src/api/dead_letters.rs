@@ -47,11 +47,11 @@ pub(super) async fn redrive(
     state: &AppState,
     key: &ConsumerKey,
 ) -> Result<HttpResponse, ApiError> {
-    let redrive = body::parse_json(request, payload, state, RedriveBody::parse).await?;
+    let (redrive, sent) = body::parse_json(request, payload, state, RedriveBody::parse).await?;
     let event = AuditEvent::start(request, AuditAction::RedriveDeadLetters, key.to_string());
     let redriven = state.services.consumers.redrive(key, &redrive).await;
     event.finish(outcome(redriven.as_ref().err()));
-    Ok(HttpResponse::Ok().json(RedriveResponse::from(redriven?)))
+    Ok(HttpResponse::Ok().json(RedriveResponse::new(&redriven?, sent)))
 }
 
 /// Deletes one dead letter.

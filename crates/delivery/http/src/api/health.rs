@@ -2,13 +2,13 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use posthorn_application::{CheckOutcome, HealthReport, HealthStatus};
+use posthorn_application::{CheckOutcome, HealthReport, HealthStatus, NotReady};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code, Problem};
-use crate::wire::responses::{HealthFailures, RequestFailures};
+use crate::wire::responses::{RequestFailures, UncountedFailures};
 use crate::wire::time::rfc3339;
 
 /// The health of the service and its components.
@@ -59,7 +59,7 @@ enum Check {
     (status = 503, description = "A configured component fails; `status` shows whether messages are \
         accepted. A problem document if the server is overloaded",
         content((HealthResponse = "application/json"), (Problem = "application/problem+json"))),
-    RequestFailures, HealthFailures))]
+    RequestFailures, UncountedFailures))]
 pub(crate) async fn health(state: web::Data<AppState>) -> HttpResponse {
     let report = state.services.health.report().await;
     let checks = Checks::from(&report);
@@ -92,20 +92,18 @@ pub(crate) async fn live() -> HttpResponse {
 
 /// Readiness: the instance accepts traffic.
 pub(crate) async fn ready(state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
-    probe(state.services.health.is_ready().await)
+    probe(state.services.health.check_readiness().await)
 }
 
 /// Startup: the start is complete.
 pub(crate) async fn startup(state: web::Data<AppState>) -> Result<HttpResponse, ApiError> {
-    probe(state.services.health.is_started())
+    let is_started = state.services.health.is_started();
+    probe(is_started.then_some(()).ok_or(NotReady::Starting))
 }
 
-fn probe(is_success: bool) -> Result<HttpResponse, ApiError> {
-    if is_success {
-        Ok(success())
-    } else {
-        Err(ApiError::new(Code::NotReady))
-    }
+fn probe(outcome: Result<(), NotReady>) -> Result<HttpResponse, ApiError> {
+    let failed = |reason: NotReady| ApiError::caused_by(Code::NotReady, reason.to_string());
+    outcome.map(|()| success()).map_err(failed)
 }
 
 fn success() -> HttpResponse {

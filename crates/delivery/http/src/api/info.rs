@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::state::AppState;
-use crate::wire::responses::{Failures, RequestFailures};
+use crate::wire::responses::{RequestFailures, Unavailable, UncountedFailures};
 use crate::wire::time::rfc3339;
 
 /// Service information.
@@ -38,7 +38,8 @@ pub(crate) struct PingResponse {
 
 /// Returns the name, version and environment of the service.
 #[utoipa::path(get, path = "/api/v1/info", tag = "service",
-    responses((status = 200, body = InfoResponse), RequestFailures, Failures))]
+    responses((status = 200, body = InfoResponse), RequestFailures, UncountedFailures,
+        Unavailable))]
 pub(crate) async fn info(state: web::Data<AppState>) -> HttpResponse {
     let InfoSnapshot {
         identity,
@@ -55,7 +56,8 @@ pub(crate) async fn info(state: web::Data<AppState>) -> HttpResponse {
 
 /// Checks that the service responds.
 #[utoipa::path(get, path = "/api/v1/ping", tag = "service",
-    responses((status = 200, body = PingResponse), RequestFailures, Failures))]
+    responses((status = 200, body = PingResponse), RequestFailures, UncountedFailures,
+        Unavailable))]
 pub(crate) async fn ping(state: web::Data<AppState>) -> HttpResponse {
     let timestamp = rfc3339(state.services.clock.now());
     HttpResponse::Ok().json(PingResponse {

@@ -11,7 +11,7 @@ use crate::request::{caller, grant};
 use crate::route;
 use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code};
-use crate::wire::responses::{Failures, RequestFailures};
+use crate::wire::responses::{RequestFailures, Unavailable, UncountedFailures};
 use crate::wire::time::{rfc3339, whole_seconds};
 
 /// The rate limits of the caller.
@@ -62,7 +62,8 @@ pub(crate) struct LimitResponse {
 
 /// Returns the rate limits of the caller; does not count.
 #[utoipa::path(get, path = "/api/v1/limits", tag = "service",
-    responses((status = 200, body = LimitsResponse), RequestFailures, Failures))]
+    responses((status = 200, body = LimitsResponse), RequestFailures, UncountedFailures,
+        Unavailable))]
 pub(crate) async fn limits(
     request: HttpRequest,
     state: web::Data<AppState>,
@@ -105,10 +106,9 @@ async fn peek(
     state: &AppState,
 ) -> Result<Option<RateLimitOutcome>, ApiError> {
     let at = state.services.clock.now();
-    let decision = rate_limiter.peek(scope, caller).await.map_err(|error| {
-        tracing::error!(%error, "the use of the limits could not be read");
-        ApiError::new(Code::Internal)
-    })?;
+    let decision = rate_limiter.peek(scope, caller).await;
+    let decision =
+        decision.map_err(|error| ApiError::caused_by(Code::Internal, error.to_string()))?;
     Ok(decision.map(|decision| RateLimitOutcome::new(decision, at)))
 }
 

@@ -19,10 +19,7 @@ pub(crate) async fn expose(
             .content_type(format.content_type())
             .insert_header((header::VARY, "Accept"))
             .body(text)),
-        Err(error) => {
-            tracing::error!(error, "the metrics could not be rendered");
-            Err(ApiError::new(Code::Internal))
-        }
+        Err(error) => Err(ApiError::caused_by(Code::Internal, error)),
     }
 }
 

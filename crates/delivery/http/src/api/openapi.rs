@@ -1,6 +1,6 @@
 //! The OpenAPI document: its route, and the parts that all operations share.
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, web};
 use posthorn_application::Action;
 use posthorn_domain::Scope;
@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::Modify;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr, Response};
 
@@ -93,26 +93,97 @@ fn requirements(action: Action) -> Vec<SecurityRequirement> {
     }
 }
 
-/// Adds the headers that the responses of every operation have.
-pub(crate) struct CommonHeaders;
+/// What all requests have in common: a body has no unknown members, and what is absent is left out, not `null`.
+pub(crate) struct Requests;
 
-impl Modify for CommonHeaders {
+/// The operations whose body may be absent, because each of its members may be.
+const OPTIONAL_BODY: [&str; 5] = [
+    "put_consumer",
+    "pull",
+    "redrive",
+    "redrive_webhook",
+    "rotate_secret",
+];
+
+/// The members of bodies that may be `null`, as they are in the responses.
+const NULLABLE: [&str; 1] = ["rate_per_second"];
+
+impl Modify for Requests {
     fn modify(&self, description: &mut Description) {
-        for item in description.paths.paths.values_mut() {
-            let operations = [
+        let items = description.paths.paths.values_mut();
+        let operations = items.flat_map(|item| {
+            let all = [
                 &mut item.get,
                 &mut item.post,
                 &mut item.put,
                 &mut item.delete,
             ];
-            for operation in operations.into_iter().flatten() {
-                describe_headers(operation);
+            all.into_iter().flatten()
+        });
+        for operation in operations {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter {
+                    parameter.schema.iter_mut().for_each(refuse_null);
+                }
+            }
+            let id = operation.operation_id.as_deref().unwrap_or_default();
+            if OPTIONAL_BODY.contains(&id)
+                && let Some(RefOr::T(body)) = &mut operation.request_body
+            {
+                body.required = None;
+            }
+        }
+        let components = description.components.get_or_insert_default();
+        for (name, schema) in &mut components.schemas {
+            if let RefOr::T(Schema::Object(body)) = schema
+                && name.ends_with("Body")
+            {
+                let members = body.properties.iter_mut();
+                let not_null = members.filter(|(name, _)| !NULLABLE.contains(&name.as_str()));
+                not_null.for_each(|(_, schema)| refuse_null(schema));
+                body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
             }
         }
     }
 }
 
-/// The headers of responses to counted requests.
+fn refuse_null(schema: &mut RefOr<Schema>) {
+    let types = match schema {
+        RefOr::T(Schema::Object(value)) => &mut value.schema_type,
+        RefOr::T(Schema::Array(list)) => &mut list.schema_type,
+        _ => return,
+    };
+    if let SchemaType::Array(several) = types {
+        several.retain(|one| *one != Type::Null);
+        if let [one] = several.as_slice() {
+            *types = SchemaType::Type(one.clone());
+        }
+    }
+}
+
+/// Adds the headers that the responses of every operation have, and the descriptions that have none.
+pub(crate) struct CommonHeaders;
+
+impl Modify for CommonHeaders {
+    fn modify(&self, description: &mut Description) {
+        for (path, item) in &mut description.paths.paths {
+            let route = TABLE.iter().find(|route| route.template == path);
+            for (method, operation) in [
+                (Method::GET, &mut item.get),
+                (Method::POST, &mut item.post),
+                (Method::PUT, &mut item.put),
+                (Method::DELETE, &mut item.delete),
+            ] {
+                let scope = route.and_then(|route| route.quota_scope(&method));
+                if let Some(operation) = operation {
+                    describe_headers(operation, scope.is_some());
+                }
+            }
+        }
+    }
+}
+
+/// The headers of responses to counted requests, and to those that exceed a limit.
 const LIMIT_HEADERS: [(&str, &str); 2] = [
     ("RateLimit-Policy", "The limits of the client"),
     (
@@ -121,7 +192,7 @@ const LIMIT_HEADERS: [(&str, &str); 2] = [
     ),
 ];
 
-fn describe_headers(operation: &mut Operation) {
+fn describe_headers(operation: &mut Operation, is_counted: bool) {
     let id = header(
         Type::String,
         "The request id: the client's own, or a new UUID",
@@ -129,12 +200,25 @@ fn describe_headers(operation: &mut Operation) {
     let wait = header(Type::Integer, "Seconds to wait before the next attempt");
     let challenge = header(Type::String, "The challenge (RFC 6750, 3)");
     for (status, response) in &mut operation.responses.responses {
-        let RefOr::T(Response { headers, .. }) = response else {
+        let RefOr::T(Response {
+            headers,
+            description,
+            ..
+        }) = response
+        else {
             continue;
         };
+        // OpenAPI requires one.
+        if description.is_empty() {
+            let status = status.parse::<StatusCode>().ok();
+            let reason = status.and_then(|status| status.canonical_reason());
+            reason.unwrap_or_default().clone_into(description);
+        }
         headers.insert("X-Request-ID".to_owned(), id.clone());
-        for (name, description) in LIMIT_HEADERS {
-            headers.insert(name.to_owned(), header(Type::String, description));
+        if is_counted || status == "429" {
+            for (name, description) in LIMIT_HEADERS {
+                headers.insert(name.to_owned(), header(Type::String, description));
+            }
         }
         if matches!(status.as_str(), "429" | "503") {
             headers.insert("Retry-After".to_owned(), wait.clone());

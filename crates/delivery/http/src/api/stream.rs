@@ -1,18 +1,21 @@
 //! The live stream of a topic, as Server-Sent Events (WHATWG HTML, 9.2).
 
-mod frames;
+mod log;
 mod reader;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
+use posthorn_application::Anchor;
 use posthorn_domain::MessageId;
 use posthorn_http1::{ClientDisconnected, RequestTracker};
 
+use self::log::StreamLog;
 use self::reader::{OpenStream, StreamReader};
 use crate::api::grant_watch::GrantWatch;
 use crate::request::{accept, grant, path};
@@ -21,6 +24,7 @@ use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, FieldCode};
 use crate::wire::query::Query;
 use crate::wire::responses::{AccessFailures, Failures, StreamFailures};
+use crate::wire::stream_frames;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -29,14 +33,15 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[utoipa::path(get, path = "/api/v1/topics/{topic}/stream", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("after" = Option<String>, Query, description = "Start after this id; with new messages when absent",
-            min_length = 26, max_length = 26),
+            pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"),
         ("since" = Option<String>, Query, description = "Start with the messages accepted since this time (RFC 3339), or since a duration back: a number and `s`, `m`, `h` or `d`; excludes `after`"),
         ("lastEventId" = Option<String>, Query, description = "As `after`, which it overrides, for clients that cannot set headers",
-            min_length = 26, max_length = 26),
+            pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"),
         ("Last-Event-ID" = Option<String>, Header, description = "As `after`; overrides the parameters",
-            min_length = 26, max_length = 26)),
+            pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$")),
     responses((status = 200, content_type = "text/event-stream", body = String,
-        description = "Events `message`, `gap` (messages are missing), `bye` (the server stops) and `busy` (the \
+        description = "Events `message`, `gap` (messages are missing), `unreadable` (a damaged \
+            message was skipped), `bye` (the server stops) and `busy` (the \
             server has no capacity for a stream; for clients whose `Accept` names `text/event-stream`)"),
         StreamFailures, AccessFailures, Failures))]
 pub(crate) async fn stream(
@@ -44,11 +49,11 @@ pub(crate) async fn stream(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = path::existing_topic(&request)?;
-    let after = start(&request, &state)?;
+    let start = start(&request, &state)?;
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
         // Without it nginx buffers the events.
         .insert_header(("X-Accel-Buffering", "no"));
     if request.method() == Method::HEAD {
@@ -58,13 +63,14 @@ pub(crate) async fn stream(
         state.services.request_metrics.request_shed(Shed::Streams);
         // An EventSource never connects again after an error, but it does after an event and the end.
         if accept::names(request.headers(), "text/event-stream") {
-            return Ok(response.body(frames::busy()));
+            return Ok(response.body(stream_frames::busy(position(start))));
         }
-        return Err(ApiError::overloaded());
+        return Err(ApiError::overloaded("MAX_STREAMS"));
     };
-    let cursor = state.services.messages.follow(topic.clone(), after).await?;
+    let follower = state.tails.follow(topic.clone(), start).await?;
     let grant = GrantWatch::new(grant::of(&request), &state);
-    let reader = Box::new(StreamReader::new(topic, cursor, open, grant));
+    let log = StreamLog::start(&request, topic.clone(), Arc::clone(&state.services.clock));
+    let reader = Box::new(StreamReader::new(topic, follower, open, grant, log));
     let disconnected: ClientDisconnected = request.conn_data().cloned().unwrap_or_default();
     // The connection stays busy until the stream ends.
     let guard = request.conn_data().map(RequestTracker::start);
@@ -83,9 +89,17 @@ pub(crate) async fn stream(
     )))
 }
 
+/// The position that the client has named.
+fn position(start: Option<Anchor>) -> Option<MessageId> {
+    match start {
+        Some(Anchor::After(id) | Anchor::Since(id)) => Some(id),
+        _ => None,
+    }
+}
+
 /// The id to start after. The header of a reconnecting client overrides the parameters; `lastEventId`, which polyfills
 /// add when they reconnect, overrides the others.
-fn start(request: &HttpRequest, state: &AppState) -> Result<Option<MessageId>, ApiError> {
+fn start(request: &HttpRequest, state: &AppState) -> Result<Option<Anchor>, ApiError> {
     let known = ["after", "since", "lastEventId"];
     // Clients of EventSource add parameters of their own, against caches for instance.
     let mut query = Query::parse_known(request.query_string(), &known);
@@ -94,7 +108,8 @@ fn start(request: &HttpRequest, state: &AppState) -> Result<Option<MessageId>, A
     query.exclude("since", "after");
     query.finish()?;
     let header = last_event_id(request.headers())?;
-    Ok(header.or(last).or(after).or(since))
+    let after = header.or(last).or(after).map(Anchor::after);
+    Ok(after.or(since.map(Anchor::Since)))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<MessageId>, ApiError> {

@@ -1,8 +1,6 @@
 //! The list of topics.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use posthorn_application::TopicRequest;
-use posthorn_domain::Topic;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -50,13 +48,14 @@ pub(crate) async fn list_topics(
     let after = query.topic("after");
     let limit = query.limit();
     query.finish()?;
-    let (messages, page) = (&state.services.messages, TopicRequest { after, limit });
+    let messages = &state.services.messages;
     let grant = grant::of(&request);
-    let listing = if grant.covers_all() {
-        messages.topics(page).await?
-    } else {
-        let is_visible = |topic: &Topic| grant.covers(topic);
-        messages.visible_topics(page, is_visible).await?
+    let listing = match grant.topics() {
+        None => messages.topics(after.as_ref(), limit).await?,
+        Some(patterns) => {
+            let topics = messages.matching_topics(after.as_ref(), limit, patterns);
+            topics.await?
+        }
     };
     let next = listing.next;
     let next = next.map(|after| {

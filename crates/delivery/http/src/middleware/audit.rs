@@ -6,6 +6,7 @@ use std::rc::Rc;
 use actix_web::HttpRequest;
 use posthorn_application::Grant;
 
+use super::request_span::method_label;
 use crate::request::context::{self, RequestContext};
 use crate::request::grant;
 
@@ -13,6 +14,7 @@ use crate::request::grant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuditAction {
     DeleteMessage,
+    DeleteMessages,
     DeleteConsumer,
     SeekConsumer,
     RedriveDeadLetters,
@@ -42,9 +44,12 @@ pub(crate) enum AuditOutcome {
 pub(crate) struct AuditEvent {
     context: Rc<RequestContext>,
     grant: Grant,
+    method: &'static str,
     action: AuditAction,
     object: String,
     outcome: AuditOutcome,
+    /// The number of objects, of an action on many.
+    count: Option<usize>,
 }
 
 impl AuditEvent {
@@ -53,9 +58,11 @@ impl AuditEvent {
         Self {
             context: context::of(request),
             grant: grant::of(request),
+            method: method_label(request.method()),
             action,
             object,
             outcome: AuditOutcome::Unknown,
+            count: None,
         }
     }
 
@@ -63,19 +70,29 @@ impl AuditEvent {
     pub(crate) fn finish(mut self, outcome: AuditOutcome) {
         self.outcome = outcome;
     }
+
+    /// Ends an action that was done on `count` objects.
+    pub(crate) fn finish_many(mut self, count: usize) {
+        self.count = Some(count);
+        self.finish(AuditOutcome::Done);
+    }
 }
 
 impl Drop for AuditEvent {
     fn drop(&mut self) {
         let claims = self.grant.claims();
         // Without a token only the address identifies the client.
-        let subject = claims.map_or("anonymous", |claims| claims.subject.as_str());
-        let token = claims.map_or("", |claims| claims.id.as_str());
+        let sub = claims.map(|claims| claims.subject.as_str());
+        let jti = claims.map(|claims| claims.id.as_str());
         let (request_id, client) = (self.context.id.as_str(), &*self.context.client_text);
-        let (deed, object, outcome) = (self.action.as_str(), &self.object, self.outcome.as_str());
+        let trace = &self.context.trace;
+        // In the order of the request line, with what the fields of its span would add at the end.
+        let (trace_id, span_id, method) = (trace.id.as_str(), trace.span_id.as_str(), self.method);
+        let (action, object, outcome) = (self.action.as_str(), &self.object, self.outcome.as_str());
         tracing::info!(
             target: "audit",
-            request_id, client, subject, token, deed, object, outcome, "audit"
+            request_id, trace_id, span_id, method, client, sub, jti, action, object, outcome,
+            count = self.count, "audit"
         );
     }
 }
@@ -84,6 +101,7 @@ impl AuditAction {
     const fn as_str(self) -> &'static str {
         match self {
             Self::DeleteMessage => "delete-message",
+            Self::DeleteMessages => "delete-messages",
             Self::DeleteConsumer => "delete-consumer",
             Self::SeekConsumer => "seek-consumer",
             Self::RedriveDeadLetters => "redrive-dead-letters",

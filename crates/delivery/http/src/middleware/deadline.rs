@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,14 +31,15 @@ impl Deadline {
         }
     }
 
-    /// Runs `future` until the deadline.
-    pub(super) async fn run<F: Future>(&self, future: F) -> Result<F::Output, Elapsed> {
-        let mut future = pin!(future);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
+    /// Runs `future` until the deadline. It is borrowed, so that it is not moved.
+    pub(super) fn run<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+    ) -> impl Future<Output = Result<F::Output, Elapsed>> {
+        poll_fn(move |cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
             Poll::Pending => self.poll(cx).map(Err),
         })
-        .await
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Elapsed> {

@@ -6,9 +6,10 @@ use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
+use posthorn_http1::HeaderLines;
 
 use crate::middleware::flood;
-use crate::request::context::RequestContext;
+use crate::request::context::{LoggedError, RequestContext};
 use crate::request::{browser_form, path};
 use crate::route;
 use crate::state::AppState;
@@ -27,8 +28,8 @@ pub(super) fn write(
     if !is_error || is_document || is_health_report(&response) {
         return response;
     }
-    let error = response.response().error();
-    let error = error.and_then(Error::as_error::<ApiError>).cloned();
+    let reported = response.response().error();
+    let error = reported.and_then(Error::as_error::<ApiError>).cloned();
     // Only the flood guard responds with 429 and without an `ApiError`.
     let flooded = if error.is_none() && status == StatusCode::TOO_MANY_REQUESTS {
         retry_after(response.headers())
@@ -39,9 +40,15 @@ pub(super) fn write(
         Some(seconds) => flood::error(&state.settings, seconds),
         None => ApiError {
             retry_after: retry_after(response.headers()),
+            cause: reported.map(|error| Box::new(error.to_string().into())),
             ..ApiError::new(Code::of_status(status))
         },
     });
+    let logged = LoggedError {
+        code: error.code.as_str(),
+        cause: error.cause.clone().filter(|_| status.is_server_error()),
+    };
+    let _ = context.error.set(logged);
     let (request, plain) = response.into_parts();
     let legacy = route::is_legacy_path(path::routed_path(&request));
     let as_page = || {
@@ -66,7 +73,9 @@ pub(super) fn write(
     }
     if let Some(seconds) = flooded {
         state.services.request_metrics.request_shed(Shed::Flood);
-        flood::insert_fields(document.headers_mut(), state, seconds);
+        if let Some(lines) = request.conn_data::<HeaderLines>() {
+            flood::push_fields(lines, state, seconds);
+        }
     }
     ServiceResponse::new(request, document)
 }

@@ -9,9 +9,10 @@ use actix_governor::governor::clock::{Clock, DefaultClock, QuantaInstant};
 use actix_governor::governor::middleware::NoOpMiddleware;
 use actix_governor::{GovernorConfig, GovernorConfigBuilder, KeyExtractor};
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use posthorn_domain::Client;
+use posthorn_http1::HeaderLines;
 
 use crate::request::context;
 use crate::request::path;
@@ -91,8 +92,8 @@ pub(crate) fn error(settings: &HttpSettings, seconds: u64) -> ApiError {
     })
 }
 
-/// Inserts the header fields that describe the guard's limit.
-pub(crate) fn insert_fields(headers: &mut HeaderMap, state: &AppState, seconds: u64) {
+/// Adds the header fields that describe the guard's limit.
+pub(crate) fn push_fields(lines: &HeaderLines, state: &AppState, seconds: u64) {
     let Rate { per_second, burst } = Rate::of(&state.settings);
     let policy = Policy {
         name: POLICY.to_owned(),
@@ -106,7 +107,7 @@ pub(crate) fn insert_fields(headers: &mut HeaderMap, state: &AppState, seconds: 
     };
     let now = state.services.clock.now();
     let policies = Policies::new(&[policy]);
-    rate_limit_fields::insert(headers, &policies, std::iter::once(usage), 0, now);
+    rate_limit_fields::push(lines, &policies, std::iter::once(usage), 0, now);
 }
 
 impl Rate {

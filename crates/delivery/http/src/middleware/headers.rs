@@ -2,33 +2,38 @@
 
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue, TryIntoHeaderValue};
+use posthorn_http1::HeaderLines;
 
 use crate::request::context::RequestContext;
-use crate::request::request_id::X_REQUEST_ID;
 use crate::route::Kind;
 use crate::settings::HttpSettings;
 
-static X_XSS_PROTECTION: HeaderName = HeaderName::from_static("x-xss-protection");
 static DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 static SUNSET: HeaderName = HeaderName::from_static("sunset");
-static CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
-    HeaderName::from_static("cross-origin-resource-policy");
 
 /// The time since which the unversioned paths are deprecated (RFC 9745): 2026-11-23T00:00:00Z.
 const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1795392000");
+/// The lines of every response.
+const COMMON: &[u8] = b"x-content-type-options: nosniff\r\n\
+    x-frame-options: DENY\r\n\
+    referrer-policy: no-referrer\r\n\
+    x-xss-protection: 0\r\n\
+    cross-origin-resource-policy: same-origin\r\n";
 /// The policy of responses that are not pages: load nothing.
-const API_POLICY: HeaderValue =
-    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+const API_POLICY: &[u8] =
+    b"content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n";
+const NO_STORE: &[u8] = b"cache-control: no-store\r\n";
+const HSTS: &[u8] = b"strict-transport-security: max-age=31536000; includeSubDomains\r\n";
 
-/// Inserts the headers of every response; headers that the handler has set stay.
+/// Adds the headers of every response; headers that the handler has set stay.
 pub(super) fn insert(
     mut response: ServiceResponse,
+    lines: &HeaderLines,
     context: &RequestContext,
     settings: &HttpSettings,
 ) -> ServiceResponse {
     let headers = response.headers_mut();
-    insert_common(headers, context, settings);
+    push_common(lines, headers, context, settings);
     if let Some(Kind::Legacy(successor)) = context.route.get().map(|route| route.kind) {
         headers.insert(DEPRECATION.clone(), DEPRECATED_SINCE);
         let base = settings.public_url.base();
@@ -48,37 +53,23 @@ pub(super) fn insert(
     response
 }
 
-/// Inserts the headers that do not depend on the route.
-pub(super) fn insert_common(
-    headers: &mut HeaderMap,
+/// Adds the headers that do not depend on the route as lines; `headers` are those that the response has already.
+pub(super) fn push_common(
+    lines: &HeaderLines,
+    headers: &HeaderMap,
     context: &RequestContext,
     settings: &HttpSettings,
 ) {
-    if let Ok(id) = HeaderValue::from_str(&context.id) {
-        headers.insert(X_REQUEST_ID.clone(), id);
-    }
-    let mut fixed = |name, value| headers.insert(name, value);
-    fixed(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    fixed(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    fixed(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
-    fixed(X_XSS_PROTECTION.clone(), HeaderValue::from_static("0"));
-    fixed(
-        CROSS_ORIGIN_RESOURCE_POLICY.clone(),
-        HeaderValue::from_static("same-origin"),
-    );
+    lines.push_lines(COMMON);
+    // The characters of an id are those of a header.
+    lines.push("x-request-id", context.id.as_bytes());
     if settings.is_production && context.is_https {
-        fixed(header::STRICT_TRANSPORT_SECURITY, HSTS);
+        lines.push_lines(HSTS);
     }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, API_POLICY);
+        lines.push_lines(API_POLICY);
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        lines.push_lines(NO_STORE);
     }
 }

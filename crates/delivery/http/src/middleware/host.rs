@@ -2,44 +2,32 @@
 //!
 //! Gap: actix-http counts the fields, but accepts any value.
 
-use actix_web::Error;
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::middleware::Next;
 use url::Host;
 
 use crate::wire::problem::{ApiError, Code};
 
-/// Handles a request with a valid `Host`.
-pub(crate) async fn require_host(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    if is_valid(request.headers()) {
-        let response = next.call(request).await?;
-        return Ok(response.map_into_boxed_body());
+/// Checks that every `Host` is valid. The value may be empty.
+pub(super) fn check(headers: &HeaderMap) -> Result<(), ApiError> {
+    let mut values = headers.get_all(header::HOST);
+    if values.all(|value| value.to_str().is_ok_and(is_host)) {
+        return Ok(());
     }
-    let error = ApiError::new(Code::MalformedRequest).with_detail(
+    Err(ApiError::new(Code::MalformedRequest).with_detail(
         "Заголовок Host — имя или адрес хоста и, если нужно, порт.",
         "The header Host has the name or address of the host and perhaps a port.",
-    );
-    let (request, _) = request.into_parts();
-    Ok(ServiceResponse::from_err(error, request))
-}
-
-/// True if every `Host` is valid. The value may be empty.
-fn is_valid(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::HOST);
-    values.all(|value| value.to_str().is_ok_and(is_host))
+    ))
 }
 
 /// True for `uri-host [":" port]` (RFC 3986, 3.2.2 and 3.2.3).
 fn is_host(text: &str) -> bool {
-    let end_of_address = text.rfind(']').map_or(0, |index| index + 1);
+    // By bytes: a search for a character costs several times as much in a text as short as this.
+    let end_of_address = text.bytes().rposition(|byte| byte == b']');
+    let end_of_address = end_of_address.map_or(0, |index| index + 1);
     let (address, rest) = text.split_at_checked(end_of_address).unwrap_or_default();
-    let (name, port) = match rest.split_once(':') {
-        Some((name, port)) => (name, port),
+    let end_of_name = rest.bytes().position(|byte| byte == b':');
+    let (name, port) = match end_of_name.and_then(|end| rest.split_at_checked(end)) {
+        Some((name, port)) => (name, port.get(1..).unwrap_or_default()),
         None => (rest, ""),
     };
     let is_port = port.is_empty()

@@ -2,17 +2,18 @@
 //! rate limiting, and panics.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
 use posthorn_application::Action;
-use posthorn_http1::{BodyState, RequestTracker};
+use posthorn_http1::{BodyState, HeaderLines, RequestTracker};
 use tokio::time::timeout;
 
+use crate::middleware::around::Next;
 use crate::middleware::deadline::{Deadline, Elapsed};
 use crate::middleware::{authorization, rate_limit};
 use crate::request::{body, context};
@@ -22,6 +23,9 @@ use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, Code};
 use crate::wire::query::Query;
 
+/// The causes of internal errors. The panic hook has logged the reason and the place of a panic.
+const PANICKED: &str = "panicked";
+const NO_STATE: &str = "the request has no server state";
 /// The time limit on the rest of a rejected request's body.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -29,19 +33,30 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 pub(crate) async fn load_shed(
     route: &'static Route,
     request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
+    next: Next<
+        impl Service<
+            ServiceRequest,
+            Response = ServiceResponse<impl MessageBody + 'static>,
+            Error = Error,
+        >,
+    >,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let head = request.request().clone();
     let context = context::of(&head);
     context.route.set(Some(route));
     let Some(state) = request.app_data::<web::Data<AppState>>().cloned() else {
-        tracing::error!("the request has no server state");
-        return Ok(error_response(ApiError::new(Code::Internal).into(), head));
+        let error = ApiError::caused_by(Code::Internal, NO_STATE);
+        return Ok(error_response(error.into(), head));
     };
     if !route.is_probe() {
         let Some(permit) = state.in_flight.acquire(state.settings.max_in_flight) else {
             state.services.request_metrics.request_shed(Shed::InFlight);
-            return Ok(reject(route, &state, &head, ApiError::overloaded()));
+            return Ok(reject(
+                route,
+                &state,
+                &head,
+                ApiError::overloaded("MAX_IN_FLIGHT"),
+            ));
         };
         context.permit.replace(Some(permit));
     }
@@ -56,7 +71,13 @@ async fn handle(
     route: &'static Route,
     state: &AppState,
     mut request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
+    next: Next<
+        impl Service<
+            ServiceRequest,
+            Response = ServiceResponse<impl MessageBody + 'static>,
+            Error = Error,
+        >,
+    >,
 ) -> ServiceResponse<BoxBody> {
     let head = request.request().clone();
     let fail = |error: ApiError| reject(route, state, &head, error);
@@ -67,34 +88,39 @@ async fn handle(
     };
     let deadline = Deadline::new(&head, state.settings.request_timeout + route.max_wait());
     // Authorization first: the verified token decides for which client the request counts.
-    let authorizing = AssertUnwindSafe(authorization::authorize(route, state, &head));
-    let authorized = match deadline.run(authorizing.catch_unwind()).await {
-        Ok(Ok(authorized)) => authorized,
-        // The panic hook has logged it.
-        Ok(Err(_panic)) => Err(ApiError::new(Code::Internal).into()),
-        Err(Elapsed) => return timed_out(ApiError::too_slow()),
+    let authorized = {
+        let authorizing = AssertUnwindSafe(authorization::authorize(route, state, &head));
+        match deadline.run(pin!(authorizing.catch_unwind())).await {
+            Ok(Ok(authorized)) => authorized,
+            Ok(Err(_panic)) => Err(ApiError::caused_by(Code::Internal, PANICKED).into()),
+            Err(Elapsed) => return timed_out(ApiError::too_slow()),
+        }
     };
     // Rejected requests count too, or guessing tokens would be free.
-    let counting = rate_limit::check(route, state, &head, authorized.err());
-    let Ok((outcome, error)) = deadline.run(counting).await else {
+    let counted = {
+        let counting = rate_limit::check(route, state, &head, authorized.err());
+        deadline.run(pin!(counting)).await
+    };
+    let Ok((outcome, error)) = counted else {
         return timed_out(ApiError::too_slow());
     };
     let error = error.or_else(|| refused_parameters(route, &head));
-    let mut response = if let Some(error) = error {
+    let response = if let Some(error) = error {
         drain(&mut request, state.settings.max_body_bytes).await;
         fail(error)
     } else {
         let handling = AssertUnwindSafe(next.call(request)).catch_unwind();
-        match deadline.run(handling).await {
+        match deadline.run(pin!(handling)).await {
             Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
             Ok(Ok(Err(error))) => error_response(error, head.clone()),
-            // The panic hook has logged it.
-            Ok(Err(_panic)) => fail(ApiError::new(Code::Internal)),
+            Ok(Err(_panic)) => fail(ApiError::caused_by(Code::Internal, PANICKED)),
             Err(Elapsed) => timed_out(late(&head)),
         }
     };
-    if let Some(outcome) = outcome.or_else(|| rate_limit::take_outcome(&head)) {
-        rate_limit::insert_fields(response.headers_mut(), &outcome);
+    if let Some(outcome) = outcome.or_else(|| rate_limit::take_outcome(&head))
+        && let Some(lines) = head.conn_data::<HeaderLines>()
+    {
+        rate_limit::push_fields(lines, &outcome);
     }
     response
 }

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-use actix_web::http::header::HeaderMap;
 use actix_web::{HttpMessage, HttpRequest};
 use posthorn_application::{
     QuotaDecision, QuotaScope, QuotaWindow, RateLimitDecision, RateLimiter,
 };
 use posthorn_domain::{Quota, Timestamp};
+use posthorn_http1::HeaderLines;
 
 use crate::request::{caller, grant};
 use crate::route::Route;
@@ -132,8 +132,8 @@ async fn count(
     }
 }
 
-/// Inserts the header fields that describe the limits of the request and their use.
-pub(crate) fn insert_fields(headers: &mut HeaderMap, outcome: &RateLimitOutcome) {
+/// Adds the header fields that describe the limits of the request and their use.
+pub(crate) fn push_fields(lines: &HeaderLines, outcome: &RateLimitOutcome) {
     let windows = &outcome.decision.windows;
     let tightest = outcome.decision.tightest();
     let tightest = tightest.and_then(|tightest| windows.iter().position(|w| w == tightest));
@@ -143,7 +143,7 @@ pub(crate) fn insert_fields(headers: &mut HeaderMap, outcome: &RateLimitOutcome)
     });
     with_policies(outcome, |policies| {
         let tightest = tightest.unwrap_or_default();
-        fields::insert(headers, policies, usages, tightest, outcome.at);
+        fields::push(lines, policies, usages, tightest, outcome.at);
     });
 }
 

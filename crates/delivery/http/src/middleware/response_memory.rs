@@ -46,7 +46,7 @@ pub(crate) fn limit(
     if bytes.is_unique() && !permit.grow(bytes.len(), state.settings.max_response_bytes) {
         let metrics = &state.services.request_metrics;
         metrics.request_shed(Shed::ResponseBytes);
-        return ServiceResponse::from_err(ApiError::overloaded(), request);
+        return ServiceResponse::from_err(ApiError::overloaded("MAX_RESPONSE_BYTES"), request);
     }
     let body = ChunkedBytes {
         rest: bytes,

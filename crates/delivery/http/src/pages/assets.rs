@@ -1,65 +1,36 @@
-//! The style and the scripts of the pages, from the binary.
+//! The files that the pages load.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::LazyLock;
-
-use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
+use actix_web::http::header::{
+    self, AcceptEncoding, ContentEncoding, ETag, Encoding, Header, IfNoneMatch,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::wire::asset::{self, Asset, Representation};
 use crate::wire::problem::{ApiError, Code};
 
-/// A file.
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    text: &'static str,
-    tag: EntityTag,
-}
+/// For a file in the folder of its version.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// For a file of another version: a browser asks again each time. While a rollout replaces pods, the page of one may get
+/// its files from another.
+const REVALIDATED: &str = "no-cache";
 
-static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
-    let css = "text/css; charset=utf-8";
-    let js = "text/javascript; charset=utf-8";
-    macro_rules! file {
-        ($name:literal, $content_type:expr) => {
-            asset(
-                $name,
-                $content_type,
-                include_str!(concat!("../../assets/", $name)),
-            )
-        };
-    }
-    [
-        file!("page.css", css),
-        file!("page.js", js),
-        file!("session.js", js),
-        file!("consumers.js", js),
-        file!("webhooks.js", js),
-    ]
-});
-
-fn asset(name: &'static str, content_type: &'static str, text: &'static str) -> Asset {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    let tag = EntityTag::new_strong(format!("{:016x}", hasher.finish()));
-    Asset {
-        name,
-        content_type,
-        text,
-        tag,
-    }
-}
-
-/// Returns a file. Browsers cache it and revalidate it each time, so that a page never runs with the
-/// script of another version.
+/// Returns a file, compressed if the client accepts that. Browsers keep it as long as it is in the folder of its
+/// version.
 pub(crate) async fn file(
     request: HttpRequest,
-    name: web::Path<String>,
+    path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let found = ASSETS.iter().find(|asset| asset.name == name.as_str());
-    let asset = found.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let (version, name) = path.rsplit_once('/').unwrap_or(("", &path));
+    let asset = asset::named(name).ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let caching = if version == asset::version() {
+        IMMUTABLE
+    } else {
+        REVALIDATED
+    };
+    let (coding, chosen) = choose(&request, asset);
     let is_cached = match IfNoneMatch::parse(&request) {
         Ok(IfNoneMatch::Any) => true,
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&asset.tag)),
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&chosen.tag)),
         Err(_) => false,
     };
     let mut response = if is_cached {
@@ -68,11 +39,27 @@ pub(crate) async fn file(
         HttpResponse::Ok()
     };
     response
-        .insert_header(ETag(asset.tag.clone()))
-        .insert_header((header::CACHE_CONTROL, "no-cache"));
-    Ok(if is_cached {
-        response.finish()
-    } else {
-        response.content_type(asset.content_type).body(asset.text)
-    })
+        .insert_header(ETag(chosen.tag.clone()))
+        .insert_header((header::VARY, "Accept-Encoding"))
+        .insert_header((header::CACHE_CONTROL, caching));
+    if is_cached {
+        return Ok(response.finish());
+    }
+    if coding == ContentEncoding::Gzip {
+        response.insert_header(coding);
+    }
+    Ok(response
+        .content_type(asset.content_type)
+        .body(chosen.bytes.clone()))
+}
+
+/// The representation that the client prefers.
+fn choose<'a>(request: &HttpRequest, asset: &'a Asset) -> (ContentEncoding, &'a Representation) {
+    let known = [Encoding::gzip(), Encoding::identity()];
+    let accepted = AcceptEncoding::parse(request).ok();
+    let preferred = accepted.and_then(|accepted| accepted.negotiate(known.iter()));
+    match &asset.gzip {
+        Some(gzip) if preferred == Some(Encoding::gzip()) => (ContentEncoding::Gzip, gzip),
+        _ => (ContentEncoding::Identity, &asset.plain),
+    }
 }

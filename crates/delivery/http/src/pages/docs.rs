@@ -27,10 +27,8 @@ const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Returns a file of Swagger UI.
 pub(crate) async fn file(name: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let file = utoipa_swagger_ui::serve(&name, Arc::clone(&CONFIG)).map_err(|error| {
-        tracing::error!(%error, "a file of Swagger UI could not be read");
-        ApiError::new(Code::Internal)
-    })?;
+    let file = utoipa_swagger_ui::serve(&name, Arc::clone(&CONFIG));
+    let file = file.map_err(|error| ApiError::caused_by(Code::Internal, error.to_string()))?;
     let file = file.ok_or_else(|| ApiError::new(Code::NotFound))?;
     // All but the file with the configuration are in the binary: a copy for each request would add up.
     let bytes = match file.bytes {

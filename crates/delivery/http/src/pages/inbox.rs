@@ -1,14 +1,19 @@
 //! The inbox page at `/`: sending and reading messages, service information, and the endpoints.
 
+mod given;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use posthorn_application::Action;
 
+use self::given::{GivenPage, given_page};
 use crate::request::context;
+use crate::route::METRICS;
 use crate::settings::Locale;
 use crate::state::AppState;
-use crate::wire::html;
 use crate::wire::problem::ApiError;
 use crate::wire::time::rfc3339;
+use crate::wire::{asset, html};
 
 /// The page. The script fills the parts that change.
 #[derive(Template)]
@@ -27,7 +32,18 @@ struct InboxPage<'a> {
     max_length: usize,
     /// True if reading and deleting need no token.
     is_open: bool,
-    endpoints: &'static [ListedEndpoint],
+    /// True if sending needs no token.
+    writes_open: bool,
+    /// The durability that messages reach.
+    durability: &'static str,
+    /// True if this listener serves the metrics.
+    has_metrics: bool,
+    /// The newest messages, if the client may read them without a token.
+    given: Option<GivenPage>,
+    /// The scripts to load at once.
+    modules: Vec<&'static str>,
+    /// What this listener serves.
+    endpoints: Vec<&'static ListedEndpoint>,
 }
 
 /// An endpoint in the list of the page.
@@ -86,7 +102,10 @@ pub(crate) async fn index(
 ) -> Result<HttpResponse, ApiError> {
     let services = &state.services;
     let identity = services.info.identity();
+    let policy = services.access.policy();
     let locale = chosen(request.query_string()).unwrap_or(context::of(&request).locale);
+    let has_metrics = request.resource_map().has_resource(METRICS.template);
+    let is_here = |endpoint: &&ListedEndpoint| has_metrics || endpoint.path != METRICS.template;
     let page = InboxPage {
         locale,
         base: state.settings.public_url.prefix(),
@@ -97,8 +116,13 @@ pub(crate) async fn index(
         started_at: rfc3339(state.started_at),
         now: rfc3339(services.clock.now()),
         max_length: state.settings.max_message_length,
-        is_open: services.access.policy().is_open(),
-        endpoints: ENDPOINTS,
+        is_open: policy.is_open(),
+        writes_open: policy.needs(Action::Write).is_none(),
+        durability: services.messages.durability().as_str(),
+        has_metrics,
+        given: given_page(&request, &state).await,
+        modules: asset::modules(locale).collect(),
+        endpoints: ENDPOINTS.iter().filter(is_here).collect(),
     };
     html::respond(&page, locale)
 }

@@ -4,12 +4,14 @@ mod incomplete;
 
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::{FutureExt, StreamExt};
 use posthorn_http1::{BodyDemand, BodyState, RequestTracker};
 
 use self::incomplete::IncompleteBody;
+use crate::request::context;
 use crate::state::AppState;
 use crate::wire::problem::{AcceptedBody, ApiError, Code};
 
@@ -38,6 +40,7 @@ pub(crate) async fn read(
     let requests = request.conn_data::<RequestTracker>();
     let demand = requests.map(|requests| requests.demand_body(remaining(&body).unwrap_or(0)));
     let mut incomplete = None;
+    let context = context::of(request);
     // The length decides where the body ends: after an offer of another protocol actix-http gives all
     // bytes that follow.
     while remaining(&body) != Some(0) {
@@ -65,6 +68,7 @@ pub(crate) async fn read(
             incomplete.grow(chunk.len())?;
         }
         body.extend_from_slice(&chunk);
+        context.bytes_in.set(body.len());
         if let Some(demand) = &demand {
             demand.set_remaining(remaining(&body).unwrap_or(0));
         }
@@ -85,7 +89,7 @@ pub(crate) async fn read(
 /// As [`read`] and [`require_json`].
 async fn read_json(request: &HttpRequest, payload: Payload, max: usize) -> Result<Bytes, ApiError> {
     if length(request.headers()) != Some(0) {
-        require_json(request.headers())?;
+        require_json(request)?;
     }
     read(request, payload, max).await
 }
@@ -147,12 +151,15 @@ fn length(headers: &HeaderMap) -> Option<usize> {
 ///
 /// # Errors
 /// `unsupported-media-type`.
-pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn require_json(request: &HttpRequest) -> Result<(), ApiError> {
+    let headers = request.headers();
     require_uncoded(headers)?;
     if is_json(headers) {
         Ok(())
-    } else {
+    } else if *request.method() == Method::POST {
         Err(ApiError::unsupported_media_type(AcceptedBody::Json))
+    } else {
+        Err(ApiError::json_required())
     }
 }
 
@@ -172,8 +179,14 @@ pub(crate) fn require_uncoded(headers: &HeaderMap) -> Result<(), ApiError> {
 
 /// True if `Content-Type` is JSON in UTF-8 (RFC 8259, 8.1 and 11).
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE);
-    let Some(text) = value.and_then(|value| value.to_str().ok()) else {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return false;
+    };
+    // What most clients send needs no parsing.
+    if value == "application/json" {
+        return true;
+    }
+    let Ok(text) = value.to_str() else {
         return false;
     };
     let mut parts = text.split(';');

@@ -1,5 +1,6 @@
 //! The context of a request: values that middleware and handlers share.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -31,6 +32,20 @@ pub(crate) struct RequestContext {
     pub(crate) topic: OnceCell<Option<Topic>>,
     /// The permit of a request in flight; `None` while it waits for its body.
     pub(crate) permit: RefCell<Option<Permit>>,
+    /// The topic that the body names, for the log.
+    pub(crate) body_topic: OnceCell<Topic>,
+    /// The bytes of the body that were read, for the log.
+    pub(crate) bytes_in: Cell<usize>,
+    /// The error of the response, for the log.
+    pub(crate) error: OnceCell<LoggedError>,
+}
+
+/// What the log shows of an error.
+#[derive(Debug)]
+pub(crate) struct LoggedError {
+    pub(crate) code: &'static str,
+    /// What failed, for the operator; the client is not told.
+    pub(crate) cause: Option<Box<Cow<'static, str>>>,
 }
 
 /// A client's address and its text. Requests of one connection mostly share it.
@@ -59,6 +74,9 @@ impl RequestContext {
             route: Cell::new(None),
             topic: OnceCell::new(),
             permit: RefCell::new(None),
+            body_topic: OnceCell::new(),
+            bytes_in: Cell::new(0),
+            error: OnceCell::new(),
         }
     }
 }
@@ -69,6 +87,6 @@ pub(crate) fn of(request: &HttpRequest) -> Rc<RequestContext> {
         return Rc::clone(context);
     }
     let unknown = ClientAddress::from(IpAddr::from([0, 0, 0, 0]));
-    let (trace, locale) = (Trace::default(), Locale::default());
+    let (trace, locale) = (Trace::new(), Locale::default());
     Rc::new(RequestContext::new(String::new(), trace, locale, unknown))
 }

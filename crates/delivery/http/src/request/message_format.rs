@@ -119,13 +119,15 @@ fn media_type(headers: &HeaderMap, accepted: AcceptedBody) -> Result<Option<Mime
     let text = value.to_str().ok().filter(|_| second.is_none());
     let parsed: Option<Mime> = text.and_then(|text| text.parse().ok());
     let media_type = parsed.ok_or_else(unsupported)?;
-    match media_type.get_param(mime::CHARSET) {
-        Some(charset) if !is_utf_8(charset.as_str()) => Err(unsupported().with_detail(
-            "Текст принимается только в кодировке UTF-8.",
-            "Text is accepted in UTF-8 only.",
-        )),
-        _ => Ok(Some(media_type)),
+    // Of a repeated parameter every value counts: another receiver may take any of them.
+    let mut parameters = media_type.params();
+    if parameters.all(|(name, value)| name != mime::CHARSET || is_utf_8(value.as_str())) {
+        return Ok(Some(media_type));
     }
+    Err(unsupported().with_detail(
+        "Текст принимается только в кодировке UTF-8.",
+        "Text is accepted in UTF-8 only.",
+    ))
 }
 
 #[cfg(test)]
@@ -156,6 +158,9 @@ mod tests {
             ("Text/Plain; charset=\"UTF-8\"", Some(MessageFormat::Text)),
             ("text/plain; charset=utf8", Some(MessageFormat::Text)),
             ("text/plain; charset=koi8-r", None),
+            ("text/plain; charset=utf-8; charset=latin1", None),
+            ("text/plain; charset=latin1; charset=utf-8", None),
+            ("application/json; charset=utf-8; charset=latin1", None),
             ("text/html", None),
             ("text", None),
             (

@@ -24,7 +24,10 @@ pub(crate) fn of(headers: &HeaderMap) -> String {
 
 /// A new id. Its random part makes it unique; a counter would be contended by all workers.
 pub(crate) fn new() -> String {
-    Uuid::new_v7(uuid::Timestamp::now(NoContext)).to_string()
+    let id = Uuid::new_v7(uuid::Timestamp::now(NoContext));
+    id.hyphenated()
+        .encode_lower(&mut Uuid::encode_buffer())
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use utoipa::OpenApi;
 
 use crate::api::consumers::{dead_letters, leases};
-use crate::api::messages::{accept, batch, read};
-use crate::api::openapi::{CommonHeaders, Security};
+use crate::api::messages::{accept, batch, bulk_deletion, deliveries as message_deliveries, read};
+use crate::api::openapi::{CommonHeaders, Requests, Security};
 use crate::api::webhooks::{dead_letters as webhook_dead_letters, deliveries};
 use crate::api::{consumers, health, info, limits, stream, tokens, topics, webhooks};
 use crate::wire::problem::{FieldError, Problem};
@@ -22,8 +22,11 @@ use crate::wire::problem::{FieldError, Problem};
         batch::accept_batch,
         topics::list_topics,
         read::list_messages,
+        bulk_deletion::delete_messages,
         read::get_message,
         read::delete_message,
+        message_deliveries::message_at_consumers,
+        message_deliveries::message_at_webhooks,
         stream::stream,
         consumers::list_consumers,
         consumers::put_consumer,
@@ -56,7 +59,7 @@ use crate::wire::problem::{FieldError, Problem};
         limits::limits,
     ),
     components(schemas(Problem, FieldError)),
-    modifiers(&CommonHeaders, &Security),
+    modifiers(&CommonHeaders, &Requests, &Security),
     tags(
         (name = "messages", description = "Sending and reading messages"),
         (name = "consumers", description = "Working off a topic: leases, acknowledgements, dead letters"),

@@ -9,7 +9,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{DATE, HttpDate, TryIntoHeaderValue};
 use actix_web::web;
-use posthorn_http1::ConnectionHooks;
+use posthorn_http1::{ConnectionHooks, HeaderLines};
 
 use crate::middleware::access_log;
 use crate::request::context::ClientAddress;
@@ -75,7 +75,12 @@ impl ConnectionHooks for ServerHooks {
     }
 
     /// The response as a problem document, counted and logged as that of a request.
-    fn error_response(&self, status: StatusCode, peer: Option<SocketAddr>) -> Response<BoxBody> {
+    fn error_response(
+        &self,
+        status: StatusCode,
+        peer: Option<SocketAddr>,
+        lines: &HeaderLines,
+    ) -> Response<BoxBody> {
         let services = &self.state.services;
         let error = match status {
             StatusCode::BAD_REQUEST => ApiError::new(Code::MalformedRequest),
@@ -85,9 +90,9 @@ impl ConnectionHooks for ServerHooks {
             }
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(),
             StatusCode::URI_TOO_LONG => ApiError::target_too_long(),
-            _ => ApiError::new(Code::Internal),
+            other => ApiError::caused_by(Code::Internal, format!("actix-http responds {other}")),
         };
-        let mut response = access_log::respond_to_invalid_request(&error, &self.state, peer);
+        let mut response = access_log::respond_to_invalid_request(&error, &self.state, peer, lines);
         let now = Duration::from_millis(services.clock.now().as_millis());
         let date = HttpDate::from(SystemTime::UNIX_EPOCH + now);
         if let Ok(date) = date.try_into_value() {

@@ -13,9 +13,9 @@ use posthorn_http1::ConnectionSettings;
 use tokio::net::TcpStream;
 
 use crate::middleware::access_log::access_log;
+use crate::middleware::around::around;
 use crate::middleware::cors::{self, preflight};
 use crate::middleware::flood::{self, FloodGuard};
-use crate::middleware::host::require_host;
 use crate::router;
 use crate::server::connection_hooks::ServerHooks;
 use crate::settings::CorsOrigins;
@@ -30,12 +30,13 @@ pub(super) enum ListenerKind {
     Metrics,
 }
 
-/// The service of one listener on one worker.
+/// The service of one listener on one worker, which has at most `connections` of all its listeners.
 pub(super) fn service(
     state: &web::Data<AppState>,
     flood: &FloodGuard,
     signal: &GracefulShutdownSignal,
     kind: ListenerKind,
+    connections: usize,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 + use<> {
     // An `Arc` of the worker's own: its reference count is not contended by other workers.
@@ -56,11 +57,11 @@ pub(super) fn service(
         .wrap(Condition::new(has_flood_guard, Governor::new(flood)))
         .wrap(Condition::new(has_cors, cors::middleware(origins)))
         .wrap(Condition::new(has_cors, from_fn(preflight)))
-        .wrap(from_fn(require_host))
-        .wrap(from_fn(access_log));
+        .wrap(around(access_log));
     let limits = ConnectionSettings {
         header_timeout: settings.header_timeout,
         keep_alive: settings.keep_alive,
+        max_connections: connections,
     };
     let hooks = Rc::new(ServerHooks::new(state.clone()));
     let app = map_config(app, |()| AppConfig::default());

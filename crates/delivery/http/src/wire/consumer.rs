@@ -2,8 +2,10 @@
 
 mod call;
 
+use std::collections::HashSet;
+
 use posthorn_application::{ConsumerStatus, DeadLetter, LeasedDelivery, Redriven, Settled};
-use posthorn_domain::FailureReason;
+use posthorn_domain::{FailureReason, MessageId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -86,7 +88,7 @@ pub(crate) struct SettledResponse {
     settled: usize,
     /// The tokens without a valid lease, which changed nothing.
     stale: Vec<String>,
-    /// For an extension: the new end of the valid leases, by the store's clock.
+    /// For an extension of at least one valid lease: the new end of the valid leases, by the store's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
     lease_expires_at: Option<String>,
@@ -122,7 +124,7 @@ pub(crate) struct RedriveResponse {
     redriven: u64,
     /// How many dead letters are left.
     remaining: u64,
-    /// The ids that are not dead letters.
+    /// The ids that are not dead letters, as they were sent.
     unknown: Vec<String>,
 }
 
@@ -179,12 +181,16 @@ impl<'a> From<&'a DeadLetter> for DeadLetterResponse<'a> {
     }
 }
 
-impl From<Redriven> for RedriveResponse {
-    fn from(redriven: Redriven) -> Self {
+impl RedriveResponse {
+    /// The outcome of a call whose ids had the texts `sent`.
+    pub(crate) fn new(redriven: &Redriven, mut sent: Vec<(MessageId, String)>) -> Self {
+        let unknown: HashSet<_> = redriven.unknown.iter().collect();
+        let mut seen = HashSet::new();
+        sent.retain(|(id, text)| unknown.contains(id) && seen.insert(text.clone()));
         Self {
             redriven: redriven.redriven,
             remaining: redriven.remaining,
-            unknown: redriven.unknown.iter().map(ToString::to_string).collect(),
+            unknown: sent.into_iter().map(|(_, text)| text).collect(),
         }
     }
 }

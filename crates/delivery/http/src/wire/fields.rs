@@ -54,6 +54,17 @@ impl Fields {
         self.problems.keep(name, parsed)
     }
 
+    /// As [`Fields::take`], for a member that responses have as `null` where it is absent.
+    pub(crate) fn take_nullable<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(Value) -> Result<T, FieldCode>,
+    ) -> Option<T> {
+        let is_null = |(member, value): &(String, Value)| member == name && value.is_null();
+        self.members.retain(|member| !is_null(member));
+        self.take(name, parse)
+    }
+
     /// As [`Fields::take`], for a member that has to be there.
     pub(crate) fn require<T>(
         &mut self,

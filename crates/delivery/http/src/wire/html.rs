@@ -26,10 +26,8 @@ pub(crate) fn finish(
     page: &impl Template,
     locale: Locale,
 ) -> Result<HttpResponse, ApiError> {
-    let html = page.render().map_err(|error| {
-        tracing::error!(%error, "a page could not be rendered");
-        ApiError::new(Code::Internal)
-    })?;
+    let html = page.render();
+    let html = html.map_err(|error| ApiError::caused_by(Code::Internal, error.to_string()))?;
     insert_language(&mut response, locale);
     Ok(response
         .content_type("text/html; charset=utf-8")

@@ -7,13 +7,14 @@ mod collector;
 pub(crate) mod event;
 pub(crate) mod form;
 mod json;
+pub(crate) mod notification;
 pub(crate) mod plain;
 pub(crate) mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use posthorn_domain::{
-    AttributeError, Attributes, ContentRules, IdempotencyKey, MessageContent, Topic,
+    Attributes, ContentRules, IdempotencyKey, MessageContent, Topic, TraceParent,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
@@ -21,7 +22,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use self::codes::{attribute_code, content_code};
-use self::json::{Json, Read, Seed, Text};
+use self::json::{Json, Name, Read, Seed, Text};
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
 use crate::wire::raw_json;
 
@@ -43,6 +44,18 @@ pub(crate) struct MessageBody {
     attributes: Option<BTreeMap<String, String>>,
 }
 
+/// The fields of a form, as the OpenAPI document describes them.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct FormBody {
+    /// The text, by the rules of a JSON message.
+    #[schema(min_length = 1)]
+    message: String,
+    /// Every other field is an attribute, unless its name begins with `_`.
+    #[serde(flatten)]
+    attributes: BTreeMap<String, String>,
+}
+
 /// The domain's values of a valid body.
 #[derive(Debug)]
 pub(crate) struct IncomingMessage {
@@ -51,6 +64,8 @@ pub(crate) struct IncomingMessage {
     pub(crate) attributes: Attributes,
     /// The key of an event; the request's own key overrides it.
     pub(crate) event_key: Option<IdempotencyKey>,
+    /// The place of an event in a trace; it overrides the request's own.
+    pub(crate) traceparent: Option<TraceParent>,
 }
 
 impl IncomingMessage {
@@ -61,6 +76,7 @@ impl IncomingMessage {
             topic: None,
             attributes,
             event_key: None,
+            traceparent: None,
         }
     }
 
@@ -113,6 +129,9 @@ struct Parser<'a> {
     topic: Option<Topic>,
     attributes: Attributes,
 }
+
+/// The members of a message.
+const KNOWN_MEMBERS: [&str; 3] = ["message", "topic", "attributes"];
 
 /// Reads the body's members.
 struct MessageMembers<'p, 'a>(&'p mut Parser<'a>);
@@ -177,6 +196,7 @@ impl Parser<'_> {
                 topic: self.topic,
                 attributes: self.attributes,
                 event_key: None,
+                traceparent: None,
             }),
             _ => Err(ApiError::validation(self.problems)),
         }
@@ -189,38 +209,45 @@ impl<'de> Read<'de> for MessageMembers<'_, '_> {
     fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<()>, A::Error> {
         let Self(parser) = self;
         let rules = parser.rules;
-        let mut seen = BTreeSet::new();
-        while let Some(name) = members.next_key::<String>()? {
+        // The names so far: of those that a message has, and others.
+        let (mut seen, mut others) = ([false; KNOWN_MEMBERS.len()], BTreeSet::new());
+        while let Some(Name(name)) = members.next_key()? {
+            let name = &*name;
+            let known = KNOWN_MEMBERS.iter().zip(&mut seen);
+            let mut known = known.filter(|(known, _)| **known == name);
+            let is_repeated = match known.next() {
+                Some((_, is_seen)) => std::mem::replace(is_seen, true),
+                None => !others.insert(name.to_owned()),
+            };
             // Of a repeated name the first member counts.
-            if seen.contains(&name) {
+            if is_repeated {
                 members.next_value::<IgnoredAny>()?;
-                parser.note(&[&name], FieldCode::Duplicate);
+                parser.note(&[name], FieldCode::Duplicate);
                 continue;
             }
             // The members of a message are read however many problems there are by then: a message
             // that is there must not be reported as missing.
-            match name.as_str() {
+            match name {
                 "message" => {
                     let parse = Text(|text: &str| MessageContent::parse(text, rules));
                     let value = members.next_value_seed(Seed(parse))?;
-                    parser.content = parser.keep(&name, value, |error| content_code(error, rules));
+                    parser.content = parser.keep(name, value, |error| content_code(error, rules));
                 }
                 "topic" => {
                     let value = members.next_value_seed(Seed(Text(Topic::parse)))?;
-                    parser.topic = parser.keep(&name, value, |_| FieldCode::TopicPattern);
+                    parser.topic = parser.keep(name, value, |_| FieldCode::TopicPattern);
                     parser.check_topic();
                 }
                 "attributes" => match members.next_value_seed(Seed(AttributeEntries(parser)))? {
                     Json::Wanted(()) => {}
-                    Json::Null => parser.push(&name, FieldCode::Null),
-                    Json::Other => parser.push(&name, FieldCode::NotAnObject),
+                    Json::Null => parser.push(name, FieldCode::Null),
+                    Json::Other => parser.push(name, FieldCode::NotAnObject),
                 },
                 _ => {
                     members.next_value::<IgnoredAny>()?;
-                    parser.note(&[&name], FieldCode::Unknown);
+                    parser.note(&[name], FieldCode::Unknown);
                 }
             }
-            seen.insert(name);
         }
         Ok(Json::Wanted(()))
     }
@@ -241,9 +268,6 @@ impl<'de> Read<'de> for AttributeEntries<'_, '_> {
             let insert = Text(|value: &str| parser.attributes.insert(key.as_str(), value));
             match entries.next_value_seed(Seed(insert))? {
                 Json::Wanted(Ok(())) => {}
-                Json::Wanted(Err(error @ AttributeError::TooMany)) => {
-                    parser.note(&["attributes"], attribute_code(&error));
-                }
                 Json::Wanted(Err(error)) => {
                     parser.note(&["attributes", &key], attribute_code(&error));
                 }
@@ -263,7 +287,8 @@ fn attributes_schema() -> Object {
         .pattern(Some("^[a-z0-9._-]{1,64}$"));
     let value = ObjectBuilder::new()
         .schema_type(Type::String)
-        .max_length(Some(Attributes::MAX_VALUE_LENGTH));
+        .max_length(Some(Attributes::MAX_VALUE_LENGTH))
+        .pattern(Some(r"^[^\u0000-\u0008\u000B-\u001F\u007F-\u009F]*$"));
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some(

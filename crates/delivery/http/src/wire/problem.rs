@@ -3,10 +3,12 @@
 mod accepted;
 mod code;
 mod conversions;
+mod exceeded;
 mod field;
 mod instance;
 mod page;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -18,6 +20,7 @@ use utoipa::ToSchema;
 
 pub(crate) use accepted::AcceptedBody;
 pub(crate) use code::Code;
+pub(crate) use exceeded::Exceeded;
 pub(crate) use field::{FieldCode, FieldProblem, HeaderRule};
 
 use crate::route::Route;
@@ -56,19 +59,8 @@ pub(crate) struct ApiError {
     pub(crate) detail: Option<Box<(String, String)>>,
     /// The bodies that the route accepts, for `unsupported-media-type`.
     pub(crate) accepted: Option<AcceptedBody>,
-}
-
-/// The limits that a client has exceeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Exceeded {
-    /// The names of all exceeded limits, as in `RateLimit-Policy`.
-    pub(crate) violated: Vec<String>,
-    /// The name of the limit that resets last.
-    pub(crate) policy: String,
-    /// That limit, such as `10 per minute`.
-    pub(crate) limit: String,
-    /// The seconds until a request is allowed again; at least 1.
-    pub(crate) seconds: u64,
+    /// What failed in the server, for the log alone: no client sees it.
+    pub(crate) cause: Option<Box<Cow<'static, str>>>,
 }
 
 /// A problem document (RFC 9457) with extension members.
@@ -142,6 +134,15 @@ impl ApiError {
             challenge: None,
             detail: None,
             accepted: None,
+            cause: None,
+        }
+    }
+
+    /// The error of a server that failed because of `cause`, which only the log shows.
+    pub(crate) fn caused_by(code: Code, cause: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            cause: Some(Box::new(cause.into())),
+            ..Self::new(code)
         }
     }
 
@@ -150,6 +151,15 @@ impl ApiError {
         let mut error = Self::new(Code::UnsupportedMediaType);
         error.accepted = Some(accepted);
         error
+    }
+
+    /// The error of a body that is not JSON, of a request with another method than POST.
+    pub(crate) fn json_required() -> Self {
+        let error = Self::unsupported_media_type(AcceptedBody::JsonByAnyMethod);
+        error.with_detail(
+            "Тип содержимого не принимается. Допустимые типы указаны в заголовке Accept.",
+            "The media type is not accepted. The accepted ones are listed in the Accept header.",
+        )
     }
 
     /// The error of a body with a content coding.
@@ -183,6 +193,11 @@ impl ApiError {
     /// The error of one failing field.
     pub(crate) fn field(field: &str, code: FieldCode) -> Self {
         Self::validation(vec![FieldProblem::new(field, code)])
+    }
+
+    /// The error of one failing member of a JSON body.
+    pub(crate) fn member(name: &str, code: FieldCode) -> Self {
+        Self::validation(vec![FieldProblem::member(&[name], code)])
     }
 
     /// The error of a client that exceeds a limit.
@@ -223,21 +238,21 @@ impl ApiError {
         error
     }
 
-    /// The error of a full server; a retry makes sense after a second.
-    pub(crate) fn overloaded() -> Self {
+    /// The error of a server whose `limit` is reached; a retry makes sense after a second.
+    pub(crate) fn overloaded(limit: &'static str) -> Self {
         Self {
             retry_after: Some(1),
-            ..Self::new(Code::Overloaded)
+            ..Self::caused_by(Code::Overloaded, limit)
         }
     }
 
     /// The error of a server that does not respond in time to a request that has arrived.
     pub(crate) fn too_slow() -> Self {
-        Self::overloaded().with_detail(
-            "Сервер не успел ответить за отведённое время. Повторите запрос с тем же Idempotency-Key: заголовок \
-             Retry-After указывает, через сколько секунд.",
-            "The server did not respond in time. Try again with the same Idempotency-Key after the number of \
-             seconds in the Retry-After header.",
+        Self::overloaded("REQUEST_TIMEOUT").with_detail(
+            "Сервер не успел ответить за отведённое время. Повторите запрос: заголовок Retry-After указывает, через \
+             сколько секунд. Сообщение отправляйте с тем же Idempotency-Key.",
+            "The server did not respond in time. Try again after the number of seconds in the Retry-After header. \
+             Send a message with the same Idempotency-Key.",
         )
     }
 
@@ -340,26 +355,6 @@ impl ApiError {
             }
         }
         Value::Object(fields)
-    }
-}
-
-impl Exceeded {
-    /// The exceeded limit and the time to wait, as a sentence.
-    fn text(&self, locale: Locale) -> String {
-        let Self {
-            policy,
-            limit,
-            seconds,
-            ..
-        } = self;
-        match locale {
-            Locale::Ru => {
-                format!("Достигнут лимит «{limit}» ({policy}). Повторите через {seconds} с.")
-            }
-            Locale::En => {
-                format!("The limit of {limit} ({policy}) is reached. Try again in {seconds} s.")
-            }
-        }
     }
 }
 

@@ -62,13 +62,7 @@ impl Query {
         let moment = self.read("since", |text| {
             parse_since(text, now).ok_or(FieldCode::Since)
         })?;
-        // An id orders by its time first.
-        let before = moment.saturating_sub(Duration::from_millis(1));
-        Some(if before == moment {
-            MessageId::MIN
-        } else {
-            MessageId::new(before, u64::MAX)
-        })
+        Some(MessageId::before_time(moment))
     }
 
     /// The name of a topic.
@@ -117,6 +111,14 @@ impl Query {
     /// `validation-failed` with every problem.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         self.problems.finish()
+    }
+
+    /// As [`Query::finish`], with the value of the parameter `name`, which is required.
+    pub(crate) fn finish_with<T>(mut self, name: &str, value: Option<T>) -> Result<T, ApiError> {
+        if !self.values.iter().any(|(given, _)| given == name) {
+            self.problems.push(name, FieldCode::Required);
+        }
+        self.problems.finish_with(value)
     }
 
     fn read<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, FieldCode>) -> Option<T> {

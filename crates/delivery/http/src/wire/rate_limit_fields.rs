@@ -4,20 +4,13 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::web::{Bytes, BytesMut};
 use posthorn_domain::Timestamp;
+use posthorn_http1::HeaderLines;
 
 use crate::wire::time::whole_seconds;
 
-static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-static STATE: HeaderName = HeaderName::from_static("ratelimit");
-static X_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-static X_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-static X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-
-/// The usual length of the texts of two limits.
-const USUAL_BYTES: usize = 128;
+/// The usual length of the fields of two limits.
+const USUAL_BYTES: usize = 384;
 
 /// A limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +26,10 @@ pub(crate) struct Policy {
 /// The limits of a request, with the parts of their texts that are the same in every response.
 #[derive(Clone, Debug)]
 pub(crate) struct Policies {
-    /// For each limit the start of its part of `RateLimit`, and its quota.
-    parts: Vec<(String, HeaderValue)>,
-    /// `RateLimit-Policy`.
-    field: Option<HeaderValue>,
+    /// For each limit the start of its part of `RateLimit`, and the start of the older fields.
+    parts: Vec<(String, String)>,
+    /// The line of `RateLimit-Policy`.
+    line: String,
 }
 
 /// The use of a limit.
@@ -50,7 +43,7 @@ pub(crate) struct Usage {
 
 impl Policies {
     pub(crate) fn new(list: &[Policy]) -> Self {
-        let (mut field, mut parts) = (String::new(), Vec::new());
+        let (mut line, mut parts) = ("ratelimit-policy: ".to_owned(), Vec::new());
         for policy in list {
             let Policy {
                 name,
@@ -59,51 +52,50 @@ impl Policies {
             } = policy;
             let comma = if parts.is_empty() { "" } else { ", " };
             // Writing into a `String` cannot fail.
-            let _ = write!(field, "{comma}\"{name}\";q={quota};w={window}");
-            parts.push((format!("{comma}\"{name}\";r="), (*quota).into()));
+            let _ = write!(line, "{comma}\"{name}\";q={quota};w={window}");
+            let older = format!("\r\nx-ratelimit-limit: {quota}");
+            parts.push((format!("{comma}\"{name}\";r="), older));
         }
-        // Names and numbers are visible ASCII, which always is a value.
-        let field = HeaderValue::try_from(field).ok();
-        Self { parts, field }
+        line.push_str("\r\n");
+        Self { parts, line }
     }
 }
 
-/// Inserts the fields of all `policies` with the usage of each, and the older fields of the policy at
-/// index `tightest`, whose reset is in seconds since the Unix epoch, as flask-limiter writes it. The
-/// resets are relative to `now`. Both are rounded up, so that a client that waits is not too early.
-pub(crate) fn insert(
-    headers: &mut HeaderMap,
+/// Adds the fields of all `policies` with the usage of each, and the older fields of the policy at index `tightest`,
+/// whose reset is in seconds since the Unix epoch, as flask-limiter writes it. The resets are relative to `now`. Both
+/// are rounded up, so that a client that waits is not too early.
+pub(crate) fn push(
+    lines: &HeaderLines,
     policies: &Policies,
     usages: impl Iterator<Item = Usage>,
     tightest: usize,
     now: Timestamp,
 ) {
-    // On the hot path: the texts of all fields share one allocation.
-    let mut texts = BytesMut::with_capacity(USUAL_BYTES);
+    // On the hot path: one text, of names and numbers, which are visible ASCII.
+    let mut text = Vec::with_capacity(USUAL_BYTES);
+    text.extend_from_slice(policies.line.as_bytes());
+    text.extend_from_slice(b"ratelimit: ");
     let mut at_tightest = None;
     for (number, ((part, limit), usage)) in policies.parts.iter().zip(usages).enumerate() {
         let Usage { remaining, reset } = usage;
-        texts.extend_from_slice(part.as_bytes());
-        push_number(&mut texts, remaining.into());
-        texts.extend_from_slice(b";t=");
-        push_number(&mut texts, whole_seconds(reset));
+        text.extend_from_slice(part.as_bytes());
+        push_number(&mut text, remaining.into());
+        text.extend_from_slice(b";t=");
+        push_number(&mut text, whole_seconds(reset));
         if number == tightest {
             at_tightest = Some((limit, usage));
         }
     }
-    let state = texts.split().freeze();
-    if let Some(field) = &policies.field {
-        headers.insert(POLICY.clone(), field.clone());
-    }
-    insert_text(headers, &STATE, state);
     if let Some((limit, Usage { remaining, reset })) = at_tightest {
-        headers.insert(X_LIMIT.clone(), limit.clone());
-        push_number(&mut texts, remaining.into());
-        insert_text(headers, &X_REMAINING, texts.split().freeze());
+        text.extend_from_slice(limit.as_bytes());
+        text.extend_from_slice(b"\r\nx-ratelimit-remaining: ");
+        push_number(&mut text, remaining.into());
+        text.extend_from_slice(b"\r\nx-ratelimit-reset: ");
         let at = Duration::from_millis(resets_at(now, reset).as_millis());
-        push_number(&mut texts, whole_seconds(at));
-        insert_text(headers, &X_RESET, texts.freeze());
+        push_number(&mut text, whole_seconds(at));
     }
+    text.extend_from_slice(b"\r\n");
+    lines.push_lines(&text);
 }
 
 /// The tolerated difference between the clocks of this process and of the counter, in milliseconds.
@@ -123,15 +115,8 @@ pub(crate) fn resets_at(now: Timestamp, reset: Duration) -> Timestamp {
     })
 }
 
-fn push_number(text: &mut BytesMut, number: u64) {
+fn push_number(text: &mut Vec<u8>, number: u64) {
     text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-fn insert_text(headers: &mut HeaderMap, name: &HeaderName, text: Bytes) {
-    // Names and numbers are visible ASCII, which always is a value.
-    if let Ok(value) = HeaderValue::from_maybe_shared(text) {
-        headers.insert(name.clone(), value);
-    }
 }
 
 #[cfg(test)]
@@ -168,29 +153,22 @@ mod tests {
             remaining,
             reset: Duration::from_millis(reset),
         };
-        let mut headers = HeaderMap::new();
-        insert(
-            &mut headers,
+        let lines = HeaderLines::default();
+        push(
+            &lines,
             &policies,
             [used(199, 2_999_001), used(0, 11_600)].into_iter(),
             1,
             Timestamp::from_millis(1_000_500),
         );
-        for (name, value) in [
-            (
-                &POLICY,
-                "\"default-per-day\";q=200;w=86400, \"default-per-hour\";q=50;w=3600",
-            ),
-            (
-                &STATE,
-                "\"default-per-day\";r=199;t=3000, \"default-per-hour\";r=0;t=12",
-            ),
-            (&X_LIMIT, "50"),
-            (&X_REMAINING, "0"),
-            // It is at 1012.1 s.
-            (&X_RESET, "1013"),
-        ] {
-            assert_eq!(headers.get(name).unwrap(), value, "{name}");
-        }
+        // The reset is at 1012.1 s.
+        assert_eq!(
+            lines.to_string(),
+            "ratelimit-policy: \"default-per-day\";q=200;w=86400, \"default-per-hour\";q=50;w=3600\r\n\
+            ratelimit: \"default-per-day\";r=199;t=3000, \"default-per-hour\";r=0;t=12\r\n\
+            x-ratelimit-limit: 50\r\n\
+            x-ratelimit-remaining: 0\r\n\
+            x-ratelimit-reset: 1013\r\n"
+        );
     }
 }

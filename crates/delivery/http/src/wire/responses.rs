@@ -4,7 +4,7 @@ use utoipa::IntoResponses;
 
 use crate::wire::problem::Problem;
 
-/// Errors of every route but health.
+/// Errors of every route with a quota.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum Failures {
@@ -25,22 +25,31 @@ pub(crate) enum Failures {
     Unavailable(Problem),
 }
 
-/// Errors of the health route, whose 503 is a report.
+/// Errors of routes without a quota. A 503 of the health route is a report, so [`Unavailable`] is a set of its own.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
-pub(crate) enum HealthFailures {
+pub(crate) enum UncountedFailures {
     /// The token is missing or invalid; `WWW-Authenticate` has the reason.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(Problem),
     /// The request was not complete in time.
     #[response(status = 408, content_type = "application/problem+json")]
     RequestTimeout(Problem),
-    /// The client exceeds a limit; `Retry-After` has the seconds to wait.
+    /// The client exceeds the flood guard of the process, or has sent too many invalid tokens. No quota counts the request.
     #[response(status = 429, content_type = "application/problem+json")]
     RateLimited(Problem),
     /// The server failed.
     #[response(status = 500, content_type = "application/problem+json")]
     Internal(Problem),
+}
+
+/// The error of a route that cannot be served now.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum Unavailable {
+    /// The server is overloaded, or the store is unavailable; `Retry-After` has the seconds to wait.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
 }
 
 /// Errors of accepting a message.
@@ -59,6 +68,9 @@ pub(crate) enum AcceptFailures {
     /// The idempotency key was used for another message.
     #[response(status = 422, content_type = "application/problem+json")]
     KeyReused(Problem),
+    /// The topic is new, and the store has `MAX_TOPICS` topics.
+    #[response(status = 409, content_type = "application/problem+json")]
+    LimitReached(Problem),
 }
 
 /// Errors of reading.
@@ -122,7 +134,7 @@ pub(crate) enum ConsumerFailures {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum ConsumerChangeFailures {
-    /// The topic has 64 consumers and webhooks.
+    /// The topic has 64 consumers and webhooks, or is new and the store has `MAX_TOPICS` topics.
     #[response(status = 409, content_type = "application/problem+json")]
     LimitReached(Problem),
     /// `If-Match` or `If-None-Match` is not met.

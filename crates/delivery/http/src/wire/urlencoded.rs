@@ -3,22 +3,33 @@
 use percent_encoding::percent_decode;
 
 /// A name or a value is not UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotUtf8;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotUtf8 {
+    /// The name, with U+FFFD for what is not UTF-8.
+    pub(crate) name: String,
+}
 
 /// The pairs of `text`, in their order. Percent signs without two digits stand for themselves.
 pub(crate) fn pairs(text: &str) -> impl Iterator<Item = Result<(String, String), NotUtf8>> {
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decode(name)?, decode(value)?))
+        match (decode(name), decode(value)) {
+            (Some(name), Some(value)) => Ok((name, value)),
+            _ => Err(NotUtf8 {
+                name: percent_decode(name.replace('+', " ").as_bytes())
+                    .decode_utf8_lossy()
+                    .into_owned(),
+            }),
+        }
     })
 }
 
-fn decode(text: &str) -> Result<String, NotUtf8> {
+/// The decoded text, if it is UTF-8.
+fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode(spaced.as_bytes()).decode_utf8();
-    decoded.map(Into::into).map_err(|_| NotUtf8)
+    decoded.ok().map(Into::into)
 }
 
 #[cfg(test)]
@@ -50,7 +61,9 @@ mod tests {
 
     #[test]
     fn other_encodings_are_refused() {
-        assert!(pairs("a=1&b=%FF").any(|pair| pair == Err(NotUtf8)));
-        assert!(pairs("%E4=1").any(|pair| pair == Err(NotUtf8)));
+        for (text, name) in [("a=1&b+c=%FF", "b c"), ("%E4=1", "\u{fffd}")] {
+            let name = name.to_owned();
+            assert_eq!(pairs(text).last(), Some(Err(NotUtf8 { name })), "{text}");
+        }
     }
 }

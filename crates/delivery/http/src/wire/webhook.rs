@@ -6,7 +6,7 @@ mod payload;
 use std::collections::BTreeMap;
 
 use posthorn_application::{WebhookChanged, WebhookTested, WebhookView};
-use posthorn_domain::{DisableReason, FailureReason, WebhookAttempt, WebhookHealth};
+use posthorn_domain::{DisableReason, FailureReason, WebhookAttempt, WebhookState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -44,7 +44,8 @@ pub(crate) struct WebhookResponse {
     format: &'static str,
     /// The headers of the requests; the values are masked.
     headers: BTreeMap<String, &'static str>,
-    /// `active`; `failing` after a failed attempt; `disabled`: nothing is sent until it is enabled.
+    /// `active`; `failing` after a failed attempt, or if the secrets cannot be decrypted; `disabled`:
+    /// nothing is sent until it is enabled.
     #[schema(pattern = "^(active|failing|disabled)$")]
     state: &'static str,
     /// Why it is failing or disabled.
@@ -151,8 +152,8 @@ impl From<&WebhookView> for WebhookResponse {
             rate_per_second: settings.rate.map(|rate| rate.as_thousandths().into()),
             format: settings.format.as_str(),
             headers: names.map(|name| (name.clone(), MASK)).collect(),
-            state: health.state().as_str(),
-            state_reason: state_reason(health),
+            state: state(webhook).as_str(),
+            state_reason: state_reason(webhook),
             waiting: counts.waiting,
             in_flight: counts.in_flight,
             dead: counts.dead,
@@ -193,11 +194,21 @@ impl From<&WebhookAttempt> for AttemptResponse {
     }
 }
 
+/// The state: a webhook whose secrets cannot be decrypted delivers nothing.
+fn state(webhook: &WebhookView) -> WebhookState {
+    match webhook.status.health.state() {
+        WebhookState::Active if webhook.unusable.is_some() => WebhookState::Failing,
+        state => state,
+    }
+}
+
 /// Why a webhook is failing or disabled; `None` if it is active.
-fn state_reason(health: &WebhookHealth) -> Option<String> {
+fn state_reason(webhook: &WebhookView) -> Option<String> {
+    let health = &webhook.status.health;
     match health.disabled {
         Some(DisableReason::Gone) => Some("the receiver responded with 410".to_owned()),
         Some(DisableReason::NoSuccess) => Some("no attempt succeeded for five days".to_owned()),
+        None if webhook.unusable.is_some() => webhook.unusable.map(|error| error.to_string()),
         None if health.last_failed => health.last_error.as_ref().map(FailureReason::to_string),
         None => None,
     }

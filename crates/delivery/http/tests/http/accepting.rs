@@ -276,7 +276,7 @@ async fn a_store_failure_is_reported_without_its_details() {
     for (error, status, code) in [
         (StoreError::Unavailable(secret()), 503, "store-unavailable"),
         (StoreError::Full(secret()), 503, "store-unavailable"),
-        (StoreError::Corrupt(secret()), 500, "internal"),
+        (StoreError::Corrupt(secret()), 503, "store-unavailable"),
     ] {
         for (method, path) in [
             ("POST", MESSAGE),

@@ -188,7 +188,7 @@ async fn topics_that_a_token_does_not_permit_are_not_listed() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_rejected_until_it_would_have_expired() {
+async fn a_revoked_token_is_rejected_and_its_end_is_believed_only_if_it_is_later() {
     let server = protected();
     assert_eq!(call(&server, "GET", TOPIC, "alice").await.status, 200);
     let end = server.clock.now().as_millis() / 1000 + 1800;
@@ -202,6 +202,12 @@ async fn a_revoked_token_is_rejected_until_it_would_have_expired() {
     );
     assert_eq!(call(&server, "GET", TOPIC, "admin").await.status, 200);
     let id = TokenId::parse("id-of-alice").unwrap();
+    let longest = server.clock.now().saturating_add(MAX_TOKEN_LIFETIME);
+    let expected = longest.saturating_add(TOKEN_LEEWAY);
+    assert_eq!(server.revocations.end_of(&id), Some(expected));
+    let end = longest.as_millis() / 1000 + 1800;
+    let path = format!("/api/v1/tokens/id-of-alice?exp={end}");
+    assert_eq!(call(&server, "DELETE", &path, "admin").await.status, 204);
     let expected = Timestamp::from_millis(end * 1000).saturating_add(TOKEN_LEEWAY);
     assert_eq!(server.revocations.end_of(&id), Some(expected));
 }

@@ -47,11 +47,17 @@ const WEBHOOK_MANAGES: [Need; 3] = [NoBadToken, MANAGE_WEBHOOKS, MANAGE_WEBHOOKS
 const REVOKES: [Need; 3] = [REVOKE; 3];
 
 /// Template, method, a path, and the requirement in each environment.
-const MATRIX: [(&str, &str, &str, [Need; 3]); 53] = [
+const MATRIX: [(&str, &str, &str, [Need; 3]); 56] = [
     ("/api/v1/message", "POST", "/api/v1/message", WRITES),
     ("/api/v1/topics", "GET", "/api/v1/topics", READS),
     (MESSAGES, "GET", "/api/v1/topics/t/messages", READS),
     (MESSAGES, "POST", "/api/v1/topics/t/messages", WRITES),
+    (
+        MESSAGES,
+        "DELETE",
+        "/api/v1/topics/t/messages?before=000000000000000000000000G1",
+        DELETES,
+    ),
     (
         "/api/v1/topics/{topic}/messages/batch",
         "POST",
@@ -69,6 +75,18 @@ const MATRIX: [(&str, &str, &str, [Need; 3]); 53] = [
         "DELETE",
         "/api/v1/topics/t/messages/000000000000000000000000G1",
         DELETES,
+    ),
+    (
+        "/api/v1/topics/{topic}/messages/{id}/consumers",
+        "GET",
+        "/api/v1/topics/t/messages/000000000000000000000000G1/consumers",
+        CONSUMES,
+    ),
+    (
+        "/api/v1/topics/{topic}/messages/{id}/webhooks",
+        "GET",
+        "/api/v1/topics/t/messages/000000000000000000000000G1/webhooks",
+        WEBHOOK_MANAGES,
     ),
     (
         "/api/v1/topics/{topic}/stream",
@@ -229,7 +247,7 @@ const MATRIX: [(&str, &str, &str, [Need; 3]); 53] = [
     ("/apidocs/", "GET", "/apidocs/", UNCHECKED),
     ("/apidocs", "GET", "/apidocs", UNCHECKED),
     ("/problems/{code}", "GET", "/problems/internal", UNCHECKED),
-    ("/assets/{file}", "GET", "/assets/page.js", UNCHECKED),
+    ("/assets/{file:.*}", "GET", "/assets/page.js", UNCHECKED),
     ("/", "GET", "/", UNCHECKED),
 ];
 

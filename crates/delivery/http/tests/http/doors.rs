@@ -64,6 +64,24 @@ async fn a_text_is_the_body_with_attributes_from_the_query() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_a_text() {
+    check(
+        PATH,
+        &[TEXT],
+        "\u{feff}hi\u{feff}".as_bytes(),
+        "hi\u{feff}",
+        json!({}),
+    )
+    .await;
+    check(PATH, &[], "\u{feff}hi".as_bytes(), "hi", json!({})).await;
+    let server = TestServer::start();
+    let response = server.call("POST", PATH, &[TEXT], "\u{feff}").await;
+    check_failing(&response, &[("message", "length")]);
+    let response = server.post(PATH, "\u{feff}{\"message\": \"a\"}").await;
+    response.assert_problem(400, "malformed-json");
+}
+
+#[tokio::test]
 async fn a_form_is_its_fields_and_without_an_equals_sign_the_text() {
     check(PATH, &[FORM], b"hi", "hi", json!({})).await;
     check(
@@ -111,6 +129,32 @@ async fn a_multipart_form_is_its_fields_without_the_file_that_nobody_chose() {
     ]);
     let headers = [("Content-Type", kind.as_str())];
     check(PATH, &headers, &body, "a\nб=&", json!({"room-no": "12"})).await;
+    // As browsers write the name `a"b`.
+    let (kind, body) = multipart(&[("name=\"message\"", "x"), ("name=\"a%22b\"", "1")]);
+    let headers = [("Content-Type", kind.as_str())];
+    check(PATH, &headers, &body, "x", json!({"a-b": "1"})).await;
+    check(
+        PATH,
+        &[FORM],
+        b"message=x&a%22b=1",
+        "x",
+        json!({"a-b": "1"}),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_multipart_body_that_is_cut_in_a_head_is_named() {
+    let server = TestServer::start();
+    let headers = [
+        ("Content-Type", "multipart/form-data; boundary=XX"),
+        ("Accept-Language", "en"),
+    ];
+    let body = "--XX\r\nContent-Disposition: form-data; na";
+    let response = server.call("POST", PATH, &headers, body).await;
+    let problem = response.assert_problem(400, "malformed-body");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("multipart/form-data"), "{detail}");
 }
 
 #[tokio::test]
@@ -163,7 +207,7 @@ async fn parameters_are_attributes_of_a_text_and_nothing_else() {
             ("attribute.K", "pattern"),
             ("x", "unknown-field"),
             ("attribute.a", "duplicate-field"),
-            ("attribute", "not-utf-8"),
+            ("attribute.b", "not-utf-8"),
         ],
     );
     let path = format!("{PATH}?attribute.a=1");
@@ -237,6 +281,7 @@ async fn a_part_that_is_no_text_is_refused_by_its_name() {
     for head in [
         "name=\"photo\"; filename=\"a.png\"",
         "name=\"photo\"; filename=\"empty\"",
+        "name=\"photo\"; FileName*=UTF-8''%D1%91.png",
         "name=\"photo\"\r\nContent-Type: text/plain; charset=latin1",
         "name=\"photo\"\r\nContent-Transfer-Encoding: base64",
     ] {
@@ -274,4 +319,31 @@ async fn every_format_has_the_limits_and_the_retries_of_json() {
         .call("POST", "/api/v1/topics/No/messages", &[TEXT], "a")
         .await;
     check_failing(&response, &[("topic", "pattern")]);
+}
+
+#[tokio::test]
+async fn a_notification_of_apprise_keeps_its_title_and_type() {
+    let json = ("Content-Type", "application/json");
+    let sent = json!({"version": "1.0", "title": "Backup", "message": "It failed", "attachments": [],
+        "type": "failure"});
+    let attributes = json!({"title": "Backup", "type": "failure", "version": "1.0"});
+    let body = sent.to_string();
+    check(PATH, &[json], body.as_bytes(), "It failed", attributes).await;
+
+    let server = TestServer::start();
+    let failing = async |path: &str, member: &str, value: Value, expected: &[(&str, &str)]| {
+        let mut body = sent.clone();
+        body[member] = value;
+        let response = server.call("POST", path, &[json], body.to_string()).await;
+        check_failing(&response, expected);
+    };
+    failing(PATH, "message", json!(" "), &[("message", "length")]).await;
+    let long = "x".repeat(257);
+    failing(PATH, "title", json!(long), &[("title", "length")]).await;
+    // Anything else is a message with unknown members.
+    let unknown = |name| (name, "unknown-field");
+    let members = ["attachments", "title", "type", "version"].map(unknown);
+    failing(PATH, "attachments", json!([{}]), &members).await;
+    failing(PATH, "version", json!("2.0"), &members).await;
+    failing("/api/v1/message", "title", json!(""), &members).await;
 }

@@ -86,6 +86,46 @@ async fn an_event_becomes_a_message_in_either_mode() {
 }
 
 #[tokio::test]
+async fn a_quoted_header_is_unescaped_and_then_decoded() {
+    let server = TestServer::start();
+    let headers = [
+        JSON,
+        ("ce-subject", r#""a \"b\" %D0%B4%22""#),
+        ("ce-note", r#"a "b""#),
+    ];
+    let response = binary(&server, &headers, "1").await;
+    let (_, attributes) = stored(&server, &response).await;
+    assert_eq!(attributes["ce.subject"], "a \"b\" д\"");
+    assert_eq!(attributes["ce.note"], "a \"b\"");
+}
+
+#[tokio::test]
+async fn a_retry_with_another_trace_is_the_same_event() {
+    let server = TestServer::start();
+    let trace = |digit: &str| format!("00-{}-b7ad6b7169203331-01", digit.repeat(32));
+    let mut receipts = Vec::new();
+    for digit in ["1", "2"] {
+        let (parent, state) = (trace(digit), format!("a={digit}"));
+        let headers = [
+            JSON,
+            ("ce-traceparent", parent.as_str()),
+            ("ce-tracestate", state.as_str()),
+        ];
+        receipts.push(binary(&server, &headers, "1").await);
+    }
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/sensor", "type": "reading",
+        "data": 1, "traceparent": trace("3"), "tracestate": "a=3"});
+    receipts.push(structured(&server, &event).await);
+    for again in &receipts[1..] {
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert_eq!(again.json(), receipts[0].json());
+    }
+    let (_, attributes) = stored(&server, &receipts[0]).await;
+    assert_eq!(attributes["ce.traceparent"], trace("1"));
+    assert_eq!(attributes["ce.tracestate"], "a=1");
+}
+
+#[tokio::test]
 async fn data_that_is_text_is_the_text() {
     let server = TestServer::start();
     let event =

@@ -9,7 +9,7 @@ const ROUTES: [(&str, &str, &str); 49] = [
     (
         "/api/v1/topics/t/messages",
         "/api/v1/topics/{topic}/messages",
-        "GET, POST, HEAD, OPTIONS",
+        "GET, POST, DELETE, HEAD, OPTIONS",
     ),
     (
         "/api/v1/topics/t/messages/batch",
@@ -151,7 +151,7 @@ const ROUTES: [(&str, &str, &str); 49] = [
     ("/apidocs/", "/apidocs/", GET),
     ("/apidocs", "/apidocs", GET),
     ("/problems/internal", "/problems/{code}", GET),
-    ("/assets/page.css", "/assets/{file}", GET),
+    ("/assets/page.css", "/assets/{file:.*}", GET),
     ("/", "/", GET),
 ];
 

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use posthorn_application::AccessPolicy;
 use serde_json::json;
 
-use crate::support::{Response, TestServer};
+use crate::support::{Quotas, Response, TestServer};
 
 const PATH: &str = "/api/v1/topics/t/messages";
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
@@ -35,6 +36,8 @@ async fn a_browser_gets_a_page_and_a_program_the_receipt() {
     let response = submit(&server, "message=%3Cb%3Ehi%3C%2Fb%3E&name=x").await;
     assert_page(&response, 201, "Message received");
     assert!(!response.text().contains("<b>"), "{}", response.text());
+    let stored = server.get(response.header("location").unwrap()).await;
+    assert_eq!(stored.json()["message"], "<b>hi</b>");
     let headers = [FORM, BROWSER];
     let response = server.call("POST", PATH, &headers, "message=a").await;
     assert_page(&response, 201, "Сообщение получено");
@@ -70,6 +73,24 @@ async fn an_error_is_a_page_with_the_texts_and_the_status() {
 }
 
 #[tokio::test]
+async fn a_page_advises_what_fits_the_error() {
+    let server = TestServer::with_access(AccessPolicy::protected(true), |_| {});
+    assert_page(&submit(&server, "message=a").await, 401, "Tell the owner");
+    let headers = [FORM, BROWSER];
+    let response = server.call("POST", PATH, &headers, "message=a").await;
+    assert_page(&response, 401, "Сообщите об этом владельцу сайта");
+    let quotas = Quotas {
+        message: "1 per minute",
+        ..Quotas::default()
+    };
+    let server = TestServer::with_quotas(quotas, |_| {});
+    assert_page(&submit(&server, "message=").await, 400, "correct the form");
+    let page = submit(&server, "message=a").await;
+    assert_page(&page, 429, "Wait a while, go back");
+    assert!(!page.text().contains("correct"), "{}", page.text());
+}
+
+#[tokio::test]
 async fn a_browser_is_sent_only_to_configured_origins_and_to_the_own_one() {
     let server = TestServer::with(|settings| {
         settings.form_redirect_origins = "https://www.example".parse().unwrap();
@@ -81,8 +102,17 @@ async fn a_browser_is_sent_only_to_configured_origins_and_to_the_own_one() {
         ),
         ("https:\\\\www.example", Some("https://www.example/")),
         ("/thanks", Some("/thanks")),
-        ("http://test/thanks", Some("/thanks")),
-        ("http://test//evil.example/", Some("/.//evil.example/")),
+        ("http://test/thanks", Some("http://test/thanks")),
+        ("//test/thanks", Some("http://test/thanks")),
+        ("http:/thanks", Some("/thanks")),
+        (
+            "http://test//evil.example/",
+            Some("http://test//evil.example/"),
+        ),
+        ("/.//evil.example/", Some("/.//evil.example/")),
+        ("https://test/thanks", None),
+        ("", None),
+        (" ", None),
         ("/\\evil.example", None),
         ("//evil.example/", None),
         ("http://www.example/", None),
@@ -105,6 +135,8 @@ async fn a_browser_is_sent_only_to_configured_origins_and_to_the_own_one() {
             None => assert_page(&response, 201, "Message received"),
         }
     }
+    let second = submit(&server, "message=a&_next=&_next=/thanks").await;
+    assert_eq!(second.header("location"), Some("/thanks"));
     let failed = submit(&server, "message=&_next=/thanks").await;
     assert_page(&failed, 400, "Validation failed");
 }
@@ -134,4 +166,44 @@ async fn a_filled_trap_gets_the_usual_success_and_stores_nothing() {
     let page = server.get(PATH).await.json();
     assert_eq!(page["messages"].as_array().unwrap().len(), 1);
     assert_eq!(server.recorder.trapped.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_filled_trap_gets_the_usual_success_whatever_else_is_wrong() {
+    let server = TestServer::start();
+    for number in 0..3 {
+        server.accept("t", &number.to_string()).await;
+    }
+    for body in [
+        "message=&_gotcha=x",
+        "_gotcha=x",
+        "message=a&message=b&_gotcha=x",
+        "message=%FF&_gotcha=x",
+        "message=a&_gotcha=%FF",
+        "_gotcha=x&_charset_=koi8-r&a=1&a=2",
+    ] {
+        let receipt = server.call("POST", PATH, &[FORM], body).await;
+        assert_eq!(receipt.status, 201, "{body}: {receipt:?}");
+        // The number that follows that of the newest message.
+        let id = receipt.json()["id"].as_str().unwrap().to_owned();
+        assert!(id.ends_with("0000000000000004"), "{id}");
+        assert_page(&submit(&server, body).await, 201, "Message received");
+    }
+    let part = |head: &str| format!("--X\r\nContent-Disposition: form-data; {head}\r\n\r\nx\r\n");
+    let file = part("name=\"f\"; filename=\"a\"");
+    let body = [file, part("name=\"_gotcha\""), "--X--\r\n".to_owned()].concat();
+    let multipart = ("Content-Type", "multipart/form-data; boundary=X");
+    let receipt = server.call("POST", PATH, &[multipart], body).await;
+    assert_eq!(receipt.status, 201, "{receipt:?}");
+    let next = submit(&server, "message=&_gotcha=x&_next=/thanks").await;
+    assert_eq!(next.header("location"), Some("/thanks"));
+    assert_eq!(server.recorder.trapped.load(Ordering::SeqCst), 14);
+    let page = server.get(PATH).await.json();
+    assert_eq!(page["messages"].as_array().unwrap().len(), 3);
+    // What the form cannot cause is an error as usual.
+    let key = ("Idempotency-Key", "a b");
+    let refused = server
+        .call("POST", PATH, &[FORM, key], "message=a&_gotcha=x")
+        .await;
+    refused.assert_problem(400, "validation-failed");
 }

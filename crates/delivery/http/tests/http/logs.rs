@@ -15,10 +15,10 @@ use tracing_subscriber::registry;
 
 use crate::support::{Behaviour, TestServer};
 
-type Fields = BTreeMap<String, String>;
+pub(crate) type Fields = BTreeMap<String, String>;
 
 /// Every event of this process, including those of other tests.
-fn events() -> &'static Mutex<Vec<(Level, Fields)>> {
+pub(crate) fn events() -> &'static Mutex<Vec<(Level, Fields)>> {
     static EVENTS: OnceLock<Mutex<Vec<(Level, Fields)>>> = OnceLock::new();
     EVENTS.get_or_init(|| {
         let subscriber = registry().with(Recorder);
@@ -66,7 +66,7 @@ impl Visit for Visitor {
 }
 
 /// The events of the request with this id.
-fn of_request(id: &str) -> Vec<(Level, Fields)> {
+pub(crate) fn of_request(id: &str) -> Vec<(Level, Fields)> {
     let events = events().lock().unwrap();
     let is_its = |fields: &Fields| fields.get("request_id").is_some_and(|given| given == id);
     let events = events.iter().filter(|(_, fields)| is_its(fields));
@@ -170,7 +170,7 @@ fn audited(id: &str) -> Fields {
     let events = of_request(id);
     let mut trail = events
         .into_iter()
-        .filter(|(_, fields)| fields.contains_key("deed"));
+        .filter(|(_, fields)| fields.contains_key("action"));
     let (level, fields) = trail.next().unwrap();
     assert_eq!((level, trail.next()), (Level::INFO, None));
     fields
@@ -184,13 +184,16 @@ async fn each_deletion_and_each_revocation_leaves_one_audit_event() {
     let claims = samples::claims("carol", everything, &["*"]);
     server.tokens.set("carol", Ok(claims));
     let id = server.accept("t", "m").await;
+    for _ in 0..2 {
+        server.accept("t", "m").await;
+    }
     let message = format!("/api/v1/topics/t/messages/{id}");
     let object = format!("t/{id}");
     let call = async |request_id: &str, path: &str, token: &str| {
         let headers = [("X-Request-ID", request_id), ("Authorization", token)];
         server.call("DELETE", path, &headers, "").await.status
     };
-    for (request_id, path, status, deed, object, outcome) in [
+    for (request_id, path, status, action, object, outcome) in [
         (
             "audit-1",
             message.as_str(),
@@ -208,6 +211,14 @@ async fn each_deletion_and_each_revocation_leaves_one_audit_event() {
             "absent",
         ),
         (
+            "audit-6",
+            "/api/v1/topics/t/messages?before=01ZZZZZZZZ0000000000000001",
+            200,
+            "delete-messages",
+            "t?before=01ZZZZZZZZ0000000000000001",
+            "done",
+        ),
+        (
             "audit-3",
             "/api/v1/tokens/id-9",
             204,
@@ -218,10 +229,12 @@ async fn each_deletion_and_each_revocation_leaves_one_audit_event() {
     ] {
         assert_eq!(call(request_id, path, "Bearer carol").await, status);
         let event = audited(request_id);
-        let shown = ["subject", "token", "client", "deed", "object", "outcome"];
+        let shown = ["sub", "jti", "client", "action", "object", "outcome"];
         let shown = shown.map(|name| event[name].as_str());
-        let expected = ["carol", "id-of-carol", "127.0.0.1", deed, object, outcome];
+        let expected = ["carol", "id-of-carol", "127.0.0.1", action, object, outcome];
         assert_eq!(shown, expected, "{request_id}");
+        let count = event.get("count").map(String::as_str);
+        assert_eq!(count, (action == "delete-messages").then_some("2"));
     }
     // An unknown outcome is logged as such.
     server.store_behaves(Behaviour::Panic);
@@ -232,7 +245,7 @@ async fn each_deletion_and_each_revocation_leaves_one_audit_event() {
     assert!(
         of_request("audit-5")
             .iter()
-            .all(|(_, fields)| !fields.contains_key("deed"))
+            .all(|(_, fields)| !fields.contains_key("action"))
     );
 }
 

@@ -262,3 +262,74 @@ async fn a_deleted_message_is_not_found() {
     let page = server.get("/api/v1/topics/t/messages").await.json();
     assert_eq!(texts(&page), ["b"]);
 }
+
+#[tokio::test]
+async fn a_page_after_an_id_that_the_store_never_gave_is_truncated() {
+    let (server, _) = server_with(&["a"]).await;
+    for (query, truncated) in [
+        ("after=7ZZZZZZZZZZZZZZZZZZZZZZZZZ", true),
+        ("after=00000000000000000000000000", false),
+        ("since=2100-01-01T00:00:00Z", false),
+    ] {
+        let path = format!("/api/v1/topics/t/messages?{query}");
+        assert_eq!(
+            server.get(&path).await.json()["truncated"],
+            truncated,
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_messages_are_deleted_a_thousand_at_a_time() {
+    let server = TestServer::start();
+    let mut ids = Vec::new();
+    for number in 0..1_003 {
+        ids.push(server.store_directly("t", &number.to_string()).await);
+    }
+    // Cached, as reading one caches it.
+    let first = format!("/api/v1/topics/t/messages/{}", ids[0]);
+    assert_eq!(server.get(&first).await.status, 200);
+    let path = format!("/api/v1/topics/t/messages?before={}", ids[1_002]);
+    for (deleted, more) in [(1_000, true), (2, false), (0, false)] {
+        let response = server.call("DELETE", &path, &[], "").await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.json(), json!({"deleted": deleted, "more": more}));
+        server.get(&first).await.assert_problem(404, "not-found");
+    }
+    let page = server.get("/api/v1/topics/t/messages").await.json();
+    assert_eq!(page["messages"].as_array().unwrap().len(), 1);
+    assert_eq!(page["truncated"], false);
+    let after = format!("/api/v1/topics/t/messages?after={}", ids[5]);
+    assert_eq!(server.get(&after).await.json()["truncated"], false);
+}
+
+#[tokio::test]
+async fn a_bulk_deletion_needs_the_id_before_which_it_deletes() {
+    let server = TestServer::start();
+    let id = server.accept("t", "m").await;
+    for (query, field, code) in [
+        ("", "before", "required"),
+        ("?before=", "before", "message-id"),
+        ("?before=now", "before", "message-id"),
+        (
+            "?after=000000000000000000000000G1",
+            "after",
+            "unknown-field",
+        ),
+    ] {
+        let path = format!("/api/v1/topics/t/messages{query}");
+        let response = server.call("DELETE", &path, &[], "").await;
+        let problem = response.assert_problem(400, "validation-failed");
+        let error = &problem["errors"][0];
+        assert_eq!(
+            (&error["field"], &error["code"]),
+            (&json!(field), &json!(code))
+        );
+    }
+    let invalid = "/api/v1/topics/T/messages?before=000000000000000000000000G1";
+    let response = server.call("DELETE", invalid, &[], "").await;
+    response.assert_problem(404, "not-found");
+    let message = format!("/api/v1/topics/t/messages/{id}");
+    assert_eq!(server.get(&message).await.status, 200);
+}

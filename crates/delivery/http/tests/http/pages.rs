@@ -1,6 +1,21 @@
 //! The pages and the documentation.
 
-use crate::support::TestServer;
+use std::net::SocketAddr;
+
+use crate::support::{Quotas, TestServer};
+
+#[tokio::test]
+async fn the_page_names_no_metrics_where_another_listener_has_them() {
+    let free_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = TestServer::with(|settings| settings.metrics_addresses = vec![free_port]);
+    let page = server.get("/").await;
+    assert!(page.text().contains("data-metrics=\"false\""));
+    assert!(!page.text().contains("/metrics\""), "{}", page.text());
+    server
+        .get("/metrics")
+        .await
+        .assert_problem(404, "not-found");
+}
 
 #[tokio::test]
 async fn the_page_shows_service_information_and_lists_the_endpoints() {
@@ -28,8 +43,9 @@ async fn the_page_shows_service_information_and_lists_the_endpoints() {
     ] {
         assert!(text.contains(part), "{part}");
     }
-    assert_eq!(text.matches("<script").count(), 1, "{text}");
-    assert!(text.contains("<script type=\"module\" src=\"/assets/page.js\"></script>"));
+    assert_eq!(text.matches("<script").count(), 2, "{text}");
+    assert_eq!(text.matches("<script src=\"/assets/").count(), 1);
+    assert!(text.contains("<script type=\"module\" src=\"/assets/"));
     assert!(
         !text.contains("style=") && !text.contains("<style"),
         "{text}"
@@ -48,12 +64,10 @@ async fn every_link_of_the_page_leads_somewhere() {
     assert!(links.len() > 5);
     for link in links {
         let path = link.split('"').next().unwrap();
-        if path.starts_with("data:") {
+        // Browsers do not send a fragment.
+        if path.starts_with("data:") || path.starts_with('#') {
             continue;
         }
-        // Browsers do not send the fragment.
-        let path = path.replace("#main", "/");
-        let path = path.as_str();
         assert_eq!(server.get(path).await.status, 200, "{path}");
     }
 }
@@ -139,9 +153,7 @@ async fn an_asset_is_sent_again_only_when_it_changed() {
     for (path, content_type) in [
         ("/assets/page.css", "text/css; charset=utf-8"),
         ("/assets/page.js", "text/javascript; charset=utf-8"),
-        ("/assets/session.js", "text/javascript; charset=utf-8"),
-        ("/assets/consumers.js", "text/javascript; charset=utf-8"),
-        ("/assets/webhooks.js", "text/javascript; charset=utf-8"),
+        ("/assets/live.js", "text/javascript; charset=utf-8"),
     ] {
         let first = server.get(path).await;
         assert_eq!(first.status, 200);
@@ -158,4 +170,118 @@ async fn an_asset_is_sent_again_only_when_it_changed() {
         assert_eq!(server.call("GET", path, &other, "").await.status, 200);
     }
     assert_eq!(server.get("/assets/other.js").await.status, 404);
+}
+
+#[tokio::test]
+async fn an_asset_in_the_folder_of_its_version_is_kept_for_ever() {
+    let server = TestServer::start();
+    let page = server.get("/").await;
+    let (_, rest) = page.text().split_once("/assets/").unwrap();
+    let (version, _) = rest.split_once('/').unwrap();
+    for (version, caching) in [
+        (version, "public, max-age=31536000, immutable"),
+        ("0123456789abcdef", "no-cache"),
+    ] {
+        let response = server.get(&format!("/assets/{version}/page.js")).await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("cache-control"), Some(caching));
+    }
+}
+
+#[tokio::test]
+async fn the_page_has_the_newest_messages_where_reading_needs_no_token() {
+    let server = TestServer::start();
+    for text in ["<b>older</b>", "newer\n text"] {
+        let body = serde_json::json!({"message": text, "attributes": {"a": "\"v\""}});
+        let sent = server.post("/api/v1/message", &body.to_string()).await;
+        assert_eq!(sent.status, 201);
+    }
+    let page = server.get("/").await;
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    let text = page.text();
+    let newer = text.find("<p class=\"text\" dir=\"auto\">newer\n text</p>");
+    assert!(newer.unwrap() < text.find("&#60;b&#62;older&#60;/b&#62;</p>").unwrap());
+    assert!(text.contains("<span class=\"chip\"><b>a</b><bdi>&#34;v&#34;</bdi></span>"));
+    assert!(text.contains("data-given=\"true\""));
+}
+
+#[tokio::test]
+async fn the_page_counts_as_a_read_and_has_no_message_over_the_quota() {
+    let quotas = Quotas {
+        read: "1 per minute",
+        ..Quotas::default()
+    };
+    let server = TestServer::with_quotas(quotas, |_| {});
+    for given in ["true", "false"] {
+        let page = server.get("/").await;
+        assert_eq!(page.status, 200);
+        assert!(page.text().contains(&format!("data-given=\"{given}\"")));
+    }
+    let read = server.get("/api/v1/topics/inbox/messages").await;
+    read.assert_problem(429, "rate-limited");
+}
+
+#[tokio::test]
+async fn the_page_has_no_message_where_reading_needs_a_token() {
+    let policy = posthorn_application::AccessPolicy::protected(false);
+    let server = TestServer::with_access(policy, |_| {});
+    let body = "{\"message\": \"a secret\"}";
+    assert_eq!(server.post("/api/v1/message", body).await.status, 201);
+    let page = server.get("/").await;
+    assert!(!page.text().contains("a secret"));
+    assert!(page.text().contains("data-given=\"false\""));
+}
+
+#[tokio::test]
+async fn an_asset_is_compressed_for_clients_that_accept_it() {
+    let server = TestServer::start();
+    let path = "/assets/list.js";
+    let get = async |accepted: &str| {
+        let headers = [("Accept-Encoding", accepted)];
+        server.call("GET", path, &headers, "").await
+    };
+    let plain = server.get(path).await;
+    assert_eq!(plain.header("vary"), Some("Accept-Encoding"));
+    for accepted in ["gzip", "br, gzip;q=0.5", "gzip, deflate, br, zstd"] {
+        let small = get(accepted).await;
+        assert_eq!(small.header("content-encoding"), Some("gzip"), "{accepted}");
+        assert!(small.body.starts_with(&[0x1f, 0x8b]));
+        assert!(small.body.len() < plain.body.len() / 2);
+        let tag = small.header("etag").unwrap();
+        assert_ne!(Some(tag), plain.header("etag"));
+        let known = [("Accept-Encoding", accepted), ("If-None-Match", tag)];
+        assert_eq!(server.call("GET", path, &known, "").await.status, 304);
+    }
+    for accepted in ["identity", "br", "gzip;q=0"] {
+        let same = get(accepted).await;
+        assert_eq!(same.header("content-encoding"), None, "{accepted}");
+        assert_eq!(same.body, plain.body);
+    }
+}
+
+#[tokio::test]
+async fn the_page_loads_every_module_that_its_scripts_import() {
+    let server = TestServer::start();
+    let page = server.call("GET", "/?lang=en", &[], "").await;
+    let listed: Vec<_> = page
+        .text()
+        .split("modulepreload\" href=\"")
+        .skip(1)
+        .collect();
+    let names: Vec<_> = listed
+        .iter()
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let (folder, _) = names[0].rsplit_once('/').unwrap();
+    let [english, russian, entry] =
+        ["texts-en", "texts-ru", "page"].map(|name| format!("{folder}/{name}.js"));
+    assert!(names.contains(&&*english) && !names.contains(&&*russian));
+    for name in names.iter().chain([&&*entry]) {
+        let script = server.get(name).await;
+        assert_eq!(script.status, 200, "{name}");
+        for import in script.text().split("from './").skip(1) {
+            let import = format!("{folder}/{}", import.split('\'').next().unwrap());
+            assert!(names.contains(&import.as_str()), "{name}: {import}");
+        }
+    }
 }

@@ -110,12 +110,14 @@ async fn a_rejected_request_leaves_its_connection_usable() {
 }
 
 #[tokio::test]
-async fn reading_has_one_limit_and_each_other_route_its_own() {
+async fn reading_and_deleting_have_a_limit_each_and_every_other_route_its_own() {
     let server = server(Quotas {
         read: "4 per minute",
+        delete: "2 per minute",
         default: "9 per day;2 per hour",
         ..Quotas::default()
     });
+    let forwarded = [("X-Forwarded-For", "192.0.2.1")];
     let reads = [
         "/api/v1/topics",
         "/api/v1/topics/t/messages",
@@ -134,27 +136,32 @@ async fn reading_has_one_limit_and_each_other_route_its_own() {
             .await
             .assert_problem(429, "rate-limited");
     }
-    // The unversioned path and its successor count as one route.
-    for (path, old) in [
-        ("/api/v1/info", "/api/info"),
-        ("/api/v1/ping", "/api/ping"),
-        ("/api/v1/health", "/api/health"),
-    ] {
-        assert_eq!(
-            get_from(&server, path, "192.0.2.1").await.status,
-            200,
-            "{path}"
-        );
-        let response = get_from(&server, old, "192.0.2.1").await;
-        assert_eq!(response.status, 200);
+    let one = "/api/v1/topics/t/messages/000000000000000000000000G1";
+    let many = "/api/v1/topics/t/messages?before=000000000000000000000000G1";
+    for (path, status) in [(one, 404), (many, 200)] {
+        let response = server.call("DELETE", path, &forwarded, "").await;
+        assert_eq!(response.status, status);
+        let policy = "\"delete-per-minute\";q=2;w=60";
+        assert_eq!(response.header("ratelimit-policy"), Some(policy));
+    }
+    let response = server.call("DELETE", one, &forwarded, "").await;
+    let problem = response.assert_problem(429, "rate-limited");
+    assert_eq!(problem["violated-policies"], json!(["delete-per-minute"]));
+    // Each route without a class of its own counts alone.
+    let revoke = async || {
+        server
+            .call("DELETE", "/api/v1/tokens/id-1", &forwarded, "")
+            .await
+    };
+    for _ in 0..2 {
+        let response = revoke().await;
+        assert_ne!(response.status, 429);
         let policy = "\"default-per-day\";q=9;w=86400, \"default-per-hour\";q=2;w=3600";
         assert_eq!(response.header("ratelimit-policy"), Some(policy));
         assert_eq!(response.header("x-ratelimit-limit"), Some("2"));
-        let problem = get_from(&server, path, "192.0.2.1")
-            .await
-            .assert_problem(429, "rate-limited");
-        assert_eq!(problem["violated-policies"], json!(["default-per-hour"]));
     }
+    let problem = revoke().await.assert_problem(429, "rate-limited");
+    assert_eq!(problem["violated-policies"], json!(["default-per-hour"]));
 }
 
 #[tokio::test]
@@ -192,11 +199,12 @@ async fn a_rejection_lists_every_exceeded_limit_and_names_the_last_to_reset() {
 }
 
 #[tokio::test]
-async fn requests_outside_the_api_are_not_counted() {
+async fn monitoring_and_requests_outside_the_api_are_not_counted() {
     let once = "1 per year";
     let server = server(Quotas {
         message: once,
         read: once,
+        delete: once,
         default: once,
         ..Quotas::default()
     });
@@ -212,6 +220,12 @@ async fn requests_outside_the_api_are_not_counted() {
         "/nowhere",
         "/api/nowhere",
         "/api/v1/limits",
+        "/api/v1/info",
+        "/api/v1/ping",
+        "/api/v1/health",
+        "/api/info",
+        "/api/ping",
+        "/api/health",
     ] {
         for _ in 0..3 {
             let response = get_from(&server, path, "192.0.2.1").await;
@@ -247,7 +261,7 @@ async fn limits_are_listed_without_counting() {
         assert_eq!(limits["strategy"], "moving-window");
         assert_eq!(limits["degraded"], false);
         let rows = limits["limits"].as_array().unwrap();
-        assert_eq!(rows.len(), 3 + 5 * 2, "{limits}");
+        assert_eq!(rows.len(), 4 + 2, "{limits}");
         assert_eq!(
             rows[0],
             json!({
@@ -265,7 +279,7 @@ async fn limits_are_listed_without_counting() {
 async fn all_limits_are_looked_at_at_once() {
     let server = server(Quotas::default());
     assert_eq!(server.get("/api/v1/limits").await.status, 200);
-    assert_eq!(server.quotas.most_looks_at_once(), 8);
+    assert_eq!(server.quotas.most_looks_at_once(), 5);
 }
 
 #[tokio::test]

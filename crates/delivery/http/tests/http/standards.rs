@@ -298,19 +298,24 @@ async fn a_full_server_keeps_an_event_source_alive() {
     let plain = server.get(path).await;
     plain.assert_problem(503, "overloaded");
     let accept = ("Accept", "text/event-stream");
-    let check = |response: Response| {
+    let check = |response: Response, position: &str| {
         assert_eq!(response.status, 200);
         assert_eq!(response.header("content-type"), Some("text/event-stream"));
         let text = response.text();
         let rest = text.strip_prefix("retry: ").unwrap();
         let (retry, event) = rest.split_once('\n').unwrap();
         assert!((1000..=10_000).contains(&retry.parse().unwrap()), "{text}");
-        assert_eq!(event, "event: busy\ndata: {}\n\n");
+        assert_eq!(event, format!("event: busy\ndata: {{}}\n{position}\n"));
     };
-    check(server.call("GET", path, &[accept], "").await);
+    check(server.call("GET", path, &[accept], "").await, "");
+    // Some clients resume after the id of the last event, or anew if that had none.
+    let id = "01KB7Q3V5T0000000000000007";
+    let resumed = [accept, ("Last-Event-ID", id)];
+    let response = server.call("GET", path, &resumed, "").await;
+    check(response, &format!("id: {id}\n"));
     let draining = TestServer::start();
     draining.lifecycle.advance(Phase::Draining);
-    check(draining.call("GET", path, &[accept], "").await);
+    check(draining.call("GET", path, &[accept], "").await, "");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ impl Reader {
         let head = connection.head().await;
         assert_eq!(head.status, 200, "{head:?}");
         assert_eq!(head.header("content-type"), Some("text/event-stream"));
-        assert_eq!(head.header("cache-control"), Some("no-cache"));
+        assert_eq!(head.header("cache-control"), Some("no-store"));
         assert_eq!(head.header("x-accel-buffering"), Some("no"));
         let mut reader = Self {
             connection,
@@ -161,6 +161,26 @@ async fn a_gap_has_the_first_id_still_held() {
 }
 
 #[tokio::test]
+async fn a_damaged_message_is_an_event_and_a_marker_of_its_page() {
+    let server = TestServer::start();
+    let a = server.accept("t", "a").await;
+    let b = server.accept("t", "b").await;
+    server.accept("t", "c").await;
+    server.store.damage(b.parse().unwrap());
+    let mut reader = Reader::open(&server, &format!("{PATH}?after={a}"), &[]).await;
+    let event = reader.block().await.unwrap();
+    assert_eq!(event.name.as_deref(), Some("unreadable"));
+    assert_eq!(event.id.as_deref(), Some(b.as_str()));
+    let data: Value = serde_json::from_str(event.data.as_deref().unwrap()).unwrap();
+    assert_eq!(data, json!({ "id": b }));
+    assert_eq!(reader.message().await, "c");
+    let page = server.get("/api/v1/topics/t/messages?limit=2").await.json();
+    assert_eq!(page["unreadable"], json!([b]));
+    let next = format!("/api/v1/topics/t/messages?after={b}&limit=2&order=asc");
+    assert_eq!(page["next"], next);
+}
+
+#[tokio::test]
 async fn a_malformed_start_id_is_rejected() {
     let server = TestServer::start();
     for value in [
@@ -203,7 +223,8 @@ async fn a_reader_that_leaves_leaves_nothing_behind() {
     for _ in 0..20 {
         readers.push(Reader::open(&server, PATH, &[]).await);
     }
-    assert_eq!(server.store.subscribers(), before + 20);
+    // One for all that follow the topic.
+    eventually(SOON, async || server.store.subscribers() == before + 1).await;
     drop(readers);
     eventually(Duration::from_secs(2), async || {
         server.recorder.streams() == 0 && server.store.subscribers() == before

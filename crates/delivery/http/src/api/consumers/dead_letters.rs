@@ -14,7 +14,7 @@ use crate::wire::responses::{AccessFailures, ConsumerFailures, Failures};
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("after" = Option<String>, Query, description = "Those after this id",
-            min_length = 26, max_length = 26),
+            pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 when absent")),
     responses((status = 200, body = DeadLettersResponse<'static>),
         ConsumerFailures, AccessFailures, Failures))]
@@ -45,7 +45,7 @@ pub(crate) async fn redrive(
 #[utoipa::path(delete, path = "/api/v1/topics/{topic}/consumers/{consumer}/dead/{id}", tag = "consumers",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
-        ("id" = String, Path, min_length = 26, max_length = 26)),
+        ("id" = String, Path, pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$")),
     responses((status = 204, description = "The dead letter is deleted"),
         ConsumerFailures, AccessFailures, Failures))]
 pub(crate) async fn delete_dead_letter(

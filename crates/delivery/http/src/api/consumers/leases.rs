@@ -4,6 +4,9 @@ mod body;
 mod wait;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use posthorn_application::{PullMessages, Pulled};
+use posthorn_domain::{ConsumerKey, PullWait};
+use posthorn_http1::ClientDisconnected;
 use tokio::time::timeout;
 
 use self::body::DeliveredBody;
@@ -41,24 +44,45 @@ pub(crate) async fn pull(
     let service = &state.services.consumers;
     let pulled = if pull.wait.get().is_zero() {
         Some(service.pull(&key, pull).await?)
-    } else {
-        let waiting = WaitingPull::start(&request, &state)?;
+    } else if let Some(waiting) = WaitingPull::start(&request, &state) {
         waiting.run(service.pull(&key, pull)).await.transpose()?
+    } else {
+        Some(pull_without_wait(&state, &key, pull).await?)
     };
-    let Some(pulled) = pulled else {
+    // Dropping the leases of a client that may be gone gives them back.
+    let disconnected: Option<&ClientDisconnected> = request.conn_data();
+    let is_gone = disconnected.is_some_and(ClientDisconnected::is_disconnected);
+    let Some(pulled) = pulled.filter(|_| !is_gone) else {
         return Ok(HttpResponse::Ok().json(PullResponse {
             messages: Vec::new(),
         }));
     };
     let messages = pulled.messages.iter().map(LeasedResponse::from).collect();
-    let json = serde_json::to_vec(&PullResponse { messages }).map_err(|error| {
-        tracing::error!(%error, "a pull could not be written");
-        ApiError::new(Code::Internal)
-    })?;
+    let json = serde_json::to_vec(&PullResponse { messages });
+    let json = json.map_err(|error| ApiError::caused_by(Code::Internal, error.to_string()))?;
     let body = DeliveredBody::new(&request, json, pulled.guard);
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .body(body))
+}
+
+/// Pulls what is due at once while the maximum of streams are open.
+///
+/// # Errors
+/// `overloaded` if nothing is due.
+async fn pull_without_wait(
+    state: &AppState,
+    key: &ConsumerKey,
+    pull: PullMessages,
+) -> Result<Pulled, ApiError> {
+    let wait = PullWait::default();
+    let pull = PullMessages { wait, ..pull };
+    let pulled = state.services.consumers.pull(key, pull).await?;
+    if pulled.messages.is_empty() {
+        state.services.request_metrics.request_shed(Shed::Streams);
+        return Err(ApiError::overloaded("MAX_STREAMS"));
+    }
+    Ok(pulled)
 }
 
 /// Acknowledges leases: their messages are settled for good.

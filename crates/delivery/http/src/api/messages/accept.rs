@@ -1,9 +1,9 @@
 //! Accepting a message.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use posthorn_application::{Appended, SendMessage};
+use posthorn_application::{Anchor, Appended, PageLimit, PageRequest, SendMessage};
 use posthorn_domain::{MessageId, Receipt, Topic};
 
 use super::submission::{self, FormAnswer};
@@ -12,11 +12,12 @@ use crate::request::message_format::MessageFormat;
 use crate::request::{body, context, grant, idempotency_key, path};
 use crate::state::AppState;
 use crate::wire::language::insert_language;
-use crate::wire::message::MessageBody;
+use crate::wire::message::{FormBody, MessageBody};
 use crate::wire::problem::{ApiError, FieldCode, FieldProblem};
-use crate::wire::receipt::{ReceiptResponse, receipt_page, receipt_response};
+use crate::wire::receipt::{ReceiptResponse, receipt_json, receipt_page};
 use crate::wire::responses::{AcceptFailures, AccessFailures, Failures};
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Accepts a message, to the topic in the body.
@@ -36,19 +37,28 @@ pub(crate) async fn accept(
 }
 
 /// Accepts a message, to the topic of the path.
+///
+/// With `text/plain`, or without `Content-Type`, each parameter `attribute.KEY=VALUE` of the URL is an attribute, such
+/// as `?attribute.room=hall`. With the header `ce-specversion: 1.0` the request is a `CloudEvents` event in binary mode:
+/// the headers `ce-id`, `ce-source` and `ce-type` are required, further ones with `ce-` are its other attributes, and
+/// the body is its data. A form whose `Accept` names `text/html` is that of a browser: its errors are pages of
+/// `text/html` with the same statuses.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/messages", tag = "messages",
     request_body(content(
         (MessageBody = "application/json"),
         (String = "text/plain"),
-        (HashMap<String, String> = "application/x-www-form-urlencoded"),
-        (HashMap<String, String> = "multipart/form-data"),
+        (FormBody = "application/x-www-form-urlencoded"),
+        (FormBody = "multipart/form-data"),
         (HashMap<String, serde_json::Value> = "application/cloudevents+json"))),
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("Idempotency-Key" = Option<String>, Header, description = "Identifies retries of a request",
         min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
-    responses((status = 201, body = ReceiptResponse<'static>, description = "The message is stored",
+    responses((status = 201, description = "The message is stored; the page is for a form that a browser submits",
+        content((ReceiptResponse<'static> = "application/json"), (String = "text/html")),
         headers(("Location" = String, description = "The URL of the message"),
             ("Idempotency-Replayed" = Option<String>, description = "`true` if the message was stored by an earlier request"))),
+        (status = 303, description = "The form of a browser is stored, and names the URL to continue at in `_next`",
+            headers(("Location" = String, description = "The URL in `_next`"))),
         AcceptFailures, AccessFailures, Failures))]
 pub(crate) async fn accept_to_topic(
     request: HttpRequest,
@@ -80,7 +90,7 @@ async fn receive(
         let text = send.content.clone();
         let appended = if answer.is_trapped {
             metrics.message_trapped();
-            unstored(state, send.topic)
+            unstored(state, send.topic).await?
         } else {
             state.services.messages.send(send).await?
         };
@@ -96,21 +106,22 @@ async fn receive(
     let receipt = &appended.receipt;
     let (topic, id) = (receipt.topic.as_str(), receipt.id.to_string());
     let locale = context::of(request).locale;
-    let prefix = state.settings.public_url.prefix();
-    if answer.for_browser {
-        return match answer.redirect {
-            Some(url) => Ok(response
-                .status(StatusCode::SEE_OTHER)
-                .insert_header((header::LOCATION, url))
-                .finish()),
-            None => receipt_page(response, prefix, &id, text.as_str(), locale),
-        };
+    if let Some(url) = answer.redirect {
+        return Ok(response
+            .status(StatusCode::SEE_OTHER)
+            .insert_header((header::LOCATION, url))
+            .finish());
     }
     let base = state.settings.public_url.base();
     let location = [base, "/api/v1/topics/", topic, "/messages/", &id].concat();
     response.insert_header((header::LOCATION, location));
+    if answer.for_browser {
+        let prefix = state.settings.public_url.prefix();
+        return receipt_page(response, prefix, &id, text.as_str(), locale);
+    }
     insert_language(&mut response, locale);
-    Ok(response.json(receipt_response(receipt, id, text.as_str(), locale)))
+    response.insert_header((header::CONTENT_TYPE, JSON));
+    Ok(response.body(receipt_json(receipt, &id, text.as_str(), locale)))
 }
 
 /// Parses head and body into a message, or returns the problems of both.
@@ -126,6 +137,7 @@ async fn parse(
         problems.push(problem);
         None
     });
+    let has_topic = path_topic.is_some();
     let path_topic = path_topic.and_then(|topic| topic.map_err(|p| problems.push(p)).ok());
     let (body, answer) =
         submission::parse(request, format, bytes, state, path_topic.as_ref(), problems).await?;
@@ -134,24 +146,41 @@ async fn parse(
         topic: path_topic.or(body.topic).unwrap_or_else(Topic::inbox),
         content: body.content,
         attributes: body.attributes,
+        traceparent: body
+            .traceparent
+            .or_else(|| context::of(request).trace.parent.clone()),
         idempotency_key: key.or(body.event_key),
         sender: claims.claims().map(|claims| claims.subject.clone()),
     };
+    if !has_topic {
+        let _ = context::of(request).body_topic.set(send.topic.clone());
+    }
     Ok((send, answer))
 }
 
-/// The outcome for a program that filled the trap of a form: it looks like a stored message.
-fn unstored(state: &AppState, topic: Topic) -> Appended {
+/// The outcome for a program that filled the trap of a form: it looks like a stored message, whose sequence
+/// number follows that of the newest message of the topic.
+///
+/// # Errors
+/// The store cannot be read.
+async fn unstored(state: &AppState, topic: Topic) -> Result<Appended, ApiError> {
     let services = &state.services;
     let processed_at = services.clock.now();
-    Appended {
+    let request = PageRequest {
+        anchor: Anchor::Newest,
+        limit: PageLimit::parse(1).unwrap_or(PageLimit::DEFAULT),
+    };
+    let page = services.messages.list(&topic, request).await?;
+    let newest = page.messages.last();
+    let sequence = newest.map_or(0, |newest| newest.id.sequence());
+    Ok(Appended {
         receipt: Receipt {
-            id: MessageId::new(processed_at, 1),
+            id: MessageId::new(processed_at, sequence.saturating_add(1)),
             topic,
             durability: services.messages.durability(),
             instance: services.info.identity().instance.clone(),
             processed_at,
         },
         replayed: false,
-    }
+    })
 }

@@ -3,7 +3,7 @@
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::SendBatch;
-use posthorn_domain::{MessageBatch, MessageContent, Topic};
+use posthorn_domain::{MessageContent, Topic};
 
 use crate::middleware::rate_limit;
 use crate::request::{body, context, grant, idempotency_key, message_format, path};
@@ -107,7 +107,16 @@ async fn parse(
         problems.push(FieldProblem::new("topic", FieldCode::TopicPattern));
     }
     let rules = state.settings.content_rules();
-    let batch: MessageBatch = batch::parse(format, &bytes, &rules, topic.as_ref(), problems)?;
+    let context = context::of(request);
+    let traceparent = context.trace.parent.as_ref();
+    let batch = batch::parse(
+        format,
+        &bytes,
+        &rules,
+        topic.as_ref(),
+        traceparent,
+        problems,
+    )?;
     let grant = grant::of(request);
     let send = SendBatch {
         // With an invalid topic there is a problem, and so an error above.
@@ -131,7 +140,7 @@ fn permit(state: &AppState, bytes: usize) -> Result<Permit, ApiError> {
         return Ok(permit);
     }
     state.services.request_metrics.request_shed(Shed::InFlight);
-    Err(ApiError::overloaded())
+    Err(ApiError::overloaded("the memory of batches"))
 }
 
 /// Names the limit in the error of a body that is too large.

@@ -22,10 +22,10 @@ impl Links<'_> {
     pub(super) fn of(&self, page: &Page, anchor: Anchor) -> (Option<String>, Option<String>) {
         // A page does not contain its cursor. The pages around an empty page have to contain its
         // anchor: their cursors are the anchor's neighbours.
-        let (before_older, after_newer) = match (page.messages.first(), page.messages.last()) {
-            (Some(first), Some(last)) => (Some(first.id), Some(last.id)),
+        let (before_older, after_newer) = match (page.first(), page.last()) {
+            (Some(first), Some(last)) => (Some(first), Some(last)),
             _ => match anchor {
-                Anchor::After(id) | Anchor::Before(id) => {
+                Anchor::After(id) | Anchor::Since(id) | Anchor::Before(id) => {
                     (Some(successor(id)), Some(predecessor(id)))
                 }
                 Anchor::Oldest | Anchor::Newest => (None, None),

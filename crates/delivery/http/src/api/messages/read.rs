@@ -27,11 +27,16 @@ const IMMUTABLE: HeaderValue = HeaderValue::from_static("private, max-age=315360
 pub(crate) struct PageResponse<'a> {
     /// The messages, in the requested order.
     messages: Vec<MessageResponse<'a>>,
+    /// The ids of messages among them that are damaged and left out; absent if there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    unreadable: Vec<String>,
     /// The next page in that order, as a relative URL; `null` on the last page.
     next: Option<String>,
     /// The previous page in that order, as a relative URL; `null` on the first page.
     prev: Option<String>,
-    /// Whether retention has removed messages between `after` and this page.
+    /// Whether messages between `after` and this page are missing: retention has removed them, or the store never
+    /// gave the id `after`, because it was lost or restored.
     truncated: bool,
 }
 
@@ -39,9 +44,9 @@ pub(crate) struct PageResponse<'a> {
 #[utoipa::path(get, path = "/api/v1/topics/{topic}/messages", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("after" = Option<String>, Query, description = "The messages after this id; excludes `before`",
-            min_length = 26, max_length = 26),
+            pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"),
         ("before" = Option<String>, Query, description = "The messages before this id",
-            min_length = 26, max_length = 26),
+            pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"),
         ("since" = Option<String>, Query, description = "The messages accepted since this time (RFC 3339), or since a duration back: a number and `s`, `m`, `h` or `d`; excludes `after` and `before`"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 when absent"),
         ("order" = Option<String>, Query, pattern = "^(asc|desc)$",
@@ -62,11 +67,12 @@ pub(crate) async fn list_messages(
     query.exclude("since", "after");
     query.exclude("since", "before");
     query.finish()?;
-    let anchor = match (after.or(since), before) {
-        (Some(id), _) => Anchor::After(id),
-        (None, Some(id)) => Anchor::Before(id),
-        (None, None) if newest_first => Anchor::Newest,
-        (None, None) => Anchor::Oldest,
+    let anchor = match (after, since, before) {
+        (Some(id), _, _) => Anchor::after(id),
+        (_, Some(id), _) => Anchor::Since(id),
+        (_, _, Some(id)) => Anchor::Before(id),
+        _ if newest_first => Anchor::Newest,
+        _ => Anchor::Oldest,
     };
     // Held until the response is built. The semaphore is never closed.
     let _turn = state.page_turns.acquire().await;
@@ -89,11 +95,15 @@ pub(crate) async fn list_messages(
         .iter()
         .map(|message| message_response(message))
         .collect();
+    let unreadable = page.unreadable.iter().map(MessageId::to_string);
+    let mut unreadable: Vec<_> = unreadable.collect();
     if newest_first {
         messages.reverse();
+        unreadable.reverse();
     }
     Ok(response.json(PageResponse {
         messages,
+        unreadable,
         next,
         prev,
         truncated: page.truncated,
@@ -103,7 +113,7 @@ pub(crate) async fn list_messages(
 /// Returns one message.
 #[utoipa::path(get, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
-        ("id" = String, Path, min_length = 26, max_length = 26),
+        ("id" = String, Path, pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"),
         ("If-Match" = Option<String>, Header, description = "Entity tags of the wanted message"),
         ("If-None-Match" = Option<String>, Header, description = "Entity tags of cached messages")),
     responses((status = 200, body = MessageResponse<'static>, headers(("ETag" = String, description = "The id, quoted"))),
@@ -134,7 +144,7 @@ pub(crate) async fn get_message(
 /// Deletes one message.
 #[utoipa::path(delete, path = "/api/v1/topics/{topic}/messages/{id}", tag = "messages",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
-        ("id" = String, Path, min_length = 26, max_length = 26),
+        ("id" = String, Path, pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"),
         ("If-Match" = Option<String>, Header, description = "Entity tags of the message to delete")),
     responses((status = 204, description = "The message is deleted"),
         ReadFailures, PreconditionFailures, AccessFailures, Failures))]

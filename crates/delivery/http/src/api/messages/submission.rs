@@ -8,7 +8,7 @@ use crate::request::{body, browser_form, context};
 use crate::route::Kind;
 use crate::state::AppState;
 use crate::wire::message::form::SubmittedForm;
-use crate::wire::message::{IncomingMessage, event, form, plain};
+use crate::wire::message::{IncomingMessage, event, form, notification, plain};
 use crate::wire::problem::{ApiError, FieldProblem};
 use crate::wire::query::Query;
 
@@ -32,7 +32,7 @@ pub(super) fn format(request: &HttpRequest, has_topic: bool) -> Result<MessageFo
     let format = if has_topic {
         message_format::of_message(request.headers())?
     } else {
-        body::require_json(request.headers())?;
+        body::require_json(request)?;
         MessageFormat::Json
     };
     let query = request.query_string();
@@ -56,7 +56,12 @@ pub(super) async fn parse(
 ) -> Result<(IncomingMessage, FormAnswer), ApiError> {
     let rules = state.settings.content_rules();
     let message = match format {
-        MessageFormat::Json => IncomingMessage::parse(&bytes, &rules, topic, problems)?,
+        MessageFormat::Json => {
+            let parsed = IncomingMessage::parse(&bytes, &rules, topic, problems.clone());
+            let is_open = parsed.is_err() && topic.is_some();
+            let other = is_open.then(|| notification::parse(&bytes, &rules, problems));
+            other.flatten().unwrap_or(parsed)?
+        }
         MessageFormat::Text => plain::parse(&bytes, request.query_string(), &rules, problems)?,
         MessageFormat::Form => {
             let form = form::parse_urlencoded(&bytes, &rules, problems)?;

@@ -1,18 +1,18 @@
-//! The reader of one stream: turns the events of a topic cursor into chunks.
+//! The reader of one stream: turns the events of a topic into chunks.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{self, Bytes};
-use posthorn_application::{CursorEvent, Phase, StoreError, TopicCursor};
-use posthorn_domain::{Backoff, Message, Topic};
+use posthorn_application::{FollowEvent, Phase, StoreError, TopicFollower};
+use posthorn_domain::{Backoff, Topic};
 use tokio::sync::watch;
 
-use super::frames;
+use super::log::{StreamEndReason, StreamLog};
 use crate::api::grant_watch::GrantWatch;
 use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
+use crate::state::message_frame::MessageFrame;
+use crate::wire::stream_frames;
 
 /// The interval of the comments that keep proxies from closing an idle stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -29,9 +29,7 @@ pub(super) struct OpenStream {
 /// The state of a stream between two chunks.
 pub(super) struct StreamReader {
     topic: Topic,
-    cursor: TopicCursor,
-    /// Messages read from the store and not sent yet.
-    pending: VecDeque<Arc<Message>>,
+    follower: TopicFollower<MessageFrame>,
     /// Becomes `true` when streams have to end.
     stop: watch::Receiver<bool>,
     backoff: Backoff,
@@ -41,19 +39,20 @@ pub(super) struct StreamReader {
     has_ended: bool,
     open: OpenStream,
     grant: GrantWatch,
+    log: StreamLog,
 }
 
 impl StreamReader {
     pub(super) fn new(
         topic: Topic,
-        cursor: TopicCursor,
+        follower: TopicFollower<MessageFrame>,
         open: OpenStream,
         grant: GrantWatch,
+        log: StreamLog,
     ) -> Self {
         Self {
             topic,
-            cursor,
-            pending: VecDeque::new(),
+            follower,
             stop: open.state.services.stop_streams.clone(),
             backoff: Backoff::new(BACKOFF_BASE, BACKOFF_MAX),
             has_logged_error: false,
@@ -61,6 +60,7 @@ impl StreamReader {
             has_ended: false,
             open,
             grant,
+            log,
         }
     }
 
@@ -74,53 +74,60 @@ impl StreamReader {
         // At once, so that the client can resume even before the first message.
         if !self.has_started {
             self.has_started = true;
-            return frames::start(self.cursor.position());
+            return stream_frames::start(self.follower.position());
         }
-        // Before pending messages are sent: they may be many.
-        if *self.stop.borrow() || !self.grant.is_valid(&self.open.state).await {
-            return self.end();
+        // Before the next messages are sent: they may be many.
+        if *self.stop.borrow() {
+            return self.end(StreamEndReason::Shutdown);
         }
-        if self.pending.is_empty() {
-            let event = tokio::select! {
-                // An error means that the server has stopped, which ends the stream as well.
-                _ = self.stop.wait_for(|stop| *stop) => None,
-                event = self.cursor.next() => Some(event),
-                is_valid = self.grant.wait(HEARTBEAT, &self.open.state) => {
-                    if is_valid {
-                        return frames::heartbeat();
-                    }
-                    None
+        if !self.grant.is_valid(&self.open.state).await {
+            return self.end(StreamEndReason::Token);
+        }
+        let event = tokio::select! {
+            // An error means that the server has stopped, which ends the stream as well.
+            _ = self.stop.wait_for(|stop| *stop) => Err(StreamEndReason::Shutdown),
+            event = self.follower.next() => Ok(event),
+            is_valid = self.grant.wait(HEARTBEAT, &self.open.state) => {
+                if is_valid {
+                    return stream_frames::heartbeat();
                 }
-            };
-            let Some(event) = event else {
-                return self.end();
-            };
-            match event {
-                Ok(CursorEvent::Gap { first }) => {
-                    self.backoff.reset();
-                    return frames::gap(first);
-                }
-                Ok(CursorEvent::Messages(messages)) => self.pending.extend(messages),
-                Err(error) => return self.back_off(&error).await,
+                Err(StreamEndReason::Token)
             }
-            self.backoff.reset();
-        }
-        frames::messages(&mut self.pending)
+        };
+        let event = match event {
+            Ok(event) => event,
+            Err(reason) => return self.end(reason),
+        };
+        let chunk = match event {
+            Ok(FollowEvent::Gap { first }) => stream_frames::gap(first),
+            Ok(FollowEvent::Unreadable { id }) => stream_frames::unreadable(id),
+            Ok(FollowEvent::Messages(messages)) => self.counted(stream_frames::messages(&messages)),
+            Ok(FollowEvent::Frame(frame)) => self.counted(frame),
+            Err(error) => return self.back_off(&error).await,
+        };
+        self.backoff.reset();
+        chunk
     }
 
-    fn end(&mut self) -> Bytes {
+    fn counted(&mut self, frame: MessageFrame) -> Bytes {
+        self.log.count(&frame);
+        frame.bytes
+    }
+
+    fn end(&mut self, reason: StreamEndReason) -> Bytes {
         self.has_ended = true;
-        frames::bye()
+        self.log.end(reason);
+        stream_frames::bye()
     }
 
-    /// Waits before the next attempt to read; the stream stays open and keeps its cursor.
+    /// Waits before the next attempt to read; the stream stays open and keeps its position.
     async fn back_off(&mut self, error: &StoreError) -> Bytes {
         if error.is_transient() || self.has_logged_error {
             tracing::debug!(%error, "a stream waits for the store");
         } else {
             // Only once: every attempt will fail like this one.
             self.has_logged_error = true;
-            let (topic, after) = (&self.topic, self.cursor.position());
+            let (topic, after) = (&self.topic, self.follower.position());
             tracing::error!(%error, %topic, %after, "a stream cannot read the store");
         }
         let wait = self.backoff.next_wait();
@@ -129,7 +136,7 @@ impl StreamReader {
             _ = self.stop.wait_for(|stop| *stop) => {}
             () = clock.sleep(wait) => {}
         }
-        frames::heartbeat()
+        stream_frames::heartbeat()
     }
 }
 

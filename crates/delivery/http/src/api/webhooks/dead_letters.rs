@@ -15,7 +15,7 @@ use crate::wire::responses::{AccessFailures, Failures, WebhookFailures};
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("webhook" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("after" = Option<String>, Query, description = "Those after this id",
-            min_length = 26, max_length = 26),
+            pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 200, description = "50 when absent")),
     responses((status = 200, body = DeadLettersResponse<'static>),
         WebhookFailures, AccessFailures, Failures))]
@@ -46,7 +46,7 @@ pub(crate) async fn redrive_webhook(
 #[utoipa::path(delete, path = "/api/v1/topics/{topic}/webhooks/{webhook}/dead/{id}", tag = "webhooks",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("webhook" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
-        ("id" = String, Path, min_length = 26, max_length = 26)),
+        ("id" = String, Path, pattern = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$")),
     responses((status = 204, description = "The dead letter is deleted"),
         WebhookFailures, AccessFailures, Failures))]
 pub(crate) async fn delete_webhook_dead_letter(

@@ -34,14 +34,7 @@ pub(super) fn of(refusal: Refusal, now: Timestamp) -> RateLimitRejection {
             let outcome = RateLimitOutcome::of_auth_failures(decision, now);
             return RateLimitRejection::of(outcome);
         }
-        Refusal::Unavailable(error) if error.is_transient() => {
-            tracing::debug!(%error, "the revocation list could not be read");
-            ApiError::new(Code::StoreUnavailable)
-        }
-        Refusal::Unavailable(error) => {
-            tracing::error!(%error, "the revocation list could not be read");
-            ApiError::new(Code::Internal)
-        }
+        Refusal::Unavailable(error) => error.into(),
     };
     error.into()
 }

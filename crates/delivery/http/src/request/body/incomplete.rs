@@ -24,8 +24,8 @@ impl IncompleteBody {
     /// Releases the request's permit; `count` bytes of the body have arrived.
     pub(super) fn start(request: &HttpRequest, count: usize) -> Result<Self, ApiError> {
         let Some(state) = request.app_data::<web::Data<AppState>>() else {
-            tracing::error!("the request has no server state");
-            return Err(ApiError::new(Code::Internal));
+            let cause = "the request has no server state";
+            return Err(ApiError::caused_by(Code::Internal, cause));
         };
         let context = context::of(request);
         let had_permit = context.permit.take().is_some();
@@ -49,7 +49,7 @@ impl IncompleteBody {
         if self.bytes.grow(count, max) {
             Ok(())
         } else {
-            Err(self.shed())
+            Err(self.shed("the memory of incomplete bodies"))
         }
     }
 
@@ -58,15 +58,15 @@ impl IncompleteBody {
         if self.had_permit {
             let max = self.state.settings.max_in_flight;
             let permit = self.state.in_flight.acquire(max);
-            let permit = permit.ok_or_else(|| self.shed())?;
+            let permit = permit.ok_or_else(|| self.shed("MAX_IN_FLIGHT"))?;
             self.context.permit.replace(Some(permit));
         }
         Ok(())
     }
 
-    fn shed(&self) -> ApiError {
+    fn shed(&self, limit: &'static str) -> ApiError {
         let metrics = &self.state.services.request_metrics;
         metrics.request_shed(Shed::InFlight);
-        ApiError::overloaded()
+        ApiError::overloaded(limit)
     }
 }

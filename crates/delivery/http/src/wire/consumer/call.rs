@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::wire::fields::{Fields, list, number, text, whole};
 use crate::wire::position::position;
 use crate::wire::problem::{ApiError, FieldCode};
+use crate::wire::schemas::{IdSchema, PositionSchema, WaitSchema};
 use crate::wire::seconds::{schedule, seconds};
 
 /// A consumer to create, or to change. An absent setting gets its default.
@@ -21,6 +22,7 @@ use crate::wire::seconds::{schedule, seconds};
 pub(crate) struct ConsumerBody {
     /// Where a new consumer starts: `oldest` (the default), `newest`, a message id (exclusive) or a
     /// time of RFC 3339 (inclusive). Ignored for an existing consumer.
+    #[schema(value_type = PositionSchema, required = false)]
     start: Option<String>,
     /// The length of a lease, in seconds with at most three decimals.
     #[schema(minimum = 1, maximum = 43200, default = 30)]
@@ -29,7 +31,8 @@ pub(crate) struct ConsumerBody {
     #[schema(minimum = 1, maximum = 1000, default = 5)]
     max_attempts: Option<u32>,
     /// The delays before the next attempts, in seconds; the last one repeats.
-    #[schema(min_items = 1, max_items = 20, default = json!([0, 5, 30, 300]))]
+    #[schema(min_items = 1, max_items = 20, default = json!([0, 5, 30, 300]),
+        value_type = Option<Vec<WaitSchema>>)]
     backoff_seconds: Option<Vec<f64>>,
     /// The most leases at once.
     #[schema(minimum = 1, maximum = 10000, default = 1000)]
@@ -71,7 +74,7 @@ pub(crate) struct NackBody {
     #[schema(minimum = 0, maximum = 86400)]
     delay_seconds: Option<f64>,
     /// Why the attempt failed; no control characters.
-    #[schema(max_length = 256)]
+    #[schema(max_length = 256, pattern = r"^[^\u0000-\u001F\u007F-\u009F]*$")]
     reason: Option<String>,
 }
 
@@ -92,6 +95,7 @@ pub(crate) struct ExtendBody {
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct SeekBody {
     /// `oldest`, `newest`, a message id (exclusive) or a time of RFC 3339 (inclusive).
+    #[schema(value_type = PositionSchema)]
     to: String,
 }
 
@@ -100,7 +104,7 @@ pub(crate) struct SeekBody {
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct RedriveBody {
     /// Their ids; by default the 200 smallest ids.
-    #[schema(min_items = 1, max_items = 200)]
+    #[schema(min_items = 1, max_items = 200, value_type = Option<Vec<IdSchema>>)]
     ids: Option<Vec<String>>,
 }
 
@@ -213,21 +217,24 @@ impl SeekBody {
 }
 
 impl RedriveBody {
-    /// The dead letters.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Redrive, ApiError> {
+    /// The dead letters, and each id with its text in the body. Any ULID is an id; one that no store gives is of no
+    /// dead letter.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<(Redrive, Vec<(MessageId, String)>), ApiError> {
         let mut fields = Fields::parse(bytes, &["ids"])?;
         let id = |value| {
-            text(value)?
-                .parse::<MessageId>()
-                .map_err(|_| FieldCode::MessageId)
+            let text = text(value)?;
+            let id = MessageId::parse_position(&text).map_err(|_| FieldCode::MessageId)?;
+            Ok((id, text))
         };
         let max = Redrive::MAX;
-        let ids = fields.take("ids", |value| {
-            let ids = list(max, id)(value)?;
-            Redrive::ids(ids).map_err(|_| FieldCode::Entries { max })
+        let redrive = fields.take("ids", |value| {
+            let sent = list(max, id)(value)?;
+            let ids = sent.iter().map(|(id, _)| *id).collect();
+            let redrive = Redrive::ids(ids).map_err(|_| FieldCode::Entries { max })?;
+            Ok((redrive, sent))
         });
         fields.finish()?;
-        Ok(ids.unwrap_or(Redrive::All))
+        Ok(redrive.unwrap_or((Redrive::All, Vec::new())))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod items;
 
-use posthorn_domain::{BatchMessage, ContentRules, MessageBatch, Topic};
+use posthorn_domain::{BatchMessage, ContentRules, MessageBatch, Topic, TraceParent};
 use serde_json::value::RawValue;
 
 use self::items::{RawItems, raw_items};
@@ -24,13 +24,14 @@ pub(crate) enum BatchFormat {
 struct BatchCollector<'a> {
     rules: &'a ContentRules,
     topic: Option<&'a Topic>,
+    traceparent: Option<&'a TraceParent>,
     problems: Vec<FieldProblem>,
     count: usize,
     messages: Vec<BatchMessage>,
 }
 
-/// Parses a batch. `topic` is the path's, which each message may name, and `problems` are those of the
-/// head.
+/// Parses a batch. `topic` is the path's, which each message may name, `traceparent` that of the request, which
+/// events may override, and `problems` are those of the head.
 ///
 /// # Errors
 /// `malformed-json`, with the number of the line in [`BatchFormat::Lines`]; `payload-too-large` for too
@@ -41,12 +42,14 @@ pub(crate) fn parse(
     bytes: &[u8],
     rules: &ContentRules,
     topic: Option<&Topic>,
+    traceparent: Option<&TraceParent>,
     problems: Vec<FieldProblem>,
 ) -> Result<MessageBatch, ApiError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::new(Code::MalformedJson))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf_8(format, bytes, error))?;
     let mut batch = BatchCollector {
         rules,
         topic,
+        traceparent,
         problems,
         count: 0,
         messages: Vec::new(),
@@ -89,8 +92,13 @@ impl BatchCollector<'_> {
             }
             let item: Result<&RawValue, _> = serde_json::from_str(line);
             let item = item.map_err(|_| malformed_line(number))?;
-            let parsed = self.message(item);
-            self.add(parsed)?;
+            // Half of a surrogate pair is found only when the text is decoded.
+            match self.message(item) {
+                Err(error) if error.code == Code::MalformedJson => {
+                    return Err(malformed_line(number));
+                }
+                parsed => self.add(parsed)?,
+            }
         }
         Ok(())
     }
@@ -118,6 +126,7 @@ impl BatchCollector<'_> {
             Ok(message) => self.messages.push(BatchMessage {
                 content: message.content,
                 attributes: message.attributes,
+                traceparent: message.traceparent.or_else(|| self.traceparent.cloned()),
             }),
             Err(error) if error.code == Code::ValidationFailed => {
                 let left = MAX_FIELDS.saturating_sub(self.problems.len());
@@ -125,7 +134,7 @@ impl BatchCollector<'_> {
                 self.problems
                     .extend(problems.map(|problem| problem.in_item(index)));
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(in_item(error, index)),
         }
         Ok(())
     }
@@ -150,6 +159,29 @@ fn too_many() -> ApiError {
         format!("В пакете может быть не больше {max} сообщений."),
         format!("A batch has at most {max} messages."),
     )
+}
+
+/// The error of the item `index`, whose number its detail gives.
+fn in_item(mut error: ApiError, index: usize) -> ApiError {
+    error.detail = error.detail.map(|detail| {
+        let (russian, english) = *detail;
+        Box::new((
+            format!("Сообщение {index}: {russian}"),
+            format!("Message {index}: {english}"),
+        ))
+    });
+    error
+}
+
+/// The error of a body that is not UTF-8.
+fn not_utf_8(format: BatchFormat, bytes: &[u8], error: std::str::Utf8Error) -> ApiError {
+    match format {
+        BatchFormat::Lines => {
+            let valid = bytes.iter().take(error.valid_up_to());
+            malformed_line(valid.fold(1, |line, byte| line + u64::from(*byte == b'\n')))
+        }
+        BatchFormat::Json | BatchFormat::Events => ApiError::new(Code::MalformedJson),
+    }
 }
 
 /// The error of a line that is not JSON, with its number from 1.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode;
-use posthorn_domain::{ContentRules, IdempotencyKey};
+use posthorn_domain::{ContentRules, IdempotencyKey, TraceParent};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -36,6 +36,8 @@ struct EventFields<'a> {
     seen: BTreeSet<String>,
     id: String,
     source: String,
+    /// The extension of that name, if it is valid.
+    traceparent: Option<TraceParent>,
 }
 
 /// Parses an event in structured mode. `problems` are those of the head.
@@ -97,8 +99,8 @@ pub(crate) fn parse_binary<'h>(
         let Some(name) = name.strip_prefix("ce-") else {
             continue;
         };
-        // Values are percent-encoded (HTTP protocol binding, 3.1.3.2).
-        match percent_decode(value).decode_utf8() {
+        // Quotes first, then percent-encoding (HTTP protocol binding, 3.1.3.2).
+        match percent_decode(&unquoted(value)).decode_utf8() {
             Ok(value) => event.add(name, &value),
             Err(_) => event.problem(name, FieldCode::NotUtf8),
         }
@@ -112,6 +114,24 @@ pub(crate) fn parse_binary<'h>(
         event.fields.text(DATA, &text);
     }
     event.finish()
+}
+
+/// The content of a value that is a quoted string as a whole (RFC 9110, 5.6.4); any other value as it is.
+fn unquoted(value: &[u8]) -> Cow<'_, [u8]> {
+    let Some(quoted) = value.strip_prefix(b"\"") else {
+        return value.into();
+    };
+    let mut content = Vec::with_capacity(quoted.len());
+    let mut bytes = quoted.iter().copied();
+    loop {
+        match bytes.next() {
+            Some(b'"') if bytes.len() == 0 => return content.into(),
+            Some(b'\\') => content.extend(bytes.next()),
+            // There is no end, or something behind it.
+            None | Some(b'"') => return value.into(),
+            Some(byte) => content.push(byte),
+        }
+    }
 }
 
 /// The text of the data of an event in binary mode; `None` without data.
@@ -146,6 +166,7 @@ impl<'a> EventFields<'a> {
             seen: BTreeSet::new(),
             id: String::new(),
             source: String::new(),
+            traceparent: None,
         }
     }
 
@@ -175,6 +196,7 @@ impl<'a> EventFields<'a> {
             "datacontenttype" => return,
             "id" => value.clone_into(&mut self.id),
             "source" => value.clone_into(&mut self.source),
+            "traceparent" => self.traceparent = TraceParent::parse(value).ok(),
             _ => {}
         }
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -195,6 +217,7 @@ impl<'a> EventFields<'a> {
         let (content, attributes) = self.fields.finish(DATA)?;
         Ok(IncomingMessage {
             event_key: event_key(&self.source, &self.id),
+            traceparent: self.traceparent,
             ..IncomingMessage::of(content, attributes)
         })
     }
@@ -214,6 +237,24 @@ fn event_key(source: &str, id: &str) -> Option<IdempotencyKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quoted_value_is_its_content() {
+        for (value, expected) in [
+            (r#""a b""#, "a b"),
+            (r#""a \"b\" \\""#, r#"a "b" \"#),
+            (r#""""#, ""),
+            (r#""a"#, r#""a"#),
+            (r#""a\""#, r#""a\""#),
+            (r#""a" b"#, r#""a" b"#),
+            (r#"a "b""#, r#"a "b""#),
+            (r"a\b", r"a\b"),
+            ("", ""),
+        ] {
+            let found = unquoted(value.as_bytes());
+            assert_eq!(found.as_ref(), expected.as_bytes(), "{value}");
+        }
+    }
 
     #[test]
     fn keys_of_different_events_differ() {

@@ -1,12 +1,14 @@
 //! A message from the fields of a form, urlencoded or multipart.
 
+use std::borrow::Cow;
+
 use multer::{Constraints, Field, Multipart, SizeLimit};
-use posthorn_domain::ContentRules;
+use posthorn_domain::{Attributes, ContentRules, MessageContent};
 
 use super::IncomingMessage;
 use super::collector::FieldCollector;
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
-use crate::wire::urlencoded;
+use crate::wire::urlencoded::{self, NotUtf8};
 
 /// The field of the text, in any case.
 const MESSAGE: &str = "message";
@@ -32,6 +34,10 @@ struct FormFields<'a> {
     collector: FieldCollector<'a>,
     next: Option<String>,
     is_trapped: bool,
+    /// True if the head of the request has no problem.
+    has_valid_head: bool,
+    /// The first error that no field alone has.
+    error: Option<ApiError>,
 }
 
 /// Parses an urlencoded body; one without `=` is the text itself. `problems` are those of the head.
@@ -43,16 +49,23 @@ pub(crate) fn parse_urlencoded(
     rules: &ContentRules,
     problems: Vec<FieldProblem>,
 ) -> Result<SubmittedForm, ApiError> {
-    let malformed = || ApiError::new(Code::MalformedBody);
-    let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
     let mut fields = FormFields::new(rules, problems);
+    let text = String::from_utf8_lossy(bytes);
+    if let Cow::Owned(_) = text {
+        fields.fail(ApiError::new(Code::MalformedBody));
+    }
     if text.contains('=') {
-        for pair in urlencoded::pairs(text) {
-            let (name, value) = pair.map_err(|_| malformed())?;
-            fields.add(&name, &value)?;
+        for pair in urlencoded::pairs(&text) {
+            match pair {
+                Ok((name, value)) => fields.add(&name, &value),
+                Err(NotUtf8 { name }) => {
+                    fields.is_trapped |= name == TRAP;
+                    fields.fail(ApiError::new(Code::MalformedBody));
+                }
+            }
         }
     } else {
-        fields.collector.text(MESSAGE, text);
+        fields.collector.text(MESSAGE, &text);
     }
     fields.finish()
 }
@@ -68,30 +81,38 @@ pub(crate) async fn parse_multipart(
     rules: &ContentRules,
     problems: Vec<FieldProblem>,
 ) -> Result<SubmittedForm, ApiError> {
-    let malformed = |_| ApiError::new(Code::MalformedBody);
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let limits = SizeLimit::new().whole_stream(length).per_field(length);
     let body = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
     let constraints = Constraints::new().size_limit(limits);
     let mut parts = Multipart::with_constraints(body, boundary, constraints);
     let mut fields = FormFields::new(rules, problems);
-    while let Some(part) = parts.next_field().await.map_err(malformed)? {
-        let name = part.name().map(str::to_owned);
-        let name = name.ok_or_else(|| ApiError::new(Code::MalformedBody))?;
-        let file = part.file_name().map(str::to_owned);
-        let is_text = file.is_none() && is_plain(&part);
-        let value = part.bytes().await.map_err(|_| broken_part(&name))?;
-        // Browsers send an empty file with an empty name where none was chosen.
-        if file.as_deref() == Some("") && value.is_empty() {
-            continue;
+    loop {
+        match parts.next_field().await {
+            Ok(Some(part)) => fields.add_part(part).await,
+            Ok(None) => break,
+            Err(_) => {
+                fields.fail(broken_multipart());
+                break;
+            }
         }
-        if !is_text {
-            return Err(unsupported_part(&name));
-        }
-        let value = std::str::from_utf8(&value);
-        fields.add(&name, value.map_err(|_| broken_part(&name))?)?;
     }
     fields.finish()
+}
+
+/// True if a part has a `filename*` (RFC 5987), which some clients send for a name beyond ASCII.
+/// multer does not read it.
+fn has_encoded_file_name(part: &Field<'_>) -> bool {
+    let disposition = part.headers().get("content-disposition");
+    let disposition = disposition.map_or(&b""[..], |value| value.as_bytes());
+    let mut is_quoted = false;
+    let parameters = disposition.split(|byte| {
+        is_quoted ^= *byte == b'"';
+        *byte == b';' && !is_quoted
+    });
+    parameters
+        .filter_map(|parameter| parameter.trim_ascii_start().split_at_checked(9))
+        .any(|(name, _)| name.eq_ignore_ascii_case(b"filename*"))
 }
 
 /// True if a part holds text in UTF-8 as it is.
@@ -115,6 +136,21 @@ pub(crate) fn is_utf_8(label: &str) -> bool {
     ["utf-8", "utf8"]
         .iter()
         .any(|known| label.eq_ignore_ascii_case(known))
+}
+
+/// The name of a field as its form has it: browsers escape three characters of it (WHATWG HTML, 4.10.21.8).
+fn unescaped(name: &str) -> String {
+    name.replace("%22", "\"")
+        .replace("%0D", "\r")
+        .replace("%0A", "\n")
+}
+
+/// The error of a body that ends too early, or between whose delimiters are no parts.
+fn broken_multipart() -> ApiError {
+    ApiError::new(Code::MalformedBody).with_detail(
+        "Тело multipart/form-data оборвано или повреждено: не найдены заголовки части, её имя или последний разделитель.",
+        "The multipart/form-data body is truncated or malformed: the headers of a part, its name or the last delimiter is missing.",
+    )
 }
 
 /// The error of a part that ends too early or is not UTF-8: it names its field.
@@ -143,19 +179,51 @@ fn unsupported_part(field: &str) -> ApiError {
 impl<'a> FormFields<'a> {
     fn new(rules: &'a ContentRules, problems: Vec<FieldProblem>) -> Self {
         Self {
-            collector: FieldCollector::new(rules, problems),
             next: None,
             is_trapped: false,
+            has_valid_head: problems.is_empty(),
+            error: None,
+            collector: FieldCollector::new(rules, problems),
         }
     }
 
-    fn add(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+    /// Keeps an error, unless there was one before. The fields after it are read, as the trap may be one of them.
+    fn fail(&mut self, error: ApiError) {
+        self.error.get_or_insert(error);
+    }
+
+    /// Adds a part of a multipart form.
+    async fn add_part(&mut self, part: Field<'_>) {
+        let Some(name) = part.name().map(unescaped) else {
+            return self.fail(broken_multipart());
+        };
+        let file = part.file_name().map(str::to_owned);
+        let is_text = file.is_none() && !has_encoded_file_name(&part) && is_plain(&part);
+        let Ok(value) = part.bytes().await else {
+            return self.fail(broken_part(&name));
+        };
+        // Browsers send an empty file with an empty name where none was chosen.
+        if file.as_deref() == Some("") && value.is_empty() {
+            return;
+        }
+        if !is_text {
+            return self.fail(unsupported_part(&name));
+        }
+        if let Ok(value) = std::str::from_utf8(&value) {
+            self.add(&name, value);
+        } else {
+            self.is_trapped |= name == TRAP;
+            self.fail(broken_part(&name));
+        }
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
         match name {
             TRAP => self.is_trapped |= !value.trim().is_empty(),
-            NEXT if self.next.is_none() => self.next = Some(value.to_owned()),
-            CHARSET if !value.is_empty() && !is_utf_8(value) => {
-                return Err(unsupported_part(name));
+            NEXT if self.next.is_none() && !value.trim().is_empty() => {
+                self.next = Some(value.to_owned());
             }
+            CHARSET if !value.is_empty() && !is_utf_8(value) => self.fail(unsupported_part(name)),
             name if name.starts_with('_') => {}
             name if name.eq_ignore_ascii_case(MESSAGE) => self.collector.text(name, value),
             name => match key_of(name) {
@@ -163,11 +231,20 @@ impl<'a> FormFields<'a> {
                 None => self.collector.field_problem(name, FieldCode::KeyPattern),
             },
         }
-        Ok(())
     }
 
     fn finish(self) -> Result<SubmittedForm, ApiError> {
-        let (content, attributes) = self.collector.finish(MESSAGE)?;
+        let collected = match self.error {
+            Some(error) => Err(error),
+            None => self.collector.finish(MESSAGE),
+        };
+        let (content, attributes) = match collected {
+            // A program gets the usual success, whatever is wrong with its form.
+            Err(_) if self.is_trapped && self.has_valid_head => {
+                (MessageContent::from_store(""), Attributes::default())
+            }
+            collected => collected?,
+        };
         Ok(SubmittedForm {
             message: IncomingMessage::of(content, attributes),
             next: self.next,

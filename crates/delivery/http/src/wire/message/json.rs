@@ -1,9 +1,12 @@
 //! JSON values that have to be of one type: a value of another type is skipped and reported, so that
 //! one pass finds the errors of all members, repeated names included.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 /// A JSON value.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,8 +45,34 @@ impl<T, F: FnOnce(&str) -> T> Read<'_> for Text<F> {
     }
 }
 
+/// The name of a member, borrowed from the body unless it has escapes.
+pub(super) struct Name<'de>(pub(super) Cow<'de, str>);
+
 /// Deserializes one value with a reader.
 pub(super) struct Seed<R>(pub(super) R);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
 
 impl<'de, R: Read<'de>> DeserializeSeed<'de> for Seed<R> {
     type Value = Json<R::Output>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use posthorn_domain::Message;
+use posthorn_domain::{Message, TraceParent};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,6 +27,15 @@ pub(crate) struct MessageResponse<'a> {
     /// The time at which the store accepted the message.
     #[schema(format = "date-time")]
     processed_at: String,
+    /// The sender's place in a trace, a `traceparent` of W3C Trace Context; absent if it sent none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        nullable = false,
+        min_length = 55,
+        max_length = 55,
+        example = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    )]
+    traceparent: Option<&'a str>,
 }
 
 /// The wire form of a stored message.
@@ -37,5 +46,6 @@ pub(crate) fn message_response(message: &Message) -> MessageResponse<'_> {
         message: message.content.as_str(),
         attributes: message.attributes.iter().collect(),
         processed_at: rfc3339(message.processed_at),
+        traceparent: message.traceparent.as_ref().map(TraceParent::as_str),
     }
 }

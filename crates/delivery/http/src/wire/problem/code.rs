@@ -148,8 +148,8 @@ impl Code {
                 StatusCode::BAD_REQUEST,
                 ("Некорректный JSON", "Malformed JSON"),
                 (
-                    "Тело запроса должно быть объектом JSON в кодировке UTF-8.",
-                    "The request body must be a JSON object in UTF-8.",
+                    "Тело запроса должно быть в формате JSON и в кодировке UTF-8.",
+                    "The request body must be JSON in UTF-8.",
                 ),
             ),
             Self::MalformedBody => meaning(
@@ -288,9 +288,9 @@ impl Code {
                 StatusCode::SERVICE_UNAVAILABLE,
                 ("Хранилище недоступно", "Store unavailable"),
                 (
-                    "Сообщения временно нельзя сохранить или прочитать. Повторите запрос позже с тем же \
+                    "Хранилище временно недоступно. Повторите запрос позже. Сообщение отправляйте с тем же \
                      Idempotency-Key.",
-                    "Messages cannot be stored or read at the moment. Try again later with the same \
+                    "The store is unavailable at the moment. Try again later. Send a message with the same \
                      Idempotency-Key.",
                 ),
             ),

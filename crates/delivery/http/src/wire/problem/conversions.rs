@@ -1,6 +1,8 @@
 //! The errors of the use cases as errors of requests.
 
-use posthorn_application::{AppendError, BackendError, ConsumerError, StoreError, WebhookError};
+use posthorn_application::{
+    AppendError, BackendError, ConsumerError, StoreError, VaultError, WebhookError,
+};
 
 use super::ApiError;
 use super::code::Code;
@@ -8,25 +10,26 @@ use super::field::FieldCode;
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.is_transient() {
-            tracing::debug!(%error, "the store failed");
-            Self::new(Code::StoreUnavailable)
-        } else {
-            tracing::error!(%error, "the store failed");
-            Self::new(Code::Internal)
+        // A damaged store is repaired or restored by its operator; until then it is unavailable.
+        let unavailable = Self::caused_by(Code::StoreUnavailable, error.to_string());
+        match error {
+            StoreError::Full(_) => unavailable.with_detail(
+                "В хранилище нет места: заполнен его диск или достигнут его предел.",
+                "The store has no space: its disk is full, or its limit is reached.",
+            ),
+            _ => unavailable,
         }
     }
 }
 
 impl From<BackendError> for ApiError {
     fn from(error: BackendError) -> Self {
-        if error.is_transient() {
-            tracing::debug!(%error, "the revocation list failed");
-            Self::new(Code::StoreUnavailable)
+        let code = if error.is_transient() {
+            Code::StoreUnavailable
         } else {
-            tracing::error!(%error, "the revocation list failed");
-            Self::new(Code::Internal)
-        }
+            Code::Internal
+        };
+        Self::caused_by(code, error.to_string())
     }
 }
 
@@ -36,7 +39,8 @@ impl From<ConsumerError> for ApiError {
             ConsumerError::NotFound => Self::new(Code::NotFound),
             ConsumerError::PreconditionFailed => Self::new(Code::PreconditionFailed),
             ConsumerError::LimitReached => Self::new(Code::LimitReached),
-            ConsumerError::PositionAhead => Self::field("start", FieldCode::PositionAhead),
+            ConsumerError::TooManyTopics => too_many_topics(),
+            ConsumerError::PositionAhead => Self::member("start", FieldCode::PositionAhead),
             ConsumerError::Store(error) => error.into(),
         }
     }
@@ -47,13 +51,18 @@ impl From<WebhookError> for ApiError {
         match error {
             WebhookError::Consumer(error) => error.into(),
             WebhookError::ForbiddenAddress(address) => {
-                Self::field("url", FieldCode::ForbiddenAddress(address))
+                Self::member("url", FieldCode::ForbiddenAddress(address))
             }
             WebhookError::NoLastingKey => Self::new(Code::SecretKeyRequired),
-            WebhookError::Vault(error) => {
-                tracing::error!(%error, "the secrets of a webhook cannot be used");
-                Self::new(Code::Internal)
+            WebhookError::Vault(VaultError::Sealed) => {
+                Self::new(Code::SecretKeyRequired).with_detail(
+                    "Секреты этого вебхука зашифрованы другим SECRET_KEY. Задайте прежний ключ в \
+                     SECRET_KEY_PREVIOUS или отправьте PUT с новым secret.",
+                    "The secrets of this webhook are encrypted under another SECRET_KEY. Set the key before \
+                     as SECRET_KEY_PREVIOUS, or send a PUT with a new secret.",
+                )
             }
+            WebhookError::Vault(error) => Self::caused_by(Code::Internal, error.to_string()),
         }
     }
 }
@@ -61,8 +70,31 @@ impl From<WebhookError> for ApiError {
 impl From<AppendError> for ApiError {
     fn from(error: AppendError) -> Self {
         match error {
+            AppendError::TooManyTopics => too_many_topics(),
             AppendError::KeyReused => Self::new(Code::IdempotencyKeyReused),
             AppendError::Store(error) => error.into(),
         }
+    }
+}
+
+fn too_many_topics() -> ApiError {
+    ApiError::new(Code::LimitReached).with_detail(
+        "В хранилище уже столько тем, сколько разрешает MAX_TOPICS. Используйте существующую тему.",
+        "The store already has as many topics as MAX_TOPICS allows. Use a topic that exists.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError as _;
+    use actix_web::http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn secrets_under_another_key_are_a_conflict() {
+        let status = |error| ApiError::from(WebhookError::Vault(error)).status_code();
+        assert_eq!(status(VaultError::Sealed), StatusCode::CONFLICT);
+        assert_eq!(status(VaultError::Form), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

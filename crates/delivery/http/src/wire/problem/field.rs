@@ -310,6 +310,11 @@ fn english_url(error: WebhookUrlError) -> String {
             "A URL must not contain a user or password: send them in headers.".to_owned()
         }
         WebhookUrlError::Fragment => "A URL must not have a fragment.".to_owned(),
+        WebhookUrlError::Port => "The port must not be 0.".to_owned(),
+        WebhookUrlError::HostName => {
+            "A host name has labels of 1 to 63 characters without `*`, at most 253 in all."
+                .to_owned()
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A problem as a page, for people who submitted a form.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::ApiError;
@@ -17,6 +18,8 @@ struct FormProblemPage<'a> {
     detail: String,
     /// Each failing field with the broken rule.
     fields: Vec<(&'a str, String)>,
+    /// What the user can do.
+    advice: &'static str,
     request_id: &'a str,
 }
 
@@ -49,8 +52,31 @@ impl ApiError {
                     (field, problem.code.text(field, locale))
                 })
                 .collect(),
+            advice: advice(self.status(false), locale),
             request_id,
         };
         html::finish(self.head(self.status(false)), &page, locale)
+    }
+}
+
+/// What the user of a form can do about an error.
+fn advice(status: StatusCode, locale: Locale) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => locale.pick(
+            "Форма не может отправить это сообщение. Сообщите об этом владельцу сайта.",
+            "The form cannot send this message. Tell the owner of the site.",
+        ),
+        StatusCode::TOO_MANY_REQUESTS => locale.pick(
+            "Подождите, вернитесь назад и отправьте форму снова.",
+            "Wait a while, go back and send the form again.",
+        ),
+        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => locale.pick(
+            "Вернитесь назад и отправьте форму снова немного позже.",
+            "Go back and send the form again a little later.",
+        ),
+        _ => locale.pick(
+            "Вернитесь назад, исправьте форму и отправьте её снова.",
+            "Go back, correct the form and send it again.",
+        ),
     }
 }

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::wire::fields::{Fields, number, text, whole};
 use crate::wire::position::position;
 use crate::wire::problem::{ApiError, FieldCode, FieldProblem, HeaderRule};
+use crate::wire::schemas::{IdOrTimeSchema, PositionSchema, WaitSchema};
 use crate::wire::seconds::{schedule, seconds};
 use crate::wire::time::parse_rfc3339;
 
@@ -32,14 +33,19 @@ pub(crate) struct WebhookBody {
     url: String,
     /// The secret that signs the requests: `whsec_` and the base64 of 24 to 64 bytes. When absent, a
     /// new webhook gets one, and that of an existing one stays.
-    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    #[schema(
+        pattern = "^whsec_[A-Za-z0-9+/]{32,88}={0,2}$",
+        example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    )]
     secret: Option<String>,
     /// Where a new webhook starts: `oldest` (the default), `newest`, a message id (exclusive) or a
     /// time of RFC 3339 (inclusive). It counts at creation only.
+    #[schema(value_type = PositionSchema, required = false)]
     start: Option<String>,
     /// The waits before attempts 2, 3, …, in seconds: with n waits there are n + 1 attempts.
     #[schema(min_items = 1, max_items = 20,
-        default = json!([5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]))]
+        default = json!([5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]),
+        value_type = Option<Vec<WaitSchema>>)]
     schedule_seconds: Option<Vec<f64>>,
     /// How long an attempt may take, in seconds with at most three decimals.
     #[schema(minimum = 1, maximum = 60, default = 15)]
@@ -47,7 +53,7 @@ pub(crate) struct WebhookBody {
     /// The most attempts at once, over all processes.
     #[schema(minimum = 1, maximum = 1000, default = 10)]
     max_in_flight: Option<u32>,
-    /// The most attempts in a second, in each process; no limit when absent.
+    /// The most attempts in a second, in each process; no limit when absent or `null`.
     #[schema(minimum = 0.001, maximum = 10000)]
     rate_per_second: Option<f64>,
     /// The form of the requests: Standard Webhooks, or CloudEvents in binary mode.
@@ -72,8 +78,10 @@ pub(crate) struct RotateBody {
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct ReplayBody {
     /// The first one: a message id or a time of RFC 3339, included.
+    #[schema(value_type = IdOrTimeSchema)]
     from: String,
     /// The last one: a message id or a time of RFC 3339, included; now when absent.
+    #[schema(value_type = IdOrTimeSchema, required = false)]
     to: Option<String>,
 }
 
@@ -113,7 +121,7 @@ impl WebhookBody {
             AttemptTimeout::parse(number(value)?).map_err(seconds)
         });
         let max_in_flight = fields.take("max_in_flight", max_in_flight);
-        let rate = fields.take("rate_per_second", rate);
+        let rate = fields.take_nullable("rate_per_second", rate);
         let format = fields.take("format", format);
         let headers = headers(&mut fields);
         let url = fields.complete(url)?;
@@ -200,6 +208,7 @@ impl UrlRules {
     /// The URL that `text` is. An address in it is checked here; a name at each attempt.
     fn url(&self, text: &str) -> Result<WebhookUrl, FieldCode> {
         let url = WebhookUrl::parse(text, self.schemes).map_err(FieldCode::WebhookUrl)?;
+        url.check_reachable().map_err(FieldCode::WebhookUrl)?;
         if let Some(address) = url.address() {
             let checked = self.addresses.check(address);
             checked.map_err(FieldCode::ForbiddenAddress)?;

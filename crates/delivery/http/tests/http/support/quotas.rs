@@ -11,6 +11,7 @@ use posthorn_testkit::{FakeQuotaCounter, quota_contract};
 pub(crate) struct Quotas {
     pub(crate) message: &'static str,
     pub(crate) read: &'static str,
+    pub(crate) delete: &'static str,
     pub(crate) default: &'static str,
     pub(crate) strategy: QuotaStrategy,
     pub(crate) exempt: &'static [&'static str],
@@ -23,6 +24,7 @@ impl Default for Quotas {
         Self {
             message: "10 per minute",
             read: "600 per minute",
+            delete: "600 per minute",
             default: "200 per day;50 per hour",
             strategy: QuotaStrategy::FixedWindow,
             exempt: &[],
@@ -39,6 +41,7 @@ impl Quotas {
             message: rule(self.message),
             read: rule(self.read),
             consume: rule("6000 per minute"),
+            delete: rule(self.delete),
             default: rule(self.default),
             exempt: exempt.collect(),
             shared: self.counts_alone,

@@ -231,6 +231,7 @@ impl Parts {
             clock: clock(),
             request_metrics: Arc::clone(&self.recorder) as _,
             exposition: Arc::clone(&self.recorder) as _,
+            exports_spans: false,
             stop_streams,
         }
     }
@@ -264,9 +265,10 @@ impl Parts {
     }
 
     /// Stores a message without a request.
-    pub(crate) async fn store_directly(&self, topic: &str, text: &str) {
+    pub(crate) async fn store_directly(&self, topic: &str, text: &str) -> String {
         let append = samples::append(&samples::topic(topic), text);
-        self.store.append(append).await.unwrap();
+        let appended = self.store.append(append).await.unwrap();
+        appended.receipt.id.to_string()
     }
 
     /// Keeps the newest `count` messages of each topic.

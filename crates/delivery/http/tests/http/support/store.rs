@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, MessageStore, Page, PageRequest,
-    Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
+    Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, MessageStore, Page,
+    PageRequest, Pruned, RetentionPolicy, StoreError, StoreUsage, Subscription, TopicPage,
+    TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Topic};
 use posthorn_testkit::FakeStore;
@@ -101,6 +102,16 @@ impl MessageStore for TestStore {
         self.enter().await.delete(topic, id).await
     }
 
+    async fn delete_before(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<BulkDeletion, StoreError> {
+        let inner = self.enter().await;
+        inner.delete_before(topic, before, limit).await
+    }
+
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
         self.enter().await.topics(request).await
     }
@@ -111,6 +122,10 @@ impl MessageStore for TestStore {
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
         self.inner.prune(policy, budget).await
+    }
+
+    async fn usage(&self) -> Result<StoreUsage, StoreError> {
+        self.enter().await.usage().await
     }
 
     async fn health(&self) -> Result<(), StoreError> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use posthorn_application::{
     ConsumerError, OpenedPrivate, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription,
-    VaultError, WebhookEndpoint, WebhookEvent, WebhookPut, WebhookReply, WebhookSendError,
-    WebhookSender, WebhookStatus, WebhookStore, WebhookVault,
+    VaultError, WebhookEndpoint, WebhookEvent, WebhookIncarnation, WebhookPut, WebhookReply,
+    WebhookSendError, WebhookSender, WebhookStatus, WebhookStore, WebhookVault,
 };
 use posthorn_domain::{
     ConsumerKey, DisableReason, Topic, WebhookAttempt, WebhookHealth, WebhookPrivate,
@@ -39,6 +39,7 @@ impl WebhookStore for NoWebhooks {
         &self,
         _: &ConsumerKey,
         _: Option<DisableReason>,
+        _: Option<WebhookIncarnation>,
     ) -> Result<bool, ConsumerError> {
         Err(ConsumerError::NotFound)
     }
@@ -46,6 +47,7 @@ impl WebhookStore for NoWebhooks {
     async fn record_attempts(
         &self,
         _: &ConsumerKey,
+        _: WebhookIncarnation,
         _: &[WebhookAttempt],
     ) -> Result<WebhookHealth, ConsumerError> {
         Err(ConsumerError::NotFound)

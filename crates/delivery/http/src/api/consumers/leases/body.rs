@@ -1,13 +1,13 @@
 //! The body of a pull's response. Its leases stay only once actix-http has taken the bytes for a client
 //! that is still there.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use actix_web::HttpRequest;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
-use futures_util::FutureExt;
 use posthorn_application::DeliveryGuard;
 use posthorn_http1::ClientDisconnected;
 
@@ -29,7 +29,7 @@ impl DeliveredBody {
 }
 
 impl MessageBody for DeliveredBody {
-    type Error = std::convert::Infallible;
+    type Error = io::Error;
 
     fn size(&self) -> BodySize {
         BodySize::Sized(u64::try_from(self.json.len()).unwrap_or(u64::MAX))
@@ -42,10 +42,11 @@ impl MessageBody for DeliveredBody {
         let Some(guard) = self.guard.take() else {
             return Poll::Ready(None);
         };
-        // A client that has gone gets nothing: dropping the guard gives its leases back.
-        if self.disconnected.wait().now_or_never().is_none() {
-            guard.delivered();
+        // A client that may be gone gets no part of the body: dropping the guard gives its leases back.
+        if self.disconnected.is_disconnected() {
+            return Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into())));
         }
+        guard.delivered();
         Poll::Ready(Some(Ok(std::mem::take(&mut self.json))))
     }
 }

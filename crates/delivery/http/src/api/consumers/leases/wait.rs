@@ -12,8 +12,7 @@ use crate::api::grant_watch::GrantWatch;
 use crate::request::{context, grant};
 use crate::state::AppState;
 use crate::state::concurrency_limit::Permit;
-use crate::state::metrics::{RequestMetrics, Shed};
-use crate::wire::problem::ApiError;
+use crate::state::metrics::RequestMetrics;
 
 /// A waiting pull, counted until it is dropped.
 pub(super) struct WaitingPull {
@@ -25,23 +24,13 @@ pub(super) struct WaitingPull {
 }
 
 impl WaitingPull {
-    /// Counts the pull as a stream, and no longer as a request in flight.
-    ///
-    /// # Errors
-    /// `overloaded` if the maximum of streams are open.
-    pub(super) fn start(
-        request: &HttpRequest,
-        state: &web::Data<AppState>,
-    ) -> Result<Self, ApiError> {
-        let permit = state.streams.acquire(state.settings.max_streams);
-        let permit = permit.ok_or_else(|| {
-            state.services.request_metrics.request_shed(Shed::Streams);
-            ApiError::overloaded()
-        })?;
+    /// Counts the pull as a stream, and no longer as a request in flight; `None` if the maximum of streams are open.
+    pub(super) fn start(request: &HttpRequest, state: &web::Data<AppState>) -> Option<Self> {
+        let permit = state.streams.acquire(state.settings.max_streams)?;
         context::of(request).permit.take();
         let metrics = Arc::clone(&state.services.request_metrics);
         metrics.pull_waiting(true);
-        Ok(Self {
+        Some(Self {
             _permit: permit,
             metrics,
             disconnected: request.conn_data().cloned().unwrap_or_default(),
@@ -53,10 +42,10 @@ impl WaitingPull {
     /// Runs `pull`; `None` if the client goes away or its token ends first.
     pub(super) async fn run<T>(mut self, pull: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            // First: what is due at once is handed out also to a client that sends nothing more.
+            // First: a client that may be gone gets no lease.
             biased;
-            pulled = pull => Some(pulled),
             () = self.disconnected.wait() => None,
+            pulled = pull => Some(pulled),
             // The next call gets the reason.
             _ = self.grant.wait(Duration::MAX, &self.state) => None,
         }

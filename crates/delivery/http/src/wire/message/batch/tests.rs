@@ -6,7 +6,14 @@ use crate::settings::Locale;
 fn parse_in(format: BatchFormat, body: &str) -> Result<Vec<String>, ApiError> {
     let topic = Topic::parse("t").unwrap();
     let rules = ContentRules::default();
-    let batch = parse(format, body.as_bytes(), &rules, Some(&topic), Vec::new())?;
+    let batch = parse(
+        format,
+        body.as_bytes(),
+        &rules,
+        Some(&topic),
+        None,
+        Vec::new(),
+    )?;
     let texts = batch.messages().iter();
     Ok(texts
         .map(|message| message.content.as_str().to_owned())
@@ -99,15 +106,35 @@ fn a_body_of_another_form_is_refused() {
         let error = parse_in(BatchFormat::Json, body).unwrap_err();
         assert_eq!(error.code, Code::MalformedJson, "{body}");
     }
-    let lines = "{\"message\": \"a\"}\n\n{\"message\": }\n";
-    let error = parse_in(BatchFormat::Lines, lines).unwrap_err();
-    assert_eq!(error.code, Code::MalformedJson);
-    let detail = error.detail.unwrap();
-    assert_eq!(Locale::En.pick(detail.0, detail.1), "Line 3 is not JSON.");
+    let broken: [&[u8]; 3] = [
+        b"{\"message\": }",
+        b"{\"message\": \"\\ud800\"}",
+        b"\"\xff\"",
+    ];
+    for line in broken {
+        let lines = [b"{\"message\": \"a\"}\n\r\n", line, b"\n"].concat();
+        let rules = ContentRules::default();
+        let parsed = parse(BatchFormat::Lines, &lines, &rules, None, None, Vec::new());
+        let error = parsed.unwrap_err();
+        assert_eq!(error.code, Code::MalformedJson);
+        let detail = error.detail.unwrap();
+        assert_eq!(Locale::En.pick(detail.0, detail.1), "Line 3 is not JSON.");
+    }
 }
 
 #[test]
 fn a_batch_of_many_mistakes_names_the_first_hundred() {
     let array = format!("[{}]", vec!["{}"; 500].join(","));
     assert_eq!(failing(BatchFormat::Json, &array).len(), MAX_FIELDS);
+}
+
+#[test]
+fn an_event_with_binary_data_is_named_by_its_number() {
+    let events = r#"[{"specversion": "1.0", "id": "1", "source": "/", "type": "t", "data": "a"},
+        {"specversion": "1.0", "id": "2", "source": "/", "type": "t", "data_base64": "aGk="}]"#;
+    let error = parse_in(BatchFormat::Events, events).unwrap_err();
+    assert_eq!(error.code, Code::UnsupportedMediaType);
+    let detail = error.detail.unwrap();
+    let detail = Locale::En.pick(detail.0, detail.1);
+    assert!(detail.starts_with("Message 1: Binary data"), "{detail}");
 }

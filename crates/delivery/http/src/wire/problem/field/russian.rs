@@ -97,5 +97,9 @@ fn russian_url(error: WebhookUrlError) -> String {
             "Имя и пароль в URL не допускаются: передайте их в headers.".to_owned()
         }
         WebhookUrlError::Fragment => "Фрагмент в URL не допускается.".to_owned(),
+        WebhookUrlError::Port => "Порт 0 не допускается.".to_owned(),
+        WebhookUrlError::HostName => {
+            "Имя хоста — метки из 1–63 символов без «*», всего до 253 символов.".to_owned()
+        }
     }
 }

@@ -65,6 +65,19 @@ fn every_setting_is_taken() {
 }
 
 #[test]
+fn a_rate_of_null_is_no_rate() {
+    let body = json!({"url": "https://example.com/hook", "rate_per_second": null});
+    assert_eq!(parse(&body).unwrap().settings.rate, None);
+}
+
+#[test]
+fn a_url_that_no_request_can_reach_is_a_mistake() {
+    for url in ["https://example.com:0/", "https://*.example.com/"] {
+        check(&json!({ "url": url }), &[("url", "webhook-url")]);
+    }
+}
+
+#[test]
 fn every_mistake_is_named() {
     check(&json!({}), &[("url", "required")]);
     check(

@@ -1,6 +1,6 @@
-//! The frames of an event stream.
+//! The frames of an event stream. In each of them `id` is the last field: `@microsoft/fetch-event-source` resumes after
+//! an id as soon as it has read that line, so a connection that is cut later in the frame would cost the message.
 
-use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -9,38 +9,39 @@ use posthorn_domain::{Message, MessageId};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::state::message_frame::MessageFrame;
 use crate::wire::message::stored::message_response;
 
-/// The size at which a chunk is full, in bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// The time after which a client reconnects, in milliseconds.
 const RETRY_MILLIS: u32 = 1000;
 
 /// The first frame: the reconnection time, and the id from which to resume before the first message.
-pub(super) fn start(cursor: MessageId) -> Bytes {
+pub(crate) fn start(cursor: MessageId) -> Bytes {
     Bytes::from(format!("retry: {RETRY_MILLIS}\nid: {cursor}\n\n"))
 }
 
 /// A comment.
-pub(super) fn heartbeat() -> Bytes {
+pub(crate) fn heartbeat() -> Bytes {
     Bytes::from_static(b":\n\n")
 }
 
 /// The last frame.
-pub(super) fn bye() -> Bytes {
+pub(crate) fn bye() -> Bytes {
     Bytes::from_static(b"event: bye\ndata: {}\n\n")
 }
 
 /// The only frame of a server without capacity for another stream. The clients that get it come back at different
-/// times.
-pub(super) fn busy() -> Bytes {
+/// times. It repeats the position of the client, if that has one: the documentation of `httpx-sse` takes the id of the
+/// last event for the position, and no id for none.
+pub(crate) fn busy(position: Option<MessageId>) -> Bytes {
     // The tail of a UUIDv7 is random.
     let retry = 1000 + Uuid::now_v7().as_u128() % 9001;
-    Bytes::from(format!("retry: {retry}\nevent: busy\ndata: {{}}\n\n"))
+    let id = position.map(|id| format!("id: {id}\n")).unwrap_or_default();
+    Bytes::from(format!("retry: {retry}\nevent: busy\ndata: {{}}\n{id}\n"))
 }
 
 /// The frame for messages that were removed before they were sent; `first` is the oldest one held.
-pub(super) fn gap(first: Option<MessageId>) -> Bytes {
+pub(crate) fn gap(first: Option<MessageId>) -> Bytes {
     let first = first.map(|id| id.to_string());
     Bytes::from(format!(
         "event: gap\ndata: {}\n\n",
@@ -48,24 +49,33 @@ pub(super) fn gap(first: Option<MessageId>) -> Bytes {
     ))
 }
 
-/// As many pending messages as fit into one chunk; at least one.
-pub(super) fn messages(pending: &mut VecDeque<Arc<Message>>) -> Bytes {
+/// The frame for a message that is damaged and skipped.
+pub(crate) fn unreadable(id: MessageId) -> Bytes {
+    Bytes::from(format!(
+        "event: unreadable\ndata: {{\"id\":\"{id}\"}}\nid: {id}\n\n"
+    ))
+}
+
+/// The frames of `messages`, in their order.
+pub(crate) fn messages(messages: &[Arc<Message>]) -> MessageFrame {
     let mut text = String::new();
-    while text.len() < CHUNK_BYTES {
-        let Some(message) = pending.pop_front() else {
-            break;
-        };
-        match serde_json::to_string(&message_response(&message)) {
+    let mut count = 0;
+    for message in messages {
+        match serde_json::to_string(&message_response(message)) {
             // Writing into a `String` cannot fail.
             Ok(data) => {
-                let _ = write!(text, "id: {}\nevent: message\ndata: {data}\n\n", message.id);
+                let _ = write!(text, "event: message\ndata: {data}\nid: {}\n\n", message.id);
+                count += 1;
             }
             Err(error) => {
                 tracing::error!(%error, id = %message.id, "a message could not be serialized");
             }
         }
     }
-    Bytes::from(text)
+    MessageFrame {
+        bytes: Bytes::from(text),
+        count,
+    }
 }
 
 #[cfg(test)]
@@ -80,13 +90,17 @@ mod tests {
             topic: Topic::inbox(),
             content: MessageContent::from_store("a\n\ndata: b"),
             attributes: Attributes::default(),
+            traceparent: None,
             processed_at: Timestamp::default(),
         };
-        let mut pending = VecDeque::from([Arc::new(message)]);
-        let frame = messages(&mut pending);
-        let text = std::str::from_utf8(&frame).unwrap();
+        let frame = messages(&[Arc::new(message)]);
+        assert_eq!(frame.count, 1);
+        let text = std::str::from_utf8(&frame.bytes).unwrap();
         assert_eq!(text.lines().count(), 4, "{text}");
-        assert!(text.starts_with("id: 00000000000000000000000001\nevent: message\ndata: {"));
-        assert!(pending.is_empty());
+        assert!(text.starts_with("event: message\ndata: {"), "{text}");
+        assert!(
+            text.ends_with("}\nid: 00000000000000000000000001\n\n"),
+            "{text}"
+        );
     }
 }

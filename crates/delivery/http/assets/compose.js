@@ -1,0 +1,164 @@
+// Sending: a panel beside what is read, which keeps its place. A retry of what may have arrived is stored once.
+import { create, createButton } from './dom.js';
+import { $, data, lang, problemOf, request } from './session.js';
+import { T } from './texts.js';
+
+const most = Number(data.maxLength);
+const MOST_PAIRS = 16;
+// As the server counts: Unicode scalar values without surrounding white space.
+const length = (/** @type {string} */ text) => [...text.trim()].length;
+
+function newKey() {
+  // `randomUUID` exists in secure contexts only; a laptop's page in a local network is none.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+export class Composer {
+  /** @param {{sent: (receipt: import('./types.d.ts').Receipt) => void, refused: (text?: string) => void}} owner */
+  constructor(owner) {
+    this.owner = owner;
+    /** @type {{key: string, body: string} | null} */
+    this.attempt = null; // The key and the body that it belongs to.
+    this.held = 0; // Until when sending is held back.
+    this.isSending = false;
+    $('text').addEventListener('input', () => this.count());
+    $('send').addEventListener('submit', (/** @type {Event} */ event) => { event.preventDefault(); this.send(); });
+    $('composer').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); this.send(); }
+    });
+    $('compose-close').addEventListener('click', () => this.close());
+    $('pair-add').addEventListener('click', () => this.addPair());
+    this.count();
+  }
+
+  /** @param {string} topic */
+  open(topic) {
+    if ($('composer').hidden) {
+      this.opener = /** @type {HTMLElement | null} */ (document.activeElement);
+      $('topic').value = topic;
+      this.say('');
+    }
+    $('composer').hidden = false;
+    $('text').focus();
+  }
+  close() {
+    $('composer').hidden = true;
+    const back = this.opener?.isConnected && this.opener !== document.body ? this.opener : $('compose-open');
+    back.focus();
+  }
+
+  count() {
+    const left = most - length($('text').value);
+    $('count').textContent = left < 0 ? T.over((-left).toLocaleString(lang)) : T.left(left.toLocaleString(lang));
+    $('count').classList.toggle('over', left < 0);
+  }
+  addPair() {
+    if ($('pairs').childElementCount >= MOST_PAIRS) return;
+    const item = create('li');
+    const inputs = ['key', 'value'].map((name) => {
+      const input = create('input', name);
+      input.setAttribute('aria-label', T[name]);
+      Object.assign(input, { placeholder: T[name], autocomplete: 'off', spellcheck: false, maxLength: name === 'key' ? 64 : 256 });
+      return input;
+    });
+    const gone = createButton('icon', '×', () => { item.remove(); $('pair-add').focus(); });
+    gone.setAttribute('aria-label', T.pairGone);
+    item.append(...inputs, gone);
+    $('pairs').append(item);
+    inputs[0].focus();
+  }
+  pairs() {
+    /** @type {Record<string, string>} */
+    const pairs = {};
+    for (const item of $('pairs').children) {
+      const [key, value] = [...item.querySelectorAll('input')].map((/** @type {any} */ input) => input.value);
+      if (key) pairs[key] = value;
+    }
+    return pairs;
+  }
+
+  /** @param {string} text @param {boolean} [bad] */
+  say(text, bad = false) {
+    $('receipt').textContent = text;
+    $('receipt').classList.toggle('error', bad);
+  }
+  /** @param {string} field @param {string} text */
+  fieldError(field, text) {
+    const input = $(field === 'topic' ? 'topic' : 'text');
+    const place = $(`${input.id}-error`);
+    input.setAttribute('aria-invalid', 'true');
+    place.textContent = [place.textContent, field.startsWith('attributes') ? `${field}: ${text}` : text].filter(Boolean).join(' ');
+    place.hidden = false;
+    return input;
+  }
+  clearErrors() {
+    for (const id of ['text', 'topic']) {
+      $(id).removeAttribute('aria-invalid');
+      $(`${id}-error`).textContent = '';
+      $(`${id}-error`).hidden = true;
+    }
+  }
+  /** @param {number} seconds */
+  holdBack(seconds) {
+    this.held = Date.now() + seconds * 1000;
+    $('send-button').setAttribute('aria-disabled', 'true');
+    const tick = () => {
+      const rest = Math.ceil((this.held - Date.now()) / 1000);
+      if (rest > 0) {
+        $('countdown').textContent = T.wait(rest);
+        setTimeout(tick, 250);
+      } else {
+        $('countdown').textContent = '';
+        $('send-button').removeAttribute('aria-disabled');
+        this.say(T.again);
+      }
+    };
+    tick();
+    this.say(T.wait(seconds), true);
+  }
+
+  async send() {
+    if (this.isSending || Date.now() < this.held) return;
+    const attributes = this.pairs();
+    const body = JSON.stringify({
+      message: $('text').value, ...($('topic').value && { topic: $('topic').value }),
+      ...(Object.keys(attributes).length && { attributes }),
+    });
+    if (this.attempt?.body !== body) this.attempt = { body, key: newKey() };
+    this.isSending = true;
+    $('send-button').setAttribute('aria-disabled', 'true');
+    this.clearErrors();
+    this.say(T.sending);
+    try {
+      const answer = await request('/api/v1/message', {
+        method: 'POST', body, headers: { 'Content-Type': 'application/json', 'Idempotency-Key': this.attempt.key },
+      });
+      if (answer.status === 201) await this.stored(answer); else await this.rejected(answer);
+    } catch {
+      this.say(T.unsent, true);
+    } finally {
+      this.isSending = false;
+      if (Date.now() >= this.held) $('send-button').removeAttribute('aria-disabled');
+    }
+  }
+  /** @param {Response} answer */
+  async stored(answer) {
+    const receipt = await answer.json();
+    this.attempt = null;
+    this.say([T.stored(receipt), answer.headers.get('Idempotency-Replayed') && T.replayed].filter(Boolean).join(' '));
+    $('text').value = '';
+    this.count();
+    $('text').focus();
+    this.owner.sent(receipt);
+  }
+  /** @param {Response} answer */
+  async rejected(answer) {
+    const problem = await problemOf(answer);
+    if (answer.status === 429) { this.holdBack(Number(answer.headers.get('Retry-After')) || 1); return; }
+    if (answer.status === 401) this.owner.refused(problem.detail);
+    const inputs = (problem.errors ?? []).map((error) => this.fieldError(error.field, error.message));
+    inputs[0]?.focus();
+    this.say(T.failed(problem.detail ?? answer.statusText), true);
+  }
+}

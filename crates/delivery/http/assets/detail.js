@@ -1,0 +1,148 @@
+// The chosen message at the right: all of it, ways to copy it, and its state at each consumer.
+import { ask, copy, create, createButton, createTime, fullTime, toast } from './dom.js';
+import { $, data, permits, problemOf, request } from './session.js';
+import { MessageStates } from './states.js';
+import { T } from './texts.js';
+/** @typedef {import('./types.d.ts').Message} Message */
+
+/**
+ * The text with indentation if it is a JSON object or array, else null.
+ * @param {string} text
+ */
+function indented(text) {
+  if (!/^\s*[[{]/.test(text)) return null;
+  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return null; }
+}
+/**
+ * A command that sends the message again.
+ * @param {Message} message
+ */
+function curlOf({ topic, message, attributes }) {
+  const body = JSON.stringify({ message, ...(Object.keys(attributes ?? {}).length && { attributes }) });
+  const url = `${location.origin}${data.base}/api/v1/topics/${topic}/messages`;
+  return `curl --json '${body.replaceAll("'", "'\\''")}' ${url}`;
+}
+
+export class Detail {
+  /** @param {{close: () => void, filter: (text: string) => void, removed: (id: string) => void}} owner */
+  constructor(owner) {
+    this.owner = owner;
+    /** @type {Message | null} */
+    this.message = null;
+    this.showing = new AbortController();
+    this.states = new MessageStates();
+    /** Receipts of messages that this tab sent. @type {Map<string, string>} */
+    this.durability = new Map();
+  }
+
+  /** @param {string} topic @param {string} id @param {Message} [loaded] */
+  async open(topic, id, loaded) {
+    this.showing.abort();
+    const { signal } = this.showing = new AbortController();
+    let message = loaded;
+    if (!message) {
+      try {
+        const answer = await request(`/api/v1/topics/${topic}/messages/${id}`, { signal });
+        if (answer.ok) message = await answer.json();
+        else toast(answer.status === 404 ? T.absent : T.failed((await problemOf(answer)).detail ?? ''), true);
+      } catch { if (!signal.aborted) toast(T.unreachable, true); }
+    }
+    if (signal.aborted) return;
+    if (!message) { this.owner.close(); return; }
+    this.message = message;
+    this.show(message);
+    this.states.open(message, signal);
+  }
+  hide() {
+    this.showing.abort();
+    this.message = null;
+    $('detail').hidden = true;
+    $('detail').replaceChildren();
+  }
+
+  /** @param {Message} message */
+  show(message) {
+    const head = create('div', 'head');
+    const back = createButton('icon', '×', () => this.owner.close());
+    back.id = 'detail-close';
+    back.setAttribute('aria-label', T.close);
+    const title = create('h2', '', T.message);
+    title.id = 'detail-h';
+    title.tabIndex = -1;
+    head.append(title, back);
+    const pretty = indented(message.message);
+    const text = create('pre', 'whole', pretty ?? message.message);
+    text.tabIndex = 0;
+    text.dir = 'auto';
+    text.classList.toggle('prose', !pretty);
+    const tools = create('div', 'tools');
+    tools.append(
+      createButton('plain', T.text, () => copy(message.message)),
+      createButton('plain', T.asJson, () => copy(JSON.stringify(message, null, 2)), T.text),
+      createButton('plain', T.asCurl, () => copy(curlOf(message)), T.text),
+    );
+    if (pretty) {
+      const toggle = createButton('plain', T.verbatim, () => {
+        const isPretty = toggle.textContent === T.verbatim;
+        text.textContent = isPretty ? message.message : pretty;
+        toggle.textContent = isPretty ? T.formatted : T.verbatim;
+      });
+      tools.append(toggle);
+    }
+    if (permits('messages:delete')) tools.append(createButton('plain delete', T.remove, () => this.remove()));
+    $('detail').replaceChildren(head, text, tools, ...this.attributes(message), this.facts(message));
+    $('detail').append(this.states.element);
+    $('detail').scrollTop = 0;
+    $('detail').hidden = false;
+  }
+  /** @param {Message} message */
+  attributes({ attributes }) {
+    const entries = Object.entries(attributes ?? {});
+    if (!entries.length) return [];
+    const list = create('ul', 'attributes');
+    list.setAttribute('aria-label', T.attributes);
+    list.append(...entries.map(([key, value]) => {
+      const item = create('li');
+      const button = createButton('', '', () => this.owner.filter(`${key}=${value}`));
+      button.append(create('b', '', key), create('bdi', '', value));
+      button.title = T.filterBy;
+      item.append(button);
+      return item;
+    }));
+    return [create('h3', '', T.attributes), list];
+  }
+  /** @param {Message} message */
+  facts(message) {
+    const facts = create('dl');
+    const durability = this.durability.get(message.id) ?? data.durability ?? '';
+    const id = create('code', '', message.id);
+    const time = create('time', '', fullTime(message.processed_at));
+    time.dateTime = time.title = message.processed_at;
+    for (const [name, value] of [
+      [T.id, id], [T.topic, create('span', '', message.topic)], [T.accepted, time], [T.age, createTime(message.processed_at)],
+      [T.durability, create('span', '', `${durability}: ${T.durable[durability] ?? ''}`)],
+      [T.characters, create('span', '', String([...message.message].length))],
+    ]) {
+      const place = create('dd');
+      place.append(value);
+      facts.append(create('dt', '', name), place);
+    }
+    return facts;
+  }
+
+  remove() {
+    const { message } = this;
+    if (!message || !permits('messages:delete')) return;
+    ask({
+      title: T.deleteMessage, text: message.message.slice(0, 300), ok: T.remove, bad: true,
+      act: async () => {
+        try {
+          const answer = await request(`/api/v1/topics/${message.topic}/messages/${message.id}`, { method: 'DELETE' });
+          if (!answer.ok && answer.status !== 404) return T.failed((await problemOf(answer)).detail ?? T.denied);
+        } catch { return T.failed(T.unreachable); }
+        toast(T.removed);
+        return () => this.owner.removed(message.id);
+      },
+    });
+  }
+}

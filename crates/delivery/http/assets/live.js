@@ -1,0 +1,248 @@
+// The live messages of a topic. One tab of the browser has the only stream, held by a lock; it passes messages on to
+// tabs with the same topic, and other visible tabs ask for news. Without locks each visible tab has a stream.
+import { data, hasToken, pause, problemOf, request, tokenMark } from './session.js';
+import { EventParser } from './sse.js';
+import { BEGINNING } from './time.js';
+/** @typedef {import('./types.d.ts').Message} Message */
+/** @typedef {{message: (m: Message, isLive: boolean) => void, state: (name: string, seconds?: number, text?: string) => void,
+ *   note: (name: string, text?: string) => void, refused: (status: number, text?: string) => void, reload: () => void}} Listener */
+
+const ASK_MS = 5000;
+const SILENCE_MS = 45_000; // Three comments of the server.
+const CATCH_UP = 400; // With more news than this the list is loaded anew.
+const canShare = Boolean(navigator.locks && globalThis.BroadcastChannel && crypto.subtle);
+const LOCK = `posthorn-stream${data.base}`;
+
+/**
+ * What a response other than 2xx means for a reader.
+ * @param {Response} answer
+ */
+export async function refusal(answer) {
+  const { detail } = await problemOf(answer);
+  if (answer.status === 401 || answer.status === 403) return { final: true, status: answer.status, detail };
+  return { final: false, status: answer.status, wait: Number(answer.headers.get('Retry-After')) || 1 };
+}
+
+export class Live {
+  /** @param {Listener} listener */
+  constructor(listener) {
+    this.listener = listener;
+    this.topic = '';
+    this.last = BEGINNING;
+    this.isLeader = false;
+    this.heard = -Infinity; // When the leader of this topic was heard last.
+    this.opening = new AbortController();
+    this.turn = new AbortController();
+    this.mark = '';
+    if (canShare) {
+      this.channel = new BroadcastChannel(LOCK);
+      this.channel.onmessage = ({ data: said }) => this.hear(said);
+    }
+    document.addEventListener('visibilitychange', () => this.look());
+    addEventListener('offline', () => { this.turn.abort(); this.listener.state('offline'); });
+    addEventListener('online', () => this.turn.abort());
+  }
+
+  /**
+   * Follows a topic after the message `last`, until `close` or the next `open`.
+   * @param {string} topic
+   * @param {string | undefined} last
+   */
+  open(topic, last) {
+    this.close();
+    const { signal } = this.opening = new AbortController();
+    Object.assign(this, { topic, last: last ?? BEGINNING, heard: -Infinity });
+    this.run(signal).catch((error) => { if (!signal.aborted) throw error; });
+  }
+  close() {
+    this.opening.abort();
+    this.turn.abort();
+  }
+
+  look() {
+    if (!document.hidden) { this.channel?.postMessage({ want: this.topic }); return; }
+    // A hidden leader keeps the stream until a visible tab wants it; a hidden tab waits for none.
+    if (!this.isLeader || !canShare) this.turn.abort();
+  }
+
+  /** @param {any} said */
+  hear(said) {
+    if (said.want !== undefined) {
+      // A hidden tab gives way to a visible one.
+      if (this.isLeader && document.hidden) this.turn.abort();
+      else if (this.isLeader) this.say({});
+      return;
+    }
+    if (said.key !== this.key || this.isLeader || this.opening.signal.aborted) return;
+    this.heard = performance.now();
+    if (said.message && said.previous === this.last) this.take(said.message);
+    else if (said.last > this.last && !document.hidden) this.catchUp(this.opening.signal).catch(() => {});
+    if (!document.hidden) this.listener.state('live');
+  }
+  get key() { return `${this.mark} ${this.topic}`; }
+  /** @param {object} what */
+  say(what) { this.channel?.postMessage({ key: this.key, last: this.last, ...what }); }
+
+  /** @param {Message} message */
+  take(message) {
+    this.last = message.id;
+    this.listener.message(message, true);
+  }
+
+  /** @param {AbortSignal} signal */
+  async run(signal) {
+    if (canShare) this.mark = await tokenMark();
+    let tries = 0;
+    this.listener.state('connecting');
+    while (!signal.aborted) {
+      await visible(signal);
+      if (signal.aborted) return;
+      this.turn = new AbortController();
+      const both = AbortSignal.any([signal, this.turn.signal]);
+      /** @type {{ok?: boolean, wait?: number, busy?: boolean, final?: boolean}} */
+      let end = {};
+      try {
+        end = canShare ? await this.queue(both) : await this.stream(both);
+      } catch (error) {
+        if (signal.aborted) return;
+      }
+      if (end.final || signal.aborted) return;
+      if (end.ok) tries = 0;
+      if (this.turn.signal.aborted && navigator.onLine) continue;
+      const seconds = end.wait ?? Math.min(30, 2 ** tries) * (0.75 + Math.random() / 2);
+      tries += 1;
+      for (let rest = Math.ceil(seconds); rest > 0 && !signal.aborted; rest--) {
+        if (navigator.onLine) this.listener.state(end.busy ? 'busy' : 'broken', rest);
+        else this.listener.state('offline');
+        await pause(1000, AbortSignal.any([signal, online()]));
+      }
+    }
+  }
+
+  /**
+   * Waits for the lock, asking for news meanwhile, and streams while it has it.
+   * @param {AbortSignal} signal
+   */
+  async queue(signal) {
+    const waiting = new AbortController();
+    this.channel?.postMessage({ want: this.topic });
+    const asking = this.askForNews(AbortSignal.any([signal, waiting.signal]));
+    try {
+      return await navigator.locks.request(LOCK, { signal }, async () => {
+        waiting.abort();
+        await asking;
+        this.isLeader = true;
+        try { return await this.stream(signal); } finally { this.isLeader = false; }
+      });
+    } finally { waiting.abort(); }
+  }
+
+  /** @param {AbortSignal} signal */
+  async askForNews(signal) {
+    await pause(300, signal); // The lock is mostly free.
+    while (!signal.aborted) {
+      if (!document.hidden && performance.now() - this.heard > SILENCE_MS) {
+        try {
+          await this.catchUp(signal);
+          this.listener.state('live');
+        } catch { if (!signal.aborted) this.listener.state(navigator.onLine ? 'connecting' : 'offline'); }
+      }
+      await pause(ASK_MS, signal);
+    }
+  }
+
+  /**
+   * Reads what came after the last message.
+   * @param {AbortSignal} signal
+   */
+  async catchUp(signal) {
+    for (let count = 0; count < CATCH_UP;) {
+      const after = this.last;
+      const answer = await request(`/api/v1/topics/${this.topic}/messages?limit=200&after=${after}`, { signal });
+      if (!answer.ok) throw await refusal(answer);
+      const page = await answer.json();
+      if (this.last !== after) continue;
+      if (page.truncated && after !== BEGINNING) this.listener.note('gap');
+      for (const message of page.messages) this.take(message);
+      if (!page.next || !page.messages.length) return;
+      count += page.messages.length;
+    }
+    this.listener.reload();
+  }
+
+  /**
+   * Reads the stream to its end.
+   * @param {AbortSignal} signal
+   * @returns {Promise<{ok?: boolean, wait?: number, busy?: boolean, final?: boolean}>}
+   */
+  async stream(signal) {
+    const silence = new AbortController();
+    let timer = setTimeout(() => silence.abort(), SILENCE_MS);
+    let [isOk, isBusy] = [false, false];
+    const parser = new EventParser();
+    try {
+      const answer = await request(`/api/v1/topics/${this.topic}/stream`, {
+        signal: AbortSignal.any([signal, silence.signal]),
+        headers: { Accept: 'text/event-stream', 'Last-Event-ID': this.last },
+      });
+      if (!answer.ok || !answer.body) {
+        const { final, wait, status, detail } = await refusal(answer);
+        if (final) this.listener.refused(status, hasToken() ? detail : undefined);
+        return { final, wait };
+      }
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        clearTimeout(timer);
+        timer = setTimeout(() => silence.abort(), SILENCE_MS);
+        for (const event of parser.push(value)) {
+          if (event.event === 'busy') isBusy = true;
+          else this.handle(event);
+        }
+        if (!isOk && !isBusy) { isOk = true; this.listener.state('live'); }
+        if (!isBusy) this.say({});
+      }
+    } catch (error) {
+      // The connection broke, or nothing came for too long.
+      if (!(error instanceof TypeError) && /** @type {Error} */ (error).name !== 'AbortError') console.error(error);
+    } finally { clearTimeout(timer); }
+    return { ok: isOk, busy: isBusy, wait: isBusy ? Math.max(1, parser.retry / 1000) : undefined };
+  }
+
+  /** @param {import('./types.d.ts').StreamEvent} event */
+  handle(event) {
+    const previous = this.last;
+    if (event.event === 'message') {
+      const message = JSON.parse(event.data);
+      if (message.id > previous) {
+        this.take(message);
+        this.say({ message, previous });
+      }
+    } else if (event.event === 'gap') {
+      if (previous !== BEGINNING) this.listener.note('gap');
+    } else if (event.event === 'bye') this.listener.note('bye');
+    else if (event.event === 'unreadable') this.listener.note('unreadable', event.id);
+    if (event.id && event.id > this.last) this.last = event.id;
+  }
+}
+
+/** @param {AbortSignal} signal @returns {Promise<void>} */
+function visible(signal) {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((done) => {
+    const check = () => {
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener('visibilitychange', check);
+      done();
+    };
+    document.addEventListener('visibilitychange', check);
+    signal.addEventListener('abort', check, { once: true });
+  });
+}
+/** Aborted once the network is back. */
+function online() {
+  const back = new AbortController();
+  addEventListener('online', () => back.abort(), { once: true });
+  return back.signal;
+}

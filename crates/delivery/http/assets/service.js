@@ -1,0 +1,116 @@
+// How the server is: its readiness, and while the view is open its components, its metrics and the quotas of the viewer.
+// None of it counts against a quota. A hidden page asks for nothing.
+import { Chart } from './chart.js';
+import { create } from './dom.js';
+import { change, parseMetrics, readings } from './metrics.js';
+import { $, data, lang, request } from './session.js';
+import { T } from './texts.js';
+import { duration } from './time.js';
+/** @typedef {import('./types.d.ts').Limit} Limit */
+/** @typedef {import('./types.d.ts').Readings} Readings */
+
+const LOOK_MS = 2000;
+const PROBE_MS = 10_000;
+const hasMetrics = data.metrics === 'true';
+
+export class Service {
+  constructor() {
+    this.isShown = false;
+    this.checked = -Infinity; // When the components were asked for.
+    /** @type {Readings | null} */
+    this.before = null;
+    this.charts = [
+      new Chart(T.requests), new Chart(T.latency, ['p50', 'p99']), new Chart(T.errors),
+    ];
+    if (hasMetrics) $('charts').append(...this.charts.map((chart) => chart.element));
+    else $('charts').append(create('p', 'hint', T.noMetrics));
+    setInterval(() => this.look(), LOOK_MS);
+    setInterval(() => this.probe(), PROBE_MS);
+    for (const name of ['offline', 'online']) addEventListener(name, () => this.probe());
+    document.addEventListener('visibilitychange', () => this.probe());
+    this.probe();
+  }
+
+  /** @param {boolean} isShown */
+  reveal(isShown) {
+    if (isShown && !this.isShown) this.before = null;
+    this.isShown = isShown;
+    this.look();
+  }
+
+  /** Whether the server is ready, which is shown on every view. */
+  async probe() {
+    if (document.hidden) return;
+    let state = '';
+    try {
+      const ready = await fetch(`${data.base}/health/ready`, { cache: 'no-store' });
+      if (!ready.ok) state = T.unready;
+      else if (this.down?.length) state = T.degraded(this.down.join(', '));
+    } catch { state = navigator.onLine ? T.unreachable : T.offline; }
+    this.tell(state);
+  }
+  /** @param {string} state */
+  tell(state) {
+    $('health').textContent = state ? T.limited : T.healthy;
+    $('health-dot').classList.toggle('bad', Boolean(state));
+    if ($('state').textContent !== state) $('state').textContent = state;
+    $('state').hidden = !state;
+  }
+
+  async look() {
+    if (document.hidden || !this.isShown) return;
+    this.components();
+    this.quotas();
+    if (!hasMetrics) return;
+    try {
+      const answer = await fetch(`${data.base}/metrics`, { cache: 'no-store' });
+      if (answer.ok) this.show(readings(parseMetrics(await answer.text()), performance.now()));
+    } catch { this.probe(); }
+  }
+  /** @param {Readings} now */
+  show(now) {
+    this.down = now.down;
+    $('uptime').textContent = duration(now.uptime);
+    $('streams').textContent = now.streams.toLocaleString(lang);
+    if (this.before) {
+      const { rate, errors, p50, p99 } = change(this.before, now);
+      this.charts[0].push([rate]);
+      this.charts[1].push([p50, p99]);
+      this.charts[2].push([errors]);
+    }
+    this.before = now;
+  }
+
+  async components() {
+    if (performance.now() - this.checked < PROBE_MS) return;
+    this.checked = performance.now();
+    const answer = await request('/api/v1/health').catch(() => null);
+    const { checks } = await answer?.json().catch(() => ({})) ?? {};
+    if (!checks) return;
+    $('parts').replaceChildren(...Object.entries(checks).map(([name, state]) => {
+      const item = create('li');
+      item.append(create('span', state === 'error' ? 'dot bad' : 'dot'), `${name}: ${T.checks[state] ?? state}`);
+      return item;
+    }));
+  }
+  async quotas() {
+    const answer = await request('/api/v1/limits').catch(() => null);
+    if (!answer?.ok) return;
+    const { enabled, exempt, client, limits } = await answer.json();
+    $('limits-panel').hidden = false;
+    $('limits-client').textContent = !enabled || exempt ? T.noQuota : T.quotaClient(client);
+    $('limits').replaceChildren(...(enabled && !exempt ? limits : []).map((/** @type {Limit} */ limit) => this.quota(limit)));
+  }
+  /** @param {Limit} limit */
+  quota(limit) {
+    const item = create('li');
+    const name = T.quotaNames[limit.name.split('-')[0]] ?? limit.routes[0];
+    const bar = create('meter');
+    Object.assign(bar, { min: 0, max: limit.limit, low: limit.limit / 10, value: limit.remaining });
+    bar.setAttribute('aria-label', name);
+    const label = create('span', 'label');
+    label.append(create('span', '', name), create('b', '', T.quota(limit)));
+    item.append(label, bar, create('span', 'hint', T.quotaReset(duration(limit.reset_seconds))));
+    return item;
+  }
+}

@@ -1,0 +1,81 @@
+// The topics at the left, with their counts and what is new in them since this browser last looked.
+import { create } from './dom.js';
+import { $, lang, request } from './session.js';
+import { T } from './texts.js';
+/** @typedef {import('./types.d.ts').Topic} Topic */
+
+const KEPT = 'posthorn-seen';
+const LIST_MS = 10_000;
+export const isTopicName = (/** @type {string} */ name) => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name);
+
+/** @returns {Record<string, {id: string, count: number}>} */
+function readSeen() {
+  try { return JSON.parse(localStorage.getItem(KEPT) ?? '{}'); } catch { return {}; }
+}
+
+export class TopicList {
+  constructor() {
+    /** @type {Topic[]} */
+    this.topics = [];
+    this.open = 'inbox';
+    this.listing = 0;
+    setInterval(() => { if (!document.hidden) this.refresh(); }, LIST_MS);
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.refresh(); });
+  }
+
+  refreshSoon() {
+    this.listing ||= setTimeout(() => { this.listing = 0; this.refresh(); }, 1000);
+  }
+  async refresh() {
+    const answer = await request('/api/v1/topics?limit=200').catch(() => null);
+    if (!answer?.ok) return;
+    this.topics = (await answer.json()).topics;
+    this.show();
+  }
+  /** @param {string} topic */
+  choose(topic) {
+    this.open = topic;
+    this.show();
+  }
+  show() {
+    const seen = readSeen();
+    const open = this.topics.find(({ topic }) => topic === this.open);
+    if (open && !document.hidden) seen[open.topic] = { id: open.last_id, count: open.count };
+    const listed = open ? this.topics : [{ topic: this.open, count: 0, first_id: '', last_id: '' }, ...this.topics];
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.topic;
+    $('topics').replaceChildren(...listed.map((one) => {
+      const before = seen[one.topic] ??= { id: one.last_id, count: one.count };
+      const fresh = one.last_id > before.id && one.topic !== this.open ? Math.max(1, one.count - before.count) : 0;
+      return this.item(one, fresh);
+    }));
+    if (focused) $('topics').querySelector(`[data-topic="${focused}"]`)?.focus();
+    // Only topics that exist are remembered.
+    const kept = Object.fromEntries(listed.map(({ topic }) => [topic, seen[topic]]));
+    try { localStorage.setItem(KEPT, JSON.stringify(kept)); } catch { /* Nothing is new then. */ }
+  }
+  /** @param {Topic} one @param {number} fresh */
+  item({ topic, count }, fresh) {
+    const item = create('li');
+    const link = create('a', fresh ? 'new' : '');
+    link.href = `#/${topic}`;
+    link.dataset.topic = topic;
+    if (topic === this.open) link.setAttribute('aria-current', 'page');
+    link.append(create('span', 'name', topic));
+    if (fresh) {
+      const badge = create('span', 'badge', fresh.toLocaleString(lang));
+      badge.title = T.newSince(fresh);
+      link.append(badge);
+    }
+    const number = create('span', 'count', count.toLocaleString(lang));
+    number.title = T.messages(count);
+    link.append(number);
+    item.append(link);
+    return item;
+  }
+  /** @param {number} step */
+  neighbour(step) {
+    const links = [...$('topics').querySelectorAll('a')];
+    const at = links.findIndex((link) => link.dataset.topic === this.open);
+    return links[Math.min(links.length - 1, Math.max(0, at + step))]?.dataset.topic;
+  }
+}

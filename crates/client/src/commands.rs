@@ -2,6 +2,8 @@
 
 mod consumer;
 mod describe;
+mod message_line;
+mod messages;
 mod send;
 mod send_batch;
 mod server;
@@ -15,9 +17,11 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::console::{fail, print};
+use crate::console::{fail_call, print};
 use consumer::ConsumerArguments;
+use messages::{DeleteArguments, GetArguments, ListArguments, TopicsArguments};
 use send::SendArguments;
+use server::ServerArguments;
 use tail::TailArguments;
 use webhook::WebhookArguments;
 
@@ -25,8 +29,8 @@ pub use token::{TokenAuthority, TokenCommand};
 pub use work::{HELP as WORK_HELP, WorkArguments, work};
 
 /// Printed with the help of each command.
-const TOKEN_HELP: &str = "If the server requires a token, set POSTHORN_TOKEN. There is no option \
-    for it: an argument is visible to every user of the machine.";
+const TOKEN_HELP: &str = "If the server requires a token, set POSTHORN_TOKEN. An option would be \
+    visible to every user of the machine.";
 
 /// A command that calls a server and ends by itself.
 #[derive(Debug, Subcommand)]
@@ -37,6 +41,18 @@ pub enum ClientCommand {
     /// Follow a topic: print each message once, in order, through every disconnect.
     #[command(after_help = TOKEN_HELP)]
     Tail(TailArguments),
+    /// Print the topics that hold messages.
+    #[command(after_help = TOKEN_HELP)]
+    Topics(TopicsArguments),
+    /// Print the stored messages of a topic, oldest first.
+    #[command(after_help = TOKEN_HELP)]
+    List(ListArguments),
+    /// Print a message.
+    #[command(after_help = TOKEN_HELP)]
+    Get(GetArguments),
+    /// Delete a message.
+    #[command(after_help = TOKEN_HELP)]
+    Delete(DeleteArguments),
     /// Manage the consumers of a topic.
     #[command(after_help = TOKEN_HELP)]
     Consumer(ConsumerArguments),
@@ -49,12 +65,33 @@ impl ClientCommand {
     /// Runs the command and prints its output, or why it failed. The process must have installed a
     /// default rustls provider.
     pub async fn run(self) -> ExitCode {
+        let server = self.server().clone();
         let outcome = match self {
             Self::Send(arguments) => send::run(&arguments).await,
             Self::Tail(arguments) => tail::run(&arguments).await,
+            Self::Topics(arguments) => messages::topics(&arguments).await,
+            Self::List(arguments) => messages::list(&arguments).await,
+            Self::Get(arguments) => messages::get(&arguments).await,
+            Self::Delete(arguments) => messages::delete(&arguments).await,
             Self::Consumer(arguments) => consumer::run(arguments).await,
             Self::Webhook(arguments) => webhook::run(arguments).await,
         };
-        outcome.map_or_else(|error| fail(&error), |text| print(&text))
+        match outcome {
+            Ok(text) => print(&text),
+            Err(error) => fail_call(&server.explain(error)),
+        }
+    }
+
+    fn server(&self) -> &ServerArguments {
+        match self {
+            Self::Send(arguments) => &arguments.server,
+            Self::Tail(arguments) => &arguments.server,
+            Self::Topics(arguments) => &arguments.server,
+            Self::List(arguments) => &arguments.server,
+            Self::Get(arguments) => &arguments.server,
+            Self::Delete(arguments) => &arguments.server,
+            Self::Consumer(arguments) => &arguments.server,
+            Self::Webhook(arguments) => &arguments.server,
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
 
+use crate::error::ClientError;
+
 /// The most that is read from standard input: the largest body that a server can be configured to
 /// accept.
 const MAX_INPUT_BYTES: u64 = 16 << 20;
@@ -23,6 +25,12 @@ pub fn print(text: &str) -> ExitCode {
 pub fn fail(error: &dyn std::fmt::Display) -> ExitCode {
     print_error(&error.to_string());
     ExitCode::FAILURE
+}
+
+/// Prints why a call failed, and returns the exit code of [`ClientError::exit_code`].
+pub fn fail_call(error: &ClientError) -> ExitCode {
+    print_error(&error.to_string());
+    error.exit_code()
 }
 
 /// Prints a line for people to standard error.

@@ -1,12 +1,16 @@
 //! Why a call or a command failed. The texts are for people.
 
+use std::process::ExitCode;
 use std::time::Duration;
+
+/// `EX_TEMPFAIL`.
+const TRY_LATER: u8 = 75;
 
 /// Why a call failed. Only [`ClientError::Retryable`] is worth another try.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address of the server is invalid.
-    #[error("POSTHORN_URL: `{address}` is not a server address: {reason}")]
+    #[error("`{address}` is not a server address: {reason}")]
     Address {
         /// The address without its password.
         address: String,
@@ -17,7 +21,7 @@ pub enum ClientError {
     #[error("{0}: only visible ASCII characters are allowed")]
     Header(&'static str),
     /// The token cannot be sent as a header. The text does not repeat it.
-    #[error("POSTHORN_TOKEN: only visible ASCII characters are allowed")]
+    #[error("the token has characters other than visible ASCII")]
     Token,
     /// The server rejected the request and would reject it again.
     #[error("the server rejected the request: {text}")]
@@ -28,15 +32,16 @@ pub enum ClientError {
         text: String,
     },
     /// The response is not from a Posthorn server.
-    #[error(
-        "the server responded with {found} instead of {expected}: is POSTHORN_URL its address?"
-    )]
+    #[error("the server responded with {found} instead of {expected}")]
     UnexpectedResponse {
         /// What the route returns.
         expected: &'static str,
         /// What was received.
         found: String,
     },
+    /// The receiver of a webhook did not respond with 2xx to a test, whose outcome is printed.
+    #[error("the receiver did not respond with 2xx")]
+    TestFailed,
     /// The call failed, but may succeed later.
     #[error(transparent)]
     Retryable(#[from] RetryableError),
@@ -78,6 +83,15 @@ impl RetryableError {
 }
 
 impl ClientError {
+    /// The exit code of a command that fails so: `EX_TEMPFAIL` of BSD's `sysexits.h` if another try may
+    /// succeed later, else 1.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Retryable(_) | Self::GaveUp { .. } => ExitCode::from(TRY_LATER),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
     /// Maps an error of standard input or output, or of the setup.
     pub(crate) fn local(error: impl ToString) -> Self {
         Self::Local(error.to_string())

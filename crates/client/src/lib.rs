@@ -15,11 +15,12 @@ mod sse;
 mod transport;
 
 pub use api::{
-    ApiClient, ConsumerDraft, ConsumerResource, MessageDraft, ReceivedMessage, RedriveResult,
-    SettleResult, WebhookDraft, WriteCondition, check_health,
+    ApiClient, ConsumerDraft, ConsumerResource, MAX_PAGE, MessageDraft, MessagePage, PageCursor,
+    PageQuery, ReceivedMessage, RedriveResult, SettleResult, TopicListPage, WebhookDraft,
+    WriteCondition, check_health, request_health,
 };
 pub use commands::{ClientCommand, TokenAuthority, TokenCommand, WORK_HELP, WorkArguments, work};
-pub use console::{fail, print, print_error, read_input};
+pub use console::{fail, fail_call, print, print_error, read_input};
 pub use error::{ClientError, RetryableError};
 pub use retry::Retry;
 pub use sse::{Frame, FrameStream, ServerEvent};

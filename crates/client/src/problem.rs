@@ -27,9 +27,21 @@ struct InvalidField {
 
 /// Converts a response whose status is not a success.
 pub(crate) async fn convert_response(response: Response) -> ClientError {
+    convert(response, str::to_owned).await
+}
+
+/// As [`convert_response`], for a list of items: `item_name` names an item by its index, from 0.
+pub(crate) async fn convert_items_response(
+    response: Response,
+    item_name: impl Fn(usize) -> String,
+) -> ClientError {
+    convert(response, |field| name_in_item(field, &item_name)).await
+}
+
+async fn convert(response: Response, field_name: impl Fn(&str) -> String) -> ClientError {
     let status = response.status();
     let retry_after = retry_after(&response);
-    let text = describe(response).await;
+    let text = describe(response, field_name).await;
     if may_succeed_later(status) {
         ClientError::Retryable(RetryableError {
             retry_after,
@@ -57,7 +69,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 /// Describes the error by its problem document, or by its status alone.
-async fn describe(response: Response) -> String {
+async fn describe(response: Response, field_name: impl Fn(&str) -> String) -> String {
     let status = response.status();
     let hint = hint(&response);
     let body = read_body(response).await.unwrap_or_default();
@@ -68,7 +80,7 @@ async fn describe(response: Response) -> String {
     let mut text = format!("{} {code}{hint}", status.as_u16());
     let fields = problem.errors.iter();
     let fields: Vec<_> = fields
-        .map(|invalid| format!("{}: {}", invalid.field, invalid.message))
+        .map(|invalid| format!("{}: {}", field_name(&invalid.field), invalid.message))
         .collect();
     if !fields.is_empty() {
         // The detail only repeats that these fields are invalid.
@@ -82,13 +94,22 @@ async fn describe(response: Response) -> String {
     text
 }
 
-/// The fact that usually explains this status: the address, the token's source, the redirect.
+/// The name of a field of an item, such as `3.message` or `3`.
+fn name_in_item(field: &str, item_name: impl Fn(usize) -> String) -> String {
+    let (index, member) = field.split_once('.').unwrap_or((field, ""));
+    match index.parse() {
+        Ok(index) if member.is_empty() => item_name(index),
+        Ok(index) => format!("{}: {member}", item_name(index)),
+        Err(_) => field.to_owned(),
+    }
+}
+
+/// The fact that usually explains this status: the address, or the redirect.
 fn hint(response: &Response) -> String {
     let location = response.headers().get(LOCATION);
     let location = location.and_then(|location| location.to_str().ok());
     match (response.status(), location) {
         (StatusCode::NOT_FOUND, _) => format!(" at {}", response.url()),
-        (StatusCode::UNAUTHORIZED, _) => " for POSTHORN_TOKEN".to_owned(),
         (status, Some(location)) if status.is_redirection() => format!(" to {location}"),
         _ => String::new(),
     }

@@ -11,9 +11,9 @@ use crate::error::{ClientError, RetryableError};
 
 /// The time limit for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time limit between two reads. A stream carries a comment every 15 s, so that a silent one is
-/// dead.
-const READ_TIMEOUT: Duration = Duration::from_secs(45);
+/// The time limit between two reads, other than of calls that the server holds for longer. A stream
+/// carries a comment every 15 s, so that a silent one is dead.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(45);
 const MAX_REDIRECTS: usize = 5;
 const USER_AGENT: &str = concat!("posthorn/", env!("CARGO_PKG_VERSION"));
 
@@ -22,6 +22,7 @@ const USER_AGENT: &str = concat!("posthorn/", env!("CARGO_PKG_VERSION"));
 pub(crate) fn build(
     token: Option<&SecretString>,
     is_loopback: bool,
+    read_timeout: Duration,
 ) -> Result<Client, ClientError> {
     // Error texts of the server are printed among English ones.
     let mut headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, HeaderValue::from_static("en"))]);
@@ -40,7 +41,7 @@ pub(crate) fn build(
     builder
         .redirect(Policy::custom(redirect))
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
+        .read_timeout(read_timeout)
         .default_headers(headers)
         .user_agent(USER_AGENT)
         .build()

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::address;
 use crate::error::ClientError;
-use crate::problem::convert_response;
+use crate::problem::{convert_items_response, convert_response};
 use crate::response::read_body;
-use crate::transport::{self, convert_error};
+use crate::transport::{self, READ_TIMEOUT, convert_error};
 
 /// The time limit of one call, from the connection to the end of the body.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -20,6 +20,7 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct ApiClient {
     base: Url,
+    token: Option<SecretString>,
     pub(super) http: reqwest::Client,
 }
 
@@ -34,8 +35,14 @@ impl ApiClient {
             .filter(|token| !token.is_empty())
             .map(SecretString::from);
         let base = address::parse(address)?;
-        let http = transport::build(token.as_ref(), address::is_loopback(&base))?;
-        Ok(Self { base, http })
+        let is_loopback = address::is_loopback(&base);
+        let http = transport::build(token.as_ref(), is_loopback, READ_TIMEOUT)?;
+        Ok(Self { base, token, http })
+    }
+
+    /// An HTTP client for a call during which the server may be silent for `limit`.
+    pub(super) fn http_within(&self, limit: Duration) -> Result<reqwest::Client, ClientError> {
+        transport::build(self.token.as_ref(), address::is_loopback(&self.base), limit)
     }
 
     /// The URL of a path below `/api/v1`.
@@ -49,6 +56,20 @@ impl ApiClient {
 /// Sends a request within the time limit of a call; a response that is not a success is an error.
 pub(super) async fn call(request: RequestBuilder) -> Result<Response, ClientError> {
     send(request.timeout(CALL_TIMEOUT)).await
+}
+
+/// As [`call`], for a list of items: `item_name` names an item, by its index, in the text of an error.
+pub(super) async fn call_for_items(
+    request: RequestBuilder,
+    item_name: impl Fn(usize) -> String,
+) -> Result<Response, ClientError> {
+    let response = request.timeout(CALL_TIMEOUT).send().await;
+    let response = response.map_err(|e| convert_error(&e))?;
+    if response.status().is_success() {
+        Ok(response)
+    } else {
+        Err(convert_items_response(response, item_name).await)
+    }
 }
 
 /// Sends a request; a response that is not a success is an error.

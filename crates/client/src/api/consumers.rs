@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::client::{ApiClient, call, header, read_json};
+use super::messages::parameter;
 use crate::error::ClientError;
 
 /// The settings of a consumer to create or to replace. The server checks them; it applies its
@@ -127,20 +128,16 @@ impl ApiClient {
         read_consumer(call(self.http.post(url).json(&body)).await?).await
     }
 
-    /// Returns a page of dead letters, oldest first: an object with the list `messages` and `next`.
+    /// Returns a page of at most `limit` dead letters, 1 to 200, oldest first: an object with the list `messages` and `next`.
     pub async fn dead_letters(
         &self,
         consumer: &ConsumerKey,
         after: Option<&str>,
-        limit: Option<u32>,
+        limit: u32,
     ) -> Result<Value, ClientError> {
         let mut url = self.url(&path(consumer, "/dead"))?;
         add_query(&mut url, "after", after);
-        add_query(
-            &mut url,
-            "limit",
-            limit.map(|limit| limit.to_string()).as_deref(),
-        );
+        add_query(&mut url, "limit", Some(&limit.to_string()));
         read_json(call(self.http.get(url)).await?, "a page of dead letters").await
     }
 
@@ -179,6 +176,11 @@ impl ApiClient {
 pub(super) fn path(key: &ConsumerKey, rest: &str) -> String {
     let ConsumerKey { topic, kind, name } = key;
     format!("topics/{topic}/{}s/{name}{rest}", kind.as_str())
+}
+
+/// The id after which the page of dead letters behind `page` begins; `None` on the last page.
+pub(crate) fn next_dead_letters(page: &Value) -> Option<String> {
+    parameter(page.get("next")?.as_str()?, "after")
 }
 
 fn add_query(url: &mut Url, name: &str, value: Option<&str>) {

@@ -14,11 +14,12 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// Requests `url` once, without a proxy, a redirect or a token. It fails if the status is not 2xx, or if
 /// there was no response.
 pub async fn check_health(url: &str) -> ExitCode {
-    let outcome = request(url).await;
+    let outcome = request_health(url).await;
     outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
-async fn request(url: &str) -> Result<(), String> {
+/// As [`check_health`], and returns why it failed as a text for people.
+pub async fn request_health(url: &str) -> Result<(), String> {
     let client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         .redirect(Policy::none())

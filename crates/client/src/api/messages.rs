@@ -1,4 +1,6 @@
-//! `POST /api/v1/message`, and batches.
+//! Messages: sending one, a batch, reading pages and single ones, deletion.
+
+mod read;
 
 use std::collections::BTreeMap;
 
@@ -7,8 +9,12 @@ use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::client::{ApiClient, call, header, read_json};
+use super::client::{ApiClient, call, call_for_items, header, read_json};
 use crate::error::ClientError;
+
+pub(crate) use read::BulkDeleteResult;
+pub(super) use read::parameter;
+pub use read::{MAX_PAGE, MessagePage, PageCursor, PageQuery, TopicListPage};
 
 /// A message to send. The server checks it.
 #[derive(Clone, Debug)]
@@ -38,18 +44,20 @@ struct BatchReceipts {
 
 impl ApiClient {
     /// Sends messages, each a line of `lines` as a JSON object, and returns their receipts in order.
-    /// The server stores all of them or none, once per idempotency key.
+    /// The server stores all of them or none, once per idempotency key. In the text of a rejection
+    /// `item_name` names a message by its index in the batch, from 0.
     pub async fn send_lines(
         &self,
         topic: &Topic,
         lines: String,
         idempotency_key: &str,
+        item_name: impl Fn(usize) -> String,
     ) -> Result<Vec<Value>, ClientError> {
         let key = header("--idempotency-key", idempotency_key)?;
         let url = self.url(&format!("topics/{topic}/messages/batch"))?;
         let request = self.http.post(url).header("Idempotency-Key", key);
         let request = request.header(CONTENT_TYPE, "application/x-ndjson");
-        let response = call(request.body(lines)).await?;
+        let response = call_for_items(request.body(lines), item_name).await?;
         let batch: BatchReceipts = read_json(response, "receipts").await?;
         Ok(batch.receipts)
     }

@@ -1,14 +1,18 @@
 //! `/api/v1/topics/{topic}/webhooks`: what only webhooks have.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use posthorn_domain::ConsumerKey;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::client::{ApiClient, call, read_json};
+use super::client::{ApiClient, CALL_TIMEOUT, call, read_json, send};
 use super::consumers::{ConsumerResource, WriteCondition, path, read_consumer};
 use crate::error::ClientError;
+
+/// The longest `timeout_seconds` of a webhook.
+const MAX_ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The settings of a webhook to create or to replace. The server checks them; it applies its
 /// defaults for what is absent, and keeps an absent secret.
@@ -74,10 +78,13 @@ impl ApiClient {
         read_consumer(call(self.http.post(url)).await?).await
     }
 
-    /// Sends one signed request that is not a message; returns its status, time and error.
+    /// Sends one signed request that is not a message; returns its status, time and error. Waits for
+    /// the longest time limit that a webhook can have.
     pub async fn test_webhook(&self, webhook: &ConsumerKey) -> Result<Value, ClientError> {
         let url = self.url(&path(webhook, "/test"))?;
-        read_json(call(self.http.post(url)).await?, "the outcome of a test").await
+        let limit = CALL_TIMEOUT.saturating_add(MAX_ATTEMPT_TIMEOUT);
+        let request = self.http_within(limit)?.post(url).timeout(limit);
+        read_json(send(request).await?, "the outcome of a test").await
     }
 
     /// Queues the settled messages between two ids or times, both included; returns their number.
@@ -100,5 +107,38 @@ impl ApiClient {
     pub async fn webhook_attempts(&self, webhook: &ConsumerKey) -> Result<Value, ClientError> {
         let url = self.url(&path(webhook, "/attempts"))?;
         read_json(call(self.http.get(url)).await?, "a list of attempts").await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use posthorn_domain::{ConsumerKind, ConsumerName, Topic};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The paused clock moves to the next timer as soon as everything waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_test_waits_for_the_longest_attempt() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let client = ApiClient::new(&address, None).unwrap();
+        let webhook = ConsumerKey {
+            topic: Topic::parse("jobs").unwrap(),
+            kind: ConsumerKind::Webhook,
+            name: ConsumerName::parse("hook").unwrap(),
+        };
+        let server = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            assert!(connection.read(&mut [0; 1_024]).await.unwrap() > 0);
+            tokio::time::sleep(MAX_ATTEMPT_TIMEOUT).await;
+            let response = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{\"status\":204}";
+            connection.write_all(response.as_bytes()).await.unwrap();
+            connection
+        };
+        let (outcome, _connection) = tokio::join!(client.test_webhook(&webhook), server);
+        assert_eq!(outcome.unwrap(), json!({ "status": 204 }));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::{ConsumerResource, RedriveResult};
 use crate::console::escape_control;
 
-/// The members of a consumer or a webhook that a list shows, with the width of their columns.
+/// The members of a consumer that a list shows, with the width of their columns.
 const COLUMNS: [(&str, usize); 6] = [
     ("name", 24),
     ("waiting", 9),
@@ -15,6 +15,27 @@ const COLUMNS: [(&str, usize); 6] = [
     ("dead", 9),
     ("missed", 9),
     ("oldest_waiting_at", 0),
+];
+
+/// The members of a webhook that a list shows, with the width of their columns.
+const WEBHOOK_COLUMNS: [(&str, usize); 9] = [
+    ("name", 24),
+    ("state", 8),
+    ("waiting", 9),
+    ("in_flight", 9),
+    ("dead", 9),
+    ("missed", 9),
+    ("oldest_waiting_at", 24),
+    ("url", 40),
+    ("state_reason", 0),
+];
+
+/// The members of a topic that a list shows, with the width of their columns.
+const TOPIC_COLUMNS: [(&str, usize); 4] = [
+    ("topic", 24),
+    ("count", 9),
+    ("first_id", 26),
+    ("last_id", 0),
 ];
 
 /// Describes an object, one member per line.
@@ -37,28 +58,27 @@ pub(super) fn consumer(consumer: &ConsumerResource) -> String {
 
 /// Describes the consumers or the webhooks of a topic as a table.
 pub(super) fn list(list: &Value) -> String {
-    let header = COLUMNS.map(|(name, width)| format!("{name:<width$}"));
-    let mut table = header.join(" ").trim_end().to_owned() + "\n";
-    let (consumers, webhooks) = (members(list, "consumers"), members(list, "webhooks"));
-    for consumer in consumers.chain(webhooks) {
-        let row = COLUMNS.map(|(name, width)| {
-            let value = plain(consumer.get(name).unwrap_or(&Value::Null));
-            format!("{value:<width$}")
-        });
-        table.push_str(row.join(" ").trim_end());
-        table.push('\n');
+    if list.get("webhooks").is_some() {
+        table(members(list, "webhooks"), WEBHOOK_COLUMNS)
+    } else {
+        table(members(list, "consumers"), COLUMNS)
     }
-    table
 }
 
-/// Describes a page of dead letters, one line per letter, and the position of the next page.
+/// The header above the topics.
+pub(super) fn topic_header() -> String {
+    header(TOPIC_COLUMNS)
+}
+
+/// Describes a topic as a row of a table.
+pub(super) fn topic(topic: &Value) -> String {
+    row(topic, TOPIC_COLUMNS)
+}
+
+/// Describes a page of dead letters, one line per letter.
 pub(super) fn dead_letters(page: &Value) -> String {
     let names = ["died_at", "id", "attempts", "reason", "message"];
-    let mut lines = items(page, "messages", names);
-    if let Some(next) = page.get("next").filter(|next| !next.is_null()) {
-        let _ = writeln!(lines, "next page: {}", plain(next));
-    }
-    lines
+    items(page, "messages", names)
 }
 
 /// Describes the attempts of a webhook, one line per attempt.
@@ -87,6 +107,28 @@ pub(super) fn redrive(result: &RedriveResult) -> String {
     line + "\n"
 }
 
+fn table<'a, const N: usize>(
+    objects: impl Iterator<Item = &'a Value>,
+    columns: [(&str, usize); N],
+) -> String {
+    objects.fold(header(columns), |table, object| {
+        table + &row(object, columns)
+    })
+}
+
+fn header<const N: usize>(columns: [(&str, usize); N]) -> String {
+    let names = columns.map(|(name, width)| format!("{name:<width$}"));
+    names.join(" ").trim_end().to_owned() + "\n"
+}
+
+fn row<const N: usize>(object: &Value, columns: [(&str, usize); N]) -> String {
+    let values = columns.map(|(name, width)| {
+        let value = plain(object.get(name).unwrap_or(&Value::Null));
+        format!("{value:<width$}")
+    });
+    values.join(" ").trim_end().to_owned() + "\n"
+}
+
 /// Describes the items of a list, one line per item, by these members.
 fn items<const N: usize>(object: &Value, list: &str, names: [&str; N]) -> String {
     let mut lines = String::new();
@@ -110,7 +152,8 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => escape_control(text),
-        other => other.to_string(),
+        // JSON escapes only some control characters.
+        other => escape_control(&other.to_string()),
     }
 }
 
@@ -134,6 +177,30 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_webhooks_shows_which_fails_and_why() {
+        let list = json!({ "webhooks": [
+            { "name": "a", "waiting": 1, "in_flight": 2, "dead": 3, "missed": 4,
+                "oldest_waiting_at": "now", "url": "https://a.example/", "state": "failing",
+                "state_reason": "status 500" },
+        ]});
+        let table = super::list(&list);
+        let row = table.lines().nth(1).unwrap();
+        assert!(row.starts_with("a  "), "{table}");
+        for text in [" failing ", " https://a.example/ ", " status 500"] {
+            assert!(row.contains(text), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_any_kind_has_no_control_characters() {
+        let message = json!({ "attributes": { "a": "b\u{202e}\u{9b}\n" }, "message": "c\u{7f}" });
+        let lines = object(&message);
+        assert_eq!(lines.lines().count(), 2, "{lines}");
+        assert!(lines.contains(r"b\u{202e}\u{9b}\n"), "{lines}");
+        assert!(lines.contains(r"c\u{7f}"), "{lines}");
+    }
+
+    #[test]
     fn an_attempt_is_one_line() {
         let list = json!({ "attempts": [
             { "message_id": "1", "attempt": 2, "at": "now", "status": null, "milliseconds": 7,
@@ -148,6 +215,6 @@ mod tests {
             { "id": "1", "message": "a\nb", "attempts": 5, "reason": "exit code 1", "died_at": "now" },
         ]});
         let text = dead_letters(&page);
-        assert_eq!(text, "now  1  5  exit code 1  a\\nb\nnext page: 2\n");
+        assert_eq!(text, "now  1  5  exit code 1  a\\nb\n");
     }
 }

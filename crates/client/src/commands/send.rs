@@ -29,7 +29,8 @@ pub struct SendArguments {
     /// An attribute of the message; may be repeated.
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = key_value)]
     attributes: Vec<(String, String)>,
-    /// The key by which the server recognises a retry; a new one by default.
+    /// The key by which the server recognises a retry; a new one by default. With --batch the key of the
+    /// first batch; the later ones have `.2`, `.3` and so on at its end.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// The time limit of all tries.
@@ -46,7 +47,7 @@ pub struct SendArguments {
     json: bool,
     /// The server.
     #[command(flatten)]
-    server: ServerArguments,
+    pub(super) server: ServerArguments,
 }
 
 /// Sends the message; returns the id or the receipt. Every try carries the same idempotency key, so
@@ -70,7 +71,12 @@ impl SendArguments {
     /// The message, with its text read from standard input for `-`.
     fn draft(&self) -> Result<MessageDraft, ClientError> {
         let text = match self.literal.as_ref().unwrap_or(&self.text) {
-            text if text == "-" => read_input().map_err(ClientError::Local)?,
+            // A byte order mark is no part of the text (WHATWG Encoding, "UTF-8 decode").
+            text if text == "-" => {
+                let input = read_input().map_err(ClientError::Local)?;
+                let text = input.strip_prefix('\u{feff}').map(str::to_owned);
+                text.unwrap_or(input)
+            }
             text => text.clone(),
         };
         Ok(MessageDraft {

@@ -5,7 +5,8 @@ use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, Topic};
 use serde_json::{Value, json};
 
 use super::describe;
-use crate::api::{ApiClient, ConsumerResource, RedriveResult, WriteCondition};
+use crate::api::{ApiClient, ConsumerResource, RedriveResult, WriteCondition, next_dead_letters};
+use crate::console::{escape_control, print_error};
 use crate::error::ClientError;
 
 /// A command that is the same for consumers and webhooks.
@@ -29,9 +30,9 @@ pub enum SharedCommand {
         /// Start right after this message.
         #[arg(long, value_name = "ID")]
         after: Option<String>,
-        /// The most dead letters to print.
-        #[arg(long, value_name = "NUMBER")]
-        limit: Option<u32>,
+        /// The most dead letters to print, at most 200.
+        #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=200))]
+        limit: u32,
     },
     /// Return dead letters to waiting, with attempt 1.
     Redrive {
@@ -122,6 +123,10 @@ impl SharedCommand {
             } => {
                 let (key, after) = (target.key(kind), after.as_deref());
                 let page = client.dead_letters(&key, after, limit).await?;
+                if let Some(next) = next_dead_letters(&page) {
+                    let next = escape_control(&next);
+                    print_error(&format!("there are more dead letters: --after {next}"));
+                }
                 Ok(show(&page, json, describe::dead_letters))
             }
             Self::Redrive { target, ids } => {

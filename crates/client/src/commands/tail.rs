@@ -1,18 +1,27 @@
 //! `posthorn tail`: follows a topic, through every disconnect.
 
+mod last;
+
 use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
 use posthorn_domain::Topic;
-use serde::Deserialize;
 
+use super::message_line::{MessageLine, message_line};
 use super::server::ServerArguments;
 use crate::api::ApiClient;
 use crate::console::{escape_control, print_error, wait_until_output_closes};
 use crate::error::ClientError;
 use crate::retry::Retry;
 use crate::sse::{FrameStream, ServerEvent};
+use last::read_last;
+
+/// The most messages of `--last`, which are read before the first is printed.
+const MAX_LAST: i64 = 1000;
+/// A time before every message, as a duration back. Where a topic is empty, a stream since then loses
+/// no message that is accepted before the stream is open, and reports none that was removed before.
+const BEFORE_ALL: &str = "36500d";
 
 /// The arguments of `posthorn tail`.
 #[derive(Clone, Debug, Args)]
@@ -26,20 +35,16 @@ pub struct TailArguments {
     /// Start with the messages accepted since a time (RFC 3339), or since a duration back such as 15m.
     #[arg(long, value_name = "TIME", conflicts_with = "after")]
     since: Option<String>,
+    /// Start with the last messages, at most 1000.
+    #[arg(short = 'n', long, value_name = "NUMBER", conflicts_with_all = ["after", "since"],
+        value_parser = clap::value_parser!(u32).range(..=MAX_LAST))]
+    last: Option<u32>,
     /// Print each message as a line of JSON.
     #[arg(long)]
     json: bool,
     /// The server.
     #[command(flatten)]
-    server: ServerArguments,
-}
-
-/// The members of a message that a line for people shows.
-#[derive(Debug, Deserialize)]
-struct MessageLine {
-    id: String,
-    message: String,
-    processed_at: String,
+    pub(super) server: ServerArguments,
 }
 
 /// Why the client stopped reading a stream.
@@ -71,8 +76,21 @@ async fn follow(
     let (topic, json) = (&arguments.topic, arguments.json);
     let mut retry = Retry::unlimited();
     let mut last_id = arguments.after.clone();
+    let mut since = arguments.since.as_deref();
+    if let Some(count) = arguments.last.filter(|count| *count > 0) {
+        let last = read_last(client, topic, count, &mut retry).await?;
+        for message in &last.messages {
+            let line = message_line(message, json).map_err(ClientError::local)?;
+            match output.write_all(line.as_bytes()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+                outcome => outcome.map_err(ClientError::local)?,
+            }
+        }
+        output.flush().map_err(ClientError::local)?;
+        last_id = last.newest_id;
+        since = Some(BEFORE_ALL);
+    }
     loop {
-        let since = arguments.since.as_deref();
         let stream = match client.open_stream(topic, last_id.as_deref(), since).await {
             Ok(stream) => stream,
             Err(ClientError::Retryable(error)) => {
@@ -141,7 +159,7 @@ impl StreamPrinter<'_> {
             "message" => self.print(&event.data),
             "gap" => {
                 let data = escape_control(&event.data);
-                print_error(&format!("a gap: pruned messages are not shown: {data}"));
+                print_error(&format!("a gap: messages were removed or lost: {data}"));
                 Ok(())
             }
             "unreadable" => {
@@ -159,12 +177,7 @@ impl StreamPrinter<'_> {
         if self.json {
             writeln!(self.output, "{data}")?;
         } else {
-            let MessageLine {
-                id,
-                message,
-                processed_at,
-            } = serde_json::from_str(data)?;
-            let line = escape_control(&format!("{processed_at}  {id}  {message}"));
+            let line: MessageLine = serde_json::from_str(data)?;
             writeln!(self.output, "{line}")?;
         }
         self.output.flush()

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use posthorn_domain::MAX_TOKEN_BYTES;
 
-use crate::console::{fail, print, read_input};
+use crate::console::{fail, fail_call, print, read_input};
+use crate::error::ClientError;
 pub use arguments::TokenCommand;
 pub use authority::TokenAuthority;
 
@@ -31,7 +32,8 @@ impl TokenCommand {
                 ttl,
             } => {
                 let scopes = scope.into_iter().flat_map(|list| list.0).collect();
-                authority.issue(sub, scopes, topics, ttl)
+                let issued = authority.issue(sub, scopes, topics, ttl);
+                issued.map_err(ClientError::Local)
             }
             Self::Inspect { token } => {
                 return token_argument(token).map_or_else(
@@ -44,12 +46,12 @@ impl TokenCommand {
                     let url = url.as_deref().unwrap_or(local_url);
                     revoke::run(authority, &token, ttl, url).await
                 }
-                Err(error) => Err(error),
+                Err(error) => Err(ClientError::Local(error)),
             },
         };
         match outcome {
             Ok(text) => print(&format!("{text}\n")),
-            Err(error) => fail(&error),
+            Err(error) => fail_call(&error),
         }
     }
 }

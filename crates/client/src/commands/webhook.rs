@@ -3,9 +3,11 @@
 mod arguments;
 
 use posthorn_domain::ConsumerKind;
+use serde_json::Value;
 
 use super::describe;
 use super::shared::{show, show_consumer};
+use crate::console::print;
 use crate::error::ClientError;
 use arguments::WebhookCommand;
 
@@ -33,7 +35,13 @@ pub(super) async fn run(arguments: WebhookArguments) -> Result<String, ClientErr
         WebhookCommand::Enable(target) => client.enable_webhook(&target.key(KIND)).await?,
         WebhookCommand::Test(target) => {
             let outcome = client.test_webhook(&target.key(KIND)).await?;
-            return Ok(show(&outcome, json, describe::object));
+            let text = show(&outcome, json, describe::object);
+            let status = outcome.get("status").and_then(Value::as_u64);
+            if status.is_some_and(|status| (200..300).contains(&status)) {
+                return Ok(text);
+            }
+            print(&text);
+            return Err(ClientError::TestFailed);
         }
         WebhookCommand::Replay { target, from, to } => {
             let webhook = target.key(KIND);

@@ -39,6 +39,14 @@ pub async fn work(
     arguments: &WorkArguments,
     drain: impl Future<Output = ()>,
 ) -> Result<(), ClientError> {
+    let outcome = run(arguments, drain).await;
+    outcome.map_err(|error| arguments.server.explain(error))
+}
+
+async fn run(
+    arguments: &WorkArguments,
+    drain: impl Future<Output = ()>,
+) -> Result<(), ClientError> {
     let client = arguments.server.client()?;
     let consumer = arguments.consumer();
     let reporter = RetryReporter::default();

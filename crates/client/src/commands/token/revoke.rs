@@ -28,8 +28,8 @@ pub(super) async fn run(
     token: &str,
     ttl: Option<Duration>,
     url: &str,
-) -> Result<String, String> {
-    let target = target(authority, token, ttl)?;
+) -> Result<String, ClientError> {
+    let target = target(authority, token, ttl).map_err(ClientError::Local)?;
     let outcome = revoke_at_server(authority, url, &target).await;
     let (url, id) = (without_password(url), &target.id);
     match outcome {
@@ -43,10 +43,17 @@ pub(super) async fn run(
                 Ok(store) => Ok(format!(
                     "revoked {id} in {store}: no server responds at {url}"
                 )),
-                Err(reason) => Err(format!("no server responds at {url}, and {reason}")),
+                Err(reason) => Err(ClientError::Retryable(RetryableError::new(format!(
+                    "no server responds at {url} (--url or POSTHORN_URL names another one); in the store: \
+                     {reason}"
+                )))),
             }
         }
-        Err(error) => Err(format!("{url}: {error}")),
+        Err(ClientError::Retryable(error)) => Err(ClientError::Retryable(RetryableError {
+            reason: format!("{url}: {error}"),
+            ..error
+        })),
+        Err(error) => Err(ClientError::Local(format!("{url}: {error}"))),
     }
 }
 

@@ -41,7 +41,8 @@ pub enum WebhookCommand {
     },
     /// Enable a disabled webhook.
     Enable(TargetArguments),
-    /// Send one signed request that is not a message, and print its outcome.
+    /// Send one signed request that is not a message, and print its outcome. Exits with 1 unless the
+    /// receiver responds with 2xx.
     Test(TargetArguments),
     /// Send settled messages again.
     Replay {

@@ -28,7 +28,10 @@ pub(super) async fn run_command(
     let mut child = spawn(command, message)?;
     let mut group = ProcessGroup::of(&child);
     let input = if json {
-        serde_json::to_vec(&message).map_err(io::Error::other)?
+        // A line, as `read` of a shell needs it.
+        let mut line = serde_json::to_vec(&message).map_err(io::Error::other)?;
+        line.push(b'\n');
+        line
     } else {
         message.text.clone().into_bytes()
     };

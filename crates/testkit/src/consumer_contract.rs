@@ -6,6 +6,7 @@
 pub mod clocks;
 pub mod counts;
 pub mod dead_letters;
+pub mod deliveries;
 pub mod leases;
 pub mod limits;
 pub mod order;
@@ -83,6 +84,7 @@ macro_rules! consumer_contract_tests {
             leases::concurrent_acknowledgements_settle_once,
             limits::a_pull_of_long_messages_ends_at_its_bytes,
             limits::max_in_flight_bounds_the_leases,
+            limits::concurrent_pulls_stay_within_max_in_flight,
             limits::a_lower_max_in_flight_leaves_leases_valid,
             limits::the_first_dead_letters_are_dropped_above_the_limit,
             limits::a_thousand_waiting_entries_are_counted_exactly,
@@ -95,6 +97,12 @@ macro_rules! consumer_contract_tests {
             dead_letters::a_redriven_message_may_die_again,
             dead_letters::a_deleted_dead_letter_is_gone,
             dead_letters::dead_letters_keep_the_whole_message,
+            deliveries::a_message_has_a_state_after_each_step,
+            deliveries::a_delayed_message_shows_when_it_is_due,
+            deliveries::consumers_have_states_of_their_own,
+            deliveries::a_message_that_is_not_held_has_no_state,
+            deliveries::a_skipped_message_is_settled,
+            deliveries::a_dead_message_that_is_new_again_is_waiting,
             counts::counts_follow_every_step,
             counts::the_oldest_waiting_message_dates_the_backlog,
             counts::a_pull_is_dated_also_when_it_is_empty,
@@ -102,6 +110,8 @@ macro_rules! consumer_contract_tests {
             removals::a_deleted_message_can_still_be_acknowledged,
             removals::a_deleted_message_is_not_redelivered,
             removals::a_deleted_message_does_not_die,
+            removals::messages_deleted_together_wait_no_more,
+            removals::a_bulk_deletion_leaves_copies_of_other_messages,
             removals::retention_of_new_messages_is_missed,
             removals::retention_of_waiting_messages_is_missed,
             removals::retention_of_settled_messages_is_not_missed,
@@ -141,6 +151,7 @@ macro_rules! consumer_clock_tests {
             clocks::a_delay_is_exact,
             clocks::entries_come_by_due_time_and_then_in_store_order,
             clocks::counts_are_of_the_moment,
+            clocks::an_expired_lease_is_waiting_or_dead,
             clocks::the_next_due_time_is_announced,
             clocks::an_expired_lease_follows_the_settings_before_a_put,
             clocks::an_expired_lease_dies_before_its_message_is_removed,

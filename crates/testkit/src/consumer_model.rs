@@ -4,6 +4,7 @@ mod compare;
 mod lookups;
 mod model;
 mod operations;
+mod reopen;
 pub mod run;
 mod schedule;
 mod values;

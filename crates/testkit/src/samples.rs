@@ -6,7 +6,7 @@ use std::time::Duration;
 use posthorn_application::{Append, AppendBatch, Clock, Idempotency, PageLimit};
 use posthorn_domain::{
     Attributes, BatchMessage, Claims, ContentRules, Fingerprint, IdempotencyKey, MessageBatch,
-    MessageContent, NewMessage, Scopes, Subject, TokenId, Topic, TopicPattern,
+    MessageContent, NewMessage, Scopes, Subject, TokenId, Topic, TopicPattern, TraceParent,
 };
 
 use crate::fake_clock::FakeClock;
@@ -31,6 +31,7 @@ pub fn message(topic: &Topic, text: &str) -> NewMessage {
         topic: topic.clone(),
         content: MessageContent::parse(text, &ContentRules::default()).unwrap(),
         attributes: Attributes::default(),
+        traceparent: None,
     }
 }
 
@@ -72,11 +73,13 @@ pub fn batch(topic: &Topic, texts: &[&str]) -> AppendBatch {
         let NewMessage {
             content,
             attributes,
+            traceparent,
             ..
         } = message(topic, text);
         BatchMessage {
             content,
             attributes,
+            traceparent,
         }
     });
     AppendBatch {
@@ -109,6 +112,14 @@ pub fn keyed_batch(topic: &Topic, texts: &[&str], key: &str, ttl: Duration) -> A
 /// If an entry is invalid, or there are too many.
 pub fn attributes(entries: impl IntoIterator<Item = (String, String)>) -> Attributes {
     Attributes::parse(entries).unwrap()
+}
+
+/// A `traceparent`, whose ids are functions of `number`.
+///
+/// # Panics
+/// If `number` is 0.
+pub fn traceparent(number: u64) -> TraceParent {
+    TraceParent::parse(&format!("00-{number:032x}-{number:016x}-01")).unwrap()
 }
 
 /// A page limit.

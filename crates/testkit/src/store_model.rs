@@ -3,13 +3,13 @@
 mod operations;
 pub(crate) mod run;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    Anchor, AppendError, ByteBudget, Idempotency, Page, PageRequest, Pruned, RetentionPolicy,
-    TopicPage, TopicRequest, TopicSummary,
+    Anchor, AppendError, BulkDeletion, ByteBudget, Idempotency, Page, PageRequest, Pruned,
+    RetentionPolicy, StoreUsage, TopicPage, TopicRequest, TopicSummary,
 };
 use posthorn_domain::{Fingerprint, IdempotencyKey, Message, MessageId, Receipt, Timestamp, Topic};
 
@@ -17,6 +17,8 @@ use posthorn_domain::{Fingerprint, IdempotencyKey, Message, MessageId, Receipt, 
 #[derive(Debug, Default)]
 pub(crate) struct StoreModel {
     topics: BTreeMap<Topic, StoredTopic>,
+    /// The greatest id of all topics.
+    newest: Option<MessageId>,
     keys: HashMap<(Topic, IdempotencyKey), StoredKey>,
 }
 
@@ -24,6 +26,8 @@ pub(crate) struct StoreModel {
 struct StoredTopic {
     /// In the order of their ids.
     messages: Vec<Arc<Message>>,
+    /// Every id that the topic gave.
+    given: BTreeSet<MessageId>,
     /// The greatest id that retention removed.
     pruned: Option<MessageId>,
 }
@@ -89,6 +93,8 @@ impl StoreModel {
             "{} is not greater than {last:?}",
             message.id
         );
+        topic.given.insert(message.id);
+        self.newest = self.newest.max(Some(message.id));
         topic.messages.push(message);
     }
 
@@ -110,20 +116,44 @@ impl StoreModel {
         topic.messages.len() < before
     }
 
+    /// Removes the oldest messages of `topic` before `before`, at most `limit`.
+    pub(crate) fn delete_before(
+        &mut self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> BulkDeletion {
+        let messages = self.messages(topic).iter();
+        let ids: Vec<_> = messages.map(|message| message.id).collect();
+        let older: Vec<_> = ids.into_iter().filter(|id| *id < before).collect();
+        let removed: Vec<_> = older.iter().take(limit).collect();
+        for id in &removed {
+            self.delete(topic, **id);
+        }
+        BulkDeletion {
+            deleted: removed.len(),
+            more: older.len() > limit,
+        }
+    }
+
     /// A page, as the contract defines it.
     pub(crate) fn page(&self, topic: &Topic, PageRequest { anchor, limit }: PageRequest) -> Page {
         let is_older = |message: &Arc<Message>| match anchor {
             Anchor::Oldest => false,
             Anchor::Newest => true,
-            Anchor::After(id) => message.id <= id,
+            Anchor::After(id) | Anchor::Since(id) => message.id <= id,
             Anchor::Before(id) => message.id < id,
         };
         let (older, newer): (Vec<_>, Vec<_>) =
             self.messages(topic).iter().cloned().partition(is_older);
         let pruned = self.topics.get(topic).and_then(|topic| topic.pruned);
-        let truncated = matches!(anchor, Anchor::After(id) if pruned > Some(id));
+        let truncated = match anchor {
+            Anchor::After(id) => pruned > Some(id) || id > self.newest.unwrap_or(MessageId::MIN),
+            Anchor::Since(id) => pruned > Some(id),
+            _ => false,
+        };
         match anchor {
-            Anchor::Oldest | Anchor::After(_) => {
+            Anchor::Oldest | Anchor::After(_) | Anchor::Since(_) => {
                 let count = fitting(newer.iter(), limit.get());
                 Page {
                     has_older: !older.is_empty(),
@@ -131,6 +161,7 @@ impl StoreModel {
                     messages: newer.into_iter().take(count).collect(),
                     truncated,
                     pruned,
+                    ..Page::default()
                 }
             }
             Anchor::Newest | Anchor::Before(_) => {
@@ -141,9 +172,18 @@ impl StoreModel {
                     messages: older.into_iter().skip(first).collect(),
                     truncated,
                     pruned,
+                    ..Page::default()
                 }
             }
         }
+    }
+
+    /// True if the topic gave the id, or it is the least or the greatest one. Of another id a store need not know
+    /// that it was never given.
+    pub(crate) fn is_known(&self, topic: &Topic, id: MessageId) -> bool {
+        let given = self.topics.get(topic);
+        let was_given = given.is_some_and(|topic| topic.given.contains(&id));
+        was_given || id == MessageId::MIN || id == MessageId::MAX
     }
 
     /// The topics with a message.
@@ -159,7 +199,7 @@ impl StoreModel {
             })
         });
         let mut topics: Vec<_> = summaries
-            .filter(|summary| Some(&summary.topic) > request.after.as_ref())
+            .filter(|summary| request.names.contains(&summary.topic))
             .collect();
         let has_more = topics.len() > request.limit.get();
         topics.truncate(request.limit.get());
@@ -196,6 +236,19 @@ impl StoreModel {
             removed: u64::try_from(budget - left).unwrap_or(u64::MAX),
             more,
             id_lead: Duration::ZERO,
+        }
+    }
+
+    /// The number of topics with a message.
+    pub(crate) fn usage(&self) -> StoreUsage {
+        let held = self
+            .topics
+            .values()
+            .filter(|topic| !topic.messages.is_empty());
+        StoreUsage {
+            topics: u64::try_from(held.count()).unwrap_or(u64::MAX),
+            bytes: None,
+            identity: None,
         }
     }
 

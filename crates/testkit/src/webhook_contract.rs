@@ -4,6 +4,7 @@
 //! [`webhook_contract_tests!`](crate::webhook_contract_tests), and the other macro that applies.
 
 pub mod attempts;
+pub mod caps;
 pub mod registry;
 pub mod requeues;
 pub mod restarts;
@@ -51,6 +52,7 @@ macro_rules! webhook_contract_tests {
             attempts::every_sequence_of_attempts_gives_the_same_health,
             attempts::the_last_hundred_attempts_are_kept,
             attempts::attempts_of_concurrent_calls_all_count,
+            attempts::attempts_count_for_their_incarnation_only,
             attempts::a_webhook_is_disabled_and_enabled_once,
             attempts::a_disabled_webhook_hands_out_messages,
             requeues::settled_messages_wait_again,

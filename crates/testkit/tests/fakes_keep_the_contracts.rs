@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use posthorn_application::{
     AppendError, BackendError, Cache, Dependency, DependencyError, MessageStore, QuotaCounter,
     RevocationList, StoreError,
@@ -42,9 +43,15 @@ impl Harness {
     }
 }
 
+#[async_trait]
 impl StoreHarness for Harness {
     fn store(&self) -> Arc<dyn MessageStore> {
         self.store.clone()
+    }
+
+    async fn lose(&mut self) -> bool {
+        self.store = Arc::new(FakeStore::new(Arc::clone(&self.clock)));
+        true
     }
 
     fn clock(&self) -> Option<&FakeClock> {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use posthorn_application::{Clock, LeaseUpdate};
+use posthorn_application::{Clock, DeliveryState, LeaseUpdate};
 use posthorn_domain::{ConsumerOptions, FailureReason};
 
 use super::ConsumerHarness;
 use super::support::{
-    ConsumerCase, attempts, counts, dead_ids, ids, lease, nack, one_attempt, options, put,
+    ConsumerCase, attempt, attempts, counts, dead_ids, ids, lease, nack, one_attempt, options, put,
 };
 use crate::fake_clock::FakeClock;
 
@@ -226,4 +226,33 @@ pub async fn a_clock_that_is_set_back_makes_leases_longer(harness: impl Consumer
     clock.advance(60 * SECOND);
     assert_eq!(ids(&case.pull(10).await), given[1..]);
     assert_eq!(case.ack(&leases).await, [true]);
+}
+
+/// The state of its message, before anybody pulls.
+pub async fn an_expired_lease_is_waiting_or_dead(harness: impl ConsumerHarness) {
+    let options = ConsumerOptions {
+        backoff_seconds: Some(vec![30.0]),
+        max_attempts: Some(2),
+        ..options()
+    };
+    let (case, clock) = (ConsumerCase::new(&harness, options).await, clock(&harness));
+    let id = case.append(1).await[0];
+    case.pull_for(1, lease(10 * SECOND)).await;
+    let end = clock.now().saturating_add(10 * SECOND);
+    clock.advance(10 * SECOND);
+    let waiting = DeliveryState::Waiting {
+        attempt: attempt(2),
+        due_at: Some(end.saturating_add(30 * SECOND)),
+        reason: Some(FailureReason::lease_expired()),
+    };
+    assert_eq!(case.state(id).await, Some(waiting));
+    clock.advance(30 * SECOND);
+    case.pull_for(1, lease(10 * SECOND)).await;
+    clock.advance(10 * SECOND);
+    let dead = DeliveryState::Dead {
+        attempts: attempt(2),
+        reason: Some(FailureReason::lease_expired()),
+        died_at: end.saturating_add(40 * SECOND),
+    };
+    assert_eq!(case.state(id).await, Some(dead));
 }

@@ -172,15 +172,17 @@ pub async fn a_deleted_dead_letter_is_gone(harness: impl ConsumerHarness) {
     assert_eq!((outcome.redriven, outcome.unknown), (0, vec![given[0]]));
 }
 
-/// Text, attributes and topic, as they were stored.
+/// Text, attributes, `traceparent` and topic, as they were stored.
 pub async fn dead_letters_keep_the_whole_message(harness: impl ConsumerHarness) {
     let case = ConsumerCase::new(&harness, one_attempt()).await;
     let mut append = samples::append(&case.topic, "Привет,\n\tмир 👋");
     let pairs = [("a", "1"), ("b.c", "два")];
     let pairs = pairs.map(|(key, value)| (key.to_owned(), value.to_owned()));
     append.message.attributes = Attributes::parse(pairs).unwrap();
+    append.message.traceparent = Some(samples::traceparent(7));
     let id = case.store.append(append).await.unwrap().receipt.id;
     let message = case.store.get(&case.topic, id).await.unwrap().unwrap();
+    assert_eq!(message.traceparent, Some(samples::traceparent(7)));
     let leased = case.pull_for(1, None).await;
     assert_eq!(leased.1.messages[0].message, message);
     case.nack(&leased.0, None).await;

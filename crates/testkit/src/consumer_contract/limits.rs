@@ -1,12 +1,15 @@
 //! The bounds of a consumer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{ByteBudget, ConsumerCounts, MAX_DEAD_LETTERS};
+use posthorn_application::{ByteBudget, ConsumerCounts, LeaseUpdate, MAX_DEAD_LETTERS};
 use posthorn_domain::ConsumerOptions;
 
 use super::ConsumerHarness;
-use super::support::{ConsumerCase, LONG, counts, dead_ids, ids, nack, one_attempt, options, put};
+use super::support::{
+    ConsumerCase, LONG, counts, dead_ids, held, ids, nack, one_attempt, options, put, request,
+};
 use crate::samples;
 
 fn at_most(max_in_flight: u64) -> ConsumerOptions {
@@ -56,6 +59,41 @@ pub async fn a_pull_of_long_messages_ends_at_its_bytes(harness: impl ConsumerHar
             case.update(&leases, nack(Some(Duration::ZERO), None)).await;
         }
     }
+}
+
+/// Redeliveries and new messages together, and each acknowledgement settles its own leases.
+pub async fn concurrent_pulls_stay_within_max_in_flight(harness: impl ConsumerHarness) {
+    let case = ConsumerCase::new(&harness, at_most(20)).await;
+    let given = case.append(40).await;
+    let failed = case.pull(5).await;
+    case.nack(&failed, None).await;
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (consumers, key) = (Arc::clone(&case.consumers), case.key.clone());
+        workers.spawn(async move {
+            let request = request(3, None);
+            let pulled = consumers.pull(&key, request).await.unwrap();
+            held(&pulled.messages, request.nonce)
+        });
+    }
+    let mut pulls = workers.join_all().await;
+    let mut leased: Vec<_> = pulls.iter().flat_map(|pull| ids(pull)).collect();
+    leased.sort_unstable();
+    assert_eq!(leased, given[..20]);
+    case.check_counts(counts(20, 20, 0, 0)).await;
+
+    pulls.retain(|pull| !pull.is_empty());
+    let mut workers = tokio::task::JoinSet::new();
+    for pull in pulls {
+        let (consumers, key) = (Arc::clone(&case.consumers), case.key.clone());
+        workers.spawn(async move {
+            let tokens: Vec<_> = pull.iter().map(|held| held.token).collect();
+            let update = consumers.update_leases(&key, &tokens, LeaseUpdate::Ack);
+            assert_eq!(update.await.unwrap().valid, vec![true; tokens.len()]);
+        });
+    }
+    workers.join_all().await;
+    case.check_counts(counts(20, 0, 0, 0)).await;
 }
 
 /// It counts at the next pull.

@@ -66,6 +66,39 @@ pub async fn a_deleted_message_does_not_die(harness: impl ConsumerHarness) {
     case.check_counts(counts(0, 0, 0, 0)).await;
 }
 
+/// As after single deletions: new, waiting and leased ones, none of them missed.
+pub async fn messages_deleted_together_wait_no_more(harness: impl ConsumerHarness) {
+    let case = ConsumerCase::with_defaults(&harness).await;
+    let given = case.append(8).await;
+    let leases = case.pull(4).await;
+    case.nack(&leases[..1], None).await;
+    case.update(&leases[1..2], nack(Some(LONG), None)).await;
+    case.check_counts(counts(6, 2, 0, 0)).await;
+    case.delete_before(given[6], 3).await;
+    case.check_counts(counts(4, 2, 0, 0)).await;
+    case.delete_before(given[6], 3).await;
+    case.check_counts(counts(2, 2, 0, 0)).await;
+    assert_eq!(case.ack(&leases[2..3]).await, [true]);
+    assert_eq!(case.nack(&leases[3..], Some("no")).await, [true]);
+    case.check_counts(counts(2, 0, 0, 0)).await;
+    assert_eq!(ids(&case.pull_all().await), given[6..]);
+}
+
+/// Dead letters stay, and so does a redriven message that retention had removed before.
+pub async fn a_bulk_deletion_leaves_copies_of_other_messages(harness: impl ConsumerHarness) {
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
+    let given = case.append(4).await;
+    case.kill(3).await;
+    case.keep(2).await;
+    case.redrive(Redrive::Ids(given[1..3].to_vec())).await;
+    case.check_counts(counts(3, 0, 1, 0)).await;
+    // The second is a copy alone, the third a copy of a message that is there.
+    case.delete_before(given[3], 10).await;
+    case.check_counts(counts(2, 0, 1, 0)).await;
+    assert_eq!(dead_ids(&case.dead().await), given[..1]);
+    assert_eq!(ids(&case.pull_all().await), [given[1], given[3]]);
+}
+
 /// Each once.
 pub async fn retention_of_new_messages_is_missed(harness: impl ConsumerHarness) {
     let case = ConsumerCase::with_defaults(&harness).await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use posthorn_application::{
     ConsumerCounts, ConsumerError, ConsumerStatus, ConsumerStore, DeadLetter, DeadLetterRequest,
-    LeaseUpdate, LeasedMessage, MessageStore, PageLimit, Precondition, PullRequest, PulledLeases,
-    PutConsumer, Redrive, Redriven, RetentionPolicy,
+    DeliveryState, LeaseUpdate, LeasedMessage, MessageStore, PageLimit, Precondition, PullRequest,
+    PulledLeases, PutConsumer, Redrive, Redriven, RetentionPolicy,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerName, ConsumerOptions, ConsumerPosition,
@@ -148,6 +148,22 @@ impl ConsumerCase {
         self.status().await.counts
     }
 
+    /// The state of a message at each consumer of the topic, by name.
+    pub(super) async fn states(&self, id: MessageId) -> Vec<(String, DeliveryState)> {
+        let kind = ConsumerKind::Consumer;
+        let found = self.consumers.deliveries(&self.topic, kind, id).await;
+        let found = found.unwrap().into_iter();
+        let named = found.map(|delivery| (delivery.consumer.to_string(), delivery.state));
+        named.collect()
+    }
+
+    /// The state of a message at the one consumer of the topic; `None` if it has none.
+    pub(super) async fn state(&self, id: MessageId) -> Option<DeliveryState> {
+        let mut states = self.states(id).await;
+        assert!(states.len() <= 1, "{states:?}");
+        states.pop().map(|(_, state)| state)
+    }
+
     #[track_caller]
     pub(super) fn check_counts(&self, expected: ConsumerCounts) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
@@ -162,6 +178,15 @@ impl ConsumerCase {
 
     pub(super) async fn delete(&self, id: MessageId) {
         assert_eq!(self.store.delete(&self.topic, id).await, Ok(true));
+    }
+
+    /// Deletes the oldest messages before `before`, at most `limit`.
+    pub(super) async fn delete_before(&self, before: MessageId, limit: usize) {
+        let outcome = self.store.delete_before(&self.topic, before, limit).await;
+        assert!(
+            outcome.as_ref().is_ok_and(|deletion| deletion.deleted > 0),
+            "{outcome:?}"
+        );
     }
 
     /// Removes all messages but the newest `count`, as retention does.

@@ -10,6 +10,10 @@ pub(super) enum ScheduledOperation {
     Delete {
         id: u8,
     },
+    DeleteBefore {
+        id: u8,
+        limit: usize,
+    },
     Prune {
         max_count: u64,
     },
@@ -100,6 +104,8 @@ fn operation() -> impl Strategy<Value = ScheduledOperation> {
     prop_oneof![
         14 => Just(ScheduledOperation::Append),
         3 => any::<u8>().prop_map(|id| ScheduledOperation::Delete { id }),
+        1 => (any::<u8>(), 1..6_usize)
+            .prop_map(|(id, limit)| ScheduledOperation::DeleteBefore { id, limit }),
         2 => (1..10_u64).prop_map(|max_count| ScheduledOperation::Prune { max_count }),
         2 => (consumer(), 0..5_u8, position())
             .prop_map(|(consumer, settings, start)| ScheduledOperation::Put { consumer, settings, start }),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerError, LeaseUpdate, PageLimit, Precondition, PullRequest, PutConsumer, Redrive,
-    RequeueRequest, RetentionPolicy,
+    BulkDeletion, ConsumerError, LeaseUpdate, PageLimit, Precondition, PullRequest, PutConsumer,
+    Redrive, RequeueRequest, RetentionPolicy,
 };
 use posthorn_domain::{
     FailureReason, LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag, Topic,
@@ -30,6 +30,8 @@ pub(super) struct ConsumerSchedule<H> {
     pub(super) nonces: Vec<LeaseNonce>,
     /// The time of the model, in milliseconds, where the store has a real clock.
     pub(super) ticks: u64,
+    /// How many comparisons there were.
+    pub(super) compared: usize,
 }
 
 impl<H: WebhookHarness> ConsumerSchedule<H> {
@@ -43,6 +45,7 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
             tokens: Vec::new(),
             nonces: Vec::new(),
             ticks: 0,
+            compared: 0,
         }
     }
 
@@ -50,6 +53,9 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
         match operation {
             ScheduledOperation::Append => self.append().await,
             ScheduledOperation::Delete { id } => self.delete(*id, context).await,
+            ScheduledOperation::DeleteBefore { id, limit } => {
+                self.delete_before(*id, *limit, context).await;
+            }
             ScheduledOperation::Prune { max_count } => self.prune(*max_count).await,
             ScheduledOperation::Put {
                 consumer,
@@ -68,32 +74,16 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
             } => {
                 self.pull(*consumer, *limit, *lease, context).await;
             }
-            ScheduledOperation::Ack { consumer, leases } => {
-                self.update(*consumer, leases, LeaseUpdate::Ack, context)
-                    .await;
+            ScheduledOperation::Ack { consumer, leases }
+            | ScheduledOperation::Release { consumer, leases }
+            | ScheduledOperation::Nack {
+                consumer, leases, ..
             }
-            ScheduledOperation::Nack {
-                consumer,
-                leases,
-                delay,
-                reason,
+            | ScheduledOperation::Extend {
+                consumer, leases, ..
             } => {
-                let delay = values::delay(*delay, self.has_clock());
-                let reason = reason.then(|| FailureReason::parse("no").unwrap());
-                let update = LeaseUpdate::Nack { delay, reason };
+                let update = self.lease_update(operation);
                 self.update(*consumer, leases, update, context).await;
-            }
-            ScheduledOperation::Extend {
-                consumer,
-                leases,
-                lease,
-            } => {
-                let update = LeaseUpdate::Extend(values::lease(*lease, self.has_clock()));
-                self.update(*consumer, leases, update, context).await;
-            }
-            ScheduledOperation::Release { consumer, leases } => {
-                self.update(*consumer, leases, LeaseUpdate::Release, context)
-                    .await;
             }
             ScheduledOperation::Requeue {
                 consumer,
@@ -116,12 +106,29 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
             ScheduledOperation::DeleteDead { consumer, id } => {
                 self.delete_dead_letter(*consumer, *id, context).await;
             }
-            ScheduledOperation::Pass(millis) => {
-                if let Some(clock) = self.harness.clock() {
-                    clock.advance(Duration::from_millis(*millis));
-                }
-            }
+            ScheduledOperation::Pass(millis) => self.pass(*millis),
             ScheduledOperation::Reopen => self.reopen(context).await,
+        }
+    }
+
+    fn pass(&self, millis: u64) {
+        if let Some(clock) = self.harness.clock() {
+            clock.advance(Duration::from_millis(millis));
+        }
+    }
+
+    /// What the operation does with its leases; a release for an operation without leases.
+    fn lease_update(&self, operation: &ScheduledOperation) -> LeaseUpdate {
+        match operation {
+            ScheduledOperation::Ack { .. } => LeaseUpdate::Ack,
+            ScheduledOperation::Nack { delay, reason, .. } => LeaseUpdate::Nack {
+                delay: values::delay(*delay, self.has_clock()),
+                reason: reason.then(|| FailureReason::parse("no").unwrap()),
+            },
+            ScheduledOperation::Extend { lease, .. } => {
+                LeaseUpdate::Extend(values::lease(*lease, self.has_clock()))
+            }
+            _ => LeaseUpdate::Release,
         }
     }
 
@@ -198,6 +205,22 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
         let deleted = self.harness.store().delete(&self.topic, id).await;
         assert_eq!(deleted, Ok(is_held), "{context}");
         if is_held {
+            self.remove(id, ModelRemoval::Deleted);
+        }
+    }
+
+    async fn delete_before(&mut self, id: u8, limit: usize, context: &str) {
+        let before = self.id(id);
+        let held = self.held.held.iter().copied();
+        let older: Vec<_> = held.filter(|id| *id < before).collect();
+        let expected = BulkDeletion {
+            deleted: older.len().min(limit),
+            more: older.len() > limit,
+        };
+        let store = self.harness.store();
+        let deleted = store.delete_before(&self.topic, before, limit).await;
+        assert_eq!(deleted, Ok(expected), "{context}");
+        for id in older.into_iter().take(limit) {
             self.remove(id, ModelRemoval::Deleted);
         }
     }
@@ -340,45 +363,5 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
         let now = self.now();
         let expected = self.on_model(consumer, |model| model.redrive(&redrive, now));
         assert_eq!(redriven, expected, "{context}");
-    }
-
-    /// Each grant is either kept or lost; the model follows the store.
-    async fn reopen(&mut self, context: &str) {
-        if !self.harness.reopen().await {
-            return;
-        }
-        let (consumers, now) = (self.harness.consumers(), self.now());
-        let has_clock = self.has_clock();
-        for (number, model) in (0..).zip(&mut self.consumers) {
-            let Some(model) = model else { continue };
-            let leases = model.leases();
-            let tokens: Vec<_> = leases
-                .map(|(id, lease)| LeaseToken {
-                    id,
-                    attempt: lease.attempt,
-                    nonce: lease.nonce,
-                })
-                .collect();
-            let (key, update) = (key(&self.topic, number), LeaseUpdate::Extend(None));
-            let kept = consumers
-                .update_leases(&key, &tokens, update.clone())
-                .await
-                .unwrap();
-            let (kept, lost): (Vec<_>, Vec<_>) = tokens
-                .into_iter()
-                .zip(kept.valid)
-                .partition(|(_, valid)| *valid);
-            for (token, _) in lost {
-                model.lose_grant(token.id);
-            }
-            let kept: Vec<_> = kept.into_iter().map(|(token, _)| token).collect();
-            let valid = model.update(&kept, &update, now).valid;
-            assert!(valid.into_iter().all(|valid| valid), "{context}");
-            // The date of the last pull may be lost with its grants.
-            let status = consumers.status(&key).await.unwrap();
-            if status.last_pull_at < model.last_pull_at || !has_clock {
-                model.last_pull_at = status.last_pull_at;
-            }
-        }
     }
 }

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, ConsumerNotifier, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
-    DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated, PageLimit, Precondition,
-    PullRequest, PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
+    ConsumerDelivery, ConsumerError, ConsumerNotifier, ConsumerPut, ConsumerStatus, ConsumerStore,
+    DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated, PageLimit,
+    Precondition, PullRequest, PulledLeases, PutConsumer, Redrive, Redriven, StoreError,
+    Subscription,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId,
@@ -24,7 +25,7 @@ pub struct FakeConsumerStore {
     ready: Mutex<u64>,
     /// The errors of the next pulls, the last one first.
     errors: Mutex<Vec<ConsumerError>>,
-    /// A pull takes effect only with a permit.
+    /// A pull takes effect, and a return of leases ends, only with a permit.
     permits: Semaphore,
     pulls: Mutex<Vec<LeaseNonce>>,
     returned: Mutex<Vec<LeaseNonce>>,
@@ -75,7 +76,7 @@ impl FakeConsumerStore {
         self.errors.lock().unwrap().push(error);
     }
 
-    /// Lets pulls stall until [`Self::resume`].
+    /// Lets pulls and returns of leases stall until [`Self::resume`].
     pub fn stall(&self) {
         self.permits
             .forget_permits(self.permits.available_permits());
@@ -114,6 +115,15 @@ impl ConsumerStore for FakeConsumerStore {
     }
 
     async fn list(&self, _: &Topic, _: ConsumerKind) -> Result<Vec<ConsumerStatus>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn deliveries(
+        &self,
+        _: &Topic,
+        _: ConsumerKind,
+        _: MessageId,
+    ) -> Result<Vec<ConsumerDelivery>, StoreError> {
         Ok(Vec::new())
     }
 
@@ -176,6 +186,7 @@ impl ConsumerStore for FakeConsumerStore {
     async fn give_back(&self, key: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
         self.find(key)?;
         self.returned.lock().unwrap().push(nonce);
+        let _permit = self.permits.acquire().await;
         self.errors.lock().unwrap().pop().map_or(Ok(()), Err)
     }
 

@@ -1,14 +1,17 @@
 //! A store of messages that fails on request.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, Clock, GuardedClock, MessageStore,
-    Page, PageRequest, Pruned, RetentionPolicy, StoreError, Subscription, TopicPage, TopicRequest,
+    Anchor, Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, Clock,
+    GivenIds, GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError,
+    StoreIdentity, StoreUsage, Subscription, TopicPage, TopicRequest,
 };
-use posthorn_domain::{BatchMessage, Durability, Message, MessageId, Receipt, Timestamp, Topic};
+use posthorn_domain::{Durability, Message, MessageId, Receipt, Timestamp, Topic};
 use tokio::sync::watch;
 
 use super::script::Script;
@@ -21,6 +24,8 @@ pub struct FakeStore {
     clock: Arc<FakeClock>,
     guarded: GuardedClock,
     script: Script<StoreError>,
+    page_script: Script<StoreError>,
+    pages: AtomicUsize,
     state: Mutex<FakeStoreState>,
     /// Changed by every append to any topic.
     changes: watch::Sender<u64>,
@@ -29,6 +34,9 @@ pub struct FakeStore {
 #[derive(Debug, Default)]
 struct FakeStoreState {
     model: StoreModel,
+    /// The first id, with the number before it.
+    start: Option<MessageId>,
+    damaged: BTreeSet<MessageId>,
     last: Timestamp,
     sequence: u64,
     closed: bool,
@@ -43,12 +51,13 @@ impl Default for FakeStore {
 impl FakeStore {
     /// An empty store with the time of `clock`.
     pub fn new(clock: Arc<FakeClock>) -> Self {
-        let (script, state) = (Script::default(), Mutex::default());
         Self {
             guarded: GuardedClock::new(Arc::clone(&clock) as Arc<dyn Clock>, None),
             clock,
-            script,
-            state,
+            script: Script::default(),
+            page_script: Script::default(),
+            pages: AtomicUsize::new(0),
+            state: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -57,6 +66,21 @@ impl FakeStore {
     /// for none.
     pub fn fail_next(&self, count: usize, error: StoreError) {
         self.script.fail_next(count, error);
+    }
+
+    /// Lets the next `count` pages fail with `error`, and nothing else.
+    pub fn fail_next_pages(&self, count: usize, error: StoreError) {
+        self.page_script.fail_next(count, error);
+    }
+
+    /// The number of pages read so far.
+    pub fn pages(&self) -> usize {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Damages the message with this id, in any topic.
+    pub fn damage(&self, id: MessageId) {
+        self.state().damaged.insert(id);
     }
 
     /// True after `close`.
@@ -85,6 +109,32 @@ impl FakeStore {
 }
 
 impl FakeStoreState {
+    /// Advances the time of the next ids.
+    fn advance(&mut self, processed_at: Timestamp) {
+        self.last = self.last.max(processed_at);
+        let start = MessageId::new(self.last, self.sequence);
+        self.start.get_or_insert(start);
+    }
+
+    fn page(&self, topic: &Topic, request: PageRequest) -> Page {
+        let mut page = self.model.page(topic, request);
+        if let Anchor::After(cursor) = request.anchor {
+            let given = GivenIds {
+                starts: self.start.as_slice(),
+                newest: MessageId::new(self.last, self.sequence),
+                before: None,
+                after: page.first(),
+            };
+            page.truncated |= given.exclude(cursor);
+        }
+        let is_damaged = |message: &Arc<Message>| self.damaged.contains(&message.id);
+        let (damaged, readable) = page.messages.into_iter().partition(is_damaged);
+        let damaged: Vec<_> = damaged;
+        page.messages = readable;
+        page.unreadable = damaged.iter().map(|message| message.id).collect();
+        page
+    }
+
     fn append(
         &mut self,
         append: Append,
@@ -104,7 +154,7 @@ impl FakeStoreState {
                 replayed: true,
             });
         }
-        self.last = self.last.max(processed_at);
+        self.advance(processed_at);
         self.sequence += 1;
         let id = MessageId::new(self.last, self.sequence);
         let topic = message.topic.clone();
@@ -152,7 +202,7 @@ impl FakeStoreState {
         {
             return Ok(appended(first, true));
         }
-        self.last = self.last.max(processed_at);
+        self.advance(processed_at);
         let first = Receipt {
             id: MessageId::new(self.last, self.sequence + 1),
             topic: topic.clone(),
@@ -161,19 +211,11 @@ impl FakeStoreState {
             processed_at,
         };
         let mut idempotency = idempotency;
-        for BatchMessage {
-            content,
-            attributes,
-        } in batch.into_messages()
-        {
+        for message in batch.into_messages() {
             self.sequence += 1;
-            let message = Message {
-                id: MessageId::new(self.last, self.sequence),
-                topic: topic.clone(),
-                content,
-                attributes,
-                processed_at,
-            };
+            let id = MessageId::new(self.last, self.sequence);
+            let message = message.into_message(topic.clone());
+            let message = message.accepted_at(id, processed_at);
             let idempotency = idempotency.take();
             self.model
                 .record(Arc::new(message), &first, idempotency, monotonic);
@@ -199,15 +241,30 @@ impl MessageStore for FakeStore {
     }
 
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
-        Ok(self.open()?.model.get(topic, id))
+        let state = self.open()?;
+        if state.damaged.contains(&id) {
+            return Err(StoreError::Corrupt("damaged".to_owned()));
+        }
+        Ok(state.model.get(topic, id))
     }
 
     async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
-        Ok(self.open()?.model.page(topic, request))
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        self.page_script.play()?;
+        Ok(self.open()?.page(topic, request))
     }
 
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
         Ok(self.open()?.model.delete(topic, id))
+    }
+
+    async fn delete_before(
+        &self,
+        topic: &Topic,
+        before: MessageId,
+        limit: usize,
+    ) -> Result<BulkDeletion, StoreError> {
+        Ok(self.open()?.model.delete_before(topic, before, limit))
     }
 
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
@@ -225,6 +282,13 @@ impl MessageStore for FakeStore {
         Ok(Pruned {
             id_lead: state.last.saturating_since(self.clock.now()),
             ..state.model.prune(policy, now, budget)
+        })
+    }
+
+    async fn usage(&self) -> Result<StoreUsage, StoreError> {
+        Ok(StoreUsage {
+            identity: Some(StoreIdentity::new(0xfa6e)),
+            ..self.open()?.model.usage()
         })
     }
 

@@ -39,6 +39,7 @@ pub async fn keys_are_counted_apart(harness: impl QuotaHarness) {
     let scopes = [
         scope(QuotaClass::Message, ""),
         scope(QuotaClass::Read, ""),
+        scope(QuotaClass::Delete, ""),
         scope(QuotaClass::Default, ""),
         scope(QuotaClass::Default, "info"),
         scope(QuotaClass::Default, "ping"),

@@ -39,6 +39,27 @@ pub async fn a_batch_is_stored_in_order_with_consecutive_ids(harness: impl Store
     }
 }
 
+/// Attributes and `traceparent` of each.
+pub async fn each_message_of_a_batch_keeps_its_own(harness: impl StoreHarness) {
+    let (store, topic) = (harness.store(), topic("a"));
+    let mut sent = batch(&topic, &["0", "1", "2", "3"]).batch.into_messages();
+    sent[1].traceparent = Some(samples::traceparent(1));
+    sent[2].attributes = samples::attributes([("a".to_owned(), "b".to_owned())]);
+    sent[3].attributes = samples::attributes([("c".to_owned(), "d".to_owned())]);
+    sent[3].traceparent = Some(samples::traceparent(3));
+    let append = AppendBatch {
+        batch: MessageBatch::parse(sent.clone()).expect("four messages"),
+        ..batch(&topic, &["x"])
+    };
+    let receipts = stored(&*store, append).await;
+    let sent = sent.into_iter().zip(receipts.receipts());
+    let sent = sent.map(|(message, receipt)| {
+        let message = message.into_message(topic.clone());
+        Arc::new(message.accepted_at(receipt.id, receipt.processed_at))
+    });
+    assert_eq!(read_all(&*store, &topic).await, sent.collect::<Vec<_>>());
+}
+
 /// Also in another process, and after its messages were deleted.
 pub async fn a_retry_of_a_batch_returns_its_receipts_and_stores_nothing(
     harness: impl StoreHarness,

@@ -34,10 +34,7 @@ pub async fn a_closed_store_is_unavailable(harness: impl StoreHarness) {
         anchor: Anchor::Oldest,
         limit: PageLimit::MAX,
     };
-    let topics = TopicRequest {
-        after: None,
-        limit: PageLimit::MAX,
-    };
+    let topics = TopicRequest::after(None, PageLimit::MAX);
     let policy = RetentionPolicy {
         max_age: LONG,
         max_count: 1,
@@ -45,6 +42,8 @@ pub async fn a_closed_store_is_unavailable(harness: impl StoreHarness) {
     check("get", &store.get(&topic, id).await.map(drop));
     check("page", &store.page(&topic, request).await.map(drop));
     check("delete", &store.delete(&topic, id).await.map(drop));
+    let deletion = store.delete_before(&topic, id, 1).await;
+    check("delete before", &deletion.map(drop));
     check("topics", &store.topics(topics).await.map(drop));
     check("subscribe", &store.subscribe(&topic).await.map(drop));
     check("prune", &store.prune(&policy, 10).await.map(drop));

@@ -11,7 +11,7 @@ use super::StoreHarness;
 use super::support::{append, append_many, appended, list_topics, page, read_all, read_ids};
 use crate::samples::{self, topic};
 
-/// Texts and attributes at their limits, in any script.
+/// Texts and attributes at their limits, in any script, with and without a `traceparent`.
 pub async fn a_message_comes_back_as_it_was_sent(harness: impl StoreHarness) {
     let (store, other, topic) = (harness.store(), harness.other_process().await, topic("a"));
     let sent = awkward_messages(&topic);
@@ -112,17 +112,19 @@ fn awkward_messages(topic: &Topic) -> Vec<NewMessage> {
         Attributes::parse(few).unwrap(),
         Attributes::parse(many).unwrap(),
     ];
-    let one = |text: &String, attributes: &Attributes| NewMessage {
+    let traceparents = [None, Some(samples::traceparent(u64::MAX))];
+    let one = |text: &String, (attributes, traceparent): (&Attributes, &Option<_>)| NewMessage {
         topic: topic.clone(),
         content: MessageContent::parse(text, &ContentRules::default()).unwrap(),
         attributes: attributes.clone(),
+        traceparent: traceparent.clone(),
     };
-    texts
-        .iter()
-        .flat_map(|text| {
-            all_attributes
-                .iter()
-                .map(move |attributes| one(text, attributes))
-        })
-        .collect()
+    let mut messages = Vec::new();
+    for text in &texts {
+        for attributes in &all_attributes {
+            let all = traceparents.iter();
+            messages.extend(all.map(|traceparent| one(text, (attributes, traceparent))));
+        }
+    }
+    messages
 }

@@ -69,6 +69,11 @@ pub async fn truncation_survives_a_restart(mut harness: impl StoreHarness) {
     assert_eq!(prune(&*harness.store(), keep_count(1)).await, 2);
     reopen(&mut harness).await;
     let store = harness.store();
+    assert!(
+        !page(&*store, &topic, Anchor::After(given[2]), PageLimit::MAX)
+            .await
+            .truncated
+    );
     for (id, truncated) in [(given[0], true), (given[1], false), (given[2], false)] {
         let found = page(&*store, &topic, Anchor::After(id), PageLimit::MAX).await;
         assert_eq!(found.truncated, truncated, "{id}");

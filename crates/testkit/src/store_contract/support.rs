@@ -87,10 +87,7 @@ pub(super) fn texts(messages: &[Arc<Message>]) -> Vec<&str> {
 
 /// The first topics, at most 200.
 pub(super) async fn list_topics(store: &dyn MessageStore) -> Vec<TopicSummary> {
-    let request = TopicRequest {
-        after: None,
-        limit: PageLimit::MAX,
-    };
+    let request = TopicRequest::after(None, PageLimit::MAX);
     store
         .topics(request)
         .await

@@ -1,7 +1,7 @@
 //! The list of topics.
 
 use posthorn_application::{MessageStore, TopicPage, TopicRequest, TopicSummary};
-use posthorn_domain::Topic;
+use posthorn_domain::{Topic, TopicPattern, TopicRanges};
 
 use super::StoreHarness;
 use super::support::{append, append_many, keep_count, list_topics, prune};
@@ -26,13 +26,50 @@ pub async fn topics_are_listed_by_name_in_pages(harness: impl StoreHarness) {
         (Some("zzz"), 3, &[], false),
     ] {
         let found = list(&*store, after, size).await;
-        let names: Vec<_> = found
-            .topics
-            .iter()
-            .map(|summary| summary.topic.as_str())
-            .collect();
-        assert_eq!(names, expected, "{size} after {after:?}");
+        assert_eq!(names(&found), expected, "{size} after {after:?}");
         assert_eq!(found.has_more, has_more, "{size} after {after:?}");
+    }
+}
+
+/// A page has only names in the ranges, in the order of names, and continues behind the last one.
+pub async fn topics_are_listed_in_ranges_of_names(harness: impl StoreHarness) {
+    let store = harness.store();
+    for name in ["a", "a.b", "ab", "b", "b.c", "b.d", "c", "zz"] {
+        append(&*store, &topic(name), "text").await;
+    }
+    for (patterns, size, expected, has_more) in [
+        (
+            &["*"][..],
+            200,
+            &["a", "a.b", "ab", "b", "b.c", "b.d", "c", "zz"][..],
+            false,
+        ),
+        (&[], 200, &[], false),
+        (&["c", "absent", "a"], 200, &["a", "c"], false),
+        (&["b.*", "zz"], 200, &["b.c", "b.d", "zz"], false),
+        (&["b.*", "zz"], 2, &["b.c", "b.d"], true),
+        (&["b.*", "zzz"], 2, &["b.c", "b.d"], false),
+        (
+            &["b*", "a", "b.c", "zz"],
+            4,
+            &["a", "b", "b.c", "b.d"],
+            true,
+        ),
+    ] {
+        let patterns = patterns.iter().map(|text| TopicPattern::parse(text));
+        let patterns: Vec<_> = patterns.collect::<Result<_, _>>().expect("patterns");
+        let mut request = TopicRequest {
+            names: TopicRanges::covering(&patterns),
+            limit: limit(size),
+        };
+        let page = store.topics(request.clone()).await.expect("a page");
+        assert_eq!(names(&page), expected, "{patterns:?}");
+        assert_eq!(page.has_more, has_more, "{patterns:?}");
+        if let Some(first) = page.topics.first() {
+            request.names = request.names.after(&first.topic);
+            let rest = store.topics(request).await.expect("a page");
+            assert_eq!(names(&rest).get(..expected.len() - 1), expected.get(1..));
+        }
     }
 }
 
@@ -72,10 +109,12 @@ pub async fn a_topic_is_listed_while_it_has_a_message(harness: impl StoreHarness
     );
 }
 
+fn names(page: &TopicPage) -> Vec<&str> {
+    let topics = page.topics.iter();
+    topics.map(|summary| summary.topic.as_str()).collect()
+}
+
 async fn list(store: &dyn MessageStore, after: Option<&str>, size: usize) -> TopicPage {
-    let request = TopicRequest {
-        after: after.map(topic),
-        limit: limit(size),
-    };
+    let request = TopicRequest::after(after.map(topic).as_ref(), limit(size));
     store.topics(request).await.expect("the topics are listed")
 }

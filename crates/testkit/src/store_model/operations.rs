@@ -38,6 +38,15 @@ pub(super) enum StoreOperation {
         /// The id.
         id: u8,
     },
+    /// Delete the oldest messages.
+    DeleteBefore {
+        /// The topic.
+        topic: u8,
+        /// The id of the first message that stays.
+        id: u8,
+        /// The limit.
+        limit: usize,
+    },
     /// Read a page.
     Page {
         /// The topic.
@@ -98,6 +107,8 @@ fn operation() -> impl Strategy<Value = StoreOperation> {
             .prop_map(|(topic, texts, key)| StoreOperation::AppendBatch { topic, texts, key }),
         2 => (topic(), any::<u8>()).prop_map(|(topic, id)| StoreOperation::Get { topic, id }),
         3 => (topic(), any::<u8>()).prop_map(|(topic, id)| StoreOperation::Delete { topic, id }),
+        2 => (topic(), any::<u8>(), 1..6_usize)
+            .prop_map(|(topic, id, limit)| StoreOperation::DeleteBefore { topic, id, limit }),
         8 => (topic(), position(), 1..8_usize)
             .prop_map(|(topic, position, limit)| StoreOperation::Page { topic, position, limit }),
         2 => (prop::option::of(topic()), 1..4_usize)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{Anchor, Clock, PageLimit, PageRequest, RetentionPolicy, TopicRequest};
-use posthorn_domain::{Message, MessageId, Timestamp, Topic};
+use posthorn_domain::{MessageId, Timestamp, Topic};
 
 use super::StoreModel;
 use super::operations::{PagePosition, StoreOperation, operations};
@@ -75,6 +75,12 @@ impl<H: StoreHarness> StoreModelRun<H> {
                 let expected = self.model.delete(&topic, id);
                 assert_eq!(store.delete(&topic, id).await, Ok(expected), "{context}");
             }
+            StoreOperation::DeleteBefore { topic, id, limit } => {
+                let (topic, id) = (name(topic), self.id(id));
+                let expected = self.model.delete_before(&topic, id, limit);
+                let deleted = store.delete_before(&topic, id, limit).await;
+                assert_eq!(deleted, Ok(expected), "{context}");
+            }
             StoreOperation::Page {
                 topic,
                 position,
@@ -87,10 +93,7 @@ impl<H: StoreHarness> StoreModelRun<H> {
                 self.compare_page(&name(topic), request, context).await;
             }
             StoreOperation::Topics { after, limit } => {
-                let request = TopicRequest {
-                    after: after.map(name),
-                    limit: samples::limit(limit),
-                };
+                let request = TopicRequest::after(after.map(name).as_ref(), samples::limit(limit));
                 let expected = self.model.topics(&request);
                 assert_eq!(store.topics(request).await, Ok(expected), "{context}");
             }
@@ -175,13 +178,8 @@ impl<H: StoreHarness> StoreModelRun<H> {
         let mut idempotency = append.idempotency;
         let messages = append.batch.into_messages().into_iter();
         for (message, receipt) in messages.zip(appended.receipts()) {
-            let message = Arc::new(Message {
-                id: receipt.id,
-                topic: topic.clone(),
-                content: message.content,
-                attributes: message.attributes,
-                processed_at: receipt.processed_at,
-            });
+            let message = message.into_message(topic.clone());
+            let message = Arc::new(message.accepted_at(receipt.id, receipt.processed_at));
             // The key of a batch is kept once, with the receipt of its first message.
             let idempotency = idempotency.take();
             self.model.record(message, &receipt, idempotency, monotonic);
@@ -210,8 +208,13 @@ impl<H: StoreHarness> StoreModelRun<H> {
     }
 
     async fn compare_page(&self, topic: &Topic, request: PageRequest, context: &str) {
-        let expected = self.model.page(topic, request);
+        let mut expected = self.model.page(topic, request);
         let page = self.harness.store().page(topic, request).await;
+        if let (Anchor::After(id), Ok(page)) = (request.anchor, &page)
+            && !self.model.is_known(topic, id)
+        {
+            expected.truncated = page.truncated;
+        }
         assert_eq!(page, Ok(expected), "{context}");
     }
 
@@ -224,10 +227,7 @@ impl<H: StoreHarness> StoreModelRun<H> {
             self.compare_page(&samples::topic(topic), all, "at the end")
                 .await;
         }
-        let request = TopicRequest {
-            after: None,
-            limit: PageLimit::MAX,
-        };
+        let request = TopicRequest::after(None, PageLimit::MAX);
         let expected = self.model.topics(&request);
         assert_eq!(
             self.harness.store().topics(request).await,

@@ -1,10 +1,10 @@
 //! Attempts, the health that follows from them, and disabling.
 
-use posthorn_application::MAX_WEBHOOK_ATTEMPTS;
+use posthorn_application::{ConsumerError, MAX_WEBHOOK_ATTEMPTS, Precondition};
 use posthorn_domain::{DisableReason, FailureReason, Timestamp, WebhookHealth, WebhookState};
 
 use super::WebhookHarness;
-use super::support::{WebhookCase, attempt, broken, ids};
+use super::support::{WebhookCase, attempt, broken, ids, put};
 
 /// The outcome of the call is the health afterwards.
 pub async fn the_health_follows_the_attempts(harness: impl WebhookHarness) {
@@ -12,7 +12,7 @@ pub async fn the_health_follows_the_attempts(harness: impl WebhookHarness) {
     let record = async |attempts: &[_]| {
         let health = case
             .webhooks
-            .record_attempts(&case.key, attempts)
+            .record_attempts(&case.key, case.incarnation().await, attempts)
             .await
             .unwrap();
         assert_eq!(case.status().await.health, health);
@@ -64,7 +64,10 @@ pub async fn every_sequence_of_attempts_gives_the_same_health(harness: impl Webh
         for attempt in &attempts {
             expected.record(attempt);
         }
-        let health = case.webhooks.record_attempts(&case.key, &attempts).await;
+        let health = case
+            .webhooks
+            .record_attempts(&case.key, case.incarnation().await, &attempts)
+            .await;
         assert_eq!(health, Ok(expected.clone()), "{attempts:?}");
     }
 }
@@ -83,7 +86,7 @@ pub async fn the_last_hundred_attempts_are_kept(harness: impl WebhookHarness) {
     for count in [1, 2, 40, 57, 30, 200] {
         let attempts = &all[recorded..recorded + count];
         case.webhooks
-            .record_attempts(&case.key, attempts)
+            .record_attempts(&case.key, case.incarnation().await, attempts)
             .await
             .unwrap();
         recorded += count;
@@ -97,10 +100,15 @@ pub async fn the_last_hundred_attempts_are_kept(harness: impl WebhookHarness) {
 pub async fn attempts_of_concurrent_calls_all_count(harness: impl WebhookHarness) {
     let case = WebhookCase::new(&harness).await;
     let handles = [case.webhooks.clone(), harness.other_webhooks().await];
+    let incarnation = case.incarnation().await;
     let calls = (0..20_usize).map(|number| {
         let (webhooks, key) = (handles[number % 2].clone(), case.key.clone());
         let at = u64::try_from(number).unwrap() + 1;
-        tokio::spawn(async move { webhooks.record_attempts(&key, &[attempt(at, 500)]).await })
+        tokio::spawn(async move {
+            webhooks
+                .record_attempts(&key, incarnation, &[attempt(at, 500)])
+                .await
+        })
     });
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap().unwrap();
@@ -119,10 +127,15 @@ pub async fn attempts_of_concurrent_calls_all_count(harness: impl WebhookHarness
 /// A disabled webhook keeps its reason; enabling restarts the time without a success.
 pub async fn a_webhook_is_disabled_and_enabled_once(harness: impl WebhookHarness) {
     let case = WebhookCase::new(&harness).await;
-    let set = async |reason| case.webhooks.set_disabled(&case.key, reason).await.unwrap();
+    let set = async |reason| {
+        case.webhooks
+            .set_disabled(&case.key, reason, None)
+            .await
+            .unwrap()
+    };
     assert!(!set(None).await);
     case.webhooks
-        .record_attempts(&case.key, &[attempt(5, 410)])
+        .record_attempts(&case.key, case.incarnation().await, &[attempt(5, 410)])
         .await
         .unwrap();
     assert!(set(Some(DisableReason::Gone)).await);
@@ -143,12 +156,39 @@ pub async fn a_webhook_is_disabled_and_enabled_once(harness: impl WebhookHarness
     );
 }
 
+/// Those of a deleted webhook, which another process attempted.
+pub async fn attempts_count_for_their_incarnation_only(harness: impl WebhookHarness) {
+    let case = WebhookCase::new(&harness).await;
+    let late = harness.other_webhooks().await;
+    let first = case.incarnation().await;
+    case.webhooks.put_webhook(&case.key, put(2)).await.unwrap();
+    assert_eq!(case.incarnation().await, first, "a change keeps it");
+    let deleted = case.consumers.delete(&case.key, &Precondition::None).await;
+    deleted.unwrap();
+    case.webhooks.put_webhook(&case.key, put(2)).await.unwrap();
+    let second = case.incarnation().await;
+    assert_ne!(second, first);
+    let attempts = [attempt(1, 500)];
+    let recorded = late.record_attempts(&case.key, first, &attempts).await;
+    assert_eq!(recorded, Err(ConsumerError::NotFound));
+    let gone = Some(DisableReason::Gone);
+    let disabled = late.set_disabled(&case.key, gone, Some(first));
+    assert_eq!(disabled.await, Err(ConsumerError::NotFound));
+    assert_eq!(case.status().await.health, WebhookHealth::default());
+    assert_eq!(case.webhooks.attempts(&case.key).await, Ok(vec![]));
+    let disabled = late.set_disabled(&case.key, gone, Some(second));
+    assert_eq!(disabled.await, Ok(true));
+}
+
 /// To the process that has not heard of it yet.
 pub async fn a_disabled_webhook_hands_out_messages(harness: impl WebhookHarness) {
     let case = WebhookCase::new(&harness).await;
     let given = case.append(2).await;
     let gone = Some(DisableReason::Gone);
-    case.webhooks.set_disabled(&case.key, gone).await.unwrap();
+    case.webhooks
+        .set_disabled(&case.key, gone, None)
+        .await
+        .unwrap();
     assert_eq!(case.counts().await, (2, 0, 0));
     assert_eq!(ids(&case.pull(2).await), given);
 }

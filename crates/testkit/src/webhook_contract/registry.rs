@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use posthorn_application::{
     ConsumerError, MAX_CONSUMERS_PER_TOPIC, PageLimit, Precondition, PutWebhook, RequeueRequest,
+    WebhookIncarnation,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, DisableReason, MessageId, WebhookHealth,
@@ -37,10 +38,13 @@ pub async fn a_put_replaces_the_record_and_keeps_the_rest(harness: impl WebhookH
     case.append(3).await;
     case.pull(1).await;
     let attempts = [attempt(1, 200), attempt(2, 500)];
-    let recorded = case.webhooks.record_attempts(&case.key, &attempts).await;
+    let recorded = case
+        .webhooks
+        .record_attempts(&case.key, case.incarnation().await, &attempts)
+        .await;
     let disabled = Some(DisableReason::NoSuccess);
     assert_eq!(
-        case.webhooks.set_disabled(&case.key, disabled).await,
+        case.webhooks.set_disabled(&case.key, disabled, None).await,
         Ok(true)
     );
     for number in [2, 3] {
@@ -143,10 +147,12 @@ fn no_webhook(key: &ConsumerKey, case: &WebhookCase) -> impl Future<Output = ()>
             "{at}"
         );
         for reason in [None, Some(DisableReason::Gone)] {
-            let disabled = webhooks.set_disabled(&key, reason).await;
+            let disabled = webhooks.set_disabled(&key, reason, None).await;
             assert_eq!(disabled.err(), Some(absent.clone()), "{at}");
         }
-        let recorded = webhooks.record_attempts(&key, &[attempt(1, 200)]).await;
+        let recorded = webhooks
+            .record_attempts(&key, WebhookIncarnation::default(), &[attempt(1, 200)])
+            .await;
         assert_eq!(recorded.err(), Some(absent.clone()), "{at}");
         assert_eq!(webhooks.attempts(&key).await.err(), Some(absent), "{at}");
         assert_eq!(webhooks.webhooks(&key.topic).await, Ok(vec![]), "{at}");
@@ -191,11 +197,14 @@ pub async fn a_deleted_webhook_leaves_nothing(harness: impl WebhookHarness) {
     case.pull(1).await;
     let attempts = [attempt(1, 500), attempt(2, 410)];
     case.webhooks
-        .record_attempts(&case.key, &attempts)
+        .record_attempts(&case.key, case.incarnation().await, &attempts)
         .await
         .unwrap();
     let gone = Some(DisableReason::Gone);
-    case.webhooks.set_disabled(&case.key, gone).await.unwrap();
+    case.webhooks
+        .set_disabled(&case.key, gone, None)
+        .await
+        .unwrap();
     let delete = async || case.consumers.delete(&case.key, &Precondition::None).await;
     assert_eq!(delete().await, Ok(()));
     no_webhook(&case.key, &case).await;

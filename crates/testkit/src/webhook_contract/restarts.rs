@@ -20,11 +20,14 @@ pub async fn a_webhook_survives_a_restart(mut harness: impl WebhookHarness) {
         broken(3, "connection refused"),
     ];
     case.webhooks
-        .record_attempts(&case.key, &attempts)
+        .record_attempts(&case.key, case.incarnation().await, &attempts)
         .await
         .unwrap();
     let gone = Some(DisableReason::Gone);
-    case.webhooks.set_disabled(&case.key, gone).await.unwrap();
+    case.webhooks
+        .set_disabled(&case.key, gone, None)
+        .await
+        .unwrap();
     let before = (case.status().await, case.webhooks.attempts(&case.key).await);
     let case = reopen(&mut harness, case).await;
     let after = (case.status().await, case.webhooks.attempts(&case.key).await);

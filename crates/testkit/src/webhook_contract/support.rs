@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use posthorn_application::{
     ConsumerStore, LeaseUpdate, MessageStore, PageLimit, Precondition, PullRequest, PutWebhook,
-    RequeueRequest, Requeued, WebhookRecord, WebhookStatus, WebhookStore,
+    RequeueRequest, Requeued, WebhookIncarnation, WebhookRecord, WebhookStatus, WebhookStore,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, FailureReason, LeaseNonce,
@@ -47,6 +47,10 @@ impl WebhookCase {
 
     pub(super) async fn status(&self) -> WebhookStatus {
         self.webhooks.webhook(&self.key).await.unwrap()
+    }
+
+    pub(super) async fn incarnation(&self) -> WebhookIncarnation {
+        self.status().await.incarnation
     }
 
     /// Stores `count` messages.

@@ -38,7 +38,7 @@ pub async fn every_change_wakes_a_subscription(harness: impl WebhookHarness) {
     for reason in [Some(DisableReason::Gone), None] {
         let mut watcher = watch().await;
         assert_eq!(
-            case.webhooks.set_disabled(&case.key, reason).await,
+            case.webhooks.set_disabled(&case.key, reason, None).await,
             Ok(true)
         );
         expect_wake(&mut watcher).await;
@@ -70,7 +70,7 @@ pub async fn attempts_and_messages_wake_no_subscription(harness: impl WebhookHar
     {}
     let given = case.settle(3).await;
     case.webhooks
-        .record_attempts(&case.key, &[attempt(1, 200)])
+        .record_attempts(&case.key, case.incarnation().await, &[attempt(1, 200)])
         .await
         .unwrap();
     assert_eq!(case.requeue_all().await.queued, 3);
@@ -85,7 +85,10 @@ pub async fn another_process_wakes_a_subscription(harness: impl WebhookHarness) 
     let other = harness.other_webhooks().await;
     let mut watcher = other.watch_webhooks().await.unwrap();
     let gone = Some(DisableReason::Gone);
-    assert_eq!(case.webhooks.set_disabled(&case.key, gone).await, Ok(true));
+    assert_eq!(
+        case.webhooks.set_disabled(&case.key, gone, None).await,
+        Ok(true)
+    );
     expect_wake(&mut watcher).await;
     assert_eq!(other.webhook(&case.key).await, Ok(case.status().await));
 }

@@ -9,7 +9,7 @@ mod http_metrics;
 mod messages;
 mod quotas;
 mod redis;
-mod store;
+pub(crate) mod store;
 mod webhooks;
 
 use std::sync::Arc;
@@ -42,6 +42,7 @@ pub(crate) struct App {
     consumers: Arc<ConsumerService>,
     webhooks: Arc<WebhookDispatcher>,
     lifecycle: Arc<Lifecycle>,
+    health: Arc<HealthService>,
     stop_streams: watch::Sender<bool>,
     http: BoundServer,
 }
@@ -57,7 +58,8 @@ impl App {
             .map_err(|(path, e)| AppError::unusable("SECRET_KEY", path.display(), e))?;
         let mut context = Context::new(settings);
         let redis = redis::connect(&mut context).await?;
-        let opened = store::open(&context).await?;
+        let patience = context.settings.redis.redis_start_timeout;
+        let opened = store::open(&context.settings, &context.clock, patience).await?;
         let store = InstrumentedStore::new(opened.messages, &context.metrics);
         let store: Arc<dyn MessageStore> = Arc::new(store);
         let messages = messages::service(&mut context, &store, opened.is_cacheable);
@@ -71,6 +73,7 @@ impl App {
         let metrics = Arc::new(HttpMetrics(Arc::clone(&context.metrics)));
         let checks = health_checks(redis.as_ref(), &cache, &store);
         let health = HealthService::new(checks, Arc::clone(&lifecycle), clock());
+        let health = Arc::new(health);
         let info = InfoService::new(context.settings.app.identity(), cache, clock());
         let services = Services {
             access: access::control(&context, opened.revocations),
@@ -80,11 +83,12 @@ impl App {
             webhook_addresses: webhooks.addresses,
             info: Arc::new(info),
             rate_limiter: quotas::rate_limiter(&context, redis.as_ref()),
-            health: Arc::new(health),
+            health: Arc::clone(&health),
             lifecycle: Arc::clone(&lifecycle),
             clock: clock(),
             request_metrics: Arc::clone(&metrics) as _,
             exposition: metrics,
+            exports_spans: context.settings.traces.is_some(),
             stop_streams: streams_stopped,
         };
         let settings = http_settings(&context.settings)?;
@@ -96,6 +100,7 @@ impl App {
             consumers,
             webhooks: webhooks.dispatcher,
             lifecycle,
+            health,
             stop_streams,
             http,
         })
@@ -115,15 +120,26 @@ impl App {
         let url = self.http.local_url().unwrap_or_default();
         let addresses = self.http.addresses().to_vec();
         let mut server = self.http.start();
+        let store = self.store.usage().await.ok();
+        let store = store.and_then(|usage| usage.identity);
         self.lifecycle.advance(Phase::Ready);
+        let is_ready = self.health.check_readiness().await.is_ok();
         tracing::info!(
             url,
             docs = format!("{url}docs/"),
             environment = settings.app.environment.as_str(),
             version = settings.app.app_version,
             ?addresses,
-            "ready: open {url}"
+            store = store.map(tracing::field::display),
+            "{}: open {url}",
+            if is_ready {
+                "ready"
+            } else {
+                "serving, but not ready"
+            }
         );
+        let health = self.health;
+        supervisor.run("readiness", async move { health.watch_readiness().await });
         settings.log_warnings();
         let outcome = tokio::select! {
             () = stop => Ok(()),

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use posthorn_application::Clock;
+use posthorn_application::{Clock, Refusal};
 use posthorn_config::Settings;
 use posthorn_http::Shed;
-use posthorn_system::SystemClock;
+use posthorn_system::{Supervisor, SystemClock};
 use posthorn_telemetry::Metrics;
-
-use crate::supervisor::Supervisor;
 
 /// The settings, and what the parts share.
 pub(super) struct Context {
@@ -23,6 +21,13 @@ impl Context {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let metrics = Metrics::new(&settings.app.identity(), Arc::clone(&clock))
             .with_shed_reasons(Shed::ALL.map(Shed::as_str))
+            .with_refusals(Refusal::NAMES)
+            .with_limits(
+                limit(settings.http.max_connections),
+                limit(settings.http.max_streams),
+                limit(settings.http.max_in_flight),
+            )
+            .with_store_limits(settings.store.max_topics, settings.store.rejecting_bytes())
             .with_retention(&settings.store.retention());
         Self {
             settings,
@@ -31,4 +36,9 @@ impl Context {
             supervisor: Supervisor::default(),
         }
     }
+}
+
+/// A limit as metrics show it.
+fn limit(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

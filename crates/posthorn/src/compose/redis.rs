@@ -1,10 +1,10 @@
 //! The shared Redis of the cache and of quotas.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use posthorn_application::{Breaker, BreakerSettings, DependencyError, DependencyObserver};
-use posthorn_config::RedisUrl;
-use posthorn_redis::{RedisDependency, RedisPool, RedisSettings};
+use posthorn_redis::{RedisDependency, RedisPool};
 use posthorn_telemetry::PoolCounts;
 
 use super::context::Context;
@@ -21,16 +21,20 @@ pub(super) struct SharedRedis {
 /// Checks the Redis of `REDIS_URL` and starts to watch it; `None` if none is configured.
 pub(super) async fn connect(context: &mut Context) -> Result<Option<SharedRedis>, AppError> {
     let section = &context.settings.redis;
-    let Some(RedisUrl(url)) = &section.redis_url else {
+    let Some(settings) = section.settings() else {
         return Ok(None);
     };
-    let settings = RedisSettings::new(url.clone());
     let unusable = |reason: String| AppError::unusable("REDIS_URL", settings.masked_url(), reason);
     let pool = RedisPool::new(&settings).map_err(|error| unusable(error.to_string()))?;
     let dependency = RedisDependency::new(pool.clone());
     let observer = Arc::clone(&context.metrics) as Arc<dyn DependencyObserver>;
     let breaker = Arc::new(Breaker::new("redis", BreakerSettings::default(), observer));
-    let check = dependency.check_at_start(section.redis_required, &*context.clock);
+    let patience = if section.redis_required {
+        section.redis_start_timeout
+    } else {
+        Duration::ZERO
+    };
+    let check = dependency.check_at_start(patience, &*context.clock);
     match check.await {
         Ok(()) => {}
         Err(DependencyError(reason)) if section.redis_required => {

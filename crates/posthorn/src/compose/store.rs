@@ -2,40 +2,53 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
-use posthorn_application::{ConsumerStore, MessageStore, RevocationList, WebhookStore};
-use posthorn_config::StoreUrl;
+use posthorn_application::{Clock, ConsumerStore, MessageStore, RevocationList, WebhookStore};
+use posthorn_config::{Settings, StoreUrl};
 use posthorn_domain::Durability;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_memory::{MemoryRevocationList, MemoryStore, MemoryStoreSettings};
 use posthorn_redis::{RedisRevocationList, RedisStore, RedisStoreSettings};
 
-use super::context::Context;
 use super::error::AppError;
 
 /// One store behind its ports.
-pub(super) struct OpenedStore {
-    pub(super) messages: Arc<dyn MessageStore>,
+pub(crate) struct OpenedStore {
+    pub(crate) messages: Arc<dyn MessageStore>,
     pub(super) consumers: Arc<dyn ConsumerStore>,
     pub(super) webhooks: Arc<dyn WebhookStore>,
-    pub(super) revocations: Arc<dyn RevocationList>,
+    pub(crate) revocations: Arc<dyn RevocationList>,
     /// True if a cache of messages in this process is correct and useful: no other process deletes
     /// from the store, and reading from the store is slower.
     pub(super) is_cacheable: bool,
 }
 
-/// Opens the store.
-pub(super) async fn open(context: &Context) -> Result<OpenedStore, AppError> {
-    let (section, clock) = (&context.settings.store, &context.clock);
+/// Opens the store. An unreachable Redis is waited for, up to `patience`.
+pub(crate) async fn open(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    patience: Duration,
+) -> Result<OpenedStore, AppError> {
+    let (section, redis) = (&settings.store, &settings.redis);
     match &section.store_url {
         StoreUrl::Memory => {
-            let store = MemoryStore::new(Arc::clone(clock), MemoryStoreSettings::default());
+            let defaults = MemoryStoreSettings::default();
+            let number = |value| usize::try_from(value).unwrap_or(usize::MAX);
+            let settings = MemoryStoreSettings {
+                max_topics: number(section.max_topics),
+                max_bytes: section.max_store_bytes.map_or(defaults.max_bytes, number),
+                ..defaults
+            };
+            let store = MemoryStore::new(Arc::clone(clock), settings);
             let revocations = Arc::new(MemoryRevocationList::new(Arc::clone(clock)));
             Ok(OpenedStore::new(Arc::new(store), revocations, false))
         }
         StoreUrl::File(path) => {
             let settings = EmbeddedStoreSettings {
                 durability: section.store_durability.unwrap_or(Durability::Synced),
+                max_topics: section.max_topics,
+                max_bytes: section.max_store_bytes,
                 ..EmbeddedStoreSettings::new(path.clone())
             };
             let clock = Arc::clone(clock);
@@ -49,13 +62,16 @@ pub(super) async fn open(context: &Context) -> Result<OpenedStore, AppError> {
             Ok(OpenedStore::new(Arc::clone(&store), store, true))
         }
         StoreUrl::Redis(url) => {
-            let settings = RedisStoreSettings {
+            let mut settings = RedisStoreSettings {
                 min_replicas: section.store_min_replicas,
+                max_topics: section.max_topics,
                 ..RedisStoreSettings::new(url.clone())
             };
+            settings.redis.access = redis.store_access();
             let target = settings.redis.masked_url();
             let durability = section.store_durability;
-            let store = RedisStore::connect_at_start(settings, durability, &**clock).await;
+            let store =
+                RedisStore::connect_at_start(settings, durability, patience, &**clock).await;
             let store = Arc::new(store.map_err(|error| unusable(&target, error))?);
             let revocations = RedisRevocationList::new(Arc::clone(&store), Arc::clone(clock));
             Ok(OpenedStore::new(store, Arc::new(revocations), false))

@@ -10,6 +10,7 @@ use posthorn_config::{ProxyUrl, Settings};
 use posthorn_domain::AddressPolicy;
 use posthorn_http::WebhookPayload;
 use posthorn_system::ThreadRng;
+use posthorn_telemetry::TracedWebhookSender;
 use posthorn_webhooks::{AeadVault, HttpSender, HttpSenderSettings};
 use secrecy::ExposeSecret;
 
@@ -33,7 +34,10 @@ pub(super) async fn start(
     let (settings, clock) = (&context.settings, &context.clock);
     let addresses = AddressPolicy::new(settings.webhooks.webhook_allow_cidrs.clone());
     let vault: Arc<dyn WebhookVault> = Arc::new(vault(settings)?);
-    let sender: Arc<dyn WebhookSender> = Arc::new(sender(settings, &addresses)?);
+    let mut sender: Arc<dyn WebhookSender> = Arc::new(sender(settings, &addresses)?);
+    if settings.traces.is_some() {
+        sender = Arc::new(TracedWebhookSender::new(sender));
+    }
     let encoder: Arc<dyn WebhookEncoder> =
         Arc::new(WebhookPayload::new(settings.http.public_url.clone()));
     let ports = WebhookServicePorts {
@@ -47,7 +51,7 @@ pub(super) async fn start(
     };
     let service = WebhookService::new(ports, addresses.clone());
     if settings.secret.previous_key().is_some() {
-        reencrypt(&service).await;
+        service.reencrypt_at_start().await;
     }
     let dispatcher = Arc::new(WebhookDispatcher::new(WebhookDispatcherPorts {
         consumers,
@@ -63,7 +67,7 @@ pub(super) async fn start(
     let tasks = &mut context.supervisor;
     tasks.run("webhooks", async move { delivering.run().await });
     Ok(Webhooks {
-        service: Arc::new(service),
+        service: Arc::new(service.followed_by(Arc::clone(&dispatcher))),
         dispatcher,
         addresses,
     })
@@ -84,16 +88,4 @@ fn sender(settings: &Settings, addresses: &AddressPolicy) -> Result<HttpSender, 
         proxy: proxy.map(|ProxyUrl(url)| url.expose_secret().to_owned()),
     });
     sender.map_err(|error| AppError::unusable("WEBHOOK_PROXY", "the proxy", error))
-}
-
-/// Encrypts the secrets of webhooks under the current key that are encrypted under the previous one.
-/// A failure is logged: the next start tries again, and the previous key still decrypts.
-async fn reencrypt(service: &WebhookService) {
-    match service.reencrypt().await {
-        Ok(0) => {}
-        Ok(webhooks) => tracing::info!(webhooks, "the secrets of webhooks are encrypted again"),
-        Err(error) => {
-            tracing::warn!(%error, "the secrets of webhooks could not all be encrypted again");
-        }
-    }
 }

@@ -76,7 +76,7 @@ async fn each_command_is_one_request() {
             None,
             json!({ "to": "oldest" }),
         ),
-        ("dead", &[], "GET", "/dead", None, Value::Null),
+        ("dead", &[], "GET", "/dead?limit=50", None, Value::Null),
         (
             "dead",
             &["--after", "a&b", "--limit", "5"],
@@ -167,7 +167,8 @@ async fn each_webhook_command_is_one_request() {
         ),
         ("delete", &[], "DELETE", "", Value::Null),
     ] {
-        stub.state().response = json!({ "redriven": 1, "remaining": 0, "state": "active" });
+        stub.state().response =
+            json!({ "redriven": 1, "remaining": 0, "state": "active", "status": 204 });
         let arguments = [&["webhook", command, "jobs", "hook"], options].concat();
         let (stdout, request) = call(&stub, &arguments).await;
         let path = format!("/api/v1/topics/jobs/webhooks/hook{path}");
@@ -179,6 +180,25 @@ async fn each_webhook_command_is_one_request() {
         if command == "enable" {
             assert!(stdout.contains("active"), "{stdout}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_the_receiver_does_not_accept_exits_with_1() {
+    let stub = StubConsumer::start().await;
+    let directory = TempDir::new().unwrap();
+    let environment = [("POSTHORN_URL", stub.url.as_str())];
+    for (status, error) in [
+        (json!(500), Value::Null),
+        (Value::Null, json!("no response")),
+    ] {
+        stub.state().response = json!({ "status": status, "milliseconds": 3, "error": error });
+        let arguments = ["webhook", "test", "jobs", "hook", "--json"];
+        let (exit, stdout, stderr) = run(directory.path(), &arguments, &environment).await;
+        assert_eq!(exit.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("did not respond with 2xx"), "{stderr}");
+        let printed: Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(printed["status"], status);
     }
 }
 
@@ -219,6 +239,26 @@ async fn results_are_printed_for_people_or_as_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn further_dead_letters_are_announced_on_standard_error() {
+    let stub = StubConsumer::start().await;
+    let directory = TempDir::new().unwrap();
+    let environment = [("POSTHORN_URL", stub.url.as_str())];
+    for kind in ["consumer", "webhook"] {
+        let next = "/api/v1/topics/jobs/consumers/worker/dead?after=1&limit=50";
+        stub.state().response = json!({ "messages": [{ "id": "1" }], "next": next });
+        let arguments = [kind, "dead", "jobs", "worker"];
+        let (status, stdout, stderr) = run(directory.path(), &arguments, &environment).await;
+        assert_eq!(status.code(), Some(0));
+        assert_eq!(stdout, "-  1  -  -  -\n");
+        assert_eq!(stderr, "posthorn: there are more dead letters: --after 1\n");
+        let arguments = [kind, "dead", "jobs", "worker", "--after", "1"];
+        stub.state().response = json!({ "messages": [], "next": null });
+        let (_, stdout, stderr) = run(directory.path(), &arguments, &environment).await;
+        assert_eq!((stdout.as_str(), stderr.as_str()), ("", ""));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rejected_command_exits_with_1_and_a_mistyped_one_with_2() {
     let stub = StubConsumer::start().await;
     stub.state().exists = false;
@@ -231,6 +271,12 @@ async fn a_rejected_command_exits_with_1_and_a_mistyped_one_with_2() {
             "404 not-found",
         ),
         (&["consumer", "get", "jobs", "No-Name"], 2, "a-z"),
+        (
+            &["consumer", "dead", "jobs", "worker", "--limit", "201"],
+            2,
+            "200",
+        ),
+        (&["webhook", "dead", "jobs", "w", "--limit", "0"], 2, "200"),
         (&["work", "jobs", "--consumer", "worker"], 2, "COMMAND"),
         (
             &[

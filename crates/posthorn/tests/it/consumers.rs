@@ -1,25 +1,21 @@
 //! Consumers over HTTP, on the real binary with its embedded store and in memory.
 
-use std::time::Duration;
-
 use posthorn_testkit::eventually;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use crate::support::{PATIENCE, Server};
 
-const CONSUMER: &str = "/api/v1/topics/jobs/consumers/mailer";
+pub(crate) const CONSUMER: &str = "/api/v1/topics/jobs/consumers/mailer";
 
 impl Server {
-    async fn call(&self, method: Method, path: &str, body: Value) -> Response {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Response {
         let request = self.client.request(method, format!("{}{path}", self.url));
         request.json(&body).send().await.unwrap()
     }
 
-    async fn consumer(&self, call: &str, body: Value) -> Value {
+    pub(crate) async fn consumer(&self, call: &str, body: Value) -> Value {
         let response = self
             .call(Method::POST, &format!("{CONSUMER}/{call}"), body)
             .await;
@@ -27,11 +23,11 @@ impl Server {
         response.json().await.unwrap()
     }
 
-    async fn state(&self) -> Value {
+    pub(crate) async fn state(&self) -> Value {
         self.get(CONSUMER).await.json().await.unwrap()
     }
 
-    async fn send(&self, texts: &[&str]) {
+    pub(crate) async fn send(&self, texts: &[&str]) {
         for text in texts {
             let body = json!({"message": text});
             let sent = self.call(Method::POST, "/api/v1/topics/jobs/messages", body);
@@ -41,7 +37,7 @@ impl Server {
 }
 
 /// Quotas off: the tests send more than ten messages a minute.
-async fn start(store: &str) -> (TempDir, Server) {
+pub(crate) async fn start(store: &str) -> (TempDir, Server) {
     let directory = TempDir::new().unwrap();
     let environment = [("STORE_URL", store), ("RATE_LIMIT_ENABLED", "false")];
     let server = Server::start(&directory, &environment).await;
@@ -56,7 +52,7 @@ fn tokens(pulled: &Value) -> Vec<Value> {
         .collect()
 }
 
-fn texts(pulled: &Value) -> Vec<&str> {
+pub(crate) fn texts(pulled: &Value) -> Vec<&str> {
     let messages = pulled["messages"].as_array().unwrap();
     messages
         .iter()
@@ -114,6 +110,19 @@ async fn a_topic_is_worked_off() {
             .unwrap();
         assert_eq!(dead["messages"][0]["reason"], "no route");
         assert_eq!(dead["messages"][0]["attempts"], 2);
+        // The low part of the last two is no sequence number of a store.
+        let others = [
+            "01kb7q3v5t0000000000000007",
+            "01KB7Q3V5TZZZZZZZZZZZZZZZY",
+            "01KB7Q3V5TZZZZZZZZZZZZZZZZ",
+        ];
+        let none = server
+            .consumer("dead/redrive", json!({"ids": others}))
+            .await;
+        assert_eq!(
+            none,
+            json!({"redriven": 0, "remaining": 1, "unknown": others})
+        );
         let redriven = server.consumer("dead/redrive", json!({})).await;
         assert_eq!(
             redriven,
@@ -244,35 +253,6 @@ async fn a_waiting_pull_ends_with_the_first_message() {
         let (pulled, ()) = tokio::join!(waiting, sending);
         assert_eq!(texts(&pulled), ["hello"]);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_goes_away_takes_no_lease() {
-    let (_directory, server) = start("memory:").await;
-    server
-        .call(Method::PUT, CONSUMER, json!({"lease_seconds": 600}))
-        .await;
-    let mut gone = TcpStream::connect(server.url.trim_start_matches("http://"))
-        .await
-        .unwrap();
-    let body = "{\"wait_seconds\": 20}";
-    let head = format!(
-        "POST {CONSUMER}/pull HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    gone.write_all(head.as_bytes()).await.unwrap();
-    eventually(PATIENCE, async || {
-        server.state().await["last_pull_at"] != Value::Null
-    })
-    .await;
-    drop(gone);
-    server.send(&["one"]).await;
-    // Whatever the order in which the server sees the two, the message waits for another worker.
-    eventually(Duration::from_secs(10), async || {
-        let pulled = server.consumer("pull", json!({"lease_seconds": 1})).await;
-        texts(&pulled) == ["one"]
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,16 @@ fn rounds() -> usize {
         .unwrap_or(20)
 }
 
-/// Writers that retry each message under its idempotency key until it is acknowledged.
+/// Whether messages have idempotency keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// Each has one: its writer retries it until it is acknowledged.
+    Each,
+    /// None has one: its writer sends it once.
+    None,
+}
+
+/// Writers of many messages at once.
 struct Writers {
     url: watch::Sender<String>,
     stopping: Arc<AtomicBool>,
@@ -32,12 +41,13 @@ struct Writers {
 }
 
 impl Writers {
-    fn start(url: &str) -> Self {
+    fn start(url: &str, keys: Keys) -> Self {
         let (url, receiver) = watch::channel(url.to_owned());
         let stopping = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         for writer in 0..WRITERS {
-            tasks.spawn(write(writer, receiver.clone(), Arc::clone(&stopping)));
+            let stopping = Arc::clone(&stopping);
+            tasks.spawn(write(writer, receiver.clone(), stopping, keys));
         }
         Self {
             url,
@@ -61,6 +71,7 @@ async fn write(
     writer: usize,
     url: watch::Receiver<String>,
     stopping: Arc<AtomicBool>,
+    keys: Keys,
 ) -> Vec<(String, String)> {
     let client = Client::builder()
         .timeout(Duration::from_secs(5))
@@ -68,33 +79,37 @@ async fn write(
         .unwrap();
     let mut acknowledged = Vec::new();
     let mut number = 0;
-    while !stopping.load(Ordering::Relaxed) {
+    // A writer that no server has served between two kills gets its turn with the last one.
+    let mut patience = PATIENCE;
+    let retry = Duration::from_millis(5);
+    while !stopping.load(Ordering::Relaxed) || acknowledged.is_empty() && !patience.is_zero() {
         let text = format!("{writer}-{number}");
-        let receipt = loop {
-            let target = format!("{}/api/v1/message", url.borrow().as_str());
-            let sent = client
-                .post(target)
-                .header("Idempotency-Key", &text)
-                .json(&json!({ "message": text }))
-                .send()
-                .await;
-            match sent {
-                Ok(response) if response.status() == StatusCode::CREATED => {
-                    match response.json::<Value>().await {
-                        Ok(receipt) => break receipt,
-                        Err(_) => continue,
-                    }
-                }
-                Ok(response) if response.status().is_server_error() => {}
-                Ok(response) => panic!("{text}: {}", response.status()),
-                Err(_) => {}
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        };
-        acknowledged.push((text, receipt["id"].as_str().unwrap().to_owned()));
-        number += 1;
+        let target = format!("{}/api/v1/message", url.borrow().as_str());
+        if let Some(receipt) = send(&client, &target, &text, keys).await {
+            acknowledged.push((text, receipt["id"].as_str().unwrap().to_owned()));
+            number += 1;
+        } else {
+            // Without a key a retry could store it twice.
+            number += usize::from(keys == Keys::None);
+            tokio::time::sleep(retry).await;
+            patience = patience.saturating_sub(retry);
+        }
     }
     acknowledged
+}
+
+/// Sends a message once; returns its receipt if there is one.
+async fn send(client: &Client, target: &str, text: &str, keys: Keys) -> Option<Value> {
+    let mut request = client.post(target).json(&json!({ "message": text }));
+    if keys == Keys::Each {
+        request = request.header("Idempotency-Key", text);
+    }
+    let response = request.send().await.ok()?;
+    match response.status() {
+        StatusCode::CREATED => response.json::<Value>().await.ok(),
+        status if status.is_server_error() => None,
+        status => panic!("{text}: {status}"),
+    }
 }
 
 /// Every acknowledged message is stored once, under the acknowledged id, in each writer's order.
@@ -133,9 +148,18 @@ async fn check_stored(server: &Server, acknowledged: &[Vec<(String, String)>]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acknowledged_message_is_lost_when_the_embedded_store_is_killed() {
+    kill_the_embedded_store(Keys::Each).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_message_without_a_key_is_lost_when_the_embedded_store_is_killed() {
+    kill_the_embedded_store(Keys::None).await;
+}
+
+async fn kill_the_embedded_store(keys: Keys) {
     let directory = TempDir::new().unwrap();
     let mut server = Server::start(&directory, &[]).await;
-    let writers = Writers::start(&server.url);
+    let writers = Writers::start(&server.url, keys);
     for round in 0..rounds() {
         tokio::time::sleep(Duration::from_millis(
             40 + 13 * u64::try_from(round % 7).unwrap(),
@@ -156,7 +180,7 @@ async fn no_acknowledged_message_is_lost_when_a_durable_redis_and_the_server_are
     let url = redis.url();
     let environment = [("STORE_URL", url.as_str()), ("STORE_DURABILITY", "synced")];
     let mut server = Server::start(&directory, &environment).await;
-    let writers = Writers::start(&server.url);
+    let writers = Writers::start(&server.url, Keys::Each);
     for round in 0..rounds() {
         tokio::time::sleep(Duration::from_millis(
             40 + 13 * u64::try_from(round % 7).unwrap(),

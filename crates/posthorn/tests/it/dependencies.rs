@@ -178,3 +178,23 @@ async fn an_unreachable_optional_redis_starts_degraded_and_is_used_later() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_lost_its_data_is_reported_as_another_one() {
+    let redis = RedisServer::start().await;
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[("STORE_URL", &redis.url())]).await;
+    let identity = redis.command(&["GET", "posthorn:identity"]).await.unwrap();
+    let series = |identity: &str| format!("app_store_info{{identity=\"{identity}\"}}");
+    assert_eq!(server.metric(&series(&identity)).await, Some(1.0));
+    assert_eq!(server.logged(&identity), 1, "{:?}", server.log);
+    redis.command(&["FLUSHALL"]).await.unwrap();
+    eventually(PATIENCE, async || {
+        server.logged("the store has another identity") > 0
+    })
+    .await;
+    let other = redis.command(&["GET", "posthorn:identity"]).await.unwrap();
+    assert_ne!(other, identity);
+    assert_eq!(server.metric(&series(&other)).await, Some(1.0));
+    assert_eq!(server.metric(&series(&identity)).await, None);
+}

@@ -16,7 +16,7 @@ fn commands(document: &str) -> Vec<String> {
 }
 
 /// The blocks of a language in a document.
-fn blocks(document: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(document: &str, language: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs")
         .join(document);
@@ -98,6 +98,56 @@ async fn the_recipes_of_a_shell_store_their_messages() {
         assert_eq!(message["attributes"]["job"], "backup");
     }
     assert_eq!(server.all_texts("readings").await, ["21.5", "21.7", "21.5"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipe_for_a_log_stores_each_line_once() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    let file = |name: &str| directory.path().join(name);
+    let blocks = commands("RECIPES.md");
+    let block = blocks.iter().find(|block| block.contains("readings.log"));
+    let block = block.unwrap();
+    run(&server, &directory, block).await;
+    // Two logs of one day.
+    for log in ["1\n2\n", "3\n"] {
+        std::fs::write(file("readings.log"), log).unwrap();
+        run(&server, &directory, block).await;
+        assert!(!file("readings.log").exists() && !file("readings.sending").exists());
+    }
+    // A run that ended before it removed what it had sent, and a log that was written since.
+    std::fs::write(file("readings.sending"), "3\n").unwrap();
+    std::fs::write(file("readings.log"), "4\n").unwrap();
+    run(&server, &directory, block).await;
+    run(&server, &directory, block).await;
+    assert_eq!(server.all_texts("readings").await, ["1", "2", "3", "4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recipe_for_cron_sends_the_end_of_any_output() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory, &[]).await;
+    // The cut is inside a character for one of the lengths.
+    let paddings = ["x", "xx", "xxx"];
+    for padding in paddings {
+        // U+0080 to U+009F are control characters, and U+0420 has a byte of that range.
+        let controls = "\u{1b}[31m\u{80}\u{9f}\u{7f}Р\u{a0}";
+        let text = format!("{}{controls}\r\n{padding}", "ошибка ".repeat(100));
+        let job = format!("printf '%s' '{text}'; exit 3");
+        let blocks = commands("RECIPES.md");
+        let block = blocks
+            .iter()
+            .find(|block| block.contains("/usr/local/bin/backup"));
+        let block = block.unwrap().replace("/usr/local/bin/backup", "sh ./job");
+        std::fs::write(directory.path().join("job"), job).unwrap();
+        run(&server, &directory, &block).await;
+    }
+    let texts = server.all_texts("cron").await;
+    assert_eq!(texts.len(), paddings.len());
+    for (text, padding) in texts.iter().zip(paddings) {
+        let end = format!("ошибка [31mР\u{a0}\n{padding}\nexit code 3");
+        assert!(text.ends_with(&end) && text.len() > 890, "{text:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

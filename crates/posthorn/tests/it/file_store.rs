@@ -1,5 +1,6 @@
 //! The embedded store in the real binary: a slow start, a full disk, retention, the cache of messages.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use posthorn_testkit::eventually;
@@ -9,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Server, limited_posthorn, posthorn, send_signal};
+use crate::support::{PATIENCE, Server, limited_posthorn, posthorn, send_signal, wrapped_posthorn};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_signal_is_handled_while_the_store_is_being_opened() {
@@ -81,6 +82,60 @@ async fn a_full_disk_is_503_loses_no_acknowledged_message_and_recovers() {
     server.ended().await;
     let server = Server::start(&directory, &[]).await;
     assert_eq!(server.all_texts("inbox").await, acknowledged);
+}
+
+/// True if this user may mount a file system for a process of its own.
+async fn may_mount(directory: &Path) -> bool {
+    let mount = ["-rm", "mount", "-t", "tmpfs", "none", "."];
+    let mut command = Command::new("unshare");
+    let mounted = command.args(mount).current_dir(directory).output().await;
+    mounted.is_ok_and(|output| output.status.success())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_full_disk_serves_reads_and_writes_once_there_is_space() {
+    let directory = TempDir::new().unwrap();
+    if !may_mount(directory.path()).await {
+        eprintln!("skipped: it needs a disk of its own, and mounting is not permitted");
+        return;
+    }
+    let mut server = Server::start(&directory, &[]).await;
+    assert_eq!(server.post("before").await.status(), StatusCode::CREATED);
+    server.signal("TERM").await;
+    assert!(server.ended().await.success());
+    std::fs::rename(
+        directory.path().join("data"),
+        directory.path().join("saved"),
+    )
+    .unwrap();
+    std::fs::create_dir(directory.path().join("data")).unwrap();
+    // The store is on a disk of 4 MiB, and another file takes all the rest of it.
+    let script = "mount -t tmpfs -o size=4m none data && cp saved/* data/ \
+        && { cat /dev/zero > data/other 2> /dev/null; exec \"$0\"; }";
+    let command = wrapped_posthorn(directory.path(), &["unshare", "-rm", "sh", "-c", script]);
+    let server = Server::start_by(command, &[]).await;
+    assert_eq!(server.logged("no space on the disk"), 1, "{:?}", server.log);
+    assert_eq!(server.all_texts("inbox").await, ["before"]);
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    assert_eq!(server.get("/health/ready").await.status(), unavailable);
+    assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
+    let refused = server.post("refused").await;
+    assert_eq!(refused.status(), unavailable);
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "store-unavailable");
+    // The process sees its own disk.
+    let root = format!("/proc/{}/root", server.pid());
+    let data = directory.path().join("data");
+    let disk = Path::new(&root).join(data.strip_prefix("/").unwrap());
+    std::fs::remove_file(disk.join("other")).unwrap();
+    eventually(PATIENCE, async || {
+        server.get("/health/ready").await.status() == StatusCode::OK
+    })
+    .await;
+    assert_eq!(server.post("after").await.status(), StatusCode::CREATED);
+    assert_eq!(server.all_texts("inbox").await, ["before", "after"]);
+    let reserve = disk.join("posthorn.db.reserve").metadata().unwrap();
+    assert_eq!(reserve.len(), 512 * 1024);
 }
 
 #[tokio::test(flavor = "multi_thread")]

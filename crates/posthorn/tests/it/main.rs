@@ -9,7 +9,10 @@
     reason = "tests"
 )]
 
+mod collector;
+mod connection_limits;
 mod consumer_commands;
+mod consumer_responses;
 mod consumers;
 mod crash;
 mod crash_batches;
@@ -17,9 +20,14 @@ mod dependencies;
 mod development_key;
 mod documented;
 mod documented_receivers;
+mod documented_routes;
 mod documented_workers;
 mod file_store;
+mod log_lines;
+mod message_commands;
+mod message_states;
 mod overload;
+mod pull_connections;
 mod quotas;
 mod receiver;
 mod revocation;
@@ -27,6 +35,7 @@ mod rotation;
 mod send;
 mod send_batch;
 mod shutdown;
+mod spans;
 mod starting;
 mod streams;
 mod stub_consumer;
@@ -35,6 +44,7 @@ mod support;
 mod tail;
 mod tail_reconnect;
 mod tokens;
+mod tools;
 mod traces;
 mod webhook_secrets;
 mod webhooks;

@@ -24,12 +24,7 @@ async fn two_servers(
         ("RATE_LIMIT_ENABLED", "true"),
         ("RATE_LIMIT_STRATEGY", strategy),
         ("LOG_LEVEL", "warn,posthorn=info"),
-        // The requests to health below are not part of the test.
-        ("RATE_LIMIT_DEFAULT", "100000 per day"),
     ];
-    if strategy == "moving-window" {
-        environment.push(("RATE_LIMIT_DEFAULT", "10000 per day"));
-    }
     environment.extend(more);
     let start = async || {
         let directory = TempDir::new().unwrap();
@@ -198,11 +193,12 @@ async fn the_built_in_limits_hold_without_settings() {
                 row["limit"].as_u64().unwrap(),
             )
         })
-        .take(4)
         .collect();
     let expected = [
         ("message-per-minute", 10),
         ("read-per-minute", 600),
+        ("delete-per-minute", 600),
+        ("consume-per-minute", 6000),
         ("default-per-day", 200),
         ("default-per-hour", 50),
     ];
@@ -216,6 +212,7 @@ async fn malformed_limits_stop_the_start_and_are_located() {
     let environment = [
         ("RATE_LIMIT_MESSAGE", "10 minute"),
         ("RATE_LIMIT_READ", "600 per minute;"),
+        ("RATE_LIMIT_DELETE", "all"),
         ("RATE_LIMIT_DEFAULT", "200 per fortnight"),
         ("RATE_LIMIT_STRATEGY", "sliding"),
         ("RATE_LIMIT_EXEMPT", "10.0.0.0/8,10.0.0.0/33"),
@@ -227,6 +224,7 @@ async fn malformed_limits_stop_the_start_and_are_located() {
     for text in [
         "RATE_LIMIT_MESSAGE: `10 minute` at character 4: expected `per` or `/`",
         "RATE_LIMIT_READ: `600 per minute;` at character 16: expected a number of requests",
+        "RATE_LIMIT_DELETE: `all` at character 1",
         "RATE_LIMIT_DEFAULT: `200 per fortnight` at character 9: expected second, minute",
         "RATE_LIMIT_STRATEGY: `sliding`",
         "RATE_LIMIT_EXEMPT: `10.0.0.0/33`",

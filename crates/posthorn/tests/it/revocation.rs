@@ -38,7 +38,7 @@ async fn a_token_is_revoked_through_a_server_and_without_one() {
     let lost = [("SECRET_KEY", KEY), ("POSTHORN_URL", "http://127.0.0.1:1")];
     let arguments = ["token", "revoke", tokens[1].as_str()];
     let (code, _, stderr) = run(directory.path(), &arguments, &lost).await;
-    assert_eq!(code.code(), Some(1));
+    assert_eq!(code.code(), Some(75));
     assert!(
         stderr.contains("in use") && stderr.contains("POSTHORN_URL"),
         "{stderr}"

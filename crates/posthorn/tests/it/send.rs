@@ -42,7 +42,7 @@ async fn send_prints_the_id_and_the_message_is_there() {
         .stdin
         .take()
         .unwrap()
-        .write_all("строка\nещё одна\n".as_bytes())
+        .write_all("\u{feff}строка\nещё одна\n".as_bytes())
         .await
         .unwrap();
     let output = timeout(PATIENCE, child.wait_with_output())
@@ -87,7 +87,8 @@ async fn an_invalid_address_is_printed_without_its_password() {
         let arguments = ["send", "x", "--retry-for", "0s"];
         let environment = [("POSTHORN_URL", url)];
         let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
-        assert_eq!(status.code(), Some(1));
+        let expected = if said == "gave up" { 75 } else { 1 };
+        assert_eq!(status.code(), Some(expected));
         assert!(stderr.contains(said), "{url}: {stderr}");
         assert!(!stderr.contains("hunter2"), "{stderr}");
     }
@@ -112,8 +113,51 @@ async fn send_gives_up_after_its_time_limit() {
     let environment = [("POSTHORN_URL", "http://127.0.0.1:1")];
     let arguments = ["send", "x", "--retry-for", "300ms"];
     let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.code(), Some(75));
     assert!(stderr.contains("gave up"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_names_what_gave_the_address() {
+    let directory = TempDir::new().unwrap();
+    let arguments = ["topics", "--url", "nowhere"];
+    for (arguments, environment, origin) in [
+        (
+            &arguments[..],
+            ("POSTHORN_URL", "elsewhere"),
+            "--url: `nowhere`",
+        ),
+        (
+            &arguments[..1],
+            ("POSTHORN_URL", "elsewhere"),
+            "POSTHORN_URL: `elsewhere`",
+        ),
+        (
+            &["consumer", "list", "a", "--url", "nowhere"],
+            ("A", ""),
+            "--url: `nowhere`",
+        ),
+        (
+            &arguments[..1],
+            ("POSTHORN_TOKEN", "a\nb"),
+            "POSTHORN_TOKEN: ",
+        ),
+    ] {
+        let (status, _, stderr) = run(directory.path(), arguments, &[environment]).await;
+        assert_eq!(status.code(), Some(1));
+        assert!(
+            stderr.starts_with(&format!("posthorn: {origin}")),
+            "{stderr}"
+        );
+    }
+    // One try, and a server that is not there now.
+    let (status, _, stderr) = run(
+        directory.path(),
+        &["topics"],
+        &[("POSTHORN_URL", "http://127.0.0.1:1")],
+    )
+    .await;
+    assert_eq!(status.code(), Some(75), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,8 +52,14 @@ pub(crate) fn posthorn_with_signals(directory: &Path, option: &str) -> Command {
 
 /// The binary under a limit that `ulimit` sets, such as `-S -f 100`.
 pub(crate) fn limited_posthorn(directory: &Path, limit: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit {limit} && exec \"$0\""), BINARY]);
+    let script = format!("ulimit {limit} && exec \"$0\"");
+    wrapped_posthorn(directory, &["sh", "-c", &script])
+}
+
+/// A program with arguments, the last of which is the path of the binary.
+pub(crate) fn wrapped_posthorn(directory: &Path, program: &[&str]) -> Command {
+    let mut command = Command::new(program[0]);
+    command.args(&program[1..]).arg(BINARY);
     clean(command, directory)
 }
 

@@ -143,7 +143,7 @@ async fn tail_reports_a_gap_on_standard_error_and_ends_on_an_interrupt() {
     // A shell shows that as 130.
     assert_eq!(output.status.signal(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("pruned"), "{stderr}");
+    assert!(stderr.contains("removed or lost"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

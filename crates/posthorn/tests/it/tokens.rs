@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::Clock;
+use posthorn_application::{Clock, NewToken, TokenIssuer};
 use posthorn_domain::{Scope, Scopes, Subject, Timestamp, TokenId, TopicPattern};
-use posthorn_jwt::{JwtTokens, NewToken};
+use posthorn_jwt::JwtTokens;
 use posthorn_testkit::{FakeClock, eventually};
 use reqwest::{Method, Response, StatusCode};
 use secrecy::SecretString;
@@ -174,7 +174,7 @@ async fn production_requires_tokens_and_logs_one_audit_event_for_a_delete() {
         .unwrap();
     let event: Value = serde_json::from_str(event).unwrap();
     assert_eq!(event["target"], "audit");
-    assert_eq!(event["subject"], "cleaner");
+    assert_eq!(event["sub"], "cleaner");
     assert_eq!(event["request_id"], id.as_str());
     assert_eq!(event["outcome"], "done");
     assert!(path.ends_with(event["object"].as_str().unwrap().split_once('/').unwrap().1));
@@ -228,9 +228,13 @@ async fn sending_requires_a_token_in_production_if_configured() {
     let (status, _, stderr) = run(directory.path(), &["tail", "inbox"], &environment).await;
     assert_eq!(status.code(), Some(1));
     assert!(
-        stderr.contains("401 unauthorized for POSTHORN_TOKEN"),
+        stderr.contains("401 unauthorized") && stderr.contains("POSTHORN_TOKEN is not set"),
         "{stderr}"
     );
+    let arguments = ["tail", "inbox", "--token", "x"];
+    let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("the token is that of --token"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

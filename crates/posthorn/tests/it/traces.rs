@@ -1,76 +1,16 @@
 //! Traces reach a collector, and an unreachable collector does not affect requests.
 
-use std::sync::{Arc, Mutex};
-
 use reqwest::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
+use crate::collector::Collector;
 use crate::support::{PATIENCE, Server, run};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const TRACE_BYTES: [u8; 16] = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes();
 const PARENT: &str = "b7ad6b7169203331";
 const PARENT_BYTES: [u8; 8] = 0xb7ad_6b71_6920_3331_u64.to_be_bytes();
-
-/// A collector that keeps what it receives.
-struct Collector {
-    url: String,
-    received: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Collector {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/otlp", listener.local_addr().unwrap());
-        let received = Arc::<Mutex<Vec<u8>>>::default();
-        let kept = Arc::clone(&received);
-        tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(collect(connection, Arc::clone(&kept)));
-            }
-        });
-        Self { url, received }
-    }
-
-    fn holds(&self, bytes: impl AsRef<[u8]>) -> bool {
-        let bytes = bytes.as_ref();
-        let received = self.received.lock().unwrap();
-        received.windows(bytes.len()).any(|part| part == bytes)
-    }
-
-    async fn receives(&self, bytes: impl AsRef<[u8]>) {
-        posthorn_testkit::eventually(PATIENCE, async || self.holds(&bytes)).await;
-    }
-}
-
-/// Keeps heads and bodies, and responds to each request.
-async fn collect(mut connection: TcpStream, received: Arc<Mutex<Vec<u8>>>) {
-    let mut request = Vec::new();
-    loop {
-        let mut part = vec![0; 65_536];
-        let Ok(length @ 1..) = connection.read(&mut part).await else {
-            return;
-        };
-        request.extend_from_slice(&part[..length]);
-        received.lock().unwrap().extend_from_slice(&part[..length]);
-        let Some(end) = request.windows(4).position(|part| part == b"\r\n\r\n") else {
-            continue;
-        };
-        let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
-        let body = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |length| length.parse::<usize>().unwrap());
-        if request.len() >= end + 4 + body {
-            request.clear();
-            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-            connection.write_all(answer.as_bytes()).await.unwrap();
-        }
-    }
-}
 
 async fn post(server: &Server, text: &str, traceparent: &str) -> StatusCode {
     let request = server

@@ -100,7 +100,9 @@ async fn a_command_gets_the_text_and_the_variables_of_its_message() {
 async fn the_whole_message_can_be_passed_as_json() {
     let stub = StubConsumer::start().await;
     stub.add("m1", "text", json!({ "a": "b" }));
-    let work = Work::start(stub, &["--json"], "cat > message");
+    // `read` fails without the end of the line, and then the message is not acknowledged.
+    let command = "read -r line || exit 9; printf %s \"$line\" > message";
+    let work = Work::start(stub, &["--json"], command);
     work.acked(1).await;
     let message = fs::read(work.path("message")).unwrap();
     let message: Value = serde_json::from_slice(&message).unwrap();

@@ -44,6 +44,25 @@ impl WebDriverCompatibleCommand for ConsoleLog {
     }
 }
 
+/// A command of the Chrome `DevTools` protocol.
+#[derive(Debug)]
+struct DevTools(Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        let session = session.unwrap_or_default();
+        base.join(&format!("session/{session}/goog/cdp/execute"))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.0.to_string()))
+    }
+}
+
 impl Drop for Browser {
     /// A failed test leaves the session open, and the browser would outlive its driver.
     fn drop(&mut self) {
@@ -135,10 +154,46 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
+    /// Runs a command of the `DevTools` protocol.
+    pub(crate) async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let command = json!({ "cmd": command, "params": parameters });
+        self.client.issue_cmd(DevTools(command)).await.unwrap()
+    }
+
+    /// Gives the page another size, below what a window may have; `scale` is the zoom.
+    pub(crate) async fn resize(&self, width: u32, height: u32, scale: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", size)
+            .await;
+    }
+
+    /// Types a key on what has the focus.
+    pub(crate) async fn press(&self, key: &str) {
+        let focused = self.client.active_element().await.unwrap();
+        focused.send_keys(key).await.unwrap();
+    }
+
     /// The text of the element `id`.
     pub(crate) async fn text(&self, id: &str) -> String {
         let script = format!("return document.getElementById('{id}').textContent");
         self.eval(&script).await.as_str().unwrap().to_owned()
+    }
+
+    /// The text of the first element that `selector` finds on the page that a click leads to. Until that page is there, a
+    /// command may be aborted by the navigation.
+    pub(crate) async fn text_of_next(&self, selector: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let found = match self.client.find(Locator::Css(selector)).await {
+                Ok(element) => element.text().await,
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(text) => return text,
+                Err(error) if Instant::now() > deadline => panic!("{selector}: {error}"),
+                Err(_) => sleep(Duration::from_millis(25)).await,
+            }
+        }
     }
 
     /// Waits until `script` returns a true value.

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::browser::Browser;
 use crate::harness::{
-    DESKTOP, issue, loaded_elsewhere, opened, protected_server, save, server, violations,
+    DESKTOP, issue, loaded_elsewhere, opened, protected_server, save, server, show, violations,
 };
 use crate::support::Server;
 
@@ -59,8 +59,8 @@ async fn reject(server: &Server, token: &str, consumer: &str, count: usize, reas
 async fn counts(browser: &Browser, name: &str) -> String {
     let script = format!(
         "return [...document.querySelectorAll('#consumers > li')]
-            .find((item) => item.querySelector('h3').textContent === '{name}')
-            ?.querySelector('.meta').textContent ?? ''"
+            .find((item) => item.querySelector('h4').textContent === '{name}')
+            ?.querySelector('.counts').textContent ?? ''"
     );
     browser.eval(&script).await.as_str().unwrap().to_owned()
 }
@@ -84,26 +84,24 @@ async fn dead_letters_are_read_redriven_and_deleted_with_the_keyboard() {
     browser.connected().await;
     assert_eq!(
         browser
-            .eval("return document.getElementById('consumers-card').hidden")
+            .eval("return document.getElementById('consumers-count').hidden")
             .await,
         json!(true)
     );
-    browser.type_into("#topic", "jobs").await;
-    browser.type_into("#topic-open", ENTER).await;
+    browser.type_into("#open-name", "jobs").await;
+    browser.type_into("#open-name", ENTER).await;
+    browser
+        .wait_for("document.getElementById('consumers-count').textContent === '2'")
+        .await;
+    browser.type_into("#view-consumers", ENTER).await;
     browser
         .wait_for("document.querySelectorAll('#consumers > li').length === 2")
         .await;
     let shown = counts(&browser, "mailer").await;
-    for count in [
-        "waiting: 1",
-        "in flight: 0",
-        "dead: 4",
-        "missed: 0",
-        "oldest: ",
-    ] {
+    for count in ["1 waiting", "0 in flight", "4 dead", "0 missed", " oldest"] {
         assert!(shown.contains(count), "{shown}");
     }
-    assert!(counts(&browser, "printer").await.contains("waiting: 5"));
+    assert!(counts(&browser, "printer").await.contains("5 waiting"));
     assert_eq!(violations(&browser).await, json!([]));
 
     browser.type_into("#consumers button", ENTER).await;
@@ -128,15 +126,15 @@ async fn dead_letters_are_read_redriven_and_deleted_with_the_keyboard() {
         .type_into(".letters li button:last-child", ENTER)
         .await;
     browser
-        .wait_for("document.getElementById('letter-dialog').open")
+        .wait_for("document.getElementById('ask').open")
         .await;
-    assert_eq!(browser.text("letter-text").await, "two");
+    assert_eq!(browser.text("ask-text").await, "two");
     assert_eq!(violations(&browser).await, json!([]));
-    browser.type_into("#letter-cancel", ENTER).await;
+    browser.type_into("#ask-cancel", ENTER).await;
     browser
         .type_into(".letters li button:last-child", ENTER)
         .await;
-    browser.type_into("#letter-button", ENTER).await;
+    browser.type_into("#ask-ok", ENTER).await;
     browser.wait_for(&format!("{LETTERS} === 2")).await;
     assert_eq!(server.get_json(consumer).await["dead"], 2);
     // The others are redriven together.
@@ -149,7 +147,7 @@ async fn dead_letters_are_read_redriven_and_deleted_with_the_keyboard() {
     // New counts and the end of a consumer arrive by themselves.
     reject(&server, "", consumer, 1, "again").await;
     browser
-        .wait_for("/dead: 1/.test(document.getElementById('consumers').textContent)")
+        .wait_for("/1 dead/.test(document.getElementById('consumers').textContent)")
         .await;
     browser.wait_for(&format!("{LETTERS} === 1")).await;
     let deleted = server
@@ -187,11 +185,11 @@ async fn more_dead_letters_than_one_call_takes_are_redriven_together() {
     let browser = opened(&server, false, DESKTOP).await;
     browser
         .client
-        .goto(&format!("{}/?lang=ru", server.url))
+        .goto(&format!("{}/?lang=ru#/inbox/consumers", server.url))
         .await
         .unwrap();
     browser
-        .wait_for("/не доставлены: 205/.test(document.getElementById('consumers').textContent)")
+        .wait_for("/205 не доставлены/.test(document.getElementById('consumers').textContent)")
         .await;
     browser.click("#consumers button").await;
     browser.wait_for(&format!("{LETTERS} === 50")).await;
@@ -245,20 +243,20 @@ async fn consumers_show_as_far_as_the_token_permits() {
     browser
         .wait_for("document.getElementById('token-dialog').open")
         .await;
-    let is_hidden = "return document.getElementById('consumers-card').hidden";
+    let is_hidden = "return document.getElementById('view-consumers').hidden";
     enter("messages:read").await;
     assert_eq!(browser.eval(is_hidden).await, json!(true));
     enter("messages:read,messages:consume").await;
+    show(&browser, "inbox/consumers").await;
     browser
-        .wait_for("/dead: 1/.test(document.getElementById('consumers').textContent)")
+        .wait_for("/1 dead/.test(document.getElementById('consumers').textContent)")
         .await;
-    let offered =
-        "return document.querySelectorAll('#consumers > li > button:not([hidden])').length";
+    let offered = "return document.querySelectorAll('#consumers > li > .tools > button:not([hidden])').length";
     assert_eq!(browser.eval(offered).await, json!(0));
     enter("messages:read,messages:consume,consumers:manage").await;
     browser
         .wait_for(
-            "document.querySelectorAll('#consumers > li > button:not([hidden])').length === 1",
+            "document.querySelectorAll('#consumers > li > .tools > button:not([hidden])').length === 2",
         )
         .await;
     browser.click("#consumers button").await;

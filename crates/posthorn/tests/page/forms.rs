@@ -1,6 +1,5 @@
 //! Forms of other pages, submitted by a browser with scripts off.
 
-use fantoccini::Locator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,13 +28,7 @@ async fn submit(browser: &Browser, page: &str, message: &str) -> String {
     browser.type_into("#message", message).await;
     browser.type_into("#name", "Zoë").await;
     browser.click("#send").await;
-    let main = browser
-        .client
-        .wait()
-        .for_element(Locator::Css("main"))
-        .await
-        .unwrap();
-    main.text().await.unwrap()
+    browser.text_of_next("main").await
 }
 
 async fn stored(server: &Server) -> Value {
@@ -102,11 +95,7 @@ async fn the_pages_of_a_form_are_accessible_in_both_languages() {
                 browser.client.goto(&page).await.unwrap();
                 browser.type_into("#message", message).await;
                 browser.click("#send").await;
-                let main = browser
-                    .client
-                    .wait()
-                    .for_element(Locator::Css("main.plain"));
-                let text = main.await.unwrap().text().await.unwrap();
+                let text = browser.text_of_next("main.plain").await;
                 assert!(wanted.is_none_or(|wanted| text.contains(wanted)), "{text}");
                 assert_eq!(
                     violations(&browser).await,

@@ -23,6 +23,20 @@ pub(crate) async fn server(directory: &TempDir, environment: &[(&str, &str)]) ->
     Server::start(directory, &[&store, environment].concat()).await
 }
 
+/// Shows a topic, or one of its views, or `~service`.
+pub(crate) async fn show(browser: &Browser, place: &str) {
+    let script = format!("location.hash = '#/{place}'");
+    browser.eval(&script).await;
+}
+
+/// Opens the panel for sending by the button `opener`.
+pub(crate) async fn composing(browser: &Browser, opener: &str) {
+    browser.click(opener).await;
+    browser
+        .wait_for("!composer.hidden && document.activeElement === text")
+        .await;
+}
+
 /// Saves a screenshot for CI.
 pub(crate) async fn save(browser: &Browser, name: &str) {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");

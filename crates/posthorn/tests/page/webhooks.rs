@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use crate::browser::Browser;
 use crate::harness::{
-    DESKTOP, PHONE, issue, loaded_elsewhere, opened, protected_server, save, server, violations,
+    DESKTOP, PHONE, issue, loaded_elsewhere, opened, protected_server, save, server, show,
+    violations,
 };
 use crate::receiver::Receiver;
 use crate::support::Server;
@@ -37,7 +38,7 @@ async fn create(server: &Server, token: &str, name: &str, url: &str) {
 async fn shows(browser: &Browser, name: &str, text: &str) {
     let item = format!(
         "[...document.querySelectorAll('#webhooks > li')]
-            .find((item) => item.querySelector('h3').textContent === '{name}')
+            .find((item) => item.querySelector('h4').textContent === '{name}')
             ?.textContent.includes('{text}')"
     );
     browser.wait_for(&item).await;
@@ -57,31 +58,27 @@ async fn states_attempts_and_dead_letters_show_and_are_acted_on_with_the_keyboar
 
     let browser = opened(&server, false, DESKTOP).await;
     browser.connected().await;
-    browser.type_into("#topic", "orders").await;
-    browser.type_into("#topic-open", ENTER).await;
+    show(&browser, "orders/webhooks").await;
     browser
         .wait_for("document.querySelectorAll('#webhooks > li').length === 3")
         .await;
-    assert_eq!(browser.text("webhooks-topic").await, "orders");
+    assert_eq!(browser.text("topic-name").await, "orders");
     let url = format!("{}/500", receiver.url);
     for text in [
         &url,
-        "dead: 1",
-        "the last attempt failed: status 500",
+        "1 dead",
+        "the last attempt failed",
+        "status 500",
         "last failure: ",
     ] {
         shows(&browser, "500", text).await;
     }
-    for text in ["active", "dead: 0", "last success: "] {
+    for text in ["active", "0 dead", "last success: "] {
         shows(&browser, "ok", text).await;
     }
-    shows(
-        &browser,
-        "gone",
-        "disabled: the receiver responded with 410",
-    )
-    .await;
-    shows(&browser, "gone", "waiting: 1").await;
+    for text in ["disabled", "the receiver responded with 410", "1 waiting"] {
+        shows(&browser, "gone", text).await;
+    }
     assert_eq!(violations(&browser).await, json!([]));
 
     // The last attempts, which arrive by themselves while they are shown.
@@ -117,7 +114,7 @@ async fn states_attempts_and_dead_letters_show_and_are_acted_on_with_the_keyboar
     browser
         .type_into("[aria-label='Enable: webhook gone']", ENTER)
         .await;
-    shows(&browser, "gone", "waiting: 0").await;
+    shows(&browser, "gone", "0 waiting").await;
     shows(&browser, "gone", "active").await;
     assert_eq!(
         browser.text("webhooks-status").await,
@@ -143,11 +140,9 @@ async fn webhooks_show_in_russian_on_a_small_dark_screen() {
     let message = json!({ "message": "раз" });
     call(&server, "", Method::POST, "messages", message).await;
     let browser = opened(&server, true, PHONE).await;
-    let page = format!("{}/?lang=ru", server.url);
+    let page = format!("{}/?lang=ru#/orders/webhooks", server.url);
     browser.client.goto(&page).await.unwrap();
-    browser.type_into("#topic", "orders").await;
-    browser.type_into("#topic-open", ENTER).await;
-    for text in ["отключён", "ожидают: 1", "последняя неудача: ", "Включить"]
+    for text in ["отключён", "1 ожидают", "последняя неудача: ", "Включить"]
     {
         shows(&browser, "gone", text).await;
     }
@@ -182,10 +177,9 @@ async fn webhooks_show_only_with_a_token_that_manages_them() {
         .wait_for("document.getElementById('token-dialog').open")
         .await;
     enter("messages:read,messages:consume,consumers:manage").await;
-    browser.type_into("#topic", "orders").await;
-    browser.click("#topic-open").await;
+    show(&browser, "orders/webhooks").await;
     browser.connected().await;
-    let is_hidden = "return document.getElementById('webhooks-card').hidden";
+    let is_hidden = "return document.getElementById('view-webhooks').hidden";
     assert_eq!(browser.eval(is_hidden).await, json!(true));
     enter("messages:read,webhooks:manage").await;
     shows(&browser, "crm", "https://receiver.example/").await;

@@ -4,25 +4,25 @@
 use std::process::ExitCode;
 
 use posthorn_client::fail;
-use posthorn_config::Settings;
+use posthorn_config::{Loaded, Settings};
 use posthorn_system::StopSignals;
+use posthorn_telemetry::TelemetryGuard;
 
-use super::runtime;
 use crate::compose::App;
 
 /// Runs the server.
-pub(super) fn run(settings: Settings) -> ExitCode {
-    let (identity, log) = (settings.app.identity(), settings.log.settings());
+pub(crate) fn run(loaded: Loaded) -> ExitCode {
     // Held to the end, so that the last log lines are written.
-    let _telemetry = match posthorn_telemetry::init(&identity, &log, settings.traces.as_ref()) {
+    let _telemetry = match start_log(&loaded.settings) {
         Ok(guard) => guard,
         Err(error) => return fail(&error),
     };
-    let runtime = match runtime::build() {
+    loaded.log_open_secrets();
+    let runtime = match posthorn_cli::build_runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    let code = match runtime.block_on(run_until_stopped(settings)) {
+    let code = match runtime.block_on(run_until_stopped(loaded.settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "stopped by an error");
@@ -32,6 +32,16 @@ pub(super) fn run(settings: Settings) -> ExitCode {
     // A task that is still running must not delay the exit.
     runtime.shutdown_background();
     code
+}
+
+/// Starts the log and the export of traces.
+///
+/// # Errors
+/// A text for people: the settings are not usable.
+pub(crate) fn start_log(settings: &Settings) -> Result<TelemetryGuard, String> {
+    let (identity, log) = (settings.app.identity(), settings.log.settings());
+    posthorn_telemetry::init(&identity, &log, settings.traces.as_ref())
+        .map_err(|error| error.to_string())
 }
 
 async fn run_until_stopped(settings: Settings) -> Result<(), String> {

@@ -1,0 +1,189 @@
+//! The page by keyboard alone: each key of the help, and a focus that is never lost.
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::browser::Browser;
+use crate::harness::{DESKTOP, opened, server, violations};
+
+const ENTER: &str = "\u{e007}";
+const ESCAPE: &str = "\u{e00c}";
+
+async fn shown(browser: &Browser, text: &str) {
+    let script = format!("document.querySelector('#detail .whole')?.textContent === '{text}'");
+    browser.wait_for(&script).await;
+    browser
+        .wait_for("document.activeElement.closest('#messages li')?.querySelector('[aria-current]')")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_are_read_found_sent_and_deleted_by_keys() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    for text in ["one", "two", "three"] {
+        assert_eq!(server.post(text).await.status(), 201);
+    }
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    for (key, text) in [
+        ("j", "three"),
+        ("j", "two"),
+        ("j", "one"),
+        ("j", "one"),
+        ("k", "two"),
+    ] {
+        browser.press(key).await;
+        shown(&browser, text).await;
+    }
+    // The deletion asks, and the next message is shown.
+    browser.press("#").await;
+    browser
+        .wait_for("document.getElementById('ask').open")
+        .await;
+    assert_eq!(browser.text("ask-text").await, "two");
+    assert_eq!(violations(&browser).await, json!([]));
+    browser.type_into("#ask-ok", ENTER).await;
+    shown(&browser, "one").await;
+    assert_eq!(server.all_texts("inbox").await, ["one", "three"]);
+    browser.press(ESCAPE).await;
+    browser.wait_for("detail.hidden").await;
+    let is_in_list = "return Boolean(document.activeElement.closest('#messages li'))";
+    assert_eq!(browser.eval(is_in_list).await, json!(true));
+
+    browser.press("/").await;
+    browser
+        .wait_for("document.activeElement.id === 'find'")
+        .await;
+    browser.type_into("#find", "thr").await;
+    browser
+        .wait_for("document.querySelectorAll('#messages li:not([hidden])').length === 1")
+        .await;
+    // A key is a letter while a person types, and Escape ends the filter.
+    browser.press("j").await;
+    assert_eq!(
+        browser
+            .eval("return document.getElementById('find').value")
+            .await,
+        json!("thrj")
+    );
+    browser.press(ESCAPE).await;
+    browser
+        .wait_for("document.querySelectorAll('#messages li:not([hidden])').length === 2")
+        .await;
+
+    browser.press("c").await;
+    browser.wait_for("document.activeElement === text").await;
+    browser.type_into("#text", "four").await;
+    browser
+        .eval("document.getElementById('send').requestSubmit()")
+        .await;
+    browser
+        .wait_for("/Stored in “inbox” as 01[0-9A-Z]+ \\(memory\\)/.test(receipt.textContent)")
+        .await;
+    assert_eq!(violations(&browser).await, json!([]));
+    browser.press(ESCAPE).await;
+    browser.wait_for("composer.hidden").await;
+    assert_eq!(
+        browser
+            .eval("return document.activeElement !== document.body")
+            .await,
+        json!(true)
+    );
+
+    browser.press("?").await;
+    browser
+        .wait_for("document.getElementById('keys-dialog').open")
+        .await;
+    assert_eq!(violations(&browser).await, json!([]));
+    browser.click("#keys-on").await;
+    browser.press(ESCAPE).await;
+    browser
+        .wait_for("!document.getElementById('keys-dialog').open")
+        .await;
+    // Switched off.
+    browser.press("2").await;
+    assert_eq!(
+        browser.eval("return document.body.dataset.view").await,
+        json!("messages")
+    );
+    browser
+        .eval("document.getElementById('keys-on').click()")
+        .await;
+    for (key, view) in [
+        ("2", "consumers"),
+        ("3", "webhooks"),
+        ("4", "service"),
+        ("1", "messages"),
+    ] {
+        browser.press(key).await;
+        browser
+            .wait_for(&format!("document.body.dataset.view === '{view}'"))
+            .await;
+    }
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_is_created_and_deleted() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    assert_eq!(server.post("one").await.status(), 201);
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    browser.press("2").await;
+    browser
+        .wait_for("!document.getElementById('consumers-empty').hidden")
+        .await;
+    browser.type_into("#consumers-new", ENTER).await;
+    browser
+        .wait_for("document.getElementById('ask').open")
+        .await;
+    assert_eq!(violations(&browser).await, json!([]));
+    browser.type_into("#ask-name", "Not A Name").await;
+    browser.type_into("#ask-name", ENTER).await;
+    browser
+        .wait_for("/1 to 64 characters/.test(document.getElementById('ask-error').textContent)")
+        .await;
+    browser
+        .eval("document.getElementById('ask-name').value = 'mailer'")
+        .await;
+    browser.type_into("#ask-max", "7").await;
+    browser.type_into("#ask-max", ENTER).await;
+    browser
+        .wait_for("document.querySelector('#consumers h4')?.textContent === 'mailer'")
+        .await;
+    browser
+        .wait_for("document.activeElement.id === 'consumers-new'")
+        .await;
+    let consumer = server
+        .get_json("/api/v1/topics/inbox/consumers/mailer")
+        .await;
+    assert_eq!(
+        (&consumer["max_attempts"], &consumer["waiting"]),
+        (&json!(7), &json!(1))
+    );
+    // The same name again is rejected.
+    browser.type_into("#consumers-new", ENTER).await;
+    browser.type_into("#ask-name", "mailer").await;
+    browser.type_into("#ask-name", ENTER).await;
+    browser
+        .wait_for("document.getElementById('ask-error').textContent === 'The name is taken.'")
+        .await;
+    browser.click("#ask-cancel").await;
+    browser.type_into("#consumers .tools .danger", ENTER).await;
+    browser
+        .wait_for("document.getElementById('ask').open")
+        .await;
+    browser.type_into("#ask-ok", ENTER).await;
+    browser
+        .wait_for("document.querySelectorAll('#consumers > li').length === 0")
+        .await;
+    browser
+        .wait_for("document.activeElement.id === 'consumers-new'")
+        .await;
+    let gone = server.get("/api/v1/topics/inbox/consumers/mailer").await;
+    assert_eq!(gone.status(), 404);
+    browser.close().await;
+}

@@ -1,0 +1,103 @@
+//! Networks and servers that come and go, and tokens that end.
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::browser::Browser;
+use crate::harness::{DESKTOP, issue, opened, protected_server, server, show, violations};
+
+async fn offline(browser: &Browser, is_offline: bool) {
+    let conditions = json!({
+        "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+    });
+    browser
+        .devtools("Network.emulateNetworkConditions", conditions)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_while_the_browser_was_offline_is_shown_once() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    assert_eq!(server.post("before").await.status(), 201);
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    browser.devtools("Network.enable", json!({})).await;
+    offline(&browser, true).await;
+    browser
+        .wait_for("link.textContent === 'No network.' && !state.hidden")
+        .await;
+    assert_eq!(violations(&browser).await, json!([]));
+    for text in ["one", "two"] {
+        assert_eq!(server.post(text).await.status(), 201);
+    }
+    offline(&browser, false).await;
+    browser.connected().await;
+    let texts =
+        "[...document.querySelectorAll('#messages .text')].map((p) => p.textContent).join()";
+    browser
+        .wait_for(&format!("{texts} === 'two,one,before'"))
+        .await;
+    browser.wait_for("state.hidden").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_capacity_for_streams_is_busy() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[("MAX_STREAMS", "0")]).await;
+    let browser = opened(&server, false, DESKTOP).await;
+    browser
+        .wait_for("/The server is busy. Next attempt in \\d+ s/.test(link.textContent)")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_ends_is_asked_for_again() {
+    let directory = TempDir::new().unwrap();
+    let server = protected_server(&directory).await;
+    let browser = opened(&server, false, DESKTOP).await;
+    let enter = async || {
+        browser
+            .wait_for("document.getElementById('token-dialog').open")
+            .await;
+        let token = issue(&directory, "messages:read").await;
+        browser.type_into("#token", &token).await;
+        browser.click("#token-button").await;
+        browser.connected().await;
+    };
+    enter().await;
+    // What the token does not permit is not offered.
+    let offered = "return ['consumers', 'webhooks'].filter((one) => !$(`view-${one}`).hidden)"
+        .replace("$(", "document.getElementById(");
+    assert_eq!(browser.eval(&offered).await, json!([]));
+    let id = "const [, claims] = sessionStorage.getItem('token').split('.');
+        return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))).jti";
+    let id = browser.eval(id).await;
+    let url = format!("{}/api/v1/tokens/{}", server.url, id.as_str().unwrap());
+    let revoking = issue(&directory, "tokens:revoke").await;
+    let revoked = server.client.delete(url).bearer_auth(revoking).send().await;
+    assert_eq!(revoked.unwrap().status(), 204);
+    enter().await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_requests_nothing_that_is_not_there() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[("METRICS_PORT", "0")]).await;
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    show(&browser, "~service").await;
+    browser
+        .wait_for("document.querySelector('#limits li, #limits-client:not(:empty)')")
+        .await;
+    assert!(browser.text("charts").await.contains("not available"));
+    assert_eq!(violations(&browser).await, json!([]));
+    let failed = "return performance.getEntriesByType('resource')
+        .filter((one) => one.responseStatus >= 400 || one.name.endsWith('/metrics')).map((one) => one.name)";
+    assert_eq!(browser.eval(failed).await, json!([]));
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}

@@ -31,6 +31,10 @@ tidy:
 arch:
     cargo xtask arch
 
+# Check the types of the inbox page's scripts, and test their pure parts
+page:
+    cargo xtask page
+
 # Check licences, banned crates and sources of the dependencies
 deny:
     cargo xtask deny

@@ -39,6 +39,9 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<(), String> {
         return against::run(root, options, processors.get(), other);
     }
     let binaries = Binaries::build(root)?;
+    if options.doors {
+        return doors::run(root, &binaries, options, processors.get());
+    }
     if options.consumers {
         return consumers::run(root, &binaries, options, processors.get());
     }

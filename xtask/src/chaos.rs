@@ -4,8 +4,13 @@
 
 mod calls;
 mod clients;
+mod clock;
+mod cluster;
+mod fail_overs;
 mod history;
 mod judge;
+mod memory;
+mod nodes;
 mod pods;
 mod random;
 mod sentinel;
@@ -18,6 +23,8 @@ use std::path::Path;
 use crate::http_client::HttpClient;
 use crate::{binary, programs};
 use clients::Clients;
+use clock::ClockStore;
+use fail_overs::FailOvers;
 use history::{FinalCounts, History};
 use judge::{ChaosVerdict, Promises};
 use random::Random;
@@ -36,24 +43,32 @@ pub(crate) struct ChaosOptions {
     /// Faults on the embedded store, and as many on Redis.
     #[arg(long, default_value_t = 20)]
     rounds: u64,
-    /// Fail-overs behind Sentinels by an order, while the primary runs.
+    /// Fail-overs behind Sentinels by an order, while the primary runs, and as many in a Cluster.
     #[arg(long, default_value_t = 1)]
     planned: u64,
-    /// Fail-overs behind Sentinels after the primary was killed.
+    /// Fail-overs behind Sentinels after the primary was killed, and as many in a Cluster.
     #[arg(long, default_value_t = 1)]
     forced: u64,
+    /// The seconds for which the wall clock is 400 days ahead; 0 for no such run.
+    #[arg(long, default_value_t = 16)]
+    clock: u64,
+    /// The clients of each kind that read nothing or send large bodies; 0 for no such run.
+    #[arg(long, default_value_t = 1500)]
+    unread: usize,
     /// The seed of all choices; another one in each run if absent.
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// Those of `ci`. It leaves fail-overs out: each takes some ten seconds.
+/// Those of `ci`, which are short. Without fail-overs: Sentinels sometimes name no new primary within a minute.
 impl Default for ChaosOptions {
     fn default() -> Self {
         Self {
             rounds: 20,
             planned: 0,
             forced: 0,
+            clock: 2,
+            unread: 200,
             seed: None,
         }
     }
@@ -71,8 +86,10 @@ pub(crate) fn run(root: &Path, options: &ChaosOptions) -> Result<(), String> {
     let seed = options.seed.unwrap_or_else(now);
     println!("chaos: `--seed {seed}` repeats the choices of this run");
     let mut random = Random::new(seed);
-    let (planned, forced) = (options.planned, options.forced);
-    let sentinel = StoreKind::Sentinel { planned, forced };
+    let fail_overs = FailOvers {
+        planned: options.planned,
+        forced: options.forced,
+    };
     let scenarios = [
         ("embedded store", StoreKind::File, options.rounds),
         (
@@ -82,8 +99,13 @@ pub(crate) fn run(root: &Path, options: &ChaosOptions) -> Result<(), String> {
         ),
         (
             "Redis with Sentinel, replicated",
-            sentinel,
-            planned + forced,
+            StoreKind::Sentinel(fail_overs),
+            fail_overs.count(),
+        ),
+        (
+            "Redis Cluster, replicated",
+            StoreKind::Cluster(fail_overs),
+            fail_overs.count(),
         ),
     ];
     let mut failed = Vec::new();
@@ -100,10 +122,41 @@ pub(crate) fn run(root: &Path, options: &ChaosOptions) -> Result<(), String> {
             failed.push(format!("{name}: {} violations", verdict.violations.len()));
         }
     }
+    failed.extend(jumps_and_floods(root, options, &binary, &mut random)?);
     if failed.is_empty() {
         return Ok(());
     }
     Err(format!("{}; seed {seed}", failed.join(", ")))
+}
+
+/// Runs the scenarios of the clock and of memory, and returns those that failed.
+fn jumps_and_floods(
+    root: &Path,
+    options: &ChaosOptions,
+    binary: &Path,
+    random: &mut Random,
+) -> Result<Vec<String>, String> {
+    let mut outcomes = Vec::new();
+    if options.clock > 0 {
+        for store in [ClockStore::File, ClockStore::Redis] {
+            let violations = clock::run(store, options.clock, binary, random)?;
+            outcomes.push(("clock", violations));
+        }
+    }
+    if options.unread > 0 {
+        let violations = memory::run(root, options.unread, binary, random)?;
+        outcomes.push(("memory", violations));
+    }
+    let mut failed = Vec::new();
+    for (name, violations) in outcomes {
+        for violation in violations.iter().take(SHOWN) {
+            println!("chaos: {name}: VIOLATION: {violation}");
+        }
+        if !violations.is_empty() {
+            failed.push(format!("{name}: {} violations", violations.len()));
+        }
+    }
+    Ok(failed)
 }
 
 fn scenario(
@@ -135,7 +188,7 @@ fn scenario(
     read_end(server, &mut history).map_err(|error| error.to_string())?;
     let promises = Promises {
         max_attempts: MAX_ATTEMPTS,
-        may_lose_unacknowledged: matches!(kind, StoreKind::Sentinel { .. }),
+        may_lose_unacknowledged: matches!(kind, StoreKind::Sentinel(_) | StoreKind::Cluster(_)),
     };
     let verdict = judge::judge(&history, promises);
     println!(

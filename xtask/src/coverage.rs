@@ -1,9 +1,12 @@
 //! `cargo xtask coverage`: runs every test once and measures the lines of the product that they
 //! execute.
 
+mod environment;
+
 use std::path::Path;
 
 use crate::shell::{cargo, run as run_command};
+use crate::test::{programs as test_programs, side_by_side, with_test_environment};
 use crate::tidy::sources;
 use crate::{binary, llvm, programs};
 
@@ -14,39 +17,41 @@ const FLOOR: &str = "90";
 /// Files outside the product: xtask, the testkit, tests, examples and benches.
 const IGNORED: &str = r"(^|/)((xtask|crates/testkit|examples|benches)/|tests(/|\.rs$))";
 
+/// The directory of instrumented builds, below cargo's.
+const DIRECTORY: &str = "llvm-cov-target";
+
 /// The manifests, lock file and toolchain of the last run.
 const STAMP: &str = "target/llvm-cov-target/inputs.txt";
+
+/// The variable with the path of the file into which a program writes what it has executed.
+const PROFILE: &str = "LLVM_PROFILE_FILE";
 
 /// Runs the tests and prints the table; fails below the floor.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     programs::ensure_cargo_tool(&programs::CARGO_LLVM_COV)?;
     let llvm = llvm::ensure()?;
     clean(root)?;
-    let mut command = cargo(
-        root,
-        [
-            "llvm-cov",
-            "--locked",
-            "--workspace",
-            "--no-clean",
-            "--no-fail-fast",
-        ],
-    );
-    command.args([
+    let directory = binary::target_directory(root).join(DIRECTORY);
+    let instrumented = environment::read(root, &directory, &llvm)?;
+    let mut build = cargo(root, ["test", "--locked", "--workspace"]);
+    build
+        .env("CARGO_TARGET_DIR", &directory)
+        .envs(instrumented.iter().map(|(name, value)| (name, value)));
+    let tests = test_programs::build(build)?;
+    binary::reuse(directory.join("debug/posthorn"));
+    let profile = instrumented.iter().find(|(name, _)| name == PROFILE);
+    let (_, profile) = profile.ok_or_else(|| format!("cargo llvm-cov sets no {PROFILE}"))?;
+    side_by_side::run(root, tests, |program| {
+        with_test_environment(program).env(PROFILE, profile);
+    })?;
+    let mut report = cargo(root, ["llvm-cov", "report"]);
+    report.args([
         "--ignore-filename-regex",
         IGNORED,
         "--fail-under-lines",
         FLOOR,
     ]);
-    run_command(
-        command
-            .env("LLVM_COV", llvm.cov)
-            .env("LLVM_PROFDATA", llvm.profdata)
-            // A snapshot that differs fails its test; it is never rewritten here.
-            .env("INSTA_UPDATE", "no"),
-    )?;
-    binary::reuse(binary::target_directory(root).join("llvm-cov-target/debug/posthorn"));
-    Ok(())
+    run_command(llvm.configure(&mut report))
 }
 
 /// Removes the profiles of the last run and keeps its build, so that only changed crates are compiled.

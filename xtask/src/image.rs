@@ -27,6 +27,29 @@ pub(crate) fn build(root: &Path, options: &ImageOptions) -> Result<(), String> {
         .into_iter()
         .find(|engine| works(engine))
         .ok_or_else(|| format!("none of {} works here", ENGINES.join(", ")))?;
+    let mut command = build_command(root, engine, options)?;
+    let status = command
+        .status()
+        .map_err(|error| format!("{engine}: {error}"))?;
+    if !status.success() {
+        return Err(format!("{engine}: {status}"));
+    }
+    let bytes = size(engine, &options.tag)?;
+    let tenths = bytes.saturating_mul(10) >> 20;
+    println!(
+        "{} built with {engine}: {}.{} MiB",
+        options.tag,
+        tenths / 10,
+        tenths % 10
+    );
+    if bytes > MAX_BYTES {
+        return Err(format!("the image is larger than {} MiB", MAX_BYTES >> 20));
+    }
+    Ok(())
+}
+
+/// The engine's command that builds the image, with the commit and its time as arguments.
+fn build_command(root: &Path, engine: &str, options: &ImageOptions) -> Result<Command, String> {
     let git = |arguments: &[&str]| output(Command::new("git").current_dir(root).args(arguments));
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
     let epoch = git(&["log", "-1", "--format=%ct"])?;
@@ -66,24 +89,7 @@ pub(crate) fn build(root: &Path, options: &ImageOptions) -> Result<(), String> {
         &options.tag,
         ".",
     ]);
-    let status = command
-        .status()
-        .map_err(|error| format!("{engine}: {error}"))?;
-    if !status.success() {
-        return Err(format!("{engine}: {status}"));
-    }
-    let bytes = size(engine, &options.tag)?;
-    let tenths = bytes.saturating_mul(10) >> 20;
-    println!(
-        "{} built with {engine}: {}.{} MiB",
-        options.tag,
-        tenths / 10,
-        tenths % 10
-    );
-    if bytes > MAX_BYTES {
-        return Err(format!("the image is larger than {} MiB", MAX_BYTES >> 20));
-    }
-    Ok(())
+    Ok(command)
 }
 
 /// True if an engine works; a docker client without its server does not.

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::programs;
+use crate::apt::install_packages;
 use crate::shell::{capture, succeeds};
 
 /// Debian's package: LLVM of the version that the toolchain was built with.
-const PACKAGE: &str = "llvm-22";
+pub(crate) const PACKAGE: &str = "llvm-22";
 
 /// The two programs that cargo-llvm-cov runs. It always gets their paths: without them it would
 /// change the toolchain.
@@ -17,13 +17,22 @@ pub(crate) struct Llvm {
     pub(crate) profdata: PathBuf,
 }
 
+impl Llvm {
+    /// Hands the paths to a command of cargo-llvm-cov.
+    pub(crate) fn configure<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("LLVM_COV", &self.cov)
+            .env("LLVM_PROFDATA", &self.profdata)
+    }
+}
+
 /// Finds the programs, or installs them: by apt, or as the toolchain's own component where the
 /// system has no such package.
 pub(crate) fn ensure() -> Result<Llvm, String> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    let by_apt = programs::install_package(PACKAGE);
+    let by_apt = install_packages(&[PACKAGE]);
     if by_apt.is_err() {
         let mut rustup = Command::new("rustup");
         if !succeeds(rustup.args(["component", "add", "llvm-tools"])) {
@@ -36,7 +45,8 @@ pub(crate) fn ensure() -> Result<Llvm, String> {
     })
 }
 
-fn find() -> Option<Llvm> {
+/// The installed programs.
+pub(crate) fn find() -> Option<Llvm> {
     let system = Llvm {
         cov: PathBuf::from("/usr/bin/llvm-cov-22"),
         profdata: PathBuf::from("/usr/bin/llvm-profdata-22"),

@@ -5,6 +5,7 @@
     reason = "the output of a command is for the person at the terminal"
 )]
 
+mod apt;
 mod arch;
 mod bench;
 mod binary;
@@ -18,15 +19,16 @@ mod generated;
 mod hooks;
 mod http_client;
 mod image;
+mod interop;
 mod layers;
 mod lint;
 mod llvm;
 mod manifests;
+mod page;
 mod process;
 mod programs;
 mod receivers;
 mod rollout;
-mod senders;
 mod setup;
 mod shell;
 mod test;
@@ -88,6 +90,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Check the types of the inbox page's scripts, and test their pure parts.
+    Page,
     /// Check everything in deploy/ without a cluster.
     Manifests(manifests::ManifestsOptions),
     /// Build the container image.
@@ -119,12 +123,13 @@ fn main() -> ExitCode {
         Task::Coverage => coverage::run(&root),
         Task::Openapi { check } => generated::run(&root, Generated::Openapi, check),
         Task::ConfigDocs { check } => generated::run_configuration(&root, check),
+        Task::Page => page::run(&root),
         Task::Manifests(options) => manifests::check(&root, options),
         Task::Image(options) => image::build(&root, &options),
         Task::Bench(options) => bench::run(&root, &options),
         Task::Chaos(options) => chaos::run(&root, &options),
         Task::Rollout => rollout::rehearse(&root),
-        Task::Senders => senders::run(&root),
+        Task::Senders => interop::senders::run(&root),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -87,24 +87,35 @@ pub(crate) fn free_address() -> Result<SocketAddr, String> {
 
 /// Starts a Redis that syncs every write to a file below `directory`.
 pub(crate) fn redis(address: SocketAddr, directory: &Path) -> Result<Process, String> {
+    redis_with(address, directory, &[])
+}
+
+/// As [`redis`], with variables in its environment.
+pub(crate) fn redis_with(
+    address: SocketAddr,
+    directory: &Path,
+    environment: &[(&str, String)],
+) -> Result<Process, String> {
     let synced = ["--appendonly", "yes", "--appendfsync", "always"];
-    start_redis(address, directory, &synced)
+    start_redis(address, directory, &synced, environment)
 }
 
 /// Starts a Redis that keeps its data in memory, with its log below `directory`.
 pub(crate) fn redis_in_memory(address: SocketAddr, directory: &Path) -> Result<Process, String> {
-    start_redis(address, directory, &["--appendonly", "no"])
+    start_redis(address, directory, &["--appendonly", "no"], &[])
 }
 
 fn start_redis(
     address: SocketAddr,
     directory: &Path,
     durability: &[&str],
+    environment: &[(&str, String)],
 ) -> Result<Process, String> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--save", "", "--port"]);
     command.arg(address.port().to_string());
     command.args(durability).arg("--dir").arg(directory);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let log = directory.join("redis.log");
     let mut redis = Process::start("redis", &mut command, &log)?;
     redis.wait_for(|| std::net::TcpStream::connect(address).is_ok())?;

@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
+use crate::apt::install_packages;
 use crate::llvm;
-use crate::programs::{CARGO_DENY, CARGO_LLVM_COV, ensure_cargo_tool, ensure_package};
+use crate::programs::{CARGO_DENY, CARGO_LLVM_COV, CargoTool, ensure_cargo_tool};
 use crate::receivers;
-use crate::shell::{cargo, succeeds};
+use crate::shell::{cargo, has_program, succeeds};
 
 /// Programs that the tests and the checks start, each with its Debian package.
 const PROGRAMS: [(&str, &str); 11] = [
@@ -24,17 +25,33 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("python3", "python3"),
 ];
 
-/// Installs every program that `cargo xtask ci` needs and that is absent.
+/// Installs every program that `cargo xtask ci` needs and that is absent, and says beforehand what that is.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
+    let absent = PROGRAMS.iter().filter(|(program, _)| !has_program(program));
+    let mut packages: Vec<&str> = absent.map(|(_, package)| *package).collect();
+    if llvm::find().is_none() {
+        packages.push(llvm::PACKAGE);
+    }
+    let tools: Vec<_> = [&CARGO_LLVM_COV, &CARGO_DENY]
+        .into_iter()
+        .filter(|tool| !tool.is_installed())
+        .collect();
+    announce(&packages, &tools);
     let mut missing = Vec::new();
     for component in ["rustfmt", "clippy"] {
         missing.extend(check_component(component).err());
     }
-    for (program, package) in PROGRAMS {
-        missing.extend(ensure_package(program, package).err());
+    let system: Vec<_> = packages
+        .iter()
+        .copied()
+        .filter(|package| *package != llvm::PACKAGE)
+        .collect();
+    if !system.is_empty() {
+        missing.extend(install_packages(&system).err());
     }
+    // By itself: a system without this package has the toolchain's own programs.
     missing.extend(llvm::ensure().err());
-    for tool in [&CARGO_LLVM_COV, &CARGO_DENY] {
+    for tool in tools {
         missing.extend(ensure_cargo_tool(tool).err());
     }
     missing.extend(receivers::ensure(root).err());
@@ -43,6 +60,23 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(missing.join("\n"))
+}
+
+/// Prints what is absent and will be installed.
+fn announce(packages: &[&str], tools: &[&CargoTool]) {
+    if !packages.is_empty() {
+        println!(
+            "absent packages, installed by apt-get as root: {}",
+            packages.join(" ")
+        );
+    }
+    let tools: Vec<_> = tools.iter().map(|tool| tool.wanted()).collect();
+    if !tools.is_empty() {
+        println!(
+            "absent tools, installed by cargo for this user: {}",
+            tools.join(" ")
+        );
+    }
 }
 
 /// Fails if the toolchain lacks a component. `rust-toolchain.toml` names them, but only rustup reads it.

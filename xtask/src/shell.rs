@@ -99,9 +99,15 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 
 /// True if a program of that name is on the `PATH` or in `/usr/sbin`.
 pub(crate) fn has_program(name: &str) -> bool {
+    find_program(name).is_some()
+}
+
+/// The path of the program of that name on the `PATH` or in `/usr/sbin`.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut directories = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    directories.any(|directory| directory.join(name).is_file())
+    let directories = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let mut programs = directories.map(|directory| directory.join(name));
+    programs.find(|program| program.is_file())
 }
 
 /// The command as a person would type it, without the program's directory.

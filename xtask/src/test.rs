@@ -1,12 +1,19 @@
 //! `cargo xtask test`: every test of the workspace, including those in doc comments.
 
+pub(crate) mod programs;
+pub(crate) mod side_by_side;
+
 use std::path::Path;
+use std::process::Command;
 
 use crate::shell::{cargo, run as run_command};
 use crate::tidy::sources;
 
 /// The crates whose tests start servers or a browser, and take minutes.
 const SLOW: [&str; 2] = ["posthorn", "posthorn-redis"];
+
+/// The tests of one program that run at once. Most wait for servers, so there are more than processors.
+const THREADS: &str = "8";
 
 /// Which tests to run.
 #[derive(Debug, clap::Args)]
@@ -33,13 +40,27 @@ pub(crate) fn run(root: &Path, options: &TestOptions) -> Result<(), String> {
     if options.fast {
         command.args(SLOW.map(|package| format!("--exclude={package}")));
     }
-    command.args(&options.filter);
-    // A snapshot that differs fails its test; `cargo insta` or `INSTA_UPDATE` rewrites it.
-    command.env(
-        "INSTA_UPDATE",
-        std::env::var_os("INSTA_UPDATE").unwrap_or("no".into()),
-    );
-    run_command(&mut command)
+    let programs = programs::build(command)?;
+    let tests = side_by_side::run(root, programs, |program| {
+        with_test_environment(program).args(&options.filter);
+    });
+    if !options.package.is_empty() || options.filter.is_some() {
+        return tests;
+    }
+    // Both run, and the first error is returned.
+    let examples = run_doc_tests(root);
+    tests.and(examples)
+}
+
+/// Sets what a run of tests needs where the environment does not: the number of threads, and that a
+/// snapshot that differs fails its test instead of being rewritten.
+pub(crate) fn with_test_environment(command: &mut Command) -> &mut Command {
+    for (name, default) in [("RUST_TEST_THREADS", THREADS), ("INSTA_UPDATE", "no")] {
+        if std::env::var_os(name).is_none() {
+            command.env(name, default);
+        }
+    }
+    command
 }
 
 /// Runs the examples in doc comments, which coverage does not run. Without examples nothing is
@@ -53,7 +74,7 @@ pub(crate) fn run_doc_tests(root: &Path) -> Result<(), String> {
     }
     run_command(&mut cargo(
         root,
-        ["test", "--locked", "--workspace", "--doc"],
+        ["test", "--locked", "--no-fail-fast", "--workspace", "--doc"],
     ))
 }
 

@@ -37,7 +37,7 @@ const fn member(name: &'static str, arrows: &'static [&'static str]) -> CrateRul
 const CORE: &[&str] = &["posthorn-application", "posthorn-domain"];
 
 /// Every crate, each after those it builds on.
-pub(super) const CRATES: [CrateRule; 17] = [
+pub(super) const CRATES: [CrateRule; 18] = [
     CrateRule {
         third_party: Some(&["base64", "ipnet", "thiserror", "ulid", "url", "zeroize"]),
         ..member("posthorn-domain", &[])
@@ -90,9 +90,24 @@ pub(super) const CRATES: [CrateRule; 17] = [
     CrateRule {
         licence: COPYLEFT,
         ..member(
+            "posthorn-cli",
+            &[
+                "posthorn-application",
+                "posthorn-client",
+                "posthorn-config",
+                "posthorn-domain",
+                "posthorn-http",
+                "posthorn-system",
+            ],
+        )
+    },
+    CrateRule {
+        licence: COPYLEFT,
+        ..member(
             "posthorn",
             &[
                 "posthorn-application",
+                "posthorn-cli",
                 "posthorn-client",
                 "posthorn-config",
                 "posthorn-domain",
@@ -115,16 +130,16 @@ const fn home(dependency: &'static str, crates: &'static [&'static str]) -> Home
     Home { dependency, crates }
 }
 
-/// What the tests of any crate may use: those that read the log.
-pub(super) const FREE_IN_TESTS: [&str; 1] = ["tracing-subscriber"];
+/// What the tests of any crate may use: those that read the log, and those that collect traces.
+pub(super) const FREE_IN_TESTS: [&str; 2] = ["opentelemetry-proto", "tracing-subscriber"];
 
 /// Technologies with a home; all others are free. Tests keep to them too.
-pub(super) const HOMES: [Home; 17] = [
+pub(super) const HOMES: [Home; 18] = [
     home(
         "actix-*",
         &["posthorn-http", "posthorn-http1", "posthorn-bench-baseline"],
     ),
-    home("clap", &["posthorn", "posthorn-client", "xtask"]),
+    home("clap", &["posthorn-cli", "posthorn-client", "xtask"]),
     home("deadpool*", &["posthorn-redis"]),
     home("figment", &["posthorn-config"]),
     home("garde", &["posthorn-config", "posthorn-http"]),
@@ -140,6 +155,7 @@ pub(super) const HOMES: [Home; 17] = [
         &["posthorn-embedded", "posthorn-bench-baseline"],
     ),
     home("tracing-bunyan-formatter", &["posthorn-telemetry"]),
+    home("tracing-log", &["posthorn-telemetry"]),
     home("tracing-opentelemetry", &["posthorn-telemetry"]),
     home("tracing-subscriber", &["posthorn-telemetry"]),
     home("utoipa*", &["posthorn-http"]),

@@ -12,6 +12,9 @@ pub(crate) struct BenchOptions {
     /// Connections that send at once.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) connections: u16,
+    /// Measure media types and batches and nothing else.
+    #[arg(long)]
+    pub(super) doors: bool,
     /// Measure consumers and nothing else.
     #[arg(long)]
     pub(super) consumers: bool,

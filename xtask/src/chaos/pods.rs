@@ -66,6 +66,18 @@ impl ChaosPod {
         Ok(())
     }
 
+    /// The most memory that the process has had at once, in bytes.
+    pub(super) fn peak_memory(&self) -> Result<u64, String> {
+        let running = self.running.as_ref().ok_or("the server is not running")?;
+        let path = format!("/proc/{}/status", running.id());
+        let status = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let mut lines = status.lines();
+        let peak = lines.find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = peak.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        let kibibytes: u64 = kibibytes.ok_or("the server has ended")?;
+        Ok(kibibytes << 10)
+    }
+
     /// Waits until the server is ready.
     pub(super) fn wait_until_ready(&mut self) -> Result<(), String> {
         let address = self.address;

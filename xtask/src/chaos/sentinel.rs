@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use super::fail_overs::FailOver;
 use super::history::Crash;
+use super::nodes::{ReplicationNode, SYNCED};
 use super::pods::stable_address;
 use super::random::Random;
 use super::wall_clock::{Millis, now};
-use crate::process::{Process, poll};
-use crate::shell::output;
 
 const SERVICE: &str = "chaos";
 const NODES: usize = 3;
@@ -21,25 +20,18 @@ const CONFIGURATION: &str = "down-after-milliseconds 500,failover-timeout 5000,p
 
 /// The processes.
 pub(super) struct SentinelSet {
-    nodes: Vec<SentinelNode>,
-    sentinels: Vec<SentinelNode>,
-}
-
-struct SentinelNode {
-    address: SocketAddr,
-    directory: PathBuf,
-    arguments: Vec<String>,
-    running: Option<Process>,
+    nodes: Vec<ReplicationNode>,
+    sentinels: Vec<ReplicationNode>,
 }
 
 impl SentinelSet {
     /// Starts all processes, with files in `directory`, and waits until they know each other.
     pub(super) fn start(directory: &Path, random: &mut Random) -> Result<Self, String> {
-        let mut nodes: Vec<SentinelNode> = Vec::new();
+        let mut nodes: Vec<ReplicationNode> = Vec::new();
         for number in 0..NODES {
             let primary = nodes.first().map(|node| node.address);
             let directory = directory.join(format!("redis-{number}"));
-            nodes.push(SentinelNode::data(directory, primary, random)?);
+            nodes.push(data_node(directory, primary, random)?);
         }
         let primary = nodes.first().ok_or("there is no node")?.address;
         let mut set = Self {
@@ -49,7 +41,7 @@ impl SentinelSet {
         set.wait_for("the replicas", |set| set.replicas(primary) == NODES - 1)?;
         for number in 0..SENTINELS {
             let directory = directory.join(format!("sentinel-{number}"));
-            let sentinel = SentinelNode::sentinel(directory, primary, random)?;
+            let sentinel = sentinel_node(directory, primary, random)?;
             set.sentinels.push(sentinel);
         }
         set.wait_until_complete()?;
@@ -61,33 +53,6 @@ impl SentinelSet {
         let sentinels = self.sentinels.iter().map(|node| node.address.to_string());
         let sentinels: Vec<_> = sentinels.collect();
         format!("redis+sentinel://{}/{SERVICE}", sentinels.join(","))
-    }
-
-    /// Has a Sentinel promote a replica while the primary runs.
-    pub(super) fn fail_over_planned(&mut self) -> Result<Crash, String> {
-        self.wait_until_complete()?;
-        let (old, before) = (self.primary()?, now());
-        let sentinel = self.sentinels.first().ok_or("there is no Sentinel")?;
-        sentinel.call(&["SENTINEL", "FAILOVER", SERVICE])?;
-        self.wait_for("a new primary", |set| set.is_primary_after(old))?;
-        Ok(Crash {
-            before,
-            after: now() + STALENESS,
-        })
-    }
-
-    /// Kills the primary, waits until a replica is promoted, and starts the old primary again.
-    pub(super) fn fail_over_forced(&mut self) -> Result<Crash, String> {
-        self.wait_until_complete()?;
-        let (old, before) = (self.primary()?, now());
-        let find = |node: &&mut SentinelNode| node.address == old;
-        let node = self.nodes.iter_mut().find(find);
-        node.ok_or("the primary is unknown")?.running = None;
-        self.wait_for("a new primary", |set| set.is_primary_after(old))?;
-        let after = now() + STALENESS;
-        let node = self.nodes.iter_mut().find(find);
-        node.ok_or("the primary is unknown")?.launch()?;
-        Ok(Crash { before, after })
     }
 
     /// Waits until the primary has all replicas, and all Sentinels name it and know them.
@@ -104,14 +69,14 @@ impl SentinelSet {
                     field(&reply, "flags") == Some("master")
                         && field(&reply, "num-slaves") == Some("2")
                         && field(&reply, "num-other-sentinels") == Some(&others)
-                        && sentinel.primary() == Some(primary)
+                        && named_primary(sentinel) == Some(primary)
                 })
         })
     }
 
     /// True if every Sentinel names one primary that is not `old` and accepts writes.
     fn is_primary_after(&self, old: SocketAddr) -> bool {
-        let mut named = self.sentinels.iter().map(SentinelNode::primary);
+        let mut named = self.sentinels.iter().map(named_primary);
         let Some(Some(new)) = named.next() else {
             return false;
         };
@@ -123,7 +88,7 @@ impl SentinelSet {
     }
 
     fn primary(&self) -> Result<SocketAddr, String> {
-        let mut named = self.sentinels.iter().filter_map(SentinelNode::primary);
+        let mut named = self.sentinels.iter().filter_map(named_primary);
         named.next().ok_or_else(|| "no Sentinel replies".to_owned())
     }
 
@@ -133,113 +98,81 @@ impl SentinelSet {
         let info = node.and_then(|node| node.call(&["INFO", "replication"]).ok());
         info.unwrap_or_default().matches("state=online").count()
     }
+}
 
-    fn wait_for(&self, what: &str, is_true: impl Fn(&Self) -> bool) -> Result<(), String> {
-        if poll(|| is_true(self)) {
-            Ok(())
-        } else {
-            Err(format!("{what}: not within a minute"))
-        }
+impl FailOver for SentinelSet {
+    /// Has a Sentinel promote a replica.
+    fn planned(&mut self) -> Result<Crash, String> {
+        self.wait_until_complete()?;
+        let (old, before) = (self.primary()?, now());
+        let sentinel = self.sentinels.first().ok_or("there is no Sentinel")?;
+        sentinel.call(&["SENTINEL", "FAILOVER", SERVICE])?;
+        self.wait_for("a new primary", |set| set.is_primary_after(old))?;
+        Ok(Crash {
+            before,
+            after: now() + STALENESS,
+        })
+    }
+
+    fn forced(&mut self) -> Result<Crash, String> {
+        self.wait_until_complete()?;
+        let (old, before) = (self.primary()?, now());
+        let find = |node: &&mut ReplicationNode| node.address == old;
+        let node = self.nodes.iter_mut().find(find);
+        node.ok_or("the primary is unknown")?.kill();
+        self.wait_for("a new primary", |set| set.is_primary_after(old))?;
+        let after = now() + STALENESS;
+        let node = self.nodes.iter_mut().find(find);
+        node.ok_or("the primary is unknown")?.launch()?;
+        Ok(Crash { before, after })
     }
 }
 
-impl SentinelNode {
-    fn data(
-        directory: PathBuf,
-        primary: Option<SocketAddr>,
-        random: &mut Random,
-    ) -> Result<Self, String> {
-        let address = stable_address(random)?;
-        let mut arguments: Vec<String> = [
-            "--save",
-            "",
-            "--appendonly",
-            "yes",
-            "--appendfsync",
-            "always",
-            "--repl-diskless-sync-delay",
-            "0",
-        ]
-        .map(str::to_owned)
-        .into();
-        if let Some(primary) = primary {
-            let (host, port) = (primary.ip().to_string(), primary.port().to_string());
-            arguments.extend(["--replicaof".to_owned(), host, port]);
-        }
-        Self::start(address, directory, arguments)
+/// Starts a server of data; a replica if there is a `primary`.
+fn data_node(
+    directory: PathBuf,
+    primary: Option<SocketAddr>,
+    random: &mut Random,
+) -> Result<ReplicationNode, String> {
+    let address = stable_address(random)?;
+    let mut arguments: Vec<String> = SYNCED.map(str::to_owned).into();
+    if let Some(primary) = primary {
+        let (host, port) = (primary.ip().to_string(), primary.port().to_string());
+        arguments.extend(["--replicaof".to_owned(), host, port]);
     }
+    ReplicationNode::start(address, directory, arguments)
+}
 
-    fn sentinel(
-        directory: PathBuf,
-        primary: SocketAddr,
-        random: &mut Random,
-    ) -> Result<Self, String> {
-        let address = stable_address(random)?;
-        let (host, port) = (primary.ip(), primary.port());
-        let mut file = format!(
-            "port {}\nsentinel monitor {SERVICE} {host} {port} {}\n",
-            address.port(),
-            SENTINELS / 2 + 1
-        );
-        for setting in CONFIGURATION.split(',') {
-            let (name, value) = setting.split_once(' ').unwrap_or((setting, ""));
-            file += &format!("sentinel {name} {SERVICE} {value}\n");
-        }
-        std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
-        let path = directory.join("sentinel.conf");
-        std::fs::write(&path, file).map_err(|error| error.to_string())?;
-        let arguments = vec![path.display().to_string(), "--sentinel".to_owned()];
-        Self::start(address, directory, arguments)
+/// Starts a Sentinel.
+fn sentinel_node(
+    directory: PathBuf,
+    primary: SocketAddr,
+    random: &mut Random,
+) -> Result<ReplicationNode, String> {
+    let address = stable_address(random)?;
+    let (host, port) = (primary.ip(), primary.port());
+    let mut file = format!(
+        "port {}\nsentinel monitor {SERVICE} {host} {port} {}\n",
+        address.port(),
+        SENTINELS / 2 + 1
+    );
+    for setting in CONFIGURATION.split(',') {
+        let (name, value) = setting.split_once(' ').unwrap_or((setting, ""));
+        file += &format!("sentinel {name} {SERVICE} {value}\n");
     }
+    std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+    let path = directory.join("sentinel.conf");
+    std::fs::write(&path, file).map_err(|error| error.to_string())?;
+    let arguments = vec![path.display().to_string(), "--sentinel".to_owned()];
+    ReplicationNode::start(address, directory, arguments)
+}
 
-    fn start(
-        address: SocketAddr,
-        directory: PathBuf,
-        arguments: Vec<String>,
-    ) -> Result<Self, String> {
-        std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
-        let mut node = Self {
-            address,
-            directory,
-            arguments,
-            running: None,
-        };
-        node.launch()?;
-        Ok(node)
-    }
-
-    fn launch(&mut self) -> Result<(), String> {
-        let mut command = Command::new("redis-server");
-        command.args(&self.arguments);
-        command.args([
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            &self.address.port().to_string(),
-        ]);
-        command.arg("--dir").arg(&self.directory);
-        let log = self.directory.join("redis.log");
-        let address = self.address;
-        let mut running = Process::start("redis", &mut command, &log)?;
-        running.wait_for(|| std::net::TcpStream::connect(address).is_ok())?;
-        self.running = Some(running);
-        Ok(())
-    }
-
-    /// Sends one command and returns the leaves of its reply, one per line.
-    fn call(&self, command: &[&str]) -> Result<String, String> {
-        let port = self.address.port().to_string();
-        let mut cli = Command::new("redis-cli");
-        output(cli.args(["-p", &port]).args(command))
-    }
-
-    /// The primary that this Sentinel names.
-    fn primary(&self) -> Option<SocketAddr> {
-        let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE];
-        let reply = self.call(&question).ok()?;
-        let (host, port) = reply.trim().split_once('\n')?;
-        format!("{host}:{port}").parse().ok()
-    }
+/// The primary that a Sentinel names.
+fn named_primary(sentinel: &ReplicationNode) -> Option<SocketAddr> {
+    let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE];
+    let reply = sentinel.call(&question).ok()?;
+    let (host, port) = reply.trim().split_once('\n')?;
+    format!("{host}:{port}").parse().ok()
 }
 
 /// The value of a field in a reply of alternating names and values.

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::cluster::ClusterSet;
+use super::fail_overs::FailOvers;
 use super::history::Crash;
 use super::pods::{ChaosPod, stable_address};
 use super::random::Random;
@@ -17,9 +19,10 @@ pub(super) enum StoreKind {
     File,
     /// A Redis that syncs every write.
     Redis,
-    /// A Redis primary with two replicas and three Sentinels, used by two servers. Its faults are this
-    /// many fail-overs of each kind, in a random order.
-    Sentinel { planned: u64, forced: u64 },
+    /// A Redis primary with two replicas and three Sentinels, used by two servers.
+    Sentinel(FailOvers),
+    /// A Redis Cluster of three primaries with a replica each, used by two servers.
+    Cluster(FailOvers),
 }
 
 /// Everything that runs.
@@ -31,11 +34,8 @@ pub(super) struct Stage {
 enum Store {
     File,
     Redis(RedisNode),
-    Sentinel {
-        set: SentinelSet,
-        planned: u64,
-        forced: u64,
-    },
+    Sentinel(SentinelSet, FailOvers),
+    Cluster(ClusterSet, FailOvers),
 }
 
 /// A Redis that starts again at its address and with its files.
@@ -63,15 +63,15 @@ impl Stage {
                 let url = format!("redis://{}", node.address);
                 (Store::Redis(node), url, "synced", 1)
             }
-            StoreKind::Sentinel { planned, forced } => {
+            StoreKind::Sentinel(fail_overs) => {
                 let set = SentinelSet::start(directory, random)?;
                 let url = set.url();
-                let store = Store::Sentinel {
-                    set,
-                    planned,
-                    forced,
-                };
-                (store, url, "replicated", 2)
+                (Store::Sentinel(set, fail_overs), url, "replicated", 2)
+            }
+            StoreKind::Cluster(fail_overs) => {
+                let set = ClusterSet::start(directory, random)?;
+                let url = set.url();
+                (Store::Cluster(set, fail_overs), url, "replicated", 2)
             }
         };
         let environment = vec![
@@ -114,19 +114,8 @@ impl Stage {
                     ("server and Redis killed", vec![crash])
                 }
             },
-            Store::Sentinel {
-                set,
-                planned,
-                forced,
-            } => {
-                if random.below((*planned + *forced).max(1)) < *planned {
-                    *planned -= 1;
-                    ("planned fail-over", vec![set.fail_over_planned()?])
-                } else {
-                    *forced = forced.saturating_sub(1);
-                    ("primary killed", vec![set.fail_over_forced()?])
-                }
-            }
+            Store::Sentinel(set, fail_overs) => fail_overs.strike(set, random)?,
+            Store::Cluster(set, fail_overs) => fail_overs.strike(set, random)?,
         };
         for pod in &mut self.pods {
             pod.wait_until_ready()?;

@@ -34,7 +34,7 @@ fn by_title(objects: &[Value]) -> BTreeMap<String, Value> {
     let hashed = hashed_names(objects);
     let objects = objects
         .iter()
-        .filter(|object| object["kind"] != "Namespace");
+        .filter(|object| object["kind"] != "Namespace" && !is_hook(object));
     objects
         .map(|object| {
             let object = normalised(object, &hashed);
@@ -56,6 +56,11 @@ fn hashed_names(objects: &[Value]) -> BTreeMap<&str, &str> {
             (hash.len() == 10).then_some((name, plain))
         })
         .collect()
+}
+
+/// True for the objects of `helm test`.
+fn is_hook(object: &Value) -> bool {
+    !object["metadata"]["annotations"]["helm.sh/hook"].is_null()
 }
 
 fn normalised(value: &Value, hashed: &BTreeMap<&str, &str>) -> Value {

@@ -35,7 +35,13 @@ pub(super) fn violations(compose: &Value, production: &[Value]) -> Vec<String> {
         list.as_array()
             .is_some_and(|list| list.iter().any(|each| each == text))
     };
-    for argument in ["--appendonly", "--appendfsync", "always", "noeviction"] {
+    for argument in [
+        "--appendonly",
+        "--appendfsync",
+        "always",
+        "noeviction",
+        "--maxmemory",
+    ] {
         if !holds(&redis["command"], argument) {
             found.push(format!("Redis runs without {argument}"));
         }
@@ -94,7 +100,8 @@ mod tests {
         let set = json!({"kind": "StatefulSet",
             "spec": {"template": {"spec": {"containers": [{"image": "redis:1"}]}}}});
         let compose = json!({"services": {"redis": {"image": "redis:1", "command":
-            ["redis-server", "--appendonly", "yes", "--appendfsync", "always", "noeviction"]}}});
+            ["redis-server", "--appendonly", "yes", "--appendfsync", "always", "noeviction",
+                "--maxmemory"]}}});
         assert_eq!(
             violations(&compose, &[set]),
             ["Redis's data is in no volume"]

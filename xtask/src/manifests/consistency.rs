@@ -19,23 +19,56 @@ pub(super) fn violations(objects: &[Value]) -> Vec<String> {
             }
             "HorizontalPodAutoscaler" => target(&mut found, object, objects),
             "Namespace" => namespace(&mut found, object),
+            "ServiceMonitor" => scrapes(&mut found, object),
+            "StatefulSet" => memory(&mut found, object),
             _ => {}
         }
         for pointer in SELECTORS {
             selector(&mut found, object, pointer, objects);
         }
     }
-    let denies = |object: &Value| {
-        object["kind"] == "NetworkPolicy"
-            && object["spec"]["podSelector"] == Value::Object(Map::new())
-            && object["spec"]["policyTypes"] == serde_json::json!(["Ingress", "Egress"])
-            && object["spec"]["ingress"].is_null()
-            && object["spec"]["egress"].is_null()
-    };
-    if !objects.iter().any(denies) {
-        found.push("no NetworkPolicy denies all other traffic".to_owned());
-    }
+    isolation(&mut found, objects);
     found
+}
+
+/// Every workload needs a policy for both directions, and no policy may select other pods.
+fn isolation(found: &mut Vec<String>, objects: &[Value]) {
+    let of_kind = |kinds: &'static [&str]| {
+        let is = move |object: &&Value| object["kind"].as_str().is_some_and(|k| kinds.contains(&k));
+        objects.iter().filter(is)
+    };
+    let policies = || of_kind(&["NetworkPolicy"]);
+    for policy in policies() {
+        let labels = policy["spec"]["podSelector"]["matchLabels"].as_object();
+        if labels.is_none_or(Map::is_empty) {
+            found.push(format!("{}: it selects pods of others", title(policy)));
+        }
+    }
+    for workload in of_kind(&["Deployment", "StatefulSet"]) {
+        let labels = &workload["spec"]["template"]["metadata"]["labels"];
+        let isolates = |policy: &Value| {
+            let wanted = policy["spec"]["podSelector"]["matchLabels"].as_object();
+            policy["spec"]["policyTypes"] == serde_json::json!(["Ingress", "Egress"])
+                && wanted.is_some_and(|w| w.iter().all(|(key, value)| labels[key] == *value))
+        };
+        if !policies().any(isolates) {
+            found.push(format!("{}: no policy limits its traffic", title(workload)));
+        }
+    }
+}
+
+/// The operator's label `endpoint` renames that of the metrics, so every scrape has to drop it.
+fn scrapes(found: &mut Vec<String>, object: &Value) {
+    let endpoints = object["spec"]["endpoints"].as_array().into_iter().flatten();
+    for endpoint in endpoints {
+        let rules = endpoint["relabelings"].as_array().into_iter().flatten();
+        let mut rules = rules.filter(|rule| rule["action"] == "labeldrop");
+        let job = object["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"].as_str();
+        let is_redis = job.is_some_and(|name| name.ends_with("-redis"));
+        if !is_redis && !rules.any(|rule| rule["regex"] == "endpoint") {
+            found.push(format!("{}: it keeps the label `endpoint`", title(object)));
+        }
+    }
 }
 
 /// The settings in the `ConfigMap` that `deployment` reads.
@@ -104,6 +137,41 @@ fn quota_shares(found: &mut Vec<String>, object: &Value, objects: &[Value]) {
     }
 }
 
+/// The data of Redis needs a limit that leaves as much memory for the fork of a rewrite.
+fn memory(found: &mut Vec<String>, object: &Value) {
+    let containers = object.pointer("/spec/template/spec/containers");
+    let mut containers = containers.and_then(Value::as_array).into_iter().flatten();
+    let Some(redis) = containers.find(|each| each["name"] == "redis") else {
+        return;
+    };
+    let env = redis["env"].as_array().into_iter().flatten();
+    let data = env.filter(|each| each["name"] == "MAXMEMORY");
+    let mut data = data.filter_map(|each| each["value"].as_str()?.parse::<u64>().ok());
+    let limit = redis["resources"]["limits"]["memory"]
+        .as_str()
+        .and_then(bytes);
+    let script = redis["args"].to_string();
+    let is_limited = data
+        .next_back()
+        .zip(limit)
+        .is_some_and(|(data, limit)| 2 * data <= limit);
+    if !is_limited || !script.contains("maxmemory $MAXMEMORY") {
+        found.push(format!(
+            "{}: a rewrite of its file may need more than the memory limit",
+            title(object)
+        ));
+    }
+}
+
+/// A quantity of memory in bytes.
+fn bytes(text: &str) -> Option<u64> {
+    let units = [("Gi", 1 << 30), ("Mi", 1 << 20)];
+    let (number, unit) = units
+        .iter()
+        .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)))?;
+    Some(number.parse::<u64>().ok()? * unit)
+}
+
 fn target(found: &mut Vec<String>, object: &Value, objects: &[Value]) {
     let wanted = &object["spec"]["scaleTargetRef"];
     let is_target = |each: &&Value| {
@@ -166,9 +234,10 @@ mod tests {
 
     fn objects() -> Vec<Value> {
         let labels = json!({"app.kubernetes.io/name": "posthorn"});
+        let redis = json!({"app.kubernetes.io/name": "posthorn-redis"});
         vec![
-            json!({"kind": "NetworkPolicy", "metadata": {"name": "deny"},
-                "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}}),
+            json!({"kind": "NetworkPolicy", "metadata": {"name": "posthorn"}, "spec": {
+                "podSelector": {"matchLabels": labels}, "policyTypes": ["Ingress", "Egress"]}}),
             json!({"kind": "ConfigMap", "metadata": {"name": "settings"},
                 "data": {"DRAIN_DELAY": "10s", "SHUTDOWN_TIMEOUT": "25s",
                     "QUOTA_REPLICAS_HINT": "3"}}),
@@ -184,6 +253,17 @@ mod tests {
                     "containers": [{"envFrom": [{"configMapRef": {"name": "settings"}}]}],
                 }},
             }}),
+            json!({"kind": "ServiceMonitor", "metadata": {"name": "posthorn"}, "spec": {
+                "selector": {"matchLabels": labels},
+                "endpoints": [{"relabelings": [{"action": "labeldrop", "regex": "endpoint"}]}]}}),
+            json!({"kind": "StatefulSet", "metadata": {"name": "redis"}, "spec": {"template": {
+                "metadata": {"labels": redis},
+                "spec": {"containers": [{
+                    "name": "redis", "args": ["maxmemory $MAXMEMORY"],
+                    "env": [{"name": "MAXMEMORY", "value": "1073741824"}],
+                    "resources": {"limits": {"memory": "2Gi"}}}]}}}}),
+            json!({"kind": "NetworkPolicy", "metadata": {"name": "redis"}, "spec": {
+                "podSelector": {"matchLabels": redis}, "policyTypes": ["Ingress", "Egress"]}}),
         ]
     }
 
@@ -230,7 +310,33 @@ mod tests {
             0,
             "/spec/policyTypes",
             json!(["Ingress"]),
-            "no NetworkPolicy denies all other traffic",
+            "Deployment/posthorn: no policy limits its traffic",
         );
+        check(
+            5,
+            "/spec/endpoints/0/relabelings",
+            json!([]),
+            "ServiceMonitor/posthorn: it keeps the label `endpoint`",
+        );
+        let memory = "StatefulSet/redis: a rewrite of its file may need more than the memory limit";
+        let container = "/spec/template/spec/containers/0";
+        for (field, value) in [
+            ("env/0/value", json!("1073741825")),
+            ("resources/limits/memory", Value::Null),
+            ("args", json!(["redis-server"])),
+        ] {
+            check(6, &format!("{container}/{field}"), value, memory);
+        }
+    }
+
+    #[test]
+    fn a_policy_for_all_pods_is_found() {
+        let mut objects = objects();
+        let mut deny = objects[0].clone();
+        deny["metadata"]["name"] = json!("deny");
+        deny["spec"]["podSelector"] = json!({});
+        objects.push(deny);
+        let expected = ["NetworkPolicy/deny: it selects pods of others"];
+        assert_eq!(violations(&objects), expected);
     }
 }

@@ -10,7 +10,7 @@ struct Copy {
     shape: fn(&str) -> String,
 }
 
-const COPIES: [Copy; 3] = [
+const COPIES: [Copy; 4] = [
     Copy {
         source: "deploy/prometheus/posthorn.rules.yaml",
         target: "deploy/helm/posthorn/files/posthorn.rules.yaml",
@@ -20,6 +20,11 @@ const COPIES: [Copy; 3] = [
         source: "deploy/prometheus/posthorn.rules.yaml",
         target: "deploy/kubernetes/components/monitoring/prometheus-rule.yaml",
         shape: prometheus_rule,
+    },
+    Copy {
+        source: "deploy/grafana/posthorn.json",
+        target: "deploy/helm/posthorn/files/dashboard.json",
+        shape: str::to_owned,
     },
     Copy {
         source: "deploy/kubernetes/base/redis.conf",
@@ -53,8 +58,28 @@ pub(super) fn check(root: &Path, fix: bool) -> Result<Vec<String>, String> {
     Ok(stale)
 }
 
-/// The rules as the object of the Prometheus Operator.
+/// The rules as the object of the Prometheus Operator, for the release of the overlay alone: the chart
+/// does the same for each release, so that none is recorded or fires twice.
 fn prometheus_rule(rules: &str) -> String {
+    const RELEASE: &str = ",namespace=\"posthorn\",service=\"posthorn\"";
+    let mut rules = rules.to_owned();
+    for job in ["job=\"posthorn\"", "job=\"posthorn-redis\""] {
+        rules = rules.replace(job, &format!("{job}{RELEASE}"));
+    }
+    let rules = rules
+        .replace(
+            "namespace=~\".*\",service=~\".*\"",
+            RELEASE.trim_start_matches(','),
+        )
+        .replace(
+            "persistentvolumeclaim=~\"",
+            "namespace=\"posthorn\",persistentvolumeclaim=~\"",
+        )
+        .replace("data-.*posthorn.*", "data-posthorn(-redis)?-0")
+        .replace(
+            "horizontalpodautoscaler=~\".*posthorn.*\"",
+            "namespace=\"posthorn\",horizontalpodautoscaler=\"posthorn\"",
+        );
     let head = "# The groups are those of deploy/prometheus/posthorn.rules.yaml: `cargo xtask manifests --fix`.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule

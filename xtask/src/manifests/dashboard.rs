@@ -10,9 +10,7 @@ use crate::shell::output;
 
 /// The queries of the panels.
 pub(super) fn queries(root: &Path) -> Result<Vec<String>, String> {
-    let path = "deploy/grafana/posthorn.json";
-    let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
-    let dashboard = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+    let dashboard = read(root)?;
     let mut queries = Vec::new();
     collect(&dashboard, &mut queries);
     Ok(queries)
@@ -27,6 +25,8 @@ pub(super) fn violations(root: &Path, others: &[String]) -> Result<Vec<String>, 
             query
                 .replace("$__rate_interval", "5m")
                 .replace("$namespace", ".*")
+                .replace("$job", ".*")
+                .replace("$pod", ".*")
         })
         .enumerate()
         .map(|(index, query)| json!({"record": format!("query:{index}"), "expr": query}))
@@ -43,7 +43,27 @@ pub(super) fn violations(root: &Path, others: &[String]) -> Result<Vec<String>, 
             .args(["check", "rules"])
             .arg(file.path()),
     );
-    Ok(checked.err().into_iter().collect())
+    let mut found = without_values(root)?;
+    found.extend(checked.err());
+    Ok(found)
+}
+
+/// Panels that would show "no data" where there is nothing to count.
+fn without_values(root: &Path) -> Result<Vec<String>, String> {
+    let dashboard = read(root)?;
+    let panels = dashboard["panels"].as_array().into_iter().flatten();
+    let silent = panels.filter(|panel| {
+        panel["type"] != "row" && panel["fieldConfig"]["defaults"]["noValue"].is_null()
+    });
+    Ok(silent
+        .map(|panel| format!("{} shows no data instead of a value", panel["title"]))
+        .collect())
+}
+
+fn read(root: &Path) -> Result<Value, String> {
+    let path = "deploy/grafana/posthorn.json";
+    let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
 }
 
 fn collect(value: &Value, queries: &mut Vec<String>) {

@@ -1,5 +1,5 @@
-//! The metrics of a live server over Redis, after each kind of request, after rejections, and after the
-//! loss of Redis.
+//! The metrics of live servers: over Redis, after each kind of request, after rejections, and after the
+//! loss of Redis; and over a file, whose bytes have a limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,49 +19,22 @@ const SECRET_KEY: &str = "0123456789abcdef0123456789abcdef";
 /// The values of each label of each metric.
 pub(super) type Samples = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
+/// What a live server exported.
+pub(super) struct Exported {
+    pub(super) samples: Samples,
+    /// The texts before the loss of Redis, and over a file.
+    pub(super) text: String,
+}
+
 /// The samples before and after the loss of Redis.
-pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
+pub(super) fn exported(binary: &Path) -> Result<Exported, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
     let redis_address = process::free_address()?;
     let redis = process::redis(redis_address, directory.path())?;
-    let address = process::free_address()?;
     let url = format!("redis://{redis_address}/0");
-    let mut command = crate::binary::server(binary);
-    command.current_dir(directory.path());
-    command
-        .env("PORT", address.port().to_string())
-        .env("SECRET_KEY", SECRET_KEY)
-        .env("STORE_URL", &url)
-        .env("REDIS_URL", &url);
-    let log = directory.path().join("posthorn.log");
-    let mut server = Process::start("posthorn", &mut command, &log)?;
-    let ready = || {
-        let answer = HttpClient::new(address).get("/health/ready");
-        answer.is_ok_and(|answer| answer.status == 200)
-    };
-    server.wait_for(ready)?;
-    let mut client = HttpClient::new(address);
-    for path in [
-        "/api/v1/info",
-        "/api/v1/health",
-        "/api/v1/topics/inbox/messages",
-        "/nowhere",
-    ] {
-        ask(&mut client, path, None)?;
-    }
-    for _ in 0..MESSAGES {
-        send(&mut client, r#"{"message":"one"}"#)?;
-    }
-    send(&mut client, r#"{"message":""}"#)?;
-    for (path, settings) in [
-        (CONSUMER, "{}"),
-        (WEBHOOK, r#"{"url":"https://example.org/"}"#),
-    ] {
-        let created = client.put(path, settings).map_err(|e| e.to_string())?;
-        if created.status != 201 {
-            return Err(format!("{path}: {}", created.body));
-        }
-    }
+    let settings = [("STORE_URL", url.as_str()), ("REDIS_URL", &url)];
+    let (mut server, mut client) = start(binary, directory.path(), &settings)?;
+    use_everything(&mut client)?;
     // The counts of consumers are read in rounds.
     let mut before = String::new();
     let counted = || {
@@ -74,11 +47,68 @@ pub(super) fn samples(binary: &Path) -> Result<Samples, String> {
         send(&mut client, r#"{"message":"two"}"#)?;
     }
     let after = ask(&mut client, "/metrics", None)?;
+    drop(server);
+    let settings = [
+        ("STORE_URL", "file:limited.db"),
+        ("MAX_STORE_BYTES", "1073741824"),
+    ];
+    let (_server, mut client) = start(binary, directory.path(), &settings)?;
+    let limited = ask(&mut client, "/metrics", None)?;
+    let text = before + &limited;
     let mut samples = Samples::new();
-    for line in before.lines().chain(after.lines()) {
+    for line in text.lines().chain(after.lines()) {
         read(&mut samples, line);
     }
-    Ok(samples)
+    Ok(Exported { samples, text })
+}
+
+/// A ready server in `directory` and a client of it.
+fn start(
+    binary: &Path,
+    directory: &Path,
+    settings: &[(&str, &str)],
+) -> Result<(Process, HttpClient), String> {
+    let address = process::free_address()?;
+    let mut command = crate::binary::server(binary);
+    command.current_dir(directory);
+    command
+        .env("PORT", address.port().to_string())
+        .env("SECRET_KEY", SECRET_KEY)
+        .envs(settings.iter().copied());
+    let log = directory.join("posthorn.log");
+    let mut server = Process::start("posthorn", &mut command, &log)?;
+    let ready = || {
+        let answer = HttpClient::new(address).get("/health/ready");
+        answer.is_ok_and(|answer| answer.status == 200)
+    };
+    server.wait_for(ready)?;
+    Ok((server, HttpClient::new(address)))
+}
+
+/// Makes the requests that give the metrics their series.
+fn use_everything(client: &mut HttpClient) -> Result<(), String> {
+    for path in [
+        "/api/v1/info",
+        "/api/v1/health",
+        "/api/v1/topics/inbox/messages",
+        "/nowhere",
+    ] {
+        ask(client, path, None)?;
+    }
+    for _ in 0..MESSAGES {
+        send(client, r#"{"message":"one"}"#)?;
+    }
+    send(client, r#"{"message":""}"#)?;
+    for (path, settings) in [
+        (CONSUMER, "{}"),
+        (WEBHOOK, r#"{"url":"https://example.org/"}"#),
+    ] {
+        let created = client.put(path, settings).map_err(|e| e.to_string())?;
+        if created.status != 201 {
+            return Err(format!("{path}: {}", created.body));
+        }
+    }
+    Ok(())
 }
 
 fn send(client: &mut HttpClient, body: &str) -> Result<String, String> {

@@ -7,19 +7,21 @@ use std::path::Path;
 
 use super::dashboard;
 use super::live::{self, Samples};
+use super::reference;
 
 /// Labels that Prometheus adds to all samples of a target.
-const OF_TARGETS: [&str; 4] = ["instance", "job", "namespace", "pod"];
+const OF_TARGETS: [&str; 5] = ["instance", "job", "namespace", "pod", "service"];
 /// Labels of the kubelet's metrics.
 const OF_VOLUMES: [&str; 1] = ["persistentvolumeclaim"];
 const OWN: [&str; 2] = ["app_", "process_"];
 
 /// Names in the files that neither a recording rule nor a live server defines.
-/// `others` are the queries outside the two files.
+/// `others` are the queries outside the two files. With `fix` the reference is written, too.
 pub(super) fn violations(
     root: &Path,
     binary: &Path,
     others: &[String],
+    fix: bool,
 ) -> Result<Vec<String>, String> {
     let path = "deploy/prometheus/posthorn.rules.yaml";
     let rules = fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"))?;
@@ -28,11 +30,10 @@ pub(super) fn violations(
     // A query for one consumer names a topic and a consumer that the live server need not have.
     let others = others.iter().flat_map(|query| names(query));
     expressions.extend(others.map(str::to_owned));
-    Ok(missing(
-        &expressions.join("\n"),
-        &rules,
-        &live::samples(binary)?,
-    ))
+    let exported = live::exported(binary)?;
+    let mut found = missing(&expressions.join("\n"), &rules, &exported.samples);
+    found.extend(reference::check(root, &exported, fix)?);
+    Ok(found)
 }
 
 fn missing(text: &str, rules: &str, samples: &Samples) -> Vec<String> {

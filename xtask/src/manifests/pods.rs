@@ -60,11 +60,13 @@ fn pod_violations(pod: &Value) -> Vec<String> {
     for kind in ["containers", "initContainers", "ephemeralContainers"] {
         for container in list(&pod[kind]) {
             container_violations(&mut found, pod, container);
+            content_violations(&mut found, container);
         }
     }
     found
 }
 
+/// The restricted Pod Security Standard.
 fn container_violations(found: &mut Vec<String>, pod: &Value, container: &Value) {
     let name = container["name"].as_str().unwrap_or("?");
     let security = &container["securityContext"];
@@ -106,6 +108,12 @@ fn container_violations(found: &mut Vec<String>, pod: &Value, container: &Value)
         list(&container["ports"]).all(|port| port["hostPort"].is_null()),
         "it uses a host port",
     );
+}
+
+/// Resources, probes, image and secrets.
+fn content_violations(found: &mut Vec<String>, container: &Value) {
+    let name = container["name"].as_str().unwrap_or("?");
+    let mut rule = |kept: bool, text: &str| expect(found, kept, || format!("{name}: {text}"));
     for kind in ["requests", "limits"] {
         for resource in ["cpu", "memory"] {
             let value = &container["resources"][kind][resource];

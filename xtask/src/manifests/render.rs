@@ -15,7 +15,8 @@ pub(super) fn kustomize(tools: &Tools, directory: &Path) -> Result<Vec<Value>, S
     objects(tools, &yaml)
 }
 
-/// The objects of the chart, as the release `posthorn`, with `values` set.
+/// The objects of the chart, as the release `posthorn`, with `values` set: `NAME=VALUE`, or an argument
+/// of `helm template` with its option, such as `--values=FILE` and `--set-json=NAME=VALUE`.
 pub(super) fn helm(tools: &Tools, chart: &Path, values: &[&str]) -> Result<Vec<Value>, String> {
     let mut command = Command::new(&tools.helm);
     command
@@ -23,7 +24,11 @@ pub(super) fn helm(tools: &Tools, chart: &Path, values: &[&str]) -> Result<Vec<V
         .arg(chart)
         .args(["--namespace", "posthorn"]);
     for value in values {
-        command.args(["--set", value]);
+        if value.starts_with("--") {
+            command.arg(value);
+        } else {
+            command.args(["--set", value]);
+        }
     }
     objects(tools, &output(&mut command)?)
 }

@@ -1,8 +1,11 @@
-//! Checks that every alert has a section in the runbook and a rule test, and every section an alert.
+//! Checks that every alert has a section in the runbook and a rule test, every section an alert, and that the
+//! dashboard has the rows that the runbook names.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+use serde_json::Value;
 
 /// Alerts without a section or a test, and sections without an alert, one line each.
 pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
@@ -31,11 +34,53 @@ pub(super) fn violations(root: &Path) -> Result<Vec<String>, String> {
             .difference(&tested)
             .map(|alert| format!("{alert} has no rule test")),
     );
+    let described = rules.matches("\n          description: ").count();
+    if described != alerts.len() {
+        found.push(format!(
+            "{} alerts have {described} descriptions",
+            alerts.len()
+        ));
+    }
+    let dashboard = read("deploy/grafana/posthorn.json")?;
+    let dashboard = serde_json::from_str(&dashboard).map_err(|error| error.to_string())?;
+    found.extend(absent_rows(&runbook, &dashboard));
     for alert in alerts {
-        let link = format!("runbook: docs/RUNBOOK.md#{}", alert.to_lowercase());
+        let link = format!(
+            "runbook_url: https://runbook.example/RUNBOOK.md#{}\n",
+            alert.to_lowercase()
+        );
         if !rules.contains(&link) {
             found.push(format!("{alert} does not link to its section"));
         }
     }
     Ok(found)
+}
+
+/// The rows that `runbook` names as `row *TITLE*`, and the dashboard does not have.
+fn absent_rows(runbook: &str, dashboard: &Value) -> Vec<String> {
+    let panels = dashboard["panels"].as_array().into_iter().flatten();
+    let rows = panels.filter(|panel| panel["type"] == "row");
+    let titles: BTreeSet<&str> = rows.filter_map(|row| row["title"].as_str()).collect();
+    let named = runbook.split("ow *").skip(1);
+    let named = named.filter_map(|rest| rest.split_once('*').map(|(name, _)| name));
+    let absent = named.filter(|name| !titles.contains(name));
+    absent
+        .map(|name| format!("the dashboard has no row {name}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_that_is_not_there_is_found() {
+        let dashboard =
+            json!({"panels": [{"type": "row", "title": "Store"}, {"title": "Streams"}]});
+        let runbook = "Row *Store* shows it. See row *Streams*.";
+        let expected = ["the dashboard has no row Streams"];
+        assert_eq!(absent_rows(runbook, &dashboard), expected);
+    }
 }

@@ -91,8 +91,10 @@ fn may_reach(objects: &[Value], name: &str) -> bool {
         let rules = policy["spec"][direction].as_array().into_iter().flatten();
         let mut peers = rules.flat_map(|rule| rule[peer].as_array().into_iter().flatten());
         peers.any(|peer| {
-            peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == *wanted
-                && peer["namespaceSelector"].is_null()
+            let selector = &peer["podSelector"];
+            let is_named = selector["matchLabels"]["app.kubernetes.io/name"] == *wanted;
+            let is_any = selector.as_object().is_some_and(serde_json::Map::is_empty);
+            (is_named || is_any) && peer["namespaceSelector"].is_null()
         })
     };
     let lets_in = policies()

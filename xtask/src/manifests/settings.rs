@@ -31,8 +31,6 @@ pub(super) fn refused(objects: &[Value], binary: &Path) -> Result<Vec<String>, S
             .map(|text| expanded(text, &environment));
         environment.insert(name, value.unwrap_or_else(|| "0123456789abcdef".repeat(4)));
     }
-    // This variable is only part of another value.
-    environment.remove("REDIS_PASSWORD");
     unknown(&environment, binary)
 }
 

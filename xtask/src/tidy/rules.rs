@@ -14,6 +14,9 @@ const LONG_HEADERS: [&str; 2] = [
 ];
 /// Files that may be longer, because they are one table.
 const LONG_FILES: [&str; 0] = [];
+/// The binary is wiring: the most lines of all its sources.
+const MAX_BINARY_LINES: usize = 1_000;
+const BINARY: &str = "crates/posthorn/src/";
 /// Files with the words of others.
 const NOT_OURS: [&str; 1] = ["Cargo.lock"];
 
@@ -36,10 +39,19 @@ const FORBIDDEN: [&str; 12] = [
 
 /// The violations in `files`, one line each.
 pub(super) fn violations(files: &[Source]) -> Vec<String> {
-    files
+    let found = files
         .iter()
-        .flat_map(|file| check_words(file).chain(check_rust(file)))
-        .collect()
+        .flat_map(|file| check_words(file).chain(check_rust(file)));
+    found.chain(check_binary(files)).collect()
+}
+
+fn check_binary(files: &[Source]) -> Option<String> {
+    let binary = files
+        .iter()
+        .filter(|file| file.is_rust() && file.path.starts_with(BINARY));
+    let lines: usize = binary.map(|file| file.text.lines().count()).sum();
+    (lines >= MAX_BINARY_LINES)
+        .then(|| format!("{BINARY}: {lines} lines; what is not wiring belongs into another crate"))
 }
 
 fn check_words(file: &Source) -> impl Iterator<Item = String> {
@@ -116,6 +128,22 @@ mod tests {
             "src/a.rs",
             &("//! A file.\n".to_owned() + &"\n".repeat(400)),
             &["401 lines"],
+        );
+    }
+
+    #[test]
+    fn the_binary_has_under_a_thousand_lines() {
+        let files = |lines: usize| {
+            [lines, 300, 300].map(|lines| Source {
+                path: format!("{BINARY}{lines}.rs"),
+                text: "//! A file.\n".to_owned() + &"\n".repeat(lines - 1),
+            })
+        };
+        assert!(violations(&files(399)).is_empty());
+        let found = violations(&files(400));
+        assert!(
+            found.len() == 1 && found.concat().contains("1000 lines"),
+            "{found:?}"
         );
     }
 

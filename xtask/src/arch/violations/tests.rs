@@ -155,7 +155,8 @@ fn a_technology_outside_its_home_is_reported() {
     check_third_party(BASELINE, DependencyKind::Normal, "rusqlite", true);
     check_third_party(BASELINE, DependencyKind::Normal, "redis", false);
     check_third_party("xtask", DependencyKind::Normal, "clap", true);
-    check_third_party("posthorn", DependencyKind::Normal, "clap", true);
+    check_third_party("posthorn-cli", DependencyKind::Normal, "clap", true);
+    check_third_party("posthorn", DependencyKind::Normal, "clap", false);
     check_third_party("posthorn-http", DependencyKind::Normal, "clap", false);
 }
 

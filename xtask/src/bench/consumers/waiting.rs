@@ -24,15 +24,25 @@ const SETTLING: usize = 4;
 const MOST_CPU: f64 = 10.0;
 
 /// Measures and prints everything about waiting pulls.
-#[expect(clippy::disallowed_methods, reason = "the bench measures real time")]
 pub(super) fn run(server: &BenchServer, topic: &WorkTopic) -> Result<(), String> {
     calls::create(topic, "waiting", "oldest")?;
     let path = topic.consumer("waiting");
-    let mut client = HttpClient::new(topic.address);
+    let mut pulls = wait_idle(server, topic, &path)?;
+    wake_some(topic, &mut pulls)?;
+    drop(pulls);
+    find_what_was_left(topic, &path)
+}
+
+/// Opens the pulls and measures what they cost while no message arrives.
+fn wait_idle(
+    server: &BenchServer,
+    topic: &WorkTopic,
+    path: &str,
+) -> Result<Vec<TcpStream>, String> {
     let idle_before = cpu_of_idling(server)?;
     let mut pulls = Vec::with_capacity(WAITING);
     for number in 0..WAITING {
-        let pull = open(topic, &path);
+        let pull = open(topic, path);
         let failed = |error| format!("pull {number} of {WAITING}: {error}; `ulimit -n`?");
         pulls.push(pull.map_err(failed)?);
     }
@@ -50,15 +60,20 @@ pub(super) fn run(server: &BenchServer, topic: &WorkTopic) -> Result<(), String>
         server.resident()?,
         verdict(idle < idle_before + MOST_CPU),
     );
+    Ok(pulls)
+}
 
-    // Each message goes to one pull, and wakes no other.
+/// Sends messages while the pulls wait. Each message goes to one pull, and wakes no other.
+#[expect(clippy::disallowed_methods, reason = "the bench measures real time")]
+fn wake_some(topic: &WorkTopic, pulls: &mut Vec<TcpStream>) -> Result<(), String> {
+    let mut client = HttpClient::new(topic.address);
     let start = Instant::now();
     for _ in 0..MESSAGES {
         calls::post(&mut client, &topic.messages(), r#"{"message":"wake"}"#)?;
     }
     let mut answered = 0;
     poll(|| {
-        answered += take_answered(&mut pulls);
+        answered += take_answered(pulls);
         answered >= MESSAGES
     });
     println!(
@@ -67,9 +82,14 @@ pub(super) fn run(server: &BenchServer, topic: &WorkTopic) -> Result<(), String>
         start.elapsed().as_secs_f64() * 1e3,
         verdict(answered == MESSAGES),
     );
+    Ok(())
+}
 
-    // The others leave. The next messages must be available at once, not after the end of a lease.
-    drop(pulls);
+/// Sends messages after the clients of the other pulls left. The messages must be available at once,
+/// not after the end of a lease.
+#[expect(clippy::disallowed_methods, reason = "the bench measures real time")]
+fn find_what_was_left(topic: &WorkTopic, path: &str) -> Result<(), String> {
+    let mut client = HttpClient::new(topic.address);
     for _ in 0..MESSAGES {
         calls::post(&mut client, &topic.messages(), r#"{"message":"left"}"#)?;
     }

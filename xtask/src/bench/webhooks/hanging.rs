@@ -93,15 +93,16 @@ fn load(bench: &WebhookBench, numbers: Range<usize>) -> Result<(FirstAttempts, f
             .map(|sender| sender.join().map_err(|_| "a sender panicked")?);
         accepted.collect::<Result<Vec<(String, Vec<Accepted>)>, String>>()
     })?;
-    let sent: usize = accepted.iter().map(|(_, sent)| sent.len()).sum();
-    poll(|| bench.sink.arrived() >= sent * numbers.len());
+    let paths = |topic: &str| {
+        let path = |number| path(TIMED, topic, number);
+        numbers.clone().map(path).collect::<Vec<_>>()
+    };
+    let expected: Vec<(String, &[Accepted])> = accepted
+        .iter()
+        .flat_map(|(topic, sent)| paths(topic).into_iter().map(|path| (path, sent.as_slice())))
+        .collect();
+    poll(|| first_attempts(&bench.sink.arrivals(), expected.iter().cloned()).lost == 0);
     let memory = bench.server.resident()?;
     let arrivals = bench.sink.take_arrivals();
-    let expected = accepted.iter().flat_map(|(topic, sent)| {
-        let paths = numbers
-            .clone()
-            .map(move |number| path(TIMED, topic, number));
-        paths.map(|path| (path, sent.as_slice()))
-    });
     Ok((first_attempts(&arrivals, expected), memory))
 }

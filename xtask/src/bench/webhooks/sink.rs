@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -92,6 +92,11 @@ impl WebhookSink {
         std::mem::take(&mut self.shared.arrivals())
     }
 
+    /// The recorded arrivals. The receiver waits while they are borrowed.
+    pub(super) fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
+        self.shared.arrivals()
+    }
+
     /// The number of recorded arrivals.
     pub(super) fn arrived(&self) -> usize {
         self.shared.arrivals().len()
@@ -109,7 +114,7 @@ impl Drop for WebhookSink {
 }
 
 impl SinkState {
-    fn arrivals(&self) -> std::sync::MutexGuard<'_, Arrivals> {
+    fn arrivals(&self) -> MutexGuard<'_, Arrivals> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

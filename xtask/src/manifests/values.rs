@@ -1,0 +1,218 @@
+//! Checks the values of the chart: what its schema and templates reject, and what is generated from them:
+//! the names of settings in the schema, and the tables of the chart's README.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::render;
+use super::tools::Tools;
+use crate::shell::output;
+
+const CHART: &str = "deploy/helm/posthorn";
+/// Settings that have values of their own, or come from secrets.
+const OWN: [&str; 15] = [
+    "DRAIN_DELAY",
+    "METRICS_PORT",
+    "PORT",
+    "REDIS_CA_FILE",
+    "REDIS_CERT_FILE",
+    "REDIS_KEY_FILE",
+    "REDIS_PASSWORD",
+    "REDIS_URL",
+    "REDIS_USERNAME",
+    "SECRET_KEY",
+    "SECRET_KEY_PREVIOUS",
+    "SHUTDOWN_TIMEOUT",
+    "STORE_REDIS_PASSWORD",
+    "STORE_REDIS_USERNAME",
+    "STORE_URL",
+];
+/// Values that the chart has to reject, each with a part of the reason.
+const BAD_VALUES: [(&[&str], &str); 20] = [
+    (&["config.SECRET_KEY=x"], "SECRET_KEY"),
+    (&["config.RETENTION_AEG=7d"], "RETENTION_AEG"),
+    (&["replicas=-1"], "replicas"),
+    (&["image.digest=latest"], "digest"),
+    (&["replicaCount=2"], "replicaCount"),
+    (&["drainDelaySeconds=10s"], "drainDelaySeconds"),
+    (&["autoscaling.minReplicas=0"], "minReplicas"),
+    (&["autoscaling.minReplicas=11"], "minReplicas is greater"),
+    (&["workerScaling.workers[0].deployment=mailer"], "workers"),
+    (
+        &["workerScaling.prometheusAddress=prometheus:9090"],
+        "prometheusAddress",
+    ),
+    (
+        &["commonLabels.app\\.kubernetes\\.io/name=x"],
+        "propertyName",
+    ),
+    (&["podDisruptionBudget.minAvailable=2"], "maxUnavailable"),
+    (&["redis.maxmemory=2Gi"], "redis.maxmemory"),
+    (&["redis.enabled=false"], "externalRedis.host"),
+    (
+        &["redis.enabled=false", "externalRedis.host=redis"],
+        "networkPolicy.redisPeers",
+    ),
+    (
+        &[
+            "redis.enabled=false",
+            "externalRedis.host=a",
+            "externalRedis.mode=sentinel",
+        ],
+        "sentinelService",
+    ),
+    (
+        &["ingress.enabled=true", "ingress.hosts[0].host=a"],
+        "networkPolicy.ingressNamespace",
+    ),
+    (
+        &["ingress.enabled=true", "networkPolicy.ingressNamespace=a"],
+        "needs ingress.hosts",
+    ),
+    (
+        &["httpRoute.enabled=true", "networkPolicy.ingressNamespace=a"],
+        "needs httpRoute.parentRefs",
+    ),
+    (&["store=embedded"], "persistence.enabled=true"),
+];
+
+/// Lints the chart, and reports bad values that it renders.
+pub(super) fn violations(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
+    let mut lint = Command::new(&tools.helm);
+    output(lint.args(["lint", "--strict", "--quiet"]).arg(chart))?;
+    let accepted = |(values, reason): &(&[&str], &str)| match render::helm(tools, chart, values) {
+        Ok(_) => Some(format!("the chart accepts {}", values.join(", "))),
+        Err(error) if error.contains(reason) => None,
+        Err(error) => Some(format!(
+            "{}: the reason is another: {error}",
+            values.join(", ")
+        )),
+    };
+    Ok(BAD_VALUES.iter().filter_map(accepted).collect())
+}
+
+/// Reports generated parts that are out of date, or with `fix` writes them.
+pub(super) fn generated(root: &Path, tools: &Tools, fix: bool) -> Result<Vec<String>, String> {
+    let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"));
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).map_err(|e| e.to_string());
+    let mut stale = Vec::new();
+    let mut check = |path: &str, old: &str, new: String| -> Result<String, String> {
+        if old != new && fix {
+            fs::write(root.join(path), &new).map_err(|error| format!("{path}: {error}"))?;
+        } else if old != new {
+            stale.push(format!(
+                "{path} is out of date: cargo xtask manifests --fix"
+            ));
+        }
+        Ok(new)
+    };
+    let path = format!("{CHART}/values.schema.json");
+    let schema = read(&path)?;
+    let names = settings(&parsed(&read("docs/posthorn.schema.json")?)?);
+    let wanted = with_settings(&schema, &names).ok_or("the schema lists no settings")?;
+    let schema = parsed(&check(&path, &schema, wanted)?)?;
+    let values = render::objects(tools, &read(&format!("{CHART}/values.yaml"))?)?;
+    let values = values.first().ok_or("values.yaml is empty")?;
+    let path = format!("{CHART}/README.md");
+    let readme = read(&path)?;
+    let (head, _) = readme
+        .split_once(HEADING)
+        .ok_or("the README has no values")?;
+    let mut wanted = format!("{head}{HEADING}{TABLE}");
+    rows(&mut wanted, "", &schema, values)?;
+    check(&path, &readme, wanted)?;
+    Ok(stale)
+}
+
+const HEADING: &str = "## Values\n";
+const TABLE: &str =
+    "\nGenerated from `values.schema.json` and `values.yaml` by `cargo xtask manifests --fix`.\n
+| value | default | meaning |\n| --- | --- | --- |\n";
+
+/// The names of settings that `config` takes.
+fn settings(schema: &Value) -> Vec<String> {
+    let names = schema["properties"].as_object().into_iter().flatten();
+    let names = names.map(|(name, _)| name.to_uppercase());
+    let own = |name: &str| OWN.contains(&name.strip_suffix("_FILE").unwrap_or(name));
+    names
+        .filter(|name| !own(name) && !OWN.contains(&name.as_str()))
+        .collect()
+}
+
+/// The schema with `names` in its first list after the property `config`.
+fn with_settings(schema: &str, names: &[String]) -> Option<String> {
+    let (head, rest) = schema.split_once("\"config\": {")?;
+    let (middle, rest) = rest.split_once("\"enum\": [")?;
+    let (_, tail) = rest.split_once(']')?;
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| format!("\n              \"{name}\""))
+        .collect();
+    let names = names.join(",");
+    Some(format!(
+        "{head}\"config\": {{{middle}\"enum\": [{names}\n            ]{tail}"
+    ))
+}
+
+/// Appends a row for each value below `path`.
+fn rows(table: &mut String, path: &str, schema: &Value, values: &Value) -> Result<(), String> {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        let text = property["description"].as_str();
+        let text = text.ok_or_else(|| format!("{path} has no description"))?;
+        let (mut shown, below) = (values[name].to_string(), property["properties"].is_object());
+        if below {
+            shown = String::new();
+        } else if shown.len() > 40 {
+            "see `values.yaml`".clone_into(&mut shown);
+        } else {
+            shown = format!("`{shown}`");
+        }
+        let line = format!("| `{path}` | {shown} | {} |\n", text.replace('|', "\\|"));
+        table.push_str(&line);
+        rows(table, &path, property, &values[name])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_has_a_row_with_its_default() {
+        let schema = json!({"properties": {
+            "image": {"description": "The image.", "properties": {"tag": {"description": "Its tag."}}},
+            "replicas": {"description": "Pods."}}});
+        let values = json!({"image": {"tag": "1"}, "replicas": 3});
+        let mut table = String::new();
+        rows(&mut table, "", &schema, &values).unwrap();
+        let expected = "| `image` |  | The image. |\n| `image.tag` | `\"1\"` | Its tag. |\n\
+            | `replicas` | `3` | Pods. |\n";
+        assert_eq!(table, expected);
+        let error = rows(&mut table, "", &json!({"properties": {"a": {}}}), &values);
+        assert_eq!(error, Err("a has no description".to_owned()));
+    }
+
+    #[test]
+    fn the_schema_lists_the_settings_without_secrets() {
+        let names = settings(&json!({"properties": {"retention_age": {}, "secret_key": {}}}));
+        assert_eq!(names, ["RETENTION_AGE"]);
+        let schema = r#"{"config": {"enum": ["OLD"], "b": []}}"#;
+        let wanted = with_settings(schema, &names).unwrap();
+        assert!(
+            wanted.contains("RETENTION_AGE")
+                && !wanted.contains("OLD")
+                && wanted.ends_with(r#""b": []}}"#)
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! Runs test programs side by side. Most of them wait for servers, and cargo would run one after another.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::programs::TestProgram;
+
+/// How long each program took in the last run, so that the longest start first.
+const TIMES: &str = "target/test-times.txt";
+
+/// The outcome of one program.
+struct ProgramOutcome {
+    name: String,
+    /// What it printed, if it failed.
+    failure: Option<String>,
+    time: Duration,
+}
+
+/// Runs the programs, at most as many at once as there are processors, and one more. What a program prints is
+/// shown at the end if it fails.
+///
+/// # Errors
+/// The names of the programs that failed.
+pub(crate) fn run(
+    root: &Path,
+    mut programs: Vec<TestProgram>,
+    configure: impl Fn(&mut Command) + Sync,
+) -> Result<(), String> {
+    let mut times = read_times(root);
+    // They are taken from the end: the longest first. A program without a time may be long.
+    programs.sort_by_key(|program| times.get(&program.name).copied().unwrap_or(u64::MAX));
+    let at_once = std::thread::available_parallelism().map_or(2, usize::from) + 1;
+    let (left, done) = (Mutex::new(programs), Mutex::new(Vec::new()));
+    let take = || left.lock().ok()?.pop();
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some(program) = take() {
+                    let outcome = run_one(&program, &configure);
+                    report(&outcome);
+                    if let Ok(mut done) = done.lock() {
+                        done.push(outcome);
+                    }
+                }
+            });
+        }
+    });
+    let done = done.into_inner().unwrap_or_default();
+    times.extend(done.iter().map(|one| {
+        let millis = u64::try_from(one.time.as_millis()).unwrap_or(u64::MAX);
+        (one.name.clone(), millis)
+    }));
+    write_times(root, &times);
+    let failed: Vec<_> = done
+        .iter()
+        .filter(|one| one.failure.is_some())
+        .map(|one| &*one.name)
+        .collect();
+    show_failures(&done);
+    println!(
+        "{} test programs passed, {} failed",
+        done.len() - failed.len(),
+        failed.len()
+    );
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(format!("tests failed in: {}", failed.join(", ")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a tool measures real time")]
+fn run_one(program: &TestProgram, configure: &impl Fn(&mut Command)) -> ProgramOutcome {
+    let start = Instant::now();
+    let mut command = Command::new(&program.path);
+    // As `cargo test` sets it; libraries read it.
+    command
+        .current_dir(&program.directory)
+        .env("CARGO_MANIFEST_DIR", &program.directory);
+    configure(&mut command);
+    let output = command.stdin(Stdio::null()).output();
+    let failure = match output {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => {
+            let (out, err) = (
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr),
+            );
+            Some(format!("{out}{err}{}\n", output.status))
+        }
+        Err(error) => Some(format!("{error}\n")),
+    };
+    ProgramOutcome {
+        name: program.name.clone(),
+        failure,
+        time: start.elapsed(),
+    }
+}
+
+fn report(outcome: &ProgramOutcome) {
+    let ProgramOutcome {
+        name,
+        failure,
+        time,
+    } = outcome;
+    let word = if failure.is_some() {
+        "FAILED"
+    } else {
+        "passed"
+    };
+    println!("{word} {:>7.1} s  {name}", time.as_secs_f64());
+}
+
+/// Prints all output of the programs that failed, one after another.
+fn show_failures(done: &[ProgramOutcome]) {
+    for ProgramOutcome { name, failure, .. } in done {
+        if let Some(text) = failure {
+            println!("\n---- {name} ----\n{text}");
+        }
+    }
+}
+
+/// The milliseconds by name. Without the file, or with another one in its place, there are none.
+fn read_times(root: &Path) -> BTreeMap<String, u64> {
+    let text = std::fs::read_to_string(root.join(TIMES)).unwrap_or_default();
+    let read = |line: &str| {
+        let (millis, name) = line.split_once(' ')?;
+        Some((name.to_owned(), millis.parse().ok()?))
+    };
+    text.lines().filter_map(read).collect()
+}
+
+fn write_times(root: &Path, times: &BTreeMap<String, u64>) {
+    let lines = times
+        .iter()
+        .map(|(name, millis)| format!("{millis} {name}\n"));
+    // Only the order of the next run depends on it.
+    let _ = std::fs::write(root.join(TIMES), lines.collect::<String>());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn program(name: &str, path: &str) -> TestProgram {
+        TestProgram {
+            name: name.to_owned(),
+            path: PathBuf::from(path),
+            directory: PathBuf::from("/"),
+        }
+    }
+
+    #[test]
+    fn a_failed_program_hides_no_other() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("target")).unwrap();
+        let programs = [
+            ("a", "/bin/true"),
+            ("b", "/bin/false"),
+            ("c", "/absent"),
+            ("d", "/bin/true"),
+        ];
+        let programs = programs.map(|(name, path)| program(name, path)).to_vec();
+        let error = run(root.path(), programs, |_| ()).unwrap_err();
+        let mut failed: Vec<_> = error
+            .trim_start_matches("tests failed in: ")
+            .split(", ")
+            .collect();
+        failed.sort_unstable();
+        assert_eq!(failed, ["b", "c"]);
+        let times = read_times(root.path());
+        assert_eq!(
+            times.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["a", "b", "c", "d"]
+        );
+    }
+}

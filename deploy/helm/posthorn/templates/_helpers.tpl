@@ -1,32 +1,143 @@
+{{/* The name of every object: `fullnameOverride`, or the release, with `nameOverride` behind it. */}}
+{{- define "posthorn.fullname" -}}
+{{- $name := .Release.Name -}}
+{{- if .Values.nameOverride }}{{ $name = printf "%s-%s" $name .Values.nameOverride }}{{ end -}}
+{{- .Values.fullnameOverride | default $name | trunc 48 | trimSuffix "-" -}}
+{{- end }}
+
 {{/* Labels of an object called `name`; pods are selected by the first of them alone. */}}
 {{- define "posthorn.labels" -}}
 app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/part-of: posthorn
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- /* A version may have a `+`, a label may not. */}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
+{{/* The metadata of an object: `name`, `root`, and optional `suffix`, `labels`, `annotations`, `namespace`. */}}
+{{- define "posthorn.metadata" -}}
+name: {{ .name }}
+{{- with .namespace }}
+namespace: {{ . }}
+{{- end }}
+labels:
+  {{- include "posthorn.labels" (dict "name" (.component | default .name) "root" .root) | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* An image: `image` with registry, repository, tag and digest. */}}
 {{- define "posthorn.image" -}}
-{{- if .Values.image.digest -}}
-{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- $registry := (.root.Values.global | default dict).imageRegistry | default .image.registry -}}
+{{- $name := .image.repository -}}
+{{- if $registry }}{{ $name = printf "%s/%s" $registry $name }}{{ end -}}
+{{- if .image.digest }}{{ $name }}@{{ .image.digest }}
+{{- else }}{{ $name }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end -}}
+{{- end }}
+
+{{- define "posthorn.pullSecrets" -}}
+{{- $names := concat ((.Values.global | default dict).imagePullSecrets | default list) .Values.image.pullSecrets -}}
+{{- with $names }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "posthorn.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "posthorn.fullname" .) "default" .Values.serviceAccount.create) -}}
+{{- end }}
+
+{{/* A value of a setting as text: a whole number has no exponent. */}}
+{{- define "posthorn.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ toString . }}{{ end -}}
+{{- end }}
+
+{{/* "true" if the store is the Redis of the chart. */}}
+{{- define "posthorn.ownRedis" -}}
+{{- if and (eq .Values.store "redis") .Values.redis.enabled }}true{{ end -}}
+{{- end }}
+
+{{/* The number of pods that always run. */}}
+{{- define "posthorn.replicas" -}}
+{{- if eq .Values.store "embedded" }}1
+{{- else if .Values.autoscaling.enabled }}{{ .Values.autoscaling.minReplicas }}
+{{- else }}{{ .Values.replicas }}{{ end -}}
+{{- end }}
+
+{{/* The URL of the external Redis, without credentials. */}}
+{{- define "posthorn.externalRedisUrl" -}}
+{{- $redis := .Values.externalRedis -}}
+{{- $scheme := ternary "rediss" "redis" $redis.tls.enabled -}}
+{{- if eq $redis.mode "single" -}}
+{{ $scheme }}://{{ $redis.host }}:{{ $redis.port }}/{{ $redis.database }}
 {{- else -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- $hosts := $redis.nodes | default (list (printf "%s:%v" $redis.host $redis.port)) | join "," -}}
+{{- if eq $redis.mode "sentinel" -}}
+{{ $scheme }}+sentinel://{{ $hosts }}/{{ $redis.sentinelService }}/{{ $redis.database }}
+{{- else -}}
+{{ $scheme }}+cluster://{{ $hosts }}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
 {{/* The egress rule for DNS. */}}
 {{- define "posthorn.dnsEgress" -}}
 - to:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: kube-system
-      podSelector:
-        matchLabels:
-          k8s-app: kube-dns
+    {{- toYaml .Values.networkPolicy.dnsPeers | nindent 4 }}
   ports:
     - protocol: UDP
       port: 53
     - protocol: TCP
       port: 53
+{{- end }}
+
+{{/* The pods of the release, but not those of its Redis. */}}
+{{- define "posthorn.topologySpread" -}}
+{{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+- maxSkew: 1
+  topologyKey: {{ . }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      app.kubernetes.io/name: {{ include "posthorn.fullname" $ }}
+  matchLabelKeys: [pod-template-hash]
+{{- end }}
+{{- end }}
+
+{{/* "true" if an object of `group` is wanted: "auto" asks the cluster. */}}
+{{- define "posthorn.wants" -}}
+{{- if eq (toString .enabled) "true" }}true
+{{- else if and (eq (toString .enabled) "auto") (.root.Capabilities.APIVersions.Has .group) }}true{{ end -}}
+{{- end }}
+
+{{/* The bytes of a quantity such as 512Mi. */}}
+{{- define "posthorn.bytes" -}}
+{{- $text := toString . -}}
+{{- $units := dict "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "k" 1000 "M" 1000000 "G" 1000000000 -}}
+{{- $number := regexFind "^[0-9]+" $text -}}
+{{- $unit := trimPrefix $number $text -}}
+{{- if not $number }}{{ fail (printf "%s is no whole quantity of memory" $text) }}{{ end -}}
+{{- if not (or (eq $unit "") (hasKey $units $unit)) }}{{ fail (printf "%s is no quantity of memory in Ki, Mi or Gi" $text) }}{{ end -}}
+{{- mul (int64 $number) (int64 (get $units $unit | default 1)) -}}
+{{- end }}
+
+{{/* The memory of Redis' data, in bytes: below half of the limit, because the fork that rewrites the
+append-only file may copy every page. */}}
+{{- define "posthorn.redisMaxmemory" -}}
+{{- $limit := int64 (include "posthorn.bytes" .Values.redis.resources.limits.memory) -}}
+{{- $wanted := div (mul $limit 45) 100 -}}
+{{- with .Values.redis.maxmemory }}{{ $wanted = int64 (include "posthorn.bytes" .) }}{{ end -}}
+{{- if gt (mul $wanted 2) $limit }}{{ fail "redis.maxmemory is more than half of redis.resources.limits.memory, so a rewrite of the append-only file could be killed" }}{{ end -}}
+{{- $wanted -}}
 {{- end }}

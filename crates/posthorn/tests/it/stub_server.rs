@@ -42,7 +42,9 @@ impl StubServer {
         command
     }
 
-    /// Accepts a connection and reads the head of its request; returns the id that it resumes after.
+    /// Accepts a connection and reads its whole request; returns the id that it resumes after.
+    ///
+    /// A connection that is closed with bytes unread is reset, and the client may lose its response.
     pub(crate) async fn accept(&self) -> (TcpStream, Option<String>) {
         let (mut connection, _) = timeout(PATIENCE, self.listener.accept())
             .await
@@ -53,9 +55,11 @@ impl StubServer {
             head.push(connection.read_u8().await.unwrap());
         }
         let head = String::from_utf8(head).unwrap().to_lowercase();
-        let id = head
-            .lines()
-            .find_map(|line| line.strip_prefix("last-event-id: "));
-        (connection, id.map(ToOwned::to_owned))
+        let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+        let length = field("content-length: ").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        connection.read_exact(&mut body).await.unwrap();
+        let id = field("last-event-id: ").map(ToOwned::to_owned);
+        (connection, id)
     }
 }

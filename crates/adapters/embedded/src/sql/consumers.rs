@@ -8,6 +8,7 @@ mod dead_letters;
 mod delivery;
 mod entries;
 mod leases;
+mod open;
 mod registry;
 pub(super) mod removals;
 mod row;
@@ -17,5 +18,6 @@ mod webhooks;
 
 pub(crate) use call::{Call, with_consumer};
 pub(crate) use delivery::deliveries;
+pub(crate) use open::OpenConsumers;
 pub(crate) use registry::{delete, list, put, topics};
 pub(crate) use webhooks::{put_webhook, webhooks};

@@ -60,6 +60,7 @@ fn delete_range(
     (first, last): (IdColumns, IdColumns),
     now: Timestamp,
 ) -> rusqlite::Result<usize> {
+    batch.save_consumers()?;
     let connection = batch.connection();
     // Expired leases end first: the deletion must not settle a message that is dead already.
     removals::expire_all(connection, topic_id, now)?;

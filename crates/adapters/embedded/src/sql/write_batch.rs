@@ -11,6 +11,7 @@ use posthorn_domain::{
 };
 use rusqlite::{Connection, params};
 
+use super::consumers::OpenConsumers;
 use super::writer_cache::{CommittedState, WriterCache};
 use super::{
     IdColumns, TopicId, attributes_json, checksum, id, idempotency_keys, millis, read, starts,
@@ -29,6 +30,10 @@ pub(crate) struct WriteBatch<'a> {
     last: IdColumns,
     /// The changes of the topics' counts, and the times of their last messages.
     changes: HashMap<TopicId, (i64, i64)>,
+    /// The counts of topics as they are written, of those that were read.
+    written_counts: HashMap<TopicId, i64>,
+    /// The consumers that calls have used.
+    consumers: OpenConsumers,
     /// The topics that were inserted or found.
     topics: Vec<(Topic, TopicId)>,
 }
@@ -47,6 +52,8 @@ impl<'a> WriteBatch<'a> {
             has_pruned: false,
             last: cache.last(),
             changes: HashMap::new(),
+            written_counts: HashMap::new(),
+            consumers: OpenConsumers::default(),
             topics: Vec::new(),
         }
     }
@@ -62,10 +69,16 @@ impl<'a> WriteBatch<'a> {
     }
 
     /// The number of messages of a topic, with the changes of this transaction.
-    pub(super) fn message_count(&self, topic_id: TopicId) -> rusqlite::Result<i64> {
-        let select = "SELECT message_count FROM topics WHERE topic_id = ?1";
-        let mut select = self.connection.prepare_cached(select)?;
-        let written: i64 = select.query_row([topic_id], |row| row.get(0))?;
+    pub(super) fn message_count(&mut self, topic_id: TopicId) -> rusqlite::Result<i64> {
+        let written = if let Some(written) = self.written_counts.get(&topic_id) {
+            *written
+        } else {
+            let select = "SELECT message_count FROM topics WHERE topic_id = ?1";
+            let mut select = self.connection.prepare_cached(select)?;
+            let written = select.query_row([topic_id], |row| row.get(0))?;
+            self.written_counts.insert(topic_id, written);
+            written
+        };
         let change = self.changes.get(&topic_id);
         Ok(written + change.map_or(0, |(change, _)| *change))
     }
@@ -219,15 +232,29 @@ impl<'a> WriteBatch<'a> {
         self.changes.entry(topic_id).or_default().0 -= removed;
     }
 
-    /// Prepares for pruning in this transaction. Pruning reads the counts of topics, so they are
-    /// written first; it deletes topics, so the cache is not used afterwards.
-    pub(crate) fn before_pruning(&mut self) -> rusqlite::Result<()> {
-        self.has_pruned = true;
-        self.write_counts()
+    /// The consumers that calls have used.
+    pub(super) fn consumers(&mut self) -> &mut OpenConsumers {
+        &mut self.consumers
     }
 
-    /// Writes the counts and the greatest id, before the commit.
+    /// Writes what calls have changed of consumers, for statements that read or change their rows.
+    pub(super) fn save_consumers(&mut self) -> rusqlite::Result<()> {
+        self.consumers.save(self.connection)
+    }
+
+    /// Prepares for pruning in this transaction. Pruning reads the counts of topics and the consumers, so they
+    /// are written first; it changes counts and deletes topics, so the cache is not used afterwards.
+    pub(crate) fn before_pruning(&mut self) -> rusqlite::Result<()> {
+        self.has_pruned = true;
+        self.save_consumers()?;
+        self.write_counts()?;
+        self.written_counts.clear();
+        Ok(())
+    }
+
+    /// Writes the consumers, the counts and the greatest id, before the commit.
     pub(crate) fn finish(mut self) -> rusqlite::Result<CommittedState> {
+        self.save_consumers()?;
         self.write_counts()?;
         if self.last != self.cache.last() {
             let counter = "UPDATE counters SET value = ?2 WHERE name = ?1";
@@ -248,6 +275,9 @@ impl<'a> WriteBatch<'a> {
         let mut count = self.connection.prepare_cached(count)?;
         for (topic_id, (change, ms)) in self.changes.drain() {
             count.execute((topic_id, change, ms))?;
+            if let Some(written) = self.written_counts.get_mut(&topic_id) {
+                *written += change;
+            }
         }
         Ok(())
     }
@@ -269,7 +299,7 @@ impl<'a> WriteBatch<'a> {
     }
 
     /// True if the topic has a message or a consumer. A row is not enough: it outlasts both.
-    fn is_counted(&self, topic_id: TopicId) -> rusqlite::Result<bool> {
+    fn is_counted(&mut self, topic_id: TopicId) -> rusqlite::Result<bool> {
         let has_grown = |(change, _): &(i64, i64)| *change > 0;
         if self.changes.get(&topic_id).is_some_and(has_grown) || self.message_count(topic_id)? > 0 {
             return Ok(true);

@@ -3,11 +3,11 @@
 use posthorn_application::{ConsumerError, Precondition};
 use posthorn_domain::{ConsumerKey, Timestamp};
 
-use super::row::{CallContext, ConsumerRow, find, millis};
+use super::row::{CallContext, ConsumerRow, millis};
 use crate::sql::write_batch::WriteBatch;
 
-/// Runs `operation` on the consumer `key` after its expired leases were ended, and writes what
-/// changed of its row.
+/// Runs `operation` on the consumer `key` after its expired leases were ended. What it changes of the row is
+/// written at the end of the batch.
 pub(crate) fn with_consumer<T>(
     batch: &mut WriteBatch<'_>,
     key: &ConsumerKey,
@@ -22,26 +22,21 @@ pub(crate) fn with_consumer<T>(
         topic_id,
         now: millis(now),
     };
-    let Some(mut consumer) = find(step, key)? else {
+    let Some(mut open) = batch.consumers().take(step, key)? else {
         return Ok(Err(ConsumerError::NotFound));
     };
-    let before = consumer.clone();
     // First, so that the operation sees the consumer as it is at this moment.
-    consumer.expire(step)?;
+    open.expire(step)?;
     let mut call = Call {
         key,
         step,
         held: batch.message_count(topic_id)?,
         newest: batch.last(),
-        consumer: &mut consumer,
+        consumer: &mut open.row,
     };
+    // A failure rolls the whole batch back.
     let outcome = operation(&mut call)?;
-    if (consumer.tag, &consumer.settings) != (before.tag, &before.settings) {
-        consumer.save_settings(step.connection)?;
-    }
-    if consumer != before {
-        consumer.save(step.connection)?;
-    }
+    batch.consumers().put_back(key, open);
     Ok(Ok(outcome))
 }
 

@@ -136,20 +136,29 @@ pub(super) fn leased_under(
 /// The first time after `now` at which a delivery is due or a lease ends.
 pub(super) fn next_change(
     connection: &Connection,
-    consumer: ConsumerId,
+    consumer: &ConsumerRow,
     now: i64,
 ) -> rusqlite::Result<Option<i64>> {
     let mut first = None;
-    // One look for each of the two partial indexes.
-    for select in [
-        "SELECT due_ms FROM deliveries WHERE consumer_id = ?1 AND nonce IS NULL AND due_ms > ?2 \
-         ORDER BY due_ms LIMIT 1",
-        "SELECT due_ms FROM deliveries WHERE consumer_id = ?1 AND nonce IS NOT NULL AND due_ms > ?2 \
-         ORDER BY due_ms LIMIT 1",
+    // One look for each of the two partial indexes, unless the counter says that it is empty.
+    for (count, select) in [
+        (
+            consumer.waiting,
+            "SELECT due_ms FROM deliveries WHERE consumer_id = ?1 AND nonce IS NULL AND due_ms > ?2 \
+             ORDER BY due_ms LIMIT 1",
+        ),
+        (
+            consumer.leased,
+            "SELECT due_ms FROM deliveries WHERE consumer_id = ?1 AND nonce IS NOT NULL \
+             AND due_ms > ?2 ORDER BY due_ms LIMIT 1",
+        ),
     ] {
+        if count == 0 {
+            continue;
+        }
         let mut select = connection.prepare_cached(select)?;
         let time: Option<i64> = select
-            .query_row((consumer, now), |row| row.get(0))
+            .query_row((consumer.id, now), |row| row.get(0))
             .optional()?;
         first = first.into_iter().chain(time).min();
     }

@@ -212,7 +212,7 @@ impl Call<'_> {
 
     /// The first time after now at which a delivery is due or a lease ends.
     pub(crate) fn next_change(&self) -> rusqlite::Result<Option<i64>> {
-        next_change(self.step.connection, self.consumer.id, self.step.now)
+        next_change(self.step.connection, self.consumer, self.step.now)
     }
 
     /// Whether a pull could lease no new message, whatever the topic holds.
@@ -230,6 +230,10 @@ impl Call<'_> {
 
     /// The deliveries that are due, by due time and then by id.
     fn due(&self, limit: usize) -> rusqlite::Result<Vec<Candidate>> {
+        // The counter spares the look where nothing waits.
+        if self.consumer.waiting == 0 {
+            return Ok(Vec::new());
+        }
         // A copy is whole: attributes of the message must not be mixed into it.
         let select = "SELECT d.ms, d.seq, coalesce(d.content, m.content), \
              CASE WHEN d.content IS NULL THEN m.attributes ELSE d.attributes END, \

@@ -171,6 +171,7 @@ pub(crate) fn delete(
     let Some(topic_id) = batch.find_topic(&key.topic)? else {
         return Ok(Err(ConsumerError::NotFound));
     };
+    batch.save_consumers()?;
     let step = CallContext {
         connection: batch.connection(),
         topic_id,

@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use std::future::ready;
+
 use futures_util::FutureExt as _;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, ConsumerNotifier,
@@ -47,8 +49,9 @@ use retention::Pruner;
 pub use settings::{RedisStoreError, RedisStoreSettings};
 use shared_keys::SharedKeys;
 use time::ServerTime;
-use write::command::{Revocation, Write, appended, appended_batch};
+use write::command::{Revocation, Write};
 use write::job::Written;
+use write::outcome::{appended, appended_batch};
 use write::writers::Writers;
 
 /// Messages in Redis: a stream per topic, whose entries have the ids of the messages.
@@ -161,28 +164,34 @@ impl RedisStore {
         Ok(())
     }
 
-    async fn bounded<T, E: From<StoreError>>(
-        &self,
-        operation: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        self.check_open()?;
-        timeout(self.bound, operation).await.unwrap_or_else(|_| {
-            Err(StoreError::from(RedisFailure::timed_out("an operation")).into())
-        })
+    /// Limits the time of `operation`, which starts only while the store is open. Combinators hold it once, where an
+    /// `async` function would hold it twice, and the futures of appends are moved often.
+    fn bounded<'a, T: Send + 'a, E: From<StoreError> + Send + 'a>(
+        &'a self,
+        operation: impl Future<Output = Result<T, E>> + Send + 'a,
+    ) -> impl Future<Output = Result<T, E>> + Send + 'a {
+        let timed_out = |_| Err(StoreError::from(RedisFailure::timed_out("an operation")).into());
+        match self.check_open() {
+            Ok(()) => timeout(self.bound, operation)
+                .map(move |outcome| outcome.unwrap_or_else(timed_out))
+                .left_future(),
+            Err(error) => ready(Err(error.into())).right_future(),
+        }
     }
 
-    /// Appends by `write`, and indexes the topic around that unless it is known to be indexed.
+    /// Writes an append, and indexes its topic around that unless it is known to be indexed.
     async fn append_indexed<T>(
         &self,
-        topic: Topic,
-        write: impl Future<Output = Result<T, AppendError>>,
+        topic: &Topic,
+        append: Write,
+        parse: fn(Written) -> Result<T, AppendError>,
     ) -> Result<T, AppendError> {
         self.shared.check_last()?;
         // Step 1: index the topic, so that no stored message is in an unlisted topic.
         let before = self.connector.replacements();
-        let known = self.index.is_indexed(&topic, before);
+        let known = self.index.is_indexed(topic, before);
         if !known {
-            let admitted = self.index.admit(&self.sessions, &topic, self.max_topics);
+            let admitted = self.index.admit(&self.sessions, topic, self.max_topics);
             let admitted = admitted.await;
             if let Err(RedisFailure::Corrupt(_)) = &admitted {
                 // The check logs it and marks the store.
@@ -194,7 +203,8 @@ impl RedisStore {
             }
         }
         // Step 2: append.
-        let appended = write.await?;
+        let written = self.writers.write(keys::topic_slot(topic), append).await;
+        let appended = parse(written.map_err(StoreError::from)?)?;
         // Step 3: index the topic again. Pruning may have removed it as idle between the steps, or a
         // server that restarted between them may have lost it. The message is stored either way: a
         // failure leaves the topic to the next append.
@@ -203,9 +213,9 @@ impl RedisStore {
             replacements: self.connector.replacements(),
         };
         if (!known || indexed.replacements != before)
-            && self.index.add(&self.sessions, &topic).await.is_ok()
+            && self.index.add(&self.sessions, topic).await.is_ok()
         {
-            self.index.remember(topic, indexed);
+            self.index.remember(topic.clone(), indexed);
         }
         Ok(appended)
     }
@@ -223,35 +233,6 @@ impl RedisStore {
                 return Ok(page);
             }
             attempts += 1;
-        }
-    }
-
-    async fn write(&self, topic: &Topic, write: Write) -> Result<Written, StoreError> {
-        let written = self.writers.write(keys::topic_slot(topic), write);
-        written.await.map_err(StoreError::from)
-    }
-
-    async fn write_message(&self, topic: &Topic, append: Append) -> Result<Appended, AppendError> {
-        let time = self.time.of_append(append.idempotency.is_some());
-        let written = self.write(topic, Write::Append(append, time)).await?;
-        let Write::Append(append, _) = written.write else {
-            return Err(changed_write().into());
-        };
-        let appended = appended(append, written.durability, written.reply)?;
-        self.time.observe(appended.receipt.id);
-        Ok(appended)
-    }
-
-    async fn write_batch(
-        &self,
-        topic: &Topic,
-        append: AppendBatch,
-    ) -> Result<AppendedBatch, AppendError> {
-        let (append, time) = (Box::new(append), self.time.of_append(true));
-        let written = self.write(topic, Write::Batch(append, time)).await?;
-        match written.write {
-            Write::Batch(append, _) => appended_batch(*append, written.durability, written.reply),
-            _ => Err(changed_write().into()),
         }
     }
 }
@@ -279,11 +260,6 @@ impl RedisStore {
     }
 }
 
-/// The error of a write that came back as another; it never does.
-fn changed_write() -> StoreError {
-    record::corrupt("an append became another write".to_owned())
-}
-
 impl Listening {
     /// Starts the task if it is not running, and waits until it receives announcements.
     async fn start(&self) -> Result<(), StoreError> {
@@ -304,15 +280,18 @@ impl Listening {
 impl MessageStore for RedisStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let topic = append.message.topic.clone();
-        let write = self.write_message(&topic, append);
-        self.bounded(self.append_indexed(topic.clone(), write))
-            .await
+        let time = self.time.of_append(append.idempotency.is_some());
+        let write = Write::Append(Box::new(append), time);
+        let appended = self.bounded(self.append_indexed(&topic, write, appended));
+        let appended = appended.await?;
+        self.time.observe(appended.receipt.id);
+        Ok(appended)
     }
 
     async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
         let topic = append.topic.clone();
-        let write = self.write_batch(&topic, append);
-        self.bounded(self.append_indexed(topic.clone(), write))
+        let write = Write::Batch(Box::new(append), self.time.of_append(true));
+        self.bounded(self.append_indexed(&topic, write, appended_batch))
             .await
     }
 

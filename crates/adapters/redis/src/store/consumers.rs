@@ -148,7 +148,10 @@ impl RedisStore {
 
     async fn send(&self, call: ConsumerScriptCall) -> Result<Value, StoreError> {
         let slot = keys::topic_slot(&call.topic);
-        let written = self.writers.write(slot, Write::Consumer(call)).await;
+        let written = self
+            .writers
+            .write(slot, Write::Consumer(Box::new(call)))
+            .await;
         Ok(written.map_err(StoreError::from)?.reply)
     }
 }

@@ -4,6 +4,7 @@ pub(super) mod command;
 pub(super) mod durability;
 pub(super) mod job;
 mod joined;
+pub(super) mod outcome;
 pub(super) mod replicas;
 pub(super) mod replication;
 pub(super) mod writer;

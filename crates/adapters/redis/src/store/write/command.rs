@@ -1,16 +1,12 @@
-//! The writes of the write path, their commands, and the reply to an append.
+//! The writes of the write path and their commands.
 
-use std::sync::Arc;
-
-use posthorn_application::{
-    Append, AppendBatch, AppendError, Appended, AppendedBatch, Idempotency, StoreError,
-};
-use posthorn_domain::{Durability, MessageId, MessageParts, Receipt, Timestamp, Topic};
-use redis::{Cmd, Value};
+use posthorn_application::{Append, AppendBatch, Idempotency};
+use posthorn_domain::{Durability, MessageParts, Timestamp, Topic};
+use redis::Cmd;
 
 use crate::call_span::Operation;
 use crate::keys;
-use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, SUM, StoredReceipt, TRACEPARENT};
+use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, SUM, TRACEPARENT};
 use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, REVOKE, ScriptCall};
 
 /// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
@@ -20,14 +16,14 @@ const MAX_BATCHED: usize = 2048;
 /// the server longer than the command time-out.
 const MAX_CONSUMER_CALLS: usize = 32;
 
-/// A write of one caller.
+/// A write of one caller. It is moved often, so what is large is boxed.
 pub(crate) enum Write {
     /// A message.
-    Append(Append, AppendTime),
+    Append(Box<Append>, AppendTime),
     /// A batch of messages.
     Batch(Box<AppendBatch>, AppendTime),
     /// A step of a consumer.
-    Consumer(ConsumerScriptCall),
+    Consumer(Box<ConsumerScriptCall>),
     /// The revocation of a token.
     Revoke(Revocation),
     /// A write that stores nothing, at the node of that number; see [`keys::probe`].
@@ -274,117 +270,4 @@ fn probe_command(prefix: &str, tag: u32) -> Cmd {
         .arg(CONTENT)
         .arg("");
     command
-}
-
-/// The reply to an append: whether it was stored, its id or the record of its key, and its time or nothing.
-type AppendReply = (bool, String, String);
-
-/// The parts of a receipt that a new message has of its append.
-struct NewReceipt {
-    topic: Topic,
-    durability: Durability,
-    instance: Arc<str>,
-}
-
-/// Parses the reply to `append`, which reached `durability`.
-pub(crate) fn appended(
-    append: Append,
-    durability: Durability,
-    reply: Value,
-) -> Result<Appended, AppendError> {
-    let Append {
-        message,
-        instance,
-        idempotency,
-    } = append;
-    // XADD returns the id alone.
-    let reply = match reply {
-        Value::Array(_) => record::from_value(reply)?,
-        id => (true, record::from_value(id)?, String::new()),
-    };
-    let replayed = !reply.0;
-    let new = NewReceipt {
-        topic: message.topic,
-        durability,
-        instance,
-    };
-    Ok(Appended {
-        receipt: new.complete(idempotency.as_ref(), &reply)?,
-        replayed,
-    })
-}
-
-/// Parses the reply to `append`, which reached `durability`.
-pub(crate) fn appended_batch(
-    append: AppendBatch,
-    durability: Durability,
-    reply: Value,
-) -> Result<AppendedBatch, AppendError> {
-    let reply: AppendReply = record::from_value(reply)?;
-    let replayed = !reply.0;
-    let new = NewReceipt {
-        topic: append.topic,
-        durability,
-        instance: append.instance,
-    };
-    Ok(AppendedBatch {
-        first: new.complete(append.idempotency.as_ref(), &reply)?,
-        count: append.batch.len(),
-        replayed,
-    })
-}
-
-impl NewReceipt {
-    /// The receipt in the reply to an append: of the new message, or of the first append with its key.
-    fn complete(
-        self,
-        idempotency: Option<&Idempotency>,
-        (stored, text, at): &AppendReply,
-    ) -> Result<Receipt, AppendError> {
-        let Self {
-            topic,
-            durability,
-            instance,
-        } = self;
-        if let (Some(idempotency), false) = (idempotency, *stored) {
-            let first = first_receipt(text, idempotency)?;
-            return Ok(Receipt {
-                id: first.id,
-                topic,
-                durability: first.durability,
-                instance: Arc::from(first.instance),
-                processed_at: first.processed_at,
-            });
-        }
-        let (id, processed_at) = stored_as(text, at)?;
-        Ok(Receipt {
-            id,
-            topic,
-            durability,
-            instance,
-            processed_at,
-        })
-    }
-}
-
-/// The id and the time of a new message.
-fn stored_as(id: &str, at: &str) -> Result<(MessageId, Timestamp), StoreError> {
-    let id = record::parse_id(id)?;
-    if at.is_empty() {
-        return Ok((id, id.timestamp()));
-    }
-    Ok((id, record::parse_millis(at)?))
-}
-
-/// The first receipt of a key, unless it was used for something else.
-fn first_receipt<'a>(
-    text: &'a str,
-    idempotency: &Idempotency,
-) -> Result<StoredReceipt<'a>, AppendError> {
-    let first = record::parse_receipt(text)?;
-    if first.fingerprint == record::hex(&idempotency.fingerprint) {
-        Ok(first)
-    } else {
-        Err(AppendError::KeyReused)
-    }
 }

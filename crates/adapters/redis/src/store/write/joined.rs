@@ -266,7 +266,7 @@ mod tests {
             kind: CallKind::Volatile,
         };
         WriteJob {
-            write: Write::Consumer(call),
+            write: Write::Consumer(Box::new(call)),
             asking: false,
             reply: oneshot::channel().0,
         }

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use actix_web::http::header::EntityTag;
 use actix_web::web::Bytes;
@@ -13,8 +13,6 @@ use crate::settings::Locale;
 
 /// A file of the pages.
 pub(crate) struct Asset {
-    /// Its name below `/assets/`.
-    pub(crate) name: &'static str,
     pub(crate) content_type: &'static str,
     /// The file as it is.
     pub(crate) plain: Representation,
@@ -72,11 +70,35 @@ static FILES: &[(&str, &str)] = &files![
     "window.js",
 ];
 
-/// The files, compressed when the first one is requested.
-static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let files = FILES.iter();
-    files.map(|(name, text)| asset(name, text)).collect()
-});
+/// All files of the page.
+static ASSETS: LazyLock<Assets> = LazyLock::new(|| Assets::of(FILES));
+
+/// Files, each of which is compressed when it is requested first: the first page waits for none but its own.
+struct Assets(Vec<LazyAsset>);
+
+struct LazyAsset {
+    /// Its name below `/assets/`.
+    name: &'static str,
+    text: &'static str,
+    asset: OnceLock<Asset>,
+}
+
+impl Assets {
+    fn of(files: &[(&'static str, &'static str)]) -> Self {
+        let entries = files.iter().map(|&(name, text)| LazyAsset {
+            name,
+            text,
+            asset: OnceLock::new(),
+        });
+        Self(entries.collect())
+    }
+
+    fn named(&self, name: &str) -> Option<&Asset> {
+        let entry = self.0.iter().find(|entry| entry.name == name)?;
+        let made = || asset(entry.name, entry.text);
+        Some(entry.asset.get_or_init(made))
+    }
+}
 
 /// The name of the folder in which the page finds its files. It is of their contents, so that browsers keep the files of
 /// one version without revalidation, and modules, which import their neighbours, are all of that version.
@@ -93,7 +115,7 @@ pub(crate) fn version() -> &'static str {
 
 /// The file with this name.
 pub(crate) fn named(name: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|asset| asset.name == name)
+    ASSETS.named(name)
 }
 
 /// The modules that the entry imports in a language, so that browsers load them at once.
@@ -118,7 +140,6 @@ fn asset(name: &'static str, text: &'static str) -> Asset {
     let plain = Bytes::from_static(text.as_bytes());
     let compressed = compress(text).map(Bytes::from);
     Asset {
-        name,
         content_type,
         plain: Representation {
             bytes: plain,
@@ -135,4 +156,23 @@ fn compress(text: &str) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text.as_bytes())?;
     encoder.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Assets, FILES, STYLE};
+
+    #[test]
+    fn a_request_compresses_the_file_that_it_is_for_alone() {
+        let assets = Assets::of(FILES);
+        assert!(assets.named("absent.js").is_none());
+        assert!(
+            assets
+                .named(STYLE)
+                .is_some_and(|style| style.gzip.is_some())
+        );
+        let made = assets.0.iter().filter(|entry| entry.asset.get().is_some());
+        let made: Vec<_> = made.map(|entry| entry.name).collect();
+        assert_eq!(made, [STYLE]);
+    }
 }

@@ -89,7 +89,7 @@ export class Detail {
       });
       tools.append(toggle);
     }
-    if (permits('messages:delete')) tools.append(createButton('plain delete', T.remove, () => this.remove()));
+    if (permits('messages:delete', message.topic)) tools.append(createButton('plain delete', T.remove, () => this.remove()));
     $('detail').replaceChildren(head, text, tools, ...this.attributes(message), this.facts(message));
     $('detail').append(this.states.element);
     $('detail').scrollTop = 0;
@@ -132,7 +132,7 @@ export class Detail {
 
   remove() {
     const { message } = this;
-    if (!message || !permits('messages:delete')) return;
+    if (!message || !permits('messages:delete', message.topic)) return;
     ask({
       title: T.deleteMessage, text: message.message.slice(0, 300), ok: T.remove, bad: true,
       act: async () => {

@@ -29,6 +29,18 @@ export function createButton(className, text, action, about) {
   button.addEventListener('click', action);
   return button;
 }
+/** @param {any} element Whether it can have the focus. */
+const isVisible = (element) => Boolean(element?.isConnected && element.checkVisibility({ visibilityProperty: true }));
+/**
+ * Gives the focus to the first of `others` that can have it, if what had it is gone or hidden.
+ * @param {Element | null} had What had the focus before.
+ * @param {(Element | null | undefined)[]} others
+ */
+export function keepFocus(had, ...others) {
+  const { activeElement: now, body } = document;
+  if (!had || had === body || (now !== body && isVisible(now))) return;
+  /** @type {any} */ (others.find(isVisible))?.focus({ preventScroll: true });
+}
 /** @param {string} moment */
 export const fullTime = (moment) => new Date(moment).toLocaleString(lang, { dateStyle: 'medium', timeStyle: 'medium' });
 /**

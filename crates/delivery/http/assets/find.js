@@ -1,4 +1,4 @@
-// Finding: what a person typed, and which loaded messages fit it.
+// Finding: what a person typed, which loaded messages fit it, and which topics a token.
 import { isUlid, parseSince } from './time.js';
 
 /**
@@ -28,5 +28,25 @@ export function fits(message, filter) {
     const [, key, value] = /^([a-z0-9._-]+)=(.*)$/.exec(word) ?? [];
     if (key && attributes.some(([k, v]) => k === key && v.toLowerCase().includes(value))) return true;
     return all.includes(word) || (word.length >= 6 && id.includes(word));
+  });
+}
+
+/**
+ * Whether a topic matches a pattern of a token, in which `*` matches any characters, or none.
+ * @param {string} pattern
+ * @param {string} topic
+ */
+export function fitsPattern(pattern, topic) {
+  const [first, ...parts] = pattern.split('*');
+  const last = parts.pop();
+  if (last === undefined) return topic === pattern;
+  if (!topic.startsWith(first)) return false;
+  let rest = topic.slice(first.length);
+  if (!rest.endsWith(last)) return false;
+  rest = rest.slice(0, rest.length - last.length);
+  return parts.every((part) => {
+    const at = rest.indexOf(part);
+    rest = rest.slice(at + part.length);
+    return at >= 0;
   });
 }

@@ -2,7 +2,7 @@
 import { Composer } from './compose.js';
 import { ConsumerCards, ConsumerItem } from './consumers.js';
 import { Detail } from './detail.js';
-import { copy, fullTime } from './dom.js';
+import { copy, fullTime, keepFocus } from './dom.js';
 import { listenForKeys } from './keys.js';
 import { MessageList } from './list.js';
 import { Service } from './service.js';
@@ -14,7 +14,7 @@ import { WebhookCards } from './webhooks.js';
 
 const VIEWS = ['messages', 'consumers', 'webhooks', 'service'];
 /** What is open. */
-const at = { topic: '', view: 'messages', id: '' };
+const at = { topic: '', view: '', id: '' };
 let missed = 0; // How many messages arrived while the page was hidden.
 
 // ---- the parts
@@ -40,7 +40,6 @@ const list = new MessageList({
 const composer = new Composer({
   sent(receipt) {
     detail.durability.set(receipt.id, receipt.durability);
-    if (receipt.topic !== at.topic) go(receipt.topic);
     topics.refreshSoon();
   },
   refused: askForToken,
@@ -67,13 +66,22 @@ function route() {
   const [, name = '', rest = ''] = /^#\/([^/]*)\/?(.*)$/.exec(location.hash) ?? [];
   const isService = name === '~service';
   const topic = isService ? at.topic || 'inbox' : isTopicName(name) ? name : at.topic || 'inbox';
-  const id = isUlid(rest) ? rest.toUpperCase() : '';
-  const view = isService ? 'service' : VIEWS.includes(rest) ? rest : 'messages';
+  // Without the right to read it the message is not asked for, and the URL keeps it until there is one.
+  const id = isUlid(rest) && permits('messages:read', topic) ? rest.toUpperCase() : '';
+  const had = document.activeElement;
   if (topic !== at.topic) openTopic(topic);
-  if (view !== at.view || !document.body.dataset.view) openView(view);
-  if (id !== at.id) openMessage(topic, id);
+  const wanted = isService ? 'service' : VIEWS.includes(rest) ? rest : 'messages';
+  const view = isOffered(wanted) ? wanted : 'messages';
+  const isAnother = view !== at.view;
+  if (isAnother) openView(view);
   showDrawer(false);
+  if (id !== at.id) openMessage(topic, id, isAnother && Boolean(had?.closest('main')));
+  const link = $(view === 'service' ? 'service-open' : `view-${view}`);
+  if (isAnother && had === document.activeElement && had?.matches('.views a, #service-open')) link.focus({ preventScroll: true });
+  keepFocus(had, link, $('main'));
 }
+/** @param {string} view Whether the token permits it. */
+const isOffered = (view) => !$(`view-${view}`)?.hidden;
 /** @param {string} topic */
 function openTopic(topic) {
   at.topic = topic;
@@ -83,10 +91,11 @@ function openTopic(topic) {
   $('empty-curl').textContent = `curl -d 'hello' ${location.origin}${data.base}/api/v1/topics/${topic}/messages`;
   $('find').value = '';
   list.find();
-  topics.choose(topic);
+  topics.choose(topic, at.view !== 'service');
   showTitle();
   list.open(topic);
   for (const card of cards) card.open(topic);
+  for (const id of ['compose-open', 'compose-bar']) $(id).hidden = !permits('messages:write', topic);
 }
 /** @param {string} view */
 function openView(view) {
@@ -97,6 +106,7 @@ function openView(view) {
     const link = $(name === 'service' ? 'service-open' : `view-${name}`);
     if (name === view) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
   }
+  topics.choose(at.topic, view !== 'service');
   for (const card of cards) card.reveal(card.id === view);
   service.reveal(view === 'service');
 }
@@ -106,8 +116,8 @@ function showHead() {
   $('link').hidden = isService;
 }
 let reading = 0; // Where a small screen's list was when a message was opened.
-/** @param {string} topic @param {string} id */
-function openMessage(topic, id) {
+/** @param {string} topic @param {string} id @param {boolean} [takesFocus] Because what had it is hidden. */
+function openMessage(topic, id, takesFocus = false) {
   if (id && !at.id) reading = scrollY;
   at.id = id;
   document.body.classList.toggle('reading', Boolean(id));
@@ -118,8 +128,8 @@ function openMessage(topic, id) {
     return;
   }
   detail.open(topic, id, list.get(id)).then(() => {
-    if (at.id !== id || !isNarrow()) return;
-    scrollTo(0, 0);
+    if (at.id !== id || !(isNarrow() || takesFocus)) return;
+    if (isNarrow()) scrollTo(0, 0);
     $('detail-h')?.focus();
   });
 }
@@ -138,37 +148,53 @@ function tokenChanged() {
   $('token').value = '';
   $('token-state').textContent = hasToken() ? claims().sub ?? '' : T.none;
   $('token-open').hidden = data.open === 'true' && !hasToken();
-  for (const id of ['compose-open', 'compose-bar']) $(id).hidden = !permits('messages:write');
+}
+/** Shows the first topic of the token if the URL names none and the token does not permit the inbox. */
+async function toPermitted() {
+  await topics.refresh();
+  const [first] = topics.topics;
+  if (first && location.hash.length < 2 && !permits('messages:read', at.topic)) go(first.topic);
 }
 /** @param {string} token */
 function changeToken(token) {
   setToken(token);
   tokenChanged();
-  topics.refresh();
-  const { id } = at;
+  topics.reset();
   openMessage(at.topic, '');
-  openTopic(at.topic);
-  if (id) openMessage(at.topic, id);
+  at.topic = at.view = '';
+  route();
+  toPermitted();
 }
 $('token-form').addEventListener('submit', () => changeToken($('token').value));
+$('token-dialog').addEventListener('close', () => keepFocus($('token'), $(`view-${at.view}`), $('main')));
 $('token-cancel').addEventListener('click', () => $('token-dialog').close());
-$('token-open').addEventListener('click', () => askForToken(''));
+for (const id of ['token-open', 'refused-token']) $(id).addEventListener('click', () => askForToken(''));
 $('token-forget').addEventListener('click', () => { $('token-dialog').close(); changeToken(''); });
 
 // ---- the frame
 /** @param {boolean} open */
 function showDrawer(open) {
+  if (open === document.body.classList.contains('drawer')) return;
+  const hadFocus = $('rail').contains(document.activeElement);
   document.body.classList.toggle('drawer', open);
   $('drawer-open').setAttribute('aria-expanded', String(open));
+  // The landmark and the heading of the page stay.
+  for (const part of $('main').children) part.inert = open && !part.matches('h1');
+  if (open) $('drawer-close').focus();
+  else if (hadFocus) $('drawer-open').focus();
 }
-$('drawer-open').addEventListener('click', () => { showDrawer(true); $('drawer-close').focus(); });
-$('drawer-close').addEventListener('click', () => { showDrawer(false); $('drawer-open').focus(); });
-$('main').addEventListener('click', (/** @type {Event} */ event) => {
-  if (event.target instanceof Element && !event.target.closest('#drawer-open')) showDrawer(false);
+$('drawer-open').addEventListener('click', () => showDrawer(true));
+$('drawer-close').addEventListener('click', () => showDrawer(false));
+document.addEventListener('click', (event) => {
+  if (event.target instanceof Element && !event.target.closest('#rail, #drawer-open, dialog')) showDrawer(false);
 });
-for (const id of ['compose-open', 'compose-bar']) {
-  $(id).addEventListener('click', () => { composer.open(at.topic); showDrawer(false); });
+matchMedia('(min-width: 48rem) and (min-height: 30rem)').addEventListener('change', () => showDrawer(false));
+function compose() {
+  if (!permits('messages:write', at.topic)) return;
+  composer.open(at.topic);
+  showDrawer(false);
 }
+for (const id of ['compose-open', 'compose-bar']) $(id).addEventListener('click', compose);
 $('open-form').addEventListener('submit', (/** @type {Event} */ event) => {
   event.preventDefault();
   // A topic whose messages are gone may still have consumers, and is not in the list.
@@ -203,17 +229,19 @@ function stepTopic(step) {
   const next = topics.neighbour(step);
   if (next) go(next);
 }
+/** @param {string} view */
+function offer(view) { if (isOffered(view)) go(at.topic, view); }
 listenForKeys({
   j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
   g: () => list.toNewest(), G: () => { const { oldest } = list.window; if (oldest) list.focus(oldest.id); },
   '/': () => { go(at.topic); $('find').focus(); $('find').select(); },
-  c: () => composer.open(at.topic), y: () => { if (detail.message) copy(detail.message.message); },
+  c: compose, y: () => { if (detail.message) copy(detail.message.message); },
   '#': () => detail.remove(), '[': () => stepTopic(-1), ']': () => stepTopic(1),
-  1: () => go(at.topic), 2: () => go(at.topic, 'consumers'), 3: () => go(at.topic, 'webhooks'), 4: () => go('~service'),
+  1: () => go(at.topic), 2: () => offer('consumers'), 3: () => offer('webhooks'), 4: () => go('~service'),
   '?': () => $('keys-dialog').showModal(),
   Escape() {
     if (!$('composer').hidden && $('composer').contains(document.activeElement)) composer.close();
-    else if (document.body.classList.contains('drawer')) { showDrawer(false); $('drawer-open').focus(); }
+    else if (document.body.classList.contains('drawer')) showDrawer(false);
     else if (document.activeElement === $('find')) { $('find').value = ''; list.find(); list.focus(at.id); }
     else if (at.id) closeDetail();
     else if (!$('composer').hidden) composer.close();
@@ -228,3 +256,4 @@ tokenChanged();
 addEventListener('hashchange', route);
 addEventListener('popstate', route);
 route();
+if (hasToken()) toPermitted();

@@ -1,4 +1,5 @@
 // The language of the page, the token of this tab, and requests with it. A token never becomes part of a URL.
+import { fitsPattern } from './find.js';
 /** @typedef {import('./types.d.ts').Problem} Problem */
 
 /** @type {(id: string) => any} */
@@ -21,11 +22,15 @@ export function claims() {
   } catch { return {}; }
 }
 /**
- * Whether an action that needs `scope` is offered. The server decides on the action itself.
+ * Whether an action in a topic that needs `scope` is offered. The server decides on the action itself.
  * @param {string} scope
+ * @param {string} topic
  */
-export const permits = (scope) => isOpen || (scope === 'messages:write' && data.writes === 'true')
-  || ` ${claims().scope ?? ''} `.includes(` ${scope} `);
+export function permits(scope, topic) {
+  if (isOpen || (scope === 'messages:write' && data.writes === 'true')) return true;
+  const { scope: scopes = '', topics = [] } = claims();
+  return ` ${scopes} `.includes(` ${scope} `) && topics.some((/** @type {string} */ one) => fitsPattern(one, topic));
+}
 
 /**
  * A text that differs between tokens, and tells nothing of them. Needs a secure context.

@@ -1,7 +1,7 @@
 // What became of the chosen message at each consumer and webhook of its topic. While the page is visible it is looked at
 // again every few seconds, and when the window gets the focus.
-import { create, fullTime } from './dom.js';
-import { lang, permits, request } from './session.js';
+import { create, fullTime, keepFocus } from './dom.js';
+import { $, lang, permits, request } from './session.js';
 import { T } from './texts.js';
 /** @typedef {import('./types.d.ts').Message} Message */
 /** @typedef {import('./types.d.ts').Delivery} Delivery */
@@ -63,7 +63,7 @@ export class MessageStates {
    * @returns {Promise<Delivery[]>}
    */
   async read({ topic, id }, kind, scope, signal) {
-    if (!permits(scope)) return [];
+    if (!permits(scope, topic)) return [];
     const answer = await request(`/api/v1/topics/${topic}/messages/${id}/${kind}`, { signal });
     if (answer.status === 429 || answer.status >= 500) throw new Error(answer.statusText);
     return answer.ok ? (await answer.json())[kind] : [];
@@ -77,6 +77,7 @@ export class MessageStates {
     const shown = rows.length ? JSON.stringify(rows) : '';
     if (shown === this.shown) return;
     this.shown = shown;
+    const had = document.activeElement;
     const list = create('dl');
     list.append(...rows.flatMap(({ name, kind, state, text }) => {
       const link = create('a', '', name);
@@ -88,5 +89,6 @@ export class MessageStates {
       return [term, value];
     }));
     this.element.replaceChildren(...(rows.length ? [create('h3', '', T.states), list] : []));
+    keepFocus(had, list.querySelector('a'), $('detail-h'));
   }
 }

@@ -6,6 +6,7 @@ import { T } from './texts.js';
 
 const KEPT = 'posthorn-seen';
 const LIST_MS = 10_000;
+const MOST_SEEN = 500; // With more, only topics that are listed are remembered.
 export const isTopicName = (/** @type {string} */ name) => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name);
 
 /** @returns {Record<string, {id: string, count: number}>} */
@@ -18,6 +19,7 @@ export class TopicList {
     /** @type {Topic[]} */
     this.topics = [];
     this.open = 'inbox';
+    this.isCurrent = true; // False while what is shown is of no topic.
     this.listing = 0;
     setInterval(() => { if (!document.hidden) this.refresh(); }, LIST_MS);
     document.addEventListener('visibilitychange', () => { if (!document.hidden) this.refresh(); });
@@ -29,28 +31,33 @@ export class TopicList {
   async refresh() {
     const answer = await request('/api/v1/topics?limit=200').catch(() => null);
     if (!answer?.ok) return;
-    this.topics = (await answer.json()).topics;
+    const { topics, next } = await answer.json();
+    this.topics = topics;
+    $('topics-more').hidden = !next;
     this.show();
   }
-  /** @param {string} topic */
-  choose(topic) {
-    this.open = topic;
+  /** @param {string} topic @param {boolean} isCurrent */
+  choose(topic, isCurrent) {
+    Object.assign(this, { open: topic, isCurrent });
     this.show();
   }
+  /** Forgets what another token was permitted to see. */
+  reset() { this.topics = []; }
   show() {
     const seen = readSeen();
     const open = this.topics.find(({ topic }) => topic === this.open);
     if (open && !document.hidden) seen[open.topic] = { id: open.last_id, count: open.count };
-    const listed = open ? this.topics : [{ topic: this.open, count: 0, first_id: '', last_id: '' }, ...this.topics];
+    const listed = open ? this.topics : [{ topic: this.open, count: NaN, first_id: '', last_id: '' }, ...this.topics];
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.topic;
     $('topics').replaceChildren(...listed.map((one) => {
+      if (Number.isNaN(one.count)) return this.item(one, 0);
       const before = seen[one.topic] ??= { id: one.last_id, count: one.count };
       const fresh = one.last_id > before.id && one.topic !== this.open ? Math.max(1, one.count - before.count) : 0;
       return this.item(one, fresh);
     }));
-    if (focused) $('topics').querySelector(`[data-topic="${focused}"]`)?.focus();
-    // Only topics that exist are remembered.
-    const kept = Object.fromEntries(listed.map(({ topic }) => [topic, seen[topic]]));
+    if (focused) ($('topics').querySelector(`[data-topic="${focused}"]`) ?? $('open-name')).focus();
+    const isFull = Object.keys(seen).length > MOST_SEEN;
+    const kept = isFull ? Object.fromEntries(this.topics.map(({ topic }) => [topic, seen[topic]])) : seen;
     try { localStorage.setItem(KEPT, JSON.stringify(kept)); } catch { /* Nothing is new then. */ }
   }
   /** @param {Topic} one @param {number} fresh */
@@ -59,16 +66,19 @@ export class TopicList {
     const link = create('a', fresh ? 'new' : '');
     link.href = `#/${topic}`;
     link.dataset.topic = topic;
-    if (topic === this.open) link.setAttribute('aria-current', 'page');
+    if (topic === this.open && this.isCurrent) link.setAttribute('aria-current', 'page');
     link.append(create('span', 'name', topic));
     if (fresh) {
       const badge = create('span', 'badge', fresh.toLocaleString(lang));
       badge.title = T.newSince(fresh);
       link.append(badge);
     }
-    const number = create('span', 'count', count.toLocaleString(lang));
-    number.title = T.messages(count);
-    link.append(number);
+    // How many a topic has that is not listed is not known.
+    if (!Number.isNaN(count)) {
+      const number = create('span', 'count', count.toLocaleString(lang));
+      number.title = T.messages(count);
+      link.append(number);
+    }
     item.append(link);
     return item;
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fits, parseFind } from '../find.js';
+import { fits, fitsPattern, parseFind } from '../find.js';
 
 const message = {
   id: '01M8JMBD0R000000000000000C', topic: 'inbox', message: 'The Door is open', processed_at: '',
@@ -19,4 +19,12 @@ test('every word of a filter has to fit', () => {
     assert.ok(fits(message, filter), filter);
   }
   for (const filter of ['shut', 'door shut', 'room=attic', 'hall=room']) assert.ok(!fits(message, filter), filter);
+});
+
+test('a pattern of a token matches topics as the server does', () => {
+  for (const [pattern, topic, isFit] of [
+    ['*', 'inbox', true], ['inbox', 'inbox', true], ['inbox', 'inbox2', false], ['orders.*', 'orders.eu', true],
+    ['orders.*', 'ordersXeu', false], ['*.eu', 'orders.eu', true], ['a*b*c', 'a1b2c', true], ['a*b*c', 'a1c2b', false],
+    ['ab*ba', 'aba', false], ['a**b', 'ab', true],
+  ]) assert.equal(fitsPattern(pattern, topic), isFit, `${pattern} ${topic}`);
 });

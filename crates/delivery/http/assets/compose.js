@@ -1,5 +1,5 @@
 // Sending: a panel beside what is read, which keeps its place. A retry of what may have arrived is stored once.
-import { create, createButton } from './dom.js';
+import { create, createButton, keepFocus } from './dom.js';
 import { $, data, lang, problemOf, request } from './session.js';
 import { T } from './texts.js';
 
@@ -44,8 +44,8 @@ export class Composer {
   }
   close() {
     $('composer').hidden = true;
-    const back = this.opener?.isConnected && this.opener !== document.body ? this.opener : $('compose-open');
-    back.focus();
+    const back = this.opener === document.body ? null : this.opener;
+    keepFocus($('text'), back, ...['compose-open', 'compose-bar', 'drawer-open', 'main'].map($));
   }
 
   count() {
@@ -146,7 +146,12 @@ export class Composer {
   async stored(answer) {
     const receipt = await answer.json();
     this.attempt = null;
-    this.say([T.stored(receipt), answer.headers.get('Idempotency-Replayed') && T.replayed].filter(Boolean).join(' '));
+    const replayed = answer.headers.get('Idempotency-Replayed');
+    const link = create('a', '', receipt.id);
+    link.href = `#/${receipt.topic}/${receipt.id}`;
+    const [before, after] = T.stored(receipt).split(receipt.id);
+    this.say('');
+    $('receipt').append(before, link, after, replayed ? ` ${T.replayed}` : '');
     $('text').value = '';
     this.count();
     $('text').focus();
@@ -159,6 +164,6 @@ export class Composer {
     if (answer.status === 401) this.owner.refused(problem.detail);
     const inputs = (problem.errors ?? []).map((error) => this.fieldError(error.field, error.message));
     inputs[0]?.focus();
-    this.say(T.failed(problem.detail ?? answer.statusText), true);
+    this.say(inputs.length ? T.invalid : T.failed(problem.detail ?? answer.statusText), true);
   }
 }

@@ -1,9 +1,9 @@
 // The list of a topic's messages: what is loaded of them, how it grows at both ends, and what of it is shown.
-import { create, createChips, createTime, toast } from './dom.js';
+import { create, createChips, createTime, keepFocus, toast } from './dom.js';
 import { fits, parseFind } from './find.js';
 import { givenAnswer, givenPage } from './given.js';
 import { Live, refusal } from './live.js';
-import { $, hasToken, lang, pause, request } from './session.js';
+import { $, hasToken, lang, pause, problemOf, request } from './session.js';
 import { T } from './texts.js';
 import { BEGINNING, ulidBefore } from './time.js';
 import { MessageWindow } from './window.js';
@@ -14,9 +14,14 @@ const PAGE = 50;
 const NEAR_TOP = 40; // Pixels within which the newest messages are in sight.
 const NEAR_END = 400; // Pixels from an end at which more is loaded.
 
-/** @param {string} text @param {boolean} [bad] @param {boolean} [live] */
-function showLink(text, bad = false, live = false) {
-  if ($('link').textContent !== text) $('link').textContent = text;
+/**
+ * Shows how the list is connected. What changes every second is not for screen readers.
+ * @param {string} text
+ * @param {{bad?: boolean, live?: boolean, next?: string}} [how]
+ */
+function showLink(text, { bad = false, live = false, next = '' } = {}) {
+  if ($('link-text').textContent !== text) $('link-text').textContent = text;
+  $('link-next').textContent = next && ` ${next}`;
   $('link').title = live ? T.liveLong : '';
   $('link').classList.toggle('error', bad);
   $('link').classList.toggle('on', live);
@@ -37,6 +42,8 @@ export class MessageList {
     this.unseen = 0; // How many have arrived above what is in sight.
     this.filter = '';
     this.isLoading = false;
+    this.isKnown = false;
+    this.held = 0; // Until when scrolling loads nothing, after a failure.
     this.opening = new AbortController();
     this.updating = 0;
     this.announcing = 0;
@@ -69,10 +76,10 @@ export class MessageList {
     this.topic = topic;
     const given = givenPage(topic);
     if (!given) {
-      this.show([], { atNewest: true, atOldest: true });
-      $('empty').hidden = true;
+      this.show([], { atNewest: true, atOldest: true }, false);
       $('messages').setAttribute('aria-busy', 'true');
     }
+    $('refused').hidden = true;
     showLink(T.connecting);
     const page = given ?? await this.first(signal);
     $('messages').removeAttribute('aria-busy');
@@ -93,6 +100,7 @@ export class MessageList {
   async first(signal) {
     for (let tries = 0; !signal.aborted; tries++) {
       let wait = Math.min(30, 2 ** tries);
+      let why = 'broken';
       try {
         const path = `/api/v1/topics/${this.topic}/messages?order=desc&limit=${PAGE}`;
         const answer = await (givenAnswer(path) ?? request(path, { signal }));
@@ -103,9 +111,10 @@ export class MessageList {
           return null;
         }
         wait = reason.wait ?? wait;
+        why = reason.why ?? why;
       } catch { /* The state line says it. */ }
       for (let rest = wait; rest > 0 && !signal.aborted; rest--) {
-        this.state(navigator.onLine ? 'broken' : 'offline', rest);
+        this.state(navigator.onLine ? why : 'offline', rest);
         await pause(1000, signal);
       }
     }
@@ -113,21 +122,32 @@ export class MessageList {
   }
   /** @param {number} status @param {string} [text] */
   refuse(status, text) {
-    showLink(text ?? (status === 401 ? T.refused : T.denied), true);
+    const reason = text ?? (status === 401 ? T.refused : T.denied);
+    showLink(reason, { bad: true });
+    this.show([], { atNewest: true, atOldest: true }, false);
+    $('refused').hidden = false;
+    $('refused-text').textContent = reason;
     if (status === 401) this.owner.refused(text);
   }
   /** @param {string} name @param {number} [seconds] */
   state(name, seconds) {
-    const text = T[name];
-    showLink(typeof text === 'function' ? text(seconds) : text, !['live', 'connecting'].includes(name), name === 'live');
+    const next = seconds && name !== 'offline' ? T.next(seconds) : '';
+    showLink(T[name], { bad: !['live', 'connecting'].includes(name), live: name === 'live', next });
   }
 
   // ---- what is loaded
-  /** @param {Message[]} messages @param {{atNewest: boolean, atOldest: boolean}} ends */
-  show(messages, ends) {
+  /**
+   * @param {Message[]} messages
+   * @param {{atNewest: boolean, atOldest: boolean}} ends
+   * @param {boolean} [isKnown] False before they are loaded: that there are none is not known then.
+   */
+  show(messages, ends, isKnown = true) {
+    this.isKnown = isKnown;
     this.window.reset(messages, ends);
     this.rows.clear();
+    const had = document.activeElement;
     $('messages').replaceChildren(...messages.map((message) => this.row(message)));
+    keepFocus(had, $('view-messages'), $('main'));
     this.scroller.scrollTop = 0;
     this.unseen = 0;
     this.update();
@@ -137,7 +157,7 @@ export class MessageList {
     $('older').hidden = atOldest || !items.length;
     $('older').textContent = this.filter ? T.more : $('older').dataset.text ??= $('older').textContent;
     $('newer').hidden = atNewest;
-    $('empty').hidden = Boolean(items.length) || !atNewest || !atOldest;
+    $('empty').hidden = !this.isKnown || Boolean(items.length) || !atNewest || !atOldest;
     $('newest').hidden = atNewest && !this.unseen;
     $('newest').textContent = T.newest(this.unseen);
     let count = 0;
@@ -182,10 +202,13 @@ export class MessageList {
   }
   /** @param {Message[]} dropped */
   drop(dropped) {
+    const had = document.activeElement;
     for (const { id } of dropped) {
       this.rows.get(id)?.remove();
       this.rows.delete(id);
     }
+    const { newest, oldest } = this.window;
+    if (newest && oldest) keepFocus(had, this.rows.get((dropped[0]?.id > newest.id ? newest : oldest).id)?.firstElementChild);
   }
 
   /** @param {Message} message */
@@ -227,10 +250,11 @@ export class MessageList {
     this.unseen = 0;
     this.update();
   }
-  toNewest() {
-    if (!this.window.atNewest) { this.open(this.topic); return; }
-    this.scroller.scrollTop = 0;
-    this.scrolled();
+  async toNewest() {
+    if (this.window.atNewest) {
+      this.scroller.scrollTop = 0;
+      this.scrolled();
+    } else await this.open(this.topic);
     this.rows.get(this.window.newest?.id)?.firstElementChild.focus();
   }
 
@@ -239,8 +263,17 @@ export class MessageList {
     const { topic } = this;
     try {
       const answer = await request(`/api/v1/topics/${topic}/messages?limit=${PAGE}&${query}`, { signal: this.opening.signal });
-      return answer.ok && topic === this.topic ? await answer.json() : null;
-    } catch { return null; }
+      if (topic !== this.topic) return null;
+      if (answer.ok) return await answer.json();
+      const wait = Number(answer.headers.get('Retry-After')) || 1;
+      this.hold(wait, answer.status === 429 ? T.wait(wait) : T.failed((await problemOf(answer)).detail ?? ''));
+    } catch { if (topic === this.topic && !this.opening.signal.aborted) this.hold(2, T.unreachable); }
+    return null;
+  }
+  /** @param {number} seconds Until scrolling loads again. @param {string} reason */
+  hold(seconds, reason) {
+    this.held = performance.now() + seconds * 1000;
+    toast(reason, true);
   }
 
   /** @param {string} end Loads the next page at one end, `older` or `newer`. */
@@ -249,6 +282,7 @@ export class MessageList {
     const edge = isOlder ? this.window.oldest : this.window.newest;
     if (this.isLoading || !edge) return;
     this.isLoading = true;
+    const had = document.activeElement;
     const page = await this.page(isOlder ? `order=desc&before=${edge.id}` : `after=${edge.id}`);
     this.isLoading = false;
     if (!page || edge !== (isOlder ? this.window.oldest : this.window.newest)) return;
@@ -265,12 +299,13 @@ export class MessageList {
         this.drop(this.window.addNewer(messages));
       }
       this.update();
+      keepFocus(had, rows[0]?.firstElementChild, $('view-messages'));
     });
     this.extendNear(end);
   }
   /** @param {string} end Loads on if the end is in sight or nearly so. */
   extendNear(end) {
-    if (this.filter || !$(end).offsetParent) return;
+    if (this.filter || !$(end).offsetParent || performance.now() < this.held) return;
     const { top, bottom } = $(end).getBoundingClientRect();
     if (bottom > -NEAR_END && top < innerHeight + NEAR_END) this.extend(end);
   }
@@ -284,22 +319,22 @@ export class MessageList {
   }
   async jump() {
     const { kind, text, since } = parseFind($('find').value);
-    if (kind === 'id') { location.hash = `#/${this.topic}/${text}`; await this.around(`after=${ulidBefore(text)}`, text); }
+    if (kind === 'id' && await this.around(`after=${ulidBefore(text)}`, text)) location.hash = `#/${this.topic}/${text}`;
     if (kind === 'time') await this.around(`since=${encodeURIComponent(since ?? '')}`);
     if (kind === 'filter') $('messages').querySelector('li:not([hidden]) a')?.focus();
   }
   /**
-   * Loads what is around a place. `from` selects what comes from it on.
+   * Loads what is around a place, and returns whether it is there. `from` selects what comes from it on.
    * @param {string} from
    * @param {string} [id] The message that is wanted there.
    */
   async around(from, id) {
     const newer = await this.page(from);
-    if (!newer) return;
-    if (!newer.messages.length && !id) { $('find-hint').textContent = T.nothingSince; return; }
+    if (!newer) return false;
+    if (!newer.messages.length && !id) { $('find-hint').textContent = T.nothingSince; return false; }
     const edge = newer.messages[0]?.id ?? id;
     const older = await this.page(`order=desc&before=${edge}`);
-    if (!older) return;
+    if (!older) return false;
     const wanted = newer.messages[0];
     const atNewest = !newer.next;
     this.show([...newer.messages.reverse(), ...older.messages], { atNewest, atOldest: !older.next });
@@ -310,6 +345,7 @@ export class MessageList {
     row?.scrollIntoView({ block: 'center' });
     row?.firstElementChild.focus({ preventScroll: true });
     row?.classList.add('fresh');
+    return isFound;
   }
 
   // ---- the chosen message
@@ -329,7 +365,7 @@ export class MessageList {
   /** @param {string} [id] */
   focus(id) {
     const row = this.rows.get(id ?? this.chosen) ?? $('messages').querySelector('li:not([hidden])');
-    row?.firstElementChild.focus();
+    (row?.firstElementChild ?? $('find')).focus();
     row?.scrollIntoView({ block: 'nearest' });
   }
   /** @param {string} id */

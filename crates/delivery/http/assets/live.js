@@ -6,6 +6,7 @@ import { BEGINNING } from './time.js';
 /** @typedef {import('./types.d.ts').Message} Message */
 /** @typedef {{message: (m: Message, isLive: boolean) => void, state: (name: string, seconds?: number, text?: string) => void,
  *   note: (name: string, text?: string) => void, refused: (status: number, text?: string) => void, reload: () => void}} Listener */
+/** @typedef {{ok?: boolean, wait?: number, why?: string, final?: boolean}} StreamEnd How a stream ended; `why` as a state. */
 
 const ASK_MS = 5000;
 const SILENCE_MS = 45_000; // Three comments of the server.
@@ -20,7 +21,8 @@ const LOCK = `posthorn-stream${data.base}`;
 export async function refusal(answer) {
   const { detail } = await problemOf(answer);
   if (answer.status === 401 || answer.status === 403) return { final: true, status: answer.status, detail };
-  return { final: false, status: answer.status, wait: Number(answer.headers.get('Retry-After')) || 1 };
+  const why = { 429: 'overQuota', 503: 'busy' }[answer.status];
+  return { final: false, status: answer.status, wait: Number(answer.headers.get('Retry-After')) || 1, why };
 }
 
 export class Live {
@@ -99,7 +101,7 @@ export class Live {
       if (signal.aborted) return;
       this.turn = new AbortController();
       const both = AbortSignal.any([signal, this.turn.signal]);
-      /** @type {{ok?: boolean, wait?: number, busy?: boolean, final?: boolean}} */
+      /** @type {StreamEnd} */
       let end = {};
       try {
         end = canShare ? await this.queue(both) : await this.stream(both);
@@ -112,7 +114,7 @@ export class Live {
       const seconds = end.wait ?? Math.min(30, 2 ** tries) * (0.75 + Math.random() / 2);
       tries += 1;
       for (let rest = Math.ceil(seconds); rest > 0 && !signal.aborted; rest--) {
-        if (navigator.onLine) this.listener.state(end.busy ? 'busy' : 'broken', rest);
+        if (navigator.onLine) this.listener.state(end.why ?? 'broken', rest);
         else this.listener.state('offline');
         await pause(1000, AbortSignal.any([signal, online()]));
       }
@@ -173,7 +175,7 @@ export class Live {
   /**
    * Reads the stream to its end.
    * @param {AbortSignal} signal
-   * @returns {Promise<{ok?: boolean, wait?: number, busy?: boolean, final?: boolean}>}
+   * @returns {Promise<StreamEnd>}
    */
   async stream(signal) {
     const silence = new AbortController();
@@ -186,9 +188,9 @@ export class Live {
         headers: { Accept: 'text/event-stream', 'Last-Event-ID': this.last },
       });
       if (!answer.ok || !answer.body) {
-        const { final, wait, status, detail } = await refusal(answer);
+        const { final, wait, status, detail, why } = await refusal(answer);
         if (final) this.listener.refused(status, hasToken() ? detail : undefined);
-        return { final, wait };
+        return { final, wait, why };
       }
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
@@ -207,7 +209,7 @@ export class Live {
       // The connection broke, or nothing came for too long.
       if (!(error instanceof TypeError) && /** @type {Error} */ (error).name !== 'AbortError') console.error(error);
     } finally { clearTimeout(timer); }
-    return { ok: isOk, busy: isBusy, wait: isBusy ? Math.max(1, parser.retry / 1000) : undefined };
+    return isBusy ? { wait: Math.max(1, parser.retry / 1000), why: 'busy' } : { ok: isOk };
   }
 
   /** @param {import('./types.d.ts').StreamEvent} event */

@@ -24,8 +24,10 @@ export class Chart {
   /**
    * @param {string} title
    * @param {string[]} names The lines; one without a name shows the title only.
+   * @param {{top: (most: number) => number, text: (value: number) => string}} scale The top of the axis, and how values read.
    */
-  constructor(title, names = ['']) {
+  constructor(title, names = [''], scale = { top: niceTop, text: shown }) {
+    this.scale = scale;
     this.element = create('figure', 'chart');
     const caption = create('figcaption', '', title);
     this.figures = names.map((name, index) => {
@@ -40,7 +42,7 @@ export class Chart {
     this.paths = names.map((_, index) => svg('path', { class: `line${index}`, d: '' }));
     this.area = svg('path', { class: 'area', d: '' });
     drawing.append(this.area, ...this.paths);
-    this.top = create('span', 'top', '0');
+    this.top = create('span', 'top', scale.text(0));
     this.from = create('span');
     const axis = create('div', 'axis');
     axis.setAttribute('aria-hidden', 'true');
@@ -59,11 +61,11 @@ export class Chart {
     while (this.points[0].at < now - SPAN_MS) this.points.shift();
     const from = Math.min(now - LEAST_MS, this.points[0].at);
     const all = this.points.flatMap((point) => point.values.filter((value) => value !== undefined));
-    const top = niceTop(Math.max(...all, 0));
-    this.top.textContent = shown(top);
+    const top = this.scale.top(Math.max(...all, 0));
+    this.top.textContent = this.scale.text(top);
     this.from.textContent = relative(from, now, lang, true);
     values.forEach((value, index) => {
-      this.figures[index].lastElementChild.textContent = value === undefined ? '–' : shown(value);
+      this.figures[index].lastElementChild.textContent = value === undefined ? '–' : this.scale.text(value);
       const line = this.points.map((point) => ({ at: point.at, value: point.values[index] }));
       const path = linePath(line, from, now, top, WIDTH, HEIGHT);
       this.paths[index].setAttribute('d', path);

@@ -1,8 +1,10 @@
 // The consumers of the open topic, with their counts, a chart and dead letters. A webhook is one too: see webhooks.js.
 import { Chart } from './chart.js';
-import { ask, create, createButton, createTime } from './dom.js';
+import { ask, create, createButton, createTime, keepFocus } from './dom.js';
 import { $, json, lang, permits, problemOf, request } from './session.js';
 import { T } from './texts.js';
+import { niceSpan } from './line.js';
+import { span } from './time.js';
 /** @typedef {import('./types.d.ts').DeadLetter} DeadLetter */
 
 const REFRESH_MS = 5000;
@@ -30,7 +32,10 @@ export class ConsumerItem {
     this.head = create('div', 'head');
     this.head.append(create('h4', '', name));
     this.counts = create('p', 'counts');
-    this.chart = new Chart(T.waitingChart, ['']);
+    this.chart = new Chart('', [T.waiting, T.in_flight, T.dead]);
+    this.ages = new Chart(T.oldestAge, [''], { top: niceSpan, text: (seconds) => span(seconds, lang) });
+    const charts = create('div', 'charts');
+    charts.append(this.chart.element, this.ages.element);
     this.toggle = createButton('plain', '', () => this.expand(this.letters.hidden));
     this.letters = create('div', 'letters');
     this.letters.id = `${owner.id}-letters-${name}`;
@@ -46,7 +51,7 @@ export class ConsumerItem {
     this.deleting = createButton('plain danger', T.remove, () => this.confirmDeletion(), kind.about(name));
     this.tools = create('div', 'tools');
     this.tools.append(this.toggle, this.deleting);
-    this.element.append(this.head, this.counts, this.chart.element, this.tools, this.letters);
+    this.element.append(this.head, this.counts, charts, this.tools, this.letters);
   }
 
   /** @param {any} consumer Shows the counts without replacing what may have the focus. */
@@ -65,9 +70,11 @@ export class ConsumerItem {
       counts.push(oldest);
     }
     this.counts.replaceChildren(...counts);
-    this.chart.push([consumer.waiting]);
+    this.chart.push([consumer.waiting, consumer.in_flight, consumer.dead]);
+    const since = consumer.oldest_waiting_at;
+    this.ages.push([since ? Math.max(0, Date.now() - Date.parse(since)) / 1000 : 0]);
     this.toggle.textContent = T.letters(consumer.dead.toLocaleString(lang));
-    const mayManage = permits(this.kind.scope);
+    const mayManage = permits(this.kind.scope, this.owner.topic);
     this.deleting.hidden = !mayManage;
     this.toggle.hidden = !mayManage || (!consumer.dead && this.letters.hidden);
     if (this.toggle.hidden) this.letters.hidden = true;
@@ -93,8 +100,10 @@ export class ConsumerItem {
     const letters = page.messages.map((/** @type {DeadLetter} */ letter) => this.letter(letter));
     if (after) this.list.append(...letters); else this.list.replaceChildren(...letters);
     if (!after) this.listed = dead;
+    const had = document.activeElement;
     this.more.hidden = !page.next;
     this.update();
+    keepFocus(had, letters[0]?.querySelector('button'), this.toggle);
   }
   update() {
     const isEmpty = !this.list.childElementCount;
@@ -203,6 +212,7 @@ export class ConsumerCards {
     /** @type {Map<string, any>} */
     this.items = new Map();
     this.refreshing = new AbortController();
+    this.trouble = ''; // Why the counts are old.
     this.isShown = false; // Only what is shown is looked at again.
     setInterval(() => { if (this.isShown && !document.hidden) this.refresh(); }, REFRESH_MS);
     $(`${id}-new`).addEventListener('click', () => this.create());
@@ -234,19 +244,22 @@ export class ConsumerCards {
     this.refreshing.abort();
     const { signal } = this.refreshing = new AbortController();
     let found = [];
+    let trouble = '';
     try {
-      if (permits(this.scope)) {
+      if (permits(this.scope, this.topic)) {
         const answer = await request(this.path, { signal });
-        // Over the quota, or a server that fails: the last counts stay.
-        if (answer.status === 429 || answer.status >= 500) return;
         if (answer.ok) found = (await answer.json())[this.id];
+        else trouble = answer.status === 429 ? T.overQuota : T.failed((await problemOf(answer)).detail ?? answer.statusText);
       }
-    } catch { return; }
+    } catch { trouble = T.unreachable; }
     if (signal.aborted) return;
-    this.show(found);
+    // The last counts stay, and the reason is said once.
+    if (trouble !== this.trouble) this.say(this.trouble = trouble, true);
+    if (!trouble) this.show(found);
   }
   /** @param {any[]} found */
   show(found) {
+    const had = document.activeElement;
     const shown = new Map(found.map(({ name }) => [name, this.items.get(name) ?? new this.Item(this, name)]));
     for (const [name, item] of this.items) if (!shown.has(name)) item.element.remove();
     this.items = shown;
@@ -257,12 +270,18 @@ export class ConsumerCards {
       const there = list.children[index];
       if (there !== item.element) list.insertBefore(item.element, there ?? null);
     });
-    $(`${this.id}-empty`).hidden = found.length > 0 || !permits(this.scope);
-    const badge = $(`${this.id}-count`);
-    const dead = found.reduce((sum, { dead }) => sum + dead, 0);
-    badge.hidden = !found.length;
-    badge.textContent = String(found.length);
-    badge.classList.toggle('bad', dead > 0 || found.some(({ state }) => state === 'disabled'));
+    keepFocus(had, $(`${this.id}-new`), $(`view-${this.id}`));
+    $(`${this.id}-empty`).hidden = found.length > 0 || !permits(this.scope, this.topic);
+    $(`${this.id}-count`).hidden = !found.length;
+    $(`${this.id}-count`).textContent = String(found.length);
+    this.warn(found.reduce((sum, { dead }) => sum + dead, 0), found.some(({ state }) => state === 'disabled'));
+  }
+  /** @param {number} dead @param {boolean} isDisabled Whether any is. */
+  warn(dead, isDisabled) {
+    const badge = $(`${this.id}-bad`);
+    badge.hidden = !dead && !isDisabled;
+    badge.title = dead ? T.dead : T.disabled;
+    badge.replaceChildren(dead ? dead.toLocaleString(lang) : '!', create('span', 'quiet', ` ${badge.title}`));
   }
 
   /** @param {string} topic Shows what the topic has, as far as the token permits. */
@@ -270,10 +289,10 @@ export class ConsumerCards {
     this.topic = topic;
     this.items = new Map();
     $(this.id).replaceChildren();
-    $(`view-${this.id}`).hidden = !permits(this.scope);
-    $(`${this.id}-new`).hidden = !permits(this.Item.scope);
-    $(`${this.id}-count`).hidden = true;
-    this.say('');
+    $(`view-${this.id}`).hidden = !permits(this.scope, topic);
+    $(`${this.id}-new`).hidden = !permits(this.Item.scope, topic);
+    for (const part of ['count', 'bad', 'empty']) $(`${this.id}-${part}`).hidden = true;
+    this.say(this.trouble = '');
     this.refresh();
   }
   /** @param {boolean} isShown */

@@ -64,16 +64,20 @@ function freshen() {
 setInterval(freshen, 15_000);
 document.addEventListener('visibilitychange', freshen);
 
+const MOST_CHIPS = 6;
 /**
- * Attributes as chips.
+ * The first attributes as chips, and how many more there are.
  * @param {Record<string, string>} attributes
  */
 export function createChips(attributes) {
-  return Object.entries(attributes ?? {}).map(([key, value]) => {
+  const all = Object.entries(attributes ?? {});
+  const chips = all.slice(0, MOST_CHIPS).map(([key, value]) => {
     const chip = create('span', 'chip');
     chip.append(create('b', '', key), create('bdi', '', value));
     return chip;
   });
+  if (all.length > MOST_CHIPS) chips.push(create('span', '', `+${all.length - MOST_CHIPS}`));
+  return chips;
 }
 
 let toasting = 0;

@@ -10,8 +10,15 @@ export function niceTop(value) {
   return [1, 2, 5, 10].map((step) => Number((step * power).toPrecision(1))).find((top) => top >= value) ?? value;
 }
 
+const SPANS = [10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400];
 /**
- * The path of a line; a missing value breaks it.
+ * The smallest time with a short name that is not below this one, in seconds.
+ * @param {number} seconds
+ */
+export const niceSpan = (seconds) => SPANS.find((top) => top >= seconds) ?? niceTop(seconds / 86_400) * 86_400;
+
+/**
+ * The path of a line; a missing value breaks it. A value between two missing ones is a dot.
  * @param {{at: number, value: number | undefined}[]} points
  * @param {number} from
  * @param {number} to
@@ -26,7 +33,7 @@ export function linePath(points, from, to, top, width, height) {
     if (value === undefined) { isDrawing = false; continue; }
     const x = (((at - from) / (to - from)) * width).toFixed(1);
     const y = (height - 1 - (value / top) * (height - 2)).toFixed(1);
-    path += `${isDrawing ? 'L' : 'M'}${x} ${y}`;
+    path += isDrawing ? `L${x} ${y}` : `M${x} ${y}h0`;
     isDrawing = true;
   }
   return path;

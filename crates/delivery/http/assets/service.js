@@ -89,7 +89,7 @@ export class Service {
     if (!checks) return;
     $('parts').replaceChildren(...Object.entries(checks).map(([name, state]) => {
       const item = create('li');
-      item.append(create('span', state === 'error' ? 'dot bad' : 'dot'), `${name}: ${T.checks[state] ?? state}`);
+      item.append(create('span', `dot ${state}`), `${name}: ${T.checks[state] ?? state}`);
       return item;
     }));
   }

@@ -20,6 +20,15 @@ export function relative(moment, now, lang, withSeconds = false) {
   return format.format(withSeconds ? Math.trunc(seconds) : 0, 'second');
 }
 /**
+ * A time span in its largest unit, such as "3 min".
+ * @param {number} seconds
+ * @param {string} lang
+ */
+export function span(seconds, lang) {
+  const [unit, length] = UNITS.slice(2).find((one) => seconds >= one[1]) ?? ['second', 1];
+  return new Intl.NumberFormat(lang, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: 0 }).format(seconds / length);
+}
+/**
  * A duration, such as "2d 03:04:05".
  * @param {number} seconds
  */

@@ -64,14 +64,17 @@ class WebhookItem extends ConsumerItem {
     const { attempts } = await answer.json();
     const items = attempts.slice(0, MOST_ATTEMPTS).map((/** @type {Attempt} */ attempt) => {
       const item = create('li', 'meta');
+      const link = create('a', '', attempt.message_id);
+      link.href = `#/${this.owner.topic}/${attempt.message_id}`;
       const failed = !(attempt.status && attempt.status >= 200 && attempt.status < 300);
       item.append(
         createTime(attempt.at), create('strong', failed ? 'error' : 'good', String(attempt.status ?? attempt.error)),
         create('span', '', T.attempt(attempt.attempt)), create('span', '', `${attempt.milliseconds.toLocaleString(lang)} ${T.ms}`),
-        create('code', '', attempt.message_id),
+        link,
       );
       return item;
     });
+    if (this.attempts.contains(document.activeElement)) return; // A person is at one of them.
     this.attempts.replaceChildren(...(items.length ? items : [create('li', 'hint', T.noAttempts)]));
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { areaPath, linePath, niceTop } from '../line.js';
+import { areaPath, linePath, niceSpan, niceTop } from '../line.js';
 import { change, parseMetrics, quantile, readings } from '../metrics.js';
 
 const page = (ok, failed) => `# HELP x
@@ -43,7 +43,9 @@ test('a quantile is linear within its bucket', () => {
 test('an axis ends at a round value, and a missing value breaks a line', () => {
   assert.deepEqual([0, 0.3, 1, 7, 11, 230].map(niceTop), [1, 0.5, 1, 10, 20, 500]);
   const line = [{ at: 0, value: 0 }, { at: 5, value: 10 }, { at: 7, value: undefined }, { at: 10, value: 5 }];
-  assert.equal(linePath(line, 0, 10, 10, 100, 52), 'M0.0 51.0L50.0 1.0M100.0 26.0');
+  assert.equal(linePath(line, 0, 10, 10, 100, 52), 'M0.0 51.0h0L50.0 1.0M100.0 26.0h0');
   assert.equal(areaPath('M0.0 51.0L50.0 1.0', 52), 'M0.0 51.0L50.0 1.0L50.0 52L0.0 52Z');
   assert.equal(areaPath('M0 1M2 3', 52), '');
+  // The axis of times ends at one that has a short name.
+  assert.deepEqual([0, 11, 61, 4000, 90_000].map(niceSpan), [10, 30, 120, 7200, 172_800]);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BEGINNING, duration, isUlid, parseSince, relative, ulidBefore, ulidTime } from '../time.js';
+import { BEGINNING, duration, isUlid, parseSince, relative, span, ulidBefore, ulidTime } from '../time.js';
 
 test('a time is relative in the largest unit that fits', () => {
   const now = Date.parse('2026-11-29T12:00:00Z');
@@ -17,6 +17,7 @@ test('a time is relative in the largest unit that fits', () => {
 test('a duration has days only if there are any', () => {
   assert.equal(duration(3725.9), '01:02:05');
   assert.equal(duration(2 * 86_400 + 61), '2d 00:01:01');
+  assert.deepEqual([0, 59, 120, 7200, 172_800].map((seconds) => span(seconds, 'en')), ['0 sec', '59 sec', '2 min', '2 hr', '2 days']);
 });
 
 test('the id before an id is its predecessor in their order', () => {

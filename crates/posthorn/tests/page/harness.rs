@@ -76,8 +76,18 @@ pub(crate) async fn protected_server(directory: &TempDir) -> Server {
 
 /// A token for all topics with these scopes.
 pub(crate) async fn issue(directory: &TempDir, scope: &str) -> String {
-    let arguments = ["token", "issue", "--sub", "reader", "--scope", scope];
-    let arguments = [&arguments[..], &["--topics", "*", "--ttl", "1h"]].concat();
+    issue_for(directory, "reader", scope, "*").await
+}
+
+/// A token of `subject` with these scopes, for the topics that a pattern matches.
+pub(crate) async fn issue_for(
+    directory: &TempDir,
+    subject: &str,
+    scope: &str,
+    topics: &str,
+) -> String {
+    let arguments = ["token", "issue", "--sub", subject, "--scope", scope];
+    let arguments = [&arguments[..], &["--topics", topics, "--ttl", "1h"]].concat();
     let issued = run(directory.path(), &arguments, &[("SECRET_KEY", KEY)]);
     let (status, stdout, stderr) = issued.await;
     assert!(status.success(), "{stderr}");

@@ -14,10 +14,13 @@
 
 mod browser;
 mod consumers;
+mod figures;
 mod first;
+mod focus;
 mod forms;
 mod harness;
 mod keyboard;
+mod limited;
 mod long;
 mod network;
 #[path = "../it/receiver.rs"]

@@ -90,9 +90,7 @@ fn inside_crates(root: &Path, metadata: &Metadata, sources: &[Source]) -> Result
 
 /// The roots of the package's library and programs, such as `crates/domain/src/lib.rs`.
 fn targets(root: &Path, package: &Package, sources: &[Source]) -> Vec<String> {
-    let directory = Path::new(&package.manifest_path).parent();
-    let directory = directory.and_then(|directory| directory.strip_prefix(root).ok());
-    let Some(directory) = directory.and_then(Path::to_str) else {
+    let Some(directory) = directory(root, package) else {
         return Vec::new();
     };
     let candidates = ["lib.rs", "main.rs"].map(|file| format!("{directory}/src/{file}"));
@@ -100,12 +98,34 @@ fn targets(root: &Path, package: &Package, sources: &[Source]) -> Vec<String> {
     candidates.into_iter().filter(exists).collect()
 }
 
-/// The names of the workspace's members, in the order in which they build on each other.
-pub(crate) fn members(root: &Path) -> Result<Vec<String>, String> {
-    let names = read(root)?.packages.into_iter().map(|package| package.name);
-    let mut names: Vec<String> = names.collect();
-    names.sort_by_key(|name| rules::CRATES.iter().position(|rule| rule.name == name));
-    Ok(names)
+/// A crate of the workspace.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    /// Below the root, such as `crates/domain`.
+    pub(crate) directory: String,
+}
+
+/// The workspace's members, in the order in which they build on each other.
+pub(crate) fn members(root: &Path) -> Result<Vec<Member>, String> {
+    let packages = read(root)?.packages.into_iter();
+    let members = packages.filter_map(|package| {
+        let directory = directory(root, &package)?.to_owned();
+        let name = package.name;
+        Some(Member { name, directory })
+    });
+    let mut members: Vec<Member> = members.collect();
+    members.sort_by_key(|member| {
+        rules::CRATES
+            .iter()
+            .position(|rule| rule.name == member.name)
+    });
+    Ok(members)
+}
+
+fn directory<'a>(root: &Path, package: &'a Package) -> Option<&'a str> {
+    let directory = Path::new(&package.manifest_path).parent()?;
+    directory.strip_prefix(root).ok()?.to_str()
 }
 
 fn read(root: &Path) -> Result<Metadata, String> {

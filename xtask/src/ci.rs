@@ -2,6 +2,7 @@
 //! run after a failure too, and the summary names those that failed. A step that has passed on the same
 //! files is skipped; a fresh clone has no record of any.
 
+mod changed_layers;
 mod passed;
 
 use std::path::Path;
@@ -11,19 +12,23 @@ use clap::builder::PossibleValuesParser;
 
 use crate::generated::{self, Generated};
 use crate::{
-    arch, chaos, coverage, deny, doc, fmt, interop, layers, lint, manifests, page, rollout, setup,
-    test, tidy,
+    arch, chaos, coverage, deny, doc, fmt, interop, lint, manifests, page, rollout, setup, test,
+    tidy,
 };
 use passed::StepInputs::{self, Repository, Unrecorded};
 
-type CiStep = (&'static str, fn(&Path) -> Result<(), String>, StepInputs);
+type CiStep = (
+    &'static str,
+    fn(&Path) -> Result<(), String>,
+    StepInputs<'static>,
+);
 
-const SCRIPTS: StepInputs = StepInputs::Only {
+const SCRIPTS: StepInputs<'_> = StepInputs::Only {
     starts: &["crates/delivery/http/assets/"],
     ends: &[],
 };
 
-const MANIFESTS: StepInputs = StepInputs::Only {
+const MANIFESTS: StepInputs<'_> = StepInputs::Only {
     starts: &["Cargo.lock", "deny.toml", "rust-toolchain.toml"],
     ends: &["Cargo.toml"],
 };
@@ -37,7 +42,7 @@ const STEPS: [CiStep; 22] = [
     ("page", page::run, SCRIPTS),
     ("deny", deny::run, MANIFESTS),
     ("lint", lint::run, Repository),
-    ("layers", layers::run, Repository),
+    ("layers", changed_layers::run, Repository),
     ("doc", doc::run, Repository),
     ("coverage", coverage::run, Repository),
     ("doc-tests", test::run_doc_tests, Repository),
@@ -105,6 +110,9 @@ pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
     let mut done = Vec::new();
     // Whoever names a step wants it to run.
     let may_skip = !options.all && options.steps.is_empty();
+    if !may_skip && wanted("layers") {
+        changed_layers::forget(root)?;
+    }
     for step in steps {
         println!("\n==> {}", step.0);
         let (outcome, time) = timed(|| run_step(root, step, may_skip));
@@ -125,18 +133,12 @@ fn run_step(
     (name, step, inputs): CiStep,
     may_skip: bool,
 ) -> Result<StepOutcome, String> {
-    // Without a fingerprint, as outside of a repository, the step runs.
-    let before = passed::fingerprint(root, inputs).unwrap_or_default();
-    if may_skip && passed::has_passed(root, name, before) {
-        return Ok(StepOutcome::Unchanged);
-    }
-    passed::set_passed(root, name, None)?;
-    step(root)?;
-    // What was edited while the step ran has not been checked as a whole.
-    if passed::fingerprint(root, inputs).unwrap_or_default() == before {
-        passed::set_passed(root, name, before)?;
-    }
-    Ok(StepOutcome::Passed)
+    let ran = passed::run(root, name, inputs, may_skip, || step(root))?;
+    Ok(if ran {
+        StepOutcome::Passed
+    } else {
+        StepOutcome::Unchanged
+    })
 }
 
 fn summarise(done: &[(&str, StepOutcome, String)]) -> Result<(), String> {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::shell::{capture, find_program};
 
-/// The directory of the records, one file for each step.
+/// The directory of the records, one file for each step or part of one.
 const DIRECTORY: &str = "target/ci";
 
 /// The programs that the steps run. Another version of one of them is a change.
@@ -27,25 +27,59 @@ const PROGRAMS: [&str; 14] = [
     "wget",
 ];
 
-/// The files of the repository that a step reads.
+/// The files of the repository that a step, or a part of one, reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StepInputs {
+pub(super) enum StepInputs<'a> {
     /// The step takes a few seconds, needs no other program than cargo and git, and always runs.
     Unrecorded,
     /// Any file, ignored ones excepted.
     Repository,
     /// The files whose path starts or ends so; and the sources of xtask.
     Only {
-        starts: &'static [&'static str],
-        ends: &'static [&'static str],
+        starts: &'a [&'a str],
+        ends: &'a [&'a str],
     },
+}
+
+/// Runs `check` and records that it has passed as `name`. Returns false, without a run, if `may_skip` and
+/// it has passed on the same inputs.
+///
+/// # Errors
+/// The error of `check`, or a record that cannot be written.
+pub(super) fn run(
+    root: &Path,
+    name: &str,
+    inputs: StepInputs<'_>,
+    may_skip: bool,
+    check: impl FnOnce() -> Result<(), String>,
+) -> Result<bool, String> {
+    // Without a fingerprint, as outside of a repository, the check runs.
+    let before = fingerprint(root, inputs).unwrap_or_default();
+    if may_skip && has_passed(root, name, before) {
+        return Ok(false);
+    }
+    set_passed(root, name, None)?;
+    check()?;
+    // What was edited while it ran has not been checked as a whole.
+    if fingerprint(root, inputs).unwrap_or_default() == before {
+        set_passed(root, name, before)?;
+    }
+    Ok(true)
+}
+
+/// Removes the record of `name`, so that it runs again.
+///
+/// # Errors
+/// The record cannot be removed.
+pub(super) fn forget(root: &Path, name: &str) -> Result<(), String> {
+    set_passed(root, name, None)
 }
 
 /// The inputs of a step in one number; `None` if it always runs.
 ///
 /// # Errors
 /// The files cannot be listed or read.
-pub(super) fn fingerprint(root: &Path, inputs: StepInputs) -> Result<Option<u64>, String> {
+fn fingerprint(root: &Path, inputs: StepInputs<'_>) -> Result<Option<u64>, String> {
     if inputs == StepInputs::Unrecorded {
         return Ok(None);
     }
@@ -70,7 +104,7 @@ pub(super) fn fingerprint(root: &Path, inputs: StepInputs) -> Result<Option<u64>
     Ok(Some(hasher.finish()))
 }
 
-impl StepInputs {
+impl StepInputs<'_> {
     fn contain(self, path: &str) -> bool {
         match self {
             Self::Unrecorded => false,
@@ -85,7 +119,7 @@ impl StepInputs {
 }
 
 /// True if the step last passed with this fingerprint.
-pub(super) fn has_passed(root: &Path, step: &str, fingerprint: Option<u64>) -> bool {
+fn has_passed(root: &Path, step: &str, fingerprint: Option<u64>) -> bool {
     let written = std::fs::read_to_string(record(root, step)).ok();
     fingerprint.is_some_and(|found| written.is_some_and(|text| text == found.to_string()))
 }
@@ -94,7 +128,7 @@ pub(super) fn has_passed(root: &Path, step: &str, fingerprint: Option<u64>) -> b
 ///
 /// # Errors
 /// The record cannot be written.
-pub(super) fn set_passed(root: &Path, step: &str, fingerprint: Option<u64>) -> Result<(), String> {
+fn set_passed(root: &Path, step: &str, fingerprint: Option<u64>) -> Result<(), String> {
     let record = record(root, step);
     let written = match fingerprint {
         Some(fingerprint) => std::fs::create_dir_all(root.join(DIRECTORY))
@@ -114,7 +148,7 @@ mod tests {
     use super::*;
     use crate::shell::output;
 
-    const MANIFESTS: StepInputs = StepInputs::Only {
+    const MANIFESTS: StepInputs<'_> = StepInputs::Only {
         starts: &["assets/"],
         ends: &["Cargo.toml"],
     };

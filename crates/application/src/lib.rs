@@ -21,6 +21,7 @@ mod replica_share;
 mod retention;
 mod topic_notifier;
 mod wake_channel;
+mod wake_group;
 mod webhook_dispatcher;
 mod webhook_notifier;
 mod webhook_service;
@@ -85,6 +86,7 @@ pub use rate_limiter::{Caller, RateLimitDecision, RateLimiter, RateLimiterSettin
 pub use replica_share::ReplicaShare;
 pub use retention::{RetentionService, RetentionSettings};
 pub use topic_notifier::{TopicNotifier, TopicSubscription};
+pub use wake_group::{GroupWait, wake_together};
 pub use webhook_dispatcher::{WebhookDispatcher, WebhookDispatcherPorts};
 pub use webhook_notifier::{WebhookNotifier, WebhookSubscription};
 pub use webhook_service::{

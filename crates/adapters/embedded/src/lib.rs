@@ -17,7 +17,6 @@ pub mod schema;
 mod settings;
 mod sql;
 mod store;
-mod wake_group;
 mod webhook_store;
 mod writer;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, BulkDeletion, Clock,
-    GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, RevocationList,
-    StoreError, StoreUsage, Subscription, TopicPage, TopicRequest,
+    GroupWait, GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
+    RevocationList, StoreError, StoreUsage, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +23,7 @@ use crate::open::{self, open_reader, open_writer};
 use crate::readers::Readers;
 use crate::settings::EmbeddedStoreSettings;
 use crate::sql::{health, read, revocations, seen_time, topics};
-use crate::wake_group::GroupWait;
+
 use crate::writer::StoreWriter;
 use crate::writer::command::{Command, Reply};
 

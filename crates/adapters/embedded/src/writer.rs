@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use posthorn_application::{Clock, GuardedClock, Pruned};
+use posthorn_application::{Clock, GuardedClock, Pruned, wake_together};
 use posthorn_domain::Durability;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ use crate::sql::prune::{self, BatchTimes, PruneCursor};
 use crate::sql::write_batch::WriteBatch;
 use crate::sql::writer_cache::WriterCache;
 use crate::sql::{self, deletion, revocations, seen_time};
-use crate::wake_group::wake_together;
+
 use command::{Command, CommandOutcome};
 
 /// The most commands of one transaction.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
+use posthorn_application::wake_together;
 use posthorn_domain::{Durability, Topic};
 use redis::{Pipeline, RedisResult, Value};
 use tokio::sync::mpsc;
@@ -96,7 +97,8 @@ impl WriterTask {
         match self.send(&jobs, call).await {
             Ok(replies) => {
                 let generation = replies.generation;
-                let rejections = send_outcomes(jobs, replies);
+                let mut rejections = Rejections::default();
+                wake_together(|| rejections = send_outcomes(jobs, replies));
                 if rejections.wrong_node {
                     // A demoted primary keeps its connections open; a new one leads to its successor.
                     self.connection.discard(generation).await;
@@ -104,10 +106,12 @@ impl WriterTask {
                 rejections.no_script
             }
             Err(failure) => {
-                for job in jobs {
-                    // An error means that the caller has dropped its receiver.
-                    let _ = job.reply.send(Err(WriteError::Failed(failure.clone())));
-                }
+                wake_together(|| {
+                    for job in jobs {
+                        // An error means that the caller has dropped its receiver.
+                        let _ = job.reply.send(Err(WriteError::Failed(failure.clone())));
+                    }
+                });
                 Vec::new()
             }
         }

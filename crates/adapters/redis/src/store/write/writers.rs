@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use posthorn_application::GroupWait;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -126,7 +127,7 @@ impl Writers {
         queue.send(job).await.map_err(|_| closed())?;
         // The task ends when every sender is dropped: a waiting caller must not keep one.
         drop(queue);
-        let outcome = outcome.await.map_err(|_| closed())?;
+        let outcome = GroupWait::new(outcome).await.map_err(|_| closed())?;
         if let Err(WriteError::Failed(RedisFailure::Transient(_))) = &outcome {
             self.directory.invalidate_if_stale().await;
         }

@@ -22,7 +22,7 @@ struct ThreadGroup {
 }
 
 /// Runs `reply`. The [`GroupWait`]s that it completes are woken after that, one for each thread.
-pub(crate) fn wake_together(reply: impl FnOnce()) {
+pub fn wake_together(reply: impl FnOnce()) {
     GROUP.set(Some(Vec::new()));
     reply();
     let mut groups: Vec<ThreadGroup> = Vec::new();
@@ -49,15 +49,17 @@ pub(crate) fn wake_together(reply: impl FnOnce()) {
 }
 
 /// Waits for a future that a group completes.
-pub(crate) struct GroupWait<F> {
+#[derive(Debug)]
+pub struct GroupWait<F> {
     future: F,
     relay: Arc<Relay>,
 }
 
 /// The waker of one waiting task.
+#[derive(Debug)]
 struct Relay(Mutex<RelayState>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct RelayState {
     /// The task and the thread that polled it last.
     task: Option<(ThreadId, Waker)>,
@@ -101,7 +103,7 @@ impl Wake for Relay {
 
 impl<F: Future + Unpin> GroupWait<F> {
     /// Waits for `future`.
-    pub(crate) fn new(future: F) -> Self {
+    pub fn new(future: F) -> Self {
         Self {
             future,
             relay: Arc::new(Relay(Mutex::default())),

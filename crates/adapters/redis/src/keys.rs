@@ -30,7 +30,8 @@
 //! | `PREFIX:denied:JTI` | string | until the token expires | the token with this id is revoked |
 //! | `PREFIX:{NUMBER}:probe` | – | – | never exists: health checks attempt writes that require it; `NUMBER` is 0, and on a cluster one for each primary |
 //! | `PREFIX:{t:TOPIC}:mark`, `PREFIX:{NUMBER}:mark` | string | 1 s | `1`: the write that `WAIT` waits for if the others of its pipeline may change nothing |
-//! | `PREFIX:wake` | channel | – | the names of topics with new messages, one per line; `TOPIC/KIND:NAME` of a consumer with something to hand out; `/webhooks` when a webhook was created, changed, enabled, disabled or deleted |
+//! | `PREFIX:wake` | channel | – | the names of topics with new messages, one per line; `TOPIC/KIND:NAME` of a consumer with something to hand out |
+//! | `PREFIX:wake:webhooks` | channel | – | nothing: a webhook was created, changed, enabled, disabled or deleted |
 //!
 //! An emptied stream is kept for a day, because it remembers the greatest id that it assigned: `XADD`
 //! continues from there even if the clock of the server goes back. After a day without a new message,
@@ -68,9 +69,14 @@ pub(crate) fn topics(prefix: &str) -> String {
     format!("{prefix}:topics")
 }
 
-/// The channel of announcements.
+/// The channel of topics and consumers with something new.
 pub(crate) fn wake(prefix: &str) -> String {
     format!("{prefix}:wake")
+}
+
+/// The channel of changes of the set of webhooks. Its name is that of [`wake`] and an end, as scripts make it.
+pub(crate) fn wake_webhooks(prefix: &str) -> String {
+    format!("{prefix}:wake:webhooks")
 }
 
 /// The last trusted time.
@@ -137,9 +143,6 @@ pub(crate) fn consumer_name(key: &ConsumerKey) -> String {
 pub(crate) fn consumer(prefix: &str, key: &ConsumerKey) -> String {
     topic_prefix(prefix, &key.topic) + &consumer_name(key)
 }
-
-/// The announcement that a webhook was created, changed, enabled, disabled or deleted.
-pub(crate) const ANNOUNCED_WEBHOOKS: &str = "/webhooks";
 
 /// The consumer that is announced as `TOPIC/KIND:NAME`.
 pub(crate) fn announced_consumer(text: &str) -> Option<ConsumerKey> {

@@ -31,8 +31,6 @@ use posthorn_application::{
     TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
 };
 use posthorn_domain::{Durability, Message, MessageId, TokenId, Topic};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::cluster::directory::SlotDirectory;
@@ -40,9 +38,9 @@ use crate::cluster::sessions::{ATTEMPTS, Sessions};
 use crate::deployment::connector::Connector;
 use crate::failure::RedisFailure;
 use crate::keys;
-use crate::mutex::lock;
 use fence::FencedTopics;
-use read::listener::Listener;
+use read::listener::{Announcements, Listener};
+use read::listening::Listening;
 use read::pages;
 use read::topics::{Indexed, TopicIndex};
 use retention::Pruner;
@@ -70,7 +68,8 @@ pub struct RedisStore {
     topic_notifier: Arc<TopicNotifier>,
     consumer_notifier: Arc<ConsumerNotifier>,
     webhook_notifier: Arc<WebhookNotifier>,
-    listening: Listening,
+    messages: Listening,
+    webhooks: Listening,
     prune_cursor: Mutex<Option<Topic>>,
     time: ServerTime,
     prefix: Arc<str>,
@@ -78,13 +77,6 @@ pub struct RedisStore {
     max_topics: u64,
     bound: Duration,
     closed: AtomicBool,
-}
-
-/// The listener task, which the first subscription starts.
-struct Listening {
-    not_started: Mutex<Option<Listener>>,
-    task: Mutex<JoinSet<()>>,
-    connected: watch::Receiver<bool>,
 }
 
 impl RedisStore {
@@ -114,7 +106,6 @@ impl RedisStore {
         let topic_notifier = Arc::new(TopicNotifier::default());
         let consumer_notifier = Arc::new(ConsumerNotifier::default());
         let webhook_notifier = Arc::new(WebhookNotifier::default());
-        let (sender, connected) = watch::channel(false);
         let listener = Listener {
             connector: Arc::clone(&connector),
             directory: Arc::clone(&directory),
@@ -124,7 +115,6 @@ impl RedisStore {
             webhooks: Arc::clone(&webhook_notifier),
             prefix: Arc::clone(&prefix),
             command_timeout,
-            connected: sender,
         };
         Ok(Self {
             index: TopicIndex::new(keys::topics(&prefix)),
@@ -133,11 +123,8 @@ impl RedisStore {
             fenced: FencedTopics::default(),
             writers: Writers::new(Arc::clone(&connector), directory, settings),
             connector,
-            listening: Listening {
-                not_started: Mutex::new(Some(listener)),
-                task: Mutex::default(),
-                connected,
-            },
+            messages: Listening::new(listener.clone(), Announcements::Messages),
+            webhooks: Listening::new(listener, Announcements::Webhooks),
             sessions,
             topic_notifier,
             consumer_notifier,
@@ -260,22 +247,6 @@ impl RedisStore {
     }
 }
 
-impl Listening {
-    /// Starts the task if it is not running, and waits until it receives announcements.
-    async fn start(&self) -> Result<(), StoreError> {
-        if let Some(listener) = lock(&self.not_started).take() {
-            lock(&self.task).spawn(listener.run());
-        }
-        let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
-        self.connected
-            .clone()
-            .wait_for(|connected| *connected)
-            .await
-            .map(drop)
-            .map_err(closed)
-    }
-}
-
 #[async_trait]
 impl MessageStore for RedisStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
@@ -323,7 +294,7 @@ impl MessageStore for RedisStore {
     }
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError> {
-        self.bounded(self.listening.start()).await?;
+        self.bounded(self.messages.start()).await?;
         Ok(Box::new(self.topic_notifier.subscribe(topic)))
     }
 
@@ -360,8 +331,8 @@ impl MessageStore for RedisStore {
     async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.writers.close(2 * self.bound).await;
-        lock(&self.listening.not_started).take();
-        lock(&self.listening.task).abort_all();
+        self.messages.stop();
+        self.webhooks.stop();
         self.sessions.close();
         self.topic_notifier.close();
         self.consumer_notifier.close();

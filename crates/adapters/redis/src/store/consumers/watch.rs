@@ -23,7 +23,7 @@ impl RedisStore {
         &self,
         key: &ConsumerKey,
     ) -> Result<Box<dyn Subscription>, ConsumerError> {
-        self.listening.start().await?;
+        self.messages.start().await?;
         let watch = Watch {
             consumer: self.consumer_notifier.subscribe(key),
             _topic: self.topic_notifier.subscribe(&key.topic),

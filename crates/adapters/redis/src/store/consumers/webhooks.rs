@@ -93,7 +93,7 @@ impl WebhookStore for RedisStore {
     }
 
     async fn watch_webhooks(&self) -> Result<Box<dyn Subscription>, StoreError> {
-        self.bounded(self.listening.start()).await?;
+        self.bounded(self.webhooks.start()).await?;
         Ok(Box::new(self.webhook_notifier.subscribe()))
     }
 }

@@ -1,7 +1,8 @@
 //! The task that receives the announcements of appends and wakes the subscriptions of this process.
 //!
 //! Each write pipeline publishes its topics on one channel, so one connection serves all followed
-//! topics, on a cluster too. An announcement can be lost: so each second a part of the followed topics is
+//! topics, on a cluster too. The changes of webhooks, which every process follows, are on another one: a process
+//! that follows nothing else hears nothing of the messages. An announcement can be lost: so each second a part of the followed topics is
 //! polled, and every subscription is woken when the connection is lost and when it is back.
 
 use std::collections::{HashMap, HashSet};
@@ -29,7 +30,17 @@ const MAX_POLLED: usize = 128;
 /// The waits between attempts to connect.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
+/// What a task listens to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Announcements {
+    /// Topics and consumers with something new.
+    Messages,
+    /// Changes of the set of webhooks.
+    Webhooks,
+}
+
 /// The state of the task.
+#[derive(Clone)]
 pub(crate) struct Listener {
     pub(crate) connector: Arc<Connector>,
     pub(crate) directory: Arc<SlotDirectory>,
@@ -39,31 +50,33 @@ pub(crate) struct Listener {
     pub(crate) webhooks: Arc<WebhookNotifier>,
     pub(crate) prefix: Arc<str>,
     pub(crate) command_timeout: Duration,
-    /// True while announcements are received.
-    pub(crate) connected: watch::Sender<bool>,
 }
 
 impl Listener {
-    /// Runs until it is dropped.
-    pub(crate) async fn run(self) {
-        tokio::join!(self.listen(), self.poll());
+    /// Runs until it is dropped. `connected` is true while announcements are received.
+    pub(crate) async fn run(self, kind: Announcements, connected: watch::Sender<bool>) {
+        let listening = self.listen(kind, &connected);
+        match kind {
+            Announcements::Messages => drop(tokio::join!(listening, self.poll())),
+            Announcements::Webhooks => listening.await,
+        }
     }
 
-    async fn listen(&self) {
+    async fn listen(&self, kind: Announcements, connected: &watch::Sender<bool>) {
         let mut backoff = BACKOFF;
         let mut warned = false;
         loop {
             let primary = self.connector.primary_version().await;
-            match self.subscribe(backoff.attempts()).await {
+            match self.subscribe(kind, backoff.attempts()).await {
                 Ok(connection) => {
                     backoff.reset();
                     warned = false;
-                    self.connected.send_replace(true);
+                    connected.send_replace(true);
                     // The announcements before the subscription were missed.
-                    self.notify_all();
-                    self.receive(connection, primary).await;
-                    self.connected.send_replace(false);
-                    self.notify_all();
+                    self.notify_all(kind);
+                    self.receive(kind, connection, primary).await;
+                    connected.send_replace(false);
+                    self.notify_all(kind);
                     tracing::warn!("lost the connection that wakes streams; connecting again");
                 }
                 Err(failure) => {
@@ -79,26 +92,32 @@ impl Listener {
     }
 
     /// Subscribes at one node, at another one with each attempt.
-    async fn subscribe(&self, attempt: u32) -> Result<PubSub, RedisFailure> {
+    async fn subscribe(&self, kind: Announcements, attempt: u32) -> Result<PubSub, RedisFailure> {
+        let channel = match kind {
+            Announcements::Messages => keys::wake(&self.prefix),
+            Announcements::Webhooks => keys::wake_webhooks(&self.prefix),
+        };
         let nodes = self.directory.nodes().await?;
         let turn = usize::try_from(attempt).unwrap_or_default();
         let node = nodes
             .get(turn.checked_rem(nodes.len()).unwrap_or_default())
             .ok_or_else(|| RedisFailure::Transient("the cluster has no nodes".to_owned()))?;
         let mut connection = self.connector.open_pubsub(node).await?;
-        timeout(
-            self.command_timeout,
-            connection.subscribe(keys::wake(&self.prefix)),
-        )
-        .await
-        .map_err(|_| RedisFailure::timed_out("a subscription"))?
-        .map_err(|error| RedisFailure::from_error(&error))?;
+        timeout(self.command_timeout, connection.subscribe(channel))
+            .await
+            .map_err(|_| RedisFailure::timed_out("a subscription"))?
+            .map_err(|error| RedisFailure::from_error(&error))?;
         Ok(connection)
     }
 
     /// Wakes subscriptions until the connection is lost, or leads to a primary that was demoted after
     /// the version `primary`.
-    async fn receive(&self, connection: PubSub, primary: Result<u64, RedisFailure>) {
+    async fn receive(
+        &self,
+        kind: Announcements,
+        connection: PubSub,
+        primary: Result<u64, RedisFailure>,
+    ) {
         let (mut commands, mut messages) = connection.split();
         let mut poll = interval(POLL_INTERVAL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,8 +125,10 @@ impl Listener {
             tokio::select! {
                 message = messages.next() => {
                     let Some(message) = message else { return };
-                    if let Ok(names) = std::str::from_utf8(message.get_payload_bytes()) {
-                        self.notify(names);
+                    match (kind, std::str::from_utf8(message.get_payload_bytes())) {
+                        (Announcements::Messages, Ok(names)) => self.notify(names),
+                        (Announcements::Messages, Err(_)) => {}
+                        (Announcements::Webhooks, _) => self.webhooks.notify(),
                     }
                 }
                 // A dead connection may never report an error.
@@ -122,14 +143,11 @@ impl Listener {
         }
     }
 
-    /// Wakes the subscriptions of the announced topics and consumers, and those to the webhooks.
+    /// Wakes the subscriptions of the announced topics and consumers.
     fn notify(&self, names: &str) {
         let (consumers, topics): (Vec<_>, Vec<_>) =
             names.lines().partition(|name| name.contains('/'));
         self.notify_topics(&topics);
-        if consumers.contains(&keys::ANNOUNCED_WEBHOOKS) {
-            self.webhooks.notify();
-        }
         for key in consumers.into_iter().filter_map(keys::announced_consumer) {
             self.consumers.notify(&key);
         }
@@ -140,10 +158,14 @@ impl Listener {
         self.consumers.notify_topics(names.iter().copied());
     }
 
-    fn notify_all(&self) {
-        self.topics.notify_all();
-        self.consumers.notify_all();
-        self.webhooks.notify();
+    fn notify_all(&self, kind: Announcements) {
+        match kind {
+            Announcements::Messages => {
+                self.topics.notify_all();
+                self.consumers.notify_all();
+            }
+            Announcements::Webhooks => self.webhooks.notify(),
+        }
     }
 
     async fn poll(&self) {

@@ -382,7 +382,7 @@ end
 
 -- Wakes the subscriptions to the set of webhooks, in all processes.
 local function wake_webhooks()
-  redis.call('PUBLISH', ARGV[2], '/webhooks')
+  redis.call('PUBLISH', ARGV[2] .. ':webhooks', '')
 end
 
 -- The fields of a webhook's record and of its health.

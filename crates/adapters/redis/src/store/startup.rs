@@ -57,8 +57,8 @@ async fn check_node(
         );
     }
     let reached = durability(&connection, &mut lease, settings.durability, bound);
-    let reached = reached.await.map_err(unreachable)?.durability;
-    if reached < settings.durability {
+    let (reached, _) = reached.await.map_err(unreachable)?;
+    if reached.durability < settings.durability {
         return Err(RedisStoreError::NotSynced);
     }
     if settings.durability == Durability::Replicated {
@@ -69,7 +69,7 @@ async fn check_node(
             return Err(RedisStoreError::NotReplicated { wanted, found });
         }
     }
-    Ok(reached)
+    Ok(reached.durability)
 }
 
 async fn query<T: FromRedisValue + Send>(

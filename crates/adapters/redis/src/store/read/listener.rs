@@ -1,9 +1,8 @@
-//! The task that receives the announcements of appends and wakes the subscriptions of this process.
+//! The tasks that receive announcements and wake the subscriptions of this process.
 //!
-//! Each write pipeline publishes its topics on one channel, so one connection serves all followed
-//! topics, on a cluster too. The changes of webhooks, which every process follows, are on another one: a process
-//! that follows nothing else hears nothing of the messages. An announcement can be lost: so each second a part of the followed topics is
-//! polled, and every subscription is woken when the connection is lost and when it is back.
+//! Each write pipeline publishes its topics on one channel, so one connection serves all followed topics. The
+//! changes of webhooks, which every process follows, are on another. An announcement can be lost: so each second
+//! a part of the followed topics is polled, and a lost connection wakes all, as its return does.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

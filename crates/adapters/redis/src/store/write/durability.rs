@@ -20,6 +20,15 @@ const EVICTION_SETTINGS: [&str; 2] = ["maxmemory", "maxmemory-policy"];
 /// The number of commands that [`add_check`] adds at most.
 pub(crate) const COMMANDS: usize = SYNCED_SETTINGS.len() + EVICTION_SETTINGS.len();
 
+/// How a server tells its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SettingsQuery {
+    /// All by one command, as Redis 7.0 and later take it.
+    Together,
+    /// Each by a command of its own.
+    Each,
+}
+
 /// The durability that the settings of a server reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reached {
@@ -28,42 +37,72 @@ pub(crate) struct Reached {
     pub(crate) eviction: Option<String>,
 }
 
-/// The durability of what the server has replied to, if each write waits for `required`.
+/// The durability of what the server has replied to, if each write waits for `required`, and how it tells its
+/// settings.
 pub(crate) async fn durability(
     connection: &ManagedConnection,
     lease: &mut ConnectionLease,
     required: Durability,
     bound: Duration,
-) -> Result<Reached, RedisFailure> {
+) -> Result<(Reached, SettingsQuery), RedisFailure> {
+    let mut query = SettingsQuery::Together;
+    let (mut replies, info) = settings(connection, lease, query, bound).await?;
+    if let [Err(_)] = &replies[..] {
+        query = SettingsQuery::Each;
+        (replies, _) = settings(connection, lease, query, bound).await?;
+    }
+    let synced = reached(&replies, Durability::Synced);
+    let eviction = info.as_deref().and_then(eviction_policy);
+    let reached = match (eviction, required) {
+        (Some(policy), _) => Reached::evicting(policy.to_owned()),
+        (None, Durability::Replicated) => Reached::without_eviction(Durability::Replicated),
+        (None, Durability::Memory | Durability::Synced) => synced,
+    };
+    Ok((reached, query))
+}
+
+/// The replies to [`add_check`], and what `INFO` says of the memory.
+async fn settings(
+    connection: &ManagedConnection,
+    lease: &mut ConnectionLease,
+    query: SettingsQuery,
+    bound: Duration,
+) -> Result<(Vec<RedisResult<Value>>, Option<String>), RedisFailure> {
     let mut pipeline = Pipeline::with_capacity(COMMANDS + 1);
-    add_check(&mut pipeline, Durability::Synced);
+    add_check(&mut pipeline, Durability::Synced, query);
     // Also for a server that rejects `CONFIG GET`.
     pipeline.cmd("INFO").arg("memory");
     pipeline.ignore_errors();
     let call = connection.call::<Vec<RedisResult<Value>>>(lease, &pipeline, bound);
     let mut replies = call.await.map_err(CallError::into_failure)?;
     let info = replies.pop().and_then(Result::ok);
-    let info = info.and_then(|info| redis::from_redis_value::<String>(info).ok());
-    let synced = reached(&replies, Durability::Synced);
-    let eviction = info.as_deref().and_then(eviction_policy);
-    Ok(match (eviction, required) {
-        (Some(policy), _) => Reached::evicting(policy.to_owned()),
-        (None, Durability::Replicated) => Reached::without_eviction(Durability::Replicated),
-        (None, Durability::Memory | Durability::Synced) => synced,
-    })
+    Ok((
+        replies,
+        info.and_then(|info| redis::from_redis_value(info).ok()),
+    ))
 }
 
-/// Adds the commands whose replies [`reached`] takes. One setting per command: the server finds a name
-/// without a pattern at once.
-pub(crate) fn add_check(pipeline: &mut Pipeline, durability: Durability) {
+/// Adds the commands whose replies [`reached`] takes. No name has a pattern, so the server finds each at once.
+pub(crate) fn add_check(pipeline: &mut Pipeline, durability: Durability, query: SettingsQuery) {
     let synced = SYNCED_SETTINGS.map(|(setting, _)| setting);
     let settings = match durability {
         Durability::Memory => return,
         Durability::Synced => synced.as_slice(),
         Durability::Replicated => &[],
     };
-    for setting in settings.iter().chain(&EVICTION_SETTINGS) {
-        pipeline.cmd("CONFIG").arg("GET").arg(setting);
+    let settings = settings.iter().chain(&EVICTION_SETTINGS);
+    match query {
+        SettingsQuery::Together => {
+            let command = pipeline.cmd("CONFIG").arg("GET");
+            for setting in settings {
+                command.arg(setting);
+            }
+        }
+        SettingsQuery::Each => {
+            for setting in settings {
+                pipeline.cmd("CONFIG").arg("GET").arg(setting);
+            }
+        }
     }
 }
 
@@ -73,23 +112,29 @@ pub(crate) fn reached(replies: &[RedisResult<Value>], durability: Durability) ->
     if durability == Durability::Memory {
         return Reached::without_eviction(durability);
     }
-    let values: Vec<_> = replies.iter().map(setting).collect();
-    let (synced, eviction) = values.split_at(values.len().saturating_sub(EVICTION_SETTINGS.len()));
-    if let [Some(limit), Some(policy)] = eviction
+    // A reply has the names and the values of its settings in turns.
+    let told = replies.iter().flatten().filter_map(strings);
+    let told: Vec<String> = told.flatten().collect();
+    let value = |setting: &str| {
+        let mut pairs = told.chunks_exact(2);
+        let pair = pairs.find(|pair| pair.first().is_some_and(|name| name == setting));
+        pair.and_then(<[_]>::last)
+    };
+    if let [Some(limit), Some(policy)] = EVICTION_SETTINGS.map(value)
         && limit != "0"
         && policy != NO_EVICTION
     {
         return Reached::evicting(policy.clone());
     }
-    let is_set = |(value, (_, required)): (&Option<String>, (&str, &str))| {
-        value.as_deref() == Some(required)
-    };
-    let is_synced =
-        synced.len() == SYNCED_SETTINGS.len() && synced.iter().zip(SYNCED_SETTINGS).all(is_set);
-    if durability == Durability::Synced && !is_synced {
+    let is_set = |(setting, required): (&str, &str)| value(setting).is_some_and(|v| v == required);
+    if durability == Durability::Synced && !SYNCED_SETTINGS.into_iter().all(is_set) {
         return Reached::without_eviction(Durability::Memory);
     }
     Reached::without_eviction(durability)
+}
+
+fn strings(reply: &Value) -> Option<Vec<String>> {
+    redis::from_redis_value_ref(reply).ok()
 }
 
 /// The policy by which a server evicts keys when its memory is full, in a reply to `INFO`; `None` if it
@@ -101,13 +146,6 @@ pub(crate) fn eviction_policy(info: &str) -> Option<&str> {
 }
 
 const NO_EVICTION: &str = "noeviction";
-
-/// The value in a reply to `CONFIG GET`.
-fn setting(reply: &RedisResult<Value>) -> Option<String> {
-    let reply = reply.as_ref().ok()?;
-    let pair: Vec<String> = redis::from_redis_value_ref(reply).ok()?;
-    pair.into_iter().nth(1)
-}
 
 impl Reached {
     /// The failure if this is less than the `required` durability.
@@ -156,40 +194,54 @@ mod tests {
         }
     }
 
-    /// Checks what a server reaches whose settings have these values; no value is an error.
+    /// Checks what a server reaches whose settings have these values, told together and one by one; no value is
+    /// an error.
     #[track_caller]
-    fn check(had: Durability, settings: &[&str], expected: (Durability, Option<&str>)) {
-        let reply = |value: &&str| match *value {
+    fn check(had: Durability, settings: &[(&str, &str)], expected: (Durability, Option<&str>)) {
+        let text = |text: &str| Value::BulkString(text.into());
+        let reply = |(name, value): &(&str, &str)| match *value {
             "" => Err(redis::RedisError::from((
                 redis::ErrorKind::Client,
                 "rejected",
             ))),
-            value => Ok(Value::Array(vec![
-                Value::BulkString(b"name".to_vec()),
-                Value::BulkString(value.into()),
-            ])),
+            value => Ok(Value::Array(vec![text(name), text(value)])),
         };
-        let replies: Vec<_> = settings.iter().map(reply).collect();
-        let found = reached(&replies, had);
-        let found = (found.durability, found.eviction.as_deref());
-        assert_eq!(found, expected, "{settings:?}");
+        let each: Vec<_> = settings.iter().map(reply).collect();
+        // The server orders them as it likes.
+        let all = settings.iter().rev().filter(|(_, value)| !value.is_empty());
+        let together = all.flat_map(|(name, value)| [text(name), text(value)]);
+        for replies in [each, vec![Ok(Value::Array(together.collect()))]] {
+            let found = reached(&replies, had);
+            let found = (found.durability, found.eviction.as_deref());
+            assert_eq!(found, expected, "{settings:?}");
+        }
     }
 
     #[test]
     fn the_settings_decide_the_durability() {
         use Durability::{Memory, Replicated, Synced};
-        let kept = ["yes", "always", "no", "0", "allkeys-lru"];
-        check(Synced, &kept, (Synced, None));
+        let (yes, always) = (("appendonly", "yes"), ("appendfsync", "always"));
+        let no = ("no-appendfsync-on-rewrite", "no");
+        let (limited, unlimited) = (("maxmemory", "9"), ("maxmemory", "0"));
+        let lru = ("maxmemory-policy", "allkeys-lru");
+        let none = ("maxmemory-policy", "noeviction");
+        let evicts = (Memory, Some("allkeys-lru"));
+        check(Synced, &[yes, always, no, unlimited, lru], (Synced, None));
+        check(Synced, &[yes, always, no, limited, none], (Synced, None));
         check(Memory, &[], (Memory, None));
-        check(Replicated, &["9", "noeviction"], (Replicated, None));
-        check(Replicated, &["", ""], (Replicated, None));
-        let lru = Some("allkeys-lru");
-        check(Replicated, &["9", "allkeys-lru"], (Memory, lru));
-        let evicts = ["yes", "always", "no", "9", "allkeys-lru"];
-        check(Synced, &evicts, (Memory, lru));
-        let unsynced = ["yes", "everysec", "no", "0", "noeviction"];
-        check(Synced, &unsynced, (Memory, None));
-        check(Synced, &["", "", "", "", ""], (Memory, None));
+        check(Replicated, &[limited, none], (Replicated, None));
+        let rejected = [("maxmemory", ""), ("maxmemory-policy", "")];
+        check(Replicated, &rejected, (Replicated, None));
+        check(Replicated, &[limited, lru], evicts);
+        check(Synced, &[yes, always, no, limited, lru], evicts);
+        let everysec = ("appendfsync", "everysec");
+        check(
+            Synced,
+            &[yes, everysec, no, unlimited, none],
+            (Memory, None),
+        );
+        check(Synced, &[yes, no, unlimited, none], (Memory, None));
+        check(Synced, &rejected, (Memory, None));
         check(Synced, &[], (Memory, None));
     }
 }

@@ -9,7 +9,7 @@ use redis::{Pipeline, RedisResult, Value};
 use tokio::sync::mpsc;
 
 use super::command::pipeline_length;
-use super::durability::{self, add_check, durability, reached};
+use super::durability::{self, SettingsQuery, add_check, durability, reached};
 use super::job::{WriteError, WriteJob, Written};
 use super::joined::JoinedJobs;
 use super::replication::{self, Replication};
@@ -30,6 +30,8 @@ pub(crate) struct WriterTask {
     bound: Duration,
     /// The durability of the server, and the generation of the connection over which it was checked.
     checked: Option<(u64, Durability)>,
+    /// How that server tells its settings.
+    query: SettingsQuery,
     /// The generation of a connection, and the topics that were fenced over it.
     fenced: (u64, HashSet<Topic>),
     replication: Replication,
@@ -69,6 +71,7 @@ impl WriterTask {
             replication: Replication::new(settings),
             settings: settings.clone(),
             checked: None,
+            query: SettingsQuery::Each,
             fenced: (0, HashSet::new()),
         }
     }
@@ -213,7 +216,9 @@ impl WriterTask {
             return Ok((lease, durability));
         }
         let required = self.settings.durability;
-        let reached = durability(&self.connection, &mut lease, required, self.bound).await?;
+        let found = durability(&self.connection, &mut lease, required, self.bound);
+        let (reached, query) = found.await?;
+        self.query = query;
         if let Some(failure) = reached.shortfall(required) {
             return Err(failure);
         }
@@ -294,7 +299,7 @@ impl WriterTask {
             let mark = jobs.iter().find_map(mark);
             self.replication.add_commands(&mut pipeline, mark);
         }
-        add_check(&mut pipeline, durability);
+        add_check(&mut pipeline, durability, self.query);
         // An error of one command must not hide the replies to the others.
         pipeline.ignore_errors();
         pipeline

@@ -53,8 +53,9 @@ pub async fn a_deleted_value_is_gone(harness: impl CacheHarness) {
 /// More keys than one step of any back end removes; later values are stored.
 pub async fn clearing_removes_everything_and_the_cache_keeps_working(harness: impl CacheHarness) {
     let (cache, other) = (harness.cache(), harness.other_process().await);
-    for round in 0..3 {
-        for number in 0..1_500 {
+    // More keys than an adapter removes at once; then few, because it has to work again.
+    for (round, keys) in [(0, 1_500), (1, 20), (2, 20)] {
+        for number in 0..keys {
             let value = vec![round, 1];
             assert_eq!(
                 cache.set(&format!("key-{number}"), &value, LONG).await,
@@ -62,7 +63,7 @@ pub async fn clearing_removes_everything_and_the_cache_keeps_working(harness: im
             );
         }
         assert_eq!(cache.clear().await, Ok(()));
-        for number in 0..1_500 {
+        for number in 0..keys {
             assert_eq!(other.get(&format!("key-{number}")).await, Ok(None));
         }
         assert_eq!(cache.set("after", &vec![round], LONG).await, Ok(()));

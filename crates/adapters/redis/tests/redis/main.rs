@@ -19,6 +19,7 @@ mod damage;
 mod durability;
 mod failures;
 mod hand_over;
+mod lent;
 mod previous_release;
 mod quotas;
 mod records;

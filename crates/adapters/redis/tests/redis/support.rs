@@ -21,10 +21,12 @@ use posthorn_testkit::{
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
+use crate::lent::Lent;
+
 /// Servers for one test.
 pub(crate) enum Servers {
-    Single(RedisServer),
-    Cluster(RedisCluster),
+    Single(Lent<RedisServer>),
+    Cluster(Lent<RedisCluster>),
     /// A part of the servers that several tests share.
     SharedSentinel {
         prefix: String,
@@ -41,11 +43,11 @@ static PREFIXES: AtomicUsize = AtomicUsize::new(0);
 
 impl Servers {
     pub(crate) async fn server() -> Self {
-        Self::Single(RedisServer::start().await)
+        Self::Single(Lent::lend().await)
     }
 
     pub(crate) async fn cluster() -> Self {
-        Self::Cluster(RedisCluster::start().await)
+        Self::Cluster(Lent::lend().await)
     }
 
     pub(crate) async fn shared_sentinel() -> Self {
@@ -167,7 +169,7 @@ impl StoreHarness for StoreOn {
     /// The process does not notice it.
     async fn lose(&mut self) -> bool {
         let nodes: Vec<&RedisServer> = match &self.servers {
-            Servers::Single(server) => vec![server],
+            Servers::Single(server) => vec![&**server],
             Servers::Cluster(cluster) => cluster.nodes().iter().collect(),
             Servers::SharedSentinel { .. } => return false,
         };

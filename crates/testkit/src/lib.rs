@@ -41,6 +41,7 @@ pub use fakes::store::FakeStore;
 pub use json::UniqueMembers;
 pub use quota_contract::QuotaHarness;
 pub use redis::cluster::RedisCluster;
+pub use redis::ports::free_port;
 pub use redis::sentinel::{RedisSentinel, SentinelSetup};
 pub use redis::server::RedisServer;
 pub use revocation_list_contract::RevocationListHarness;

@@ -2,7 +2,7 @@
 
 pub(crate) mod cluster;
 mod guard;
-mod ports;
+pub(crate) mod ports;
 mod resp;
 pub(crate) mod sentinel;
 pub(crate) mod server;

@@ -1,29 +1,25 @@
-//! A headless Chromium, driven through `WebDriver` (W3C), with a profile of its own.
+//! A headless Chromium, driven through `WebDriver` (W3C).
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use fantoccini::wd::WebDriverCompatibleCommand;
-use fantoccini::{Client, ClientBuilder, Locator};
+use fantoccini::{Client, Locator};
 use http::Method;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use crate::driver::{Driver, Kind};
 use crate::support::PATIENCE;
 
-/// One browser at a time: each uses a whole processor.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// One browser at a time, because each uses a whole processor; and those that earlier tests left.
+static TURN: Mutex<Vec<Driver>> = Mutex::const_new(Vec::new());
 
-/// A browser, which ends when it is dropped.
+/// A browser with one tab and nothing else from before.
 pub(crate) struct Browser {
     pub(crate) client: Client,
-    _driver: Child,
-    profile: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    driver: Driver,
+    turn: MutexGuard<'static, Vec<Driver>>,
 }
 
 /// The console messages of the page since the last call.
@@ -63,89 +59,46 @@ impl WebDriverCompatibleCommand for DevTools {
     }
 }
 
-impl Drop for Browser {
-    /// A failed test leaves the session open, and the browser would outlive its driver.
-    fn drop(&mut self) {
-        let profile = self.profile.path().display().to_string();
-        let _ = std::process::Command::new("pkill")
-            .args(["-KILL", "-f", &profile])
-            .status();
-    }
-}
-
 impl Browser {
-    /// Starts a browser with the preferred language `language` and a screen of this width and height.
+    /// A browser with the preferred language `language` and a screen of this width and height.
     pub(crate) async fn start(language: &str, dark: bool, size: (u32, u32)) -> Self {
-        let preferences = json!({ "intl.accept_languages": language });
-        Self::start_with(preferences, dark, size).await
+        let kind = Kind {
+            language: language.to_owned(),
+            scripts: true,
+        };
+        let browser = Self::start_with(kind, size).await;
+        if dark {
+            let feature = json!({ "name": "prefers-color-scheme", "value": "dark" });
+            let media = json!({ "features": [feature] });
+            browser.devtools("Emulation.setEmulatedMedia", media).await;
+        }
+        browser
     }
 
     /// As [`Browser::start`], with scripts off.
     pub(crate) async fn start_without_scripts(language: &str, size: (u32, u32)) -> Self {
-        let preferences = json!({
-            "intl.accept_languages": language,
-            "profile.managed_default_content_settings.javascript": 2,
-        });
-        Self::start_with(preferences, false, size).await
+        let kind = Kind {
+            language: language.to_owned(),
+            scripts: false,
+        };
+        Self::start_with(kind, size).await
     }
 
-    async fn start_with(preferences: Value, dark: bool, size: (u32, u32)) -> Self {
-        let turn = TURN.lock().await;
-        let profile = TempDir::new().unwrap();
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("chromedriver is installed: `cargo xtask setup`");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = timeout(PATIENCE, async {
-            loop {
-                let line = lines.next_line().await.unwrap().expect("it starts");
-                if let Some((_, port)) = line.split_once("successfully on port ") {
-                    return port.trim_end_matches('.').to_owned();
-                }
+    async fn start_with(kind: Kind, size: (u32, u32)) -> Self {
+        let mut turn = TURN.lock().await;
+        let kept = turn.iter().position(|driver| driver.kind == kind);
+        let (driver, client) = match kept.map(|kept| turn.swap_remove(kept)) {
+            None => Driver::start(kind, size).await,
+            Some(driver) => {
+                let client = driver.client().await;
+                client.set_window_size(size.0, size.1).await.unwrap();
+                (driver, client)
             }
-        });
-        let port = port.await.expect("the driver starts");
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let mut arguments = vec![
-            "--headless".to_owned(),
-            "--no-sandbox".to_owned(),
-            "--disable-gpu".to_owned(),
-            "--disable-quic".to_owned(),
-            "--disable-dev-shm-usage".to_owned(),
-            "--no-first-run".to_owned(),
-            "--disable-background-networking".to_owned(),
-            "--disable-component-update".to_owned(),
-            "--disable-sync".to_owned(),
-            "--force-prefers-reduced-motion".to_owned(),
-            format!("--window-size={},{}", size.0, size.1),
-            format!("--user-data-dir={}", profile.path().display()),
-        ];
-        if dark {
-            arguments.push("--blink-settings=preferredColorScheme=0".to_owned());
-        }
-        let capabilities = json!({
-            "goog:chromeOptions": {
-                "args": arguments,
-                "prefs": preferences,
-            },
-            "goog:loggingPrefs": { "browser": "ALL" },
-        });
-        let Value::Object(capabilities) = capabilities else {
-            unreachable!("it is an object");
         };
-        let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
-            .expect("the browser starts");
         Self {
             client,
-            _driver: driver,
-            profile,
-            _turn: turn,
+            driver,
+            turn,
         }
     }
 
@@ -238,8 +191,30 @@ impl Browser {
             .collect()
     }
 
-    /// Ends the session.
+    /// Leaves the browser to the next test of its kind: with one new tab, and nothing of this test. That of a test
+    /// which failed is not left to another one.
     pub(crate) async fn close(self) {
-        self.client.clone().close().await.unwrap();
+        let origin = self.client.current_url().await.unwrap().origin();
+        let storage = json!({ "origin": origin.ascii_serialization(), "storageTypes": "all" });
+        let client = self.client.clone();
+        let old = client.windows().await.unwrap();
+        let new = client.new_window(true).await.unwrap().handle;
+        for tab in old {
+            client.switch_to_window(tab).await.unwrap();
+            client.close_window().await.unwrap();
+        }
+        client.switch_to_window(new).await.unwrap();
+        if origin.is_tuple() {
+            self.devtools("Storage.clearDataForOrigin", storage).await;
+        }
+        for kind in ["Cookies", "Cache"] {
+            let clear = format!("Network.clearBrowser{kind}");
+            self.devtools(&clear, json!({})).await;
+        }
+        self.console_errors().await;
+        let Self {
+            driver, mut turn, ..
+        } = self;
+        turn.push(driver);
     }
 }

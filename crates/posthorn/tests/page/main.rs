@@ -14,6 +14,7 @@
 
 mod browser;
 mod consumers;
+mod driver;
 mod figures;
 mod first;
 mod focus;
@@ -40,6 +41,7 @@ use harness::{
     DESKTOP, PHONE, composing, issue, loaded_elsewhere, opened, protected_server, save, server,
     show, violations,
 };
+use posthorn_testkit::free_port;
 use serde_json::json;
 use support::Server;
 use tempfile::TempDir;
@@ -93,7 +95,10 @@ async fn a_sent_message_is_shown_and_a_message_of_another_client_arrives_live() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reloaded_page_shows_the_stored_messages_and_follows_the_topic() {
     let directory = TempDir::new().unwrap();
-    let mut server = Server::start(&directory, &[("STORE_URL", FILE)]).await;
+    // No port that the system may give to a client before the server is there again.
+    let port = free_port().to_string();
+    let settings = [("STORE_URL", FILE), ("PORT", &port)];
+    let mut server = Server::start(&directory, &settings).await;
     for number in 0..120 {
         assert_eq!(
             server.post(&format!("message {number}")).await.status(),
@@ -128,9 +133,7 @@ async fn a_reloaded_page_shows_the_stored_messages_and_follows_the_topic() {
     browser
         .wait_for("!document.getElementById('state').hidden")
         .await;
-    let port = server.url.rsplit_once(':').unwrap().1;
-    let again = [("STORE_URL", FILE), ("PORT", port)];
-    let server = Server::start(&directory, &again).await;
+    let server = Server::start(&directory, &settings).await;
     assert_eq!(server.post("after the restart").await.status(), 201);
     browser
         .wait_for(&format!("{newest} === 'after the restart'"))

@@ -1,12 +1,13 @@
 //! Many tabs of the page in one browser.
 
 use fantoccini::Locator;
+use posthorn_testkit::eventually;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::browser::Browser;
 use crate::harness::{DESKTOP, opened, server};
-use crate::support::Server;
+use crate::support::{PATIENCE, Server};
 
 const TABS: usize = 10;
 
@@ -16,13 +17,9 @@ async fn newest(browser: &Browser, text: &str) {
 }
 
 /// Waits until the server has this many streams.
-async fn streams(browser: &Browser, server: &Server, wanted: f64) {
-    let script = format!(
-        "fetch('/metrics').then((r) => r.text()).then((t) => {{ window.streams = /app_streams_open (\\d+)/.exec(t)[1] }}),
-            window.streams == {wanted}"
-    );
-    browser.wait_for(&script).await;
-    assert_eq!(server.metric("app_streams_open").await, Some(wanted));
+async fn streams(server: &Server, wanted: f64) {
+    let open = "app_streams_open";
+    eventually(PATIENCE, async || server.metric(open).await == Some(wanted)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +39,7 @@ async fn ten_tabs_have_one_stream_and_each_shows_every_message() {
         tabs.push(tab);
     }
     let other = tabs.pop().unwrap();
-    streams(&browser, &server, 1.0).await;
+    streams(&server, 1.0).await;
     assert_eq!(server.post("to every tab").await.status(), 201);
     for tab in &tabs {
         browser.client.switch_to_window(tab.clone()).await.unwrap();
@@ -54,7 +51,7 @@ async fn ten_tabs_have_one_stream_and_each_shows_every_message() {
     assert_eq!(sent.unwrap().status(), 201);
     browser.client.switch_to_window(other).await.unwrap();
     newest(&browser, "to the other").await;
-    streams(&browser, &server, 1.0).await;
+    streams(&server, 1.0).await;
 
     // The tab with the stream is closed: another one takes over, and nothing is missed.
     browser.client.switch_to_window(first).await.unwrap();
@@ -66,7 +63,7 @@ async fn ten_tabs_have_one_stream_and_each_shows_every_message() {
         let rows = browser.client.find_all(Locator::Css("#messages li")).await;
         assert_eq!(rows.unwrap().len(), 2);
     }
-    streams(&browser, &server, 1.0).await;
+    streams(&server, 1.0).await;
     assert_eq!(browser.console_errors().await, [""; 0]);
     browser.close().await;
 }

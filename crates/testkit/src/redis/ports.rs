@@ -12,7 +12,10 @@ const BUS_OFFSET: u16 = 10_000;
 
 /// A port that is free, as is its cluster bus port. Another process may use it before the caller does:
 /// then the caller tries another one.
-pub(super) fn free_port() -> u16 {
+///
+/// # Panics
+/// If no port is free.
+pub fn free_port() -> u16 {
     // A fresh `RandomState` has random keys, so two test processes start at different ports.
     let start = RandomState::new().hash_one(0) % COUNT;
     (0..COUNT)

@@ -2,7 +2,7 @@
 
 use figment::error::Kind;
 use figment::value::{Dict, Value};
-use figment::{Figment, Metadata, Source};
+use figment::{Figment, Metadata, Profile, Provider, Source};
 use posthorn_domain::Environment;
 use serde::Serialize;
 
@@ -77,13 +77,8 @@ impl Loader {
     /// mistake.
     pub(crate) fn section<S: Section>(&mut self) -> Option<S> {
         self.add_computed_defaults::<S>();
-        let merged = self.values();
-        let settings = self.catalogue.settings();
-        let mut values: Dict = settings
-            .filter_map(|setting| {
-                Some((setting.key.to_owned(), merged.find_value(setting.key).ok()?))
-            })
-            .collect();
+        let mut values = merged(&self.values());
+        values.retain(|key, _| self.catalogue.setting(key).is_some());
         loop {
             let figment = Figment::from(Layer::of_values(values.clone()));
             // Lossy, because all values are texts: `5000` is read as a number by a field that is one.
@@ -151,7 +146,8 @@ impl Loader {
     }
 
     fn reject(&mut self, setting: &Setting, problem: &str) {
-        let shown = self.shown(setting);
+        let figment = self.values();
+        let shown = shown(setting, &merged(&figment), &figment);
         let origin = shown.as_ref().map(|(_, origin)| origin.as_str());
         self.mistakes.add_to(setting, problem, origin);
     }
@@ -197,8 +193,10 @@ impl Loader {
             let note = self.notes.iter().find(|note| note.key == setting.key);
             note.map(|note| note.text.clone())
         };
+        let figment = self.values();
+        let values = merged(&figment);
         let row = |setting: &'static Setting| {
-            let (value, origin) = match self.shown(setting) {
+            let (value, origin) = match shown(setting, &values, &figment) {
                 Some((text, origin)) => (Some(mask(setting, &text)), origin),
                 None => (note(setting), "default".to_owned()),
             };
@@ -210,18 +208,23 @@ impl Loader {
         };
         self.catalogue.settings().map(row).collect()
     }
+}
 
-    /// The text of a setting and its origin.
-    fn shown(&self, setting: &Setting) -> Option<(String, String)> {
-        let values = self.values();
-        let value = values.find_value(setting.key).ok()?;
-        let metadata = values.get_metadata(value.tag())?;
-        let origin = match &metadata.source {
-            Some(Source::File(path)) => path.display().to_string(),
-            _ => metadata.name.to_string(),
-        };
-        Some((value.into_string()?, origin))
-    }
+/// All values. Figment merges them anew for each one that it is asked for.
+fn merged(figment: &Figment) -> Dict {
+    let mut profiles = figment.data().unwrap_or_default();
+    profiles.remove(&Profile::Default).unwrap_or_default()
+}
+
+/// The text of a setting and its origin.
+fn shown(setting: &Setting, values: &Dict, figment: &Figment) -> Option<(String, String)> {
+    let value = values.get(setting.key)?;
+    let metadata = figment.get_metadata(value.tag())?;
+    let origin = match &metadata.source {
+        Some(Source::File(path)) => path.display().to_string(),
+        _ => metadata.name.to_string(),
+    };
+    Some((value.clone().into_string()?, origin))
 }
 
 /// Describes why `text` cannot be read; a secret is not repeated.

@@ -17,7 +17,7 @@ use crate::support::{PATIENCE, Server};
 const WRITERS: usize = 6;
 
 /// The number of kills: 20, or `POSTHORN_KILL_ROUNDS`.
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     std::env::var("POSTHORN_KILL_ROUNDS")
         .ok()
         .and_then(|text| text.parse().ok())
@@ -239,7 +239,7 @@ async fn an_unreachable_redis_store_is_503_and_other_routes_work() {
         StatusCode::SERVICE_UNAVAILABLE
     );
     redis.start_again().await;
-    eventually(Duration::from_secs(5), async || {
+    eventually(PATIENCE, async || {
         server.post("after").await.status().is_success()
     })
     .await;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use posthorn_testkit::{RedisServer, eventually};
@@ -14,14 +14,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::crash::rounds;
 use crate::support::{PATIENCE, Server, client};
 
 const WRITERS: usize = 4;
 /// The messages of a batch: enough for a kill to fall between two of them.
 const MESSAGES: usize = 60;
-/// The most kills, and the time after which no more follow.
-const KILLS: usize = 200;
-const TIME: Duration = Duration::from_mins(1);
+/// The time after which no more kills follow.
+const TIME: Duration = Duration::from_secs(30);
 
 /// An acknowledged batch: its name and its ids.
 type Batch = (String, Vec<String>);
@@ -29,40 +29,53 @@ type Batch = (String, Vec<String>);
 /// Writers that send each batch once more after an error, until it is acknowledged.
 struct Writers {
     url: watch::Sender<String>,
-    stopping: Arc<AtomicBool>,
+    progress: Arc<Progress>,
     tasks: JoinSet<Vec<Batch>>,
+}
+
+/// What the writers and the test tell each other.
+#[derive(Default)]
+struct Progress {
+    stopping: AtomicBool,
+    /// The number of acknowledged batches.
+    acknowledged: AtomicUsize,
 }
 
 impl Writers {
     fn start(url: &str) -> Self {
         let (url, receiver) = watch::channel(url.to_owned());
-        let stopping = Arc::new(AtomicBool::new(false));
+        let progress = Arc::<Progress>::default();
         let mut tasks = JoinSet::new();
         for writer in 0..WRITERS {
-            tasks.spawn(write(writer, receiver.clone(), Arc::clone(&stopping)));
+            tasks.spawn(write(writer, receiver.clone(), Arc::clone(&progress)));
         }
         Self {
             url,
-            stopping,
+            progress,
             tasks,
         }
     }
 
+    /// Waits until a batch is acknowledged, so that no kill comes before the first write, and then for a random
+    /// moment within the next few batches.
+    async fn random_moment(&self) {
+        let acknowledged = || self.progress.acknowledged.load(Ordering::Relaxed);
+        let before = acknowledged();
+        eventually(PATIENCE, async || acknowledged() > before).await;
+        tokio::time::sleep(Duration::from_micros(rand::random_range(0..60_000))).await;
+    }
+
     async fn stop(self) -> Vec<Batch> {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.progress.stopping.store(true, Ordering::Relaxed);
         self.tasks.join_all().await.concat()
     }
 }
 
-async fn write(
-    writer: usize,
-    url: watch::Receiver<String>,
-    stopping: Arc<AtomicBool>,
-) -> Vec<Batch> {
+async fn write(writer: usize, url: watch::Receiver<String>, progress: Arc<Progress>) -> Vec<Batch> {
     let client = client();
     let mut acknowledged = Vec::new();
     let mut number = 0;
-    while !stopping.load(Ordering::Relaxed) {
+    while !progress.stopping.load(Ordering::Relaxed) {
         let name = format!("{writer}-{number}");
         // Every third batch has no key: it may be stored more than once, but never a part of it.
         let key = (number % 3 != 2).then(|| name.clone());
@@ -74,7 +87,10 @@ async fn write(
                 None => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         };
-        acknowledged.extend(ids.map(|ids| (name, ids)));
+        if let Some(ids) = ids {
+            acknowledged.push((name, ids));
+            progress.acknowledged.fetch_add(1, Ordering::Relaxed);
+        }
         number += 1;
     }
     acknowledged
@@ -144,9 +160,9 @@ async fn check(server: &Server, acknowledged: Vec<Batch>) {
     assert_eq!(server.all_messages("t").await.len(), stored.len());
 }
 
-/// A wait that ends anywhere within a few batches.
-async fn random_moment() {
-    tokio::time::sleep(Duration::from_micros(rand::random_range(5_000..60_000))).await;
+/// The number of kills, each of which comes amid writes.
+fn kills_of_a_run() -> usize {
+    3 * rounds()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,8 +171,8 @@ async fn a_batch_is_whole_or_absent_when_the_embedded_store_is_killed() {
     let mut server = Server::start(&directory, &[]).await;
     let writers = Writers::start(&server.url);
     let (start, mut kills) = (Instant::now(), 0);
-    while kills < KILLS && start.elapsed() < TIME {
-        random_moment().await;
+    while kills < kills_of_a_run() && start.elapsed() < TIME {
+        writers.random_moment().await;
         server.signal("KILL").await;
         server.ended().await;
         kills += 1;
@@ -177,8 +193,8 @@ async fn a_batch_is_whole_or_absent_when_a_durable_redis_and_the_server_are_kill
     let mut server = Server::start(&directory, &environment).await;
     let writers = Writers::start(&server.url);
     let (start, mut kills) = (Instant::now(), 0);
-    while kills < KILLS && start.elapsed() < TIME {
-        random_moment().await;
+    while kills < kills_of_a_run() && start.elapsed() < TIME {
+        writers.random_moment().await;
         // Mostly Redis alone, which is the one that can store a part.
         let is_both = kills % 5 == 0;
         if is_both {

@@ -105,10 +105,7 @@ async fn a_redis_lost_under_load_fails_no_request_and_is_used_again_after_its_re
     assert_eq!(server.get("/health/ready").await.status(), StatusCode::OK);
 
     redis.start_again().await;
-    eventually(Duration::from_secs(5), async || {
-        redis_check(&server).await == "ok"
-    })
-    .await;
+    eventually(PATIENCE, async || redis_check(&server).await == "ok").await;
     eventually(PATIENCE, async || server.metric(up).await == Some(1.0)).await;
     load.some_more().await;
     assert_eq!(load.stop().await, 0, "every answer was a success");
@@ -131,16 +128,14 @@ async fn a_hanging_redis_is_bypassed_within_a_second() {
     let load = Load::start(&server.url);
     load.some_more().await;
     redis.pause();
-    eventually(Duration::from_secs(3), async || {
+    // A second, and what a busy machine adds.
+    eventually(Duration::from_secs(8), async || {
         redis_check(&server).await == "error"
     })
     .await;
     load.some_more().await;
     redis.resume();
-    eventually(Duration::from_secs(5), async || {
-        redis_check(&server).await == "ok"
-    })
-    .await;
+    eventually(PATIENCE, async || redis_check(&server).await == "ok").await;
     assert_eq!(load.stop().await, 0, "every answer was a success");
 }
 
@@ -173,10 +168,7 @@ async fn an_unreachable_optional_redis_starts_degraded_and_is_used_later() {
     assert_eq!(redis_check(&server).await, "error");
     assert_eq!(server.post("degraded").await.status(), StatusCode::CREATED);
     redis.start_again().await;
-    eventually(Duration::from_secs(5), async || {
-        redis_check(&server).await == "ok"
-    })
-    .await;
+    eventually(PATIENCE, async || redis_check(&server).await == "ok").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
-use posthorn_testkit::eventually;
+use posthorn_testkit::{eventually, free_port};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,6 +24,9 @@ fn block(language: &str) -> &'static str {
     rest.split_once("```").unwrap().0
 }
 
+/// The time limit for an interpreter and its libraries to be loaded on a busy machine.
+const START: Duration = Duration::from_mins(1);
+
 /// Where `cargo xtask setup` installs the libraries.
 fn libraries() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/receivers")
@@ -32,9 +36,8 @@ fn libraries() -> PathBuf {
 async fn check(mut command: Command) {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[ALLOWED]).await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    // No port that the system may give to a client before the receiver listens there.
+    let port = free_port();
     let url = format!("http://127.0.0.1:{port}/");
     let created = server.create_webhook("a", &json!({ "url": url })).await;
     let mut receiver = command
@@ -45,7 +48,7 @@ async fn check(mut command: Command) {
         .spawn()
         .expect("the programs are installed: `cargo xtask setup`");
     let mut lines = BufReader::new(receiver.stdout.take().unwrap()).lines();
-    eventually(PATIENCE, async || {
+    eventually(START, async || {
         TcpStream::connect(("127.0.0.1", port)).await.is_ok()
     })
     .await;

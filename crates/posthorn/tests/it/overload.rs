@@ -288,9 +288,7 @@ async fn one_byte_per_second_times_out_in_head_and_body_and_is_counted() {
                 let _ = timeout(Duration::from_secs(1), connection.read_buf(&mut text)).await;
             }
         };
-        timeout(Duration::from_secs(8), drip)
-            .await
-            .expect("it is cut off");
+        timeout(PATIENCE, drip).await.expect("it is cut off");
         let shed = format!("app_requests_shed_total{{reason=\"{reason}\"}}");
         assert!(server.metric(&shed).await >= Some(1.0), "{reason}");
     }

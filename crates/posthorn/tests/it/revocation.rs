@@ -5,11 +5,11 @@ use std::time::Duration;
 use posthorn_testkit::{RedisServer, eventually};
 use tempfile::TempDir;
 
-use crate::support::{Server, run};
+use crate::support::{PATIENCE, Server, run};
 use crate::tokens::{KEY, PRODUCTION, issue, status};
 
-/// The time limit within which every server honours a revocation.
-const HONOURED: Duration = Duration::from_secs(5);
+/// The time limit within which every server honours a revocation: five seconds, and what a busy machine adds.
+const HONOURED: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_revoked_through_a_server_and_without_one() {
@@ -32,7 +32,7 @@ async fn a_token_is_revoked_through_a_server_and_without_one() {
     assert!(stdout.contains(&jti), "{stdout}");
     eventually(HONOURED, async || status(&server, &tokens[0]).await == 401).await;
     assert_eq!(status(&server, &tokens[1]).await, 200);
-    eventually(HONOURED, async || server.logged("revoke-token") == 1).await;
+    eventually(PATIENCE, async || server.logged("revoke-token") == 1).await;
 
     // The server is not reachable under this address, but has locked the file.
     let lost = [("SECRET_KEY", KEY), ("POSTHORN_URL", "http://127.0.0.1:1")];

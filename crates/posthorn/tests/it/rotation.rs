@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use posthorn_testkit::{RedisServer, eventually};
+use posthorn_testkit::{RedisServer, eventually, free_port};
 use reqwest::Method;
 use tempfile::TempDir;
 
@@ -50,16 +50,11 @@ async fn more(seen: &Seen) {
     .await;
 }
 
-fn free_port() -> String {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().port().to_string()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_rotated_under_load_without_a_rejected_request() {
     let redis = RedisServer::start().await;
     let (directory, url) = (TempDir::new().unwrap(), redis.url());
-    let ports = [free_port(), free_port()];
+    let ports = [free_port(), free_port()].map(|port| port.to_string());
     let start = async |port: &str, keys: &[(&str, &str)]| {
         let settings = [
             ("ENVIRONMENT", "production"),

@@ -6,10 +6,13 @@ use reqwest::StatusCode;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Server, posthorn_with_signals};
+
+const CONNECTIONS: usize = 32;
 
 /// A keep-alive connection that sends requests until the server closes it.
 struct Connection {
@@ -88,8 +91,10 @@ async fn a_stop_under_load_fails_no_request_on_an_open_connection() {
     let environment = [("DRAIN_DELAY", "500ms"), ("STORE_URL", "memory:")];
     let mut server = Server::start(&directory, &environment).await;
     let mut tasks = JoinSet::new();
-    for _ in 0..32 {
+    let (in_use, mut used) = mpsc::channel(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
         let mut connection = Connection::open(&server.url).await;
+        let in_use = in_use.clone();
         tasks.spawn(async move {
             let mut answered = 0;
             loop {
@@ -97,10 +102,15 @@ async fn a_stop_under_load_fails_no_request_on_an_open_connection() {
                     Exchange::Answered => answered += 1,
                     end => return (answered, end),
                 }
+                if answered == 1 {
+                    in_use.send(()).await.unwrap();
+                }
             }
         });
     }
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..CONNECTIONS {
+        timeout(PATIENCE, used.recv()).await.expect("it is served");
+    }
     server.signal("TERM").await;
     while let Some(ended) = tasks.join_next().await {
         let (answered, end) = ended.unwrap();
@@ -117,10 +127,10 @@ async fn a_stop_under_load_fails_no_request_on_an_open_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_draining_server_is_not_ready_and_still_serves() {
     let directory = TempDir::new().unwrap();
-    let mut server = Server::start(&directory, &[("DRAIN_DELAY", "2s")]).await;
+    let mut server = Server::start(&directory, &[("DRAIN_DELAY", "6s")]).await;
     assert_eq!(server.get("/health/ready").await.status(), StatusCode::OK);
     server.signal("TERM").await;
-    posthorn_testkit::eventually(Duration::from_secs(1), async || {
+    posthorn_testkit::eventually(Duration::from_secs(4), async || {
         server.get("/health/ready").await.status() == StatusCode::SERVICE_UNAVAILABLE
     })
     .await;
@@ -143,12 +153,12 @@ async fn an_open_stream_gets_a_bye_event_and_does_not_delay_the_stop() {
     let stream = server.get("/api/v1/topics/inbox/stream").await;
     assert_eq!(stream.status(), StatusCode::OK);
     server.signal("INT").await;
-    let text = timeout(Duration::from_secs(5), stream.text())
+    let text = timeout(Duration::from_secs(12), stream.text())
         .await
         .unwrap()
         .unwrap();
     assert!(text.contains("event: bye"), "{text}");
-    let ended = timeout(Duration::from_secs(5), server.ended()).await;
+    let ended = timeout(Duration::from_secs(12), server.ended()).await;
     assert_eq!(ended.expect("it stops at once").code(), Some(0));
 }
 

@@ -304,9 +304,7 @@ async fn production_serves_with_a_secret_and_forbids_downgrades() {
 
 #[tokio::test]
 async fn metrics_can_have_a_port_of_their_own() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
+    let port = posthorn_testkit::free_port().to_string();
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[("METRICS_PORT", &port)]).await;
     assert_eq!(server.get("/metrics").await.status(), StatusCode::NOT_FOUND);

@@ -32,7 +32,9 @@ pub(crate) struct Server {
 pub(crate) fn client() -> Client {
     // It fails if a provider is installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::new()
+    // The servers of tests have no TLS, and the certificates of the machine take long to read.
+    let builder = Client::builder().tls_certs_only([]);
+    builder.build().unwrap()
 }
 
 /// The binary with a clean environment, run in `directory`.

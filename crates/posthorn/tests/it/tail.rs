@@ -1,8 +1,8 @@
 //! `posthorn tail` against a real server.
 
-use std::net::TcpListener;
 use std::process::Stdio;
 
+use posthorn_testkit::free_port;
 use reqwest::StatusCode;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -13,9 +13,7 @@ use crate::support::{PATIENCE, Server, posthorn};
 #[tokio::test(flavor = "multi_thread")]
 async fn tail_resumes_after_a_killed_server_without_loss_or_repeat() {
     let directory = TempDir::new().unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
+    let port = free_port().to_string();
     let mut server = Server::start(&directory, &[("PORT", &port)]).await;
     let mut command = posthorn(directory.path());
     command.args([

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Server, run};
+use crate::support::{PATIENCE, Server, run};
 
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const PRODUCTION: [(&str, &str); 4] = [
@@ -163,10 +163,7 @@ async fn production_requires_tokens_and_logs_one_audit_event_for_a_delete() {
         .to_str()
         .unwrap()
         .to_owned();
-    eventually(Duration::from_secs(5), async || {
-        server.logged("delete-message") == 1
-    })
-    .await;
+    eventually(PATIENCE, async || server.logged("delete-message") == 1).await;
     let log = server.log.lock().unwrap();
     let event = log
         .iter()
@@ -326,7 +323,7 @@ async fn development_is_open_and_logs_a_warning() {
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     let page = server.get("/").await.text().await.unwrap();
     assert!(page.contains("ENVIRONMENT=production"), "{page}");
-    eventually(Duration::from_secs(5), async || {
+    eventually(PATIENCE, async || {
         server.logged("access is open") == 1 && server.logged("REQUIRE_WRITE_TOKEN") == 1
     })
     .await;

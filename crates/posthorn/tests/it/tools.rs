@@ -9,7 +9,7 @@ use posthorn_application::{Clock, MessageStore};
 use posthorn_domain::Topic;
 use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 use posthorn_system::SystemClock;
-use posthorn_testkit::{FakeClock, RedisServer, samples};
+use posthorn_testkit::{FakeClock, RedisServer, free_port, samples};
 use reqwest::StatusCode;
 use tempfile::TempDir;
 
@@ -174,9 +174,7 @@ async fn a_backup_of_a_running_server_serves_its_messages() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_options_of_the_listener_win_over_the_settings() {
     let directory = TempDir::new().unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
+    let port = free_port().to_string();
     let arguments = ["config", "--port", &port, "--host", "::1"];
     let (status, stdout, stderr) = run(directory.path(), &arguments, &[("PORT", "1")]).await;
     assert_eq!(status.code(), Some(0), "{stderr}");

@@ -1,6 +1,5 @@
 //! Credentials beside the URL, and TLS with a private authority and a client certificate.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use posthorn_redis::{
     RedisAccess, RedisCache, RedisDependency, RedisPool, RedisSettings, RedisStore,
     RedisStoreError, RedisStoreSettings,
 };
-use posthorn_testkit::{FakeClock, RedisServer};
+use posthorn_testkit::{FakeClock, RedisServer, free_port};
 use tempfile::TempDir;
 
 type ByteCache = RedisCache<Vec<u8>>;
@@ -135,9 +134,7 @@ impl Certificates {
 async fn a_private_authority_and_a_client_certificate_are_used() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let certificates = Certificates::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
+    let port = free_port().to_string();
     let file = |name| certificates.path(name).to_string_lossy().into_owned();
     let (certificate, key, authority) = (file("server.pem"), file("server.key"), file("ca.pem"));
     let arguments = [

@@ -2,6 +2,8 @@
 //! `fsync` serves many callers.
 
 pub(crate) mod command;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
@@ -232,12 +234,20 @@ impl StoreWriter {
             .pragma_query_value(None, "max_page_count", |row| row.get(0))?;
         // A cache that is full of changed pages would be written to the log before the rollback, and nothing is
         // kept of what goes above the limit of the file.
-        self.connection.pragma_update(None, "cache_spill", "OFF")?;
-        self.limit_pages(MAX_PAGES)?;
-        let outcomes = self.execute_and_roll_back(commands);
-        self.limit_pages(limit)?;
-        self.connection.pragma_update(None, "cache_spill", "ON")?;
+        let lifted = self
+            .set_spill(false)
+            .and_then(|()| self.limit_pages(MAX_PAGES));
+        let outcomes = lifted.and_then(|()| self.execute_and_roll_back(commands));
+        // Both are restored, whatever failed: later transactions are committed with them.
+        let limited = self.limit_pages(limit);
+        self.set_spill(true)?;
+        limited?;
         Ok((outcomes?, false))
+    }
+
+    /// Permits changed pages to be written to the log before the commit.
+    fn set_spill(&self, on: bool) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "cache_spill", on)
     }
 
     /// Sets the most pages of the file.

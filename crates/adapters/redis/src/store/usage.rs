@@ -1,7 +1,5 @@
 //! How much the store holds, and the identity of its data.
 
-use std::hash::{BuildHasher as _, RandomState};
-
 use posthorn_application::{StoreError, StoreIdentity, StoreUsage};
 use redis::Pipeline;
 
@@ -36,9 +34,7 @@ impl RedisStore {
         if let Some(found) = found {
             return parse(&found);
         }
-        // The keys of the hasher are random.
-        let number = RandomState::new().hash_one(());
-        let text = StoreIdentity::new(number).to_string();
+        let text = StoreIdentity::new(rand::random()).to_string();
         let mut make = Pipeline::with_capacity(2);
         make.cmd("SET").arg(&key).arg(text).arg("NX").ignore();
         make.add_command(get);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_application::{Precondition, PullRequest, PutConsumer, Redrive};
+use posthorn_application::{ByteBudget, Precondition, PullRequest, PutConsumer, Redrive};
 use posthorn_domain::{ConsumerPosition, FailureReason, LeaseNonce, LeaseToken, MessageId};
 
 use crate::store::record::padded_id;
@@ -49,10 +49,11 @@ pub(super) fn position(position: ConsumerPosition) -> Vec<String> {
     vec![kind.to_owned(), padded_id(position.cursor(MessageId::MIN))]
 }
 
-/// The arguments of a pull.
+/// The arguments of a call for one pull.
 pub(super) fn pull(request: PullRequest) -> Vec<String> {
     let lease = request.lease.map(|lease| lease.as_millis().to_string());
     vec![
+        ByteBudget::MAX.to_string(),
         request.limit.get().to_string(),
         lease.unwrap_or_default(),
         nonce(request.nonce),

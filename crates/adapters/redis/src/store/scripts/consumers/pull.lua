@@ -5,8 +5,8 @@
 --
 -- A call is for one pull or several of one consumer, which get their messages one after the other.
 --
--- KEYS, ARGV[1] as common.lua; ARGV[2] channel of announcements, ARGV[3] topic, ARGV[4] consumer; then for
--- each pull the most messages, the lease in milliseconds or empty, and the nonce
+-- KEYS, ARGV[1] as common.lua; ARGV[2] channel of announcements, ARGV[3] topic, ARGV[4] consumer; ARGV[5] most
+-- bytes of a pull; then for each pull the most messages, the lease in milliseconds or empty, and the nonce
 -- Returns {'ok', and for each pull: end of the leases, 1 if there is more, milliseconds until the next due
 -- time or -1, redelivered messages as {id, attempt, fields}, new messages as {id, fields}}, or {'absent'}.
 
@@ -19,13 +19,13 @@ local capacity = math.max(0, c.max_in_flight - redis.call('ZCARD', c.leased))
 
 -- The bytes of the fields, which end a pull behind its first message. `is_full` is set by the first one that
 -- does not fit.
-local MAX_BYTES, bytes, is_full = 262144, 0, false
+local max_bytes, bytes, is_full = tonumber(ARGV[5]), 0, false
 local function admits(fields)
   local more = 0
   for _, field in ipairs(fields) do
     more = more + #field
   end
-  is_full = bytes > 0 and bytes + more > MAX_BYTES
+  is_full = bytes > 0 and bytes + more > max_bytes
   bytes = bytes + more
   return not is_full
 end
@@ -69,7 +69,7 @@ end
 -- costs more than its messages. `wanted` is how many they still ask for.
 local MAX_READ = 100
 local read, place, read_up_to, wanted = {}, 1, c.cursor, 0
-for i = 5, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   wanted = wanted + tonumber(ARGV[i])
 end
 local function next_message()
@@ -121,7 +121,7 @@ local function hand_out(limit, expires, nonce)
 end
 
 local pulls, next_change = {}, c.first_end
-for i = 5, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   local expires = now + (tonumber(ARGV[i + 1]) or c.lease)
   local nonce = ARGV[i + 2]
   local asked = tonumber(ARGV[i])

@@ -49,6 +49,16 @@ pub struct MessageParts<'a> {
     pub traceparent: Option<&'a TraceParent>,
 }
 
+impl MessageParts<'_> {
+    /// The bytes of the text, the attributes and the `traceparent` in UTF-8.
+    pub fn bytes(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes: usize = attributes.map(|(key, value)| key.len() + value.len()).sum();
+        let traceparent = self.traceparent.map_or(0, |_| TraceParent::LENGTH);
+        self.content.as_str().len() + attributes + traceparent
+    }
+}
+
 impl NewMessage {
     /// The parts that the sender gave.
     pub const fn parts(&self) -> MessageParts<'_> {
@@ -95,9 +105,6 @@ impl Message {
 
     /// The bytes of its text, its attributes and its `traceparent` in UTF-8.
     pub fn bytes(&self) -> usize {
-        let attributes = self.attributes.iter();
-        let attributes: usize = attributes.map(|(key, value)| key.len() + value.len()).sum();
-        let traceparent = self.traceparent.as_ref().map_or(0, |_| TraceParent::LENGTH);
-        self.content.as_str().len() + attributes + traceparent
+        self.parts().bytes()
     }
 }

@@ -76,7 +76,7 @@ impl SqlCallError for AppendError {
     fn failure(&self) -> Option<&StoreError> {
         match self {
             Self::Store(failure) => Some(failure),
-            Self::KeyReused | Self::TooManyTopics => None,
+            Self::KeyReused | Self::TooManyTopics | Self::TooLarge => None,
         }
     }
 }

@@ -168,7 +168,7 @@ fn append_outcome<T>(
         Ok(appended) if is_replayed(appended) => StoreOutcome::Replayed,
         Ok(_) => StoreOutcome::Ok,
         Err(AppendError::KeyReused) => StoreOutcome::KeyReused,
-        Err(AppendError::TooManyTopics) => StoreOutcome::Rejected,
+        Err(AppendError::TooManyTopics | AppendError::TooLarge) => StoreOutcome::Rejected,
         Err(AppendError::Store(error)) => StoreOutcome::from(error),
     }
 }

@@ -34,18 +34,17 @@ pub use super::store_usage::{StoreIdentity, StoreUsage};
 ///   settings of the store allow. A topic counts that has a message, or a consumer ([`crate::ConsumerStore`]). A few
 ///   more can be there, and topics that have neither can count for a day.
 /// - **Pages** contain each message of their range once, unless it was deleted or pruned.
-/// - **Bounds.** Every operation MUST end within a bound that the adapter's configuration names,
-///   use a bounded amount of memory, and be safe to drop at any await; a dropped `append` may
-///   still be stored.
+/// - **Bounds.** Every operation MUST end within a bound that the adapter's configuration names, use a bounded amount
+///   of memory, and be safe to drop at any await; a dropped `append` may still be stored.
 /// - Time is the store's own: an adapter takes a [`crate::Clock`] or uses its server's time.
 /// - **A jump of the wall clock** removes and forgets nothing: messages, keys and revocations expire by
 ///   the earliest time of [`crate::TimeBounds`], and messages are dated by the latest. An id that would
 ///   not be greater keeps the time of the last one; the message has its own time.
 ///
 /// # Errors
-/// Every operation MUST report a transient error as [`StoreError::Unavailable`], a lack of space as
-/// [`StoreError::Full`], and damage as [`StoreError::Corrupt`]. Damage is not contagious: a record that cannot be read
-/// is an error of `get` alone, pages name it, and a topic whose name cannot be read is not listed.
+/// Every operation MUST report a transient error as [`StoreError::Unavailable`], a lack of space as [`StoreError::Full`]
+/// ([`AppendError::TooLarge`] if an empty store had too little), and damage as [`StoreError::Corrupt`]. Damage is not
+/// contagious: a record that cannot be read is an error of `get` alone, pages name it, and such a topic is not listed.
 /// A store that keeps records also keeps a [`posthorn_domain::MessageChecksum`] with each, and checks it in every read.
 #[async_trait]
 pub trait MessageStore: Send + Sync {
@@ -187,6 +186,9 @@ pub enum AppendError {
     /// The message is of a new topic, and there are as many as the store may have; nothing was stored.
     #[error("the store has as many topics as it may have")]
     TooManyTopics,
+    /// The messages are larger than all that the store may hold; nothing was stored.
+    #[error("the messages are larger than the store may be")]
+    TooLarge,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -147,6 +147,14 @@ impl<'a> WriteBatch<'a> {
             Ok(Some(receipt)) => return Ok(Ok(appended(receipt, true))),
             Err(error) => return Ok(Err(error)),
         }
+        let bytes = batch
+            .messages()
+            .iter()
+            .map(|message| message.parts().bytes());
+        let bytes = u64::try_from(bytes.sum::<usize>()).unwrap_or(u64::MAX);
+        if bytes > self.cache.max_bytes() {
+            return Ok(Err(AppendError::TooLarge));
+        }
         let mut first = None;
         for message in batch.messages() {
             let id = self.insert(topic_id, message.parts(), now.latest)?;

@@ -17,6 +17,8 @@ pub(crate) struct WriterCache {
     /// True if the store has given an id since it was opened.
     has_started: bool,
     max_topics: u64,
+    /// The most bytes of messages that an empty store may hold; fewer fit, as each has a row.
+    max_bytes: u64,
     topics: HashMap<Topic, TopicId>,
 }
 
@@ -39,6 +41,7 @@ impl WriterCache {
             last: (counter("last_ms")?, counter("last_seq")?),
             has_started: false,
             max_topics,
+            max_bytes: max_bytes(connection)?,
             topics: HashMap::new(),
         })
     }
@@ -56,6 +59,11 @@ impl WriterCache {
     /// The most topics with a message or a consumer.
     pub(super) fn max_topics(&self) -> u64 {
         self.max_topics
+    }
+
+    /// The most bytes of messages that an empty store may hold.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 
     pub(super) fn topic_id(&self, topic: &Topic) -> Option<TopicId> {
@@ -81,4 +89,14 @@ impl WriterCache {
         }
         self.topics.extend(topics);
     }
+}
+
+/// The bytes of the pages that the file may have, without the first page of each table and index.
+fn max_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let roots = "SELECT count(*) FROM sqlite_schema WHERE rootpage > 0";
+    let roots: i64 = connection.query_row(roots, [], |row| row.get(0))?;
+    let pages = pragma("max_page_count")?.saturating_sub(roots);
+    let bytes = pages.saturating_mul(pragma("page_size")?);
+    Ok(u64::try_from(bytes).unwrap_or_default())
 }

@@ -117,6 +117,22 @@ async fn a_full_disk_is_reported_loses_nothing_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_batch_that_an_empty_store_could_not_hold_is_too_large() {
+    let directory = TempDir::new().unwrap();
+    let settings = EmbeddedStoreSettings {
+        max_bytes: Some(64 * 4096),
+        ..settings(&directory)
+    };
+    let store = open(&settings).unwrap();
+    let text = "x".repeat(1000);
+    let batch = samples::batch(&Topic::inbox(), &[text.as_str(); 300]);
+    assert_eq!(store.append_batch(batch).await, Err(AppendError::TooLarge));
+    assert_eq!(store.health().await, Ok(()));
+    let batch = samples::batch(&Topic::inbox(), &[text.as_str(); 1]);
+    assert!(store.append_batch(batch).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_store_has_a_reserve_of_space_which_may_be_missing() {
     let directory = TempDir::new().unwrap();
     let settings = settings(&directory);

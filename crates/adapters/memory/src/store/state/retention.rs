@@ -1,6 +1,6 @@
 //! Retention: by policy, and by the bounds of the store.
 
-use posthorn_application::{RetentionPolicy, StoreError, TimeBounds};
+use posthorn_application::{AppendError, RetentionPolicy, TimeBounds};
 use posthorn_domain::{Timestamp, Topic};
 
 use super::StoreState;
@@ -61,17 +61,14 @@ impl StoreState {
         count: usize,
         weight: usize,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), AppendError> {
         let MemoryStoreSettings {
             max_messages,
             max_bytes,
             ..
         } = self.settings;
         if count > max_messages || weight > max_bytes {
-            let text = format!(
-                "{count} messages take {weight} bytes, of at most {max_messages} and {max_bytes}"
-            );
-            return Err(StoreError::Full(text));
+            return Err(AppendError::TooLarge);
         }
         while self.messages > max_messages - count || self.bytes > max_bytes - weight {
             let Some((_, topic)) = self.oldest.first_key_value() else {

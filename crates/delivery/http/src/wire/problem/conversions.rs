@@ -72,6 +72,10 @@ impl From<AppendError> for ApiError {
         match error {
             AppendError::TooManyTopics => too_many_topics(),
             AppendError::KeyReused => Self::new(Code::IdempotencyKeyReused),
+            AppendError::TooLarge => Self::new(Code::PayloadTooLarge).with_detail(
+                "Сообщения больше всего хранилища, предел которого задаёт MAX_STORE_BYTES. Отправьте их меньшими пакетами.",
+                "The messages are larger than the whole store, which MAX_STORE_BYTES limits. Send them in smaller batches.",
+            ),
             AppendError::Store(error) => error.into(),
         }
     }
@@ -90,6 +94,15 @@ mod tests {
     use actix_web::http::StatusCode;
 
     use super::*;
+
+    #[test]
+    fn messages_larger_than_the_store_are_too_large_and_not_a_lack_of_space() {
+        let status = |error| ApiError::from(error).status_code();
+        let too_large = AppendError::TooLarge;
+        assert_eq!(status(too_large), StatusCode::PAYLOAD_TOO_LARGE);
+        let full = AppendError::Store(StoreError::Full(String::new()));
+        assert_eq!(status(full), StatusCode::SERVICE_UNAVAILABLE);
+    }
 
     #[test]
     fn secrets_under_another_key_are_a_conflict() {

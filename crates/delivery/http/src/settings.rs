@@ -188,8 +188,8 @@ impl HttpSettings {
             Some(0) => None,
             Some(max) => Some(max),
             None if self.trusted_proxy_hops > 0 => None,
-            // Less than one connection would be none at all.
-            None => Some(self.max_connections / 5 + 1),
+            // Rounded up: less than one connection would be none at all.
+            None => Some(self.max_connections.div_ceil(5)),
         }
     }
 
@@ -214,4 +214,29 @@ fn named_in_production(origins: &CorsOrigins, environment: &Environment) -> gard
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_a_fifth_of_all_connections_unless_it_is_set_or_may_be_a_proxy() {
+        let limit = |max_connections, max_connections_per_client, trusted_proxy_hops| {
+            let settings = HttpSettings {
+                max_connections,
+                max_connections_per_client,
+                trusted_proxy_hops,
+                ..HttpSettings::defaults().unwrap()
+            };
+            settings.connections_per_client()
+        };
+        let defaults = HttpSettings::defaults().unwrap();
+        assert_eq!(defaults.connections_per_client(), Some(5_000));
+        assert_eq!(limit(100, None, 0), Some(20));
+        assert_eq!(limit(1, None, 0), Some(1));
+        assert_eq!(limit(100, None, 1), None);
+        assert_eq!(limit(100, Some(0), 0), None);
+        assert_eq!(limit(100, Some(3), 1), Some(3));
+    }
 }

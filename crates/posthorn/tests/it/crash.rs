@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::support::{PATIENCE, Server};
 
@@ -169,6 +170,33 @@ async fn kill_the_embedded_store(keys: Keys) {
         server.ended().await;
         server = Server::start(&directory, &[]).await;
         writers.url.send_replace(server.url.clone());
+    }
+    check_stored(&server, &writers.stop().await).await;
+}
+
+/// The server ends if a transaction uses the index meanwhile, which SQLite has mapped, and restores it otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_acknowledged_message_is_lost_when_the_index_of_the_log_is_truncated_during_writes() {
+    let directory = TempDir::new().unwrap();
+    let index = directory.path().join("data/posthorn.db-shm");
+    let mut server = Server::start(&directory, &[]).await;
+    let writers = Writers::start(&server.url, Keys::Each);
+    let mut restored = 0;
+    for _ in 0..50 {
+        let file = std::fs::OpenOptions::new().write(true).open(&index);
+        file.unwrap().set_len(0).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while !server.has_ended() && server.logged("the index of the log was truncated") == restored
+        {
+            assert!(Instant::now() < deadline, "it noticed nothing");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        restored = server.logged("the index of the log was truncated");
+        if server.has_ended() {
+            server = Server::start(&directory, &[]).await;
+            writers.url.send_replace(server.url.clone());
+            restored = 0;
+        }
     }
     check_stored(&server, &writers.stop().await).await;
 }

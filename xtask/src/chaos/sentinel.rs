@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::fail_overs::FailOver;
 use super::history::Crash;
@@ -9,19 +10,42 @@ use super::nodes::{ReplicationNode, SYNCED};
 use super::pods::stable_address;
 use super::random::Random;
 use super::wall_clock::{Millis, now};
+use crate::process::{poll, poll_for};
 
 const SERVICE: &str = "chaos";
 const NODES: usize = 3;
 const SENTINELS: usize = 3;
 /// How long a server may use a demoted primary, whose grants are lost, in milliseconds.
 const STALENESS: Millis = 1_000;
-/// The settings of the monitored primary.
-const CONFIGURATION: &str = "down-after-milliseconds 500,failover-timeout 5000,parallel-syncs 2";
+/// The settings of the monitored primary. A busy machine may keep a healthy server from replying for a second.
+const CONFIGURATION: &str = "down-after-milliseconds 2000,failover-timeout 5000,parallel-syncs 2";
+/// How long the Sentinels may take to replace a primary: they see it as down, vote, and may have to vote once more.
+const REPLACEMENT: Duration = Duration::from_secs(30);
+/// How often a primary is killed for one fail-over.
+const ATTEMPTS: usize = 4;
+/// Periods of the Sentinels, in milliseconds. A Sentinel that did not run for two seconds does nothing for the tilt
+/// period, which is 30 seconds by default: on a busy machine that can happen again and again. It learns of replicas
+/// each info period (10 seconds), and demotes an old primary after four publish periods (2 seconds each).
+const PERIODS: [(&str, &str); 3] = [
+    ("tilt-period", "1000"),
+    ("info-period", "1000"),
+    ("publish-period", "1000"),
+];
 
 /// The processes.
 pub(super) struct SentinelSet {
     nodes: Vec<ReplicationNode>,
     sentinels: Vec<ReplicationNode>,
+    /// The state after the last fail-over, and when it was seen.
+    last: (PrimaryEpoch, Millis),
+}
+
+/// The primary that all Sentinels name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PrimaryEpoch {
+    pub(super) address: SocketAddr,
+    /// The number of the fail-over that promoted it.
+    epoch: u64,
 }
 
 impl SentinelSet {
@@ -34,9 +58,11 @@ impl SentinelSet {
             nodes.push(data_node(directory, primary, random)?);
         }
         let primary = nodes.first().ok_or("there is no node")?.address;
+        let address = primary;
         let mut set = Self {
             nodes,
             sentinels: Vec::new(),
+            last: (PrimaryEpoch { address, epoch: 0 }, now()),
         };
         set.wait_for("the replicas", |set| set.replicas(primary) == NODES - 1)?;
         for number in 0..SENTINELS {
@@ -44,7 +70,7 @@ impl SentinelSet {
             let sentinel = sentinel_node(directory, primary, random)?;
             set.sentinels.push(sentinel);
         }
-        set.wait_until_complete()?;
+        set.last = (set.wait_until_complete()?, now());
         Ok(set)
     }
 
@@ -55,41 +81,80 @@ impl SentinelSet {
         format!("redis+sentinel://{}/{SERVICE}", sentinels.join(","))
     }
 
+    /// The addresses of the servers of data; the first one was the first primary.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.address).collect()
+    }
+
     /// Waits until the primary has all replicas, and all Sentinels name it and know them.
-    fn wait_until_complete(&self) -> Result<(), String> {
-        self.wait_for("all replicas and Sentinels", |set| {
-            let Ok(primary) = set.primary() else {
-                return false;
-            };
-            let others = (SENTINELS - 1).to_string();
-            set.replicas(primary) == NODES - 1
-                && set.sentinels.iter().all(|sentinel| {
-                    let reply = sentinel.call(&["SENTINEL", "MASTER", SERVICE]);
-                    let reply = reply.unwrap_or_default();
-                    field(&reply, "flags") == Some("master")
-                        && field(&reply, "num-slaves") == Some("2")
-                        && field(&reply, "num-other-sentinels") == Some(&others)
-                        && named_primary(sentinel) == Some(primary)
-                })
-        })
+    pub(super) fn wait_until_complete(&self) -> Result<PrimaryEpoch, String> {
+        let mut found = None;
+        poll(|| {
+            found = self.complete_primary();
+            found.is_some()
+        });
+        found.ok_or_else(|| "all replicas and Sentinels: not within a minute".to_owned())
     }
 
-    /// True if every Sentinel names one primary that is not `old` and accepts writes.
-    fn is_primary_after(&self, old: SocketAddr) -> bool {
+    /// The primary, if it has all replicas, and all Sentinels name it and know them.
+    fn complete_primary(&self) -> Option<PrimaryEpoch> {
+        let primary = self.primary()?;
+        let others = (SENTINELS - 1).to_string();
+        let is_complete = self.replicas(primary.address) == NODES - 1
+            && self.sentinels.iter().all(|sentinel| {
+                let reply = master(sentinel);
+                field(&reply, "flags") == Some("master")
+                    && field(&reply, "num-slaves") == Some("2")
+                    && field(&reply, "num-other-sentinels") == Some(&others)
+            });
+        is_complete.then_some(primary)
+    }
+
+    /// The primary that all Sentinels name, if it accepts writes.
+    fn primary(&self) -> Option<PrimaryEpoch> {
         let mut named = self.sentinels.iter().map(named_primary);
-        let Some(Some(new)) = named.next() else {
-            return false;
-        };
-        let node = self.nodes.iter().find(|node| node.address == new);
-        let role = node.map(|node| node.call(&["ROLE"]).unwrap_or_default());
-        new != old
-            && named.all(|other| other == Some(new))
-            && role.is_some_and(|role| role.starts_with("master"))
+        let first = named.next()??;
+        let node = self
+            .nodes
+            .iter()
+            .find(|node| node.address == first.address)?;
+        let is_agreed = named.all(|other| other == Some(first));
+        let role = node.call(&["ROLE"]).unwrap_or_default();
+        (is_agreed && role.starts_with("master")).then_some(first)
     }
 
-    fn primary(&self) -> Result<SocketAddr, String> {
-        let mut named = self.sentinels.iter().filter_map(named_primary);
-        named.next().ok_or_else(|| "no Sentinel replies".to_owned())
+    /// Waits for the next primary after `old` and returns the time in which writes may have been lost. Calls `order` as
+    /// long as the old one remains.
+    fn wait_for_successor(
+        &mut self,
+        old: PrimaryEpoch,
+        before: Millis,
+        order: impl Fn(&Self),
+    ) -> Result<Crash, String> {
+        let mut found = None;
+        poll_for(REPLACEMENT, || {
+            let primary = self.primary();
+            if primary == Some(old) {
+                order(self);
+            }
+            // Compared by their epochs: a busy machine can make the old primary the next but one.
+            found = primary.filter(|new| new.epoch > old.epoch);
+            found.is_some()
+        });
+        let new = found.ok_or("the Sentinels name no new primary")?;
+        Ok(self.replaced_by(new, old, before))
+    }
+
+    /// Remembers the primary after `old`, and returns the time in which writes may have been lost.
+    fn replaced_by(&mut self, new: PrimaryEpoch, old: PrimaryEpoch, before: Millis) -> Crash {
+        // Sentinels that see a failure where there is none replace the primary between two strikes, too.
+        let (last, seen) = self.last;
+        let before = if last == old { before } else { seen };
+        self.last = (new, now());
+        Crash {
+            before,
+            after: now() + STALENESS,
+        }
     }
 
     /// The number of replicas that follow the primary.
@@ -103,28 +168,42 @@ impl SentinelSet {
 impl FailOver for SentinelSet {
     /// Has a Sentinel promote a replica.
     fn planned(&mut self) -> Result<Crash, String> {
-        self.wait_until_complete()?;
-        let (old, before) = (self.primary()?, now());
-        let sentinel = self.sentinels.first().ok_or("there is no Sentinel")?;
-        sentinel.call(&["SENTINEL", "FAILOVER", SERVICE])?;
-        self.wait_for("a new primary", |set| set.is_primary_after(old))?;
-        Ok(Crash {
-            before,
-            after: now() + STALENESS,
+        let (old, before) = (self.wait_until_complete()?, now());
+        // The order is repeated. A Sentinel refuses it while it takes no replica for a good one; and gives up, without
+        // another try, if the replica is not seen as promoted within the fail-over timeout (`-failover-abort`).
+        self.wait_for_successor(old, before, |set| {
+            if let Some(sentinel) = set.sentinels.first()
+                && field(&master(sentinel), "flags") == Some("master")
+            {
+                // A refusal is no failure of `redis-cli`.
+                let _ = sentinel.call(&["SENTINEL", "FAILOVER", SERVICE]);
+            }
         })
     }
 
     fn forced(&mut self) -> Result<Crash, String> {
-        self.wait_until_complete()?;
-        let (old, before) = (self.primary()?, now());
-        let find = |node: &&mut ReplicationNode| node.address == old;
-        let node = self.nodes.iter_mut().find(find);
-        node.ok_or("the primary is unknown")?.kill();
-        self.wait_for("a new primary", |set| set.is_primary_after(old))?;
-        let after = now() + STALENESS;
-        let node = self.nodes.iter_mut().find(find);
-        node.ok_or("the primary is unknown")?.launch()?;
-        Ok(Crash { before, after })
+        let (first, before) = (self.wait_until_complete()?, now());
+        let mut failure = String::new();
+        for _ in 0..ATTEMPTS {
+            let old = self.wait_until_complete()?;
+            if old.epoch > first.epoch {
+                return Ok(self.replaced_by(old, first, before));
+            }
+            let find = |node: &&mut ReplicationNode| node.address == old.address;
+            let node = self.nodes.iter_mut().find(find);
+            node.ok_or("the primary is unknown")?.kill();
+            let outcome = self.wait_for_successor(old, before, |_| ());
+            let node = self.nodes.iter_mut().find(find);
+            node.ok_or("the primary is unknown")?.launch()?;
+            match outcome {
+                Ok(crash) => return Ok(crash),
+                // On a machine that stood still, the Sentinels notice the failure late, and then promote no replica ever
+                // (`-failover-abort-no-good-slave`): the replicas have been without the primary for longer than ten
+                // times `down-after-milliseconds` before it. It has to come back first.
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 }
 
@@ -164,15 +243,27 @@ fn sentinel_node(
     let path = directory.join("sentinel.conf");
     std::fs::write(&path, file).map_err(|error| error.to_string())?;
     let arguments = vec![path.display().to_string(), "--sentinel".to_owned()];
-    ReplicationNode::start(address, directory, arguments)
+    let node = ReplicationNode::start(address, directory, arguments)?;
+    for (name, value) in PERIODS {
+        node.call(&["SENTINEL", "DEBUG", name, value])?;
+    }
+    Ok(node)
+}
+
+/// The monitored primary as a Sentinel describes it; nothing while the Sentinel is down.
+fn master(sentinel: &ReplicationNode) -> String {
+    let question = ["SENTINEL", "MASTER", SERVICE];
+    sentinel.call(&question).unwrap_or_default()
 }
 
 /// The primary that a Sentinel names.
-fn named_primary(sentinel: &ReplicationNode) -> Option<SocketAddr> {
-    let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE];
-    let reply = sentinel.call(&question).ok()?;
-    let (host, port) = reply.trim().split_once('\n')?;
-    format!("{host}:{port}").parse().ok()
+fn named_primary(sentinel: &ReplicationNode) -> Option<PrimaryEpoch> {
+    let reply = master(sentinel);
+    let (host, port) = (field(&reply, "ip")?, field(&reply, "port")?);
+    Some(PrimaryEpoch {
+        address: format!("{host}:{port}").parse().ok()?,
+        epoch: field(&reply, "config-epoch")?.parse().ok()?,
+    })
 }
 
 /// The value of a field in a reply of alternating names and values.

@@ -10,9 +10,8 @@ use crate::receivers;
 use crate::shell::{cargo, has_program, succeeds};
 
 /// Programs that the tests and the checks start, each with its Debian package.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("redis-server", "redis-server"),
-    ("redis-sentinel", "redis-sentinel"),
     ("haproxy", "haproxy"),
     ("promtool", "prometheus"),
     ("chromium", "chromium"),

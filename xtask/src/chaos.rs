@@ -2,6 +2,7 @@
 //! and die. At the end every accepted message must be acknowledged or dead, none was handed out after its
 //! acknowledgement, and no two valid leases overlapped.
 
+mod bare_redis;
 mod calls;
 mod clients;
 mod clock;
@@ -9,6 +10,7 @@ mod cluster;
 mod fail_overs;
 mod history;
 mod judge;
+mod losses;
 mod memory;
 mod nodes;
 mod pods;
@@ -49,6 +51,10 @@ pub(crate) struct ChaosOptions {
     /// Fail-overs behind Sentinels after the primary was killed, and as many in a Cluster.
     #[arg(long, default_value_t = 1)]
     forced: u64,
+    /// Has as many fail-overs behind Sentinels again, with `synced` beside a bare client of Redis that always knows the
+    /// primary, and compares what both lose.
+    #[arg(long)]
+    losses: bool,
     /// The seconds for which the wall clock is 400 days ahead; 0 for no such run.
     #[arg(long, default_value_t = 16)]
     clock: u64,
@@ -60,13 +66,14 @@ pub(crate) struct ChaosOptions {
     seed: Option<u64>,
 }
 
-/// Those of `ci`, which are short. Without fail-overs: Sentinels sometimes name no new primary within a minute.
+/// Those of `ci`, which are short.
 impl Default for ChaosOptions {
     fn default() -> Self {
         Self {
             rounds: 20,
-            planned: 0,
-            forced: 0,
+            planned: 1,
+            forced: 1,
+            losses: false,
             clock: 2,
             unread: 200,
             seed: None,
@@ -81,7 +88,6 @@ impl Default for ChaosOptions {
 pub(crate) fn run(root: &Path, options: &ChaosOptions) -> Result<(), String> {
     programs::ensure_package("redis-server", "redis-server")?;
     programs::ensure_package("redis-cli", "redis-tools")?;
-    programs::ensure_package("redis-sentinel", "redis-sentinel")?;
     let binary = binary::debug(root)?;
     let seed = options.seed.unwrap_or_else(now);
     println!("chaos: `--seed {seed}` repeats the choices of this run");
@@ -115,12 +121,12 @@ pub(crate) fn run(root: &Path, options: &ChaosOptions) -> Result<(), String> {
         }
         let verdict = scenario(name, kind, rounds, &binary, &mut random.fork())
             .map_err(|error| format!("{name}: {error}; seed {seed}"))?;
-        for violation in verdict.violations.iter().take(SHOWN) {
-            println!("chaos: {name}: VIOLATION: {violation}");
-        }
-        if !verdict.violations.is_empty() {
-            failed.push(format!("{name}: {} violations", verdict.violations.len()));
-        }
+        failed.extend(reported(name, &verdict.violations));
+    }
+    if options.losses && fail_overs.count() > 0 {
+        let violations = losses::run(fail_overs, &binary, &mut random.fork())
+            .map_err(|error| format!("losses: {error}; seed {seed}"))?;
+        failed.extend(reported("losses", &violations));
     }
     failed.extend(jumps_and_floods(root, options, &binary, &mut random)?);
     if failed.is_empty() {
@@ -149,14 +155,18 @@ fn jumps_and_floods(
     }
     let mut failed = Vec::new();
     for (name, violations) in outcomes {
-        for violation in violations.iter().take(SHOWN) {
-            println!("chaos: {name}: VIOLATION: {violation}");
-        }
-        if !violations.is_empty() {
-            failed.push(format!("{name}: {} violations", violations.len()));
-        }
+        failed.extend(reported(name, &violations));
     }
     Ok(failed)
+}
+
+/// Prints violations and returns their number as a text; `None` if there are none.
+fn reported(name: &str, violations: &[impl std::fmt::Display]) -> Option<String> {
+    for violation in violations.iter().take(SHOWN) {
+        println!("chaos: {name}: VIOLATION: {violation}");
+    }
+    let count = violations.len();
+    (count > 0).then(|| format!("{name}: {count} violations"))
 }
 
 fn scenario(
@@ -167,8 +177,25 @@ fn scenario(
     random: &mut Random,
 ) -> Result<ChaosVerdict, String> {
     let mut directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let outcome = scenario_in(directory.path(), name, kind, rounds, binary, random);
+    if !matches!(&outcome, Ok(verdict) if verdict.violations.is_empty()) {
+        directory.disable_cleanup(true);
+        println!("chaos: {name}: logs in {}", directory.path().display());
+    }
+    outcome
+}
+
+/// Runs a scenario with files in `directory`.
+fn scenario_in(
+    directory: &Path,
+    name: &str,
+    kind: StoreKind,
+    rounds: u64,
+    binary: &Path,
+    random: &mut Random,
+) -> Result<ChaosVerdict, String> {
     let start = now();
-    let mut stage = Stage::start(kind, binary, directory.path(), random)?;
+    let mut stage = Stage::start(kind, binary, directory, random)?;
     let addresses = stage.addresses();
     let server = *addresses.first().ok_or("there is no server")?;
     calls::create(&mut HttpClient::new(server), MAX_ATTEMPTS).map_err(|error| error.to_string())?;
@@ -201,10 +228,6 @@ fn scenario(
         verdict.void,
         verdict.violations.len(),
     );
-    if !verdict.violations.is_empty() {
-        directory.disable_cleanup(true);
-        println!("chaos: {name}: logs in {}", directory.path().display());
-    }
     Ok(verdict)
 }
 

@@ -13,6 +13,14 @@ pub(super) const CONSUMER: &str = "/api/v1/topics/chaos/consumers/workers";
 /// The lease that every pull requests.
 pub(super) const LEASE: Millis = 1_000;
 
+/// A page of messages.
+pub(super) struct TextPage {
+    /// In the order of the page.
+    pub(super) texts: Vec<String>,
+    /// The path of the next page.
+    pub(super) next: Option<String>,
+}
+
 /// A page of dead letters.
 pub(super) struct DeadPage {
     /// The id and the attempts of each.
@@ -105,6 +113,20 @@ pub(super) fn status(client: &mut HttpClient) -> io::Result<Value> {
     let response = client.get(CONSUMER)?;
     successful(&response)?;
     parsed(&response)
+}
+
+/// One page of messages.
+pub(super) fn page(client: &mut HttpClient, path: &str) -> io::Result<TextPage> {
+    let response = client.get(path)?;
+    successful(&response)?;
+    let page = parsed(&response)?;
+    let messages = page.get("messages").and_then(Value::as_array);
+    let messages = messages.ok_or_else(|| malformed("no messages"))?.iter();
+    let text = |message| text_of(message, "message").ok_or_else(|| malformed("a message"));
+    Ok(TextPage {
+        texts: messages.map(text).collect::<io::Result<_>>()?,
+        next: text_of(&page, "next"),
+    })
 }
 
 /// One page of dead letters.

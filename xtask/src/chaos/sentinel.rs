@@ -12,7 +12,7 @@ use super::random::Random;
 use super::wall_clock::{Millis, now};
 use crate::process::{poll, poll_for};
 
-const SERVICE: &str = "chaos";
+pub(super) const SERVICE: &str = "chaos";
 const NODES: usize = 3;
 const SENTINELS: usize = 3;
 /// How long a server may use a demoted primary, whose grants are lost, in milliseconds.
@@ -84,6 +84,11 @@ impl SentinelSet {
     /// The addresses of the servers of data; the first one was the first primary.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(|node| node.address).collect()
+    }
+
+    /// The addresses of the Sentinels.
+    pub(super) fn sentinel_addresses(&self) -> Vec<SocketAddr> {
+        self.sentinels.iter().map(|node| node.address).collect()
     }
 
     /// Waits until the primary has all replicas, and all Sentinels name it and know them.

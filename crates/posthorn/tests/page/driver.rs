@@ -29,7 +29,7 @@ pub(crate) struct Driver {
     pub(crate) kind: Kind,
     address: String,
     session: String,
-    driver: Child,
+    process: Child,
     guard: Child,
     profile: TempDir,
 }
@@ -49,7 +49,7 @@ impl Driver {
         let mut all = Self {
             address: format!("http://127.0.0.1:{}", port.expect("the driver starts")),
             session: String::new(),
-            driver,
+            process: driver,
             guard,
             profile,
             kind,
@@ -135,8 +135,8 @@ fn guard(driver: &Child, profile: &TempDir) -> Child {
 impl Drop for Driver {
     /// The browser would outlive its driver.
     fn drop(&mut self) {
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let _ = Command::new("pkill")
             .args(["-KILL", "-f", "--", &profile])

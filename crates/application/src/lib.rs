@@ -8,6 +8,7 @@ mod breaker;
 mod clock_guard;
 mod consumer_notifier;
 mod consumer_service;
+mod damaged_consumers;
 mod fallback;
 mod given_ids;
 mod guarded_clock;
@@ -35,6 +36,7 @@ pub use consumer_notifier::{ConsumerNotifier, ConsumerSubscription};
 pub use consumer_service::{
     ConsumerService, DeliveryGuard, LeasedDelivery, PullMessages, Pulled, Settled,
 };
+pub use damaged_consumers::DamagedConsumers;
 pub use fallback::Fallback;
 pub use given_ids::GivenIds;
 pub use guarded_clock::GuardedClock;

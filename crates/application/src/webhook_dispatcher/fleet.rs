@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use posthorn_domain::{Backoff, ConsumerKey};
+use posthorn_domain::{Backoff, ConsumerKey, Topic};
 
 use super::change_queue::ChangeQueue;
 use super::drain::Drain;
@@ -39,6 +39,8 @@ pub(super) struct Fleet<'a> {
     calls: EventQueue<FleetEvent>,
     /// The webhooks that were read on their own during the look under way, which may be older.
     followed: HashSet<ConsumerKey>,
+    /// The topics whose webhooks could not be read by the last look, which is logged once.
+    damaged: HashSet<Topic>,
     /// When the look under way began, by the monotonic clock.
     syncing_since: Option<Duration>,
     /// When the webhooks are read next, by the monotonic clock.
@@ -59,8 +61,14 @@ struct FleetMember {
     is_working: bool,
 }
 
+/// All webhooks, but for those of topics that cannot be read.
+struct AllWebhooks {
+    webhooks: Vec<WebhookStatus>,
+    damaged: HashSet<Topic>,
+}
+
 enum FleetEvent {
-    Synced(Result<Vec<WebhookStatus>, StoreError>),
+    Synced(Result<AllWebhooks, StoreError>),
     Watching(Box<dyn Subscription>),
     Changed(Box<dyn Subscription>),
     /// What the store has of webhooks that this process changed, and the number of the last change.
@@ -81,6 +89,7 @@ impl<'a> Fleet<'a> {
             drain,
             changes,
             followed: HashSet::new(),
+            damaged: HashSet::new(),
             members: HashMap::new(),
             workers: EventQueue::new(),
             calls: EventQueue::new(),
@@ -166,7 +175,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    fn synced(&mut self, outcome: Result<Vec<WebhookStatus>, StoreError>) {
+    fn synced(&mut self, outcome: Result<AllWebhooks, StoreError>) {
         let now = self.ports.clock.monotonic();
         let began = self.syncing_since.take().unwrap_or(now);
         match outcome {
@@ -174,7 +183,11 @@ impl<'a> Fleet<'a> {
                 self.backoff.reset();
                 let pause = now.saturating_sub(began).saturating_mul(SYNC_PAUSE_FACTOR);
                 self.earliest_sync_at = now.saturating_add(pause.max(MIN_SYNC_PAUSE));
-                self.apply(webhooks);
+                for topic in webhooks.damaged.difference(&self.damaged) {
+                    tracing::error!(%topic, "the webhooks of a topic cannot be read");
+                }
+                self.damaged = webhooks.damaged;
+                self.apply(webhooks.webhooks);
             }
             Err(error) => {
                 tracing::debug!(%error, "webhooks could not be read");
@@ -185,14 +198,16 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Makes the workers those of `webhooks`, which are all that there are.
+    /// Makes the workers those of `webhooks`, which are all that there are in topics that are not damaged.
     fn apply(&mut self, webhooks: Vec<WebhookStatus>) {
         let keyed = webhooks
             .into_iter()
             .map(|webhook| (webhook.consumer.key.clone(), webhook));
         let webhooks: HashMap<_, _> = keyed.collect();
         let known = self.members.keys();
-        let deleted = known.filter(|key| !webhooks.contains_key(key)).cloned();
+        let is_deleted =
+            |key: &&ConsumerKey| !webhooks.contains_key(*key) && !self.damaged.contains(&key.topic);
+        let deleted = known.filter(is_deleted).cloned();
         let followed = std::mem::take(&mut self.followed);
         let deleted = deleted.map(|key| (key, None)).collect::<Vec<_>>();
         let present = webhooks
@@ -355,9 +370,9 @@ fn change(
     member.record = record;
 }
 
-/// All webhooks of all topics.
-async fn read_all(ports: &WebhookDispatcherPorts) -> Result<Vec<WebhookStatus>, StoreError> {
-    let mut webhooks = Vec::new();
+/// All webhooks of all topics. A damaged topic hides only its own.
+async fn read_all(ports: &WebhookDispatcherPorts) -> Result<AllWebhooks, StoreError> {
+    let (mut webhooks, mut damaged) = (Vec::new(), HashSet::new());
     let mut after = None;
     loop {
         let topics = ports
@@ -365,11 +380,15 @@ async fn read_all(ports: &WebhookDispatcherPorts) -> Result<Vec<WebhookStatus>, 
             .topics_with_consumers(after.as_ref(), PageLimit::MAX);
         let topics = topics.await?;
         for topic in &topics {
-            webhooks.extend(ports.webhooks.webhooks(topic).await?);
+            match ports.webhooks.webhooks(topic).await {
+                Ok(of_topic) => webhooks.extend(of_topic),
+                Err(StoreError::Corrupt(_)) => drop(damaged.insert(topic.clone())),
+                Err(error) => return Err(error),
+            }
         }
         match topics.into_iter().next_back() {
             Some(last) => after = Some(last),
-            None => return Ok(webhooks),
+            None => return Ok(AllWebhooks { webhooks, damaged }),
         }
     }
 }

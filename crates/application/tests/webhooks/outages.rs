@@ -3,14 +3,36 @@
 use std::time::Duration;
 
 use posthorn_application::Clock;
-use posthorn_domain::Attempt;
+use posthorn_domain::{Attempt, ConsumerKey};
+use posthorn_testkit::samples;
 
 use crate::model::MessageFate;
 use crate::receivers::Response;
-use crate::rig::Rig;
+use crate::rig::{Rig, change, key};
 
 const SECOND: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn a_damaged_topic_stops_no_other() {
+    let rig = Rig::running();
+    let key_of = |topic: &str| ConsumerKey {
+        topic: samples::topic(topic),
+        ..key("a")
+    };
+    let [before, damaged, after] = ["early", "mid", "late"].map(key_of);
+    rig.service.put(&before, change("early")).await.unwrap();
+    rig.service.put(&damaged, change("mid")).await.unwrap();
+    rig.advance(SECOND, SECOND).await;
+    *rig.store.damaged.lock().unwrap() = Some(damaged.topic.clone());
+    rig.service.put(&after, change("late")).await.unwrap();
+    rig.advance(SECOND, SECOND).await;
+    // The worker of the damaged topic goes on with what it knows.
+    for key in [before, damaged, after] {
+        let id = rig.store.append(&key, 1)[0];
+        rig.acked(&key, id).await;
+    }
+}
 
 #[tokio::test]
 async fn an_acknowledgement_is_repeated_until_the_store_has_it() {

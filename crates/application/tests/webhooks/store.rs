@@ -15,7 +15,7 @@ use posthorn_application::{
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerPosition, DisableReason, LeaseNonce, LeaseToken,
-    MessageId, Timestamp, Topic, WebhookAttempt, WebhookHealth,
+    MessageId, SettingsTag, Timestamp, Topic, WebhookAttempt, WebhookHealth,
 };
 use posthorn_testkit::{FakeClock, samples};
 
@@ -32,6 +32,10 @@ pub(crate) struct FakeWebhookStore {
     failures: Mutex<HashMap<&'static str, (usize, bool)>>,
     /// The calls of each operation.
     calls: Mutex<HashMap<&'static str, usize>>,
+    /// The topic whose webhooks cannot be read.
+    pub(crate) damaged: Mutex<Option<Topic>>,
+    /// How many of the next puts come after a change by another process.
+    pub(crate) conflicts: AtomicUsize,
     /// How far a pull moves the clock.
     pub(crate) pull_takes: Mutex<Duration>,
     sequence: AtomicUsize,
@@ -46,6 +50,8 @@ impl FakeWebhookStore {
             changes: tokio::sync::watch::Sender::new(0),
             failures: Mutex::default(),
             calls: Mutex::default(),
+            damaged: Mutex::default(),
+            conflicts: AtomicUsize::default(),
             pull_takes: Mutex::default(),
             sequence: AtomicUsize::new(1),
         }
@@ -232,6 +238,12 @@ impl ConsumerStore for FakeWebhookStore {
 impl WebhookStore for FakeWebhookStore {
     async fn put_webhook(&self, key: &ConsumerKey, put: PutWebhook) -> Outcome<WebhookPut> {
         let mut webhooks = self.webhooks.lock().unwrap();
+        let conflicts = self.conflicts.load(Ordering::Relaxed);
+        if let (Some(webhook), 1..) = (webhooks.get_mut(key), conflicts) {
+            self.conflicts.store(conflicts - 1, Ordering::Relaxed);
+            let number = u8::try_from(conflicts % 250).unwrap();
+            webhook.tag = SettingsTag::from_bytes([number; SettingsTag::LENGTH]);
+        }
         let current = webhooks.get(key).map(|webhook| webhook.tag);
         if !put.precondition.holds(current) {
             return Err(ConsumerError::PreconditionFailed);
@@ -257,6 +269,9 @@ impl WebhookStore for FakeWebhookStore {
     }
 
     async fn webhooks(&self, topic: &Topic) -> Result<Vec<WebhookStatus>, StoreError> {
+        if self.damaged.lock().unwrap().as_ref() == Some(topic) {
+            return Err(StoreError::Corrupt("as the test wants".to_owned()));
+        }
         let webhooks = self.webhooks.lock().unwrap();
         let of_topic = webhooks.iter().filter(|(key, _)| key.topic == *topic);
         Ok(of_topic.map(|(key, webhook)| webhook.status(key)).collect())

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_domain::{
-    AddressPolicy, ConsumerKey, ConsumerPosition, PreviousSecret, SettingsTag, Topic,
-    WebhookAttempt, WebhookHeaders, WebhookPrivate, WebhookSecret, WebhookSettings,
+    AddressPolicy, ConsumerKey, ConsumerPosition, SettingsTag, Topic, WebhookAttempt,
+    WebhookHeaders, WebhookPrivate, WebhookSecret, WebhookSettings,
 };
 
 use crate::ports::consumer_store::{ConsumerError, Precondition};
@@ -26,8 +26,8 @@ pub use ports::WebhookServicePorts;
 pub use replay::{Replay, ReplayBound};
 pub use test_request::WebhookTested;
 
-/// How often a change starts again because another change came in between.
-const MAX_CONFLICTS: usize = 10;
+/// How often a change starts again because another change came in between. Each time one of them succeeded.
+const MAX_CONFLICTS: usize = 100;
 
 /// The use cases of webhooks. Dead letters, their redrive and deletion are those of the consumer
 /// that a webhook is: [`crate::ConsumerService`] serves them for keys of
@@ -79,6 +79,12 @@ pub struct WebhookView {
 
 /// A webhook as it was read, with its secrets; `None` if it does not exist.
 type Current = Option<(SettingsTag, WebhookPrivate)>;
+
+/// The client's precondition did not fail: another try may succeed.
+fn too_many_conflicts() -> WebhookError {
+    let text = "the webhook is changed too often".to_owned();
+    ConsumerError::Store(StoreError::Unavailable(text)).into()
+}
 
 impl WebhookService {
     /// A service that refuses URLs with an address that `addresses` forbids.
@@ -140,7 +146,7 @@ impl WebhookService {
                 }
             }
         }
-        Err(ConsumerError::PreconditionFailed.into())
+        Err(too_many_conflicts())
     }
 
     /// Settings, health and counts.
@@ -168,7 +174,8 @@ impl WebhookService {
         Ok(())
     }
 
-    /// Draws a new secret. The one before it signs too for `grace`, and not at all if that is zero.
+    /// Draws a new secret. The one before it signs too for `grace`, and those before that until their own grace is
+    /// over: the response of a rotation may be lost. If `grace` is zero, none of them signs.
     ///
     /// # Errors
     /// [`ConsumerError::NotFound`], [`ConsumerError::PreconditionFailed`],
@@ -187,11 +194,9 @@ impl WebhookService {
             }
             let mut private = self.open(key, &status)?;
             let secret = self.draw_secret()?;
-            let replaced = std::mem::replace(&mut private.secret, secret.clone());
-            private.previous = (!grace.is_zero()).then(|| PreviousSecret {
-                secret: replaced,
-                until: self.ports.clock.now().saturating_add(grace),
-            });
+            let now = self.ports.clock.now();
+            let until = (!grace.is_zero()).then(|| now.saturating_add(grace));
+            private.rotate(secret.clone(), now, until);
             let settings = status.record.settings;
             let current = Some((tag, private.clone()));
             let start = ConsumerPosition::default();
@@ -208,7 +213,7 @@ impl WebhookService {
                 }
             }
         }
-        Err(ConsumerError::PreconditionFailed.into())
+        Err(too_many_conflicts())
     }
 
     /// Enables a webhook that was disabled; an enabled one stays as it is.
@@ -259,7 +264,7 @@ impl WebhookService {
         let private = match self.open(key, &status) {
             Err(WebhookError::Vault(_)) if has_new_secret => WebhookPrivate {
                 secret: self.draw_secret()?,
-                previous: None,
+                previous: Vec::new(),
                 headers: WebhookHeaders::default(),
                 salt: self.draw_bytes(),
             },
@@ -280,9 +285,9 @@ impl WebhookService {
             (Some(secret), Some(kept)) if *secret == kept.secret => {
                 (secret.clone(), kept.previous.clone(), false)
             }
-            (Some(secret), _) => (secret.clone(), None, false),
+            (Some(secret), _) => (secret.clone(), Vec::new(), false),
             (None, Some(kept)) => (kept.secret.clone(), kept.previous.clone(), false),
-            (None, None) => (self.draw_secret()?, None, true),
+            (None, None) => (self.draw_secret()?, Vec::new(), true),
         };
         let salt = kept.map_or_else(|| self.draw_bytes(), |kept| kept.salt);
         let private = WebhookPrivate {

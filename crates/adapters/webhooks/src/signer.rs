@@ -10,16 +10,17 @@ use ring::hmac;
 /// Signs the requests of one webhook.
 pub(crate) struct Signer {
     current: hmac::Key,
-    /// The key before the last rotation, and the time until which it signs too.
-    previous: Option<(hmac::Key, Timestamp)>,
+    /// The keys that rotations replaced, and the times until which they sign too.
+    previous: Vec<(hmac::Key, Timestamp)>,
 }
 
 impl Signer {
     pub(crate) fn new(private: &WebhookPrivate) -> Self {
-        let previous = private.previous.as_ref();
+        let previous = private.previous.iter();
+        let previous = previous.map(|previous| (key(&previous.secret), previous.until));
         Self {
             current: key(&private.secret),
-            previous: previous.map(|previous| (key(&previous.secret), previous.until)),
+            previous: previous.collect(),
         }
     }
 
@@ -28,11 +29,11 @@ impl Signer {
     pub(crate) fn sign(&self, id: &str, seconds: &str, body: &[u8], at: Timestamp) -> String {
         let mut value = String::with_capacity(2 * "v1,".len() + 2 * 44 + 1);
         append_signature(&mut value, &self.current, id, seconds, body);
-        if let Some((previous, until)) = &self.previous
-            && at < *until
-        {
-            value.push(' ');
-            append_signature(&mut value, previous, id, seconds, body);
+        for (previous, until) in &self.previous {
+            if at < *until {
+                value.push(' ');
+                append_signature(&mut value, previous, id, seconds, body);
+            }
         }
         value
     }
@@ -63,7 +64,7 @@ mod tests {
     fn private(secret: &str) -> WebhookPrivate {
         WebhookPrivate {
             secret: WebhookSecret::parse(secret).unwrap(),
-            previous: None,
+            previous: Vec::new(),
             headers: WebhookHeaders::default(),
             salt: [0; 16],
         }
@@ -89,10 +90,10 @@ mod tests {
     fn after_a_rotation_both_secrets_sign_until_the_grace_is_over() {
         let until = Timestamp::from_millis(10_000);
         let mut rotated = private(OTHER);
-        rotated.previous = Some(PreviousSecret {
+        rotated.previous = vec![PreviousSecret {
             secret: private("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").secret,
             until,
-        });
+        }];
         let signer = Signer::new(&rotated);
         let both = signer.sign("id", "9", BODY, Timestamp::from_millis(9_999));
         let (new, old) = both.split_once(' ').unwrap();

@@ -22,7 +22,7 @@ pub(super) fn of(settings: &WebhookSettings, private: &WebhookPrivate) -> Settin
         digest.add(value.as_bytes());
     }
     digest.add(private.secret.key());
-    if let Some(previous) = &private.previous {
+    for previous in &private.previous {
         digest.add(previous.secret.key());
         digest.add(&previous.until.as_millis().to_le_bytes());
     }

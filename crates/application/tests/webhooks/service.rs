@@ -1,5 +1,6 @@
 //! Setting webhooks up: secrets, tags, preconditions, tests, replays.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use posthorn_application::{
@@ -81,6 +82,50 @@ async fn preconditions_decide() {
     };
     assert!(rotate(tag).await.is_ok());
     assert_eq!(rotate(tag).await, failed, "a rotation changes the version");
+}
+
+/// Without a precondition of the client none fails, however often others change the webhook.
+#[tokio::test]
+async fn a_change_beside_many_others_succeeds() {
+    let rig = Rig::idle();
+    let key = rig.webhook("a", |_| {}).await;
+    let none = Precondition::None;
+    rig.store.conflicts.store(50, Ordering::Relaxed);
+    assert!(rig.service.put(&key, change("a")).await.is_ok());
+    rig.store.conflicts.store(50, Ordering::Relaxed);
+    let rotate = rig.service.rotate_secret(&key, Duration::ZERO, &none);
+    assert!(rotate.await.is_ok());
+    rig.store.conflicts.store(1_000, Ordering::Relaxed);
+    let busy = rig.service.put(&key, change("a")).await;
+    let unavailable = matches!(
+        &busy,
+        Err(WebhookError::Consumer(ConsumerError::Store(error))) if error.is_transient()
+    );
+    assert!(unavailable, "{busy:?}");
+}
+
+/// The response of the first rotation may be lost, and the receiver still has the secret from before it.
+#[tokio::test]
+async fn a_rotation_leaves_the_grace_of_the_one_before_it() {
+    let rig = Rig::idle();
+    let key = rig.webhook("a", |_| {}).await;
+    let rotate = async |grace| {
+        let none = Precondition::None;
+        let rotated = rig.service.rotate_secret(&key, grace, &none).await;
+        rotated.unwrap();
+    };
+    let signatures = async || {
+        rig.service.test(&key).await.unwrap();
+        rig.receivers.sent().last().unwrap().signatures
+    };
+    let hour = Duration::from_hours(1);
+    rotate(hour).await;
+    rotate(2 * hour).await;
+    assert_eq!(signatures().await, 3);
+    rig.clock.advance(hour);
+    assert_eq!(signatures().await, 2);
+    rotate(Duration::ZERO).await;
+    assert_eq!(signatures().await, 1);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use crate::timestamp::Timestamp;
 pub struct WebhookPrivate {
     /// The secret that signs.
     pub secret: WebhookSecret,
-    /// The secret before the last rotation, which signs too until its time is over.
-    pub previous: Option<PreviousSecret>,
+    /// The secrets that rotations replaced, the newest first; each signs too until its time is over.
+    pub previous: Vec<PreviousSecret>,
     /// The header fields of the requests.
     pub headers: WebhookHeaders,
     /// Keeps the tag of the settings, which covers the secret, from being compared with guesses.
@@ -30,6 +30,22 @@ pub struct PreviousSecret {
 }
 
 impl WebhookPrivate {
+    /// The most replaced secrets that are kept: each signs every request.
+    pub const MAX_PREVIOUS: usize = 4;
+
+    /// Replaces the secret, which signs too until `until`, as those before it sign until their times. Without `until`
+    /// none of them signs any more.
+    pub fn rotate(&mut self, secret: WebhookSecret, now: Timestamp, until: Option<Timestamp>) {
+        let secret = std::mem::replace(&mut self.secret, secret);
+        let Some(until) = until else {
+            self.previous.clear();
+            return;
+        };
+        self.previous.retain(|previous| now < previous.until);
+        self.previous.insert(0, PreviousSecret { secret, until });
+        self.previous.truncate(Self::MAX_PREVIOUS);
+    }
+
     /// The secrets that sign at the time `now`, the newest first.
     pub fn signing_secrets(&self, now: Timestamp) -> impl Iterator<Item = &WebhookSecret> {
         let previous = self
@@ -50,10 +66,10 @@ mod tests {
         let until = Timestamp::from_millis(10);
         let private = WebhookPrivate {
             secret: secret(2),
-            previous: Some(PreviousSecret {
+            previous: vec![PreviousSecret {
                 secret: secret(1),
                 until,
-            }),
+            }],
             headers: WebhookHeaders::default(),
             salt: WebhookSalt::default(),
         };
@@ -63,5 +79,33 @@ mod tests {
         };
         assert_eq!(at(9), [secret(2), secret(1)]);
         assert_eq!(at(10), [secret(2)]);
+    }
+
+    #[test]
+    fn each_replaced_secret_signs_for_its_own_grace() {
+        let secret = |byte| WebhookSecret::from_bytes(&[byte; 24]).unwrap();
+        let at = Timestamp::from_millis;
+        let mut private = WebhookPrivate {
+            secret: secret(0),
+            previous: Vec::new(),
+            headers: WebhookHeaders::default(),
+            salt: WebhookSalt::default(),
+        };
+        let signing = |private: &WebhookPrivate, now| -> Vec<_> {
+            let signing = private.signing_secrets(at(now));
+            signing.cloned().collect()
+        };
+        private.rotate(secret(1), at(1), Some(at(10)));
+        private.rotate(secret(2), at(2), Some(at(5)));
+        assert_eq!(signing(&private, 4), [2, 1, 0].map(secret));
+        assert_eq!(signing(&private, 5), [2, 0].map(secret));
+        private.rotate(secret(3), at(10), Some(at(20)));
+        assert_eq!(signing(&private, 10), [3, 2].map(secret));
+        for byte in 4..20 {
+            private.rotate(secret(byte), at(11), Some(at(20)));
+        }
+        assert_eq!(signing(&private, 11), [19, 18, 17, 16, 15].map(secret));
+        private.rotate(secret(20), at(12), None);
+        assert_eq!(signing(&private, 12), [secret(20)]);
     }
 }

@@ -53,7 +53,7 @@ fn attempt(traceparent: Option<&str>, outcome: Outcome) -> Option<TraceParent> {
     let url = WebhookUrl::parse("https://[2001:db8::1]:8443/a-secret?b=c", UrlSchemes::Https);
     let private = WebhookPrivate {
         secret: WebhookSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap(),
-        previous: None,
+        previous: Vec::new(),
         headers: WebhookHeaders::default(),
         salt: [0; 16],
     };

@@ -22,13 +22,17 @@ fn webhook(name: &str) -> ConsumerKey {
     }
 }
 
+fn previous(byte: u8) -> PreviousSecret {
+    PreviousSecret {
+        secret: WebhookSecret::from_bytes(&[byte; 24]).unwrap(),
+        until: Timestamp::from_millis(1_795_392_000_000),
+    }
+}
+
 fn private() -> WebhookPrivate {
     WebhookPrivate {
         secret: WebhookSecret::from_bytes(&[7; 32]).unwrap(),
-        previous: Some(PreviousSecret {
-            secret: WebhookSecret::from_bytes(&[8; 24]).unwrap(),
-            until: Timestamp::from_millis(1_795_392_000_000),
-        }),
+        previous: [8, 6].map(previous).to_vec(),
         headers: WebhookHeaders::parse([("authorization", "Bearer hidden-value")]).unwrap(),
         salt: [9; 16],
     }
@@ -38,7 +42,7 @@ fn private() -> WebhookPrivate {
 fn a_record_opens_to_what_was_sealed() {
     let vault = vault(KEY, None);
     let bare = WebhookPrivate {
-        previous: None,
+        previous: Vec::new(),
         headers: WebhookHeaders::default(),
         ..private()
     };

@@ -55,7 +55,7 @@ pub(crate) fn endpoint_of(
     ];
     let private = WebhookPrivate {
         secret: WebhookSecret::parse(SECRET).unwrap(),
-        previous: None,
+        previous: Vec::new(),
         headers: WebhookHeaders::parse(headers).unwrap(),
         salt: [0; 16],
     };

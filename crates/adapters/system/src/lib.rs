@@ -10,7 +10,7 @@ mod supervisor;
 
 pub use clock::SystemClock;
 pub use disk::{DiskRoom, disk_room};
-pub use open_files::limit_connections;
+pub use open_files::{limit_connections, limit_webhook_requests};
 pub use random::ThreadRng;
 pub use signals::{StopSignal, StopSignals};
 pub use supervisor::Supervisor;

@@ -11,6 +11,19 @@ pub fn limit_connections(wanted: usize) -> usize {
     max_connections(wanted, raise())
 }
 
+/// The most requests of webhooks at once beside `max_connections`, which [`limit_connections`] returned: half of what
+/// these leave of the limit.
+pub fn limit_webhook_requests(max_connections: usize) -> usize {
+    most_requests(max_connections, raise())
+}
+
+fn most_requests(max_connections: usize, limit: Option<usize>) -> usize {
+    limit.map_or(usize::MAX, |limit| {
+        let rest = limit.saturating_sub(max_connections.min(most_within(Some(limit))));
+        (rest / 2).max(1)
+    })
+}
+
 /// Raises the limit as far as permitted, and returns it; `None` if there is no limit.
 fn raise() -> Option<usize> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -53,6 +66,20 @@ fn most_within(limit: Option<usize>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn webhooks_have_half_of_what_connections_leave() {
+        for (connections, limit, expected) in [
+            (25_000, None, usize::MAX),
+            (25_000, Some(1_048_576), 511_788),
+            (25_000, Some(1024), 256),
+            (10, Some(1024), 507),
+            (60, Some(120), 30),
+            (5, Some(0), 1),
+        ] {
+            assert_eq!(most_requests(connections, limit), expected, "{limit:?}");
+        }
+    }
 
     #[test]
     fn as_many_connections_as_wanted_unless_the_limit_is_too_low() {

@@ -104,6 +104,7 @@ const fn error_type(error: &WebhookSendError) -> &'static str {
         WebhookSendError::Unresolved => "unresolved",
         WebhookSendError::Connect(_) => "connect",
         WebhookSendError::Tls(_) => "tls",
+        WebhookSendError::Exhausted => "exhausted",
         WebhookSendError::Timeout => "timeout",
         WebhookSendError::Closed => "closed",
         WebhookSendError::Protocol => "protocol",

@@ -1,21 +1,19 @@
 //! The HTTP client that all webhooks share.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use posthorn_application::{WebhookEndpoint, WebhookSender};
 use posthorn_domain::{WebhookPrivate, WebhookSettings};
 use reqwest::dns::Resolve;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use tokio::sync::Semaphore;
 
-use crate::endpoint::HttpEndpoint;
+use crate::endpoint::{HttpEndpoint, IDLE_TIMEOUT};
 use crate::guard::GuardedResolver;
 use crate::resolver::SystemResolver;
 use crate::settings::HttpSenderSettings;
 
-/// How long an idle connection is kept. Receivers commonly close theirs after a minute or more.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The most idle connections to one receiver.
 const MAX_IDLE_PER_HOST: usize = 256;
 const USER_AGENT: &str = concat!("Posthorn/", env!("CARGO_PKG_VERSION"));
@@ -24,6 +22,8 @@ const USER_AGENT: &str = concat!("Posthorn/", env!("CARGO_PKG_VERSION"));
 pub struct HttpSender {
     client: Client,
     settings: HttpSenderSettings,
+    /// One permit for each request: receivers that hang must not use up the limit on open files.
+    requests: Arc<Semaphore>,
 }
 
 /// The HTTP client cannot be built, or the URL of the proxy is invalid.
@@ -55,7 +55,12 @@ impl HttpSender {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { client, settings })
+        let most = settings.max_requests.clamp(1, Semaphore::MAX_PERMITS);
+        Ok(Self {
+            client,
+            requests: Arc::new(Semaphore::new(most)),
+            settings,
+        })
     }
 }
 
@@ -72,7 +77,7 @@ fn build(
         .referer(false)
         .user_agent(USER_AGENT)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(MAX_IDLE_PER_HOST);
+        .pool_max_idle_per_host(MAX_IDLE_PER_HOST.min(settings.max_requests / 4));
     let builder = match &settings.proxy {
         // The only name that is resolved here is that of the proxy, which the operator set.
         Some(proxy) => builder
@@ -92,7 +97,7 @@ impl WebhookSender for HttpSender {
         settings: &WebhookSettings,
         private: &WebhookPrivate,
     ) -> Arc<dyn WebhookEndpoint> {
-        let client = self.client.clone();
-        Arc::new(HttpEndpoint::new(client, &self.settings, settings, private))
+        let shared = (self.client.clone(), Arc::clone(&self.requests));
+        Arc::new(HttpEndpoint::new(shared, &self.settings, settings, private))
     }
 }

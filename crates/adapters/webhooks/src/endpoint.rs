@@ -1,5 +1,6 @@
 //! The requests of one webhook.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use posthorn_application::{
 use posthorn_domain::{WebhookFormat, WebhookPrivate, WebhookSettings};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Request, Response, Url};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure;
@@ -18,6 +20,8 @@ use crate::signer::Signer;
 
 /// The most bytes of a response's body that are read.
 const MAX_BODY_BYTES: usize = 4_096;
+/// How long an idle connection is kept. Receivers commonly close theirs after a minute or more.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the rest of a response is awaited, so that its connection can be used again.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -34,32 +38,60 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// One webhook, with its URL, header fields and keys parsed.
 pub(crate) struct HttpEndpoint {
     client: Client,
+    /// The permits of all requests of the process.
+    requests: Arc<Semaphore>,
     url: Url,
     /// The header fields that all requests share.
     headers: HeaderMap,
     format: WebhookFormat,
     timeout: Duration,
     signer: Signer,
+    /// When the receiver responded last.
+    responded_at: Mutex<Option<Instant>>,
     /// Why nothing is sent to this URL.
     refusal: Option<WebhookSendError>,
 }
 
 impl HttpEndpoint {
     pub(crate) fn new(
-        client: Client,
+        (client, requests): (Client, Arc<Semaphore>),
         sender: &HttpSenderSettings,
         settings: &WebhookSettings,
         private: &WebhookPrivate,
     ) -> Self {
         Self {
             client,
+            requests,
             url: settings.url.as_url().clone(),
             headers: shared_headers(settings.format, private),
             format: settings.format,
             timeout: settings.timeout.get(),
             signer: Signer::new(private),
+            responded_at: Mutex::default(),
             refusal: refusal(sender, settings),
         }
+    }
+
+    async fn execute(
+        &self,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<Response, WebhookSendError> {
+        let executed = timeout_at(deadline, self.client.execute(request)).await;
+        let response = executed.map_err(|_| WebhookSendError::Timeout)?;
+        response.map_err(|error| failure::convert(&error))
+    }
+
+    /// True if a request at `now` may have had a connection of an earlier one. The receiver may close that at any time,
+    /// so its end says nothing: one more request decides. The receiver knows a repeat by its `webhook-id`.
+    fn may_be_kept(&self, now: Instant) -> bool {
+        let responded = *self.lock_responded();
+        responded.is_some_and(|at| now.saturating_duration_since(at) <= IDLE_TIMEOUT)
+    }
+
+    fn lock_responded(&self) -> MutexGuard<'_, Option<Instant>> {
+        let responded = self.responded_at.lock();
+        responded.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn request(&self, event: WebhookEvent) -> Result<Request, WebhookSendError> {
@@ -97,11 +129,21 @@ impl WebhookEndpoint for HttpEndpoint {
         let request = self.request(event)?;
         let start = Instant::now();
         let deadline = start.checked_add(self.timeout).unwrap_or(start);
+        let turn = start.checked_add(self.timeout / 2).unwrap_or(start);
+        let Ok(Ok(_permit)) = timeout_at(turn, self.requests.acquire()).await else {
+            return Err(WebhookSendError::Exhausted);
+        };
         // Over everything: the look-up, the connection, the request and the head of the response.
         // Dropping the execution closes its connection.
-        let executed = timeout_at(deadline, self.client.execute(request)).await;
-        let response = executed.map_err(|_| WebhookSendError::Timeout)?;
-        let response = response.map_err(|error| failure::convert(&error))?;
+        let again = request.try_clone();
+        let mut executed = self.execute(request, deadline).await;
+        if let (Err(WebhookSendError::Closed), Some(again), true) =
+            (&executed, again, self.may_be_kept(start))
+        {
+            executed = self.execute(again, deadline).await;
+        }
+        let response = executed?;
+        *self.lock_responded() = Some(Instant::now());
         let reply = WebhookReply {
             status: response.status().as_u16(),
             retry_after: retry_after(&response),

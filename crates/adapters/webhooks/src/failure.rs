@@ -15,9 +15,13 @@ pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
         return match resolve {
             ResolveError::Forbidden(range) => WebhookSendError::Forbidden(*range),
             ResolveError::Unresolved => WebhookSendError::Unresolved,
+            ResolveError::Exhausted => WebhookSendError::Exhausted,
         };
     }
     let io = cause::<io::Error>(error).map(unwrap);
+    if io.is_some_and(is_exhausted) {
+        return WebhookSendError::Exhausted;
+    }
     if error.is_connect() {
         return match io.map(io::Error::kind) {
             // tokio-rustls reports an alert or an invalid certificate as data, and a receiver that
@@ -45,6 +49,14 @@ pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
             _ => WebhookSendError::Failed(innermost(error)),
         },
     }
+}
+
+/// True if the process or the system has no file descriptor left.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    /// The numbers on Linux, macOS and the BSDs. Their kind has no name.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 /// Why there is no TLS session. The texts of rustls name its own types for most certificates.

@@ -1,9 +1,13 @@
 //! The guard at connect: the client connects only to the addresses that this resolver returns.
 
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 
 use posthorn_domain::{AddressPolicy, ForbiddenAddress};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::failure::is_exhausted;
 
 /// Resolves names by another resolver and removes the forbidden addresses.
 ///
@@ -24,6 +28,27 @@ pub(crate) enum ResolveError {
     /// It has none, or the look-up failed.
     #[error("the name does not resolve")]
     Unresolved,
+    /// The process has no file descriptor for the look-up.
+    #[error("no open file is left for the look-up")]
+    Exhausted,
+}
+
+impl ResolveError {
+    /// The error of a look-up.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        if is_exhausted(error) {
+            Self::Exhausted
+        } else {
+            Self::Unresolved
+        }
+    }
+
+    /// The error of another resolver.
+    fn of_resolver(error: &(dyn Error + Send + Sync + 'static)) -> Self {
+        let known = error.downcast_ref::<Self>().cloned();
+        let of_io = || error.downcast_ref().map_or(Self::Unresolved, Self::of);
+        known.unwrap_or_else(of_io)
+    }
 }
 
 impl GuardedResolver {
@@ -37,7 +62,8 @@ impl Resolve for GuardedResolver {
         let resolving = self.inner.resolve(name);
         let policy = self.policy.clone();
         Box::pin(async move {
-            let addresses = resolving.await.map_err(|_| ResolveError::Unresolved)?;
+            let addresses = resolving.await;
+            let addresses = addresses.map_err(|error| ResolveError::of_resolver(&*error))?;
             let mut forbidden = None;
             let mut allowed = Vec::new();
             for address in addresses {

@@ -50,7 +50,7 @@ impl Running {
             running.lock().remove(&host);
             found
                 .map(Iterator::collect)
-                .map_err(|_| ResolveError::Unresolved)
+                .map_err(|error| ResolveError::of(&error))
         });
         let look_up = task.map(|joined| joined.unwrap_or(Err(ResolveError::Unresolved)));
         let look_up = look_up.boxed().shared();

@@ -101,6 +101,9 @@ pub enum WebhookSendError {
     /// No TLS session, with the reason, such as an invalid certificate.
     #[error("no TLS session: {0}")]
     Tls(String),
+    /// The process has no connection left for it. Nothing was sent, and it is no fault of the receiver's.
+    #[error("the server has no connection left: see its limit on open files")]
+    Exhausted,
     /// The time limit of the attempt passed.
     #[error("no response in time")]
     Timeout,

@@ -20,6 +20,8 @@ pub(super) struct HandOut {
     /// No pull before this time, after a failure.
     retry_at: Duration,
     backoff: Backoff,
+    /// The waits while the process has no connection left.
+    shortage: Backoff,
     pacer: Pacer,
 }
 
@@ -41,6 +43,7 @@ impl HandOut {
             due_at: None,
             retry_at: Duration::ZERO,
             backoff: RETRY,
+            shortage: RETRY,
             pacer: Pacer::new(),
         }
     }
@@ -99,6 +102,18 @@ impl HandOut {
         self.is_pulling = false;
         self.wanted = true;
         self.retry_at = now.saturating_add(self.backoff.next_wait());
+    }
+
+    /// An attempt could not start because the process has no connection left.
+    pub(super) fn starved(&mut self, now: Duration) {
+        self.wanted = true;
+        let retry_at = now.saturating_add(self.shortage.next_wait());
+        self.retry_at = self.retry_at.max(retry_at);
+    }
+
+    /// An attempt had a connection, or at least its turn.
+    pub(super) const fn attempted(&mut self) {
+        self.shortage.reset();
     }
 
     /// When [`HandOut::start`] has to be asked again if nothing happens before.

@@ -23,6 +23,7 @@ use super::settlement::{Settlement, Settlements};
 use super::stop::{Orders, Stop};
 use crate::ports::consumer_store::{ConsumerError, LeaseUpdate, LeasedMessage};
 use crate::ports::webhook_observer::AttemptOutcome;
+use crate::ports::webhook_sender::WebhookSendError;
 use crate::ports::webhook_store::WebhookIncarnation;
 use calls::{PullOutcome, StoreCalls, WorkerEvent, await_change, await_order};
 use disabling::Disabling;
@@ -287,6 +288,14 @@ impl WebhookWorker {
 
     fn attempted(&mut self, attempted: &Attempted) {
         self.leases.remove(&attempted.token);
+        let (token, lease_end) = (attempted.token, attempted.lease_end);
+        if attempted.result == Err(WebhookSendError::Exhausted) {
+            // The attempt did not happen: it neither counts nor says anything about the receiver.
+            self.hand_out.starved(self.store.ports.clock.monotonic());
+            self.release(token, lease_end);
+            return;
+        }
+        self.hand_out.attempted();
         let max_in_flight = self.max_in_flight();
         self.window.ended(attempted.result.is_ok(), max_in_flight);
         let outcome = AttemptOutcome::of(&attempted.result);
@@ -295,7 +304,6 @@ impl WebhookWorker {
             .observer
             .attempted(outcome, attempted.duration);
         let record = attempted.record();
-        let (token, lease_end) = (attempted.token, attempted.lease_end);
         match attempted.verdict(record.failure()) {
             AttemptVerdict::Settle(update) => self.settle_later(token, lease_end, update),
             AttemptVerdict::Gone(_) if self.is_over => self.release(token, lease_end),

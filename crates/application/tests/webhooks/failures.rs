@@ -31,6 +31,30 @@ async fn wait_of(rig: &Rig, key: &ConsumerKey, id: MessageId) -> (Duration, u16)
     }
 }
 
+/// The process has no connection left: that is no attempt.
+#[tokio::test]
+async fn an_exhausted_process_uses_no_attempt_up() {
+    let rig = Rig::running();
+    let key = rig.webhook("a", |_| {}).await;
+    let exhausted = Response::Error(WebhookSendError::Exhausted);
+    rig.receivers.respond("a.test", exhausted);
+    let id = rig.store.append(&key, 1)[0];
+    for _ in 0..20 {
+        rig.advance(Duration::from_secs(5), Duration::from_secs(5))
+            .await;
+    }
+    let tried = rig.receivers.sent().len();
+    assert!((5..=30).contains(&tried), "{tried}");
+    assert_eq!(rig.service.attempts(&key).await.unwrap(), []);
+    rig.receivers.respond("a.test", Response::Status(204));
+    rig.advance(Duration::from_secs(5), Duration::from_secs(5))
+        .await;
+    rig.acked(&key, id).await;
+    let attempts = rig.service.attempts(&key).await.unwrap();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(attempts[0].attempt.get(), 1);
+}
+
 #[tokio::test]
 async fn the_schedule_decides_the_waits_and_the_end() {
     let rig = Rig::running();

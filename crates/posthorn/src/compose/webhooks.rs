@@ -86,6 +86,7 @@ fn sender(settings: &Settings, addresses: &AddressPolicy) -> Result<HttpSender, 
         addresses: addresses.clone(),
         https_only: settings.app.environment.is_production(),
         proxy: proxy.map(|ProxyUrl(url)| url.expose_secret().to_owned()),
+        max_requests: posthorn_system::limit_webhook_requests(settings.http.max_connections),
     });
     sender.map_err(|error| AppError::unusable("WEBHOOK_PROXY", "the proxy", error))
 }

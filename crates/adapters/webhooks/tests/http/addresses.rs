@@ -59,6 +59,24 @@ const HOSTS: &[(&str, ForbiddenAddress)] = &[
     ("[fd00:ec2::254]", Private),
 ];
 
+/// It is no fault of the receiver's.
+#[tokio::test]
+async fn a_look_up_without_an_open_file_is_an_exhaustion() {
+    struct Exhausted;
+
+    impl Resolve for Exhausted {
+        fn resolve(&self, _: Name) -> Resolving {
+            const EMFILE: i32 = 24;
+            Box::pin(async { Err(std::io::Error::from_raw_os_error(EMFILE).into()) })
+        }
+    }
+
+    let settings = HttpSenderSettings::default();
+    let sender = HttpSender::with_resolver(settings, Arc::new(Exhausted)).unwrap();
+    let endpoint = endpoint_of(&sender, "http://receiver.test/", WebhookFormat::Standard);
+    assert_eq!(send(&endpoint).await, Err(WebhookSendError::Exhausted));
+}
+
 #[tokio::test]
 async fn an_address_in_the_url_is_refused_in_every_form() {
     let sender = sender(HttpSenderSettings::default());

@@ -23,6 +23,8 @@ pub(crate) enum Script {
     Hang,
     /// Closes the connection after the request.
     Close,
+    /// Responds with 204 to the first request of a connection, and closes it after the second one.
+    CloseSecond,
     /// Closes the connection before it reads, which resets it.
     Reset,
 }
@@ -89,6 +91,7 @@ async fn serve(
         stream.write_all(bytes.as_bytes()).await.unwrap();
         return std::future::pending().await;
     }
+    let mut is_second = false;
     while let Some(request) = read_request(&mut stream).await {
         requests.lock().unwrap().push(request);
         match script {
@@ -109,8 +112,15 @@ async fn serve(
                 }
                 return;
             }
+            Script::CloseSecond if !is_second => {
+                is_second = true;
+                stream
+                    .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                    .await
+                    .unwrap();
+            }
             Script::Hang => std::future::pending().await,
-            Script::Close | Script::Reset | Script::Greet(_) => return,
+            Script::Close | Script::CloseSecond | Script::Reset | Script::Greet(_) => return,
         }
     }
 }

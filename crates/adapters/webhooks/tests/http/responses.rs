@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use posthorn_application::{RetryAfter, WebhookReply, WebhookSendError};
-use posthorn_domain::Timestamp;
+use posthorn_domain::{Timestamp, WebhookFormat};
+use posthorn_webhooks::HttpSenderSettings;
 
 use crate::receiver::{Receiver, Script};
-use crate::rig::{endpoint, send};
+use crate::rig::{allowing, endpoint, endpoint_of, send, sender};
 
 async fn outcome(script: Script) -> Result<WebhookReply, WebhookSendError> {
     let receiver = Receiver::start(script).await;
@@ -15,6 +16,42 @@ async fn outcome(script: Script) -> Result<WebhookReply, WebhookSendError> {
 
 async fn status(script: Script) -> u16 {
     outcome(script).await.unwrap().status
+}
+
+/// It has closed the idle connection, which the sender sees too late.
+#[tokio::test]
+async fn a_kept_connection_that_the_receiver_closed_costs_no_attempt() {
+    let receiver = Receiver::start(Script::CloseSecond).await;
+    let endpoint = endpoint(&receiver.url());
+    for _ in 0..4 {
+        assert_eq!(send(&endpoint).await.unwrap().status, 204);
+    }
+    assert!(receiver.connections() >= 2);
+    // A new connection is tried once.
+    let receiver = Receiver::start(Script::Close).await;
+    let endpoint = crate::rig::endpoint(&receiver.url());
+    assert_eq!(send(&endpoint).await, Err(WebhookSendError::Closed));
+    assert_eq!(receiver.requests().len(), 1);
+}
+
+/// One that hangs holds one of the connections of the process, and no other fails for that.
+#[tokio::test]
+async fn a_request_waits_for_its_turn_and_fails_without_a_fault_of_its_receiver() {
+    let hanging = Receiver::start(Script::Hang).await;
+    let receiver = Receiver::start(Script::Write(
+        "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+    ))
+    .await;
+    let sender = sender(HttpSenderSettings {
+        max_requests: 1,
+        ..allowing(&["127.0.0.0/8"])
+    });
+    let [hanging, other] = [hanging.url(), receiver.url()]
+        .map(|url| endpoint_of(&sender, &url, WebhookFormat::Standard));
+    let (first, second) = tokio::join!(send(&hanging), send(&other));
+    assert_eq!(first, Err(WebhookSendError::Timeout));
+    assert_eq!(second, Err(WebhookSendError::Exhausted));
+    assert_eq!(send(&other).await.unwrap().status, 204);
 }
 
 #[tokio::test]

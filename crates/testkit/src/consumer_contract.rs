@@ -5,6 +5,7 @@
 
 pub mod clocks;
 pub mod counts;
+pub mod damage;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod leases;
@@ -83,6 +84,7 @@ macro_rules! consumer_contract_tests {
             leases::a_release_takes_the_valid_leases_it_names,
             leases::concurrent_acknowledgements_settle_once,
             limits::a_pull_of_long_messages_ends_at_its_bytes,
+            limits::a_page_of_long_dead_letters_ends_at_its_bytes,
             limits::max_in_flight_bounds_the_leases,
             limits::concurrent_pulls_stay_within_max_in_flight,
             limits::a_lower_max_in_flight_leaves_leases_valid,

@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod caps;
+pub mod damage;
 pub mod registry;
 pub mod requeues;
 pub mod restarts;

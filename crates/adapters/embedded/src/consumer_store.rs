@@ -14,7 +14,7 @@ use posthorn_domain::{
 
 use crate::call_span::SqlCall;
 use crate::consumer_call::{ClosureCall, Executed};
-use crate::sql::consumers::{self, Call, with_consumer};
+use crate::sql::consumers::{self, Call, keys, with_consumer};
 use crate::sql::write_batch::WriteBatch;
 use crate::store::EmbeddedStore;
 use crate::writer::command::Command;
@@ -66,6 +66,44 @@ impl EmbeddedStore {
             .await
     }
 
+    /// What `read` returns for each consumer of `topic` of this kind, by name: all of one moment. If one of them is
+    /// damaged, each is read on its own and the damaged one is left out.
+    pub(crate) async fn inspect_kind<T: Send + 'static>(
+        &self,
+        topic: &Topic,
+        kind: ConsumerKind,
+        read: impl Fn(&mut Call<'_>) -> rusqlite::Result<T> + Clone + Send + 'static,
+    ) -> Result<Vec<T>, StoreError> {
+        let (owned, read_one) = (topic.clone(), read.clone());
+        let all = self.inspect(move |batch, now| {
+            let mut found = Vec::new();
+            for key in keys(batch, &owned, kind)? {
+                found.extend(with_consumer(batch, &key, now, &read_one)?);
+            }
+            Ok(Ok(found))
+        });
+        match all.await.map_err(ConsumerError::into_store_error) {
+            Err(StoreError::Corrupt(_)) => {}
+            outcome => return outcome,
+        }
+        let owned = topic.clone();
+        let keys = self.inspect(move |batch, _| keys(batch, &owned, kind).map(Ok));
+        let mut found = Vec::new();
+        for key in keys.await.map_err(ConsumerError::into_store_error)? {
+            match self.inspect_one(&key, read.clone()).await {
+                Ok(one) => found.push(one),
+                Err(ConsumerError::Store(error @ StoreError::Corrupt(_))) => {
+                    let name = key.name.as_str();
+                    self.damaged_consumers.report(topic, kind, name, &error);
+                }
+                Err(ConsumerError::Store(error)) => return Err(error),
+                // Deleted meanwhile.
+                Err(_) => {}
+            }
+        }
+        Ok(found)
+    }
+
     /// As [`EmbeddedStore::call`], and wakes the subscriptions to the set of webhooks.
     pub(crate) async fn call_changing_webhooks<T: Send + 'static>(
         &self,
@@ -114,10 +152,7 @@ impl ConsumerStore for EmbeddedStore {
         topic: &Topic,
         kind: ConsumerKind,
     ) -> Result<Vec<ConsumerStatus>, StoreError> {
-        let topic = topic.clone();
-        let listed =
-            self.inspect(move |batch, now| consumers::list(batch, &topic, kind, now).map(Ok));
-        listed.await.map_err(ConsumerError::into_store_error)
+        self.inspect_kind(topic, kind, |call| call.status()).await
     }
 
     async fn deliveries(
@@ -126,10 +161,8 @@ impl ConsumerStore for EmbeddedStore {
         kind: ConsumerKind,
         id: MessageId,
     ) -> Result<Vec<ConsumerDelivery>, StoreError> {
-        let topic = topic.clone();
-        let found = self
-            .inspect(move |batch, now| consumers::deliveries(batch, &topic, kind, id, now).map(Ok));
-        found.await.map_err(ConsumerError::into_store_error)
+        let found = self.inspect_kind(topic, kind, move |call| call.consumer_delivery(id));
+        Ok(found.await?.into_iter().flatten().collect())
     }
 
     async fn topics_with_consumers(

@@ -94,8 +94,13 @@ pub(crate) fn message(topic: &Topic, row: &Row<'_>) -> rusqlite::Result<Arc<Mess
 
 /// As [`message`]; `None` if the record does not hold one: it must not keep others back.
 pub(crate) fn readable(topic: &Topic, row: &Row<'_>) -> rusqlite::Result<Option<Arc<Message>>> {
-    match message(topic, row) {
-        Ok(message) => Ok(Some(message)),
+    intact(message(topic, row))
+}
+
+/// As `read`; `None` if the row does not hold what the schema says: it must not keep others back.
+pub(crate) fn intact<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
         // Without a code it is no error of SQLite's but a value that is not what the schema says.
         Err(error) if error.sqlite_error_code().is_none() => Ok(None),
         Err(error) => Err(error),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, BackendError, BulkDeletion, Clock,
-    GroupWait, GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
-    RevocationList, StoreError, StoreUsage, Subscription, TopicPage, TopicRequest,
+    DamagedConsumers, GroupWait, GuardedClock, MessageStore, Page, PageRequest, Pruned,
+    RetentionPolicy, RevocationList, StoreError, StoreUsage, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::sync::{mpsc, oneshot};
@@ -48,6 +48,7 @@ pub struct EmbeddedStore {
     durability: Durability,
     timeout: Duration,
     failing: Arc<AtomicBool>,
+    pub(crate) damaged_consumers: DamagedConsumers,
     closed: AtomicBool,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -96,6 +97,7 @@ impl EmbeddedStore {
             durability,
             timeout: settings.timeout,
             failing,
+            damaged_consumers: DamagedConsumers::default(),
             closed: AtomicBool::new(false),
             writer: Mutex::new(Some(writer)),
         })

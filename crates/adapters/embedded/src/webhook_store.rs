@@ -5,9 +5,11 @@ use posthorn_application::{
     ConsumerError, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription,
     WebhookIncarnation, WebhookPut, WebhookStatus, WebhookStore,
 };
-use posthorn_domain::{ConsumerKey, DisableReason, Topic, WebhookAttempt, WebhookHealth};
+use posthorn_domain::{
+    ConsumerKey, ConsumerKind, DisableReason, Topic, WebhookAttempt, WebhookHealth,
+};
 
-use crate::sql::consumers::{Call, put_webhook, webhooks, with_consumer};
+use crate::sql::consumers::{Call, put_webhook, with_consumer};
 use crate::store::EmbeddedStore;
 
 impl EmbeddedStore {
@@ -43,9 +45,8 @@ impl WebhookStore for EmbeddedStore {
     }
 
     async fn webhooks(&self, topic: &Topic) -> Result<Vec<WebhookStatus>, StoreError> {
-        let topic = topic.clone();
-        let listed = self.inspect(move |batch, now| webhooks(batch, &topic, now).map(Ok));
-        listed.await.map_err(ConsumerError::into_store_error)
+        let listed = self.inspect_kind(topic, ConsumerKind::Webhook, |call| call.webhook());
+        Ok(listed.await?.into_iter().flatten().collect())
     }
 
     async fn set_disabled(

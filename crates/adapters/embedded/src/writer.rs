@@ -305,7 +305,9 @@ impl StoreWriter {
     }
 
     fn fail(&self, commands: Vec<Command>, error: &rusqlite::Error) {
-        if !self.failing.swap(true, Ordering::AcqRel) {
+        // A damaged record says nothing about other writes.
+        let is_of_record = matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
+        if !is_of_record && !self.failing.swap(true, Ordering::AcqRel) {
             tracing::error!(%error, "the store cannot write");
         }
         let error = store_error(error);

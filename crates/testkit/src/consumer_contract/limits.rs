@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{ByteBudget, ConsumerCounts, LeaseUpdate, MAX_DEAD_LETTERS};
+use posthorn_application::{
+    ByteBudget, ConsumerCounts, DeadLetterRequest, LeaseUpdate, MAX_DEAD_LETTERS, PageLimit,
+};
 use posthorn_domain::ConsumerOptions;
 
 use super::ConsumerHarness;
@@ -59,6 +61,31 @@ pub async fn a_pull_of_long_messages_ends_at_its_bytes(harness: impl ConsumerHar
             case.update(&leases, nack(Some(Duration::ZERO), None)).await;
         }
     }
+}
+
+/// Long messages end a page of dead letters before its limit; the pages together have all.
+pub async fn a_page_of_long_dead_letters_ends_at_its_bytes(harness: impl ConsumerHarness) {
+    let case = ConsumerCase::new(&harness, one_attempt()).await;
+    let text = "\u{1f4ef}".repeat(1_000);
+    let mut given = Vec::new();
+    for _ in 0..100 {
+        let append = samples::append(&case.topic, &text);
+        given.push(case.store.append(append).await.unwrap().receipt.id);
+    }
+    for leases in [case.pull(200).await, case.pull(200).await] {
+        case.nack(&leases, None).await;
+    }
+    let request = DeadLetterRequest {
+        after: None,
+        limit: PageLimit::MAX,
+    };
+    let page = case.consumers.dead_letters(&case.key, request);
+    let page = page.await.unwrap();
+    let most = ByteBudget::MAX / text.len();
+    let found = page.letters.len();
+    assert!((most / 2..=most).contains(&found), "{found}");
+    assert!(page.has_more);
+    assert_eq!(dead_ids(&case.dead().await), given);
 }
 
 /// Redeliveries and new messages together, and each acknowledgement settles its own leases.

@@ -17,7 +17,6 @@ mod webhook_row;
 mod webhooks;
 
 pub(crate) use call::{Call, with_consumer};
-pub(crate) use delivery::deliveries;
 pub(crate) use open::OpenConsumers;
-pub(crate) use registry::{delete, list, put, topics};
-pub(crate) use webhooks::{put_webhook, webhooks};
+pub(crate) use registry::{delete, keys, put, topics};
+pub(crate) use webhooks::put_webhook;

@@ -35,7 +35,8 @@ pub struct DeadLetterRequest {
 /// A run of dead letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeadLetterPage {
-    /// The dead letters, in the order of ids.
+    /// The dead letters, in the order of ids: fewer than the limit if more would exceed about
+    /// [`crate::ByteBudget::MAX`] bytes.
     pub letters: Vec<DeadLetter>,
     /// Whether there are dead letters after the last one of the page.
     pub has_more: bool,

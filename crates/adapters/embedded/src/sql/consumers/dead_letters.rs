@@ -1,7 +1,7 @@
 //! Dead letters: giving a message up, and bringing it back.
 
 use posthorn_application::{
-    DeadLetter, DeadLetterPage, DeadLetterRequest, MAX_DEAD_LETTERS, Redrive, Redriven,
+    ByteBudget, DeadLetter, DeadLetterPage, DeadLetterRequest, MAX_DEAD_LETTERS, Redrive, Redriven,
 };
 use posthorn_domain::{FailureReason, MessageId};
 use rusqlite::{Row, params};
@@ -9,7 +9,7 @@ use rusqlite::{Row, params};
 use super::call::Call;
 use super::entries::{LeaseRow, attempt};
 use super::row::{CallContext, ConsumerRow, bad, count, timestamp};
-use crate::sql::{columns, id, readable};
+use crate::sql::{columns, id, intact, readable};
 
 impl ConsumerRow {
     /// Makes a dead letter of a leased message, and removes the first ones above the limit.
@@ -105,13 +105,20 @@ impl Call<'_> {
             }))
         };
         let mut select = self.step.connection.prepare_cached(select)?;
-        let letters = select.query_map((self.consumer.id, ms, seq, rows), letter)?;
-        let mut letters = letters.collect::<rusqlite::Result<Vec<_>>>()?;
-        let has_more = letters.len() > limit;
-        letters.truncate(limit);
-        // A damaged one hides only itself.
-        let letters = letters.into_iter().flatten().collect();
-        Ok(DeadLetterPage { letters, has_more })
+        let values = (self.consumer.id, ms, seq, rows);
+        let rows = select.query_map(values, |row| intact(letter(row)).map(Option::flatten))?;
+        let (mut page, mut budget) = (DeadLetterPage::default(), ByteBudget::default());
+        for (number, letter) in rows.enumerate() {
+            let letter = letter?;
+            let fits = |letter: &DeadLetter| budget.admits(&letter.message);
+            page.has_more = number >= limit || !letter.as_ref().is_none_or(fits);
+            if page.has_more {
+                break;
+            }
+            // A damaged one hides only itself.
+            page.letters.extend(letter);
+        }
+        Ok(page)
     }
 
     /// Makes dead letters wait again, due now.

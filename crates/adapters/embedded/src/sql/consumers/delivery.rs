@@ -1,36 +1,25 @@
 //! What became of one message at the consumers of its topic.
 
 use posthorn_application::{ConsumerDelivery, DeliveryState};
-use posthorn_domain::{Attempt, ConsumerKind, FailureReason, MessageId, Timestamp, Topic};
+use posthorn_domain::{Attempt, FailureReason, MessageId};
 use rusqlite::{OptionalExtension, Row};
 
-use super::call::{Call, with_consumer};
-use super::entries::attempt;
-use super::registry::keys;
-use super::row::{bad, timestamp};
-use crate::sql::columns;
-use crate::sql::write_batch::WriteBatch;
-
-/// The state of the message `id` at each consumer of `topic` of this kind, by name.
-pub(crate) fn deliveries(
-    batch: &mut WriteBatch<'_>,
-    topic: &Topic,
-    kind: ConsumerKind,
-    id: MessageId,
-    now: Timestamp,
-) -> rusqlite::Result<Vec<ConsumerDelivery>> {
-    let mut deliveries = Vec::new();
-    for key in keys(batch, topic, kind)? {
-        let state = with_consumer(batch, &key, now, |call| call.delivery(columns(id)))?;
-        if let Ok(Some(state)) = state {
-            let consumer = key.name;
-            deliveries.push(ConsumerDelivery { consumer, state });
-        }
-    }
-    Ok(deliveries)
-}
+use super::call::Call;
+use super::entries::{attempt, attempt_or_first};
+use super::row::timestamp;
+use crate::sql::{columns, intact};
 
 impl Call<'_> {
+    /// The state of the message `id` at this consumer; `None` if neither the topic nor this consumer has it.
+    pub(crate) fn consumer_delivery(
+        &self,
+        id: MessageId,
+    ) -> rusqlite::Result<Option<ConsumerDelivery>> {
+        let state = self.delivery(columns(id))?;
+        let consumer = self.key.name.clone();
+        Ok(state.map(|state| ConsumerDelivery { consumer, state }))
+    }
+
     /// The state of one message; `None` if neither the topic nor this consumer has it.
     fn delivery(&self, key: (i64, i64)) -> rusqlite::Result<Option<DeliveryState>> {
         if let Some(state) = self.entry(key)? {
@@ -53,7 +42,7 @@ impl Call<'_> {
              WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
         let mut select = self.step.connection.prepare_cached(select)?;
         let state = |row: &Row<'_>| {
-            let (attempt, time) = (attempt(row, 0)?, timestamp(row.get(1)?));
+            let (attempt, time) = (attempt_or_first(row, 0)?, timestamp(row.get(1)?));
             Ok(if row.get(3)? {
                 DeliveryState::InFlight {
                     attempt,
@@ -95,7 +84,8 @@ impl Call<'_> {
 
 /// The reason in a column.
 fn reason(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<FailureReason>> {
-    let text: Option<String> = row.get(column)?;
-    let reason = text.as_deref().map(FailureReason::parse).transpose();
-    reason.map_err(|error| bad(column, error))
+    let text: Option<Option<String>> = intact(row.get(column))?;
+    let reason = text.flatten().map(|text| FailureReason::parse(&text));
+    // The reason of a failure is of less use than the rest: a damaged one is none.
+    Ok(reason.and_then(Result::ok))
 }

@@ -4,7 +4,7 @@ use posthorn_domain::{Attempt, LeaseNonce, LeaseToken};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::row::{ConsumerId, ConsumerRow, bad, count};
-use crate::sql::columns;
+use crate::sql::{columns, intact};
 
 /// A delivery under a lease.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ impl LeaseRow {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             key: (row.get(0)?, row.get(1)?),
-            attempt: attempt(row, 2)?,
+            attempt: attempt_or_first(row, 2)?,
             ends: row.get(3)?,
             fate: DeliveryFate::from_number(row.get(4)?),
             has_copy: row.get(5)?,
@@ -65,6 +65,12 @@ impl DeliveryFate {
 /// The attempt in a column.
 pub(super) fn attempt(row: &Row<'_>, column: usize) -> rusqlite::Result<Attempt> {
     Attempt::new(count(row.get(column)?)).map_err(|error| bad(column, error))
+}
+
+/// The attempt in a column of a delivery. A damaged one is the first: the message must not keep others back, and is
+/// not lost.
+pub(super) fn attempt_or_first(row: &Row<'_>, column: usize) -> rusqlite::Result<Attempt> {
+    Ok(intact(attempt(row, column))?.unwrap_or(Attempt::FIRST))
 }
 
 /// The lease that ended first, at `now` or before.

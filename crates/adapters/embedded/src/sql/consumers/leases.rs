@@ -11,11 +11,11 @@ use rusqlite::{Row, params};
 
 use super::call::Call;
 use super::entries::{
-    DeliveryFate, LeaseRow, acknowledge, attempt, first_expired, leased_by, leased_under,
+    DeliveryFate, LeaseRow, acknowledge, attempt_or_first, first_expired, leased_by, leased_under,
     next_change, nonce_column,
 };
 use super::row::{CallContext, ConsumerRow, timestamp};
-use crate::sql::readable;
+use crate::sql::{intact, readable};
 
 /// The end of a lease without an acknowledgement.
 struct LeaseFailure<'a> {
@@ -225,7 +225,8 @@ impl Call<'_> {
         let select =
             "SELECT reason FROM deliveries WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
         let mut select = self.step.connection.prepare_cached(select)?;
-        select.query_row((self.consumer.id, ms, seq), |row| row.get(0))
+        let reason = select.query_row((self.consumer.id, ms, seq), |row| intact(row.get(0)))?;
+        Ok(reason.flatten())
     }
 
     /// The deliveries that are due, by due time and then by id.
@@ -253,7 +254,7 @@ impl Call<'_> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let mut select = connection.prepare_cached(select)?;
         let rows = select.query_map((self.consumer.id, now, limit, topic_id), |row| {
-            Ok((key(row)?, attempt(row, 7)?, readable(topic, row)?))
+            Ok((key(row)?, attempt_or_first(row, 7)?, readable(topic, row)?))
         })?;
         rows.collect()
     }
@@ -279,7 +280,7 @@ impl Call<'_> {
         batch: &mut LeasedBatch,
     ) -> rusqlite::Result<()> {
         let consumer = &mut *self.consumer;
-        let lease = "UPDATE deliveries SET nonce = ?4, due_ms = ?5 \
+        let lease = "UPDATE deliveries SET nonce = ?4, due_ms = ?5, attempt = ?6 \
              WHERE consumer_id = ?1 AND ms = ?2 AND seq = ?3";
         let mut lease = self.step.connection.prepare_cached(lease)?;
         for ((ms, seq), attempt, message) in due {
@@ -290,7 +291,8 @@ impl Call<'_> {
             if !batch.admits(&message) {
                 break;
             }
-            lease.execute(params![consumer.id, ms, seq, nonce_column(nonce), ends])?;
+            let nonce = nonce_column(nonce);
+            lease.execute(params![consumer.id, ms, seq, nonce, ends, attempt.get()])?;
             consumer.waiting -= 1;
             consumer.leased += 1;
             batch.messages.push(leased(message, attempt, ends));

@@ -4,11 +4,11 @@ use posthorn_application::{
     ConsumerCounts, ConsumerError, ConsumerPut, ConsumerStatus, MAX_CONSUMERS_PER_TOPIC,
     Precondition, PutConsumer,
 };
-use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, Timestamp, Topic};
+use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, SettingsTag, Timestamp, Topic};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::call::{Call, with_consumer};
-use super::row::{CallContext, backoff_text, bad, count, find, millis, timestamp};
+use super::row::{CallContext, ConsumerId, backoff_text, count, millis, timestamp};
 use super::seek::{count_to, cursor};
 use crate::sql::id;
 use crate::sql::write_batch::WriteBatch;
@@ -109,22 +109,8 @@ fn status(
     with_consumer(batch, key, now, |call| call.status())
 }
 
-/// The consumers of `topic` of this kind, by name.
-pub(crate) fn list(
-    batch: &mut WriteBatch<'_>,
-    topic: &Topic,
-    kind: ConsumerKind,
-    now: Timestamp,
-) -> rusqlite::Result<Vec<ConsumerStatus>> {
-    let mut statuses = Vec::new();
-    for key in keys(batch, topic, kind)? {
-        statuses.extend(status(batch, &key, now)?);
-    }
-    Ok(statuses)
-}
-
-/// The keys of the consumers of `topic` of this kind, by name.
-pub(super) fn keys(
+/// The keys of the consumers of `topic` of this kind, by name. A damaged name hides only itself.
+pub(crate) fn keys(
     batch: &mut WriteBatch<'_>,
     topic: &Topic,
     kind: ConsumerKind,
@@ -135,12 +121,15 @@ pub(super) fn keys(
     let select = "SELECT name FROM consumers WHERE topic_id = ?1 AND kind = ?2 ORDER BY name";
     let mut select = batch.connection().prepare_cached(select)?;
     let names = select.query_map((topic_id, kind.as_str()), |row| row.get::<_, String>(0))?;
-    let key = |name: String| {
-        let name = ConsumerName::parse(&name).map_err(|error| bad(0, error))?;
-        let topic = topic.clone();
-        Ok(ConsumerKey { topic, kind, name })
-    };
-    names.map(|name| name.and_then(key)).collect()
+    let mut keys = Vec::new();
+    for name in names {
+        let (name, topic) = (name?, topic.clone());
+        match ConsumerName::parse(&name) {
+            Ok(name) => keys.push(ConsumerKey { topic, kind, name }),
+            Err(error) => tracing::debug!(%topic, name, %error, "skipping a damaged consumer"),
+        }
+    }
+    Ok(keys)
 }
 
 /// The topics after `after` that have a consumer, by name.
@@ -157,8 +146,9 @@ pub(crate) fn topics(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut select = connection.prepare_cached(select)?;
     let names = select.query_map((after, limit), |row| row.get::<_, String>(0))?;
-    let parse = |name: String| Topic::parse(&name).map_err(|error| bad(0, error));
-    names.map(|name| name.and_then(parse)).collect()
+    // A damaged name hides only itself.
+    let names = names.filter_map(|name| name.map(|name| Topic::parse(&name).ok()).transpose());
+    names.collect()
 }
 
 /// Removes the consumer `key` with all that it keeps.
@@ -177,10 +167,19 @@ pub(crate) fn delete(
         topic_id,
         now: millis(now),
     };
-    let Some(consumer) = find(step, key)? else {
+    // Not its whole row: one that is damaged can be deleted.
+    let select =
+        "SELECT consumer_id, tag FROM consumers WHERE topic_id = ?1 AND kind = ?2 AND name = ?3";
+    let values = (topic_id, key.kind.as_str(), key.name.as_str());
+    let found: Option<(ConsumerId, String)> = step
+        .connection
+        .prepare_cached(select)?
+        .query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((consumer_id, tag)) = found else {
         return Ok(Err(ConsumerError::NotFound));
     };
-    if !precondition.holds(Some(consumer.tag)) {
+    if !precondition.holds(SettingsTag::parse(&tag)) {
         return Ok(Err(ConsumerError::PreconditionFailed));
     }
     for delete in [
@@ -192,7 +191,7 @@ pub(crate) fn delete(
     ] {
         step.connection
             .prepare_cached(delete)?
-            .execute([consumer.id])?;
+            .execute([consumer_id])?;
     }
     Ok(Ok(()))
 }

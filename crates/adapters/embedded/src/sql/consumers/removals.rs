@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::entries::DeliveryFate;
 use super::row::{COLUMNS, CallContext, ConsumerRow, millis};
-use crate::sql::{IdColumns, TopicId};
+use crate::sql::{IdColumns, TopicId, intact};
 
 /// Ends the expired leases of every consumer of a topic: a removal comes next, and what was over
 /// before it must not look as if the removal had ended it.
@@ -113,12 +113,13 @@ fn update_each(
     mut change: impl FnMut(&mut ConsumerRow) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let select = format!("SELECT {COLUMNS} FROM consumers WHERE topic_id = ?1");
-    let consumers: Vec<ConsumerRow> = step
+    // A damaged consumer must not keep the messages of its topic.
+    let consumers: Vec<Option<ConsumerRow>> = step
         .connection
         .prepare_cached(&select)?
-        .query_map([step.topic_id], ConsumerRow::from_row)?
+        .query_map([step.topic_id], |row| intact(ConsumerRow::from_row(row)))?
         .collect::<rusqlite::Result<_>>()?;
-    for mut consumer in consumers {
+    for mut consumer in consumers.into_iter().flatten() {
         let before = consumer.clone();
         change(&mut consumer)?;
         if consumer != before {

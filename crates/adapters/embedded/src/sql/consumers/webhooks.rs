@@ -5,18 +5,18 @@ use posthorn_application::{
     WebhookPut, WebhookStatus,
 };
 use posthorn_domain::{
-    Attempt, ConsumerKey, ConsumerKind, DisableReason, FailureReason, MessageId, Timestamp, Topic,
-    WebhookAttempt, WebhookHealth,
+    Attempt, ConsumerKey, DisableReason, FailureReason, MessageId, Timestamp, WebhookAttempt,
+    WebhookHealth,
 };
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::call::{Call, with_consumer};
 use super::entries::attempt;
-use super::registry::{list, put};
+use super::registry::put;
 use super::row::{CallContext, millis, timestamp};
 use super::webhook_row::{WebhookRow, reason, save_record};
 use crate::sql::write_batch::WriteBatch;
-use crate::sql::{columns, id};
+use crate::sql::{columns, id, intact};
 
 /// Creates the webhook `key`, or replaces its record.
 pub(crate) fn put_webhook(
@@ -35,20 +35,6 @@ pub(crate) fn put_webhook(
     })?;
     let status = status.and_then(|status| status.ok_or(ConsumerError::NotFound));
     Ok(status.map(|status| WebhookPut { created, status }))
-}
-
-/// The webhooks of `topic`, by name.
-pub(crate) fn webhooks(
-    batch: &mut WriteBatch<'_>,
-    topic: &Topic,
-    now: Timestamp,
-) -> rusqlite::Result<Vec<WebhookStatus>> {
-    let mut statuses = Vec::new();
-    for consumer in list(batch, topic, ConsumerKind::Webhook, now)? {
-        let status = with_consumer(batch, &consumer.key, now, |call| call.webhook())?;
-        statuses.extend(status.ok().flatten());
-    }
-    Ok(statuses)
 }
 
 impl Call<'_> {
@@ -144,8 +130,11 @@ impl Call<'_> {
         let select = "SELECT ms, seq, attempt, at_ms, status, took_ms, error \
              FROM webhook_attempts WHERE consumer_id = ?1 ORDER BY number DESC";
         let mut select = connection.prepare_cached(select)?;
-        let rows = select.query_map([self.consumer.id], webhook_attempt)?;
-        rows.collect::<rusqlite::Result<_>>().map(Some)
+        // A damaged one hides only itself.
+        let attempt = |row: &Row<'_>| intact(webhook_attempt(row));
+        let rows = select.query_map([self.consumer.id], attempt)?;
+        let attempts = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        Ok(Some(attempts.into_iter().flatten().collect()))
     }
 
     /// Makes settled messages wait again.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use posthorn_application::{DeadLetter, DeadLetterPage, DeadLetterRequest};
+use posthorn_application::{ByteBudget, DeadLetter, DeadLetterPage, DeadLetterRequest};
 use posthorn_domain::{Message, MessageId};
 
 use crate::weight::weight;
@@ -62,12 +62,20 @@ impl DeadLetters {
 
     pub(super) fn page(&self, request: DeadLetterRequest) -> DeadLetterPage {
         let start = request.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = self.letters.range((start, Bound::Unbounded));
-        let letters = rest.by_ref().take(request.limit.get());
-        DeadLetterPage {
-            letters: letters.map(|(_, letter)| letter.clone()).collect(),
-            has_more: rest.next().is_some(),
+        let (mut page, mut budget) = (DeadLetterPage::default(), ByteBudget::default());
+        for letter in self
+            .letters
+            .range((start, Bound::Unbounded))
+            .map(|(_, letter)| letter)
+        {
+            page.has_more =
+                page.letters.len() >= request.limit.get() || !budget.admits(&letter.message);
+            if page.has_more {
+                break;
+            }
+            page.letters.push(letter.clone());
         }
+        page
     }
 }
 

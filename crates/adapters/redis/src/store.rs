@@ -27,8 +27,8 @@ use std::future::ready;
 use futures_util::FutureExt as _;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, ConsumerNotifier,
-    MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError, StoreUsage, Subscription,
-    TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
+    DamagedConsumers, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError,
+    StoreUsage, Subscription, TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
 };
 use posthorn_domain::{Durability, Message, MessageId, TokenId, Topic};
 use tokio::time::{Instant, timeout};
@@ -67,6 +67,7 @@ pub struct RedisStore {
     fenced: FencedTopics,
     topic_notifier: Arc<TopicNotifier>,
     consumer_notifier: Arc<ConsumerNotifier>,
+    damaged_consumers: DamagedConsumers,
     webhook_notifier: Arc<WebhookNotifier>,
     messages: Listening,
     webhooks: Listening,
@@ -128,6 +129,7 @@ impl RedisStore {
             sessions,
             topic_notifier,
             consumer_notifier,
+            damaged_consumers: DamagedConsumers::default(),
             webhook_notifier,
             prune_cursor: Mutex::default(),
             time: ServerTime::new(),

@@ -13,10 +13,10 @@ mod webhooks;
 
 use async_trait::async_trait;
 use posthorn_application::{
-    BulkDeletion, ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore,
-    DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasesUpdated, MAX_CONSUMERS_PER_TOPIC,
-    PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer, Redrive, Redriven, StoreError,
-    Subscription,
+    BulkDeletion, ByteBudget, ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus,
+    ConsumerStore, DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasesUpdated,
+    MAX_CONSUMERS_PER_TOPIC, PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer,
+    Redrive, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseDuration, LeaseNonce, LeaseToken, MessageId,
@@ -180,7 +180,7 @@ impl ConsumerStore for RedisStore {
         kind: ConsumerKind,
     ) -> Result<Vec<ConsumerStatus>, StoreError> {
         let reply = self.read_kind(&scripts::LIST, topic, kind, []).await?;
-        replies::list(topic, kind, reply)
+        replies::list(topic, kind, (reply, &self.damaged_consumers))
     }
 
     async fn deliveries(
@@ -192,7 +192,7 @@ impl ConsumerStore for RedisStore {
         let arguments = [padded_id(id)];
         let script = &scripts::DELIVERIES;
         let reply = self.read_kind(script, topic, kind, arguments).await?;
-        replies::deliveries(reply)
+        replies::deliveries(topic, kind, (reply, &self.damaged_consumers))
     }
 
     async fn topics_with_consumers(
@@ -291,11 +291,12 @@ impl ConsumerStore for RedisStore {
         let limit = request.limit.get();
         let after = request.after.map(padded_id).unwrap_or_default();
         // One more than the limit shows whether there are more.
-        let arguments = [after, (limit + 1).to_string()];
+        let most = [limit + 1, ByteBudget::MAX].map(|most| most.to_string());
+        let arguments = std::iter::once(after).chain(most);
         let reply = self
             .call(CallKind::Volatile, &scripts::DEAD, key, arguments)
             .await?;
-        Ok(replies::dead_letters(key, limit, reply))
+        Ok(replies::dead_letters(key, limit, reply)?)
     }
 
     async fn redrive(

@@ -1,9 +1,16 @@
 //! Lost and damaged entries: readers learn of them, and the others stay readable.
 
+use std::sync::Arc;
+
 use posthorn_application::{
-    Anchor, AppendError, MessageStore, Page, PageLimit, PageRequest, StoreError, TopicRequest,
+    Anchor, AppendError, ConsumerStore, DeadLetterRequest, MessageStore, Page, PageLimit,
+    PageRequest, Redrive, StoreError, TopicRequest,
 };
-use posthorn_domain::{MessageId, Topic};
+use posthorn_domain::{ConsumerKey, MessageId, Topic};
+use posthorn_testkit::consumer_contract::damage::a_damaged_delivery_hides_no_other;
+use posthorn_testkit::webhook_contract::damage::{
+    a_damaged_webhook_can_be_deleted, a_damaged_webhook_hides_no_other,
+};
 use posthorn_testkit::{RedisServer, samples};
 
 use crate::support::{connect, store, store_settings, texts};
@@ -75,6 +82,82 @@ async fn a_damaged_entry_is_named_and_hides_no_other() {
     );
     let get = store.get(&Topic::inbox(), page.unreadable[0]).await;
     assert!(get.is_err(), "{get:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_delivery_hides_and_blocks_no_other() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    let execute = async |command: &[&str]| drop(server.command(command).await.unwrap());
+    let key_of = async |key: &ConsumerKey, name: &str| {
+        let key = consumer_key(key);
+        let epoch = server.command(&["HGET", &key, "epoch"]).await.unwrap();
+        format!("{key}:{}:{name}", epoch.trim())
+    };
+    let padded =
+        |id: MessageId| format!("{:015}-{:020}", id.timestamp().as_millis(), id.sequence());
+    // The leases end in real time.
+    let pass = async || {};
+    for (topic, value) in [("garbage", "garbage"), ("attempt", "l 1 0 x - -")] {
+        let damage = async |key: &ConsumerKey, id: MessageId| {
+            execute(&["HSET", &key_of(key, "entries").await, &padded(id), value]).await;
+        };
+        let topic = samples::topic(topic);
+        a_damaged_delivery_hides_no_other(Arc::clone(&store), &topic, damage, pass).await;
+    }
+    // Ids that are none, and a dead letter without a copy.
+    let damage = async |key: &ConsumerKey, _: MessageId| {
+        for set in ["leased", "due"] {
+            execute(&["ZADD", &key_of(key, set).await, "0", "nonsense"]).await;
+        }
+        execute(&[
+            "ZADD",
+            &format!("{}:dead", consumer_key(key)),
+            "0",
+            "nonsense",
+        ])
+        .await;
+        let page = store.dead_letters(
+            key,
+            DeadLetterRequest {
+                after: None,
+                limit: PageLimit::MAX,
+            },
+        );
+        assert_eq!(page.await.unwrap().letters, []);
+        let redriven = store.redrive(key, &Redrive::All).await.unwrap();
+        assert_eq!(redriven.remaining, 0);
+    };
+    let topic = samples::topic("nonsense");
+    a_damaged_delivery_hides_no_other(Arc::clone(&store), &topic, damage, pass).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_webhook_hides_and_blocks_no_other() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    let execute = async |command: &[&str]| drop(server.command(command).await.unwrap());
+    for (topic, field, value) in [
+        ("url", "url", "::::"),
+        ("lease", "lease", "abc"),
+        ("format", "format", "zz"),
+    ] {
+        let damage =
+            async |key: &ConsumerKey| execute(&["HSET", &consumer_key(key), field, value]).await;
+        let topic = samples::topic(topic);
+        let damaged = a_damaged_webhook_hides_no_other(&*store, &topic, damage).await;
+        a_damaged_webhook_can_be_deleted(&*store, &damaged).await;
+    }
+    // This ends the script of one webhook.
+    let damage = async |key: &ConsumerKey| execute(&["SET", &consumer_key(key), "x"]).await;
+    let topic = samples::topic("type");
+    let damaged = a_damaged_webhook_hides_no_other(&*store, &topic, damage).await;
+    a_damaged_webhook_can_be_deleted(&*store, &damaged).await;
+}
+
+fn consumer_key(key: &ConsumerKey) -> String {
+    let (topic, kind, name) = (&key.topic, key.kind.as_str(), &key.name);
+    format!("posthorn:{{t:{topic}}}:{kind}:{name}")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -306,3 +306,44 @@ async fn a_list_of_few_names_reads_no_other_topic() {
         assert!(stats.contains(&expected), "{stats}");
     }
 }
+
+/// Redis copies what a script reads, and serves nobody else meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn few_long_messages_are_read_at_once() {
+    let server = RedisServer::start().await;
+    let (store, topic) = (store(&server.url()).await, Topic::inbox());
+    store
+        .append(samples::append(&topic, "first"))
+        .await
+        .unwrap();
+    // As long as a greater `MAX_MESSAGE_LENGTH` allows: 40 MB in all.
+    let text = "x".repeat(400_000);
+    for _ in 0..100 {
+        let add = ["XADD", "posthorn:{t:inbox}:messages", "*", "content", &text];
+        server.command(&add).await.unwrap();
+    }
+    let check = async |what: &str| {
+        let info = server.command(&["INFO", "memory"]).await.unwrap();
+        let of_lua = info
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory_lua:"));
+        let of_lua: usize = of_lua.unwrap().trim().parse().unwrap();
+        assert!(of_lua < 20_000_000, "{what}: {of_lua} bytes");
+    };
+    assert_eq!(store.page(&topic, ALL).await.unwrap().messages.len(), 1);
+    check("a page").await;
+    let policy = RetentionPolicy {
+        max_age: DAY,
+        max_count: 1,
+    };
+    let mut removed = 0;
+    loop {
+        let pruned = store.prune(&policy, 1_000).await.unwrap();
+        removed += pruned.removed;
+        check("retention").await;
+        if !pruned.more {
+            break;
+        }
+    }
+    assert_eq!(removed, 100);
+}

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use posthorn_application::{
     BulkDeletion, ConsumerCounts, ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus,
-    DeadLetter, DeadLetterPage, DeliveryState, LeaseUpdate, LeasedMessage, LeasesUpdated,
-    PulledLeases, Redrive, Redriven, StoreError,
+    DamagedConsumers, DeadLetter, DeadLetterPage, DeliveryState, LeaseUpdate, LeasedMessage,
+    LeasesUpdated, PulledLeases, Redrive, Redriven, StoreError,
 };
 use posthorn_domain::{
     Attempt, BackoffSchedule, ConsumerKey, ConsumerKind, ConsumerName, ConsumerSettings,
@@ -68,32 +68,45 @@ pub(super) fn one_status(
 pub(super) fn list(
     topic: &Topic,
     kind: ConsumerKind,
-    reply: Vec<Value>,
+    reply: (Vec<Value>, &DamagedConsumers),
 ) -> Result<Vec<ConsumerStatus>, StoreError> {
-    let mut statuses = Vec::with_capacity(reply.len() / 2);
-    let mut reply = reply.into_iter();
-    while let (Some(name), Some(state)) = (reply.next(), reply.next()) {
-        let name: String = from_value(name)?;
-        let name = ConsumerName::parse(&name).map_err(|error| corrupt(error.to_string()))?;
-        let topic = topic.clone();
-        statuses.push(status(ConsumerKey { topic, kind, name }, state)?);
-    }
-    statuses.sort_by(|one, other| one.key.name.cmp(&other.key.name));
-    Ok(statuses)
+    by_name(topic, kind, reply, status)
 }
 
 /// The states of a message, by the name of the consumer.
-pub(super) fn deliveries(reply: Vec<Value>) -> Result<Vec<ConsumerDelivery>, StoreError> {
-    let mut deliveries = Vec::with_capacity(reply.len() / 2);
+pub(super) fn deliveries(
+    topic: &Topic,
+    kind: ConsumerKind,
+    reply: (Vec<Value>, &DamagedConsumers),
+) -> Result<Vec<ConsumerDelivery>, StoreError> {
+    by_name(topic, kind, reply, |key, state| {
+        let (consumer, state) = (key.name, delivery(state)?);
+        Ok(ConsumerDelivery { consumer, state })
+    })
+}
+
+/// What `read` returns for each of the names and values of a reply, by name. A damaged one hides only itself.
+pub(super) fn by_name<T>(
+    topic: &Topic,
+    kind: ConsumerKind,
+    (reply, damaged): (Vec<Value>, &DamagedConsumers),
+    read: impl Fn(ConsumerKey, Value) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::with_capacity(reply.len() / 2);
     let mut reply = reply.into_iter();
-    while let (Some(name), Some(state)) = (reply.next(), reply.next()) {
-        let name: String = from_value(name)?;
-        let consumer = ConsumerName::parse(&name).map_err(|error| corrupt(error.to_string()))?;
-        let state = delivery(state)?;
-        deliveries.push(ConsumerDelivery { consumer, state });
+    while let (Some(name), Some(value)) = (reply.next(), reply.next()) {
+        let text: String = from_value(name)?;
+        let name = ConsumerName::parse(&text).map_err(|error| corrupt(error.to_string()));
+        let topic = topic.clone();
+        let one = name.and_then(|name| read(ConsumerKey { topic, kind, name }, value));
+        found.push((text, one));
     }
-    deliveries.sort_by(|one, other| one.consumer.cmp(&other.consumer));
-    Ok(deliveries)
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let intact = found.into_iter().filter_map(|(name, one)| {
+        one.inspect_err(|error| damaged.report(topic, kind, &name, error))
+            .ok()
+    });
+    Ok(intact.collect())
 }
 
 fn delivery(state: Value) -> Result<DeliveryState, StoreError> {
@@ -185,14 +198,15 @@ pub(super) fn update(
     })
 }
 
-/// A page of dead letters; `reply` has up to one more than `limit`.
+/// A page of dead letters; `reply` has up to one more than `limit` behind its flag.
 pub(super) fn dead_letters(
     key: &ConsumerKey,
     limit: usize,
-    mut reply: Vec<Value>,
-) -> DeadLetterPage {
-    let has_more = reply.len() > limit;
-    reply.truncate(limit);
+    reply: Vec<Value>,
+) -> Result<DeadLetterPage, StoreError> {
+    let mut reply = reply.into_iter();
+    let is_cut: bool = from_value(reply.next().unwrap_or(Value::Nil))?;
+    let has_more = is_cut || reply.len() > limit;
     let letter = |value| -> Result<_, StoreError> {
         let (id, death, fields): (String, String, Vec<String>) = from_value(value)?;
         let mut parts = death.splitn(3, ' ');
@@ -211,8 +225,8 @@ pub(super) fn dead_letters(
             died_at: Timestamp::from_millis(number(died)?),
         })
     };
-    let mut letters = Vec::with_capacity(reply.len());
-    for reply in reply {
+    let mut letters = Vec::new();
+    for reply in reply.take(limit) {
         match letter(reply) {
             Ok(letter) => letters.push(letter),
             Err(error) => {
@@ -220,7 +234,7 @@ pub(super) fn dead_letters(
             }
         }
     }
-    DeadLetterPage { letters, has_more }
+    Ok(DeadLetterPage { letters, has_more })
 }
 
 /// The outcome of a redrive.

@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use posthorn_application::{
-    ConsumerStatus, Requeued, StoreError, WebhookIncarnation, WebhookPut, WebhookRecord,
-    WebhookStatus,
+    ConsumerStatus, DamagedConsumers, Requeued, StoreError, WebhookIncarnation, WebhookPut,
+    WebhookRecord, WebhookStatus,
 };
 use posthorn_domain::{
-    Attempt, AttemptTimeout, ConsumerKey, ConsumerKind, ConsumerName, ConsumerSettings,
-    DeliveryConcurrency, DeliveryRate, DisableReason, FailureReason, Timestamp, Topic, UrlSchemes,
-    WebhookAttempt, WebhookFormat, WebhookHealth, WebhookSettings, WebhookUrl,
+    Attempt, AttemptTimeout, ConsumerKey, ConsumerKind, ConsumerSettings, DeliveryConcurrency,
+    DeliveryRate, DisableReason, FailureReason, Timestamp, Topic, UrlSchemes, WebhookAttempt,
+    WebhookFormat, WebhookHealth, WebhookSettings, WebhookUrl,
 };
 use redis::Value;
 
@@ -51,20 +51,14 @@ pub(super) fn webhook(key: &ConsumerKey, reply: Vec<Value>) -> Result<WebhookSta
 }
 
 /// The webhooks of a topic, by name.
-pub(super) fn webhooks(topic: &Topic, reply: Vec<Value>) -> Result<Vec<WebhookStatus>, StoreError> {
-    let mut statuses = Vec::with_capacity(reply.len() / 3);
-    let mut reply = reply.into_iter();
-    while let (Some(name), Some(state), Some(fields)) = (reply.next(), reply.next(), reply.next()) {
-        let name: String = from_value(name)?;
-        let key = ConsumerKey {
-            topic: topic.clone(),
-            kind: ConsumerKind::Webhook,
-            name: ConsumerName::parse(&name).map_err(|_| unexpected("an invalid name"))?,
-        };
-        statuses.push(status(replies::status(key, state)?, from_value(fields)?)?);
-    }
-    statuses.sort_by(|one, other| one.consumer.key.name.cmp(&other.consumer.key.name));
-    Ok(statuses)
+pub(super) fn webhooks(
+    topic: &Topic,
+    reply: (Vec<Value>, &DamagedConsumers),
+) -> Result<Vec<WebhookStatus>, StoreError> {
+    replies::by_name(topic, ConsumerKind::Webhook, reply, |key, found| {
+        let (state, fields): (Value, WebhookFields) = from_value(found)?;
+        status(replies::status(key, state)?, fields)
+    })
 }
 
 /// The health after attempts were recorded.
@@ -96,7 +90,9 @@ pub(super) fn attempt_arguments(attempt: &WebhookAttempt) -> [String; 3] {
 /// The last attempts.
 pub(super) fn attempts(reply: Vec<Value>) -> Result<Vec<WebhookAttempt>, StoreError> {
     let (texts,): (Vec<String>,) = parse(reply)?;
-    texts.iter().map(|text| attempt(text)).collect()
+    // A damaged one hides only itself.
+    let attempts = texts.iter().filter_map(|text| attempt(text).ok());
+    Ok(attempts.collect())
 }
 
 /// The outcome of a requeue.

@@ -46,7 +46,8 @@ impl WebhookStore for RedisStore {
             kind: CallKind::Volatile,
         };
         let reply = replies::outcome(self.bounded(self.send(call)).await?);
-        webhook_record::webhooks(topic, reply.map_err(ConsumerError::into_store_error)?)
+        let reply = reply.map_err(ConsumerError::into_store_error)?;
+        webhook_record::webhooks(topic, (reply, &self.damaged_consumers))
     }
 
     async fn set_disabled(

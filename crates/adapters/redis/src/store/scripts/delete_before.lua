@@ -9,7 +9,13 @@ local all = open_all()
 local before, limit = ARGV[4], tonumber(ARGV[5])
 
 -- Step 1: find the messages. No message is before the least id, which Redis rejects as the end of a range.
-local found = before == ZERO and {} or redis.call('XRANGE', stream, '-', '(' .. before, 'COUNT', limit + 1)
+local found, is_cut = {}, false
+if before ~= ZERO then
+  found, is_cut = read_range('-', '(' .. before, limit + 1)
+end
+if is_cut then
+  limit = #found - 1
+end
 local removed = math.min(#found, limit)
 if removed == 0 then
   finish()

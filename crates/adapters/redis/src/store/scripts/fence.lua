@@ -126,42 +126,49 @@ end
 
 -- Step 3: rebuild the consumers if a script was torn, or was restored although later scripts had not
 -- seen its changes. The entries count, but for those behind the cursor: their messages are new.
+local function rebuild(name)
+  local c = load(name)
+  if not c then
+    redis.call('SREM', registry, name)
+  else
+    redis.call('DEL', c.leased, c.due, c.waiting, c.redriven)
+    local entries = redis.call('HGETALL', c.entries)
+    local copies = {}
+    for i = 1, #entries, 2 do
+      local id, e = entries[i], decode(entries[i + 1])
+      if not e then
+        e = { state = 'w', at = now, attempt = 1, nonce = '-', copy = redis.call('HEXISTS', c.letters, id) == 1 }
+      end
+      if e.copy and redis.call('HEXISTS', c.letters, id) == 0 or not e.copy and id > c.cursor then
+        redis.call('HDEL', c.entries, id)
+      else
+        store(c, id, e)
+        if e.copy then
+          copies[id] = true
+          redis.call('ZREM', c.dead, id)
+          redis.call('HDEL', c.deaths, id)
+        end
+      end
+    end
+    for _, id in ipairs(redis.call('ZRANGE', c.dead, 0, -1)) do
+      if redis.call('HEXISTS', c.letters, id) == 0 or redis.call('HEXISTS', c.deaths, id) == 0 then
+        forget_letter(c, id)
+      end
+    end
+    for _, id in ipairs(redis.call('HKEYS', c.letters)) do
+      if not copies[id] and not redis.call('ZSCORE', c.dead, id) then
+        redis.call('HDEL', c.letters, id)
+      end
+    end
+    c.behind = math.max(0, math.min(c.behind, redis.call('XLEN', stream)))
+    redis.call('HSET', c.key, 'behind', c.behind)
+  end
+end
 local begun = tonumber(last[4] or 0)
 if begun ~= tonumber(last[5] or 0) + tonumber(last[6] or 0) then
+  -- A damaged consumer hides only itself.
   for _, name in ipairs(redis.call('SMEMBERS', registry)) do
-    local c = load(name)
-    if not c then
-      redis.call('SREM', registry, name)
-    else
-      redis.call('DEL', c.leased, c.due, c.waiting, c.redriven)
-      local entries = redis.call('HGETALL', c.entries)
-      local copies = {}
-      for i = 1, #entries, 2 do
-        local id, e = entries[i], decode(entries[i + 1])
-        if e.copy and redis.call('HEXISTS', c.letters, id) == 0 or not e.copy and id > c.cursor then
-          redis.call('HDEL', c.entries, id)
-        else
-          store(c, id, e)
-          if e.copy then
-            copies[id] = true
-            redis.call('ZREM', c.dead, id)
-            redis.call('HDEL', c.deaths, id)
-          end
-        end
-      end
-      for _, id in ipairs(redis.call('ZRANGE', c.dead, 0, -1)) do
-        if redis.call('HEXISTS', c.letters, id) == 0 or redis.call('HEXISTS', c.deaths, id) == 0 then
-          forget_letter(c, id)
-        end
-      end
-      for _, id in ipairs(redis.call('HKEYS', c.letters)) do
-        if not copies[id] and not redis.call('ZSCORE', c.dead, id) then
-          redis.call('HDEL', c.letters, id)
-        end
-      end
-      c.behind = math.max(0, math.min(c.behind, redis.call('XLEN', stream)))
-      redis.call('HSET', c.key, 'behind', c.behind)
-    end
+    intact(rebuild, name)
   end
 end
 

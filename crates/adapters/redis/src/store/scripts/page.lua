@@ -14,19 +14,29 @@ local function range(i)
   return redis.call(ARGV[i], KEYS[1], ARGV[i + 1], ARGV[i + 2], 'COUNT', ARGV[i + 3])
 end
 
--- The entries whose fields fit into the bytes, at least one.
-local page, bytes, ended = range(2), 0, 0
-for i, entry in ipairs(page) do
-  for _, field in ipairs(entry[2]) do
-    bytes = bytes + #field
-  end
-  if i > 1 and bytes > tonumber(ARGV[1]) then
-    ended = 1
-    for last = #page, i, -1 do
-      page[last] = nil
+-- The entries whose fields fit into the bytes, at least one. They are read in small portions: Redis copies what it
+-- reads, and serves nobody else meanwhile.
+local MAX_PORTION = 16
+local page, bytes, ended = {}, 0, 0
+local from, portion = ARGV[3], 2
+while ended == 0 and #page < tonumber(ARGV[5]) do
+  local most = math.min(portion, ARGV[5] - #page)
+  local read = redis.call(ARGV[2], KEYS[1], from, ARGV[4], 'COUNT', most)
+  for _, entry in ipairs(read) do
+    for _, field in ipairs(entry[2]) do
+      bytes = bytes + #field
     end
+    if #page > 0 and bytes > tonumber(ARGV[1]) then
+      ended = 1
+      break
+    end
+    page[#page + 1] = entry
+  end
+  if #read < most then
     break
   end
+  from = '(' .. read[most][1]
+  portion = math.min(2 * portion, MAX_PORTION)
 end
 local beyond = ARGV[6] and range(6) or {}
 

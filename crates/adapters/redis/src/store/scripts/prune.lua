@@ -72,7 +72,10 @@ end
 if excess <= 0 and not is_expired(first) then
   return { 0, 0, 0, lead }
 end
-local entries = redis.call('XRANGE', stream, '-', '+', 'COUNT', limit + 1)
+local entries, is_cut = read_range('-', '+', limit + 1)
+if is_cut then
+  limit = #entries - 1
+end
 local exceeding = 0
 for i, message in ipairs(entries) do
   if i > excess and not is_expired(message) then
@@ -101,8 +104,13 @@ for _, c in ipairs(all) do
   c.missed = c.missed + removed - behind
   for _, id in ipairs(redis.call('ZRANGEBYLEX', c.waiting, '-', '[' .. last)) do
     begin()
-    drop(c, id, entry(c, id))
-    c.missed = c.missed + 1
+    local e = entry(c, id)
+    if e then
+      drop(c, id, e)
+      c.missed = c.missed + 1
+    else
+      unlist(c, id)
+    end
   end
   save(c)
 end

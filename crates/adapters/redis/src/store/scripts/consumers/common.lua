@@ -80,10 +80,32 @@ local function removed_so_far()
   return added and text(added - redis.call('XLEN', stream))
 end
 
--- The fields of a message that the topic holds.
+-- The fields of a message that the topic holds. A damaged id is of none.
 local function held(id)
-  local entry = redis.call('XRANGE', stream, id, id)[1]
+  local entry = string.find(id, '^%d+%-%d+$') and redis.call('XRANGE', stream, id, id)[1]
   return entry and entry[2]
+end
+
+-- The first messages of a range, at most `count`, in small portions: Redis copies what it reads, and serves nobody
+-- else meanwhile. None is read behind MAX_READ_BYTES of them, but at least two: then the second result is true.
+local MAX_READ_BYTES = 4194304
+local function read_range(from, to, count)
+  local messages, bytes = {}, 0
+  while #messages < count and bytes < MAX_READ_BYTES do
+    local most = math.min(16, count - #messages)
+    local portion = redis.call('XRANGE', stream, from, to, 'COUNT', text(most))
+    for _, message in ipairs(portion) do
+      messages[#messages + 1] = message
+      for _, field in ipairs(message[2]) do
+        bytes = bytes + #field
+      end
+    end
+    if #portion < most then
+      return messages, false
+    end
+    from = '(' .. portion[most][1]
+  end
+  return messages, #messages < count
 end
 
 -- Counts the messages up to `cursor` from both ends of the stream at once: its cost is the smaller of
@@ -149,32 +171,37 @@ local function set_epoch(c, epoch)
   c.entries, c.leased, c.due, c.waiting, c.redriven = epoch_keys(c.key, epoch)
 end
 
--- The state of a consumer; nil if it does not exist.
-local function load(name)
+-- The keys of a consumer that are not of an epoch.
+local function keys_of(name)
   local key = base .. name
-  local values = redis.call('HMGET', key, 'tag', 'lease', 'max_attempts', 'backoff', 'max_in_flight',
-    'epoch', 'cursor', 'behind', 'missed', 'dropped', 'pulled', 'stale')
-  if not values[1] then
-    return nil
-  end
-  local c = {
+  return {
     key = key,
-    tag = values[1],
-    lease = tonumber(values[2]),
-    max_attempts = tonumber(values[3]),
-    backoff = values[4],
-    max_in_flight = tonumber(values[5]),
-    cursor = values[7],
-    behind = tonumber(values[8]),
-    missed = tonumber(values[9]),
-    dropped = tonumber(values[10]),
-    pulled = tonumber(values[11]),
-    stale = values[12],
     dead = key .. ':dead',
     deaths = key .. ':deaths',
     letters = key .. ':letters',
     attempts = key .. ':attempts',
   }
+end
+
+-- The state of a consumer; nil if it does not exist.
+local function load(name)
+  local c = keys_of(name)
+  local values = redis.call('HMGET', c.key, 'tag', 'lease', 'max_attempts', 'backoff', 'max_in_flight',
+    'epoch', 'cursor', 'behind', 'missed', 'dropped', 'pulled', 'stale')
+  if not values[1] then
+    return nil
+  end
+  c.tag = values[1]
+  c.lease = tonumber(values[2])
+  c.max_attempts = tonumber(values[3])
+  c.backoff = values[4]
+  c.max_in_flight = tonumber(values[5])
+  c.cursor = values[7]
+  c.behind = tonumber(values[8])
+  c.missed = tonumber(values[9])
+  c.dropped = tonumber(values[10])
+  c.pulled = tonumber(values[11])
+  c.stale = values[12]
   set_epoch(c, tonumber(values[6]))
   return c
 end
@@ -189,14 +216,18 @@ end
 
 -- An entry: state `l` (leased) or `w` (waiting), end of the lease or due time, attempt (of the lease,
 -- or the next one), nonce, flags `c` (has a copy) and `d` (deleted by a client while leased), reason
--- behind `+`, or `-`.
+-- behind `+`, or `-`. Nil for a damaged one.
 local function decode(value)
   local state, at, attempt, nonce, flags, sign, reason =
-    string.match(value, '^(%a) (%d+) (%d+) (%S+) (%S+) ([+-])(.*)$')
+    string.match(value, '^([lw]) (%d+) (%d+) (%S+) (%S+) ([+-])(.*)$')
+  attempt = tonumber(attempt or 0)
+  if attempt < 1 or attempt > MAX_ATTEMPT then
+    return nil
+  end
   return {
     state = state,
     at = tonumber(at),
-    attempt = tonumber(attempt),
+    attempt = attempt,
     nonce = nonce,
     copy = string.find(flags, 'c', 1, true) ~= nil,
     deleted = string.find(flags, 'd', 1, true) ~= nil,
@@ -215,11 +246,6 @@ local function encode(e)
   }, ' ')
 end
 
-local function entry(c, id)
-  local value = redis.call('HGET', c.entries, id)
-  return value and decode(value)
-end
-
 -- Writes an entry, first itself and then its places in the sorted sets, which are derived.
 local function store(c, id, e)
   redis.call('HSET', c.entries, id, encode(e))
@@ -229,6 +255,38 @@ local function store(c, id, e)
     redis.call('ZADD', c.due, text(e.at), id)
     redis.call('ZADD', e.copy and c.redriven or c.waiting, '0', id)
   end
+end
+
+local function unlist(c, id)
+  for _, set in ipairs({ c.leased, c.due, c.waiting, c.redriven }) do
+    redis.call('ZREM', set, id)
+  end
+end
+
+-- The entry of a message; nil if there is none. In place of a damaged one the message waits for its first
+-- attempt, so that it hides only itself and no message is lost.
+local function entry(c, id)
+  local value = redis.call('HGET', c.entries, id)
+  local e = value and decode(value)
+  if e or not value then
+    return e or nil
+  end
+  begin()
+  unlist(c, id)
+  local has_copy = redis.call('HEXISTS', c.letters, id) == 1 and not redis.call('ZSCORE', c.dead, id)
+  if not has_copy and not held(id) then
+    redis.call('HDEL', c.entries, id)
+    return nil
+  end
+  e = { state = 'w', at = now, attempt = 1, nonce = '-', copy = has_copy }
+  store(c, id, e)
+  return e
+end
+
+-- The fields of a copy; nil for a damaged one.
+local function unpacked(copy)
+  local succeeded, fields = pcall(cmsgpack.unpack, copy)
+  return succeeded and type(fields) == 'table' and fields or nil
 end
 
 local function unindex(c, id, e)
@@ -348,7 +406,11 @@ local function open(name)
     begin()
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', c.leased, '-inf', now_text)) do
       local e = entry(c, id)
-      fail(c, id, e, e.at, e.at + backoff(c, e.attempt), 'lease expired')
+      if e and e.state == 'l' then
+        fail(c, id, e, e.at, e.at + backoff(c, e.attempt), 'lease expired')
+      else
+        redis.call('ZREM', c.leased, id)
+      end
     end
     save(c)
     c.first_end = first_end(c)
@@ -356,23 +418,43 @@ local function open(name)
   return c
 end
 
+-- The result of a call; false if what it reads is damaged. Every other error ends the script.
+local function intact(call, ...)
+  local succeeded, result = pcall(call, ...)
+  if succeeded then
+    return result
+  end
+  local reason = type(result) == 'table' and result.err or tostring(result)
+  for _, sign in ipairs({ 'WRONGTYPE', 'Invalid stream ID', 'attempt to ', 'bad argument' }) do
+    if string.find(reason, sign, 1, true) then
+      return false
+    end
+  end
+  error(result, 0)
+end
+
+-- A damaged consumer blocks nothing around it: it is left out.
 local function open_all()
   local all = {}
   for _, name in ipairs(redis.call('SMEMBERS', registry)) do
-    all[#all + 1] = open(name)
+    all[#all + 1] = intact(open, name) or nil
   end
   return all
 end
 
--- The consumers whose names begin with `beginning`, which is their kind: by the rest of the name.
-local function open_kind(beginning)
-  local opened = {}
+-- Opens each consumer whose name begins with `beginning`, which is its kind, and returns what `read` returns for
+-- it, by the rest of the name; false for a damaged one.
+local function read_kind(beginning, read)
+  local results = {}
   for _, name in ipairs(redis.call('SMEMBERS', registry)) do
     if string.sub(name, 1, #beginning) == beginning then
-      opened[string.sub(name, #beginning + 1)] = open(name)
+      results[string.sub(name, #beginning + 1)] = intact(function()
+        local c = open(name)
+        return c and read(c)
+      end)
     end
   end
-  return opened
+  return results
 end
 
 -- Wakes the waiting pulls of the consumer, in all processes.

@@ -4,7 +4,7 @@
 --
 -- KEYS, ARGV[1] to ARGV[3] as pull.lua; ARGV[4] beginning of their names, ARGV[5] id of the message
 -- Returns {'ok', name, {state, attempt, time, reason}, name, …}. A state is `l` (leased), `w` (waiting), `d`
--- (dead) or `s` (settled); a time that there is not is -1; a reason is behind `+`, or `-`.
+-- (dead) or `s` (settled); a time that there is not is -1; a reason is behind `+`, or `-`. A damaged state is nil.
 
 local id = ARGV[5]
 local is_held = held(id) ~= nil
@@ -22,16 +22,13 @@ local function delivery(c)
     local attempts, died, reason = string.match(death, '^(%d+) (%d+) (.*)$')
     return { 'd', tonumber(attempts), tonumber(died), reason }
   end
-  return is_held and { 's', 1, -1, '-' }
+  return is_held and { 's', 1, -1, '-' } or nil
 end
 
 local reply = { 'ok' }
-for name, c in pairs(open_kind(ARGV[4])) do
-  local state = delivery(c)
-  if state then
-    reply[#reply + 1] = name
-    reply[#reply + 1] = state
-  end
+for name, state in pairs(read_kind(ARGV[4], delivery)) do
+  reply[#reply + 1] = name
+  reply[#reply + 1] = state
 end
 finish()
 return reply

@@ -12,7 +12,7 @@ end
 local found = false
 for _, id in ipairs(redis.call('ZRANGE', c.leased, 0, -1)) do
   local e = entry(c, id)
-  if e.nonce == ARGV[5] then
+  if e and e.nonce == ARGV[5] then
     begin()
     found = true
     release(c, id, e)

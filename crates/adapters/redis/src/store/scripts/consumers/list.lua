@@ -3,12 +3,12 @@
 -- One script: all counts must be of one moment.
 --
 -- KEYS, ARGV[1] to ARGV[3] as pull.lua; ARGV[4] beginning of their names
--- Returns {'ok', name, status, name, status, …}.
+-- Returns {'ok', name, status, name, status, …}. The status of a damaged consumer is nil.
 
 local reply = { 'ok' }
-for name, c in pairs(open_kind(ARGV[4])) do
+for name, state in pairs(read_kind(ARGV[4], status)) do
   reply[#reply + 1] = name
-  reply[#reply + 1] = status(c)
+  reply[#reply + 1] = state
 end
 finish()
 return reply

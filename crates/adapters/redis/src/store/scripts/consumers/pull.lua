@@ -42,14 +42,16 @@ local function redeliver(limit, expires, nonce)
     end
     for _, id in ipairs(ids) do
       local e = entry(c, id)
-      local copy = e.copy and redis.call('HGET', c.letters, id)
+      local copy = e and e.copy and redis.call('HGET', c.letters, id)
       local fields
       if copy then
-        fields = cmsgpack.unpack(copy)
+        fields = unpacked(copy)
       else
         fields = held(id)
       end
-      if fields and not admits(fields) then
+      if not e then
+        unlist(c, id)
+      elseif fields and not admits(fields) then
         break
       elseif fields then
         unindex(c, id, e)
@@ -66,8 +68,8 @@ local function redeliver(limit, expires, nonce)
 end
 
 -- Messages behind the cursor that are read and not handed out yet: the pulls of a call share one read, which
--- costs more than its messages. `wanted` is how many they still ask for.
-local MAX_READ = 100
+-- costs more than short messages. `wanted` is how many they still ask for. Of long messages few of a read fit.
+local MAX_READ = 16
 local read, place, read_up_to, wanted = {}, 1, c.cursor, 0
 for i = 6, #ARGV, 3 do
   wanted = wanted + tonumber(ARGV[i])

@@ -25,7 +25,8 @@ for i, id in ipairs(ids) do
     begin()
     redriven = redriven + 1
     local is_new = id > c.cursor and held(id)
-    if is_new or entry(c, id) then
+    local is_damaged = redis.call('HEXISTS', c.letters, id) == 0
+    if is_new or is_damaged or entry(c, id) then
       forget_letter(c, id)
     else
       -- First the entry: a torn file must not lose the message.

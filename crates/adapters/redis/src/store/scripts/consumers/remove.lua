@@ -5,9 +5,14 @@
 -- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] precondition, ARGV[6] its tags
 -- Returns {'ok'}, {'absent'} or {'precondition'}.
 
-local c = load(ARGV[4])
-if not c then
+local c = intact(load, ARGV[4])
+if c == nil then
   return { 'absent' }
+elseif not c then
+  -- A damaged consumer can be removed too. Its epoch is not known: it is the first one until a seek.
+  c = keys_of(ARGV[4])
+  c.tag = ''
+  set_epoch(c, 1)
 end
 if not holds(ARGV[5], ARGV[6], c.tag) then
   return { 'precondition' }

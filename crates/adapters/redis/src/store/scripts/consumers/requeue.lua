@@ -15,7 +15,11 @@ local limit = tonumber(ARGV[7])
 local to = ARGV[6] < c.cursor and ARGV[6] or c.cursor
 local messages = {}
 if ARGV[5] <= to then
-  messages = redis.call('XRANGE', stream, ARGV[5], to, 'COUNT', limit + 1)
+  local is_cut
+  messages, is_cut = read_range(ARGV[5], to, limit + 1)
+  if is_cut then
+    limit = #messages - 1
+  end
 end
 local queued = 0
 for i = 1, math.min(#messages, limit) do

@@ -29,11 +29,11 @@ for _, set in ipairs({ c.leased, c.redriven }) do
   for _, id in ipairs(redis.call('ZRANGE', set, 0, -1)) do
     local e = entry(c, id)
     local is_after = id > cursor
-    if e.copy then
+    if e and e.copy then
       local keeps = is_after and not e.deleted and not held(id)
       local list = keeps and kept or dropped
       list[#list + 1] = id
-    elseif is_after and not e.deleted and is_pruned(id) then
+    elseif e and is_after and not e.deleted and is_pruned(id) then
       c.missed = c.missed + 1
     end
   end

@@ -61,20 +61,27 @@ if #settled > 0 then
   elseif op == 'nack' then
     for i, id in ipairs(settled) do
       local e = decode(leases[i])
-      fail(c, id, e, now, now + (length or backoff(c, e.attempt)), reason)
+      if e then
+        fail(c, id, e, now, now + (length or backoff(c, e.attempt)), reason)
+      end
     end
     save(c)
   elseif op == 'release' then
     for i, id in ipairs(settled) do
-      release(c, id, decode(leases[i]))
+      local e = decode(leases[i])
+      if e then
+        release(c, id, e)
+      end
     end
     save(c)
   else
     for i, id in ipairs(settled) do
       local e = decode(leases[i])
-      is_shorter = is_shorter or expires < e.at
-      e.at = expires
-      store(c, id, e)
+      if e then
+        is_shorter = is_shorter or expires < e.at
+        e.at = expires
+        store(c, id, e)
+      end
     end
   end
   -- An acknowledgement lets a pull hand out more only where the limit held it back. A shorter lease may end

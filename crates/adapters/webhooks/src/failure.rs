@@ -7,7 +7,7 @@ use std::iter::successors;
 use posthorn_application::WebhookSendError;
 use rustls::CertificateError;
 
-use crate::guard::ResolveError;
+use crate::guard::{ResolveError, is_exhausted};
 
 /// Converts an error by its causes. Its own text is not used: it contains the URL.
 pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
@@ -49,14 +49,6 @@ pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
             _ => WebhookSendError::Failed(innermost(error)),
         },
     }
-}
-
-/// True if the process or the system has no file descriptor left.
-pub(crate) fn is_exhausted(error: &io::Error) -> bool {
-    /// The numbers on Linux, macOS and the BSDs. Their kind has no name.
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 /// Why there is no TLS session. The texts of rustls name its own types for most certificates.

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use posthorn_domain::{AddressPolicy, ForbiddenAddress};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::failure::is_exhausted;
-
 /// Resolves names by another resolver and removes the forbidden addresses.
 ///
 /// There is no second look-up between the check and the connection, so a name that changes its
@@ -79,6 +77,14 @@ impl Resolve for GuardedResolver {
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
+}
+
+/// True if the process or the system has no file descriptor left.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    /// The numbers on Linux, macOS and the BSDs. Their kind has no name.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 #[cfg(test)]

@@ -224,9 +224,9 @@ mod tests {
     fn a_client_has_a_fifth_of_all_connections_unless_it_is_set_or_may_be_a_proxy() {
         let limit = |max_connections, max_connections_per_client, trusted_proxy_hops| {
             let settings = HttpSettings {
+                trusted_proxy_hops,
                 max_connections,
                 max_connections_per_client,
-                trusted_proxy_hops,
                 ..HttpSettings::defaults().unwrap()
             };
             settings.connections_per_client()

@@ -133,6 +133,7 @@ impl HandOut {
             return Some(self.retry_at);
         }
         // A settled attempt frees a place and is an event.
-        (rate.is_some() && free > 0).then(|| self.pacer.next_at())
+        rate.filter(|_| free > 0)
+            .map(|rate| self.pacer.next_at(rate))
     }
 }

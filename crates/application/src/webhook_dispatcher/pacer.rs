@@ -12,15 +12,14 @@ const CATCH_UP: Duration = Duration::from_millis(10);
 /// [`CATCH_UP`] adds).
 #[derive(Debug)]
 pub(super) struct Pacer {
-    /// When the next attempt may start, by the monotonic clock.
-    next_at: Duration,
+    /// When the last attempt started, or could have started, by the monotonic clock: the wait after it
+    /// is that of the rate of the moment, which may have changed since.
+    last_at: Option<Duration>,
 }
 
 impl Pacer {
     pub(super) const fn new() -> Self {
-        Self {
-            next_at: Duration::ZERO,
-        }
+        Self { last_at: None }
     }
 
     /// How many attempts may start at the time `now`, at most `wanted`.
@@ -44,16 +43,18 @@ impl Pacer {
 
     /// Counts `attempts` that start at the time `now`.
     pub(super) fn take(&mut self, now: Duration, rate: Option<DeliveryRate>, attempts: usize) {
-        if let Some(rate) = rate {
-            let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
-            let spacing = rate.interval().saturating_mul(attempts);
-            self.next_at = self.start(now, rate).saturating_add(spacing);
-        }
+        let (Some(rate), Some(after_first)) = (rate, attempts.checked_sub(1)) else {
+            return;
+        };
+        let after_first = u32::try_from(after_first).unwrap_or(u32::MAX);
+        let spacing = rate.interval().saturating_mul(after_first);
+        self.last_at = Some(self.start(now, rate).saturating_add(spacing));
     }
 
     /// When the next attempt may start.
-    pub(super) const fn next_at(&self) -> Duration {
-        self.next_at
+    pub(super) fn next_at(&self, rate: DeliveryRate) -> Duration {
+        self.last_at
+            .map_or(Duration::ZERO, |last| last.saturating_add(rate.interval()))
     }
 
     /// When the next attempt could have started.
@@ -63,7 +64,7 @@ impl Pacer {
         } else {
             Duration::ZERO
         };
-        self.next_at.max(now.saturating_sub(catch_up))
+        self.next_at(rate).max(now.saturating_sub(catch_up))
     }
 }
 
@@ -111,5 +112,21 @@ mod tests {
         let mut pacer = Pacer::new();
         pacer.take(Duration::ZERO, None, 1_000);
         assert_eq!(pacer.allowed(Duration::ZERO, None, 1_000), 1_000);
+    }
+
+    #[test]
+    fn a_changed_rate_counts_from_the_last_attempt() {
+        let rate = |per_second| Some(DeliveryRate::parse(per_second).unwrap());
+        let (second, tenth) = (Duration::from_secs(1), Duration::from_millis(100));
+        let mut pacer = Pacer::new();
+        pacer.take(second, rate(0.001), 1);
+        let raised = DeliveryRate::parse(10.0).unwrap();
+        assert_eq!(pacer.next_at(raised), second + tenth);
+        assert_eq!(pacer.allowed(second, Some(raised), 50), 0);
+        assert_eq!(pacer.allowed(second + tenth, Some(raised), 50), 1);
+        assert_eq!(pacer.allowed(100 * second, Some(raised), 50), 1);
+        pacer.take(second + tenth, Some(raised), 1);
+        assert_eq!(pacer.allowed(1_001 * second, rate(0.001), 50), 0);
+        assert_eq!(pacer.allowed(1_002 * second, rate(0.001), 50), 1);
     }
 }

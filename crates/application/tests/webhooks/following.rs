@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use posthorn_application::Precondition;
+use posthorn_domain::DeliveryRate;
 use posthorn_testkit::eventually;
 
 use crate::receivers::Response;
@@ -68,4 +69,23 @@ async fn a_new_webhook_delivers_and_a_deleted_one_does_not() {
 async fn a_change_returns_also_if_nothing_is_delivered() {
     let rig = Rig::idle();
     assert!(rig.local.put(&key("a"), change("a")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_higher_rate_does_not_wait_for_the_time_of_the_old_one() {
+    let rig = rig().await;
+    let rate = |per_second| {
+        let mut change = change("a");
+        change.settings.rate = Some(DeliveryRate::parse(per_second).unwrap());
+        change
+    };
+    rig.local.put(&key("a"), rate(0.001)).await.unwrap();
+    let ids = rig.store.append(&key("a"), 4);
+    rig.sent("a.test", 2).await;
+    rig.local.put(&key("a"), rate(5.0)).await.unwrap();
+    rig.advance(Duration::from_secs(1), Duration::from_millis(10))
+        .await;
+    for id in ids {
+        rig.acked(&key("a"), id).await;
+    }
 }

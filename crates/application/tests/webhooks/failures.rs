@@ -238,16 +238,15 @@ async fn five_days_without_a_success_disable() {
     };
     let hours = |hours| Duration::from_hours(hours);
     rig.receivers.respond("a.test", Response::Status(503));
+    for (sent, wait) in [(3, 47), (6, 47), (9, 25), (12, 1)] {
+        rig.store.append(&key, 1);
+        rig.sent("a.test", sent).await;
+        rig.advance(SECOND, SECOND).await;
+        assert!(!is_disabled(), "before five days");
+        rig.advance(hours(wait), hours(1)).await;
+    }
     rig.store.append(&key, 1);
-    rig.sent("a.test", 3).await;
-    rig.advance(hours(119), hours(1)).await;
-    rig.store.append(&key, 1);
-    rig.sent("a.test", 6).await;
-    rig.advance(SECOND, SECOND).await;
-    assert!(!is_disabled(), "before five days");
-    rig.advance(hours(1), hours(1)).await;
-    rig.store.append(&key, 1);
-    rig.sent("a.test", 7).await;
+    rig.sent("a.test", 13).await;
     rig.advance(SECOND, SECOND).await;
     assert!(is_disabled(), "after five days");
     assert_eq!(
@@ -270,16 +269,37 @@ async fn a_success_starts_the_five_days_anew() {
     let key = rig
         .webhook("a", |settings| settings.schedule = schedule(&[0.0]))
         .await;
-    let hour = Duration::from_hours(1);
-    for (response, wait) in [(503, 100), (200, 100), (503, 100)] {
-        rig.receivers.respond("a.test", Response::Status(response));
-        let sent = rig.receivers.sent_to("a.test").len();
-        rig.store.append(&key, 1);
-        rig.sent("a.test", sent + 1).await;
-        rig.advance(wait * hour, hour).await;
+    for response in [503, 503, 503, 200, 503, 503, 503] {
+        attempt_after(&rig, &key, response, Duration::from_hours(40)).await;
     }
     assert_eq!(
         rig.store.read(&key, |webhook| webhook.health.disabled),
         None
     );
+}
+
+/// Also a clock that jumps, or a server that is off.
+#[tokio::test]
+async fn two_failures_with_nothing_in_between_do_not_disable() {
+    let rig = Rig::running();
+    let key = rig
+        .webhook("a", |settings| settings.schedule = schedule(&[0.0]))
+        .await;
+    for _ in 0..3 {
+        attempt_after(&rig, &key, 503, Duration::from_hours(6 * 24)).await;
+    }
+    assert_eq!(
+        rig.store.read(&key, |webhook| webhook.health.disabled),
+        None
+    );
+}
+
+/// Lets `pause` pass, then attempts one message.
+async fn attempt_after(rig: &Rig, key: &ConsumerKey, response: u16, pause: Duration) {
+    rig.advance(pause, Duration::from_hours(1)).await;
+    rig.receivers.respond("a.test", Response::Status(response));
+    let sent = rig.receivers.sent_to("a.test").len();
+    rig.store.append(key, 1);
+    rig.sent("a.test", sent + 1).await;
+    rig.advance(SECOND, SECOND).await;
 }

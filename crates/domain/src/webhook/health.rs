@@ -1,8 +1,14 @@
 //! The health of a webhook, as its attempts show it.
 
+use std::time::Duration;
+
 use super::attempt::WebhookAttempt;
 use crate::failure_reason::FailureReason;
 use crate::timestamp::Timestamp;
+
+/// The longest time between two failures of one run. The attempts at a message are a day apart at most: in
+/// a longer time nothing was attempted, or a clock jumped.
+const MAX_PAUSE: Duration = Duration::from_hours(48);
 
 /// Why a webhook is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,8 +32,7 @@ pub enum WebhookState {
 
 /// What the attempts of a webhook show.
 ///
-/// The attempts of several processes may be recorded out of order; the times of the attempts decide.
-/// Of two attempts of the same millisecond, the one recorded later is the later one.
+/// The last attempt is the one that was recorded last: the clocks of two processes may differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebhookHealth {
     /// Why it is disabled; `None` if it delivers.
@@ -36,8 +41,8 @@ pub struct WebhookHealth {
     pub last_success_at: Option<Timestamp>,
     /// The time of the last attempt that failed.
     pub last_failure_at: Option<Timestamp>,
-    /// The time of the first attempt that failed after the last success and since the webhook was
-    /// last enabled. `None` if there is none.
+    /// The time of the first attempt that failed after the last success, since the webhook was last
+    /// enabled, and without a longer pause than two days. `None` if there is none.
     pub failing_since: Option<Timestamp>,
     /// True if the last attempt failed.
     pub last_failed: bool,
@@ -86,27 +91,29 @@ impl WebhookHealth {
     /// Adds an attempt.
     pub fn record(&mut self, attempt: &WebhookAttempt) {
         let at = attempt.at;
-        let last = self.last_success_at.max(self.last_failure_at);
-        let failure = attempt.failure();
-        if Some(at) >= last {
-            self.last_failed = failure.is_some();
-        }
-        let Some(failure) = failure else {
-            self.last_success_at = self.last_success_at.max(Some(at));
-            // A later failure that was recorded before this success still counts.
-            if self.failing_since.is_some_and(|since| since <= at) {
-                self.failing_since = self.last_failure_at.filter(|failure| *failure > at);
-            }
+        let Some(failure) = attempt.failure() else {
+            self.last_failed = false;
+            self.last_success_at = Some(at);
+            self.failing_since = None;
             return;
         };
-        if Some(at) >= self.last_failure_at {
-            self.last_failure_at = Some(at);
-            self.last_error = Some(failure);
-        }
-        // A failure from before the last success does not count.
-        if Some(at) >= self.last_success_at {
-            let since = self.failing_since.map_or(at, |since| since.min(at));
-            self.failing_since = Some(since);
+        // Either way: a clock may go back too.
+        let pause = |last: Timestamp| at.saturating_since(last).max(last.saturating_since(at));
+        let goes_on = |last| pause(last) <= MAX_PAUSE;
+        let since = self.failing_since;
+        let since = since.filter(|_| self.last_failure_at.is_some_and(goes_on));
+        self.failing_since = since.or(Some(at));
+        self.last_failed = true;
+        self.last_failure_at = Some(at);
+        self.last_error = Some(failure);
+    }
+
+    /// The time from the first to the last attempt of the run of failures; zero if the last attempt
+    /// succeeded. Only attempts count: a clock that jumps, or a time without the server, adds nothing.
+    pub fn failed_for(&self) -> Duration {
+        match (self.failing_since, self.last_failure_at) {
+            (Some(since), Some(last)) => last.saturating_since(since),
+            _ => Duration::ZERO,
         }
     }
 
@@ -130,6 +137,8 @@ mod tests {
     use super::*;
     use crate::lease::Attempt;
     use crate::message_id::MessageId;
+
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(millis)
@@ -165,30 +174,48 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_recording_does_not_matter() {
-        let attempts = [(1, 200), (2, 500), (4, 502), (5, 200), (7, 503), (9, 504)];
-        let mut in_order = WebhookHealth::default();
-        for (millis, status) in attempts {
-            record(&mut in_order, millis, status);
+    fn the_attempt_that_was_recorded_last_decides_whatever_its_time() {
+        let (ahead, now) = (3 * DAY, 1);
+        let mut health = WebhookHealth::default();
+        record(&mut health, ahead, 200);
+        record(&mut health, now, 500);
+        assert_eq!(health.state(), WebhookState::Failing);
+        assert_eq!(health.failing_since, Some(at(now)));
+        record(&mut health, ahead, 503);
+        record(&mut health, now, 200);
+        assert_eq!(health.state(), WebhookState::Active);
+        assert_eq!(health.failing_since, None);
+        assert_eq!(health.last_success_at, Some(at(now)));
+        assert_eq!(health.last_failure_at, Some(at(ahead)));
+    }
+
+    #[test]
+    fn a_run_of_failures_lasts_from_its_first_to_its_last() {
+        let mut health = WebhookHealth::default();
+        assert_eq!(health.failed_for(), Duration::ZERO);
+        for day in 1..=6 {
+            record(&mut health, day * DAY, 500);
+            assert_eq!(health.failed_for(), Duration::from_hours(24 * (day - 1)));
         }
-        assert_eq!(in_order.failing_since, Some(at(7)));
-        for first in 0..attempts.len() {
-            for second in 0..attempts.len() {
-                let mut swapped = attempts;
-                swapped.swap(first, second);
-                let mut health = WebhookHealth::default();
-                for (millis, status) in swapped {
-                    record(&mut health, millis, status);
-                }
-                // Later than the first failure where a success was recorded late, never earlier.
-                assert!(
-                    health.failing_since >= in_order.failing_since,
-                    "{swapped:?}"
-                );
-                health.failing_since = in_order.failing_since;
-                assert_eq!(health, in_order, "{swapped:?}");
-            }
+        record(&mut health, 7 * DAY, 200);
+        assert_eq!(health.failed_for(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_longer_pause_than_two_days_or_a_jump_of_the_clock_starts_a_new_run() {
+        let mut health = WebhookHealth::default();
+        for millis in [DAY, 3 * DAY, 5 * DAY + 1, 405 * DAY, DAY, 3 * DAY + 1] {
+            let goes_on = millis == 3 * DAY;
+            record(&mut health, millis, 500);
+            assert_eq!(!health.failed_for().is_zero(), goes_on, "{millis}");
         }
+        record(&mut health, 2 * DAY, 500);
+        assert_eq!(
+            health.failed_for(),
+            Duration::ZERO,
+            "a clock that is behind"
+        );
+        assert_eq!(health.failing_since, Some(at(3 * DAY + 1)));
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! What the health of a webhook means for its worker.
 
-use posthorn_domain::{DisableReason, Timestamp, WebhookHealth, WebhookUrl};
+use std::time::Duration;
+
+use posthorn_domain::{DisableReason, WebhookHealth, WebhookUrl};
 
 use super::WebhookWorker;
 use crate::ports::consumer_store::LeaseUpdate;
 
-/// A webhook without a success is disabled after this time: five days, in milliseconds.
-const MAX_FAILING: u64 = 5 * 24 * 60 * 60 * 1_000;
+/// A webhook whose attempts have failed for this time, without a success, is disabled: five days.
+const MAX_FAILING: Duration = Duration::from_hours(5 * 24);
 
 impl WebhookWorker {
     /// Disables the webhook after five days of failures, by the records of all processes.
     pub(super) fn check_health(&mut self, health: &WebhookHealth) {
-        let now = self.store.ports.clock.now();
-        let is_failing = |since| MAX_FAILING <= now.as_millis().saturating_sub(since);
-        let since = health.failing_since.map(Timestamp::as_millis);
-        if health.disabled.is_none() && since.is_some_and(is_failing) {
+        if health.disabled.is_none() && health.failed_for() >= MAX_FAILING {
             self.disable(DisableReason::NoSuccess, None);
         }
     }

@@ -14,7 +14,8 @@ if not record then
   return { 'absent' }
 end
 
--- Step 1: the health. The times of the attempts decide, not the order in which they come.
+-- Step 1: the health. The attempt that comes last is the last one, whatever its time.
+local MAX_PAUSE = 48 * 60 * 60 * 1000
 local succeeded = tonumber(record.last_success_at or '')
 local failed = tonumber(record.last_failure_at or '')
 local since = tonumber(record.failing_since or '')
@@ -22,24 +23,15 @@ local last_failed, reason = record.last_failed == '1', record.last_error
 local texts = {}
 for i = 7, #ARGV, 3 do
   local at, failure = tonumber(ARGV[i]), ARGV[i + 1]
-  local is_failure = string.sub(failure, 1, 1) == '+'
-  if at >= math.max(succeeded or 0, failed or 0) then
-    last_failed = is_failure
-  end
-  if is_failure then
-    if at >= (failed or 0) then
-      failed, reason = at, string.sub(failure, 2)
+  last_failed = string.sub(failure, 1, 1) == '+'
+  if last_failed then
+    -- A longer pause, or a clock that jumped, starts a new run of failures.
+    if not since or not failed or math.abs(at - failed) > MAX_PAUSE then
+      since = at
     end
-    -- A failure from before the last success does not count.
-    if at >= (succeeded or 0) then
-      since = math.min(since or at, at)
-    end
+    failed, reason = at, string.sub(failure, 2)
   else
-    succeeded = math.max(succeeded or 0, at)
-    -- A later failure that was recorded before this success still counts.
-    if since and since <= at then
-      since = failed and failed > at and failed or nil
-    end
+    succeeded, since = at, nil
   end
   texts[#texts + 1] = ARGV[i + 2]
 end

@@ -1,5 +1,7 @@
 //! Encrypting the secrets of all webhooks under a new key.
 
+use std::time::Duration;
+
 use posthorn_domain::ConsumerPosition;
 
 use super::WebhookService;
@@ -8,10 +10,22 @@ use crate::ports::consumer_store::ConsumerError;
 use crate::ports::message_store::PageLimit;
 use crate::ports::webhook_store::WebhookStatus;
 
+/// The time between two looks for secrets that are encrypted under the previous key.
+const REENCRYPT_INTERVAL: Duration = Duration::from_mins(1);
+
 impl WebhookService {
-    /// Encrypts the secrets of webhooks again, as [`WebhookService::reencrypt`] does, at the start of the
-    /// process. A failure is logged: the next start tries again, and the previous key still decrypts.
-    pub async fn reencrypt_at_start(&self) {
+    /// Encrypts the secrets of webhooks again every minute, for ever. While a rotation is rolled out, a
+    /// process that has the previous key only may change a webhook after this one has started.
+    pub async fn keep_reencrypting(&self) {
+        loop {
+            self.ports.clock.sleep(REENCRYPT_INTERVAL).await;
+            self.reencrypt_and_log().await;
+        }
+    }
+
+    /// Encrypts the secrets of webhooks again, as [`WebhookService::reencrypt`] does. A failure is logged:
+    /// the next time tries again, and the previous key still decrypts.
+    pub async fn reencrypt_and_log(&self) {
         match self.reencrypt().await {
             Ok(0) => {}
             Ok(webhooks) => tracing::info!(webhooks, "the secrets of webhooks are encrypted again"),
@@ -25,7 +39,8 @@ impl WebhookService {
     /// webhooks that were.
     ///
     /// # Errors
-    /// [`WebhookError::Consumer`]. A webhook whose secrets cannot be decrypted is logged.
+    /// [`WebhookError::Consumer`]. A webhook whose secrets cannot be decrypted stays as it is; its worker
+    /// logs that.
     pub async fn reencrypt(&self) -> Result<u64, WebhookError> {
         let mut count = 0;
         let mut after = None;
@@ -52,11 +67,7 @@ impl WebhookService {
         let (key, tag) = (status.consumer.key, status.consumer.tag);
         let private = match self.ports.vault.open(&key, &status.record.sealed) {
             Ok(opened) if opened.is_stale => opened.private,
-            Ok(_) => return Ok(false),
-            Err(error) => {
-                tracing::error!(topic = %key.topic, webhook = %key.name, %error, "webhook unusable");
-                return Ok(false);
-            }
+            _ => return Ok(false),
         };
         let settings = status.record.settings;
         let current = Some((tag, private.clone()));

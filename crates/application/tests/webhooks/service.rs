@@ -3,16 +3,18 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::select;
 use posthorn_application::{
     Clock, ConsumerError, Precondition, Replay, ReplayBound, VaultError, WebhookError,
-    WebhookEventKind, WebhookSendError,
+    WebhookEventKind, WebhookSendError, WebhookVault,
 };
 use posthorn_domain::{
     ForbiddenAddress, MessageId, UrlSchemes, WebhookHeaders, WebhookSecret, WebhookUrl,
 };
+use posthorn_testkit::eventually;
 
 use crate::receivers::{FakeVault, Response};
-use crate::rig::{Rig, change, key};
+use crate::rig::{Rig, SOON, change, key, settle};
 
 fn secret(byte: u8) -> WebhookSecret {
     WebhookSecret::from_bytes(&[byte; 32]).unwrap()
@@ -216,6 +218,33 @@ async fn after_a_rotation_of_the_key_the_secrets_are_encrypted_again() {
     let after = rig.service.get(&keys[0]).await.unwrap();
     assert_eq!(before.status.consumer.tag, after.status.consumer.tag);
     assert_ne!(before.status.record.sealed, after.status.record.sealed);
+}
+
+/// By a process that has the previous key only, while the rotation is rolled out.
+#[tokio::test]
+async fn a_secret_that_is_written_under_the_previous_key_later_is_encrypted_again() {
+    let rig = Rig::idle();
+    let (service, clock) = (&rig.service, &rig.clock);
+    let key = rig.webhook("a", |_| {}).await;
+    let is_stale = async || {
+        let sealed = service.get(&key).await.unwrap().status.record.sealed;
+        rig.vault.open(&key, &sealed).unwrap().is_stale
+    };
+    let keep = Box::pin(service.keep_reencrypting());
+    let change_and_wait = Box::pin(async {
+        for _ in 0..2 {
+            service.put(&key, change("a")).await.unwrap();
+            *rig.vault.stale_below.lock().unwrap() = (rig.vault.count(), 0);
+            assert!(is_stale().await);
+            eventually(SOON, async || {
+                clock.advance(Duration::from_secs(10));
+                settle().await;
+                !is_stale().await
+            })
+            .await;
+        }
+    });
+    select(keep, change_and_wait).await;
 }
 
 #[tokio::test]

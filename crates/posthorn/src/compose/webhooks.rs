@@ -50,8 +50,9 @@ pub(super) async fn start(
         random: Arc::new(ThreadRng),
     };
     let service = WebhookService::new(ports, addresses.clone());
-    if settings.secret.previous_key().is_some() {
-        service.reencrypt_at_start().await;
+    let is_rotating = settings.secret.previous_key().is_some();
+    if is_rotating {
+        service.reencrypt_and_log().await;
     }
     let dispatcher = Arc::new(WebhookDispatcher::new(WebhookDispatcherPorts {
         consumers,
@@ -66,8 +67,15 @@ pub(super) async fn start(
     let delivering = Arc::clone(&dispatcher);
     let tasks = &mut context.supervisor;
     tasks.run("webhooks", async move { delivering.run().await });
+    let service = Arc::new(service.followed_by(Arc::clone(&dispatcher)));
+    if is_rotating {
+        let encrypting = Arc::clone(&service);
+        tasks.run("webhook-secrets", async move {
+            encrypting.keep_reencrypting().await;
+        });
+    }
     Ok(Webhooks {
-        service: Arc::new(service.followed_by(Arc::clone(&dispatcher))),
+        service,
         dispatcher,
         addresses,
     })

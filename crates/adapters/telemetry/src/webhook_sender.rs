@@ -105,6 +105,7 @@ const fn error_type(error: &WebhookSendError) -> &'static str {
         WebhookSendError::Connect(_) => "connect",
         WebhookSendError::Tls(_) => "tls",
         WebhookSendError::Exhausted => "exhausted",
+        WebhookSendError::Proxy(_) => "proxy",
         WebhookSendError::Timeout => "timeout",
         WebhookSendError::Closed => "closed",
         WebhookSendError::Protocol => "protocol",

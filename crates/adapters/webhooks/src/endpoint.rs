@@ -9,7 +9,7 @@ use posthorn_application::{
 };
 use posthorn_domain::{WebhookFormat, WebhookPrivate, WebhookSettings};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, Request, Response, Url};
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -48,6 +48,8 @@ pub(crate) struct HttpEndpoint {
     signer: Signer,
     /// When the receiver responded last.
     responded_at: Mutex<Option<Instant>>,
+    /// True if the requests go through a proxy.
+    has_proxy: bool,
     /// Why nothing is sent to this URL.
     refusal: Option<WebhookSendError>,
 }
@@ -68,6 +70,7 @@ impl HttpEndpoint {
             timeout: settings.timeout.get(),
             signer: Signer::new(private),
             responded_at: Mutex::default(),
+            has_proxy: sender.proxy.is_some(),
             refusal: refusal(sender, settings),
         }
     }
@@ -78,8 +81,7 @@ impl HttpEndpoint {
         deadline: Instant,
     ) -> Result<Response, WebhookSendError> {
         let executed = timeout_at(deadline, self.client.execute(request)).await;
-        let response = executed.map_err(|_| WebhookSendError::Timeout)?;
-        response.map_err(|error| failure::convert(&error))
+        self.received(executed.map_err(|_| WebhookSendError::Timeout)?)
     }
 
     /// True if a request at `now` may have had a connection of an earlier one. The receiver may close that at any time,
@@ -92,6 +94,27 @@ impl HttpEndpoint {
     fn lock_responded(&self) -> MutexGuard<'_, Option<Instant>> {
         let responded = self.responded_at.lock();
         responded.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the response is, or why there is none.
+    fn received(
+        &self,
+        response: Result<Response, reqwest::Error>,
+    ) -> Result<Response, WebhookSendError> {
+        let is_tunneled = self.url.scheme() == "https";
+        match response {
+            // Only a proxy that reads the requests responds in place of the receiver.
+            Ok(response)
+                if self.has_proxy
+                    && !is_tunneled
+                    && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
+            {
+                Err(failure::proxy_unauthorized())
+            }
+            Ok(response) => Ok(response),
+            Err(error) if self.has_proxy => Err(failure::convert_of_proxy(&error, is_tunneled)),
+            Err(error) => Err(failure::convert(&error)),
+        }
     }
 
     fn request(&self, event: WebhookEvent) -> Result<Request, WebhookSendError> {

@@ -9,6 +9,35 @@ use rustls::CertificateError;
 
 use crate::guard::{ResolveError, is_exhausted};
 
+/// The start of the text of hyper-util's error for a proxy that gives no connection, whose type is private.
+const TUNNEL_ERROR: &str = "tunnel error: ";
+const UNAUTHORIZED_TEXT: &str = "it requires authentication";
+
+/// Converts an error of a request through a proxy. What fails before the proxy has a connection to the
+/// receiver is a failure of the proxy. `is_tunneled` is true for `https`, which the proxy only forwards:
+/// TLS to the receiver comes after the connection.
+pub(crate) fn convert_of_proxy(error: &reqwest::Error, is_tunneled: bool) -> WebhookSendError {
+    let texts = || causes(error).map(ToString::to_string);
+    let is_of_tunnel = texts().any(|text| text.starts_with(TUNNEL_ERROR));
+    let failure = convert(error);
+    let reason = match failure {
+        WebhookSendError::Unresolved => "its name does not resolve".to_owned(),
+        _ if !error.is_connect() || (is_tunneled && !is_of_tunnel) => return failure,
+        WebhookSendError::Connect(reason) => match reason.strip_prefix(TUNNEL_ERROR) {
+            Some("proxy authorization required") => UNAUTHORIZED_TEXT.to_owned(),
+            Some(_) => "it gave no connection to the receiver".to_owned(),
+            None => format!("no connection: {reason}"),
+        },
+        failure => failure.to_string(),
+    };
+    WebhookSendError::Proxy(reason)
+}
+
+/// The failure of a proxy that responds with 407.
+pub(crate) fn proxy_unauthorized() -> WebhookSendError {
+    WebhookSendError::Proxy(UNAUTHORIZED_TEXT.to_owned())
+}
+
 /// Converts an error by its causes. Its own text is not used: it contains the URL.
 pub(crate) fn convert(error: &reqwest::Error) -> WebhookSendError {
     if let Some(resolve) = cause::<ResolveError>(error) {

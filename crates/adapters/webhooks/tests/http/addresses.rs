@@ -1,7 +1,8 @@
 //! The guard at connect.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use posthorn_application::WebhookSendError;
 use posthorn_domain::ForbiddenAddress::{
@@ -180,14 +181,71 @@ async fn without_tls_nothing_is_sent_where_it_is_required() {
     assert_eq!(receiver.connections(), 0);
 }
 
+/// A sender through this proxy.
+fn proxied(proxy: &str) -> HttpSender {
+    sender(HttpSenderSettings {
+        proxy: Some(proxy.to_owned()),
+        ..HttpSenderSettings::default()
+    })
+}
+
+/// For the operator: the owner of the receiver cannot mend it.
+#[tokio::test]
+async fn a_failure_of_the_proxy_is_told_as_one() {
+    const UNAUTHORIZED: &str =
+        "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+    const REFUSING: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+    let unauthorized = Receiver::start(Script::Write(UNAUTHORIZED)).await;
+    let refusing = Receiver::start(Script::Write(REFUSING)).await;
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = closed.local_addr().unwrap();
+    let required = "it requires authentication";
+    let refused = "no connection: connection refused";
+    let unresolved = "its name does not resolve";
+    let no_tunnel = "it gave no connection to the receiver";
+    for (proxy, of_http, of_https) in [
+        (
+            "proxy.invalid:8080".to_owned(),
+            Some(unresolved),
+            unresolved,
+        ),
+        (closed.to_string(), Some(refused), refused),
+        (unauthorized.address.to_string(), Some(required), required),
+        (refusing.address.to_string(), None, no_tunnel),
+    ] {
+        let sender = proxied(&format!("http://{proxy}"));
+        for (url, expected) in [
+            ("http://receiver.test/", of_http),
+            ("https://receiver.test/", Some(of_https)),
+        ] {
+            let outcome = send(&endpoint_of(&sender, url, WebhookFormat::Standard)).await;
+            let proxy_failed = |reason: &str| WebhookSendError::Proxy(reason.to_owned());
+            // A status is that of the receiver, unless only a proxy has it.
+            let status = outcome.as_ref().ok().map(|reply| reply.status);
+            assert_eq!(outcome.err(), expected.map(proxy_failed), "{proxy} {url}");
+            assert_eq!(status, expected.is_none().then_some(403), "{proxy} {url}");
+        }
+    }
+}
+
+/// The proxy has a connection, and the receiver speaks no TLS.
+#[tokio::test]
+async fn a_receiver_without_tls_behind_a_proxy_is_no_failure_of_the_proxy() {
+    const ESTABLISHED: &str = "HTTP/1.1 200 OK\r\n\r\n";
+    let proxy = Receiver::start(Script::Repeat(ESTABLISHED, "no TLS", Duration::ZERO)).await;
+    let sender = proxied(&format!("http://{}", proxy.address));
+    let endpoint = endpoint_of(&sender, "https://receiver.test/", WebhookFormat::Standard);
+    let outcome = send(&endpoint).await;
+    assert!(
+        matches!(outcome, Err(WebhookSendError::Tls(_))),
+        "{outcome:?}"
+    );
+}
+
 #[tokio::test]
 async fn with_a_proxy_names_are_left_to_it_and_addresses_are_checked() {
     let proxy = Receiver::start(CLOSING).await;
-    let settings = HttpSenderSettings {
-        proxy: Some(format!("http://{}", proxy.address)),
-        ..HttpSenderSettings::default()
-    };
-    let sender = sender(settings);
+    let sender = proxied(&format!("http://{}", proxy.address));
     let named = endpoint_of(
         &sender,
         "http://receiver.invalid/x",

@@ -69,7 +69,7 @@ pub(crate) async fn check(
 /// the headers of the response; see [`take_outcome`].
 ///
 /// # Errors
-/// `rate-limited`, or `payload-too-large` if so many requests never fit: those count as one.
+/// `rate-limited`, or `payload-too-large` if so many requests never fit. Neither counts.
 pub(crate) async fn check_many(
     scope: QuotaScope,
     state: &AppState,
@@ -83,20 +83,24 @@ pub(crate) async fn check_many(
     let caller = caller::of(request, &grant);
     let most = rate_limiter.most_at_once(scope.class, caller);
     let too_many = most.filter(|most| count > *most);
-    let counted = if too_many.is_some() { 1 } else { count };
     let at = state.services.clock.now();
-    match rate_limiter.check_many(scope, caller, counted).await {
+    let decided = match too_many {
+        Some(_) => rate_limiter.peek(scope, caller).await,
+        None => rate_limiter.check_many(scope, caller, count).await,
+    };
+    let mut error = too_many.map(|most| never_fits(count, most));
+    match decided {
         Ok(None) => {}
         Ok(Some(decision)) => {
             let outcome = RateLimitOutcome::new(decision, at);
-            let exceeded = (!outcome.decision.allowed).then(|| outcome.exceeded(counted));
+            let is_exceeded = error.is_none() && !outcome.decision.allowed;
+            error = is_exceeded.then(|| outcome.exceeded(count)).or(error);
             request.extensions_mut().insert(outcome);
-            exceeded.map_or(Ok(()), Err)?;
         }
         // A failing counter must not make the service unavailable: the request is accepted.
         Err(error) => tracing::error!(%error, "a request was not counted"),
     }
-    too_many.map_or(Ok(()), |most| Err(never_fits(count, most)))
+    error.map_or(Ok(()), Err)
 }
 
 /// The error of a batch that is larger than a limit.

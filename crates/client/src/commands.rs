@@ -4,6 +4,7 @@ mod consumer;
 mod describe;
 mod message_line;
 mod messages;
+mod pairs;
 mod send;
 mod send_batch;
 mod server;

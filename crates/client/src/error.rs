@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// `EX_TEMPFAIL`.
 const TRY_LATER: u8 = 75;
+/// The exit code of clap for a command line that it rejects.
+const USAGE: u8 = 2;
 
 /// Why a call failed. Only [`ClientError::Retryable`] is worth another try.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,14 @@ pub enum ClientError {
     /// The value of this option cannot be sent as a header.
     #[error("{0}: only visible ASCII characters are allowed")]
     Header(&'static str),
+    /// An option is given twice with the same name.
+    #[error("{option} {name}: it is given twice")]
+    Repeated {
+        /// The option.
+        option: &'static str,
+        /// The name, without its values.
+        name: String,
+    },
     /// The token cannot be sent as a header. The text does not repeat it.
     #[error("the token has characters other than visible ASCII")]
     Token,
@@ -84,10 +94,11 @@ impl RetryableError {
 
 impl ClientError {
     /// The exit code of a command that fails so: `EX_TEMPFAIL` of BSD's `sysexits.h` if another try may
-    /// succeed later, else 1.
+    /// succeed later, 2 for a mistake in the command line, else 1.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Retryable(_) | Self::GaveUp { .. } => ExitCode::from(TRY_LATER),
+            Self::Repeated { .. } => ExitCode::from(USAGE),
             _ => ExitCode::FAILURE,
         }
     }

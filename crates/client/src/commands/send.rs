@@ -1,5 +1,6 @@
 //! `posthorn send`: sends one message, stored once through any number of retries.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use clap::Args;
 use posthorn_domain::Topic;
 use serde_json::Value;
 
+use super::pairs::unique;
 use super::send_batch::{BatchLines, SendBatchRequest, send_batch};
 use super::server::ServerArguments;
 use crate::api::MessageDraft;
@@ -68,8 +70,13 @@ pub(super) async fn run(arguments: &SendArguments) -> Result<String, ClientError
 }
 
 impl SendArguments {
+    fn unique_attributes(&self) -> Result<BTreeMap<String, String>, ClientError> {
+        unique("--attribute", &self.attributes)
+    }
+
     /// The message, with its text read from standard input for `-`.
-    fn draft(&self) -> Result<MessageDraft, ClientError> {
+    pub(super) fn draft(&self) -> Result<MessageDraft, ClientError> {
+        let attributes = self.unique_attributes()?;
         let text = match self.literal.as_ref().unwrap_or(&self.text) {
             // A byte order mark is no part of the text (WHATWG Encoding, "UTF-8 decode").
             text if text == "-" => {
@@ -82,7 +89,7 @@ impl SendArguments {
         Ok(MessageDraft {
             text,
             topic: self.topic.clone(),
-            attributes: self.attributes.iter().cloned().collect(),
+            attributes,
         })
     }
 }
@@ -96,7 +103,7 @@ impl SendArguments {
             lines: if self.ndjson {
                 BatchLines::Objects
             } else {
-                BatchLines::Texts(self.attributes.iter().cloned().collect())
+                BatchLines::Texts(self.unique_attributes()?)
             },
             idempotency_key: self.idempotency_key.clone(),
             retry_for: self.retry_for,

@@ -11,6 +11,8 @@ use crate::console::print;
 use crate::error::ClientError;
 use arguments::WebhookCommand;
 
+#[cfg(test)]
+pub(super) use arguments::PutWebhookArguments;
 pub(super) use arguments::WebhookArguments;
 
 const KIND: ConsumerKind = ConsumerKind::Webhook;
@@ -20,7 +22,7 @@ pub(super) async fn run(arguments: WebhookArguments) -> Result<String, ClientErr
     let (client, json) = (&arguments.server.client()?, arguments.json);
     let resource = match arguments.command {
         WebhookCommand::Put(arguments) => {
-            let (draft, condition) = (arguments.draft(), arguments.condition.condition());
+            let (draft, condition) = (arguments.draft()?, arguments.condition.condition());
             let webhook = arguments.target.key(KIND);
             client
                 .put_webhook(&webhook, &draft, condition.as_ref())

@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use crate::api::WebhookDraft;
+use crate::commands::pairs::unique;
 use crate::commands::server::ServerArguments;
 use crate::commands::shared::{ConditionArguments, SharedCommand, TargetArguments};
+use crate::error::ClientError;
 
 /// The arguments of `posthorn webhook`.
 #[derive(Clone, Debug, Args)]
@@ -111,9 +113,12 @@ pub struct PutWebhookArguments {
 
 impl PutWebhookArguments {
     /// The settings.
-    pub fn draft(&self) -> WebhookDraft {
+    ///
+    /// # Errors
+    /// A header that is given twice.
+    pub fn draft(&self) -> Result<WebhookDraft, ClientError> {
         let schedule = self.schedule.iter().map(Duration::as_secs_f64).collect();
-        WebhookDraft {
+        Ok(WebhookDraft {
             url: self.receiver.clone(),
             secret: self.secret.clone(),
             start: self.start.clone(),
@@ -122,8 +127,8 @@ impl PutWebhookArguments {
             max_in_flight: self.max_in_flight,
             rate_per_second: self.rate_per_second,
             format: self.format.clone(),
-            headers: self.headers.iter().cloned().collect(),
-        }
+            headers: unique("--header", &self.headers)?,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_web::HttpRequest;
 use actix_web::body::{BodySize, MessageBody};
@@ -13,6 +13,9 @@ use posthorn_http1::ClientDisconnected;
 
 /// JSON, and the guard of the leases in it.
 pub(super) struct DeliveredBody {
+    /// Ends once the runtime has looked at the sockets. The client may have gone away before that without the
+    /// connection having heard of it.
+    look: Option<Pin<Box<dyn Future<Output = ()>>>>,
     json: Bytes,
     guard: Option<DeliveryGuard>,
     disconnected: ClientDisconnected,
@@ -21,6 +24,7 @@ pub(super) struct DeliveredBody {
 impl DeliveredBody {
     pub(super) fn new(request: &HttpRequest, json: Vec<u8>, guard: DeliveryGuard) -> Self {
         Self {
+            look: Some(Box::pin(tokio::task::yield_now())),
             json: json.into(),
             guard: Some(guard),
             disconnected: request.conn_data().cloned().unwrap_or_default(),
@@ -37,8 +41,12 @@ impl MessageBody for DeliveredBody {
 
     fn poll_next(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if let Some(look) = &mut self.look {
+            ready!(look.as_mut().poll(cx));
+            self.look = None;
+        }
         let Some(guard) = self.guard.take() else {
             return Poll::Ready(None);
         };

@@ -22,6 +22,7 @@ pub(crate) fn convert_of_proxy(error: &reqwest::Error, is_tunneled: bool) -> Web
     let failure = convert(error);
     let reason = match failure {
         WebhookSendError::Unresolved => "its name does not resolve".to_owned(),
+        WebhookSendError::Exhausted => return failure,
         _ if !error.is_connect() || (is_tunneled && !is_of_tunnel) => return failure,
         WebhookSendError::Connect(reason) => match reason.strip_prefix(TUNNEL_ERROR) {
             Some("proxy authorization required") => UNAUTHORIZED_TEXT.to_owned(),

@@ -60,7 +60,7 @@ const HOSTS: &[(&str, ForbiddenAddress)] = &[
     ("[fd00:ec2::254]", Private),
 ];
 
-/// It is no fault of the receiver's.
+/// It is no fault of the receiver's or of the proxy.
 #[tokio::test]
 async fn a_look_up_without_an_open_file_is_an_exhaustion() {
     struct Exhausted;
@@ -72,10 +72,20 @@ async fn a_look_up_without_an_open_file_is_an_exhaustion() {
         }
     }
 
-    let settings = HttpSenderSettings::default();
-    let sender = HttpSender::with_resolver(settings, Arc::new(Exhausted)).unwrap();
-    let endpoint = endpoint_of(&sender, "http://receiver.test/", WebhookFormat::Standard);
-    assert_eq!(send(&endpoint).await, Err(WebhookSendError::Exhausted));
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for (proxy, url) in [
+        (None, "http://receiver.test/"),
+        (Some("http://proxy.test:8080"), "http://receiver.test/"),
+        (Some("http://proxy.test:8080"), "https://receiver.test/"),
+    ] {
+        let settings = HttpSenderSettings {
+            proxy: proxy.map(str::to_owned),
+            ..HttpSenderSettings::default()
+        };
+        let sender = HttpSender::with_resolver(settings, Arc::new(Exhausted)).unwrap();
+        let outcome = send(&endpoint_of(&sender, url, WebhookFormat::Standard)).await;
+        assert_eq!(outcome, Err(WebhookSendError::Exhausted), "{proxy:?} {url}");
+    }
 }
 
 #[tokio::test]
@@ -197,8 +207,8 @@ async fn a_failure_of_the_proxy_is_told_as_one() {
     const REFUSING: &str = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     let unauthorized = Receiver::start(Script::Write(UNAUTHORIZED)).await;
     let refusing = Receiver::start(Script::Write(REFUSING)).await;
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = closed.local_addr().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let closed = closed.unwrap();
     let required = "it requires authentication";
     let refused = "no connection: connection refused";
     let unresolved = "its name does not resolve";

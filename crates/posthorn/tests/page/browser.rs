@@ -149,13 +149,16 @@ impl Browser {
         }
     }
 
-    /// Waits until `script` returns a true value.
+    /// Waits until `script` returns a true value. One that reads what is not there yet is not true yet.
     #[track_caller]
     pub(crate) fn wait_for<'a>(&'a self, script: &'a str) -> impl Future<Output = ()> + 'a {
         let caller = std::panic::Location::caller();
         async move {
             let deadline = Instant::now() + PATIENCE;
-            while self.eval(&format!("return Boolean({script})")).await != json!(true) {
+            let script = format!(
+                "try {{ return Boolean({script}) }} catch (error) {{ if (error instanceof TypeError) return false; throw error }}"
+            );
+            while self.eval(&script).await != json!(true) {
                 if Instant::now() > deadline {
                     let body = self.eval("return document.body.innerText").await;
                     panic!("{caller}: `{script}` stays false: {body}");

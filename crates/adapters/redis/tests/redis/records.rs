@@ -237,6 +237,10 @@ async fn more_topics_than_one_chunk_are_listed_and_pruned() {
             samples::topic(&format!("t{}", number % TOPICS)),
         );
         appends.spawn(async move { store.append(samples::append(&topic, "text")).await.unwrap() });
+        // On a busy machine more at once would exceed the time limit of an append.
+        if appends.len() >= 100 {
+            appends.join_next().await.unwrap().unwrap();
+        }
     }
     appends.join_all().await;
     let mut request = TopicRequest::after(None, PageLimit::MAX);

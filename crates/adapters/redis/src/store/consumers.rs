@@ -3,7 +3,7 @@
 //! The calls go through the write pipeline of their node, behind the fence of their topic. So the
 //! calls of this process take effect in their order.
 
-mod arguments;
+pub(super) mod arguments;
 mod count;
 mod replies;
 mod topics;

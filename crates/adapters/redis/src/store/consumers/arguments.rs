@@ -50,7 +50,7 @@ pub(super) fn position(position: ConsumerPosition) -> Vec<String> {
 }
 
 /// The arguments of a call for one pull.
-pub(super) fn pull(request: PullRequest) -> Vec<String> {
+pub(in crate::store) fn pull(request: PullRequest) -> Vec<String> {
     let lease = request.lease.map(|lease| lease.as_millis().to_string());
     vec![
         ByteBudget::MAX.to_string(),
@@ -61,7 +61,7 @@ pub(super) fn pull(request: PullRequest) -> Vec<String> {
 }
 
 /// The arguments of an update; `length` is a delay or a lease.
-pub(super) fn update(
+pub(in crate::store) fn update(
     leases: &[LeaseToken],
     operation: &str,
     length: Option<Duration>,

@@ -16,6 +16,8 @@ use crate::store::scripts::{PULL, ScriptCall, UPDATE};
 const MAX_PULLED: usize = 1_000;
 /// The most leases that joined acknowledgements settle.
 const MAX_SETTLED: usize = 1_000;
+/// The arguments that the joined pulls share: the consumer and the most bytes.
+const PULL_SHARED: usize = 2;
 /// The arguments of one pull.
 const PULL_ARGUMENTS: usize = 3;
 /// The items of the reply to one pull.
@@ -150,9 +152,9 @@ impl JoinedJobs {
 impl JoinKind {
     /// The arguments of a call that are its own.
     fn own_arguments(self, call: &ConsumerScriptCall) -> &[String] {
-        // Behind the name of the consumer; behind it, the operation, the length and the reason.
+        // Those of an acknowledgement follow the consumer, the operation, the length and the reason.
         let shared = match self {
-            Self::Pull => 1,
+            Self::Pull => PULL_SHARED,
             Self::Acknowledgement => 4,
         };
         call.arguments.get(shared..).unwrap_or_default()
@@ -217,7 +219,7 @@ fn joinable(job: &WriteJob) -> Option<(JoinKind, &ConsumerScriptCall)> {
         return None;
     }
     let count = call.arguments.len();
-    if std::ptr::eq(call.script, &raw const PULL) && count == 1 + PULL_ARGUMENTS {
+    if std::ptr::eq(call.script, &raw const PULL) && count == PULL_SHARED + PULL_ARGUMENTS {
         return Some((JoinKind::Pull, call));
     }
     let is_ack = call
@@ -251,18 +253,22 @@ fn ids(kind: JoinKind, call: &ConsumerScriptCall) -> impl Iterator<Item = &str> 
 
 #[cfg(test)]
 mod tests {
-    use posthorn_domain::Topic;
+    use posthorn_application::PullRequest;
+    use posthorn_domain::{
+        Attempt, LeaseNonce, LeaseToken, MessageId, PullLimit, Timestamp, Topic,
+    };
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::store::consumers::arguments;
     use crate::store::scripts::{PipelinedScript, STATUS};
     use crate::store::write::command::CallKind;
 
-    fn job(script: &'static PipelinedScript, arguments: &[&str]) -> WriteJob {
+    fn job(script: &'static PipelinedScript, name: &str, arguments: Vec<String>) -> WriteJob {
         let call = ConsumerScriptCall {
             script,
             topic: Topic::inbox(),
-            arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
+            arguments: [vec![name.to_owned()], arguments].concat(),
             kind: CallKind::Volatile,
         };
         WriteJob {
@@ -272,8 +278,32 @@ mod tests {
         }
     }
 
-    fn ack(leases: &[&str]) -> WriteJob {
-        job(&UPDATE, &[&["c:a", "ack", "", "-"], leases].concat())
+    fn pull(name: &str, limit: u64) -> WriteJob {
+        let request = PullRequest {
+            limit: PullLimit::parse(limit).unwrap(),
+            lease: None,
+            nonce: LeaseNonce::from_bits(limit),
+        };
+        job(&PULL, name, arguments::pull(request))
+    }
+
+    /// An operation on the leases of the messages with these numbers.
+    fn update(operation: &str, leases: &[u16]) -> WriteJob {
+        let lease = |seq: &u16| LeaseToken {
+            id: MessageId::new(Timestamp::default(), u64::from(*seq)),
+            attempt: Attempt::FIRST,
+            nonce: LeaseNonce::from_bits(7),
+        };
+        let leases: Vec<_> = leases.iter().map(lease).collect();
+        job(
+            &UPDATE,
+            "c:a",
+            arguments::update(&leases, operation, None, None),
+        )
+    }
+
+    fn ack(leases: &[u16]) -> WriteJob {
+        update("ack", leases)
     }
 
     #[track_caller]
@@ -286,30 +316,29 @@ mod tests {
     #[test]
     fn pulls_and_acknowledgements_of_one_consumer_are_joined() {
         let jobs = [
-            job(&PULL, &["c:a", "1", "", "n1"]),
-            ack(&["1", "p"]),
-            job(&STATUS, &["c:a"]),
-            job(&PULL, &["c:b", "1", "", "n2"]),
-            job(&PULL, &["c:a", "5", "", "n3"]),
-            job(&UPDATE, &["c:a", "nack", "", "-", "2", "p"]),
-            ack(&["3", "p", "4", "p"]),
+            pull("c:a", 1),
+            ack(&[1]),
+            job(&STATUS, "c:a", Vec::new()),
+            pull("c:b", 1),
+            pull("c:a", 5),
+            update("nack", &[2]),
+            ack(&[3, 4]),
         ];
         check_groups(&jobs, &[&[0, 4], &[1, 6], &[2], &[3], &[5]]);
     }
 
     #[test]
     fn no_lease_is_twice_in_one_call_and_no_call_is_too_large() {
-        let twice = [ack(&["1", "p"]), ack(&["1", "p"]), ack(&["2", "p"])];
+        let twice = [ack(&[1]), ack(&[1]), ack(&[2])];
         check_groups(&twice, &[&[0], &[1, 2]]);
-        let pull = || job(&PULL, &["c:a", "200", "", "n"]);
-        let large: Vec<_> = (0..6).map(|_| pull()).collect();
+        let large: Vec<_> = (0..6).map(|_| pull("c:a", 200)).collect();
         check_groups(&large, &[&[0, 1, 2, 3, 4], &[5]]);
     }
 
     #[test]
     fn each_job_gets_its_part_of_the_reply() {
         let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        let jobs = [ack(&["1", "p"]), ack(&["2", "p", "3", "p"])];
+        let jobs = [ack(&[1]), ack(&[2, 3])];
         let joined = JoinedJobs::new(&jobs);
         let bits = [1, 0, 1].map(Value::Int);
         let reply = [text("ok"), Value::Int(9)].into_iter().chain(bits);

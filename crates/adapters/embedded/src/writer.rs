@@ -26,7 +26,6 @@ use crate::sql::prune::{self, BatchTimes, PruneCursor};
 use crate::sql::write_batch::WriteBatch;
 use crate::sql::writer_cache::WriterCache;
 use crate::sql::{self, deletion, revocations, seen_time};
-
 use command::{Command, CommandOutcome};
 
 /// The most commands of one transaction.

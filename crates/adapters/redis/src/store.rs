@@ -17,13 +17,12 @@ mod time;
 mod usage;
 mod write;
 
+use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use std::future::ready;
-
 use futures_util::FutureExt as _;
 use posthorn_application::{
     Append, AppendBatch, AppendError, Appended, AppendedBatch, BulkDeletion, ConsumerNotifier,
@@ -107,7 +106,8 @@ impl RedisStore {
         let topic_notifier = Arc::new(TopicNotifier::default());
         let consumer_notifier = Arc::new(ConsumerNotifier::default());
         let webhook_notifier = Arc::new(WebhookNotifier::default());
-        let listener = Listener {
+        let messages = Listener {
+            kind: Announcements::Messages,
             connector: Arc::clone(&connector),
             directory: Arc::clone(&directory),
             sessions: Arc::clone(&sessions),
@@ -117,6 +117,10 @@ impl RedisStore {
             prefix: Arc::clone(&prefix),
             command_timeout,
         };
+        let webhooks = Listener {
+            kind: Announcements::Webhooks,
+            ..messages.clone()
+        };
         Ok(Self {
             index: TopicIndex::new(keys::topics(&prefix)),
             consumer_topics: TopicIndex::new(keys::consumer_topics(&prefix)),
@@ -124,8 +128,8 @@ impl RedisStore {
             fenced: FencedTopics::default(),
             writers: Writers::new(Arc::clone(&connector), directory, settings),
             connector,
-            messages: Listening::new(listener.clone(), Announcements::Messages),
-            webhooks: Listening::new(listener, Announcements::Webhooks),
+            messages: Listening::new(messages),
+            webhooks: Listening::new(webhooks),
             sessions,
             topic_notifier,
             consumer_notifier,

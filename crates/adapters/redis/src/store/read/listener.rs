@@ -41,6 +41,7 @@ pub(crate) enum Announcements {
 /// The state of the task.
 #[derive(Clone)]
 pub(crate) struct Listener {
+    pub(crate) kind: Announcements,
     pub(crate) connector: Arc<Connector>,
     pub(crate) directory: Arc<SlotDirectory>,
     pub(crate) sessions: Arc<Sessions>,
@@ -53,29 +54,29 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Runs until it is dropped. `connected` is true while announcements are received.
-    pub(crate) async fn run(self, kind: Announcements, connected: watch::Sender<bool>) {
-        let listening = self.listen(kind, &connected);
-        match kind {
+    pub(crate) async fn run(self, connected: watch::Sender<bool>) {
+        let listening = self.listen(&connected);
+        match self.kind {
             Announcements::Messages => drop(tokio::join!(listening, self.poll())),
             Announcements::Webhooks => listening.await,
         }
     }
 
-    async fn listen(&self, kind: Announcements, connected: &watch::Sender<bool>) {
+    async fn listen(&self, connected: &watch::Sender<bool>) {
         let mut backoff = BACKOFF;
         let mut warned = false;
         loop {
             let primary = self.connector.primary_version().await;
-            match self.subscribe(kind, backoff.attempts()).await {
+            match self.subscribe(backoff.attempts()).await {
                 Ok(connection) => {
                     backoff.reset();
                     warned = false;
                     connected.send_replace(true);
                     // The announcements before the subscription were missed.
-                    self.notify_all(kind);
-                    self.receive(kind, connection, primary).await;
+                    self.notify_all();
+                    self.receive(connection, primary).await;
                     connected.send_replace(false);
-                    self.notify_all(kind);
+                    self.notify_all();
                     tracing::warn!("lost the connection that wakes streams; connecting again");
                 }
                 Err(failure) => {
@@ -91,8 +92,8 @@ impl Listener {
     }
 
     /// Subscribes at one node, at another one with each attempt.
-    async fn subscribe(&self, kind: Announcements, attempt: u32) -> Result<PubSub, RedisFailure> {
-        let channel = match kind {
+    async fn subscribe(&self, attempt: u32) -> Result<PubSub, RedisFailure> {
+        let channel = match self.kind {
             Announcements::Messages => keys::wake(&self.prefix),
             Announcements::Webhooks => keys::wake_webhooks(&self.prefix),
         };
@@ -111,12 +112,7 @@ impl Listener {
 
     /// Wakes subscriptions until the connection is lost, or leads to a primary that was demoted after
     /// the version `primary`.
-    async fn receive(
-        &self,
-        kind: Announcements,
-        connection: PubSub,
-        primary: Result<u64, RedisFailure>,
-    ) {
+    async fn receive(&self, connection: PubSub, primary: Result<u64, RedisFailure>) {
         let (mut commands, mut messages) = connection.split();
         let mut poll = interval(POLL_INTERVAL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -124,7 +120,7 @@ impl Listener {
             tokio::select! {
                 message = messages.next() => {
                     let Some(message) = message else { return };
-                    match (kind, std::str::from_utf8(message.get_payload_bytes())) {
+                    match (self.kind, std::str::from_utf8(message.get_payload_bytes())) {
                         (Announcements::Messages, Ok(names)) => self.notify(names),
                         (Announcements::Messages, Err(_)) => {}
                         (Announcements::Webhooks, _) => self.webhooks.notify(),
@@ -157,8 +153,8 @@ impl Listener {
         self.consumers.notify_topics(names.iter().copied());
     }
 
-    fn notify_all(&self, kind: Announcements) {
-        match kind {
+    fn notify_all(&self) {
+        match self.kind {
             Announcements::Messages => {
                 self.topics.notify_all();
                 self.consumers.notify_all();

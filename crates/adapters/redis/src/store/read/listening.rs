@@ -6,24 +6,22 @@ use posthorn_application::StoreError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::listener::{Announcements, Listener};
+use super::listener::Listener;
 use crate::mutex::lock;
 
 /// The task, before and after its start.
 pub(crate) struct Listening {
     not_started: Mutex<Option<(Listener, watch::Sender<bool>)>>,
-    kind: Announcements,
     task: Mutex<JoinSet<()>>,
     connected: watch::Receiver<bool>,
 }
 
 impl Listening {
     /// No task runs yet.
-    pub(crate) fn new(listener: Listener, kind: Announcements) -> Self {
+    pub(crate) fn new(listener: Listener) -> Self {
         let (sender, connected) = watch::channel(false);
         Self {
             not_started: Mutex::new(Some((listener, sender))),
-            kind,
             task: Mutex::default(),
             connected,
         }
@@ -32,7 +30,7 @@ impl Listening {
     /// Starts the task if it is not running, and waits until it receives announcements.
     pub(crate) async fn start(&self) -> Result<(), StoreError> {
         if let Some((listener, connected)) = lock(&self.not_started).take() {
-            lock(&self.task).spawn(listener.run(self.kind, connected));
+            lock(&self.task).spawn(listener.run(connected));
         }
         let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
         self.connected

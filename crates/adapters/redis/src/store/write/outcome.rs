@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use posthorn_application::{Append, AppendError, Appended, AppendedBatch, Idempotency, StoreError};
 use posthorn_domain::{Durability, MessageId, Receipt, Timestamp, Topic};
-
 use redis::Value;
 
 use super::command::Write;

@@ -52,7 +52,7 @@ pub(crate) async fn pull(
     // Dropping the leases of a client that may be gone gives them back.
     let disconnected: Option<&ClientDisconnected> = request.conn_data();
     let is_gone = disconnected.is_some_and(ClientDisconnected::is_disconnected);
-    let Some(pulled) = pulled.filter(|_| !is_gone) else {
+    let Some(pulled) = pulled.filter(|pulled| !is_gone && !pulled.messages.is_empty()) else {
         return Ok(HttpResponse::Ok().json(PullResponse {
             messages: Vec::new(),
         }));

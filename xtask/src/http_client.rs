@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::tcp;
+
 /// The longest wait for a connection, a write or a read.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Longer than any response that the checks request.
@@ -59,7 +61,7 @@ impl HttpClient {
     pub(crate) fn abandon(&mut self, path: &str, body: &str) {
         let stream = match self.stream.take() {
             Some(stream) => Ok(stream),
-            None => connect(self.address),
+            None => tcp::connect(self.address, TIMEOUT),
         };
         if let Ok(mut stream) = stream {
             // A failure is one more way to go away.
@@ -76,7 +78,7 @@ impl HttpClient {
     ) -> io::Result<Response> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => connect(self.address)?,
+            None => tcp::connect(self.address, TIMEOUT)?,
         };
         send(&mut stream, method, path, headers, body)?;
         let (response, keep) = read_response(&mut stream)?;
@@ -85,14 +87,6 @@ impl HttpClient {
         }
         Ok(response)
     }
-}
-
-fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.set_nodelay(true)?;
-    Ok(BufReader::new(stream))
 }
 
 fn send(

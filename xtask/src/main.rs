@@ -31,6 +31,7 @@ mod receivers;
 mod rollout;
 mod setup;
 mod shell;
+mod tcp;
 mod test;
 mod tidy;
 

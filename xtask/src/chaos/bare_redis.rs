@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::tcp;
+
 /// The longest wait for a connection, a write or a read.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -27,7 +29,7 @@ impl BareRedis {
     pub(super) fn call(&mut self, command: &str) -> io::Result<Vec<String>> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => connect(self.address)?,
+            None => tcp::connect(self.address, TIMEOUT)?,
         };
         stream
             .get_mut()
@@ -37,14 +39,6 @@ impl BareRedis {
         self.stream = Some(stream);
         Ok(leaves)
     }
-}
-
-fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
-    let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.set_nodelay(true)?;
-    Ok(BufReader::new(stream))
 }
 
 /// Reads one reply of RESP2. An error reply is an error.

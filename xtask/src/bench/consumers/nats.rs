@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::targets::{STORED, WORKERS};
 use crate::process::{self, Process};
 use crate::programs;
+use crate::tcp;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The messages of one pull.
@@ -85,14 +86,9 @@ enum NatsFrame {
 
 impl NatsClient {
     fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_nodelay(true)?;
-        let inbox = format!("inbox.{}", stream.local_addr()?.port());
-        let mut client = Self {
-            stream: BufReader::new(stream),
-            inbox,
-        };
+        let stream = tcp::connect(address, TIMEOUT)?;
+        let inbox = format!("inbox.{}", stream.get_ref().local_addr()?.port());
+        let mut client = Self { stream, inbox };
         let hello = format!(
             "CONNECT {{\"verbose\":false,\"headers\":true,\"no_responders\":true}}\r\nSUB {} 1\r\nPING\r\n",
             client.inbox

@@ -147,6 +147,10 @@ async fn the_drawer_takes_the_focus_keeps_it_and_gives_it_back() {
         on(&browser, "#drawer-close").await;
         let behind = "return document.querySelector('.bar').inert";
         assert_eq!(browser.eval(behind).await, json!(true));
+        // While it comes it is outside the window, and what is in it takes no key of a driver.
+        browser
+            .wait_for("rail.getBoundingClientRect().left === 0")
+            .await;
     };
     open().await;
     browser.press(ESCAPE).await;

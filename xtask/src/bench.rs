@@ -6,6 +6,7 @@ mod cases;
 mod consumers;
 mod doors;
 mod figures;
+mod jetstream;
 mod options;
 mod paced;
 mod resources;

@@ -9,6 +9,7 @@ mod figures;
 mod jetstream;
 mod options;
 mod paced;
+mod peers;
 mod resources;
 mod server;
 mod stores;
@@ -45,6 +46,9 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<(), String> {
     }
     if options.consumers {
         return consumers::run(root, &binaries, options, processors.get());
+    }
+    if options.peers {
+        return peers::run(root, &binaries, options, processors.get());
     }
     if options.webhooks {
         return webhooks::run(root, &binaries, options, processors.get());

@@ -2,6 +2,10 @@
 
 /// How long and how often the bench measures.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct BenchOptions {
     /// Seconds of load for each case in each round.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -21,6 +25,9 @@ pub(crate) struct BenchOptions {
     /// Measure webhooks and nothing else.
     #[arg(long)]
     pub(super) webhooks: bool,
+    /// Measure beside other products that are installed, and nothing else.
+    #[arg(long)]
+    pub(super) peers: bool,
     /// Compare with this other binary of the server and measure nothing else.
     #[arg(long, value_name = "BINARY")]
     pub(super) against: Option<std::path::PathBuf>,

@@ -17,6 +17,21 @@ pub(super) fn processor_seconds(process: u32) -> Result<f64, String> {
     Ok(ticks / per_second)
 }
 
+/// As [`processor_seconds`], with the processes that it has started and theirs.
+pub(super) fn tree_processor_seconds(process: u32) -> Result<f64, String> {
+    let mut sum = processor_seconds(process)?;
+    let tasks = fs::read_dir(format!("/proc/{process}/task"));
+    for task in tasks.map_err(|error| format!("/proc/{process}/task: {error}"))? {
+        let path = task.map_err(|error| error.to_string())?.path();
+        // A thread that has ended since has no children.
+        let children = fs::read_to_string(path.join("children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            sum += tree_processor_seconds(child.parse().map_err(|_| "children: no number")?)?;
+        }
+    }
+    Ok(sum)
+}
+
 /// The resident memory of a process in MiB.
 pub(super) fn resident_mib(process: u32) -> Result<f64, String> {
     let status = read(process, "status")?;
@@ -71,5 +86,6 @@ mod tests {
         let process = std::process::id();
         assert!(resident_mib(process).unwrap() > 0.5);
         assert!(processor_seconds(process).unwrap() >= 0.0);
+        assert!(tree_processor_seconds(process).unwrap() >= 0.0);
     }
 }

@@ -22,7 +22,7 @@ const STORED: u32 = 1_000_000;
 /// The target for a page of 50, in milliseconds.
 const MOST_PAGE: f64 = 1.0;
 /// Commands of one pipeline, as many as the Redis adapter's.
-const PIPELINE: &str = "256";
+pub(super) const PIPELINE: &str = "256";
 /// The length of the messages that `redis-benchmark` appends, about that of the request's record.
 const ENTRY_BYTES: usize = 50;
 
@@ -242,7 +242,7 @@ fn print_share(
 }
 
 /// The last rate that `redis-benchmark -q` printed: it shows its progress on the same line.
-fn benchmark_rate(printed: &str) -> Option<f64> {
+pub(super) fn benchmark_rate(printed: &str) -> Option<f64> {
     let (before, _) = printed.rsplit_once(" requests per second")?;
     before.rsplit(' ').next()?.parse().ok()
 }

@@ -1,0 +1,87 @@
+//! `cargo xtask bench --peers`: measures Posthorn beside other products that accept messages, as far as they are
+//! installed. Each is started anew in every round, and rounds go through the products forwards and backwards.
+
+mod accepts;
+mod launch;
+mod nginx;
+mod products;
+mod requests;
+mod stopped;
+mod table;
+
+use std::path::Path;
+
+use super::cases::in_turns;
+use super::options::BenchOptions;
+use super::server::Binaries;
+use crate::programs;
+use products::{Description, PRODUCTS};
+use table::PeerRow;
+
+/// Measures and prints the table.
+///
+/// # Errors
+/// A request without a successful response, or a server or tool that cannot be started.
+pub(super) fn run(
+    root: &Path,
+    binaries: &Binaries,
+    options: &BenchOptions,
+    workers: usize,
+) -> Result<(), String> {
+    programs::ensure_package("redis-server", "redis-server")?;
+    programs::ensure_package("redis-benchmark", "redis-tools")?;
+    // The system's directory for temporary files may be in memory.
+    let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
+    let directory = directory.path();
+    let every: Vec<_> = PRODUCTS.iter().collect();
+    let accepts = rounds(&every, options, |one| {
+        accepts::measure(one, binaries, options, workers, directory)
+    })?;
+    println!(
+        "\naccepts of 64 bytes, {} connections, {workers} workers, {} s, medians of {} rounds\n",
+        options.connections, options.seconds, options.rounds
+    );
+    let outcome = table::print_accepts(&accepts);
+    table::print_meanings();
+    outcome
+}
+
+/// Measures each product once in every round. One that is not installed, or lacks the mode, has the reason instead.
+fn rounds<F>(
+    products: &[&'static Description],
+    options: &BenchOptions,
+    mut measure: impl FnMut(&Description) -> Result<Option<F>, String>,
+) -> Result<Vec<PeerRow<F>>, String> {
+    let mut rows: Vec<PeerRow<F>> = products
+        .iter()
+        .map(|one| {
+            let absent = || format!("not installed: `{}`", one.install);
+            let figures = one.is_installed().then(Vec::new).ok_or_else(absent);
+            (*one, figures)
+        })
+        .collect();
+    for number in 1..=options.rounds {
+        println!("round {number} of {}", options.rounds);
+        let installed: Vec<_> = rows
+            .iter()
+            .map(|(one, found)| (*one, found.is_ok()))
+            .collect();
+        let found = in_turns(&installed, number % 2 == 0, |(one, is_installed)| {
+            if *is_installed {
+                measure(one)
+            } else {
+                Ok(None)
+            }
+        })?;
+        for ((_, figures), found) in rows.iter_mut().zip(found) {
+            match (figures.as_mut(), found) {
+                (Ok(figures), Some(found)) => figures.push(found),
+                (Ok(_), None) => {
+                    *figures = Err("the installed version has no such mode".to_owned());
+                }
+                (Err(_), _) => {}
+            }
+        }
+    }
+    Ok(rows)
+}

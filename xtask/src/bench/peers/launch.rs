@@ -1,0 +1,161 @@
+//! Starts a product on an empty store.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+
+use super::nginx;
+use super::products::Product;
+use super::stopped::StoppedProcess;
+use crate::bench::resources;
+use crate::bench::server::{BenchServer, Binaries, ServerKind, ServerLaunch};
+use crate::http_client::HttpClient;
+use crate::process::{self, Process};
+
+const S2_RECORDS: &str = r#"{"basins":[{"name":"bench-basin","streams":[{"name":"bench"}]}]}"#;
+
+/// What every start needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PeerStage<'a> {
+    pub(super) binaries: &'a Binaries,
+    pub(super) workers: usize,
+    /// A directory of this start alone, for logs and stores.
+    pub(super) directory: &'a Path,
+}
+
+/// The server, by how it is stopped.
+#[derive(Debug)]
+enum PeerServer {
+    Ours(BenchServer),
+    Other(StoppedProcess),
+    /// The Redis beside it is all.
+    None,
+}
+
+/// A product that runs.
+#[derive(Debug)]
+pub(super) struct RunningProduct {
+    pub(super) address: SocketAddr,
+    server: PeerServer,
+    redis: Option<Process>,
+}
+
+/// CPU time in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CpuTime {
+    pub(super) server: f64,
+    pub(super) redis: f64,
+}
+
+impl RunningProduct {
+    /// Starts it. `Ok(None)` if its installed version has no such mode.
+    pub(super) fn start(product: Product, stage: &PeerStage<'_>) -> Result<Option<Self>, String> {
+        let redis_address = process::free_address()?;
+        let redis = product
+            .uses_redis()
+            .then(|| process::redis(redis_address, stage.directory))
+            .transpose()?;
+        if product == Product::RedisAlone {
+            return Ok(Some(Self {
+                address: redis_address,
+                server: PeerServer::None,
+                redis,
+            }));
+        }
+        let store = match product {
+            Product::Embedded => format!("file:{}", stage.directory.join("bench.db").display()),
+            Product::Redis => format!("redis://{redis_address}"),
+            _ => "memory:".to_owned(),
+        };
+        let address = process::free_address()?;
+        let server = match product {
+            Product::Bare => ours(ServerKind::Bare, stage, &store),
+            Product::Memory | Product::Embedded | Product::Redis | Product::RedisAlone => {
+                ours(ServerKind::Posthorn, stage, &store)
+            }
+            Product::NchanMemory => nchan(address, stage, None),
+            Product::NchanRedis => nchan(address, stage, Some(redis_address)),
+            Product::DurableStreams => durable_streams(address, stage),
+            Product::S2 => s2(address, stage),
+        }?;
+        let address = match &server {
+            PeerServer::Ours(server) => server.address,
+            PeerServer::Other(_) | PeerServer::None => address,
+        };
+        Ok(Some(Self {
+            address,
+            server,
+            redis,
+        }))
+    }
+
+    /// The CPU time so far.
+    pub(super) fn cpu_time(&self) -> Result<CpuTime, String> {
+        let server = match &self.server {
+            PeerServer::Ours(server) => resources::processor_seconds(server.id())?,
+            PeerServer::Other(server) => resources::tree_processor_seconds(server.id())?,
+            PeerServer::None => 0.0,
+        };
+        let redis = self.redis.as_ref().map(Process::id);
+        let redis = redis.map_or(Ok(0.0), resources::processor_seconds)?;
+        Ok(CpuTime { server, redis })
+    }
+}
+
+fn ours(kind: ServerKind, stage: &PeerStage<'_>, store: &str) -> Result<PeerServer, String> {
+    let launch = ServerLaunch {
+        binary: stage.binaries.of(kind),
+        workers: stage.workers,
+        directory: stage.directory,
+        store,
+    };
+    BenchServer::start(kind, &launch).map(PeerServer::Ours)
+}
+
+fn nchan(
+    address: SocketAddr,
+    stage: &PeerStage<'_>,
+    redis: Option<SocketAddr>,
+) -> Result<PeerServer, String> {
+    nginx::start(address, stage.workers, stage.directory, redis).map(PeerServer::Other)
+}
+
+fn durable_streams(address: SocketAddr, stage: &PeerStage<'_>) -> Result<PeerServer, String> {
+    let mut command = Command::new("durable-streams-server");
+    command.arg("--port").arg(address.port().to_string());
+    command.arg("--data-dir").arg(stage.directory.join("data"));
+    let log = stage.directory.join("durable-streams.log");
+    let process = Process::start("durable-streams-server", &mut command, &log)?;
+    let server = StoppedProcess::up(process, || TcpStream::connect(address).is_ok())?;
+    created(HttpClient::new(address).put("/bench", ""))?;
+    Ok(PeerServer::Other(server))
+}
+
+fn s2(address: SocketAddr, stage: &PeerStage<'_>) -> Result<PeerServer, String> {
+    let streams = stage.directory.join("streams.json");
+    std::fs::write(&streams, S2_RECORDS).map_err(|error| error.to_string())?;
+    let mut command = Command::new("s2");
+    command
+        .arg("lite")
+        .arg("--port")
+        .arg(address.port().to_string());
+    command
+        .arg("--local-root")
+        .arg(stage.directory.join("data"));
+    command.arg("--init-file").arg(streams);
+    let process = Process::start("s2", &mut command, &stage.directory.join("s2.log"))?;
+    let is_up = || {
+        HttpClient::new(address)
+            .get("/health")
+            .is_ok_and(|a| a.status == 200)
+    };
+    StoppedProcess::up(process, is_up).map(PeerServer::Other)
+}
+
+fn created(response: std::io::Result<crate::http_client::Response>) -> Result<(), String> {
+    match response {
+        Ok(response) if response.status < 300 => Ok(()),
+        Ok(response) => Err(format!("{}: {}", response.status, response.body)),
+        Err(error) => Err(error.to_string()),
+    }
+}

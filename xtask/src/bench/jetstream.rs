@@ -109,6 +109,11 @@ impl NatsClient {
         }
     }
 
+    /// The connection, for a client that reads many at once.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+
     fn skip(&mut self, length: u64) -> io::Result<()> {
         io::copy(&mut (&mut self.stream).take(length + 2), &mut io::sink()).map(drop)
     }

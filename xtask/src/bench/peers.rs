@@ -3,6 +3,7 @@
 
 mod accepts;
 mod launch;
+mod nats_load;
 mod nginx;
 mod products;
 mod requests;

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::launch::{PeerStage, RunningProduct};
+use super::nats_load;
 use super::products::{Description, Product};
 use super::requests::sending;
 use crate::bench::options::BenchOptions;
@@ -80,6 +81,9 @@ fn load(
     let duration = Duration::from_secs(options.seconds);
     match product {
         Product::RedisAlone => appends(running),
+        Product::JetStream | Product::JetStreamSynced => {
+            nats_load::run(running.address, TEXT, options.connections, duration)
+        }
         _ => {
             let load = WrkLoad {
                 connections: options.connections,

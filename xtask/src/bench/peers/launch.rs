@@ -7,11 +7,17 @@ use std::process::Command;
 use super::nginx;
 use super::products::Product;
 use super::stopped::StoppedProcess;
+use crate::bench::jetstream::{self, NatsClient};
 use crate::bench::resources;
 use crate::bench::server::{BenchServer, Binaries, ServerKind, ServerLaunch};
 use crate::http_client::HttpClient;
 use crate::process::{self, Process};
 
+/// The stream of `JetStream` and its subject.
+const STREAM: &str =
+    r#"{"name":"bench","subjects":["bench"],"storage":"file","retention":"limits"}"#;
+/// The line of `JetStream`'s configuration that syncs before each acknowledgement.
+const SYNCED: &str = "  sync_interval: always\n";
 const S2_RECORDS: &str = r#"{"basins":[{"name":"bench-basin","streams":[{"name":"bench"}]}]}"#;
 
 /// What every start needs.
@@ -77,6 +83,13 @@ impl RunningProduct {
             Product::NchanRedis => nchan(address, stage, Some(redis_address)),
             Product::DurableStreams => durable_streams(address, stage),
             Product::S2 => s2(address, stage),
+            Product::JetStream => nats(address, stage, ""),
+            Product::JetStreamSynced => {
+                if !knows_synced(address, stage) {
+                    return Ok(None);
+                }
+                nats(address, stage, SYNCED)
+            }
         }?;
         let address = match &server {
             PeerServer::Ours(server) => server.address,
@@ -150,6 +163,23 @@ fn s2(address: SocketAddr, stage: &PeerStage<'_>) -> Result<PeerServer, String> 
             .is_ok_and(|a| a.status == 200)
     };
     StoppedProcess::up(process, is_up).map(PeerServer::Other)
+}
+
+fn nats(address: SocketAddr, stage: &PeerStage<'_>, storage: &str) -> Result<PeerServer, String> {
+    let process = jetstream::start(address, stage.directory, storage)?;
+    let server = StoppedProcess::up(process, || true)?;
+    NatsClient::connect(address)
+        .and_then(|mut client| client.request("$JS.API.STREAM.CREATE.bench", STREAM))
+        .map_err(|error| format!("NATS: {error}"))?;
+    Ok(PeerServer::Other(server))
+}
+
+/// True if the installed NATS accepts the line that syncs before each acknowledgement.
+fn knows_synced(address: SocketAddr, stage: &PeerStage<'_>) -> bool {
+    let Ok(path) = jetstream::configure(address, stage.directory, SYNCED) else {
+        return false;
+    };
+    crate::shell::succeeds(Command::new("nats-server").arg("-t").arg("-c").arg(path))
 }
 
 fn created(response: std::io::Result<crate::http_client::Response>) -> Result<(), String> {

@@ -15,6 +15,8 @@ pub(super) enum Product {
     Embedded,
     DurableStreams,
     S2,
+    JetStream,
+    JetStreamSynced,
     Redis,
     NchanRedis,
     RedisAlone,
@@ -36,9 +38,10 @@ pub(super) struct Description {
 }
 
 const NCHAN: &str = "apt-get install nginx libnginx-mod-nchan";
+const NATS: &str = "apt-get install nats-server";
 
 /// Every row, next to the row of Posthorn that it is compared with: what are neighbours in time is compared best.
-pub(super) const PRODUCTS: [Description; 9] = [
+pub(super) const PRODUCTS: [Description; 11] = [
     Description {
         product: Product::Bare,
         name: "bare actix-web handler",
@@ -88,6 +91,22 @@ pub(super) const PRODUCTS: [Description; 9] = [
         acknowledged: "when SlateDB has written its log to a file, which it does every 5 ms",
     },
     Description {
+        product: Product::JetStream,
+        name: "NATS JetStream, default",
+        program: "nats-server",
+        install: NATS,
+        beside: Some(Product::Embedded),
+        acknowledged: "after write to its file, which it syncs every two minutes",
+    },
+    Description {
+        product: Product::JetStreamSynced,
+        name: "NATS JetStream, synced",
+        program: "nats-server",
+        install: NATS,
+        beside: Some(Product::Embedded),
+        acknowledged: "after sync of its file (`sync_interval: always`, which NATS 2.9 does not have)",
+    },
+    Description {
         product: Product::Redis,
         name: "Posthorn, Redis",
         program: "redis-server",
@@ -133,6 +152,7 @@ impl Description {
         let script = match self.program {
             "" | "durable-streams-server" => return None,
             "nginx" => "PATH=$PATH:/usr/sbin; nginx -v 2>&1 && dpkg-query -W libnginx-mod-nchan",
+            "nats-server" => "PATH=$PATH:/usr/sbin; nats-server --version",
             "s2" => "s2 --version",
             _ => "redis-server --version",
         };

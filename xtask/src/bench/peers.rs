@@ -2,10 +2,12 @@
 //! installed. Each is started anew in every round, and rounds go through the products forwards and backwards.
 
 mod accepts;
+mod fan_out;
 mod launch;
 mod nats_load;
 mod nginx;
 mod products;
+mod readers;
 mod requests;
 mod stopped;
 mod table;
@@ -19,7 +21,7 @@ use crate::programs;
 use products::{Description, PRODUCTS};
 use table::PeerRow;
 
-/// Measures and prints the table.
+/// Measures and prints both tables.
 ///
 /// # Errors
 /// A request without a successful response, or a server or tool that cannot be started.
@@ -38,11 +40,25 @@ pub(super) fn run(
     let accepts = rounds(&every, options, |one| {
         accepts::measure(one, binaries, options, workers, directory)
     })?;
+    let with_streams = |one: &&Description| fan_out::FANNED_OUT.contains(&one.product);
+    let streamed: Vec<_> = PRODUCTS.iter().filter(with_streams).collect();
+    let deliveries = rounds(&streamed, options, |one| {
+        fan_out::measure(one, binaries, options, workers, directory).map(Some)
+    })?;
     println!(
         "\naccepts of 64 bytes, {} connections, {workers} workers, {} s, medians of {} rounds\n",
         options.connections, options.seconds, options.rounds
     );
     let outcome = table::print_accepts(&accepts);
+    println!(
+        "\nfan-out of 64 bytes to {} readers of one topic, {} messages/s, {} s, medians of {} \
+         rounds; ms from the acknowledgement to the frame\n",
+        options.readers,
+        fan_out::MESSAGES_PER_SECOND,
+        options.seconds,
+        options.rounds
+    );
+    table::print_deliveries(&deliveries);
     table::print_meanings();
     outcome
 }

@@ -15,7 +15,7 @@ const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
 /// The paths of the channel.
 pub(super) const PUBLISH: &str = "/pub";
-const SUBSCRIBE: &str = "/sub";
+pub(super) const SUBSCRIBE: &str = "/sub";
 
 /// True if the module is installed.
 pub(super) fn has_nchan() -> bool {

@@ -53,6 +53,15 @@ fn message(text: &str) -> String {
     format!(r#"{{"message":"{text}"}}"#)
 }
 
+/// The path of the Server-Sent Events of the same messages, from now on.
+pub(super) fn stream_path(product: Product) -> &'static str {
+    match product {
+        Product::NchanMemory | Product::NchanRedis => nginx::SUBSCRIBE,
+        Product::DurableStreams => "/bench?offset=now&live=sse",
+        _ => "/api/v1/topics/inbox/stream",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

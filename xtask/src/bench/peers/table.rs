@@ -1,6 +1,7 @@
 //! Prints the figures of the products as a table.
 
 use super::accepts::Accepts;
+use super::fan_out::Deliveries;
 use super::products::{Description, PRODUCTS, Product};
 use crate::bench::figures::median;
 
@@ -64,6 +65,33 @@ impl Accepts {
     fn all_micros(&self) -> f64 {
         // An absent part is NaN, which `max` passes over.
         self.server_micros.max(0.0) + self.redis_micros.max(0.0)
+    }
+}
+
+/// Prints the table of the fan-out.
+pub(super) fn print_deliveries(rows: &[PeerRow<Deliveries>]) {
+    println!(
+        "{:24} {:>12} {:>9} {:>9} {:>8} {:>8} {:>9}",
+        "", "deliveries/s", "CPU us", "Redis us", "p50 ms", "p99 ms", "missing"
+    );
+    for (description, figures) in rows {
+        let name = description.name;
+        match figures {
+            Ok(figures) => {
+                let of =
+                    |figure: fn(&Deliveries) -> f64| median(figures.iter().map(figure).collect());
+                println!(
+                    "{name:24} {:>12.0} {} {} {} {} {:>9.0}",
+                    of(|one| one.rate),
+                    cell(of(|one| one.server_micros), 9, 2),
+                    cell(of(|one| one.redis_micros), 9, 2),
+                    cell(of(|one| one.p50), 8, 2),
+                    cell(of(|one| one.p99), 8, 2),
+                    figures.iter().map(|one| one.missing).sum::<f64>(),
+                );
+            }
+            Err(reason) => println!("{name:24} {reason}"),
+        }
     }
 }
 

@@ -298,10 +298,14 @@ impl<'a> WriteBatch<'a> {
         {
             return Ok(Some(topic_id));
         }
-        // The topics are counted in the file, where the changes of this transaction are missing.
-        self.write_counts()?;
-        if topics::count(self.connection)? >= self.cache.max_topics() {
-            return Ok(None);
+        // Far below the limit no count is needed, which reads each topic.
+        let limit = self.cache.max_topics();
+        if topics::at_most(self.connection)? >= limit {
+            // The topics are counted in the file, where the changes of this transaction are missing.
+            self.write_counts()?;
+            if topics::count(self.connection)? >= limit {
+                return Ok(None);
+            }
         }
         self.topic_id(topic).map(Some)
     }

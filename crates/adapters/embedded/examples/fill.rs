@@ -1,4 +1,5 @@
-//! Fills a file with messages, for measuring reads: `fill PATH COUNT` prints the id in the middle.
+//! Fills a file with messages, for measuring reads: `fill PATH COUNT [TOPICS]` prints the id in the middle, and topics
+//! and ids of a sample. Messages are of `inbox`, and with TOPICS, after the first ones, of as many others in turn.
 
 #![allow(
     clippy::print_stdout,
@@ -18,6 +19,10 @@ use posthorn_embedded::{EmbeddedStore, EmbeddedStoreSettings};
 
 /// The number of concurrent appends.
 const BATCH: usize = 512;
+/// The messages of `inbox` before those of other topics.
+const OF_INBOX: usize = 1_000;
+/// The number of messages in the sample, evenly spread.
+const SAMPLE: usize = 10_000;
 
 struct WallClock;
 
@@ -44,14 +49,22 @@ async fn main() {
     let mut arguments = std::env::args().skip(1);
     let path = PathBuf::from(arguments.next().unwrap());
     let count: usize = arguments.next().unwrap().parse().unwrap();
+    let topics: Option<usize> = arguments.next().map(|topics| topics.parse().unwrap());
     let settings = EmbeddedStoreSettings {
         durability: Durability::Memory,
+        max_topics: u64::MAX,
         ..EmbeddedStoreSettings::new(path)
     };
     let store = EmbeddedStore::open(&settings, Arc::new(WallClock)).unwrap();
-    let append = || Append {
+    let topic = |number: usize| match topics {
+        Some(topics) if number >= OF_INBOX => {
+            Topic::parse(&format!("t{}", number % topics)).unwrap()
+        }
+        _ => Topic::inbox(),
+    };
+    let append = |number| Append {
         message: NewMessage {
-            topic: Topic::inbox(),
+            topic: topic(number),
             content: MessageContent::from_store("The quick brown fox jumps over the lazy dog"),
             attributes: Attributes::default(),
             traceparent: None,
@@ -61,8 +74,17 @@ async fn main() {
     };
     let (mut stored, mut middle) = (0, None);
     while stored < count {
-        let batch = (0..BATCH.min(count - stored)).map(|_| store.append(append()));
+        let batch = (stored..count.min(stored + BATCH)).map(|number| store.append(append(number)));
         let receipts = futures_util::future::join_all(batch).await;
+        for (number, receipt) in (stored..).zip(&receipts) {
+            if number % count.div_ceil(SAMPLE) == 0 {
+                println!(
+                    "sample {} {}",
+                    topic(number),
+                    receipt.as_ref().unwrap().receipt.id
+                );
+            }
+        }
         stored += receipts.len();
         if middle.is_none() && stored >= count / 2 {
             middle = Some(receipts.last().unwrap().as_ref().unwrap().receipt.id);

@@ -40,16 +40,17 @@ pub(super) fn run(
     let accepts = rounds(&every, options, |one| {
         accepts::measure(one, binaries, options, workers, directory)
     })?;
-    let with_streams = |one: &&Description| fan_out::FANNED_OUT.contains(&one.product);
-    let streamed: Vec<_> = PRODUCTS.iter().filter(with_streams).collect();
-    let deliveries = rounds(&streamed, options, |one| {
-        fan_out::measure(one, binaries, options, workers, directory).map(Some)
-    })?;
     println!(
         "\naccepts of 64 bytes, {} connections, {workers} workers, {} s, medians of {} rounds\n",
         options.connections, options.seconds, options.rounds
     );
     let outcome = table::print_accepts(&accepts);
+    println!();
+    let with_streams = |one: &&Description| fan_out::FANNED_OUT.contains(&one.product);
+    let streamed: Vec<_> = PRODUCTS.iter().filter(with_streams).collect();
+    let deliveries = rounds(&streamed, options, |one| {
+        fan_out::measure(one, binaries, options, workers, directory).map(Some)
+    })?;
     println!(
         "\nfan-out of 64 bytes to {} readers of one topic, {} messages/s, {} s, medians of {} \
          rounds; ms from the acknowledgement to the frame\n",

@@ -85,8 +85,17 @@ pub(super) struct BenchServer {
 
 impl BenchServer {
     /// Starts a server, and polls its readiness each millisecond.
-    #[expect(clippy::disallowed_methods, reason = "the bench measures real time")]
     pub(super) fn start(kind: ServerKind, launch: &ServerLaunch<'_>) -> Result<Self, String> {
+        Self::start_with(kind, launch, &[])
+    }
+
+    /// As [`BenchServer::start`], with further settings.
+    #[expect(clippy::disallowed_methods, reason = "the bench measures real time")]
+    pub(super) fn start_with(
+        kind: ServerKind,
+        launch: &ServerLaunch<'_>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let address = process::free_address()?;
         let (name, counted) = match kind {
             ServerKind::Posthorn => ("posthorn", "true"),
@@ -112,6 +121,7 @@ impl BenchServer {
             ("WEBHOOK_ALLOW_CIDRS", "127.0.0.1"),
             ("MAX_CONNECTIONS_PER_CLIENT", "0"),
         ]);
+        command.envs(settings.iter().copied());
         if kind == ServerKind::BareSynced {
             command.env("DATABASE", launch.directory.join("bare.db"));
         }

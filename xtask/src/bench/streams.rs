@@ -10,7 +10,7 @@ use super::server::{BenchServer, ServerKind, ServerLaunch};
 use crate::http_client::HttpClient;
 
 /// The number of idle streams of one process, and the most memory for them, in MiB.
-const IDLE: usize = 10_000;
+const IDLE: u32 = 10_000;
 const MOST_IDLE_MIB: f64 = 200.0;
 /// The number of readers of each message.
 const READERS: usize = 1_000;
@@ -29,13 +29,9 @@ pub(super) fn run(launch: &ServerLaunch<'_>) -> Result<(), String> {
 
 fn idle(server: &BenchServer) -> Result<(), String> {
     let before = server.resident()?;
-    let mut open = Vec::with_capacity(IDLE);
-    for number in 0..IDLE {
-        let stream = stream(server.address);
-        let stream = stream.map_err(|e| format!("stream {number} of {IDLE}: {e}; `ulimit -n`?"))?;
-        open.push(stream);
-    }
+    let open = open(server.address, IDLE)?;
     let during = server.resident()?;
+    drop(open);
     println!(
         "{IDLE} idle streams {:>10.1} MiB resident, {before:.1} before; under {MOST_IDLE_MIB}: {}",
         during,
@@ -46,6 +42,15 @@ fn idle(server: &BenchServer) -> Result<(), String> {
         }
     );
     Ok(())
+}
+
+/// Opens `count` streams of the inbox.
+pub(super) fn open(address: SocketAddr, count: u32) -> Result<Vec<TcpStream>, String> {
+    let opened = (0..count).map(|number| {
+        let stream = stream(address);
+        stream.map_err(|error| format!("stream {number} of {count}: {error}; `ulimit -n`?"))
+    });
+    opened.collect()
 }
 
 #[expect(

@@ -6,6 +6,7 @@ mod cases;
 mod consumers;
 mod doors;
 mod figures;
+mod growth;
 mod jetstream;
 mod options;
 mod paced;
@@ -49,6 +50,9 @@ pub(crate) fn run(root: &Path, options: &BenchOptions) -> Result<(), String> {
     }
     if options.peers {
         return peers::run(root, &binaries, options, processors.get());
+    }
+    if options.growth {
+        return growth::run(root, &binaries, options, processors.get());
     }
     if options.webhooks {
         return webhooks::run(root, &binaries, options, processors.get());

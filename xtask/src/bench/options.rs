@@ -28,6 +28,9 @@ pub(crate) struct BenchOptions {
     /// Measure beside other products that are installed, and nothing else.
     #[arg(long)]
     pub(super) peers: bool,
+    /// Measure growing stores and nothing else.
+    #[arg(long)]
+    pub(super) growth: bool,
     /// Readers of one topic in the fan-out of `--peers`.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(super) readers: u16,

@@ -106,6 +106,8 @@ export class MessageList {
         const answer = await (givenAnswer(path) ?? request(path, { signal }));
         if (answer.ok) return await answer.json();
         const reason = await refusal(answer);
+        // Meanwhile another topic may have been opened, which this says nothing of.
+        if (signal.aborted) return null;
         if (reason.final) {
           this.refuse(reason.status, hasToken() ? reason.detail : undefined);
           return null;

@@ -189,7 +189,7 @@ export class Live {
       });
       if (!answer.ok || !answer.body) {
         const { final, wait, status, detail, why } = await refusal(answer);
-        if (final) this.listener.refused(status, hasToken() ? detail : undefined);
+        if (final && !signal.aborted) this.listener.refused(status, hasToken() ? detail : undefined);
         return { final, wait, why };
       }
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -21,6 +21,7 @@ export class TopicList {
     this.open = 'inbox';
     this.isCurrent = true; // False while what is shown is of no topic.
     this.listing = 0;
+    this.viewing = new AbortController(); // Aborted when another token is entered.
     setInterval(() => { if (!document.hidden) this.refresh(); }, LIST_MS);
     document.addEventListener('visibilitychange', () => { if (!document.hidden) this.refresh(); });
   }
@@ -29,11 +30,12 @@ export class TopicList {
     this.listing ||= setTimeout(() => { this.listing = 0; this.refresh(); }, 1000);
   }
   async refresh() {
-    const answer = await request('/api/v1/topics?limit=200').catch(() => null);
-    if (!answer?.ok) return;
-    const { topics, next } = await answer.json();
-    this.topics = topics;
-    $('topics-more').hidden = !next;
+    const { signal } = this.viewing;
+    const answer = await request('/api/v1/topics?limit=200', { signal }).catch(() => null);
+    const list = answer?.ok && await answer.json().catch(() => null);
+    if (!list || signal.aborted) return;
+    this.topics = list.topics;
+    $('topics-more').hidden = !list.next;
     this.show();
   }
   /** @param {string} topic @param {boolean} isCurrent */
@@ -42,7 +44,11 @@ export class TopicList {
     this.show();
   }
   /** Forgets what another token was permitted to see. */
-  reset() { this.topics = []; }
+  reset() {
+    this.viewing.abort();
+    this.viewing = new AbortController();
+    this.topics = [];
+  }
   show() {
     const seen = readSeen();
     const open = this.topics.find(({ topic }) => topic === this.open);

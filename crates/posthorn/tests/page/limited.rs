@@ -6,6 +6,22 @@ use tempfile::TempDir;
 use crate::browser::Browser;
 use crate::harness::{DESKTOP, issue_for, opened, protected_server, server, show, violations};
 
+/// Holds the body of each refusal back until `release`, and the list of topics until there is one.
+const HOLD: &str = "const held = [], { fetch } = window;
+    window.fetch = async (path, options) => {
+        const answer = await fetch(path, options);
+        while (answer.ok && String(path).includes('/topics?') && !held.length) await new Promise((done) => setTimeout(done, 10));
+        if (answer.status === 403) {
+            const read = answer.json.bind(answer);
+            answer.json = () => new Promise((done) => held.push(() => { done(read()); }));
+        }
+        return answer;
+    };
+    window.release = () => {
+        held.forEach((one) => one());
+        return new Promise((done) => setTimeout(done, 100));
+    };";
+
 /// Enters a token in the dialog, which is opened if it is not.
 async fn enter(browser: &Browser, token: &str) {
     browser
@@ -70,6 +86,34 @@ async fn a_token_for_one_topic_leads_there_and_is_offered_nothing_elsewhere() {
     browser
         .wait_for("[...document.querySelectorAll('#topics .name')].map((one) => one.textContent).join() === 'inbox'")
         .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_comes_after_another_topic_was_opened_is_not_shown() {
+    let directory = TempDir::new().unwrap();
+    let server = protected_server(&directory).await;
+    let url = format!("{}/api/v1/topics/orders/messages", server.url);
+    let sent = server.client.post(url).body("text").send().await.unwrap();
+    assert_eq!(sent.status(), 201);
+    let browser = Browser::start("en", false, DESKTOP).await;
+    browser
+        .devtools(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": HOLD }),
+        )
+        .await;
+    browser.client.goto(&server.url).await.unwrap();
+    enter(
+        &browser,
+        &issue_for(&directory, "clerk", "messages:read", "orders").await,
+    )
+    .await;
+    let message = "document.querySelectorAll('#messages li').length === 1";
+    browser.wait_for(message).await;
+    browser.eval("return release()").await;
+    let is_shown = format!("return {message} && refused.hidden");
+    assert_eq!(browser.eval(&is_shown).await, json!(true));
     browser.close().await;
 }
 

@@ -12,14 +12,33 @@ const MAX_BODY_BYTES: usize = 256 << 20;
 ///
 /// # Errors
 /// Retryable if the connection was cut; local if the body exceeds 256 MiB.
-pub(crate) async fn read_body(mut response: Response) -> Result<Vec<u8>, ClientError> {
+pub(crate) async fn read_body(response: Response) -> Result<Vec<u8>, ClientError> {
+    read_at_most(MAX_BODY_BYTES, response).await
+}
+
+async fn read_at_most(bytes: usize, mut response: Response) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| convert_error(&e))? {
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
-            let text = format!("the response exceeds {MAX_BODY_BYTES} bytes");
+        if body.len() + chunk.len() > bytes {
+            let text = format!("the response exceeds {bytes} bytes");
             return Err(ClientError::Local(text));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_the_bound() {
+        let response = || Response::from(http::Response::new("12345"));
+        assert_eq!(read_at_most(5, response()).await.unwrap(), b"12345");
+        let Err(ClientError::Local(text)) = read_at_most(4, response()).await else {
+            panic!("a longer body was read");
+        };
+        assert_eq!(text, "the response exceeds 4 bytes");
+    }
 }

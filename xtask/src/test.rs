@@ -6,6 +6,7 @@ pub(crate) mod side_by_side;
 use std::path::Path;
 use std::process::Command;
 
+use crate::receivers;
 use crate::shell::{cargo, run as run_command};
 use crate::tidy::sources;
 
@@ -39,6 +40,9 @@ pub(crate) fn run(root: &Path, options: &TestOptions) -> Result<(), String> {
     }
     if options.fast {
         command.args(SLOW.map(|package| format!("--exclude={package}")));
+    }
+    if !options.fast {
+        receivers::ensure(root)?;
     }
     let programs = programs::build(command)?;
     let tests = side_by_side::run(root, programs, |program| {

@@ -2,6 +2,7 @@
 
 pub(crate) mod identity;
 pub(crate) mod lock;
+pub(crate) mod log_damage;
 pub(crate) mod log_index;
 pub(crate) mod path;
 pub(crate) mod reserve;

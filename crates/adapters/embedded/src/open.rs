@@ -1,5 +1,8 @@
 //! Opening the file: lock, integrity check after a crash, schema, settings.
 
+mod losses;
+
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,16 +28,18 @@ pub(crate) struct OpenedFile {
     pub(crate) path: PathBuf,
     pub(crate) connection: Connection,
     pub(crate) identity: FileIdentity,
-    pub(crate) index: Arc<LogIndex>,
+    /// Not on a read-only file system.
+    pub(crate) index: Option<Arc<LogIndex>>,
     pub(crate) lock: FileLock,
     pub(crate) reserve: Reserve,
-    /// True if the reserve was needed: the disk has no space.
-    pub(crate) is_disk_full: bool,
+    /// False if the disk has no space, so that the reserve was needed, or is read-only.
+    pub(crate) can_write: bool,
     /// The most topics with a message.
     pub(crate) max_topics: u64,
 }
 
-/// Opens the file for writing: creates, checks or migrates it as needed, and marks it as in use.
+/// Opens the file for writing: creates, checks or migrates it as needed, and marks it as in use. On a read-only file
+/// system it is opened for reading.
 pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<OpenedFile, OpenError> {
     if settings.durability == Durability::Replicated {
         return Err(OpenError::Durability);
@@ -52,12 +57,18 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<OpenedFile
         LockError::Io(reason) => not_writable(reason),
     })?;
     path::check_single_link(&path)?;
-    // Before SQLite does: it would create a file that others may read. The log inherits the mode.
-    drop(path::open_or_create(&path).map_err(not_writable)?);
     let reserve = Reserve::of(&path);
-    let (connection, is_disk_full) = connect_with(&reserve, &path, settings)?;
-    let index = Arc::new(LogIndex::open(&path).map_err(not_writable)?);
-    let identity = FileIdentity::of(&path, &lock, Arc::clone(&index)).map_err(not_writable)?;
+    let (connection, can_write, index) = if path::is_read_only(&path) {
+        (connect_read_only(&path)?, false, None)
+    } else {
+        // Before SQLite does: it would create a file that others may read. The log inherits the mode.
+        drop(path::open_or_create(&path).map_err(not_writable)?);
+        losses::report(&path, &reserve);
+        let (connection, is_disk_full) = connect_with(&reserve, &path, settings)?;
+        let index = LogIndex::open(&path).map_err(not_writable)?;
+        (connection, !is_disk_full, Some(Arc::new(index)))
+    };
+    let identity = FileIdentity::of(&path, &lock, index.clone()).map_err(not_writable)?;
     // Another process may hold a new lock file if this one was removed since.
     identity
         .check()
@@ -69,7 +80,7 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<OpenedFile
         index,
         lock,
         reserve,
-        is_disk_full,
+        can_write,
         max_topics: settings.max_topics,
     })
 }
@@ -124,6 +135,26 @@ fn connect(path: &Path, settings: &EmbeddedStoreSettings) -> Result<Connection, 
     Ok(connection)
 }
 
+/// As [`connect`], on a read-only file system. It cannot migrate a file of an earlier version.
+fn connect_read_only(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |reason| OpenError::sqlite(path, reason);
+    let connection = read_only(path).map_err(sqlite)?;
+    check_application(&connection, path)?;
+    if !was_closed_cleanly(&connection).map_err(sqlite)? {
+        quick_check(&connection, path)?;
+    }
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    let version: i64 = version.map_err(sqlite)?;
+    if usize::try_from(version) != Ok(schema::STEPS.len()) {
+        return Err(OpenError::NotWritable {
+            path: path.to_path_buf(),
+            reason: io::ErrorKind::ReadOnlyFilesystem.into(),
+        });
+    }
+    tracing::error!(path = %path.display(), "the file system is read-only: the store is opened for reading");
+    Ok(connection)
+}
+
 /// Opens the file for reading beside the writer.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let open = || {
@@ -138,6 +169,11 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 /// A connection that can only read.
 pub(crate) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // On a read-only file system SQLite cannot make the index of a log, and needs none where there is no log.
+    if path::is_read_only(path) && !path::with_ending(path, "-wal").exists() {
+        let uri = path::immutable_uri(path);
+        return Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI);
+    }
     Connection::open_with_flags(path, flags)
 }
 
@@ -145,7 +181,7 @@ pub(crate) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
 /// write-ahead log it may write, because SQLite then removes at its end the log that it makes, and a
 /// connection that can only read does not.
 pub(crate) fn read_beside(path: &Path) -> rusqlite::Result<Connection> {
-    if path::with_ending(path, "-wal").exists() {
+    if path::with_ending(path, "-wal").exists() || path::is_read_only(path) {
         return read_only(path);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

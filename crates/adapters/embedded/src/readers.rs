@@ -23,21 +23,21 @@ pub(crate) struct Readers {
 /// The state of one thread. The index is dropped after the connection.
 struct Reader {
     connection: Connection,
-    index: Arc<LogIndex>,
+    index: Option<Arc<LogIndex>>,
 }
 
 impl Readers {
     /// Starts a thread for each connection. At most `queue` reads wait.
     pub(crate) fn start(
         connections: Vec<Connection>,
-        index: &Arc<LogIndex>,
+        index: Option<&Arc<LogIndex>>,
         queue: usize,
     ) -> io::Result<Self> {
         let (jobs, queued) = mpsc::channel::<ReadJob>(queue);
         let queued = Arc::new(Mutex::new(queued));
         let start = |connection| {
             let queued = Arc::clone(&queued);
-            let index = Arc::clone(index);
+            let index = index.map(Arc::clone);
             let reader = Reader { connection, index };
             let run = move || reader.run(&queued);
             std::thread::Builder::new()
@@ -101,7 +101,7 @@ impl Reader {
                 .unwrap_or_else(PoisonError::into_inner)
                 .blocking_recv();
             let Some(job) = job else { return };
-            if let Err(error) = self.index.restore() {
+            if let Some(Err(error)) = self.index.as_ref().map(|index| index.restore()) {
                 tracing::debug!(%error, "the length of the index cannot be checked");
             }
             job(&self.connection);

@@ -69,10 +69,10 @@ impl EmbeddedStore {
         let connections = (0..settings.readers.max(1)).map(|_| open_reader(&opened.path));
         let connections = connections.collect::<Result<_, _>>()?;
         let notifiers = Notifiers::default();
-        // Not healthy before the first write succeeds: a store that was opened without space cannot write.
-        let failing = Arc::new(AtomicBool::new(opened.is_disk_full));
+        // Not healthy before the first write succeeds.
+        let failing = Arc::new(AtomicBool::new(!opened.can_write));
         let durability = settings.durability;
-        let (path, index) = (opened.path.clone(), Arc::clone(&opened.index));
+        let (path, index) = (opened.path.clone(), opened.index.clone());
         let (commands, queued) = mpsc::channel(settings.queue.max(1));
         let writer = StoreWriter::new(
             opened,
@@ -86,7 +86,7 @@ impl EmbeddedStore {
             reason,
         })?;
         let writer = writer.start(queued).map_err(OpenError::Thread)?;
-        let readers = Readers::start(connections, &index, settings.queue.max(1))
+        let readers = Readers::start(connections, index.as_ref(), settings.queue.max(1))
             .map_err(OpenError::Thread)?;
         Ok(Self {
             commands,
@@ -241,11 +241,11 @@ impl MessageStore for EmbeddedStore {
         self.read(SELECT_TOPICS, topics::usage).await
     }
 
-    /// Reads each table over a new connection. While the last write failed or timed out, it checks the writer instead: so
+    /// Reads each table over a new connection. While the last write failed or timed out, it checks the writer before: so
     /// a store on a full disk becomes healthy once there is space.
     async fn health(&self) -> Result<(), StoreError> {
         if self.failing.load(Ordering::Acquire) {
-            return self.write(HEALTH, Command::Probe).await;
+            self.write(HEALTH, Command::Probe).await?;
         }
         let path = self.path.clone();
         self.read(HEALTH, move |_| {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use posthorn_application::{Clock, GuardedClock, Pruned, wake_together};
 use posthorn_domain::Durability;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::mpsc;
 
 use crate::error::store_error;
@@ -50,6 +50,7 @@ pub(crate) struct StoreWriter {
     key_ttl: Option<Duration>,
     failing: Arc<AtomicBool>,
     reserve: Reserve,
+    is_damaged: bool,
     /// The last field: released after the connection is closed.
     _lock: FileLock,
 }
@@ -70,7 +71,7 @@ impl StoreWriter {
             reserve,
             path: _,
             index: _,
-            is_disk_full: _,
+            can_write: _,
             max_topics,
         } = opened;
         Ok(Self {
@@ -85,6 +86,7 @@ impl StoreWriter {
             notifiers,
             failing,
             reserve,
+            is_damaged: false,
             _lock: lock,
         })
     }
@@ -134,7 +136,8 @@ impl StoreWriter {
         // A file that was moved away may belong to another process.
         self.identity.check_owned()?;
         seen_time::save(&self.connection, self.guarded.trusted())?;
-        open::mark_clean(&self.connection, true)?;
+        // The next start checks a file in which damage was found.
+        open::mark_clean(&self.connection, !self.is_damaged)?;
         let truncate = self
             .connection
             .pragma_update(None, "wal_checkpoint", "TRUNCATE");
@@ -303,7 +306,12 @@ impl StoreWriter {
         });
     }
 
-    fn fail(&self, commands: Vec<Command>, error: &rusqlite::Error) {
+    fn fail(&mut self, commands: Vec<Command>, error: &rusqlite::Error) {
+        let code = error.sqlite_error_code();
+        self.is_damaged |= matches!(
+            code,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        );
         // A damaged record says nothing about other writes.
         let is_of_record = matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
         if !is_of_record && !self.failing.swap(true, Ordering::AcqRel) {
@@ -359,8 +367,18 @@ fn execute(
     })
 }
 
-/// Writes a page without changing its content. An update to the same value would write nothing.
+/// Writes a page without changing its content: an update to the same value would write nothing. Before that it does what
+/// an append does, and rolls it back: in a damaged file not every page can be written.
 fn probe(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "SAVEPOINT probe;
+         INSERT INTO topics (name) VALUES ('');
+         INSERT INTO messages (topic_id, ms, seq, content) VALUES (last_insert_rowid(), 0, 0, '');
+         INSERT INTO idempotency_keys (topic_id, key, fingerprint, ms, seq, durability, pod, expires_ms)
+             VALUES (last_insert_rowid(), '', x'', 0, 0, '', '', 0);
+         ROLLBACK TO probe;
+         RELEASE probe;",
+    )?;
     connection.execute("INSERT INTO counters VALUES ('probe', 0)", [])?;
     let delete = "DELETE FROM counters WHERE name = 'probe'";
     connection.execute(delete, []).map(drop)

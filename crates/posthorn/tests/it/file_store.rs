@@ -139,6 +139,63 @@ async fn a_start_on_a_full_disk_serves_reads_and_writes_once_there_is_space() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_read_only_disk_serves_reads() {
+    for signal in ["TERM", "KILL"] {
+        let directory = TempDir::new().unwrap();
+        if !may_mount(directory.path()).await {
+            eprintln!("skipped: it needs a disk of its own, and mounting is not permitted");
+            return;
+        }
+        let mut server = Server::start(&directory, &[]).await;
+        assert_eq!(server.post("before").await.status(), StatusCode::CREATED);
+        server.signal(signal).await;
+        server.ended().await;
+        let saved = directory.path().join("saved");
+        std::fs::rename(directory.path().join("data"), saved).unwrap();
+        std::fs::create_dir(directory.path().join("data")).unwrap();
+        let script = "mount -t tmpfs none data && cp saved/* data/ && mount -o remount,ro data \
+            && exec \"$0\"";
+        let command = wrapped_posthorn(directory.path(), &["unshare", "-rm", "sh", "-c", script]);
+        let server = Server::start_by(command, &[]).await;
+        let logged = server.logged("the file system is read-only");
+        assert_eq!(logged, 1, "{signal}: {:?}", server.log);
+        assert_eq!(server.all_texts("inbox").await, ["before"], "{signal}");
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        for _ in 0..2 {
+            assert_eq!(server.post("refused").await.status(), unavailable);
+            assert_eq!(server.get("/health/ready").await.status(), unavailable);
+        }
+        assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_was_lost_while_no_server_ran_is_logged() {
+    let directory = TempDir::new().unwrap();
+    let database = directory.path().join("data/posthorn.db");
+    let mut server = Server::start(&directory, &[]).await;
+    assert_eq!(server.logged("what it held is lost"), 0, "{:?}", server.log);
+    assert_eq!(server.post("first").await.status(), StatusCode::CREATED);
+    server.signal("KILL").await;
+    server.ended().await;
+    // The third frame of the log: what SQLite finds before it is no store yet.
+    let log = database.with_extension("db-wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[9000..9500].fill(0xa5);
+    std::fs::write(&log, bytes).unwrap();
+    let mut server = Server::start(&directory, &[]).await;
+    let damaged = server.logged("the write-ahead log is damaged");
+    assert_eq!(damaged, 1, "{:?}", server.log);
+    assert_eq!(server.all_texts("inbox").await, [""; 0]);
+    assert_eq!(server.post("second").await.status(), StatusCode::CREATED);
+    server.signal("TERM").await;
+    server.ended().await;
+    std::fs::write(&database, "").unwrap();
+    let server = Server::start(&directory, &[]).await;
+    assert_eq!(server.logged("what it held is lost"), 1, "{:?}", server.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn retention_keeps_what_the_settings_require_and_readers_get_a_gap_event() {
     let directory = TempDir::new().unwrap();
     let mut server = Server::start(&directory, &[]).await;

@@ -20,9 +20,9 @@ use super::path;
 #[derive(Debug)]
 pub(crate) struct FileIdentity {
     database: NamedFile,
-    log: NamedFile,
+    /// Without both on a read-only file system.
+    log: Option<(NamedFile, Arc<LogIndex>)>,
     lock: NamedFile,
-    index: Arc<LogIndex>,
     /// The length of the log after the last transaction. Until the next one begins, nothing may truncate it.
     log_length: AtomicU64,
 }
@@ -35,17 +35,24 @@ struct NamedFile {
 }
 
 impl FileIdentity {
-    /// The database at `path`, its write-ahead log and the held lock, as they are now. The log
+    /// The database at `path`, its write-ahead log with its index, and the held lock, as they are now. The log
     /// exists from the first write until the last connection closes.
-    pub(crate) fn of(path: &Path, lock: &FileLock, index: Arc<LogIndex>) -> io::Result<Self> {
+    pub(crate) fn of(
+        path: &Path,
+        lock: &FileLock,
+        index: Option<Arc<LogIndex>>,
+    ) -> io::Result<Self> {
+        let log = |index| {
+            let log = NamedFile::at(path::with_ending(path, "-wal"))?;
+            Ok::<_, io::Error>((log, index))
+        };
         Ok(Self {
             database: NamedFile::at(path.to_path_buf())?,
-            log: NamedFile::at(path::with_ending(path, "-wal"))?,
+            log: index.map(log).transpose()?,
             lock: NamedFile {
                 path: lock.path().to_path_buf(),
                 device_and_inode: device_and_inode(&lock.metadata()?),
             },
-            index,
             log_length: AtomicU64::new(0),
         })
     }
@@ -53,11 +60,13 @@ impl FileIdentity {
     /// Checks all three files, before a transaction. The error is SQLite's own for a moved file.
     pub(crate) fn check(&self) -> rusqlite::Result<()> {
         self.check_owned()?;
-        let length = self.log.check()?;
-        if length < self.log_length.load(Ordering::Relaxed) {
+        let Some((log, _)) = &self.log else {
+            return Ok(());
+        };
+        if log.check()? < self.log_length.load(Ordering::Relaxed) {
             return Err(rusqlite::Error::SqliteFailure(
                 ffi::Error::new(ffi::SQLITE_CORRUPT),
-                Some(format!("{} was truncated", self.log.path.display())),
+                Some(format!("{} was truncated", log.path.display())),
             ));
         }
         Ok(())
@@ -66,7 +75,9 @@ impl FileIdentity {
     /// Checks after a transaction that the next start will find what was written.
     pub(crate) fn check_written(&self) -> rusqlite::Result<()> {
         self.database.check()?;
-        self.log_length.store(self.log.check()?, Ordering::Relaxed);
+        if let Some((log, _)) = &self.log {
+            self.log_length.store(log.check()?, Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -75,7 +86,10 @@ impl FileIdentity {
     pub(crate) fn check_owned(&self) -> rusqlite::Result<()> {
         self.database.check()?;
         self.lock.check()?;
-        self.index.restore().map_err(|error| {
+        let Some((_, index)) = &self.log else {
+            return Ok(());
+        };
+        index.restore().map_err(|error| {
             let code = ffi::Error::new(ffi::SQLITE_IOERR);
             rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
         })

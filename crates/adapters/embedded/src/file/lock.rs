@@ -2,7 +2,7 @@
 //! locks only.
 
 use std::fs::{File, Metadata, TryLockError};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::path;
@@ -23,10 +23,15 @@ pub(crate) enum LockError {
 }
 
 impl FileLock {
-    /// Acquires the lock beside the database, without waiting.
+    /// Acquires the lock beside the database, without waiting. On a read-only file system it needs the file that a
+    /// server has left.
     pub(crate) fn acquire(database: &Path) -> Result<Self, LockError> {
         let path = path::with_ending(database, ".lock");
-        let file = path::open_or_create(&path).map_err(LockError::Io)?;
+        let file = match path::open_or_create(&path) {
+            Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            opened => opened,
+        };
+        let file = file.map_err(LockError::Io)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path, file }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held),

@@ -9,6 +9,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::StatVfsMountFlags;
+
 use crate::error::OpenError;
 
 /// The canonical path of the file, which need not exist; creates its directory if it is missing.
@@ -38,6 +40,25 @@ pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
+}
+
+/// True if nothing beside the database can be written.
+pub(crate) fn is_read_only(database: &Path) -> bool {
+    rustix::fs::statvfs(database)
+        .is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+/// The URI of a database that nobody changes (<https://www.sqlite.org/uri.html>).
+pub(crate) fn immutable_uri(database: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in database.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            uri.push(char::from(*byte));
+        } else {
+            uri.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    uri + "?immutable=1"
 }
 
 /// Opens a file for writing; creates it if it is missing.

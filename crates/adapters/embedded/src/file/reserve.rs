@@ -27,6 +27,11 @@ impl Reserve {
         }
     }
 
+    /// True if a server has opened the store before.
+    pub(crate) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Returns the space to the file system; returns false if there was none.
     pub(crate) fn release(&self) -> bool {
         fs::remove_file(&self.path).is_ok()

@@ -6,13 +6,17 @@ use rusqlite::{Connection, Error, OptionalExtension, ffi};
 
 use crate::file::path;
 
-/// Every table, and the order in which its rows are read from either end.
-const TABLES: [(&str, &str); 11] = [
+/// Every table, and an order in which its rows are read from either end: by its key, or by an index.
+const TABLES: [(&str, &str); 15] = [
     ("messages", "topic_id, ms, seq"),
     ("topics", "topic_id"),
+    ("topics", "name"),
     ("idempotency_keys", "topic_id, key"),
+    ("idempotency_keys", "expires_ms"),
     ("denied_tokens", "jti"),
+    ("denied_tokens", "until_ms"),
     ("consumers", "consumer_id"),
+    ("consumers", "topic_id, kind, name"),
     ("deliveries", "consumer_id, ms, seq"),
     ("dead_letters", "consumer_id, ms, seq"),
     ("webhooks", "consumer_id"),

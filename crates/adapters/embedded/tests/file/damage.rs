@@ -243,9 +243,40 @@ async fn health_notices_lost_tables_and_a_truncated_file() {
             }
             drop_table => shell.execute_batch(drop_table).unwrap(),
         }
-        let health = store.health().await;
-        assert!(health.is_err(), "{damage}: {health:?}");
+        // A probe of the writer that succeeds mends nothing.
+        for _ in 0..3 {
+            let health = store.health().await;
+            assert!(health.is_err(), "{damage}: {health:?}");
+            let _ = store.append(append(&Topic::inbox(), "a")).await;
+        }
     }
+}
+
+#[tokio::test]
+async fn a_damaged_index_of_topics_is_unhealthy_and_the_next_start_rejects_it() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    send(&store, "a").await;
+    store.close().await;
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_topics_1'";
+    let root: usize = shell(&settings)
+        .query_row(root, [], |row| row.get::<_, u32>(0))
+        .unwrap()
+        .try_into()
+        .unwrap();
+    let mut bytes = std::fs::read(&settings.path).unwrap();
+    bytes[(root - 1) * 4096..root * 4096].fill(0xa5);
+    std::fs::write(&settings.path, bytes).unwrap();
+    let store = open(&settings).unwrap();
+    for _ in 0..3 {
+        assert!(store.health().await.is_err());
+        let outcome = store.append(append(&Topic::inbox(), "b")).await;
+        assert!(matches!(outcome, Err(AppendError::Store(_))), "{outcome:?}");
+    }
+    store.close().await;
+    let error = open_error(&settings);
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Many readers of Server-Sent Events in one thread: one for each would need more of the CPUs, which they share with
 //! the server, than the server itself.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub(super) struct FanOutReaders {
 }
 
 impl FanOutReaders {
-    /// Opens `count` streams, without a wait for their responses.
+    /// Opens `count` streams, one after the other: a server may reject some of many that come at once.
     pub(super) fn open(address: SocketAddr, path: &str, count: u16) -> io::Result<Self> {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
@@ -55,13 +55,21 @@ impl FanOutReaders {
         let mut readers = Vec::with_capacity(usize::from(count));
         for number in 0..u64::from(count) {
             let mut stream = TcpStream::connect(address)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
             stream.write_all(request.as_bytes())?;
+            let mut kept = vec![0; 4096];
+            let length = stream.read(&mut kept)?;
+            kept.truncate(length);
+            if !kept.starts_with(b"HTTP/1.1 200 ") {
+                let text = String::from_utf8_lossy(&kept);
+                return Err(io::Error::other(format!("stream {number}: {text}")));
+            }
             stream.set_nonblocking(true)?;
             let data = epoll::EventData::new_u64(number);
             epoll::add(&epoll, &stream, data, epoll::EventFlags::IN)?;
             readers.push(FanOutReader {
                 stream,
-                kept: Vec::with_capacity(4096),
+                kept,
                 has_read: false,
             });
         }
@@ -163,7 +171,6 @@ fn take_numbers(bytes: &mut Vec<u8>, mut found: impl FnMut(u32)) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
     use std::net::TcpListener;
     use std::thread;
 
@@ -198,13 +205,20 @@ mod tests {
     fn every_reader_gets_every_message() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let accepting = thread::spawn(move || {
+            let accept = |_| {
+                let mut stream = listener.accept().unwrap().0;
+                assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+                stream
+            };
+            (0..2).map(accept).collect::<Vec<_>>()
+        });
         let mut readers = FanOutReaders::open(address, "/stream", 2).unwrap();
-        let mut streams: Vec<_> = (0..2).map(|_| listener.accept().unwrap().0).collect();
+        let mut streams = accepting.join().unwrap();
         assert!(!readers.have_all_read(Duration::ZERO).unwrap());
         let server = thread::spawn(move || {
             for stream in &mut streams {
-                let mut request = [0; 1024];
-                assert!(stream.read(&mut request).unwrap() > 0);
                 for number in 0..3 {
                     write!(stream, "data: {}\n\n", numbered(number)).unwrap();
                 }
@@ -215,5 +229,20 @@ mod tests {
         assert_eq!(arrivals.len(), 4);
         assert!(readers.have_all_read(Duration::from_secs(1)).unwrap());
         drop(server.join().unwrap());
+    }
+
+    #[test]
+    fn a_rejected_stream_is_an_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+            let response = b"HTTP/1.1 503 Service Unavailable\r\n\r\n";
+            stream.write_all(response).unwrap();
+        });
+        let error = FanOutReaders::open(address, "/stream", 1).unwrap_err();
+        assert!(error.to_string().contains("503"), "{error}");
+        server.join().unwrap();
     }
 }

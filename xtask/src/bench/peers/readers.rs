@@ -15,6 +15,8 @@ const MARK: &[u8] = b"fan-out ";
 const DIGITS: usize = 6;
 /// The longest wait for messages that are missing, once the last one was sent.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The most bytes of a read: a stream that is behind sends many messages at once.
+const READ_BYTES: usize = 64 << 10;
 /// How often the end is looked for.
 const TURN: Duration = Duration::from_millis(50);
 
@@ -43,6 +45,8 @@ struct FanOutReader {
 #[derive(Debug)]
 pub(super) struct FanOutReaders {
     epoll: OwnedFd,
+    /// What each read fills, after the bytes that were kept.
+    buffer: Vec<u8>,
     readers: Vec<FanOutReader>,
 }
 
@@ -73,7 +77,11 @@ impl FanOutReaders {
                 has_read: false,
             });
         }
-        Ok(Self { epoll, readers })
+        Ok(Self {
+            epoll,
+            buffer: Vec::with_capacity(2 * READ_BYTES),
+            readers,
+        })
     }
 
     /// Reads for `pause` at most. True once every reader has had a message.
@@ -124,38 +132,42 @@ impl FanOutReaders {
             let event: epoll::Event = *event;
             let place = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
             if let Some(reader) = self.readers.get_mut(place) {
-                reader.read()?;
+                self.buffer.clear();
+                self.buffer.append(&mut reader.kept);
+                read(&reader.stream, &mut self.buffer)?;
                 let at = Instant::now();
-                let has_read = &mut reader.has_read;
-                take_numbers(&mut reader.kept, |number| {
-                    *has_read = true;
+                take_numbers(&mut self.buffer, |number| {
+                    reader.has_read = true;
                     if number > 0 {
                         arrivals.push(Arrival { number, at });
                     }
                 });
+                reader.kept.extend_from_slice(&self.buffer);
             }
         }
         Ok(())
     }
 }
 
-impl FanOutReader {
-    fn read(&mut self) -> io::Result<()> {
-        self.kept.reserve(4096);
-        match rustix::io::read(&self.stream, spare_capacity(&mut self.kept)) {
-            Ok(0) => Err(io::Error::other("the server ended a stream")),
-            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+/// Adds what has arrived.
+fn read(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.reserve(READ_BYTES);
+    match rustix::io::read(stream, spare_capacity(buffer)) {
+        Ok(0) => Err(io::Error::other("the server ended a stream")),
+        Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Passes on the number after each mark, and keeps the bytes that may be the start of another one.
+/// Passes on the number after each mark, and keeps the bytes that may be the start of another one. A byte that is none
+/// of the mark's proves that no mark has it, so most bytes are not looked at.
 fn take_numbers(bytes: &mut Vec<u8>, mut found: impl FnMut(u32)) {
     const LENGTH: usize = MARK.len() + DIGITS;
     let mut from = 0;
     while let Some(window) = bytes.get(from..from + LENGTH) {
+        let last = window.get(MARK.len() - 1);
         match window.strip_prefix(MARK) {
+            None if last.is_some_and(|byte| !MARK.contains(byte)) => from += MARK.len(),
             None => from += 1,
             Some(digits) => {
                 let text = std::str::from_utf8(digits).unwrap_or_default();

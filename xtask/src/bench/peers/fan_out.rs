@@ -69,7 +69,7 @@ pub(super) fn measure(
         product,
     };
     let readers = FanOutReaders::open(running.address, stream_path(product), options.readers);
-    let mut readers = readers.map_err(|error| named(format!("{error}; `ulimit -n`?")))?;
+    let mut readers = readers.map_err(|error| named(error.to_string()))?;
     warm_up(&mut sender, &mut readers).map_err(named)?;
     let messages = MESSAGES_PER_SECOND * u32::try_from(options.seconds).unwrap_or(1);
     let before = running.cpu_time()?;

@@ -13,6 +13,9 @@ use crate::shell::find_program;
 /// Where Debian's package has the module.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
+/// Connections for each worker, all of which have to succeed before it is loaded.
+const PROBES: usize = 20;
+
 /// The paths of the channel.
 pub(super) const PUBLISH: &str = "/pub";
 pub(super) const SUBSCRIBE: &str = "/sub";
@@ -36,11 +39,12 @@ pub(super) fn start(
     let mut command = Command::new(program);
     command.arg("-p").arg(directory).arg("-c").arg(&path);
     let process = Process::start("nginx", &mut command, &directory.join("nginx.log"))?;
-    // It listens before it is connected to Redis.
-    StoppedProcess::up(process, || {
+    // It listens before each worker is connected to Redis, and any of them may get a connection.
+    let accepts = |_| {
         let response = HttpClient::new(address).post(PUBLISH, "", "first");
         response.is_ok_and(|response| response.status < 300)
-    })
+    };
+    StoppedProcess::up(process, || (0..PROBES * workers).all(accepts))
 }
 
 /// As many messages are held as Posthorn holds of a topic, every request is logged, as Posthorn does, and a

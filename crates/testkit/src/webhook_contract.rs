@@ -55,7 +55,7 @@ macro_rules! webhook_contract_tests {
             attempts::attempts_of_concurrent_calls_all_count,
             attempts::attempts_count_for_their_incarnation_only,
             attempts::a_webhook_is_disabled_and_enabled_once,
-            attempts::a_disabled_webhook_hands_out_messages,
+            attempts::a_disabled_webhook_leases_nothing,
             requeues::settled_messages_wait_again,
             requeues::messages_that_are_not_settled_stay,
             requeues::both_ends_of_the_range_are_included,

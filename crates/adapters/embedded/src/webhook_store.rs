@@ -58,7 +58,9 @@ impl WebhookStore for EmbeddedStore {
         let owned = key.clone();
         let changed = self.call_changing_webhooks(key, move |batch, now| {
             let outcome = with_consumer(batch, &owned, now, |call| call.set_disabled(reason, of))?;
-            Ok(outcome.map(|changed| (changed, false)))
+            // What waits is found by a pull behind the one that found the webhook disabled.
+            let wakes = reason.is_none() && outcome == Ok(Some(true));
+            Ok(outcome.map(|changed| (changed, wakes)))
         });
         changed.await?.ok_or(ConsumerError::NotFound)
     }

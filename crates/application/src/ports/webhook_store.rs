@@ -35,8 +35,11 @@ pub const MAX_RECORDED_ATTEMPTS: usize = 1_000;
 /// 5. **Announced.** Every step of any process that creates, changes, enables, disables or deletes a
 ///    webhook wakes the subscriptions of `watch_webhooks`. Attempts do not.
 /// 6. **Idle.** A subscription without a change costs nothing: no polling.
+/// 7. **Disabled.** A pull of a disabled webhook leases nothing, and has neither `more` nor
+///    `next_due`: a process that does not know of it yet sends nothing. Enabling the webhook wakes
+///    the watchers of its consumer.
 ///
-/// The store does not use the record: it hands out messages of a disabled webhook too.
+/// The store uses nothing else of the record.
 ///
 /// # Dropped calls
 /// As in [`crate::ConsumerStore`].

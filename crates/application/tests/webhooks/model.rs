@@ -57,6 +57,9 @@ impl FakeWebhook {
     }
 
     pub(crate) fn pull(&mut self, request: &PullRequest, now: Timestamp) -> PulledLeases {
+        if self.health.disabled.is_some() {
+            return PulledLeases::default();
+        }
         let settings = self.record.settings.consumer_settings();
         let is_leased = |state: &MessageFate| matches!(state, MessageFate::Leased { .. });
         let leased = self

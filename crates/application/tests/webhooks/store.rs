@@ -287,6 +287,9 @@ impl WebhookStore for FakeWebhookStore {
             let exists = of.is_none_or(|of| of == webhook.incarnation);
             exists.then(|| webhook.health.set_disabled(reason))
         });
+        if reason.is_none() {
+            self.notifier.notify(key);
+        }
         self.announce();
         changed?.ok_or(ConsumerError::NotFound)
     }

@@ -1,12 +1,17 @@
 //! Attempts, the health that follows from them, and disabling.
 
-use posthorn_application::{ConsumerError, MAX_WEBHOOK_ATTEMPTS, Precondition};
+use std::time::Duration;
+
+use posthorn_application::{
+    ConsumerError, LeaseUpdate, MAX_WEBHOOK_ATTEMPTS, Precondition, PulledLeases,
+};
 use posthorn_domain::{
-    DisableReason, FailureReason, Timestamp, WebhookAttempt, WebhookHealth, WebhookState,
+    Attempt, DisableReason, FailureReason, Timestamp, WebhookAttempt, WebhookHealth, WebhookState,
 };
 
 use super::WebhookHarness;
-use super::support::{WebhookCase, attempt, broken, ids, put};
+use super::support::{WebhookCase, attempt, broken, ids, nonce, put};
+use super::watches::expect_wake;
 
 /// The outcome of the call is the health afterwards.
 pub async fn the_health_follows_the_attempts(harness: impl WebhookHarness) {
@@ -185,15 +190,31 @@ pub async fn attempts_count_for_their_incarnation_only(harness: impl WebhookHarn
     assert_eq!(disabled.await, Ok(true));
 }
 
-/// To the process that has not heard of it yet.
-pub async fn a_disabled_webhook_hands_out_messages(harness: impl WebhookHarness) {
+/// Also for the process that does not know of it yet: what it gives back waits until the webhook is
+/// enabled, which wakes its watchers.
+pub async fn a_disabled_webhook_leases_nothing(harness: impl WebhookHarness) {
     let case = WebhookCase::new(&harness).await;
-    let given = case.append(2).await;
-    let gone = Some(DisableReason::Gone);
-    case.webhooks
-        .set_disabled(&case.key, gone, None)
-        .await
-        .unwrap();
-    assert_eq!(case.counts().await, (2, 0, 0));
-    assert_eq!(ids(&case.pull(2).await), given);
+    let other = harness.other_webhooks().await;
+    let given = case.append(3).await;
+    let tokens = case.pull(2).await;
+    let nack = LeaseUpdate::Nack {
+        delay: Some(Duration::from_hours(1)),
+        reason: None,
+    };
+    case.update(&tokens[1..], nack).await;
+    let set = async |reason| other.set_disabled(&case.key, reason, None).await;
+    assert_eq!(set(Some(DisableReason::Gone)).await, Ok(true));
+    // A change of its settings does not enable it.
+    other.put_webhook(&case.key, put(2)).await.unwrap();
+    let nothing = PulledLeases::default();
+    assert_eq!(case.pull_leases(3, nonce()).await, nothing);
+    case.update(&tokens[..1], LeaseUpdate::Release).await;
+    assert_eq!(case.pull_leases(3, nonce()).await, nothing);
+    assert_eq!(case.counts().await, (3, 0, 0));
+    let mut watcher = case.consumers.watch(&case.key).await.unwrap();
+    assert_eq!(set(None).await, Ok(true));
+    expect_wake(&mut watcher).await;
+    let tokens = case.pull(3).await;
+    assert_eq!(ids(&tokens), [given[0], given[2]]);
+    assert_eq!(tokens[0].attempt, Attempt::FIRST);
 }

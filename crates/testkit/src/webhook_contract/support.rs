@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use posthorn_application::{
-    ConsumerStore, LeaseUpdate, MessageStore, PageLimit, Precondition, PullRequest, PutWebhook,
-    RequeueRequest, Requeued, WebhookIncarnation, WebhookRecord, WebhookStatus, WebhookStore,
+    ConsumerStore, LeaseUpdate, MessageStore, PageLimit, Precondition, PullRequest, PulledLeases,
+    PutWebhook, RequeueRequest, Requeued, WebhookIncarnation, WebhookRecord, WebhookStatus,
+    WebhookStore,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, FailureReason, LeaseNonce,
@@ -65,14 +66,20 @@ impl WebhookCase {
 
     /// Leases at most `limit` messages: their tokens.
     pub(super) async fn pull(&self, limit: usize) -> Vec<LeaseToken> {
+        let nonce = nonce();
+        let pulled = self.pull_leases(limit, nonce).await;
+        let tokens = pulled.messages.iter();
+        tokens.map(|leased| leased.token(nonce)).collect()
+    }
+
+    /// Leases at most `limit` messages under `nonce`.
+    pub(super) async fn pull_leases(&self, limit: usize, nonce: LeaseNonce) -> PulledLeases {
         let request = PullRequest {
             limit: PullLimit::parse(u64::try_from(limit).unwrap()).unwrap(),
             lease: None,
-            nonce: nonce(),
+            nonce,
         };
-        let pulled = self.consumers.pull(&self.key, request).await.unwrap();
-        let tokens = pulled.messages.iter();
-        tokens.map(|leased| leased.token(request.nonce)).collect()
+        self.consumers.pull(&self.key, request).await.unwrap()
     }
 
     pub(super) async fn update(&self, tokens: &[LeaseToken], update: LeaseUpdate) {

@@ -15,7 +15,7 @@ use crate::samples;
 const SOON: Duration = Duration::from_secs(10);
 
 #[track_caller]
-fn expect_wake(watcher: &mut Box<dyn Subscription>) -> impl Future<Output = ()> {
+pub(super) fn expect_wake(watcher: &mut Box<dyn Subscription>) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     async move {
         let woken = timeout(SOON, watcher.changed()).await;

@@ -39,6 +39,9 @@ impl WebhookStore for MemoryStore {
         let changed = self.with_consumers(&key.topic, |all, at| {
             all.with_webhook(key, of, at, |webhook| webhook.health.set_disabled(reason))
         })?;
+        if changed && reason.is_none() {
+            self.consumer_notifier.notify(key);
+        }
         if changed {
             self.webhook_notifier.notify();
         }

@@ -15,6 +15,7 @@ use super::entries::{
     next_change, nonce_column,
 };
 use super::row::{CallContext, ConsumerRow, timestamp};
+use super::webhook_row::is_disabled;
 use crate::sql::{intact, readable};
 
 /// The end of a lease without an acknowledgement.
@@ -87,6 +88,9 @@ impl Call<'_> {
     pub(crate) fn pull(&mut self, request: PullRequest) -> rusqlite::Result<PulledLeases> {
         let now = self.step.now;
         self.consumer.last_pull_ms = Some(now);
+        if is_disabled(self.step.connection, self.consumer)? {
+            return Ok(PulledLeases::default());
+        }
         let lease = request.lease.unwrap_or(self.consumer.settings.lease);
         let ends = later(now, lease.get());
         let capacity = i64::from(self.consumer.settings.max_in_flight.get()) - self.consumer.leased;

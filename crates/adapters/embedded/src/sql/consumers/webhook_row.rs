@@ -98,6 +98,17 @@ impl WebhookRow {
     }
 }
 
+/// True for a webhook that is disabled.
+pub(super) fn is_disabled(
+    connection: &Connection,
+    consumer: &ConsumerRow,
+) -> rusqlite::Result<bool> {
+    let select = "SELECT disabled IS NOT NULL FROM webhooks WHERE consumer_id = ?1";
+    let mut select = connection.prepare_cached(select)?;
+    let found = select.query_row([consumer.id], |row| row.get(0)).optional();
+    Ok(found?.unwrap_or(false))
+}
+
 /// Writes the record of the webhook that is `consumer`, and keeps its health.
 pub(super) fn save_record(
     connection: &Connection,

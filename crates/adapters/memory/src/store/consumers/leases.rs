@@ -50,6 +50,10 @@ impl ConsumerState {
     pub(crate) fn pull(&mut self, request: PullRequest, step: ConsumerStep<'_>) -> PulledLeases {
         let now = step.now;
         self.last_pull_at = Some(now);
+        let webhook = self.webhook.as_deref();
+        if webhook.is_some_and(|webhook| webhook.health.disabled.is_some()) {
+            return PulledLeases::default();
+        }
         let lease = request.lease.unwrap_or(self.settings.lease);
         let grant = LeaseGrant {
             attempt: Attempt::FIRST,

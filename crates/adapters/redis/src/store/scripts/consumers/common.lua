@@ -187,7 +187,7 @@ end
 local function load(name)
   local c = keys_of(name)
   local values = redis.call('HMGET', c.key, 'tag', 'lease', 'max_attempts', 'backoff', 'max_in_flight',
-    'epoch', 'cursor', 'behind', 'missed', 'dropped', 'pulled', 'stale')
+    'epoch', 'cursor', 'behind', 'missed', 'dropped', 'pulled', 'stale', 'disabled')
   if not values[1] then
     return nil
   end
@@ -202,6 +202,7 @@ local function load(name)
   c.dropped = tonumber(values[10])
   c.pulled = tonumber(values[11])
   c.stale = values[12]
+  c.disabled = values[13]
   set_epoch(c, tonumber(values[6]))
   return c
 end

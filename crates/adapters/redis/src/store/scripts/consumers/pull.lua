@@ -16,6 +16,11 @@ if not c then
 end
 begin()
 local capacity = math.max(0, c.max_in_flight - redis.call('ZCARD', c.leased))
+-- A disabled webhook hands out nothing, also to a process that does not know of it yet; nothing is due before
+-- it is enabled, which wakes its watchers.
+if c.disabled then
+  capacity, c.first_end = 0, nil
+end
 
 -- The bytes of the fields, which end a pull behind its first message. `is_full` is set by the first one that
 -- does not fit.
@@ -31,7 +36,7 @@ local function admits(fields)
 end
 
 -- Step 1 of a pull: redeliveries that are due, by due time and then by id.
-local has_due = redis.call('ZCARD', c.due) > 0
+local has_due = not c.disabled and redis.call('ZCARD', c.due) > 0
 local function redeliver(limit, expires, nonce)
   local messages = {}
   while has_due and not is_full and #messages < limit do

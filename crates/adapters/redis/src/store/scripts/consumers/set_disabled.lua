@@ -23,6 +23,8 @@ if disables then
 else
   -- The time without a success begins anew.
   redis.call('HDEL', c.key, 'disabled', 'failing_since')
+  -- A pull of the disabled webhook found nothing; what waits is found by the next one.
+  wake()
 end
 finish()
 wake_webhooks()

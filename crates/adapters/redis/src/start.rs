@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_application::{Clock, DependencyError};
+use posthorn_application::{Clock, DependencyError, MessageStore};
 use posthorn_domain::Durability;
 
 use crate::dependency::RedisDependency;
@@ -41,8 +41,9 @@ impl RedisStore {
     /// Connects as [`RedisStore::connect`] does, and again for `patience` while Redis is unreachable; one
     /// log line says so.
     ///
-    /// `durability` replaces that of the settings. If it is `None`, a Redis that does not sync every
-    /// write, or evicts keys, is accepted with a warning: the receipts have the durability `memory`.
+    /// `durability` replaces that of the settings. If it is `None`, none is required: each receipt has what Redis
+    /// reaches at its write, up to `synced`, whatever it reached at the start. A Redis that does not sync every write,
+    /// or evicts keys, is accepted with a warning.
     ///
     /// # Errors
     /// Those of [`RedisStore::connect`].
@@ -52,25 +53,23 @@ impl RedisStore {
         patience: Duration,
         clock: &dyn Clock,
     ) -> Result<Self, RedisStoreError> {
-        settings.durability = durability.unwrap_or(Durability::Synced);
+        settings.durability = durability.unwrap_or(Durability::Memory);
         let mut wait = StartWait::new(patience, clock);
         loop {
             match Self::connect(settings.clone()).await {
-                Err(RedisStoreError::NotSynced) if durability.is_none() => {
-                    tracing::warn!(
-                        "the Redis of STORE_URL does not sync every write: messages are acknowledged \
-                         with the durability `memory`; set `appendonly yes` and `appendfsync always` \
-                         there to keep them through a crash"
-                    );
-                    settings.durability = Durability::Memory;
-                }
-                // `connect` logs the warning when it accepts this Redis.
-                Err(RedisStoreError::Evicts(_)) if durability.is_none() => {
-                    settings.durability = Durability::Memory;
-                }
                 Err(RedisStoreError::Unreachable(reason))
                     if wait.goes_on("STORE_URL", &reason).await => {}
-                outcome => return outcome,
+                Ok(store) => {
+                    if durability.is_none() && store.durability() == Durability::Memory {
+                        tracing::warn!(
+                            "the Redis of STORE_URL does not sync every write, or evicts messages: they are \
+                             acknowledged with the durability `memory`; set `appendonly yes` and \
+                             `appendfsync always` there to keep them through a crash"
+                        );
+                    }
+                    return Ok(store);
+                }
+                Err(error) => return Err(error),
             }
         }
     }

@@ -29,11 +29,11 @@ pub struct StoreSection {
     ))]
     pub store_url: StoreUrl,
     /// The durability that a message reaches before it is acknowledged. A store that cannot reach it
-    /// stops the start.
+    /// stops the start; while it does not reach it later, messages get 503.
     #[serde(default, deserialize_with = "parsed_option")]
     #[schemars(with = "String", extend(
         "enum" = ["memory", "synced", "replicated"],
-        "x-default" = "`synced` for `file:`; what the server can reach, up to `synced`, for Redis; \
+        "x-default" = "`synced` for `file:`; what Redis reaches at each write, up to `synced`, with nothing required; \
                        `memory` for `memory:`"
     ))]
     #[garde(custom(reached_by(&self.store_url)))]
@@ -117,7 +117,7 @@ impl Section for StoreSection {
         let url_kind = known.text("store_url").and_then(|text| text.parse().ok());
         let note = match url_kind {
             Some(StoreUrl::Memory) => "memory",
-            Some(StoreUrl::Redis(_)) => "what the server can reach, up to synced",
+            Some(StoreUrl::Redis(_)) => "what Redis reaches at each write, up to synced",
             Some(StoreUrl::File(_)) | None => "synced",
         };
         let bytes = match url_kind {

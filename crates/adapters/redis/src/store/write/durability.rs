@@ -82,12 +82,12 @@ async fn settings(
     ))
 }
 
-/// Adds the commands whose replies [`reached`] takes. No name has a pattern, so the server finds each at once.
+/// Adds the commands whose replies [`reached`] takes, for a server that had `durability`. No name has a pattern, so
+/// the server finds each at once.
 pub(crate) fn add_check(pipeline: &mut Pipeline, durability: Durability, query: SettingsQuery) {
     let synced = SYNCED_SETTINGS.map(|(setting, _)| setting);
     let settings = match durability {
-        Durability::Memory => return,
-        Durability::Synced => synced.as_slice(),
+        Durability::Memory | Durability::Synced => synced.as_slice(),
         Durability::Replicated => &[],
     };
     let settings = settings.iter().chain(&EVICTION_SETTINGS);
@@ -106,12 +106,9 @@ pub(crate) fn add_check(pipeline: &mut Pipeline, durability: Durability, query: 
     }
 }
 
-/// The durability that the replies show of a server that had `durability`. A server that rejects
-/// `CONFIG GET` counts as not synced, and as one that does not evict.
+/// The durability that the replies show of a server that had `durability`: up to [`Durability::Synced`] if it had
+/// less. A server that rejects `CONFIG GET` counts as not synced, and as one that does not evict.
 pub(crate) fn reached(replies: &[RedisResult<Value>], durability: Durability) -> Reached {
-    if durability == Durability::Memory {
-        return Reached::without_eviction(durability);
-    }
     // A reply has the names and the values of its settings in turns.
     let told = replies.iter().flatten().filter_map(strings);
     let told: Vec<String> = told.flatten().collect();
@@ -127,10 +124,11 @@ pub(crate) fn reached(replies: &[RedisResult<Value>], durability: Durability) ->
         return Reached::evicting(policy.clone());
     }
     let is_set = |(setting, required): (&str, &str)| value(setting).is_some_and(|v| v == required);
-    if durability == Durability::Synced && !SYNCED_SETTINGS.into_iter().all(is_set) {
-        return Reached::without_eviction(Durability::Memory);
-    }
-    Reached::without_eviction(durability)
+    Reached::without_eviction(match durability {
+        Durability::Replicated => Durability::Replicated,
+        _ if SYNCED_SETTINGS.into_iter().all(is_set) => Durability::Synced,
+        _ => Durability::Memory,
+    })
 }
 
 fn strings(reply: &Value) -> Option<Vec<String>> {
@@ -229,6 +227,8 @@ mod tests {
         check(Synced, &[yes, always, no, unlimited, lru], (Synced, None));
         check(Synced, &[yes, always, no, limited, none], (Synced, None));
         check(Memory, &[], (Memory, None));
+        check(Memory, &[yes, always, no, unlimited, lru], (Synced, None));
+        check(Memory, &[yes, always, no, limited, lru], evicts);
         check(Replicated, &[limited, none], (Replicated, None));
         let rejected = [("maxmemory", ""), ("maxmemory-policy", "")];
         check(Replicated, &rejected, (Replicated, None));

@@ -168,8 +168,13 @@ impl WriterTask {
             waits = std::mem::replace(&mut replies, settings);
         }
         let reached = reached(&replies, durability);
-        if reached.durability < durability {
+        if reached.durability != durability {
+            // The next write checks the server anew, and so finds also that it reaches more.
             self.checked = None;
+            if self.settings.durability == Durability::Memory {
+                let durability = reached.durability.as_str();
+                tracing::warn!(durability, "the durability that Redis reaches changed");
+            }
         }
         let mut shortfall = reached.shortfall(self.settings.durability);
 
@@ -187,7 +192,7 @@ impl WriterTask {
                 failure: RedisFailure::Transient(text),
                 is_demoted: true,
             };
-            return (reached.durability, Some(shortfall));
+            return (durability.min(reached.durability), Some(shortfall));
         }
 
         // Step 4: no other server can become the primary that lacks the writes. After step 3, which
@@ -200,7 +205,8 @@ impl WriterTask {
             failure,
             is_demoted: false,
         });
-        (reached.durability, shortfall)
+        // A server that reaches more only now did not reach it for all of the writes.
+        (durability.min(reached.durability), shortfall)
     }
 
     /// Leases the connection and returns the durability of its server, checked once per connection.

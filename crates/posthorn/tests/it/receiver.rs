@@ -97,6 +97,7 @@ async fn serve(connection: TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()>
         ("/500", _) => "500 Internal Server Error\r\n",
         ("/redirect", _) => "302 Found\r\nLocation: /private\r\n",
         ("/gone", 0) => "410 Gone\r\n",
+        (path, _) if path.starts_with("/410") => "410 Gone\r\n",
         ("/later", 0) => "503 Service Unavailable\r\nRetry-After: 1\r\n",
         ("/hang", _) => std::future::pending().await,
         ("/slow", _) => {

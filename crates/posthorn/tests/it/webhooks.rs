@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_testkit::eventually;
+use posthorn_testkit::{RedisServer, eventually};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -309,4 +309,47 @@ async fn an_attempt_under_way_at_a_shutdown_is_finished_and_not_repeated() {
         .map(Received::text)
         .collect();
     assert_eq!(texts, ["one", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_gone_gets_one_request_from_two_processes() {
+    let receiver = Receiver::start().await;
+    let redis = RedisServer::start().await;
+    let redis_url = redis.url();
+    let environment = [
+        ALLOWED,
+        ("STORE_URL", redis_url.as_str()),
+        ("SECRET_KEY", "a key that both processes have, for secrets"),
+    ];
+    let (_directory, first) = start(&environment).await;
+    let (_other_directory, second) = start(&environment).await;
+    let delivered = |path: &str| receiver.requests(path).len();
+    let settings = json!({"url": format!("{}/ok", receiver.url)});
+    first.create_webhook("ok", &settings).await;
+    for round in 0..10 {
+        let name = format!("gone{round}");
+        let settings = json!({
+            "url": format!("{}/410?{name}", receiver.url), "schedule_seconds": [3600], "start": "newest",
+        });
+        first.create_webhook(&name, &settings).await;
+        second.order("one").await;
+        first.webhook_has(&name, "state", json!("disabled")).await;
+        first.webhook_has(&name, "in_flight", json!(0)).await;
+        eventually(PATIENCE, async || delivered("/ok") == round + 1).await;
+        // The one before has waited for a whole round.
+        for before in 0..=round {
+            assert_eq!(
+                delivered(&format!("/410?gone{before}")),
+                1,
+                "{before} of {round}"
+            );
+        }
+        first.webhook_has(&name, "waiting", json!(1)).await;
+        first.attempts_are(&name, &[json!(410)]).await;
+    }
+    // What waits is sent once the webhook is enabled.
+    let enable = format!("{}/enable", path("gone0"));
+    let enabled = second.request(Method::POST, &enable, &json!({})).await;
+    assert_eq!(enabled.status(), StatusCode::OK);
+    eventually(PATIENCE, async || delivered("/410?gone0") > 1).await;
 }

@@ -42,8 +42,8 @@ impl RedisStore {
     /// log line says so.
     ///
     /// `durability` replaces that of the settings. If it is `None`, none is required: each receipt has what Redis
-    /// reaches at its write, up to `synced`, whatever it reached at the start. A Redis that does not sync every write,
-    /// or evicts keys, is accepted with a warning.
+    /// reaches at its write, up to `synced`, whatever it reached at the start. A Redis that does not sync every write
+    /// is accepted with a warning; one that evicts keys is not, since it would evict what was acknowledged.
     ///
     /// # Errors
     /// Those of [`RedisStore::connect`].
@@ -54,6 +54,7 @@ impl RedisStore {
         clock: &dyn Clock,
     ) -> Result<Self, RedisStoreError> {
         settings.durability = durability.unwrap_or(Durability::Memory);
+        settings.accepts_eviction = durability.is_some();
         let mut wait = StartWait::new(patience, clock);
         loop {
             match Self::connect(settings.clone()).await {
@@ -62,9 +63,9 @@ impl RedisStore {
                 Ok(store) => {
                     if durability.is_none() && store.durability() == Durability::Memory {
                         tracing::warn!(
-                            "the Redis of STORE_URL does not sync every write, or evicts messages: they are \
-                             acknowledged with the durability `memory`; set `appendonly yes` and \
-                             `appendfsync always` there to keep them through a crash"
+                            "the Redis of STORE_URL does not sync every write: messages are acknowledged \
+                             with the durability `memory`; set `appendonly yes` and `appendfsync always` \
+                             there to keep them through a crash"
                         );
                     }
                     return Ok(store);

@@ -21,6 +21,9 @@ pub struct RedisStoreSettings {
     /// `no-appendfsync-on-rewrite no` on every primary, and is checked with each write;
     /// [`Durability::Replicated`] requires replicas that acknowledge in time.
     pub durability: Durability,
+    /// True if a server that evicts keys is accepted, with [`Durability::Memory`]. It evicts messages, also those
+    /// that were acknowledged with another durability before.
+    pub accepts_eviction: bool,
     /// The least number of replicas that must acknowledge; 0 counts as 1. With Sentinel and on a cluster
     /// every connected replica must acknowledge, because each of them can be promoted, and behind Sentinels
     /// every server that they could promote. Used with [`Durability::Replicated`].
@@ -55,11 +58,11 @@ pub enum RedisStoreError {
          `no-appendfsync-on-rewrite no` on every Redis primary (and the right to `CONFIG GET` them)"
     )]
     NotSynced,
-    /// More than [`Durability::Memory`] is required, and the server evicts keys when its memory is
-    /// full.
+    /// More than [`Durability::Memory`] is required, or no durability is set, and the server evicts keys when its
+    /// memory is full.
     #[error(
         "a Redis with a `maxmemory` needs `maxmemory-policy noeviction`, not `{0}`: it would evict \
-         messages that were acknowledged"
+         messages that were acknowledged; the durability `memory` accepts that"
     )]
     Evicts(String),
     /// [`Durability::Replicated`] is required, and too few replicas acknowledge.
@@ -75,7 +78,7 @@ pub enum RedisStoreError {
 }
 
 impl RedisStoreSettings {
-    /// The settings for `url` with the defaults: [`Durability::Synced`], and a command time-out of
+    /// The settings for `url` with the defaults: [`Durability::Synced`], which accepts no eviction, and a command time-out of
     /// one second, because a sync to disk can be slow.
     pub fn new(url: SecretString) -> Self {
         let redis = RedisSettings {
@@ -85,6 +88,7 @@ impl RedisStoreSettings {
         Self {
             redis,
             durability: Durability::Synced,
+            accepts_eviction: true,
             min_replicas: 1,
             max_topics: 10_000,
             replication_timeout: Duration::from_millis(500),

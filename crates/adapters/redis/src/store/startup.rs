@@ -47,7 +47,7 @@ async fn check_node(
     let info: String = query(&connection, &mut lease, &redis::cmd("INFO"), bound).await?;
     check_info(&info)?;
     if let Some(policy) = eviction_policy(&info) {
-        if settings.durability > Durability::Memory {
+        if settings.durability > Durability::Memory || !settings.accepts_eviction {
             return Err(RedisStoreError::Evicts(policy.to_owned()));
         }
         tracing::warn!(

@@ -227,24 +227,33 @@ async fn the_next_write_finds_a_server_that_began_to_evict() {
     };
     let strict = connect(Durability::Synced).await;
     let lenient = connect(Durability::Memory).await;
+    let unset = async || {
+        let settings = store_settings(&server.url());
+        RedisStore::connect_at_start(settings, None, Duration::ZERO, &FakeClock::new()).await
+    };
+    let by_default = unset().await.unwrap();
     let append = async |store: &RedisStore| {
         let appended = store.append(samples::append(&Topic::inbox(), "text")).await;
         appended.map(|appended| appended.receipt.durability)
     };
     // A policy without a limit evicts nothing.
     set("maxmemory-policy", "volatile-ttl").await;
-    for store in [&strict, &lenient] {
+    for store in [&strict, &lenient, &by_default] {
         assert_eq!(append(store).await, Ok(Durability::Synced));
     }
     set("maxmemory", "100mb").await;
     // The connection stays, and with it what was checked.
-    let outcome = append(&strict).await;
-    assert!(
-        matches!(&outcome, Err(AppendError::Store(StoreError::Unavailable(text)))
-            if text.contains("maxmemory-policy")),
-        "{outcome:?}"
-    );
-    assert!(strict.health().await.is_err());
+    for store in [&strict, &by_default] {
+        let outcome = append(store).await;
+        assert!(
+            matches!(&outcome, Err(AppendError::Store(StoreError::Unavailable(text)))
+                if text.contains("maxmemory-policy")),
+            "{outcome:?}"
+        );
+        assert!(store.health().await.is_err());
+    }
+    let refused = Some(RedisStoreError::Evicts("volatile-ttl".to_owned()));
+    assert_eq!(unset().await.err(), refused);
     assert_eq!(append(&lenient).await, Ok(Durability::Memory));
     assert_eq!(
         connect(Durability::Memory).await.durability(),

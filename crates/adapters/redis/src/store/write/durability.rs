@@ -7,6 +7,7 @@ use redis::{Pipeline, RedisResult, Value};
 
 use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
 use crate::failure::RedisFailure;
+use crate::store::settings::RedisStoreSettings;
 
 /// The settings of a server that syncs every write to disk before its reply.
 const SYNCED_SETTINGS: [(&str, &str); 3] = [
@@ -146,9 +147,10 @@ pub(crate) fn eviction_policy(info: &str) -> Option<&str> {
 const NO_EVICTION: &str = "noeviction";
 
 impl Reached {
-    /// The failure if this is less than the `required` durability.
-    pub(crate) fn shortfall(&self, required: Durability) -> Option<RedisFailure> {
-        if self.durability >= required {
+    /// The failure if this is less than the settings require.
+    pub(crate) fn shortfall(&self, settings: &RedisStoreSettings) -> Option<RedisFailure> {
+        let is_accepted = self.eviction.is_none() || settings.accepts_eviction;
+        if self.durability >= settings.durability && is_accepted {
             return None;
         }
         let text = format!("Redis reaches the durability {} only", self.durability);

@@ -176,7 +176,7 @@ impl WriterTask {
                 tracing::warn!(durability, "the durability that Redis reaches changed");
             }
         }
-        let mut shortfall = reached.shortfall(self.settings.durability);
+        let mut shortfall = reached.shortfall(&self.settings);
 
         // Step 2: the acknowledgements of the replicas.
         if durability == Durability::Replicated && shortfall.is_none() {
@@ -225,7 +225,7 @@ impl WriterTask {
         let found = durability(&self.connection, &mut lease, required, self.bound);
         let (reached, query) = found.await?;
         self.query = query;
-        if let Some(failure) = reached.shortfall(required) {
+        if let Some(failure) = reached.shortfall(&self.settings) {
             return Err(failure);
         }
         self.checked = Some((lease.generation, reached.durability));

@@ -121,11 +121,14 @@ fn takes(schema: &Value) -> String {
             .collect();
         return alternatives(&values);
     }
-    match (
-        field("type").and_then(Value::as_str),
-        field("minimum"),
-        field("maximum"),
-    ) {
+    // A field that may be absent has its type beside `null`.
+    let kind = field("type").and_then(|kind| match kind {
+        Value::Array(kinds) => kinds
+            .iter()
+            .find_map(|kind| kind.as_str().filter(|kind| *kind != "null")),
+        kind => kind.as_str(),
+    });
+    match (kind, field("minimum"), field("maximum")) {
         (Some("boolean"), ..) => "`true` or `false`".to_owned(),
         (Some("integer" | "number"), Some(min), Some(max)) => {
             format!("a number from {min} to {max}")

@@ -149,6 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_setting_that_takes_any_text_says_so() {
+        for setting in CATALOGUE.settings() {
+            let takes = setting.takes.as_str();
+            let is_number = setting.schema["minimum"].is_number();
+            let names_number = takes.starts_with("a number") || takes.starts_with("a port");
+            assert_eq!(is_number, names_number, "{}: {takes}", setting.name);
+            let loaded = given(&[(&setting.name, "\u{fc} \u{1f}")]);
+            let is_refused = loaded.is_err_and(|errors| {
+                let mut errors = errors.0.iter();
+                errors.any(|error| error.name == setting.name)
+            });
+            assert!(!(is_refused && takes == "a text"), "{}", setting.name);
+        }
+    }
+
+    #[test]
     fn numbers_stay_in_their_range() {
         let hops = |text: &str| given(&[("TRUSTED_PROXY_HOPS", text)]);
         assert_eq!(hops(" 7 ").unwrap().settings.http.trusted_proxy_hops, 7);

@@ -53,7 +53,7 @@ pub(crate) struct TraceSection {
     ))]
     otel_traces_sampler: TraceSampler,
     /// The share of traces that `traceidratio` sends.
-    #[schemars(extend("default" = 1, "x-takes" = "a number from 0 to 1"))]
+    #[schemars(extend("default" = 1, "minimum" = 0, "maximum" = 1))]
     otel_traces_sampler_arg: f64,
     /// Whether no traces are sent although there is a collector.
     #[schemars(extend("default" = false))]

@@ -22,6 +22,14 @@ pub enum ClientError {
     /// The value of this option cannot be sent as a header.
     #[error("{0}: only visible ASCII characters are allowed")]
     Header(&'static str),
+    /// An option or its environment variable has a value that cannot be used.
+    #[error("{origin}: {reason}")]
+    Argument {
+        /// The option or the variable.
+        origin: &'static str,
+        /// Why the value cannot be used, without a secret.
+        reason: String,
+    },
     /// An option is given twice with the same name.
     #[error("{option} {name}: it is given twice")]
     Repeated {
@@ -94,11 +102,13 @@ impl RetryableError {
 
 impl ClientError {
     /// The exit code of a command that fails so: `EX_TEMPFAIL` of BSD's `sysexits.h` if another try may
-    /// succeed later, 2 for a mistake in the command line, else 1.
+    /// succeed later, 2 for a mistake in the command line or in its variables, else 1.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Retryable(_) | Self::GaveUp { .. } => ExitCode::from(TRY_LATER),
-            Self::Repeated { .. } => ExitCode::from(USAGE),
+            Self::Argument { .. } | Self::Header(_) | Self::Repeated { .. } => {
+                ExitCode::from(USAGE)
+            }
             _ => ExitCode::FAILURE,
         }
     }

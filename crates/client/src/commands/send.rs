@@ -42,7 +42,8 @@ pub struct SendArguments {
     #[arg(long, conflicts_with_all = ["text", "literal"])]
     batch: bool,
     /// With --batch: each line is a message as a JSON object.
-    #[arg(long, requires = "batch", conflicts_with = "attributes")]
+    // clap does not require what a given argument excludes, so that `requires` alone permits a text.
+    #[arg(long, requires = "batch", conflicts_with_all = ["text", "literal", "attributes"])]
     ndjson: bool,
     /// Print the whole receipt as JSON instead of the id.
     #[arg(long)]

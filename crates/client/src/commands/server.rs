@@ -44,9 +44,14 @@ impl ServerArguments {
     /// A client of the server.
     pub(super) fn client(&self) -> Result<ApiClient, ClientError> {
         let client = ApiClient::new(&self.given.url, self.given.token.clone());
-        client.map_err(|error| match error {
-            ClientError::Token => ClientError::Local(format!("{}: {error}", self.token_origin)),
-            error => ClientError::Local(format!("{}: {error}", self.url_origin)),
+        client.map_err(|error| {
+            let origin = match error {
+                ClientError::Token => self.token_origin,
+                ClientError::Address { .. } => self.url_origin,
+                error => return error,
+            };
+            let reason = error.to_string();
+            ClientError::Argument { origin, reason }
         })
     }
 

@@ -43,8 +43,15 @@ impl TokenCommand {
             }
             Self::Revoke { token, ttl, url } => match token_argument(token) {
                 Ok(token) => {
-                    let url = url.as_deref().unwrap_or(local_url);
-                    revoke::run(authority, &token, ttl, url).await
+                    let server = url.as_deref().unwrap_or(local_url);
+                    let outcome = revoke::run(authority, &token, ttl, server).await;
+                    outcome.map_err(|error| match error {
+                        ClientError::Address { .. } if url.is_some() => ClientError::Argument {
+                            origin: "--url or POSTHORN_URL",
+                            reason: error.to_string(),
+                        },
+                        error => error,
+                    })
                 }
                 Err(error) => Err(ClientError::Local(error)),
             },

@@ -65,7 +65,7 @@ async fn a_rejected_message_prints_the_reason_and_is_not_retried() {
     assert!(stderr.starts_with(said), "{stderr}");
     let arguments = ["send", "x", "--idempotency-key", "a\nb"];
     let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.code(), Some(2));
     assert!(stderr.contains("--idempotency-key: "), "{stderr}");
 }
 
@@ -87,7 +87,11 @@ async fn an_invalid_address_is_printed_without_its_password() {
         let arguments = ["send", "x", "--retry-for", "0s"];
         let environment = [("POSTHORN_URL", url)];
         let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
-        let expected = if said == "gave up" { 75 } else { 1 };
+        let expected = match said {
+            "gave up" => 75,
+            "/api/v1/api/v1/message" => 1,
+            _ => 2,
+        };
         assert_eq!(status.code(), Some(expected));
         assert!(stderr.contains(said), "{url}: {stderr}");
         assert!(!stderr.contains("hunter2"), "{stderr}");
@@ -138,13 +142,23 @@ async fn an_error_names_what_gave_the_address() {
             "--url: `nowhere`",
         ),
         (
+            &["work", "a", "--consumer", "b", "--", "true"],
+            ("POSTHORN_URL", "elsewhere"),
+            "POSTHORN_URL: `elsewhere`",
+        ),
+        (
+            &["token", "revoke", "a", "--url", "nowhere"],
+            ("SECRET_KEY", "0123456789abcdef0123456789abcdef"),
+            "--url or POSTHORN_URL: `nowhere`",
+        ),
+        (
             &arguments[..1],
             ("POSTHORN_TOKEN", "a\nb"),
             "POSTHORN_TOKEN: ",
         ),
     ] {
         let (status, _, stderr) = run(directory.path(), arguments, &[environment]).await;
-        assert_eq!(status.code(), Some(1));
+        assert_eq!(status.code(), Some(2), "{stderr}");
         assert!(
             stderr.starts_with(&format!("posthorn: {origin}")),
             "{stderr}"
@@ -261,6 +275,21 @@ async fn send_follows_only_redirects_that_keep_the_method() {
     assert_eq!(status, Some(1));
     let said = "posthorn: the server rejected the request: 301 Moved Permanently to /elsewhere\n";
     assert_eq!(stderr, said);
+}
+
+#[tokio::test]
+async fn an_option_that_would_be_ignored_is_a_usage_error() {
+    let directory = TempDir::new().unwrap();
+    for arguments in [
+        &["send", "--ndjson", r#"{"message":"x"}"#][..],
+        &["send", "--ndjson", "--", "--x"],
+        &["send", "--ndjson"],
+        &["list", "a", "--after", "b", "--before", "c"],
+        &["list", "a", "--since", "1m", "--before", "c"],
+    ] {
+        let (status, _, stderr) = run(directory.path(), arguments, &[]).await;
+        assert_eq!(status.code(), Some(2), "{arguments:?}: {stderr}");
+    }
 }
 
 #[tokio::test]

@@ -33,7 +33,8 @@ pub struct ListArguments {
     #[arg(long, conflicts_with = "after")]
     newest: bool,
     /// With --newest: start right before this message.
-    #[arg(long, value_name = "ID", requires = "newest")]
+    // clap does not require what a given argument excludes.
+    #[arg(long, value_name = "ID", requires = "newest", conflicts_with_all = ["after", "since"])]
     before: Option<String>,
     /// The most messages to print.
     #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = clap::value_parser!(u32).range(1..))]

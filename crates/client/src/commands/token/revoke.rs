@@ -53,6 +53,7 @@ pub(super) async fn run(
             reason: format!("{url}: {error}"),
             ..error
         })),
+        Err(error @ ClientError::Address { .. }) => Err(error),
         Err(error) => Err(ClientError::Local(format!("{url}: {error}"))),
     }
 }

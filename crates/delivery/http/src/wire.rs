@@ -10,6 +10,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod language;
 pub(crate) mod links;
+pub(crate) mod media_type;
 pub(crate) mod message;
 pub(crate) mod position;
 pub(crate) mod precondition;

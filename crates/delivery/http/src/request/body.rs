@@ -13,6 +13,8 @@ use posthorn_http1::{BodyDemand, BodyState, RequestTracker};
 use self::incomplete::IncompleteBody;
 use crate::request::context;
 use crate::state::AppState;
+use crate::wire::fields::Fields;
+use crate::wire::media_type;
 use crate::wire::problem::{AcceptedBody, ApiError, Code};
 
 /// The most bytes allocated for a body before it arrives.
@@ -108,6 +110,19 @@ pub(crate) async fn parse_json<T>(
     parse(&bytes)
 }
 
+/// As [`parse_json`], for a call without fields.
+///
+/// # Errors
+/// As [`parse_json`]; `validation-failed` for a body other than an empty object.
+pub(crate) async fn require_no_fields(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &AppState,
+) -> Result<(), ApiError> {
+    let parse = |bytes: &[u8]| Fields::parse(bytes, &[])?.finish();
+    parse_json(request, payload, state, parse).await
+}
+
 /// The bytes of the body so far that are only framing, beyond the least that its data needs.
 fn padding(demand: Option<&BodyDemand>) -> usize {
     demand.map_or(0, BodyDemand::padding)
@@ -186,18 +201,9 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     if value == "application/json" {
         return true;
     }
-    let Ok(text) = value.to_str() else {
-        return false;
-    };
-    let mut parts = text.split(';');
-    let essence = parts.next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
-        && parts.all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-            }
-            _ => true,
-        })
+    media_type::parse(value.as_bytes()).is_some_and(|media_type| {
+        media_type.essence_str() == "application/json" && media_type::is_in_utf_8(&media_type)
+    })
 }
 
 #[cfg(test)]
@@ -211,6 +217,8 @@ mod tests {
             ("application/json", true),
             ("Application/JSON; charset=UTF-8", true),
             ("application/json; charset=\"utf-8\"; x=y", true),
+            ("application/json ; charset=UTF-8;", true),
+            ("application/json; charset = utf-8; x", true),
             ("application/json; charset=latin1", false),
             ("text/json", false),
             ("application/jsonp", false),

@@ -7,6 +7,7 @@ use url::{Position, Url};
 
 use crate::request::{accept, context, path};
 use crate::state::AppState;
+use crate::wire::media_type;
 
 /// A host that no server has (RFC 6761, 6.4).
 const ELSEWHERE: &str = "elsewhere.invalid";
@@ -28,13 +29,11 @@ fn is_form_path(path: &str) -> bool {
 /// True for the media types in which browsers submit forms.
 fn is_form(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE);
-    let text = value
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    ["application/x-www-form-urlencoded", "multipart/form-data"]
-        .iter()
-        .any(|form| essence.eq_ignore_ascii_case(form))
+    let media_type = value.and_then(|value| media_type::parse(value.as_bytes()));
+    media_type.is_some_and(|media_type| {
+        let forms = ["application/x-www-form-urlencoded", "multipart/form-data"];
+        forms.contains(&media_type.essence_str())
+    })
 }
 
 /// The URL that a browser is sent to after success: `next`, as the URL standard parses it, if its origin

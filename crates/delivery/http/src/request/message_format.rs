@@ -4,9 +4,9 @@ use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::mime::{self, Mime};
 
 use crate::request::body;
+use crate::wire::media_type;
 use crate::wire::message::batch::BatchFormat;
 use crate::wire::message::event::{self, EventData};
-use crate::wire::message::form::is_utf_8;
 use crate::wire::problem::{AcceptedBody, ApiError, Code};
 
 /// The media type of an event in structured mode.
@@ -116,12 +116,9 @@ fn media_type(headers: &HeaderMap, accepted: AcceptedBody) -> Result<Option<Mime
     let Some(value) = first.filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
-    let text = value.to_str().ok().filter(|_| second.is_none());
-    let parsed: Option<Mime> = text.and_then(|text| text.parse().ok());
+    let parsed = media_type::parse(value.as_bytes()).filter(|_| second.is_none());
     let media_type = parsed.ok_or_else(unsupported)?;
-    // Of a repeated parameter every value counts: another receiver may take any of them.
-    let mut parameters = media_type.params();
-    if parameters.all(|(name, value)| name != mime::CHARSET || is_utf_8(value.as_str())) {
+    if media_type::is_in_utf_8(&media_type) {
         return Ok(Some(media_type));
     }
     Err(unsupported().with_detail(
@@ -161,6 +158,13 @@ mod tests {
             ("text/plain; charset=utf-8; charset=latin1", None),
             ("text/plain; charset=latin1; charset=utf-8", None),
             ("application/json; charset=utf-8; charset=latin1", None),
+            ("text/plain ; charset=utf-8", Some(MessageFormat::Text)),
+            ("text/plain ; charset=koi8-r", None),
+            ("application/json ; x=y", Some(MessageFormat::Json)),
+            (
+                "application/x-www-form-urlencoded\t;charset=utf-8",
+                Some(MessageFormat::Form),
+            ),
             ("text/html", None),
             ("text", None),
             (

@@ -178,6 +178,22 @@ async fn options_names_the_methods_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn no_call_ignores_its_body() {
+    let server = TestServer::start();
+    for (path, _, _) in ROUTES.iter().filter(|route| route.2.contains("POST")) {
+        for (body, code) in [
+            ("{", "malformed-json"),
+            (r#"{"x":1}"#, "validation-failed"),
+            ("1", "validation-failed"),
+        ] {
+            let response = server.post(path, body).await;
+            assert_eq!(response.status, 400, "{path} {body}: {response:?}");
+            response.assert_problem(400, code);
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_method_is_rejected_with_allow() {
     let server = TestServer::start();
     for (path, _, allow) in ROUTES {

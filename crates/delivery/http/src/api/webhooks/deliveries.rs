@@ -21,9 +21,11 @@ use crate::wire::webhook::{
         WebhookFailures, AccessFailures, Failures))]
 pub(crate) async fn enable(
     request: HttpRequest,
+    payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::webhook(&request)?;
+    body::require_no_fields(&request, payload, &state).await?;
     let event = AuditEvent::start(&request, AuditAction::EnableWebhook, key.to_string());
     let enabled = state.services.webhooks.enable(&key).await;
     event.finish(outcome(enabled.as_ref().err()));
@@ -38,9 +40,11 @@ pub(crate) async fn enable(
     responses((status = 200, body = TestResponse), WebhookFailures, AccessFailures, Failures))]
 pub(crate) async fn test(
     request: HttpRequest,
+    payload: web::Payload,
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let key = path::webhook(&request)?;
+    body::require_no_fields(&request, payload, &state).await?;
     let event = AuditEvent::start(&request, AuditAction::TestWebhook, key.to_string());
     let tested = state.services.webhooks.test(&key).await;
     event.finish(outcome(tested.as_ref().err()));

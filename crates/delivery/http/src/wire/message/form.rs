@@ -7,6 +7,7 @@ use posthorn_domain::{Attributes, ContentRules, MessageContent};
 
 use super::IncomingMessage;
 use super::collector::FieldCollector;
+use crate::wire::media_type;
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
 use crate::wire::urlencoded::{self, NotUtf8};
 
@@ -117,9 +118,8 @@ fn has_encoded_file_name(part: &Field<'_>) -> bool {
 
 /// True if a part holds text in UTF-8 as it is.
 fn is_plain(part: &Field<'_>) -> bool {
-    let charset = part
-        .content_type()
-        .and_then(|kind| kind.get_param("charset"));
+    let kind = part.headers().get("content-type");
+    let kind = kind.and_then(|kind| media_type::parse(kind.as_bytes()));
     let coding = part.headers().get("content-transfer-encoding");
     let is_identity = |coding: &[u8]| {
         let coding = coding.trim_ascii();
@@ -127,15 +127,8 @@ fn is_plain(part: &Field<'_>) -> bool {
             .iter()
             .any(|known| coding.eq_ignore_ascii_case(known))
     };
-    charset.is_none_or(|charset| is_utf_8(charset.as_str()))
+    kind.is_none_or(|kind| media_type::is_in_utf_8(&kind))
         && coding.is_none_or(|coding| is_identity(coding.as_bytes()))
-}
-
-/// True if `label` is a label of UTF-8.
-pub(crate) fn is_utf_8(label: &str) -> bool {
-    ["utf-8", "utf8"]
-        .iter()
-        .any(|known| label.eq_ignore_ascii_case(known))
 }
 
 /// The name of a field as its form has it: browsers escape three characters of it (WHATWG HTML, 4.10.21.8).
@@ -223,7 +216,9 @@ impl<'a> FormFields<'a> {
             NEXT if self.next.is_none() && !value.trim().is_empty() => {
                 self.next = Some(value.to_owned());
             }
-            CHARSET if !value.is_empty() && !is_utf_8(value) => self.fail(unsupported_part(name)),
+            CHARSET if !value.is_empty() && !media_type::is_utf_8(value) => {
+                self.fail(unsupported_part(name))
+            }
             name if name.starts_with('_') => {}
             name if name.eq_ignore_ascii_case(MESSAGE) => self.collector.text(name, value),
             name => match key_of(name) {

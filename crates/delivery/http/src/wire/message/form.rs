@@ -217,7 +217,7 @@ impl<'a> FormFields<'a> {
                 self.next = Some(value.to_owned());
             }
             CHARSET if !value.is_empty() && !media_type::is_utf_8(value) => {
-                self.fail(unsupported_part(name))
+                self.fail(unsupported_part(name));
             }
             name if name.starts_with('_') => {}
             name if name.eq_ignore_ascii_case(MESSAGE) => self.collector.text(name, value),

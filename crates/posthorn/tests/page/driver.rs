@@ -90,6 +90,8 @@ impl Driver {
         json!({
             "goog:chromeOptions": { "args": arguments, "prefs": preferences },
             "goog:loggingPrefs": { "browser": "ALL" },
+            // An audit takes longer than the default on a busy machine.
+            "timeouts": { "script": 120_000 },
         })
     }
 

@@ -42,13 +42,14 @@ struct Writers {
 }
 
 impl Writers {
-    fn start(url: &str, keys: Keys) -> Self {
+    /// Writes to the servers at `url`, which have the name `pod`.
+    fn start(url: &str, keys: Keys, pod: &'static str) -> Self {
         let (url, receiver) = watch::channel(url.to_owned());
         let stopping = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         for writer in 0..WRITERS {
             let stopping = Arc::clone(&stopping);
-            tasks.spawn(write(writer, receiver.clone(), stopping, keys));
+            tasks.spawn(write(writer, receiver.clone(), stopping, keys, pod));
         }
         Self {
             url,
@@ -73,6 +74,7 @@ async fn write(
     url: watch::Receiver<String>,
     stopping: Arc<AtomicBool>,
     keys: Keys,
+    pod: &str,
 ) -> Vec<(String, String)> {
     let client = Client::builder()
         .timeout(Duration::from_secs(5))
@@ -86,7 +88,9 @@ async fn write(
     while !stopping.load(Ordering::Relaxed) || acknowledged.is_empty() && !patience.is_zero() {
         let text = format!("{writer}-{number}");
         let target = format!("{}/api/v1/message", url.borrow().as_str());
-        if let Some(receipt) = send(&client, &target, &text, keys).await {
+        // The port of a killed server may be that of another test's server now.
+        let receipt = send(&client, &target, &text, keys).await;
+        if let Some(receipt) = receipt.filter(|receipt| receipt["pod"] == pod) {
             acknowledged.push((text, receipt["id"].as_str().unwrap().to_owned()));
             number += 1;
         } else {
@@ -159,8 +163,13 @@ async fn no_message_without_a_key_is_lost_when_the_embedded_store_is_killed() {
 
 async fn kill_the_embedded_store(keys: Keys) {
     let directory = TempDir::new().unwrap();
-    let mut server = Server::start(&directory, &[]).await;
-    let writers = Writers::start(&server.url, keys);
+    let pod = match keys {
+        Keys::Each => "killed-with-keys",
+        Keys::None => "killed-without-keys",
+    };
+    let environment = [("HOSTNAME", pod)];
+    let mut server = Server::start(&directory, &environment).await;
+    let writers = Writers::start(&server.url, keys, pod);
     for round in 0..rounds() {
         tokio::time::sleep(Duration::from_millis(
             40 + 13 * u64::try_from(round % 7).unwrap(),
@@ -168,7 +177,7 @@ async fn kill_the_embedded_store(keys: Keys) {
         .await;
         server.signal("KILL").await;
         server.ended().await;
-        server = Server::start(&directory, &[]).await;
+        server = Server::start(&directory, &environment).await;
         writers.url.send_replace(server.url.clone());
     }
     check_stored(&server, &writers.stop().await).await;
@@ -179,8 +188,10 @@ async fn kill_the_embedded_store(keys: Keys) {
 async fn no_acknowledged_message_is_lost_when_the_index_of_the_log_is_truncated_during_writes() {
     let directory = TempDir::new().unwrap();
     let index = directory.path().join("data/posthorn.db-shm");
-    let mut server = Server::start(&directory, &[]).await;
-    let writers = Writers::start(&server.url, Keys::Each);
+    let pod = "killed-by-its-index";
+    let environment = [("HOSTNAME", pod)];
+    let mut server = Server::start(&directory, &environment).await;
+    let writers = Writers::start(&server.url, Keys::Each, pod);
     let mut restored = 0;
     for _ in 0..50 {
         let file = std::fs::OpenOptions::new().write(true).open(&index);
@@ -193,7 +204,7 @@ async fn no_acknowledged_message_is_lost_when_the_index_of_the_log_is_truncated_
         }
         restored = server.logged("the index of the log was truncated");
         if server.has_ended() {
-            server = Server::start(&directory, &[]).await;
+            server = Server::start(&directory, &environment).await;
             writers.url.send_replace(server.url.clone());
             restored = 0;
         }
@@ -206,9 +217,14 @@ async fn no_acknowledged_message_is_lost_when_a_durable_redis_and_the_server_are
     let mut redis = RedisServer::start_durable().await;
     let directory = TempDir::new().unwrap();
     let url = redis.url();
-    let environment = [("STORE_URL", url.as_str()), ("STORE_DURABILITY", "synced")];
+    let pod = "killed-with-redis";
+    let environment = [
+        ("STORE_URL", url.as_str()),
+        ("STORE_DURABILITY", "synced"),
+        ("HOSTNAME", pod),
+    ];
     let mut server = Server::start(&directory, &environment).await;
-    let writers = Writers::start(&server.url, Keys::Each);
+    let writers = Writers::start(&server.url, Keys::Each, pod);
     for round in 0..rounds() {
         tokio::time::sleep(Duration::from_millis(
             40 + 13 * u64::try_from(round % 7).unwrap(),

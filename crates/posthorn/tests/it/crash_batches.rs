@@ -42,12 +42,14 @@ struct Progress {
 }
 
 impl Writers {
-    fn start(url: &str) -> Self {
+    /// Writes to the servers at `url`, which have the name `pod`.
+    fn start(url: &str, pod: &'static str) -> Self {
         let (url, receiver) = watch::channel(url.to_owned());
         let progress = Arc::<Progress>::default();
         let mut tasks = JoinSet::new();
         for writer in 0..WRITERS {
-            tasks.spawn(write(writer, receiver.clone(), Arc::clone(&progress)));
+            let progress = Arc::clone(&progress);
+            tasks.spawn(write(writer, receiver.clone(), progress, pod));
         }
         Self {
             url,
@@ -71,7 +73,12 @@ impl Writers {
     }
 }
 
-async fn write(writer: usize, url: watch::Receiver<String>, progress: Arc<Progress>) -> Vec<Batch> {
+async fn write(
+    writer: usize,
+    url: watch::Receiver<String>,
+    progress: Arc<Progress>,
+    pod: &str,
+) -> Vec<Batch> {
     let client = client();
     let mut acknowledged = Vec::new();
     let mut number = 0;
@@ -81,7 +88,7 @@ async fn write(writer: usize, url: watch::Receiver<String>, progress: Arc<Progre
         let key = (number % 3 != 2).then(|| name.clone());
         let ids = loop {
             let target = url.borrow().clone();
-            match send(&client, &target, &name, key.as_deref()).await {
+            match send(&client, &target, &name, key.as_deref(), pod).await {
                 Some(ids) => break Some(ids),
                 None if key.is_none() => break None,
                 None => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -96,8 +103,15 @@ async fn write(writer: usize, url: watch::Receiver<String>, progress: Arc<Progre
     acknowledged
 }
 
-/// Sends a batch; returns its ids once it is acknowledged.
-async fn send(client: &Client, url: &str, name: &str, key: Option<&str>) -> Option<Vec<String>> {
+/// Sends a batch; returns its ids once a server of the name `pod` has acknowledged it. The port of a killed server may
+/// be that of another test's server now.
+async fn send(
+    client: &Client,
+    url: &str,
+    name: &str,
+    key: Option<&str>,
+    pod: &str,
+) -> Option<Vec<String>> {
     let messages = (0..MESSAGES).map(|number| json!({ "message": format!("{name}-{number}") }));
     let messages: Vec<_> = messages.collect();
     let mut request = client
@@ -113,16 +127,13 @@ async fn send(client: &Client, url: &str, name: &str, key: Option<&str>) -> Opti
     }
     assert_eq!(response.status(), StatusCode::CREATED, "{name}");
     let body: Value = response.json().await.ok()?;
-    let receipts = body["receipts"].as_array().unwrap().iter();
-    Some(
-        receipts
-            .map(|receipt| receipt["id"].as_str().unwrap().to_owned())
-            .collect(),
-    )
+    let receipts = body["receipts"].as_array().unwrap();
+    let id = |receipt: &Value| receipt["id"].as_str().unwrap().to_owned();
+    (receipts[0]["pod"] == pod).then(|| receipts.iter().map(id).collect())
 }
 
 /// Every batch is whole or absent, and the acknowledged ones are there with their ids.
-async fn check(server: &Server, acknowledged: Vec<Batch>) {
+async fn check(server: &Server, acknowledged: Vec<Batch>, pod: &str) {
     assert!(!acknowledged.is_empty());
     let stored = server.all_messages("t").await;
     let mut batches: HashMap<String, Vec<Vec<String>>> = HashMap::new();
@@ -153,7 +164,7 @@ async fn check(server: &Server, acknowledged: Vec<Batch>) {
     for (name, ids) in acknowledged.iter().rev().take(50) {
         let number: usize = name.rsplit_once('-').unwrap().1.parse().unwrap();
         if number % 3 != 2 {
-            let again = send(&server.client, &server.url, name, Some(name)).await;
+            let again = send(&server.client, &server.url, name, Some(name), pod).await;
             assert_eq!(again.as_ref(), Some(ids), "{name}");
         }
     }
@@ -168,20 +179,22 @@ fn kills_of_a_run() -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_whole_or_absent_when_the_embedded_store_is_killed() {
     let directory = TempDir::new().unwrap();
-    let mut server = Server::start(&directory, &[]).await;
-    let writers = Writers::start(&server.url);
+    let pod = "killed-with-batches";
+    let environment = [("HOSTNAME", pod)];
+    let mut server = Server::start(&directory, &environment).await;
+    let writers = Writers::start(&server.url, pod);
     let (start, mut kills) = (Instant::now(), 0);
     while kills < kills_of_a_run() && start.elapsed() < TIME {
         writers.random_moment().await;
         server.signal("KILL").await;
         server.ended().await;
         kills += 1;
-        server = Server::start(&directory, &[]).await;
+        server = Server::start(&directory, &environment).await;
         writers.url.send_replace(server.url.clone());
     }
     let acknowledged = writers.stop().await;
     println!("{kills} kills, {} acknowledged batches", acknowledged.len());
-    check(&server, acknowledged).await;
+    check(&server, acknowledged, pod).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,9 +202,14 @@ async fn a_batch_is_whole_or_absent_when_a_durable_redis_and_the_server_are_kill
     let mut redis = RedisServer::start_durable().await;
     let directory = TempDir::new().unwrap();
     let url = redis.url();
-    let environment = [("STORE_URL", url.as_str()), ("STORE_DURABILITY", "synced")];
+    let pod = "killed-with-redis-and-batches";
+    let environment = [
+        ("STORE_URL", url.as_str()),
+        ("STORE_DURABILITY", "synced"),
+        ("HOSTNAME", pod),
+    ];
     let mut server = Server::start(&directory, &environment).await;
-    let writers = Writers::start(&server.url);
+    let writers = Writers::start(&server.url, pod);
     let (start, mut kills) = (Instant::now(), 0);
     while kills < kills_of_a_run() && start.elapsed() < TIME {
         writers.random_moment().await;
@@ -215,5 +233,5 @@ async fn a_batch_is_whole_or_absent_when_a_durable_redis_and_the_server_are_kill
     .await;
     let acknowledged = writers.stop().await;
     println!("{kills} kills, {} acknowledged batches", acknowledged.len());
-    check(&server, acknowledged).await;
+    check(&server, acknowledged, pod).await;
 }

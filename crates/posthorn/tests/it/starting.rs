@@ -96,8 +96,8 @@ async fn a_full_standard_error_changes_no_exit_code() {
             ("PORT", "0"),
             78,
         ),
-        (&["send", "x"], ("POSTHORN_URL", "nowhere"), 1),
-        (&["tail", "inbox"], ("POSTHORN_URL", "nowhere"), 1),
+        (&["send", "x"], ("POSTHORN_URL", "nowhere"), 2),
+        (&["tail", "inbox"], ("POSTHORN_URL", "nowhere"), 2),
         (&["send", "--jsno"], ("POSTHORN_URL", "nowhere"), 2),
     ] {
         // Its own: a server keeps a development key beside its store.

@@ -84,7 +84,7 @@ async fn tail_rejects_a_position_that_is_not_a_header_value() {
     let stub = StubServer::new().await;
     let tail = stub.tail(&["--after", "a\nb"]).spawn().unwrap();
     let (status, stderr) = output_of(tail).await;
-    assert_eq!(status, Some(1));
+    assert_eq!(status, Some(2));
     assert!(stderr.contains("--after: "), "{stderr}");
 }
 

@@ -230,7 +230,7 @@ async fn every_error_has_one_style() {
         (&["--nonsense"][..], 2),
         (&["serve", "--port", "70000"], 2),
         (&["list"], 2),
-        (&["topics", "--url", "nowhere"], 1),
+        (&["topics", "--url", "nowhere"], 2),
         (&["--config", "/nonexistent", "config"], 1),
     ] {
         let (status, stdout, stderr) = run(directory.path(), arguments, &[]).await;

@@ -28,7 +28,9 @@ impl FileLock {
     pub(crate) fn acquire(database: &Path) -> Result<Self, LockError> {
         let path = path::with_ending(database, ".lock");
         let file = match path::open_or_create(&path) {
-            Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
+                File::open(&path).map_err(|_| error)
+            }
             opened => opened,
         };
         let file = file.map_err(LockError::Io)?;

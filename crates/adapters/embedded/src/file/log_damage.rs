@@ -48,7 +48,7 @@ pub(crate) fn find(log: &mut impl Read) -> io::Result<Option<LogDamage>> {
         size @ 512..=LARGEST_PAGE if size.is_power_of_two() => size,
         _ => 4096,
     };
-    let mut salts = is_intact.then(|| salts(&header, 16));
+    let mut salts = is_intact.then(|| words(&header, 16));
 
     // Step 2: the frames, in order: a page and its header. A second word above 0 ends a transaction.
     let mut frame = vec![0; FRAME_HEADER + usize::try_from(page).unwrap_or(4096)];
@@ -61,8 +61,7 @@ pub(crate) fn find(log: &mut impl Read) -> io::Result<Option<LogDamage>> {
             break;
         }
         // Without a header, the salts of the first frame are those of the log.
-        let of_this_log =
-            *salts.get_or_insert_with(|| self::salts(&frame, 8)) == self::salts(&frame, 8);
+        let of_this_log = *salts.get_or_insert_with(|| words(&frame, 8)) == words(&frame, 8);
         if is_intact {
             checksum.add(frame.get(..8).unwrap_or_default());
             checksum.add(frame.get(FRAME_HEADER..).unwrap_or_default());
@@ -92,12 +91,12 @@ impl Checksum {
 
     /// True if the header has this checksum at `at`.
     fn is_at(&self, header: &[u8], at: usize) -> bool {
-        self.sums == salts(header, at)
+        self.sums == words(header, at)
     }
 }
 
-/// Two words.
-fn salts(bytes: &[u8], at: usize) -> [u32; 2] {
+/// Two words of a header: salts or checksums.
+fn words(bytes: &[u8], at: usize) -> [u32; 2] {
     [word(bytes, at), word(bytes, at + 4)]
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use posthorn_application::{
     ByteBudget, LeaseUpdate, LeasedMessage, LeasesUpdated, PullRequest, PulledLeases,
 };
-use posthorn_domain::{Attempt, FailureReason, LeaseNonce, LeaseToken, Message};
+use posthorn_domain::{Attempt, ConsumerKind, FailureReason, LeaseNonce, LeaseToken, Message};
 use rusqlite::{Row, params};
 
 use super::call::Call;
@@ -88,7 +88,8 @@ impl Call<'_> {
     pub(crate) fn pull(&mut self, request: PullRequest) -> rusqlite::Result<PulledLeases> {
         let now = self.step.now;
         self.consumer.last_pull_ms = Some(now);
-        if is_disabled(self.step.connection, self.consumer)? {
+        let is_webhook = self.key.kind == ConsumerKind::Webhook;
+        if is_webhook && is_disabled(self.step.connection, self.consumer)? {
             return Ok(PulledLeases::default());
         }
         let lease = request.lease.unwrap_or(self.consumer.settings.lease);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cases::{MESSAGE_PATH, TEXT, in_turns};
 use super::figures::{Figures, median};
 use super::options::BenchOptions;
-use super::server::{BenchServer, ServerKind, ServerLaunch};
+use super::server::{BenchServer, ServerKind, ServerLaunch, directory_on_disk};
 use super::wrk::WrkLoad;
 use crate::{binary, process, programs};
 
@@ -61,8 +61,7 @@ pub(super) fn run(
     let ours = binary::dist(root, "posthorn", ["--bin", "posthorn"])?.join("posthorn");
     let other = other.canonicalize();
     let other = other.map_err(|error| format!("the other binary: {error}"))?;
-    // The system's directory for temporary files may be in memory.
-    let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
+    let directory = directory_on_disk(root)?;
     let mut rows: [Vec<Pair>; 4] = Default::default();
     for number in 1..=options.rounds {
         println!("round {number} of {}", options.rounds);

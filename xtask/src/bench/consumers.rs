@@ -14,7 +14,7 @@ mod waiting;
 use std::path::Path;
 
 use super::options::BenchOptions;
-use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch};
+use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch, directory_on_disk};
 use crate::{binary, process, programs};
 use targets::{LEAST_EMBEDDED, LEAST_REDIS, STORED, WORKERS};
 use topic::WorkTopic;
@@ -30,8 +30,7 @@ pub(super) fn run(
     programs::ensure_package("redis-cli", "redis-tools")?;
     let built = binary::dist(root, "posthorn-embedded", ["--example", "fill"])?;
     let tool = built.join("examples").join("fill");
-    // The system's directory for temporary files may be in memory.
-    let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
+    let directory = directory_on_disk(root)?;
     println!("\nconsumers, {WORKERS} workers, {STORED} messages");
     embedded(binaries, options, workers, directory.path(), &tool)?;
     redis(binaries, options, workers, directory.path())?;

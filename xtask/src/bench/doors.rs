@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cases::in_turns;
 use super::figures::{Figures, median};
 use super::options::BenchOptions;
-use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch};
+use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch, directory_on_disk};
 use super::verdict::verdict;
 use super::wrk::{WrkLoad, post_script};
 use crate::{process, programs};
@@ -69,7 +69,7 @@ pub(super) fn run(
     options: &BenchOptions,
     workers: usize,
 ) -> Result<(), String> {
-    let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
+    let directory = directory_on_disk(root)?;
     let launch = |store| ServerLaunch {
         binary: binaries.of(ServerKind::Unlimited),
         workers,

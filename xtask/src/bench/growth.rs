@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::cases::in_turns;
 use super::options::BenchOptions;
-use super::server::Binaries;
+use super::server::{Binaries, directory_on_disk};
 use crate::{binary, programs};
 use sizes::{SIZES, StoreFile};
 
@@ -29,8 +29,7 @@ pub(super) fn run(
     programs::ensure_package("redis-cli", "redis-tools")?;
     let built = binary::dist(root, "posthorn-embedded", ["--example", "fill"])?;
     let tool = built.join("examples").join("fill");
-    // The system's directory for temporary files may be in memory.
-    let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
+    let directory = directory_on_disk(root)?;
     let directory = directory.path();
     let mut files: Vec<StoreFile> = Vec::new();
     for size in &SIZES {

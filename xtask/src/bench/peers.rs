@@ -16,7 +16,7 @@ use std::path::Path;
 
 use super::cases::in_turns;
 use super::options::BenchOptions;
-use super::server::Binaries;
+use super::server::{Binaries, directory_on_disk};
 use crate::programs;
 use products::{Description, PRODUCTS};
 use table::PeerRow;
@@ -33,8 +33,7 @@ pub(super) fn run(
 ) -> Result<(), String> {
     programs::ensure_package("redis-server", "redis-server")?;
     programs::ensure_package("redis-benchmark", "redis-tools")?;
-    // The system's directory for temporary files may be in memory.
-    let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
+    let directory = directory_on_disk(root)?;
     let directory = directory.path();
     let every: Vec<_> = PRODUCTS.iter().collect();
     let accepts = rounds(&every, options, |one| {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use super::figures::Figures;
 use super::resources;
 use super::wrk::Answers;
@@ -60,6 +62,11 @@ impl Binaries {
             ServerKind::Bare | ServerKind::BareSynced => &self.baseline,
         }
     }
+}
+
+/// A directory for logs and stores on the disk of the build: the system's directory for temporary files may be in memory.
+pub(super) fn directory_on_disk(root: &Path) -> Result<TempDir, String> {
+    tempfile::tempdir_in(root.join("target")).map_err(|error| error.to_string())
 }
 
 /// How a server is started.

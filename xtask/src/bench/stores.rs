@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::cases::{MESSAGE_PATH, TEXT, in_turns};
 use super::figures::median;
 use super::options::BenchOptions;
-use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch};
+use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch, directory_on_disk};
 use super::streams;
 use super::wrk::{Answers, WrkLoad};
 use crate::shell::capture;
@@ -51,8 +51,7 @@ pub(super) fn run(
         let built = binary::dist(root, "posthorn-embedded", ["--example", example])?;
         examples = built.join("examples");
     }
-    // The system's directory for temporary files may be in memory.
-    let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
+    let directory = directory_on_disk(root)?;
     println!("\nstores, {} connections", options.connections);
     let bench = StoreBench {
         binaries,

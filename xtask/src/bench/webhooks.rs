@@ -12,7 +12,7 @@ mod throughput;
 use std::path::Path;
 
 use super::options::BenchOptions;
-use super::server::{Binaries, ServerKind, ServerLaunch};
+use super::server::{Binaries, ServerKind, ServerLaunch, directory_on_disk};
 use crate::{process, programs};
 use rig::WebhookBench;
 
@@ -24,8 +24,7 @@ pub(super) fn run(
     workers: usize,
 ) -> Result<(), String> {
     programs::ensure_package("redis-server", "redis-server")?;
-    // The system's directory for temporary files may be in memory.
-    let directory = tempfile::tempdir_in(root.join("target")).map_err(|e| e.to_string())?;
+    let directory = directory_on_disk(root)?;
     println!("\nwebhooks");
     let measure = |name, directory: &Path, store: &str| {
         let launch = ServerLaunch {

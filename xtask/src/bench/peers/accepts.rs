@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::launch::{PeerStage, RunningProduct};
+use super::launch::RunningProduct;
 use super::nats_load;
 use super::products::{Description, Product};
 use super::requests::sending;
@@ -45,18 +45,13 @@ pub(super) fn measure(
     directory: &Path,
 ) -> Result<Option<Accepts>, String> {
     let product = description.product;
-    let directory = tempfile::tempdir_in(directory).map_err(|error| error.to_string())?;
-    let stage = PeerStage {
-        binaries,
-        workers,
-        directory: directory.path(),
-    };
     let named = |error| format!("{}: {error}", description.name);
-    let Some(running) = RunningProduct::start(product, &stage).map_err(named)? else {
+    let running = RunningProduct::start(product, binaries, workers, directory);
+    let Some(running) = running.map_err(named)? else {
         return Ok(None);
     };
     let before = running.cpu_time()?;
-    let answers = load(product, &running, options, directory.path()).map_err(named)?;
+    let answers = load(product, &running, options).map_err(named)?;
     let after = running.cpu_time()?;
     let micros = |seconds: f64, is_part: bool| {
         let micros = seconds * 1e6 / answers.requests.max(1.0);
@@ -76,7 +71,6 @@ fn load(
     product: Product,
     running: &RunningProduct,
     options: &BenchOptions,
-    directory: &Path,
 ) -> Result<Answers, String> {
     let duration = Duration::from_secs(options.seconds);
     match product {
@@ -88,7 +82,7 @@ fn load(
             let load = WrkLoad {
                 connections: options.connections,
                 duration,
-                directory,
+                directory: running.directory(),
             };
             let request = sending(product, TEXT);
             load.run_script(running.address, request.path, Some(&request.script()))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::launch::{PeerStage, RunningProduct};
+use super::launch::RunningProduct;
 use super::products::{Description, Product};
 use super::readers::{Arrival, FanOutReaders, numbered};
 use super::requests::{sending, stream_path};
@@ -55,15 +55,11 @@ pub(super) fn measure(
     directory: &Path,
 ) -> Result<Deliveries, String> {
     let product = description.product;
-    let directory = tempfile::tempdir_in(directory).map_err(|error| error.to_string())?;
-    let stage = PeerStage {
-        binaries,
-        workers,
-        directory: directory.path(),
-    };
     let named = |error| format!("{}, fan-out: {error}", description.name);
-    let running = RunningProduct::start(product, &stage).map_err(named)?;
-    let running = running.ok_or_else(|| named("it has no such mode".to_owned()))?;
+    let running = RunningProduct::start(product, binaries, workers, directory);
+    let running = running
+        .map_err(named)?
+        .ok_or_else(|| named("it has no such mode".to_owned()))?;
     let mut sender = Sender {
         client: HttpClient::new(running.address),
         product,

@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
+use tempfile::TempDir;
+
 use super::nginx;
 use super::products::Product;
 use super::stopped::StoppedProcess;
@@ -22,11 +24,11 @@ const S2_RECORDS: &str = r#"{"basins":[{"name":"bench-basin","streams":[{"name":
 
 /// What every start needs.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PeerStage<'a> {
-    pub(super) binaries: &'a Binaries,
-    pub(super) workers: usize,
+struct PeerStage<'a> {
+    binaries: &'a Binaries,
+    workers: usize,
     /// A directory of this start alone, for logs and stores.
-    pub(super) directory: &'a Path,
+    directory: &'a Path,
 }
 
 /// The server, by how it is stopped.
@@ -44,6 +46,8 @@ pub(super) struct RunningProduct {
     pub(super) address: SocketAddr,
     server: PeerServer,
     redis: Option<Process>,
+    /// Its logs and stores: removed after both have ended.
+    directory: TempDir,
 }
 
 /// CPU time in seconds.
@@ -54,8 +58,19 @@ pub(super) struct CpuTime {
 }
 
 impl RunningProduct {
-    /// Starts it. `Ok(None)` if its installed version has no such mode.
-    pub(super) fn start(product: Product, stage: &PeerStage<'_>) -> Result<Option<Self>, String> {
+    /// Starts it in a new directory below `parent`. `Ok(None)` if its installed version has no such mode.
+    pub(super) fn start(
+        product: Product,
+        binaries: &Binaries,
+        workers: usize,
+        parent: &Path,
+    ) -> Result<Option<Self>, String> {
+        let directory = tempfile::tempdir_in(parent).map_err(|error| error.to_string())?;
+        let stage = &PeerStage {
+            binaries,
+            workers,
+            directory: directory.path(),
+        };
         let redis_address = process::free_address()?;
         let redis = product
             .uses_redis()
@@ -66,6 +81,7 @@ impl RunningProduct {
                 address: redis_address,
                 server: PeerServer::None,
                 redis,
+                directory,
             }));
         }
         let store = match product {
@@ -99,7 +115,13 @@ impl RunningProduct {
             address,
             server,
             redis,
+            directory,
         }))
+    }
+
+    /// The directory of its logs and stores.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The CPU time so far.

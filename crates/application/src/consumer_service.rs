@@ -253,13 +253,23 @@ impl ConsumerService {
         self.store.dead_letters(key, request).await
     }
 
-    /// Makes dead letters wait again.
+    /// Makes dead letters wait again. All of them are all that can be read: a damaged one stays, as the
+    /// store's copy of it may still be of use to its operator.
     pub async fn redrive(
         &self,
         key: &ConsumerKey,
         redrive: &Redrive,
     ) -> Result<Redriven, ConsumerError> {
-        self.store.redrive(key, redrive).await
+        match redrive {
+            Redrive::Ids(ids) => self.store.redrive(key, ids).await,
+            Redrive::All => {
+                let ids = self.readable_dead_letters(key).await?;
+                let mut redriven = self.store.redrive(key, &ids).await?;
+                // Another call took these in between.
+                redriven.unknown.clear();
+                Ok(redriven)
+            }
+        }
     }
 
     /// Removes a dead letter; returns whether it was there.
@@ -294,6 +304,25 @@ impl ConsumerService {
         returning.await;
     }
 
+    /// The ids of the first dead letters that can be read, at most [`Redrive::MAX`].
+    async fn readable_dead_letters(
+        &self,
+        key: &ConsumerKey,
+    ) -> Result<Vec<MessageId>, ConsumerError> {
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let limit = PageLimit::MAX;
+            let request = DeadLetterRequest { after, limit };
+            let page = self.store.dead_letters(key, request).await?;
+            ids.extend(page.letters.iter().map(|letter| letter.message.id));
+            after = page.last_id();
+            if ids.len() >= Redrive::MAX || !page.has_more || after.is_none() {
+                ids.truncate(Redrive::MAX);
+                return Ok(ids);
+            }
+        }
+    }
+
     /// One pull without a wait, and whether more is due.
     async fn pull_once(
         &self,
@@ -313,6 +342,7 @@ impl ConsumerService {
             messages,
             more,
             next_due,
+            unreadable: _,
         } = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerError, ConsumerService, Precondition, PullMessages, Pulled, StoreError,
+    ConsumerError, ConsumerService, Precondition, PullMessages, Pulled, Redrive, Redriven,
+    StoreError,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, ConsumerSettings,
-    LeaseBatch, LeaseNonce, LeaseToken, MessageId, PullWait,
+    LeaseBatch, LeaseNonce, LeaseToken, MessageId, PullWait, Timestamp,
 };
 use posthorn_testkit::{FakeClock, FakeConsumerStore, FakeRandom, eventually, samples};
 use tokio::task::JoinHandle;
@@ -237,4 +238,29 @@ async fn equal_settings_are_put_under_one_tag() {
     }
     let tags = service.store.tags();
     assert!(tags.len() == 2 && tags.first() == tags.last());
+}
+
+#[tokio::test]
+async fn a_redrive_of_all_leaves_what_is_damaged() {
+    let service = Service::new();
+    let id = |number| MessageId::new(Timestamp::from_millis(number), 0);
+    service.store.add_dead_letters((0..300).map(id), false);
+    service.store.add_dead_letters((300..550).map(id), true);
+    for (redriven, remaining) in [(200, 350), (50, 300), (0, 300)] {
+        let outcome = service.consumers.redrive(&service.key, &Redrive::All).await;
+        let unknown = vec![];
+        let expected = Redriven {
+            redriven,
+            remaining,
+            unknown,
+        };
+        assert_eq!(outcome, Ok(expected));
+    }
+    let named = Redrive::ids(vec![id(0), id(400)]).unwrap();
+    let outcome = service
+        .consumers
+        .redrive(&service.key, &named)
+        .await
+        .unwrap();
+    assert_eq!((outcome.redriven, outcome.unknown), (1, vec![id(400)]));
 }

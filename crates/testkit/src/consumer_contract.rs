@@ -94,7 +94,7 @@ macro_rules! consumer_contract_tests {
             dead_letters::a_message_dies_of_expired_leases,
             dead_letters::dead_letters_come_page_by_page,
             dead_letters::a_redriven_message_comes_first_with_attempt_one,
-            dead_letters::a_redrive_of_all_takes_two_hundred,
+            dead_letters::a_redrive_takes_two_hundred,
             dead_letters::a_redrive_names_unknown_ids,
             dead_letters::a_redriven_message_may_die_again,
             dead_letters::a_deleted_dead_letter_is_gone,

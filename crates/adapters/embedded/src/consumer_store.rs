@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use posthorn_application::{
     ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
     DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest,
-    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
+    PulledLeases, PutConsumer, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Timestamp,
@@ -257,10 +257,10 @@ impl ConsumerStore for EmbeddedStore {
     async fn redrive(
         &self,
         key: &ConsumerKey,
-        redrive: &Redrive,
+        ids: &[MessageId],
     ) -> Result<Redriven, ConsumerError> {
-        let redrive = redrive.clone();
-        self.call_on(key, move |call| Ok((call.redrive(&redrive)?, true)))
+        let ids = ids.to_vec();
+        self.call_on(key, move |call| Ok((call.redrive(&ids)?, true)))
             .await
     }
 

@@ -7,23 +7,25 @@ use async_trait::async_trait;
 use posthorn_application::{
     ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
     DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest,
-    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
+    PulledLeases, PutConsumer, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Topic,
 };
 
 use crate::Metrics;
-use crate::metrics::SettledCounters;
+use crate::metrics::{MessageCounters, SettledCounters};
 use crate::operation::OperationHistograms;
 
 /// A decorator of a [`ConsumerStore`]: it records `app_store_operation_duration_seconds`,
-/// `app_consumer_settled_total` and a span for each operation.
+/// `app_consumer_settled_total`, `app_store_unreadable_records_total` and a span for each operation. It
+/// logs each damaged message once.
 ///
 /// An operation whose future is dropped is not counted, as its outcome is unknown.
 pub struct InstrumentedConsumerStore {
     inner: Arc<dyn ConsumerStore>,
     settled: SettledCounters,
+    messages: MessageCounters,
     put: OperationHistograms,
     status: OperationHistograms,
     list: OperationHistograms,
@@ -50,6 +52,7 @@ impl InstrumentedConsumerStore {
         Self {
             inner,
             settled: metrics.settled().clone(),
+            messages: metrics.messages().clone(),
             put: operation("consumer_put"),
             status: operation("consumer_status"),
             list: operation("consumer_list"),
@@ -122,7 +125,11 @@ impl ConsumerStore for InstrumentedConsumerStore {
         key: &ConsumerKey,
         request: PullRequest,
     ) -> Result<PulledLeases, ConsumerError> {
-        self.pull.measure(self.inner.pull(key, request)).await
+        let result = self.pull.measure(self.inner.pull(key, request)).await;
+        if let Ok(pulled) = &result {
+            self.messages.unreadable(&key.topic, &pulled.unreadable);
+        }
+        result
     }
 
     async fn update_leases(
@@ -173,15 +180,19 @@ impl ConsumerStore for InstrumentedConsumerStore {
         request: DeadLetterRequest,
     ) -> Result<DeadLetterPage, ConsumerError> {
         let call = self.inner.dead_letters(key, request);
-        self.dead_letters.measure(call).await
+        let result = self.dead_letters.measure(call).await;
+        if let Ok(page) = &result {
+            self.messages.unreadable(&key.topic, &page.unreadable);
+        }
+        result
     }
 
     async fn redrive(
         &self,
         key: &ConsumerKey,
-        redrive: &Redrive,
+        ids: &[MessageId],
     ) -> Result<Redriven, ConsumerError> {
-        self.redrive.measure(self.inner.redrive(key, redrive)).await
+        self.redrive.measure(self.inner.redrive(key, ids)).await
     }
 
     async fn delete_dead_letter(

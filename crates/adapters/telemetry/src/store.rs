@@ -14,7 +14,6 @@ use posthorn_domain::{Durability, Message, MessageId, Topic};
 use crate::Metrics;
 use crate::metrics::MessageCounters;
 use crate::operation::{OperationHistograms, StoreOutcome};
-use crate::unreadable::UnreadableMessages;
 
 /// A decorator of a [`MessageStore`]: it records `app_store_operation_duration_seconds`,
 /// `app_messages_accepted_total`, `app_messages_replayed_total`, `app_messages_pruned_total`,
@@ -26,7 +25,6 @@ use crate::unreadable::UnreadableMessages;
 pub struct InstrumentedStore {
     inner: Arc<dyn MessageStore>,
     messages: MessageCounters,
-    unreadable: UnreadableMessages,
     append: OperationHistograms,
     append_batch: OperationHistograms,
     get: OperationHistograms,
@@ -47,7 +45,6 @@ impl InstrumentedStore {
         Self {
             inner,
             messages: metrics.messages().clone(),
-            unreadable: UnreadableMessages::new(metrics.messages().clone()),
             append: operation("append"),
             append_batch: operation("append_batch"),
             get: operation("get"),
@@ -96,7 +93,7 @@ impl MessageStore for InstrumentedStore {
     async fn get(&self, topic: &Topic, id: MessageId) -> Result<Option<Arc<Message>>, StoreError> {
         let result = self.get.measure(self.inner.get(topic, id)).await;
         if let Err(StoreError::Corrupt(_)) = &result {
-            self.unreadable.report(topic, &[id]);
+            self.messages.unreadable(topic, &[id]);
         }
         result
     }
@@ -104,7 +101,7 @@ impl MessageStore for InstrumentedStore {
     async fn page(&self, topic: &Topic, request: PageRequest) -> Result<Page, StoreError> {
         let result = self.page.measure(self.inner.page(topic, request)).await;
         if let Ok(page) = &result {
-            self.unreadable.report(topic, &page.unreadable);
+            self.messages.unreadable(topic, &page.unreadable);
         }
         result
     }

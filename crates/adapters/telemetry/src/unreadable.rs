@@ -4,24 +4,22 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use posthorn_domain::{MessageId, Topic};
-
-use crate::metrics::MessageCounters;
+use prometheus_client::metrics::counter::Counter;
 
 /// The most messages to remember as reported.
 const MAX_REPORTED: usize = 10_000;
 
 /// Logs and counts damaged messages: each once, unless there are very many.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct UnreadableMessages {
-    counters: MessageCounters,
+    counter: Counter,
     reported: Mutex<HashSet<(Topic, MessageId)>>,
 }
 
 impl UnreadableMessages {
-    /// Counts in `counters`.
-    pub(crate) fn new(counters: MessageCounters) -> Self {
-        let reported = Mutex::default();
-        Self { counters, reported }
+    /// The counter of the messages that were reported.
+    pub(crate) fn counter(&self) -> Counter {
+        self.counter.clone()
     }
 
     /// Reports messages of `topic`.
@@ -35,7 +33,7 @@ impl UnreadableMessages {
                 reported.clear();
             }
             if reported.insert((topic.clone(), *id)) {
-                self.counters.unreadable();
+                self.counter.inc();
                 tracing::error!(%topic, %id, "a stored message is damaged and skipped");
             }
         }

@@ -213,12 +213,13 @@ pub trait ConsumerStore: Send + Sync {
         request: DeadLetterRequest,
     ) -> Result<DeadLetterPage, ConsumerError>;
 
-    /// Makes dead letters wait, due now, with attempts from 1 and without a reason. Their copies are
-    /// handed out. At most 200 in one call.
+    /// Makes the dead letters of these ids, at most [`Redrive::MAX`] and none twice, wait, due now,
+    /// with attempts from 1 and without a reason. Their copies are handed out; one that cannot be read
+    /// counts as missed then.
     async fn redrive(
         &self,
         key: &ConsumerKey,
-        redrive: &Redrive,
+        ids: &[MessageId],
     ) -> Result<Redriven, ConsumerError>;
 
     /// Removes a dead letter for good; returns whether it was there.

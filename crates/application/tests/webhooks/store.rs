@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use posthorn_application::{
     Clock, ConsumerDelivery, ConsumerError, ConsumerNotifier, ConsumerPut, ConsumerStatus,
     ConsumerStore, DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit,
-    Precondition, PullRequest, PulledLeases, PutConsumer, PutWebhook, Redrive, Redriven,
-    RequeueRequest, Requeued, StoreError, Subscription, WebhookIncarnation, WebhookPut,
-    WebhookStatus, WebhookStore,
+    Precondition, PullRequest, PulledLeases, PutConsumer, PutWebhook, Redriven, RequeueRequest,
+    Requeued, StoreError, Subscription, WebhookIncarnation, WebhookPut, WebhookStatus,
+    WebhookStore,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerPosition, DisableReason, LeaseNonce, LeaseToken,
@@ -221,7 +221,7 @@ impl ConsumerStore for FakeWebhookStore {
         Err(ConsumerError::NotFound)
     }
 
-    async fn redrive(&self, _: &ConsumerKey, _: &Redrive) -> Outcome<Redriven> {
+    async fn redrive(&self, _: &ConsumerKey, _: &[MessageId]) -> Outcome<Redriven> {
         Err(ConsumerError::NotFound)
     }
 

@@ -1,6 +1,5 @@
 //! What a consumer counts.
 
-use posthorn_application::Redrive;
 use posthorn_domain::{ConsumerOptions, ConsumerPosition};
 
 use super::ConsumerHarness;
@@ -29,7 +28,7 @@ pub async fn counts_follow_every_step(harness: impl ConsumerHarness) {
     case.check_counts(counts(4, 1, 1, 0)).await;
     case.keep(5).await;
     case.check_counts(counts(3, 1, 1, 1)).await;
-    case.redrive(Redrive::All).await;
+    case.redrive_all().await;
     case.check_counts(counts(4, 1, 0, 1)).await;
     let last = case.pull(10).await;
     case.check_counts(counts(0, 5, 0, 1)).await;

@@ -1,14 +1,15 @@
-//! Damaged deliveries, which hide and block no other.
+//! Damaged deliveries and dead letters, which hide and block no other.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{ConsumerStore, MessageStore};
+use posthorn_application::{ConsumerStore, DeadLetterRequest, MessageStore};
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerOptions, ConsumerPosition, MessageId, Topic,
 };
 
-use super::support::{ConsumerCase, counts, ids, key, lease, options};
+use super::support::{ConsumerCase, counts, dead_ids, ids, key, lease, one_attempt, options};
+use crate::samples;
 
 /// `damage` damages the delivery of a message that is leased, and `pass` lets a second pass.
 ///
@@ -61,4 +62,71 @@ pub async fn a_damaged_delivery_hides_no_other<S: ConsumerStore + MessageStore +
     case.pull(1).await;
     damage(&case.key, given[0]).await;
     case.delete(given[0]).await;
+}
+
+/// `damage` damages the copy of a message.
+///
+/// # Panics
+/// If the store does not keep its contract.
+pub async fn a_damaged_dead_letter_hides_no_other<S: ConsumerStore + MessageStore + 'static>(
+    store: Arc<S>,
+    topic: &Topic,
+    damage: impl AsyncFn(&ConsumerKey, MessageId),
+) {
+    let case = ConsumerCase {
+        store: Arc::clone(&store) as Arc<dyn MessageStore>,
+        consumers: store,
+        topic: topic.clone(),
+        key: key(topic, "c"),
+    };
+    case.create(&case.key, one_attempt()).await;
+    case.append(4).await;
+    let given = case.kill(4).await;
+    damage(&case.key, given[0]).await;
+    damage(&case.key, given[2]).await;
+
+    // It counts against the limit of a page, which ends with it or another.
+    let page = async |after, most| {
+        let limit = samples::limit(most);
+        let request = DeadLetterRequest { after, limit };
+        case.consumers
+            .dead_letters(&case.key, request)
+            .await
+            .unwrap()
+    };
+    let first = page(None, 1).await;
+    assert_eq!(
+        (first.unreadable.as_slice(), first.letters.len()),
+        (&given[..1], 0)
+    );
+    assert_eq!((first.last_id(), first.has_more), (Some(given[0]), true));
+    let rest = page(first.last_id(), 3).await;
+    assert_eq!(dead_ids(&rest.letters), [given[1], given[3]]);
+    assert_eq!(
+        (rest.unreadable.as_slice(), rest.has_more),
+        (&given[2..3], false)
+    );
+    case.check_counts(counts(0, 0, 4, 0)).await;
+
+    // It can be deleted.
+    let deleted = case.consumers.delete_dead_letter(&case.key, given[0]).await;
+    assert_eq!(deleted, Ok(true));
+    assert_eq!(page(None, 1).await.unreadable, []);
+
+    // A redrive of it costs no other, and it is counted.
+    for id in &given {
+        case.delete(*id).await;
+    }
+    assert_eq!(case.redrive(&given[1..]).await.redriven, 3);
+    let mut handed_out = Vec::new();
+    let mut unreadable = Vec::new();
+    // A pull may end with a damaged one, so there are as many as there are messages.
+    for _ in 0..3 {
+        let (leases, pulled) = case.pull_for(3, None).await;
+        handed_out.extend(ids(&leases));
+        unreadable.extend(pulled.unreadable);
+    }
+    assert_eq!(handed_out, [given[1], given[3]]);
+    assert_eq!(unreadable, given[2..3]);
+    case.check_counts(counts(0, 2, 0, 1)).await;
 }

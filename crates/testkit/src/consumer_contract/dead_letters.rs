@@ -1,6 +1,6 @@
 //! Dead letters: dying, reading, redriving and deleting.
 
-use posthorn_application::{DeadLetterRequest, Redrive, Redriven};
+use posthorn_application::{DeadLetterRequest, Redriven};
 use posthorn_domain::{Attributes, ConsumerOptions, FailureReason, MessageId};
 
 use super::ConsumerHarness;
@@ -89,7 +89,7 @@ pub async fn a_redriven_message_comes_first_with_attempt_one(harness: impl Consu
         let leases = case.pull(2).await;
         case.nack(&leases, Some("no")).await;
     }
-    let outcome = case.redrive(Redrive::Ids(vec![given[1]])).await;
+    let outcome = case.redrive(&[given[1]]).await;
     let expected = Redriven {
         redriven: 1,
         remaining: 1,
@@ -105,14 +105,15 @@ pub async fn a_redriven_message_comes_first_with_attempt_one(harness: impl Consu
     assert_eq!(dead_ids(&case.dead().await), given[..1]);
 }
 
-/// At most, with the number that is left.
-pub async fn a_redrive_of_all_takes_two_hundred(harness: impl ConsumerHarness) {
+/// With the number that is left.
+pub async fn a_redrive_takes_two_hundred(harness: impl ConsumerHarness) {
     let case = ConsumerCase::new(&harness, one_attempt()).await;
     case.append(250).await;
     let mut killed = case.kill(200).await;
     killed.extend(case.kill(50).await);
-    for (redriven, remaining) in [(200, 50), (50, 0), (0, 0)] {
-        let outcome = case.redrive(Redrive::All).await;
+    for (ids, remaining) in [(&killed[..200], 50), (&killed[200..], 0), (&[], 0)] {
+        let outcome = case.redrive(ids).await;
+        let redriven = u64::try_from(ids.len()).unwrap();
         assert_eq!((outcome.redriven, outcome.remaining), (redriven, remaining));
         assert_eq!(outcome.unknown, []);
     }
@@ -126,14 +127,14 @@ pub async fn a_redrive_names_unknown_ids(harness: impl ConsumerHarness) {
     let given = case.append(3).await;
     case.kill(2).await;
     let asked = vec![MessageId::MAX, given[2], given[1], MessageId::MIN];
-    let outcome = case.redrive(Redrive::Ids(asked)).await;
+    let outcome = case.redrive(&asked).await;
     let expected = Redriven {
         redriven: 1,
         remaining: 1,
         unknown: vec![MessageId::MAX, given[2], MessageId::MIN],
     };
     assert_eq!(outcome, expected);
-    let again = case.redrive(Redrive::Ids(vec![given[1]])).await;
+    let again = case.redrive(&[given[1]]).await;
     assert_eq!((again.redriven, again.unknown), (0, vec![given[1]]));
     assert_eq!(ids(&case.pull(3).await), given[1..]);
 }
@@ -152,7 +153,7 @@ pub async fn a_redriven_message_may_die_again(harness: impl ConsumerHarness) {
         assert_eq!(dead.len(), 1);
         assert_eq!(dead[0].attempts, attempt(2));
         assert_eq!(dead[0].reason, Some(FailureReason::parse(round).unwrap()));
-        case.redrive(Redrive::All).await;
+        case.redrive_all().await;
         case.check_counts(counts(1, 0, 0, 0)).await;
     }
 }
@@ -168,7 +169,7 @@ pub async fn a_deleted_dead_letter_is_gone(harness: impl ConsumerHarness) {
     assert_eq!(delete(given[2]).await, Ok(false));
     case.check_counts(counts(1, 0, 1, 0)).await;
     assert_eq!(dead_ids(&case.dead().await), given[1..2]);
-    let outcome = case.redrive(Redrive::Ids(vec![given[0]])).await;
+    let outcome = case.redrive(&[given[0]]).await;
     assert_eq!((outcome.redriven, outcome.unknown), (0, vec![given[0]]));
 }
 
@@ -190,7 +191,7 @@ pub async fn dead_letters_keep_the_whole_message(harness: impl ConsumerHarness) 
     assert_eq!(case.dead().await[0].message, message);
     case.append(1).await;
     case.keep(1).await;
-    case.redrive(Redrive::All).await;
+    case.redrive_all().await;
     let (_, redriven) = case.pull_for(1, None).await;
     assert_eq!(redriven.messages[0].message, message);
 }

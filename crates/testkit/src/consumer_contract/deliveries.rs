@@ -1,6 +1,6 @@
 //! The state of one message at each consumer of its topic.
 
-use posthorn_application::{DeliveryState, Redrive};
+use posthorn_application::DeliveryState;
 use posthorn_domain::{ConsumerKind, ConsumerOptions, ConsumerPosition, FailureReason, MessageId};
 
 use super::ConsumerHarness;
@@ -53,7 +53,7 @@ pub async fn a_message_has_a_state_after_each_step(harness: impl ConsumerHarness
         died_at,
     };
     assert_eq!(case.state(id).await, Some(dead));
-    case.redrive(Redrive::All).await;
+    case.redrive_all().await;
     let Some(DeliveryState::Waiting {
         attempt: first,
         due_at: Some(_),

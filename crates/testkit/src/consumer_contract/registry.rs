@@ -1,7 +1,7 @@
 //! Creating, changing, listing and deleting consumers.
 
 use posthorn_application::{
-    ConsumerError, DeadLetterRequest, LeaseUpdate, PageLimit, Precondition, PutConsumer, Redrive,
+    ConsumerError, DeadLetterRequest, LeaseUpdate, PageLimit, Precondition, PutConsumer,
 };
 use posthorn_domain::{
     ConsumerKind, ConsumerOptions, ConsumerPosition, ConsumerSettings, MessageId,
@@ -227,7 +227,7 @@ pub async fn an_absent_consumer_is_not_found(harness: impl ConsumerHarness) {
     };
     let page = consumers.dead_letters(key, request).await;
     assert_eq!(page.err(), missing);
-    let redriven = consumers.redrive(key, &Redrive::All).await;
+    let redriven = consumers.redrive(key, &[]).await;
     assert_eq!(redriven.err(), missing);
     let deleted = consumers.delete_dead_letter(key, MessageId::MIN).await;
     assert_eq!(deleted.err(), missing);

@@ -1,6 +1,5 @@
 //! Deletion and retention of messages beside their leases.
 
-use posthorn_application::Redrive;
 use posthorn_domain::ConsumerPosition;
 
 use super::ConsumerHarness;
@@ -90,7 +89,7 @@ pub async fn a_bulk_deletion_leaves_copies_of_other_messages(harness: impl Consu
     let given = case.append(4).await;
     case.kill(3).await;
     case.keep(2).await;
-    case.redrive(Redrive::Ids(given[1..3].to_vec())).await;
+    case.redrive(&given[1..3]).await;
     case.check_counts(counts(3, 0, 1, 0)).await;
     // The second is a copy alone, the third a copy of a message that is there.
     case.delete_before(given[3], 10).await;
@@ -181,7 +180,7 @@ pub async fn retention_leaves_copies(harness: impl ConsumerHarness) {
     let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(4).await;
     case.kill(3).await;
-    case.redrive(Redrive::Ids(given[..2].to_vec())).await;
+    case.redrive(&given[..2]).await;
     let leased = case.pull(1).await;
     assert_eq!(ids(&leased), given[..1]);
     case.keep(1).await;
@@ -200,7 +199,7 @@ pub async fn a_deleted_redriven_message_waits_no_more(harness: impl ConsumerHarn
     let case = ConsumerCase::new(&harness, one_attempt()).await;
     let given = case.append(3).await;
     case.kill(3).await;
-    case.redrive(Redrive::All).await;
+    case.redrive_all().await;
     let leased = case.pull(2).await;
     for id in given {
         case.delete(id).await;
@@ -219,6 +218,6 @@ pub async fn a_dead_letter_outlives_the_deletion_of_its_message(harness: impl Co
     case.kill(1).await;
     case.delete(given[0]).await;
     case.check_counts(counts(1, 0, 1, 0)).await;
-    assert_eq!(case.redrive(Redrive::All).await.redriven, 1);
+    assert_eq!(case.redrive_all().await.redriven, 1);
     assert_eq!(ids(&case.pull(10).await), given);
 }

@@ -1,6 +1,5 @@
 //! What survives when the data is opened again.
 
-use posthorn_application::Redrive;
 use posthorn_domain::{ConsumerOptions, FailureReason};
 
 use super::ConsumerHarness;
@@ -82,7 +81,7 @@ pub async fn dead_letters_survive_a_restart(mut harness: impl ConsumerHarness) {
     let case = reopen(&mut harness, case).await;
     assert_eq!(case.dead().await, before);
     case.check_counts(counts(1, 0, 2, 0)).await;
-    assert_eq!(case.redrive(Redrive::All).await.redriven, 2);
+    assert_eq!(case.redrive_all().await.redriven, 2);
     assert_eq!(ids(&case.pull(10).await), given);
 }
 
@@ -92,7 +91,7 @@ pub async fn redriven_copies_survive_a_restart(mut harness: impl ConsumerHarness
     let given = case.append(2).await;
     case.kill(1).await;
     case.keep(1).await;
-    case.redrive(Redrive::All).await;
+    case.redrive_all().await;
     let case = reopen(&mut harness, case).await;
     case.check_counts(counts(2, 0, 0, 0)).await;
     let leases = case.pull(10).await;

@@ -1,6 +1,6 @@
 //! Moving the position of a consumer.
 
-use posthorn_application::{LeaseUpdate, Redrive};
+use posthorn_application::LeaseUpdate;
 use posthorn_domain::{ConsumerOptions, ConsumerPosition, FailureReason};
 
 use super::ConsumerHarness;
@@ -88,7 +88,7 @@ pub async fn a_redrive_after_a_seek_hands_out_once(harness: impl ConsumerHarness
     case.seek(ConsumerPosition::Oldest).await;
     let leased = case.pull(1).await;
     case.check_counts(counts(3, 1, 3, 0)).await;
-    let outcome = case.redrive(Redrive::Ids(given[..2].to_vec())).await;
+    let outcome = case.redrive(&given[..2]).await;
     assert_eq!((outcome.redriven, outcome.remaining), (2, 1));
     case.check_counts(counts(3, 1, 1, 0)).await;
     let rest = case.pull(10).await;
@@ -96,7 +96,7 @@ pub async fn a_redrive_after_a_seek_hands_out_once(harness: impl ConsumerHarness
     assert_eq!(case.ack(&[leased, rest].concat()).await, [true; 4]);
     case.check_counts(counts(0, 0, 1, 0)).await;
     // The last one was settled since: its copy is handed out.
-    assert_eq!(case.redrive(Redrive::All).await.redriven, 1);
+    assert_eq!(case.redrive_all().await.redriven, 1);
     assert_eq!(ids(&case.pull(10).await), given[2..3]);
 }
 
@@ -132,7 +132,7 @@ pub async fn a_seek_keeps_redriven_copies_after_the_position(harness: impl Consu
     let given = case.append(6).await;
     case.kill(5).await;
     case.keep(2).await;
-    case.redrive(Redrive::All).await;
+    case.redrive_all().await;
     case.check_counts(counts(6, 0, 0, 0)).await;
     let leased = case.pull(3).await;
     assert_eq!(ids(&leased), given[..3]);
@@ -168,9 +168,8 @@ pub async fn an_acknowledged_message_comes_again_only_after_a_seek(harness: impl
     case.ack(&leases).await;
     let put = super::support::put(one_attempt());
     case.consumers.put(&case.key, put).await.unwrap();
-    case.redrive(Redrive::All).await;
-    let asked = Redrive::Ids(given.clone());
-    assert_eq!(case.redrive(asked).await.unknown, given);
+    case.redrive_all().await;
+    assert_eq!(case.redrive(&given).await.unknown, given);
     assert_eq!(ids(&case.pull_all().await), given[2..]);
     case.seek(ConsumerPosition::After(given[0])).await;
     assert_eq!(ids(&case.pull_all().await), given[1..]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use posthorn_application::{
     ConsumerCounts, ConsumerError, ConsumerStatus, ConsumerStore, DeadLetter, DeadLetterRequest,
     DeliveryState, LeaseUpdate, LeasedMessage, MessageStore, PageLimit, Precondition, PullRequest,
-    PulledLeases, PutConsumer, Redrive, Redriven, RetentionPolicy,
+    PulledLeases, PutConsumer, Redriven, RetentionPolicy,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerName, ConsumerOptions, ConsumerPosition,
@@ -215,8 +215,13 @@ impl ConsumerCase {
         }
     }
 
-    pub(super) async fn redrive(&self, redrive: Redrive) -> Redriven {
-        self.consumers.redrive(&self.key, &redrive).await.unwrap()
+    pub(super) async fn redrive(&self, ids: &[MessageId]) -> Redriven {
+        self.consumers.redrive(&self.key, ids).await.unwrap()
+    }
+
+    /// Redrives all dead letters, of which there are no more than one call takes.
+    pub(super) async fn redrive_all(&self) -> Redriven {
+        self.redrive(&dead_ids(&self.dead().await)).await
     }
 
     /// Lets the next `count` messages die at once; the consumer allows one attempt.

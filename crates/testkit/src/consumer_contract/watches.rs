@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_application::{
-    ConsumerError, LeaseUpdate, Precondition, Redrive, StoreError, Subscription,
-};
+use posthorn_application::{ConsumerError, LeaseUpdate, Precondition, StoreError, Subscription};
 use posthorn_domain::{ConsumerOptions, ConsumerPosition};
 use tokio::time::timeout;
 
@@ -73,7 +71,7 @@ pub async fn every_step_that_frees_a_message_wakes_a_watcher(harness: impl Consu
         case.update(&leases, nack(Some(Duration::ZERO), None)).await;
     }
     let mut watcher = watch(&case).await;
-    assert_eq!(case.redrive(Redrive::All).await.redriven, 1);
+    assert_eq!(case.redrive_all().await.redriven, 1);
     expect_wake("a redrive", &mut watcher).await;
 
     let mut watcher = watch(&case).await;

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerCounts, LeaseUpdate, LeasesUpdated, PullRequest, Redrive, Redriven, RequeueRequest,
-    Requeued,
+    ConsumerCounts, LeaseUpdate, LeasesUpdated, PullRequest, Redriven, RequeueRequest, Requeued,
 };
 use posthorn_domain::{
     Attempt, ConsumerSettings, FailureReason, LeaseNonce, LeaseToken, MessageId, Timestamp,
@@ -289,13 +288,13 @@ impl ConsumerModel {
         self.messages = messages;
     }
 
-    pub(super) fn redrive(&mut self, redrive: &Redrive, now: Timestamp) -> Redriven {
-        let ids = match redrive {
-            Redrive::All => self.dead.keys().copied().take(Redrive::MAX).collect(),
-            Redrive::Ids(ids) => ids.clone(),
-        };
+    pub(super) fn dead_ids(&self) -> Vec<MessageId> {
+        self.dead.keys().copied().collect()
+    }
+
+    pub(super) fn redrive(&mut self, ids: &[MessageId], now: Timestamp) -> Redriven {
         let mut outcome = Redriven::default();
-        for id in ids {
+        for &id in ids {
             if self.dead.remove(&id).is_none() {
                 outcome.unknown.push(id);
                 continue;

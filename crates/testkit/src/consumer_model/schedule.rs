@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use posthorn_application::{
     BulkDeletion, ConsumerError, LeaseUpdate, PageLimit, Precondition, PullRequest, PutConsumer,
-    Redrive, RequeueRequest, RetentionPolicy,
+    RequeueRequest, RetentionPolicy,
 };
 use posthorn_domain::{
     FailureReason, LeaseNonce, LeaseToken, MessageId, PullLimit, SettingsTag, Topic,
@@ -349,19 +349,21 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
     }
 
     async fn redrive(&mut self, consumer: u8, ids: Option<&[u8]>, context: &str) {
-        let redrive = match ids {
-            None => Redrive::All,
+        let ids = match ids {
+            None => self
+                .on_model(consumer, |model| model.dead_ids())
+                .unwrap_or_default(),
             Some(ids) => {
                 let mut ids: Vec<_> = ids.iter().map(|id| self.id(*id)).collect();
                 ids.sort_unstable();
                 ids.dedup();
-                Redrive::Ids(ids)
+                ids
             }
         };
         let key = key(&self.topic, consumer);
-        let redriven = self.harness.consumers().redrive(&key, &redrive).await;
+        let redriven = self.harness.consumers().redrive(&key, &ids).await;
         let now = self.now();
-        let expected = self.on_model(consumer, |model| model.redrive(&redrive, now));
+        let expected = self.on_model(consumer, |model| model.redrive(&ids, now));
         assert_eq!(redriven, expected, "{context}");
     }
 }

@@ -1,12 +1,14 @@
-//! A consumer store that holds nothing: its pulls are scripted, its other calls find nothing.
+//! A consumer store whose pulls and dead letters are scripted; its other calls find nothing.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use posthorn_application::{
     ConsumerDelivery, ConsumerError, ConsumerNotifier, ConsumerPut, ConsumerStatus, ConsumerStore,
-    DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated, PageLimit,
-    Precondition, PullRequest, PulledLeases, PutConsumer, Redrive, Redriven, StoreError,
+    DeadLetter, DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasedMessage, LeasesUpdated,
+    PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer, Redriven, StoreError,
     Subscription,
 };
 use posthorn_domain::{
@@ -17,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::samples;
 
-/// A `ConsumerStore` that logs its pulls, and fails or stalls on request.
+/// A `ConsumerStore` without messages: it logs its pulls, and fails or stalls on request.
 pub struct FakeConsumerStore {
     /// The names of the consumers that can be pulled from; any if `None`.
     existing: Option<&'static [&'static str]>,
@@ -30,6 +32,8 @@ pub struct FakeConsumerStore {
     pulls: Mutex<Vec<LeaseNonce>>,
     returned: Mutex<Vec<LeaseNonce>>,
     tags: Mutex<Vec<SettingsTag>>,
+    /// The dead letters of each consumer, and whether they can be read.
+    letters: Mutex<BTreeMap<MessageId, bool>>,
     notifier: Arc<ConsumerNotifier>,
 }
 
@@ -44,6 +48,7 @@ impl Default for FakeConsumerStore {
             pulls: Mutex::default(),
             returned: Mutex::default(),
             tags: Mutex::default(),
+            letters: Mutex::default(),
             notifier: Arc::default(),
         }
     }
@@ -95,6 +100,12 @@ impl FakeConsumerStore {
     /// The leases that were given back, in order.
     pub fn returned(&self) -> Vec<LeaseNonce> {
         self.returned.lock().unwrap().clone()
+    }
+
+    /// Adds dead letters, which are damaged if not `readable`.
+    pub fn add_dead_letters(&self, ids: impl IntoIterator<Item = MessageId>, readable: bool) {
+        let letters = ids.into_iter().map(|id| (id, readable));
+        self.letters.lock().unwrap().extend(letters);
     }
 
     /// The tags of the settings that were put, in order.
@@ -163,6 +174,7 @@ impl ConsumerStore for FakeConsumerStore {
         };
         Ok(PulledLeases {
             messages: vec![leased],
+            unreadable: Vec::new(),
             more: left > 0,
             next_due: None,
         })
@@ -200,14 +212,44 @@ impl ConsumerStore for FakeConsumerStore {
 
     async fn dead_letters(
         &self,
-        _: &ConsumerKey,
-        _: DeadLetterRequest,
+        key: &ConsumerKey,
+        request: DeadLetterRequest,
     ) -> Result<DeadLetterPage, ConsumerError> {
-        Err(ConsumerError::NotFound)
+        self.find(key)?;
+        let letters = self.letters.lock().unwrap();
+        let start = request.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut page = DeadLetterPage::default();
+        for (id, readable) in letters.range((start, Bound::Unbounded)) {
+            page.has_more = page.len() == request.limit.get();
+            if page.has_more {
+                break;
+            }
+            if *readable {
+                page.letters.push(dead_letter(key, *id));
+            } else {
+                page.unreadable.push(*id);
+            }
+        }
+        Ok(page)
     }
 
-    async fn redrive(&self, _: &ConsumerKey, _: &Redrive) -> Result<Redriven, ConsumerError> {
-        Err(ConsumerError::NotFound)
+    async fn redrive(
+        &self,
+        key: &ConsumerKey,
+        ids: &[MessageId],
+    ) -> Result<Redriven, ConsumerError> {
+        self.find(key)?;
+        let mut letters = self.letters.lock().unwrap();
+        let mut redriven = Redriven::default();
+        for id in ids {
+            if letters.remove(id).is_some() {
+                redriven.redriven += 1;
+            } else {
+                redriven.unknown.push(*id);
+            }
+        }
+        redriven.remaining = u64::try_from(letters.len()).unwrap();
+        Ok(redriven)
     }
 
     async fn delete_dead_letter(
@@ -220,5 +262,14 @@ impl ConsumerStore for FakeConsumerStore {
 
     async fn watch(&self, key: &ConsumerKey) -> Result<Box<dyn Subscription>, ConsumerError> {
         Ok(Box::new(self.notifier.subscribe(key)))
+    }
+}
+
+fn dead_letter(key: &ConsumerKey, id: MessageId) -> DeadLetter {
+    DeadLetter {
+        message: Arc::new(samples::message(&key.topic, "x").accepted(id)),
+        attempts: Attempt::FIRST,
+        reason: None,
+        died_at: id.timestamp(),
     }
 }

@@ -2,7 +2,9 @@
 
 use posthorn_application::{Page, TopicRequest};
 use posthorn_domain::ConsumerKey;
-use posthorn_testkit::consumer_contract::damage::a_damaged_delivery_hides_no_other;
+use posthorn_testkit::consumer_contract::damage::{
+    a_damaged_dead_letter_hides_no_other, a_damaged_delivery_hides_no_other,
+};
 use posthorn_testkit::webhook_contract::damage::{
     a_damaged_webhook_can_be_deleted, a_damaged_webhook_hides_no_other,
 };
@@ -303,6 +305,27 @@ async fn a_damaged_delivery_hides_and_blocks_no_other() {
         };
         let topic = samples::topic(topic);
         a_damaged_delivery_hides_no_other(Arc::clone(&store), &topic, damage, pass).await;
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_dead_letter_hides_and_blocks_no_other() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = Arc::new(open(&settings).unwrap());
+    let shell = shell(&settings);
+    for (topic, damage) in [
+        ("text", "content = content || 'x'"),
+        ("attributes", "attributes = 'garbage'"),
+    ] {
+        let damage = async |_: &ConsumerKey, id: MessageId| {
+            let update = format!("UPDATE dead_letters SET {damage} WHERE ms = ?1 AND seq = ?2");
+            let ms = i64::try_from(id.timestamp().as_millis()).unwrap();
+            let damaged = shell.execute(&update, (ms, id.sequence().cast_signed()));
+            assert_eq!(damaged.unwrap(), 1);
+        };
+        let topic = samples::topic(topic);
+        a_damaged_dead_letter_hides_no_other(Arc::clone(&store), &topic, damage).await;
     }
 }
 

@@ -5,8 +5,8 @@
 //! dead letter of a consumer.
 
 use posthorn_application::{
-    ConsumerCounts, ConsumerStore, Precondition, PullRequest, PutConsumer, PutWebhook, Redrive,
-    RevocationList, WebhookRecord, WebhookStore,
+    ConsumerCounts, ConsumerStore, DeadLetterRequest, Precondition, PullRequest, PutConsumer,
+    PutWebhook, RevocationList, WebhookRecord, WebhookStore,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, ConsumerSettings, LeaseNonce,
@@ -140,7 +140,17 @@ async fn a_file_without_checksums_is_read() {
     let store = open(&copied(&directory, "schema-5.db")).unwrap();
     assert_eq!(texts(&store).await, ["first", "second", "third"]);
     let mailer = key(ConsumerKind::Consumer, "mailer");
-    let redriven = store.redrive(&mailer, &Redrive::All).await.unwrap();
+    let request = DeadLetterRequest {
+        after: None,
+        limit: PageLimit::MAX,
+    };
+    let dead = store.dead_letters(&mailer, request).await.unwrap();
+    let ids: Vec<_> = dead
+        .letters
+        .iter()
+        .map(|letter| letter.message.id)
+        .collect();
+    let redriven = store.redrive(&mailer, &ids).await.unwrap();
     assert_eq!(redriven.redriven, 1);
     let request = PullRequest {
         limit: PullLimit::default(),

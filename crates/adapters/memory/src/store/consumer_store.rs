@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use posthorn_application::{
     ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
     DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest,
-    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
+    PulledLeases, PutConsumer, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Topic,
@@ -150,10 +150,10 @@ impl ConsumerStore for MemoryStore {
     async fn redrive(
         &self,
         key: &ConsumerKey,
-        redrive: &Redrive,
+        ids: &[MessageId],
     ) -> Result<Redriven, ConsumerError> {
         let outcome = self.with_consumers(&key.topic, |consumers, at| {
-            consumers.update(key, at, |consumer, step| consumer.redrive(redrive, step))
+            consumers.update(key, at, |consumer, step| consumer.redrive(ids, step))
         });
         self.consumer_notifier.notify(key);
         outcome

@@ -16,7 +16,7 @@ use posthorn_application::{
     BulkDeletion, ByteBudget, ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus,
     ConsumerStore, DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasesUpdated,
     MAX_CONSUMERS_PER_TOPIC, PageLimit, Precondition, PullRequest, PulledLeases, PutConsumer,
-    Redrive, Redriven, StoreError, Subscription,
+    Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseDuration, LeaseNonce, LeaseToken, MessageId,
@@ -302,13 +302,13 @@ impl ConsumerStore for RedisStore {
     async fn redrive(
         &self,
         key: &ConsumerKey,
-        redrive: &Redrive,
+        ids: &[MessageId],
     ) -> Result<Redriven, ConsumerError> {
-        let arguments = arguments::redrive(redrive);
+        let arguments = arguments::redrive(ids);
         let reply = self
             .call(CallKind::Durable, &scripts::REDRIVE, key, arguments)
             .await?;
-        Ok(replies::redriven(redrive, reply)?)
+        Ok(replies::redriven(ids, reply)?)
     }
 
     async fn delete_dead_letter(

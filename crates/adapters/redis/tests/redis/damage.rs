@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use posthorn_application::{
     Anchor, AppendError, ConsumerStore, DeadLetterRequest, MessageStore, Page, PageLimit,
-    PageRequest, Redrive, StoreError, TopicRequest,
+    PageRequest, StoreError, TopicRequest,
 };
 use posthorn_domain::{ConsumerKey, MessageId, Topic};
-use posthorn_testkit::consumer_contract::damage::a_damaged_delivery_hides_no_other;
+use posthorn_testkit::consumer_contract::damage::{
+    a_damaged_dead_letter_hides_no_other, a_damaged_delivery_hides_no_other,
+};
 use posthorn_testkit::webhook_contract::damage::{
     a_damaged_webhook_can_be_deleted, a_damaged_webhook_hides_no_other,
 };
@@ -94,18 +96,16 @@ async fn a_damaged_delivery_hides_and_blocks_no_other() {
         let epoch = server.command(&["HGET", &key, "epoch"]).await.unwrap();
         format!("{key}:{}:{name}", epoch.trim())
     };
-    let padded =
-        |id: MessageId| format!("{:015}-{:020}", id.timestamp().as_millis(), id.sequence());
     // The leases end in real time.
     let pass = async || {};
     for (topic, value) in [("garbage", "garbage"), ("attempt", "l 1 0 x - -")] {
         let damage = async |key: &ConsumerKey, id: MessageId| {
-            execute(&["HSET", &key_of(key, "entries").await, &padded(id), value]).await;
+            execute(&["HSET", &key_of(key, "entries").await, &padded_id(id), value]).await;
         };
         let topic = samples::topic(topic);
         a_damaged_delivery_hides_no_other(Arc::clone(&store), &topic, damage, pass).await;
     }
-    // Ids that are none, and a dead letter without a copy.
+    // Ids that are none, also of a dead letter.
     let damage = async |key: &ConsumerKey, _: MessageId| {
         for set in ["leased", "due"] {
             execute(&["ZADD", &key_of(key, set).await, "0", "nonsense"]).await;
@@ -125,11 +125,28 @@ async fn a_damaged_delivery_hides_and_blocks_no_other() {
             },
         );
         assert_eq!(page.await.unwrap().letters, []);
-        let redriven = store.redrive(key, &Redrive::All).await.unwrap();
-        assert_eq!(redriven.remaining, 0);
     };
     let topic = samples::topic("nonsense");
     a_damaged_delivery_hides_no_other(Arc::clone(&store), &topic, damage, pass).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_dead_letter_hides_and_blocks_no_other() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    let text = "local fields = cmsgpack.unpack(redis.call('HGET', KEYS[1], ARGV[1])) \
+         fields[2] = fields[2] .. 'x' \
+         return redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack(fields))";
+    let garbage = "return redis.call('HSET', KEYS[1], ARGV[1], 'garbage')";
+    for (topic, script) in [("text", text), ("garbage", garbage)] {
+        let damage = async |key: &ConsumerKey, id: MessageId| {
+            let letters = format!("{}:letters", consumer_key(key));
+            let damage = ["EVAL", script, "1", &letters, &padded_id(id)];
+            assert_eq!(server.command(&damage).await.unwrap().trim(), "0");
+        };
+        let topic = samples::topic(topic);
+        a_damaged_dead_letter_hides_no_other(Arc::clone(&store), &topic, damage).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,6 +170,10 @@ async fn a_damaged_webhook_hides_and_blocks_no_other() {
     let topic = samples::topic("type");
     let damaged = a_damaged_webhook_hides_no_other(&*store, &topic, damage).await;
     a_damaged_webhook_can_be_deleted(&*store, &damaged).await;
+}
+
+fn padded_id(id: MessageId) -> String {
+    format!("{:015}-{:020}", id.timestamp().as_millis(), id.sequence())
 }
 
 fn consumer_key(key: &ConsumerKey) -> String {

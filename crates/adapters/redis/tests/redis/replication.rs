@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use posthorn_application::{
     Clock, ConsumerStore, LeaseUpdate, MessageStore, Precondition, PullRequest, PutConsumer,
-    Redrive, RevocationList,
+    RevocationList,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, ConsumerSettings, Durability,
@@ -135,7 +135,10 @@ impl Written {
                 "seek",
                 store.seek(&work, ConsumerPosition::Oldest).await.is_ok(),
             ),
-            ("redrive", store.redrive(&work, &Redrive::All).await.is_ok()),
+            (
+                "redrive",
+                store.redrive(&work, &[self.ids[1]]).await.is_ok(),
+            ),
             (
                 "dead letter",
                 store.delete_dead_letter(&work, self.ids[1]).await.is_ok(),

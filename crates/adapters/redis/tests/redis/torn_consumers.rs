@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use posthorn_application::{
     ConsumerError, ConsumerStore, DeadLetterRequest, LeaseUpdate, MessageStore, PageLimit,
-    Precondition, PullRequest, PulledLeases, PutConsumer, Redrive, RetentionPolicy,
+    Precondition, PullRequest, PulledLeases, PutConsumer, RetentionPolicy,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerName, ConsumerPosition, ConsumerSettings,
@@ -164,7 +164,7 @@ async fn perform(store: &RedisStore, step: Step, messages: &[MessageId]) {
         Step::Ack => assert!(ack(store, second).await),
         Step::Nack | Step::Death => assert!(nack(store, second).await),
         Step::Redrive => {
-            let redriven = store.redrive(&key(), &Redrive::All).await.unwrap();
+            let redriven = store.redrive(&key(), &messages[3..4]).await.unwrap();
             assert_eq!(redriven.redriven, 1);
         }
         Step::Seek => {

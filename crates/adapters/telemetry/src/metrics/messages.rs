@@ -1,9 +1,10 @@
 //! Counts messages by what happened to them.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use posthorn_application::{Pruned, StoreUsage};
-use posthorn_domain::{Durability, Receipt, Topic};
+use posthorn_domain::{Durability, MessageId, Receipt, Topic};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -11,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::labels::{AcceptedLabels, RejectedLabels};
 use super::scraped::StoreInfoCollector;
+use crate::unreadable::UnreadableMessages;
 
 /// Counts messages that were accepted, replayed, refused and pruned.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ pub(crate) struct MessageCounters {
     other: ByDurability,
     replayed: Counter,
     pruned: Counter,
-    unreadable: Counter,
+    unreadable: Arc<UnreadableMessages>,
     clock_ahead: Gauge<f64, AtomicU64>,
     topics: Gauge,
     bytes: Gauge,
@@ -47,9 +49,9 @@ impl MessageCounters {
         let pruned = Counter::default();
         let help = "Messages that retention removed";
         registry.register("app_messages_pruned", help, pruned.clone());
-        let unreadable = Counter::default();
+        let unreadable = UnreadableMessages::default();
         let help = "Damaged messages that were skipped, each counted once by each process";
-        registry.register("app_store_unreadable_records", help, unreadable.clone());
+        registry.register("app_store_unreadable_records", help, unreadable.counter());
         let clock_ahead = Gauge::default();
         let help =
             "How far the newest id is ahead of the store's clock, after the clock was set back";
@@ -78,7 +80,7 @@ impl MessageCounters {
             other: ByDurability::of("other", &accepted),
             replayed,
             pruned,
-            unreadable,
+            unreadable: Arc::new(unreadable),
             clock_ahead,
             topics,
             bytes,
@@ -119,9 +121,9 @@ impl MessageCounters {
         self.info.set(usage.identity);
     }
 
-    /// A damaged message was found.
-    pub(crate) fn unreadable(&self) {
-        self.unreadable.inc();
+    /// Messages of `topic` were found damaged.
+    pub(crate) fn unreadable(&self, topic: &Topic, ids: &[MessageId]) {
+        self.unreadable.report(topic, ids);
     }
 
     pub(super) fn trapped(&self) {

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppIdentity, ConsumerCounts, ConsumerStatus, ConsumerStore, LeaseUpdate, PullRequest,
-    RetentionPolicy, StoreError,
+    AppIdentity, ConsumerCounts, ConsumerStatus, ConsumerStore, DeadLetterRequest, LeaseUpdate,
+    PageLimit, PullRequest, RetentionPolicy, StoreError,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerName, ConsumerSettings, LeaseNonce, LeaseToken,
@@ -243,6 +243,35 @@ async fn an_unreadable_topic_hides_no_other() {
     let fixture = Fixture::sampling(store, 200).await;
     assert_eq!(fixture.gauges("broken", "mailer"), [""; 0]);
     assert_eq!(fixture.gauges("jobs", "mailer")[0], "1");
+}
+
+#[tokio::test]
+async fn damaged_messages_of_pulls_and_dead_letters_are_counted_once() {
+    let metrics = metrics(&Arc::new(FakeClock::new()));
+    let inner = Arc::new(CountedStore::default());
+    let store = InstrumentedConsumerStore::new(Arc::clone(&inner) as _, &metrics);
+    let request = PullRequest {
+        limit: posthorn_domain::PullLimit::default(),
+        lease: None,
+        nonce: LeaseNonce::from_bits(2),
+    };
+    let page = DeadLetterRequest {
+        after: None,
+        limit: PageLimit::MAX,
+    };
+    let consumer = key("jobs", ConsumerKind::Consumer, "mailer");
+    for (damaged, total) in [
+        (MessageId::MIN, 1),
+        (MessageId::MIN, 1),
+        (MessageId::MAX, 2),
+    ] {
+        inner.damaged.lock().unwrap().push(damaged);
+        store.pull(&consumer, request).await.unwrap();
+        store.dead_letters(&consumer, page).await.unwrap();
+        let text = metrics.render().unwrap();
+        let line = format!("app_store_unreadable_records_total {total}");
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
 }
 
 #[tokio::test]

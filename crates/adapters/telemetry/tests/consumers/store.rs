@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use posthorn_application::{
     ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus, ConsumerStore, DeadLetterPage,
     DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit, Precondition, PullRequest,
-    PulledLeases, PutConsumer, Redrive, Redriven, StoreError, Subscription,
+    PulledLeases, PutConsumer, Redriven, StoreError, Subscription,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerPosition, LeaseNonce, LeaseToken, MessageId, Topic,
@@ -24,6 +24,8 @@ pub(crate) struct CountedStore {
     pub(crate) rounds: AtomicUsize,
     /// Topics whose consumers cannot be read.
     pub(crate) corrupt: Mutex<Vec<Topic>>,
+    /// The damaged messages that each pull and each page of dead letters meets.
+    pub(crate) damaged: Mutex<Vec<MessageId>>,
 }
 
 impl CountedStore {
@@ -94,7 +96,10 @@ impl ConsumerStore for CountedStore {
 
     async fn pull(&self, _: &ConsumerKey, _: PullRequest) -> Result<PulledLeases, ConsumerError> {
         self.next_error()?;
-        Ok(PulledLeases::default())
+        Ok(PulledLeases {
+            unreadable: self.damaged.lock().unwrap().clone(),
+            ..PulledLeases::default()
+        })
     }
 
     /// The leases with an even attempt are valid.
@@ -129,10 +134,13 @@ impl ConsumerStore for CountedStore {
         _: &ConsumerKey,
         _: DeadLetterRequest,
     ) -> Result<DeadLetterPage, ConsumerError> {
-        Err(ConsumerError::NotFound)
+        Ok(DeadLetterPage {
+            unreadable: self.damaged.lock().unwrap().clone(),
+            ..DeadLetterPage::default()
+        })
     }
 
-    async fn redrive(&self, _: &ConsumerKey, _: &Redrive) -> Result<Redriven, ConsumerError> {
+    async fn redrive(&self, _: &ConsumerKey, _: &[MessageId]) -> Result<Redriven, ConsumerError> {
         Err(ConsumerError::NotFound)
     }
 

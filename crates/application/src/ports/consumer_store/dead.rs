@@ -38,14 +38,35 @@ pub struct DeadLetterPage {
     /// The dead letters, in the order of ids: fewer than the limit if more would exceed about
     /// [`crate::ByteBudget::MAX`] bytes.
     pub letters: Vec<DeadLetter>,
+    /// The ids of the dead letters among them that cannot be read, in ascending order: the record is
+    /// damaged, or does not match its checksum. They count against the limit.
+    pub unreadable: Vec<MessageId>,
     /// Whether there are dead letters after the last one of the page.
     pub has_more: bool,
+}
+
+impl DeadLetterPage {
+    /// The last id of the page, readable or not.
+    pub fn last_id(&self) -> Option<MessageId> {
+        let letters = self.letters.last().map(|letter| letter.message.id);
+        letters.max(self.unreadable.last().copied())
+    }
+
+    /// How many dead letters it has, readable or not.
+    pub fn len(&self) -> usize {
+        self.letters.len() + self.unreadable.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Which dead letters to redrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redrive {
-    /// Those with the smallest ids, at most [`Redrive::MAX`].
+    /// Those with the smallest ids that can be read, at most [`Redrive::MAX`].
     All,
     /// Those of these ids: at most [`Redrive::MAX`], none twice.
     Ids(Vec<MessageId>),

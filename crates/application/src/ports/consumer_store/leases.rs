@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use posthorn_domain::{
-    Attempt, FailureReason, LeaseDuration, LeaseNonce, LeaseToken, Message, PullLimit, Timestamp,
+    Attempt, FailureReason, LeaseDuration, LeaseNonce, LeaseToken, Message, MessageId, PullLimit,
+    Timestamp,
 };
 
 /// What to lease.
@@ -23,6 +24,9 @@ pub struct PullRequest {
 pub struct PulledLeases {
     /// The leased messages, in the order of hand-out.
     pub messages: Vec<LeasedMessage>,
+    /// The ids of messages that were due and cannot be read: the record is damaged, or does not match
+    /// its checksum. They are settled and count as missed.
+    pub unreadable: Vec<MessageId>,
     /// Whether another pull would hand out a message now.
     pub more: bool,
     /// How long until the passing of time alone may let a pull hand out a message: until the first

@@ -1,7 +1,7 @@
 //! Dead letters: giving a message up, and bringing it back.
 
 use posthorn_application::{
-    ByteBudget, DeadLetter, DeadLetterPage, DeadLetterRequest, MAX_DEAD_LETTERS, Redrive, Redriven,
+    ByteBudget, DeadLetter, DeadLetterPage, DeadLetterRequest, MAX_DEAD_LETTERS, Redriven,
 };
 use posthorn_domain::{FailureReason, MessageId};
 use rusqlite::{Row, params};
@@ -105,30 +105,27 @@ impl Call<'_> {
             }))
         };
         let mut select = self.step.connection.prepare_cached(select)?;
-        let values = (self.consumer.id, ms, seq, rows);
-        let rows = select.query_map(values, |row| intact(letter(row)).map(Option::flatten))?;
+        let mut rows = select.query((self.consumer.id, ms, seq, rows))?;
         let (mut page, mut budget) = (DeadLetterPage::default(), ByteBudget::default());
-        for (number, letter) in rows.enumerate() {
-            let letter = letter?;
+        while let Some(row) = rows.next()? {
+            let letter = intact(letter(row))?.flatten();
             let fits = |letter: &DeadLetter| budget.admits(&letter.message);
-            page.has_more = number >= limit || !letter.as_ref().is_none_or(fits);
+            page.has_more = page.len() == limit || !letter.as_ref().is_none_or(fits);
             if page.has_more {
                 break;
             }
-            // A damaged one hides only itself.
-            page.letters.extend(letter);
+            match letter {
+                Some(letter) => page.letters.push(letter),
+                None => page.unreadable.push(id((row.get(0)?, row.get(1)?))),
+            }
         }
         Ok(page)
     }
 
     /// Makes dead letters wait again, due now.
-    pub(crate) fn redrive(&mut self, redrive: &Redrive) -> rusqlite::Result<Redriven> {
-        let ids = match redrive {
-            Redrive::All => self.first_letters(Redrive::MAX)?,
-            Redrive::Ids(ids) => ids.clone(),
-        };
+    pub(crate) fn redrive(&mut self, ids: &[MessageId]) -> rusqlite::Result<Redriven> {
         let mut outcome = Redriven::default();
-        for id in ids {
+        for &id in ids {
             if self.redrive_letter(id)? {
                 outcome.redriven += 1;
             } else {
@@ -174,17 +171,6 @@ impl Call<'_> {
         let removed = remove_letter(self.step, self.consumer.id, (ms, seq))?;
         self.consumer.dead -= removed;
         Ok(removed > 0)
-    }
-
-    fn first_letters(&self, limit: usize) -> rusqlite::Result<Vec<MessageId>> {
-        let select = "SELECT ms, seq FROM dead_letters WHERE consumer_id = ?1 \
-             ORDER BY ms, seq LIMIT ?2";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut select = self.step.connection.prepare_cached(select)?;
-        let ids = select.query_map((self.consumer.id, limit), |row| {
-            Ok(id((row.get(0)?, row.get(1)?)))
-        })?;
-        ids.collect()
     }
 }
 

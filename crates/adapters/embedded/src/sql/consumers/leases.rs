@@ -6,7 +6,9 @@ use std::time::Duration;
 use posthorn_application::{
     ByteBudget, LeaseUpdate, LeasedMessage, LeasesUpdated, PullRequest, PulledLeases,
 };
-use posthorn_domain::{Attempt, ConsumerKind, FailureReason, LeaseNonce, LeaseToken, Message};
+use posthorn_domain::{
+    Attempt, ConsumerKind, FailureReason, LeaseNonce, LeaseToken, Message, MessageId,
+};
 use rusqlite::{Row, params};
 
 use super::call::Call;
@@ -16,7 +18,7 @@ use super::entries::{
 };
 use super::row::{CallContext, ConsumerRow, timestamp};
 use super::webhook_row::is_disabled;
-use crate::sql::{intact, readable};
+use crate::sql::{id, intact, readable};
 
 /// The end of a lease without an acknowledgement.
 struct LeaseFailure<'a> {
@@ -31,6 +33,7 @@ struct LeaseFailure<'a> {
 #[derive(Default)]
 struct LeasedBatch {
     messages: Vec<LeasedMessage>,
+    unreadable: Vec<MessageId>,
     budget: ByteBudget,
     /// True if the bytes of the next message did not fit.
     is_full: bool,
@@ -117,13 +120,18 @@ impl Call<'_> {
             self.lease_new(new, (request.nonce, ends), &mut batch)?;
         }
 
-        let messages = batch.messages;
+        let LeasedBatch {
+            messages,
+            unreadable,
+            ..
+        } = batch;
         let is_new_left = self.consumer.behind < self.held;
         let more = messages.len() < capacity && (is_new_left || !self.due(1)?.is_empty());
         let next = self.next_change()?;
         let until = |time: i64| Duration::from_millis(time.abs_diff(now));
         Ok(PulledLeases {
             messages,
+            unreadable,
             more,
             next_due: next.map(until),
         })
@@ -291,6 +299,7 @@ impl Call<'_> {
         for ((ms, seq), attempt, message) in due {
             let Some(message) = message else {
                 consumer.drop_unreadable(self.step, (ms, seq))?;
+                batch.unreadable.push(id((ms, seq)));
                 continue;
             };
             if !batch.admits(&message) {
@@ -326,6 +335,7 @@ impl Call<'_> {
             consumer.behind += 1;
             let Some(message) = message else {
                 consumer.missed += 1;
+                batch.unreadable.push(id((ms, seq)));
                 continue;
             };
             let nonce = nonce_column(nonce);

@@ -1,7 +1,7 @@
 //! One consumer: the lease engine over the messages of its topic.
 
 use posthorn_application::{
-    ConsumerCounts, DeadLetterPage, DeadLetterRequest, DeliveryState, Redrive, Redriven,
+    ConsumerCounts, DeadLetterPage, DeadLetterRequest, DeliveryState, Redriven,
 };
 use posthorn_domain::{Attempt, ConsumerSettings, MessageId, SettingsTag, Timestamp};
 
@@ -161,13 +161,9 @@ impl ConsumerState {
         self.dead.page(request)
     }
 
-    pub(crate) fn redrive(&mut self, redrive: &Redrive, step: ConsumerStep<'_>) -> Redriven {
-        let ids = match redrive {
-            Redrive::All => self.dead.first_ids(Redrive::MAX),
-            Redrive::Ids(ids) => ids.clone(),
-        };
+    pub(crate) fn redrive(&mut self, ids: &[MessageId], step: ConsumerStep<'_>) -> Redriven {
         let mut outcome = Redriven::default();
-        for id in ids {
+        for &id in ids {
             let Some(letter) = self.dead.take(id) else {
                 outcome.unknown.push(id);
                 continue;

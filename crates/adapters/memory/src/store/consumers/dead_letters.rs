@@ -56,10 +56,6 @@ impl DeadLetters {
         self.bytes -= weight_of(copy);
     }
 
-    pub(super) fn first_ids(&self, count: usize) -> Vec<MessageId> {
-        self.letters.keys().take(count).copied().collect()
-    }
-
     pub(super) fn page(&self, request: DeadLetterRequest) -> DeadLetterPage {
         let start = request.after.map_or(Bound::Unbounded, Bound::Excluded);
         let (mut page, mut budget) = (DeadLetterPage::default(), ByteBudget::default());

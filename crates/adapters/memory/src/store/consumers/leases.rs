@@ -98,6 +98,7 @@ impl ConsumerState {
         PulledLeases {
             more: messages.len() < capacity && (is_due_left || is_new_left),
             messages,
+            unreadable: Vec::new(),
             next_due: next.map(|time| Duration::from_millis(time.as_millis() - now.as_millis())),
         }
     }

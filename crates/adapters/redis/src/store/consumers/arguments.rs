@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_application::{ByteBudget, Precondition, PullRequest, PutConsumer, Redrive};
+use posthorn_application::{ByteBudget, Precondition, PullRequest, PutConsumer};
 use posthorn_domain::{ConsumerPosition, FailureReason, LeaseNonce, LeaseToken, MessageId};
 
 use crate::store::record::padded_id;
@@ -80,14 +80,8 @@ pub(in crate::store) fn update(
 }
 
 /// The arguments of a redrive.
-pub(super) fn redrive(redrive: &Redrive) -> Vec<String> {
-    match redrive {
-        Redrive::All => vec![Redrive::MAX.to_string()],
-        Redrive::Ids(ids) => {
-            let ids = ids.iter().copied().map(padded_id);
-            std::iter::once(String::new()).chain(ids).collect()
-        }
-    }
+pub(super) fn redrive(ids: &[MessageId]) -> Vec<String> {
+    ids.iter().copied().map(padded_id).collect()
 }
 
 /// The text of a nonce: 16 hexadecimal digits.

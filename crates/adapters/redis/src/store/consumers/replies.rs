@@ -5,7 +5,7 @@ use std::time::Duration;
 use posthorn_application::{
     BulkDeletion, ConsumerCounts, ConsumerDelivery, ConsumerError, ConsumerPut, ConsumerStatus,
     DamagedConsumers, DeadLetter, DeadLetterPage, DeliveryState, LeaseUpdate, LeasedMessage,
-    LeasesUpdated, PulledLeases, Redrive, Redriven, StoreError,
+    LeasesUpdated, PulledLeases, Redriven, StoreError,
 };
 use posthorn_domain::{
     Attempt, BackoffSchedule, ConsumerKey, ConsumerKind, ConsumerName, ConsumerSettings,
@@ -161,18 +161,16 @@ pub(super) fn pull(
                 attempt,
                 expires_at,
             }),
-            Err(error) => {
-                tracing::warn!(topic = %key.topic, id, %error, "skipping an unreadable message");
-                unreadable.push(LeaseToken {
-                    id: record::parse_id(&id)?,
-                    attempt,
-                    nonce,
-                });
-            }
+            Err(_) => unreadable.push(LeaseToken {
+                id: record::parse_id(&id)?,
+                attempt,
+                nonce,
+            }),
         }
     }
     let pulled = PulledLeases {
         messages,
+        unreadable: unreadable.iter().map(|lease| lease.id).collect(),
         more,
         next_due: u64::try_from(next_due).ok().map(Duration::from_millis),
     };
@@ -207,8 +205,8 @@ pub(super) fn dead_letters(
     let mut reply = reply.into_iter();
     let is_cut: bool = from_value(reply.next().unwrap_or(Value::Nil))?;
     let has_more = is_cut || reply.len() > limit;
-    let letter = |value| -> Result<_, StoreError> {
-        let (id, death, fields): (String, String, Vec<String>) = from_value(value)?;
+    let letter = |id, (death, fields)| -> Result<_, StoreError> {
+        let (death, fields): (String, Vec<String>) = (from_value(death)?, from_value(fields)?);
         let mut parts = death.splitn(3, ' ');
         let (Some(attempts), Some(died), Some(text)) = (parts.next(), parts.next(), parts.next())
         else {
@@ -225,28 +223,28 @@ pub(super) fn dead_letters(
             died_at: Timestamp::from_millis(number(died)?),
         })
     };
-    let mut letters = Vec::new();
+    let mut page = DeadLetterPage {
+        has_more,
+        ..DeadLetterPage::default()
+    };
     for reply in reply.take(limit) {
-        match letter(reply) {
-            Ok(letter) => letters.push(letter),
-            Err(error) => {
-                tracing::warn!(topic = %key.topic, %error, "skipping an unreadable dead letter");
-            }
+        let (id, death, fields): (String, Value, Value) = from_value(reply)?;
+        match letter(id.clone(), (death, fields)) {
+            Ok(letter) => page.letters.push(letter),
+            Err(_) => page.unreadable.push(record::parse_id(&id)?),
         }
     }
-    Ok(DeadLetterPage { letters, has_more })
+    Ok(page)
 }
 
 /// The outcome of a redrive.
-pub(super) fn redriven(redrive: &Redrive, mut reply: Vec<Value>) -> Result<Redriven, StoreError> {
+pub(super) fn redriven(ids: &[MessageId], mut reply: Vec<Value>) -> Result<Redriven, StoreError> {
     let found = reply.split_off(reply.len().min(2));
     let (redriven, remaining) = parse(reply)?;
     let mut unknown = Vec::new();
-    if let Redrive::Ids(ids) = redrive {
-        for (id, found) in ids.iter().zip(found) {
-            if !from_value::<bool>(found)? {
-                unknown.push(*id);
-            }
+    for (id, found) in ids.iter().zip(found) {
+        if !from_value::<bool>(found)? {
+            unknown.push(*id);
         }
     }
     Ok(Redriven {

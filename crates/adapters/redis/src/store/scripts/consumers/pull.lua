@@ -8,7 +8,8 @@
 -- KEYS, ARGV[1] as common.lua; ARGV[2] channel of announcements, ARGV[3] topic, ARGV[4] consumer; ARGV[5] most
 -- bytes of a pull; then for each pull the most messages, the lease in milliseconds or empty, and the nonce
 -- Returns {'ok', and for each pull: end of the leases, 1 if there is more, milliseconds until the next due
--- time or -1, redelivered messages as {id, attempt, fields}, new messages as {id, fields}}, or {'absent'}.
+-- time or -1, redelivered messages as {id, attempt, fields}, new messages as {id, fields}}, or {'absent'}. Of
+-- those whose fields hold no message the caller reports the leases with update.lua, as `miss`.
 
 local c = open(ARGV[4])
 if not c then
@@ -50,7 +51,7 @@ local function redeliver(limit, expires, nonce)
       local copy = e and e.copy and redis.call('HGET', c.letters, id)
       local fields
       if copy then
-        fields = unpacked(copy)
+        fields = unpacked(copy) or {}
       else
         fields = held(id)
       end
@@ -88,8 +89,7 @@ local function next_message()
   return read[place]
 end
 
--- Step 2 of a pull: new messages. Their entries are equal. A record without a text cannot be read: it is
--- stepped over.
+-- Step 2 of a pull: new messages. Their entries are equal.
 local entries, leased = {}, {}
 local function hand_out(limit, expires, nonce)
   local value = encode({ state = 'l', at = expires, attempt = 1, nonce = nonce })
@@ -104,23 +104,13 @@ local function hand_out(limit, expires, nonce)
       break
     end
     local id, fields = padded(message[1]), message[2]
-    local readable = false
-    for i = 1, #fields, 2 do
-      if fields[i] == 'content' then
-        readable = true
-        break
-      end
-    end
-    if readable and not admits(fields) then
+    if not admits(fields) then
       break
-    elseif readable then
-      local last = #entries
-      entries[last + 1], entries[last + 2] = id, value
-      leased[last + 1], leased[last + 2] = score, id
-      new[#new + 1] = message
-    else
-      c.missed = c.missed + 1
     end
+    local last = #entries
+    entries[last + 1], entries[last + 2] = id, value
+    leased[last + 1], leased[last + 2] = score, id
+    new[#new + 1] = message
     place = place + 1
     c.cursor, c.behind = id, c.behind + 1
   end

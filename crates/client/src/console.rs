@@ -93,3 +93,11 @@ fn is_bidirectional_control(character: char) -> bool {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
     )
 }
+
+/// Names damaged messages, on standard error.
+pub(crate) fn report_damaged<'a>(ids: impl Iterator<Item = &'a str>) {
+    for id in ids {
+        let id = escape_control(id);
+        print_error(&format!("a stored message is damaged and not shown: {id}"));
+    }
+}

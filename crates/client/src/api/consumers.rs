@@ -128,7 +128,8 @@ impl ApiClient {
         read_consumer(call(self.http.post(url).json(&body)).await?).await
     }
 
-    /// Returns a page of at most `limit` dead letters, 1 to 200, oldest first: an object with the list `messages` and `next`.
+    /// Returns a page of at most `limit` dead letters, 1 to 200, oldest first: an object with the list
+    /// `messages`, the ids of damaged ones in `unreadable`, and `next`.
     pub async fn dead_letters(
         &self,
         consumer: &ConsumerKey,

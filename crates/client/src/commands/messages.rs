@@ -5,7 +5,7 @@ mod arguments;
 use std::io::{self, Write};
 
 use crate::api::{BulkDeleteResult, MAX_PAGE, MessagePage, PageCursor, PageQuery};
-use crate::console::{escape_control, print_error};
+use crate::console::{escape_control, print_error, report_damaged};
 use crate::error::ClientError;
 
 use super::describe;
@@ -115,10 +115,7 @@ pub(super) fn report_losses(page: &MessagePage) {
     if page.truncated {
         print_error("a gap: messages before the first one were removed or lost");
     }
-    for id in &page.unreadable {
-        let id = escape_control(id);
-        print_error(&format!("a stored message is damaged and not shown: {id}"));
-    }
+    report_damaged(page.unreadable.iter().map(String::as_str));
 }
 
 /// Says how the list goes on, on standard error.

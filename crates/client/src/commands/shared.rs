@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::describe;
 use crate::api::{ApiClient, ConsumerResource, RedriveResult, WriteCondition, next_dead_letters};
-use crate::console::{escape_control, print_error};
+use crate::console::{escape_control, print_error, report_damaged};
 use crate::error::ClientError;
 
 /// A command that is the same for consumers and webhooks.
@@ -123,6 +123,8 @@ impl SharedCommand {
             } => {
                 let (key, after) = (target.key(kind), after.as_deref());
                 let page = client.dead_letters(&key, after, limit).await?;
+                let damaged = page.get("unreadable").and_then(Value::as_array);
+                report_damaged(damaged.into_iter().flatten().filter_map(Value::as_str));
                 if let Some(next) = next_dead_letters(&page) {
                     let next = escape_control(&next);
                     print_error(&format!("there are more dead letters: --after {next}"));

@@ -97,7 +97,9 @@ export class ConsumerItem {
     const answer = await this.owner.act(`${this.path}/dead${query}`);
     if (!answer?.ok) return;
     const page = await answer.json();
-    const letters = page.messages.map((/** @type {DeadLetter} */ letter) => this.letter(letter));
+    const readable = page.messages.map((/** @type {DeadLetter} */ letter) => this.letter(letter));
+    const damaged = (page.unreadable ?? []).map((/** @type {string} */ id) => this.damaged(id));
+    const letters = [...readable, ...damaged].sort((a, b) => (a.dataset.id < b.dataset.id ? -1 : 1));
     if (after) this.list.append(...letters); else this.list.replaceChildren(...letters);
     if (!after) this.listed = dead;
     const had = document.activeElement;
@@ -109,6 +111,18 @@ export class ConsumerItem {
     const isEmpty = !this.list.childElementCount;
     this.empty.hidden = !isEmpty;
     this.all.hidden = isEmpty;
+  }
+
+  /** @param {string} id What can be done about a letter that cannot be read. */
+  damaged(id) {
+    const item = create('li');
+    item.dataset.id = id;
+    const meta = create('div', 'meta');
+    meta.append(create('span', '', id));
+    const tools = create('div', 'tools');
+    tools.append(createButton('plain', T.remove, () => this.confirmRemoval(item, { id, message: T.damagedLetter }), id));
+    item.append(create('strong', 'error', T.damagedLetter), meta, tools);
+    return item;
   }
 
   /** @param {DeadLetter} letter */
@@ -153,14 +167,14 @@ export class ConsumerItem {
       const { redriven, remaining } = await answer.json();
       total += redriven;
       this.owner.say(T.redriven(total));
-      if (!remaining) break;
+      if (!remaining || !redriven) break; // What is damaged remains.
     }
     this.toggle.focus();
     await this.load();
     this.owner.refresh();
   }
 
-  /** @param {HTMLElement} item @param {DeadLetter} letter */
+  /** @param {HTMLElement} item @param {{ id: string, message: string }} letter */
   confirmRemoval(item, letter) {
     ask({
       title: T.deleteLetter, text: letter.message.slice(0, 300), ok: T.remove, bad: true,

@@ -32,7 +32,7 @@ export default {
   oldest: 'oldest', letters: (n) => `Dead letters (${n})`, redrive: 'Redrive', redriveAll: 'Redrive all',
   moreLetters: 'More', attempts: (n) => `attempts: ${n}`, reason: (t) => `reason: ${t}`, noReason: 'no reason',
   redriven: (n) => `Waiting again: ${n}.`, letterRemoved: 'The dead letter was deleted.',
-  gone: 'The message is no dead letter any more.', about: (name) => `consumer ${name}`, noLetters: 'No dead letters.',
+  gone: 'The message is no dead letter any more.', about: (name) => `consumer ${name}`, noLetters: 'No dead letters.', damagedLetter: 'The dead letter is damaged and cannot be shown.',
   deleteLetter: 'Delete the dead letter?', deleteConsumer: (n) => `Delete the consumer “${n}”?`, deleteWebhook: (n) => `Delete the webhook “${n}”?`,
   deleteNote: 'Its leases, counts and dead letters will be gone. The messages of the topic stay.',
   newConsumer: 'New consumer', newWebhook: 'New webhook', createIt: 'Create', nameLabel: 'Name', start: 'Start', startHint: 'oldest, newest, an id or a time',

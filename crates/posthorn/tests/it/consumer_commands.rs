@@ -239,18 +239,23 @@ async fn results_are_printed_for_people_or_as_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn further_dead_letters_are_announced_on_standard_error() {
+async fn further_and_damaged_dead_letters_are_announced_on_standard_error() {
     let stub = StubConsumer::start().await;
     let directory = TempDir::new().unwrap();
     let environment = [("POSTHORN_URL", stub.url.as_str())];
     for kind in ["consumer", "webhook"] {
         let next = "/api/v1/topics/jobs/consumers/worker/dead?after=1&limit=50";
-        stub.state().response = json!({ "messages": [{ "id": "1" }], "next": next });
+        stub.state().response =
+            json!({ "messages": [{ "id": "1" }], "unreadable": ["0"], "next": next });
         let arguments = [kind, "dead", "jobs", "worker"];
         let (status, stdout, stderr) = run(directory.path(), &arguments, &environment).await;
         assert_eq!(status.code(), Some(0));
         assert_eq!(stdout, "-  1  -  -  -\n");
-        assert_eq!(stderr, "posthorn: there are more dead letters: --after 1\n");
+        assert_eq!(
+            stderr,
+            "posthorn: a stored message is damaged and not shown: 0\n\
+             posthorn: there are more dead letters: --after 1\n"
+        );
         let arguments = [kind, "dead", "jobs", "worker", "--after", "1"];
         stub.state().response = json!({ "messages": [], "next": null });
         let (_, stdout, stderr) = run(directory.path(), &arguments, &environment).await;

@@ -11,6 +11,15 @@ use crate::harness::{
 use crate::support::Server;
 
 const ENTER: &str = "\u{e007}";
+/// Makes the dead letters of each page damaged ones.
+const DAMAGED: &str = "const { fetch } = window;
+    window.fetch = async (url, options) => {
+        const answer = await fetch(url, options);
+        if (!String(url).includes('/dead?')) return answer;
+        const { messages, next } = await answer.json();
+        return Response.json({ messages: [], unreadable: messages.map(({ id }) => id), next });
+    };";
+
 const LETTERS: &str = "document.querySelectorAll('.letters li').length";
 
 async fn call(server: &Server, token: &str, method: Method, path: &str, body: Value) -> Value {
@@ -150,6 +159,18 @@ async fn dead_letters_are_read_redriven_and_deleted_with_the_keyboard() {
         .wait_for("/1 dead/.test(document.getElementById('consumers').textContent)")
         .await;
     browser.wait_for(&format!("{LETTERS} === 1")).await;
+    // What cannot be read can only be deleted.
+    browser.eval(DAMAGED).await;
+    for _ in 0..2 {
+        browser.type_into("#consumers button", ENTER).await;
+    }
+    browser
+        .wait_for("/is damaged/.test(document.querySelector('.letters li').textContent)")
+        .await;
+    assert_eq!(violations(&browser).await, json!([]));
+    browser.type_into(".letters li button", ENTER).await;
+    browser.type_into("#ask-ok", ENTER).await;
+    browser.wait_for(&format!("{LETTERS} === 0")).await;
     let deleted = server
         .client
         .delete(format!("{}{consumer}", server.url))

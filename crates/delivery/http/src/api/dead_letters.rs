@@ -26,9 +26,9 @@ pub(super) async fn list(
     query.finish()?;
     let request = DeadLetterRequest { after, limit };
     let page = state.services.consumers.dead_letters(key, request).await?;
-    let last = page.letters.last().filter(|_| page.has_more);
-    let next = last.map(|letter| {
-        let (path, id) = (consumer_path(key), letter.message.id);
+    let last = page.last_id().filter(|_| page.has_more);
+    let next = last.map(|id| {
+        let path = consumer_path(key);
         let next = format!("{path}/dead?after={id}&limit={}", limit.get());
         state.settings.public_url.link(&next)
     });
@@ -36,6 +36,7 @@ pub(super) async fn list(
     insert_links(&mut response, next.as_deref(), None);
     Ok(response.json(DeadLettersResponse {
         messages: page.letters.iter().map(DeadLetterResponse::from).collect(),
+        unreadable: page.unreadable.iter().map(MessageId::to_string).collect(),
         next,
     }))
 }

@@ -99,6 +99,10 @@ pub(crate) struct SettledResponse {
 pub(crate) struct DeadLettersResponse<'a> {
     /// In the order of ids.
     pub(crate) messages: Vec<DeadLetterResponse<'a>>,
+    /// The ids of dead letters among them that are damaged and left out; absent if there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(crate) unreadable: Vec<String>,
     /// The next page, as a relative URL; `null` on the last page.
     pub(crate) next: Option<String>,
 }

@@ -15,6 +15,7 @@ mod access_matrix;
 mod batches;
 mod connections;
 mod cors;
+mod dead_letters;
 mod doors;
 mod errors;
 mod events;

@@ -28,7 +28,7 @@ pub(crate) async fn list_dead_letters(
 
 /// Returns dead letters to waiting, with attempts from 1.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/consumers/{consumer}/dead/redrive", tag = "consumers",
-    request_body(content = RedriveBody, description = "The ids; by default the first 200"),
+    request_body(content = RedriveBody, description = "The ids; by default the first 200 that can be read"),
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("consumer" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
     responses((status = 200, body = RedriveResponse), ConsumerFailures, AccessFailures, Failures))]

@@ -29,7 +29,7 @@ pub(crate) async fn list_webhook_dead_letters(
 
 /// Makes dead letters wait again, with attempts from 1.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/webhooks/{webhook}/dead/redrive", tag = "webhooks",
-    request_body(content = RedriveBody, description = "Which; the first 200 when absent"),
+    request_body(content = RedriveBody, description = "Which; the first 200 that can be read when absent"),
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("webhook" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
     responses((status = 200, body = RedriveResponse), WebhookFailures, AccessFailures, Failures))]

@@ -103,7 +103,7 @@ pub(crate) struct SeekBody {
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(crate) struct RedriveBody {
-    /// Their ids; by default the 200 smallest ids.
+    /// Their ids; by default the 200 smallest ids of those that can be read.
     #[schema(min_items = 1, max_items = 200, value_type = Option<Vec<IdSchema>>)]
     ids: Option<Vec<String>>,
 }

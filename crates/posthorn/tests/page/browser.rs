@@ -1,25 +1,28 @@
 //! A headless Chromium, driven through `WebDriver` (W3C).
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, Locator};
 use http::Method;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
 use crate::driver::{Driver, Kind};
 use crate::support::PATIENCE;
 
-/// One browser at a time, because each uses a whole processor; and those that earlier tests left.
-static TURN: Mutex<Vec<Driver>> = Mutex::const_new(Vec::new());
+/// The places of browsers: each uses a whole processor.
+static PLACES: Semaphore = Semaphore::const_new(2);
+/// The browsers that earlier tests left.
+static LEFT: Mutex<Vec<Driver>> = Mutex::new(Vec::new());
 
 /// A browser with one tab and nothing else from before.
 pub(crate) struct Browser {
     pub(crate) client: Client,
     driver: Driver,
-    turn: MutexGuard<'static, Vec<Driver>>,
+    _place: SemaphorePermit<'static>,
 }
 
 /// The console messages of the page since the last call.
@@ -85,9 +88,8 @@ impl Browser {
     }
 
     async fn start_with(kind: Kind, size: (u32, u32)) -> Self {
-        let mut turn = TURN.lock().await;
-        let kept = turn.iter().position(|driver| driver.kind == kind);
-        let (driver, client) = match kept.map(|kept| turn.swap_remove(kept)) {
+        let place = PLACES.acquire().await.unwrap();
+        let (driver, client) = match take_left(&kind) {
             None => Driver::start(kind, size).await,
             Some(driver) => {
                 let client = driver.client().await;
@@ -98,7 +100,7 @@ impl Browser {
         Self {
             client,
             driver,
-            turn,
+            _place: place,
         }
     }
 
@@ -149,21 +151,34 @@ impl Browser {
         }
     }
 
-    /// Waits until `script` returns a true value. One that reads what is not there yet is not true yet.
+    /// Waits until `script` returns a true value. One that reads what is not there yet is not true yet. The page looks
+    /// for itself: a command for each look would keep a processor busy.
     #[track_caller]
     pub(crate) fn wait_for<'a>(&'a self, script: &'a str) -> impl Future<Output = ()> + 'a {
         let caller = std::panic::Location::caller();
         async move {
             let deadline = Instant::now() + PATIENCE;
             let script = format!(
-                "try {{ return Boolean({script}) }} catch (error) {{ if (error instanceof TypeError) return false; throw error }}"
+                "const [done] = arguments, end = Date.now() + 1000;
+                const look = () => {{
+                    try {{ if ({script}) return done(true); }}
+                    catch (error) {{ if (!(error instanceof TypeError)) return done(String(error)); }}
+                    if (Date.now() < end) setTimeout(look, 10); else done(false);
+                }};
+                look();"
             );
-            while self.eval(&script).await != json!(true) {
-                if Instant::now() > deadline {
-                    let body = self.eval("return document.body.innerText").await;
-                    panic!("{caller}: `{script}` stays false: {body}");
+            loop {
+                // A page that is left takes the look with it.
+                let found = self.client.execute_async(&script, Vec::new()).await;
+                match found {
+                    Ok(Value::Bool(true)) => return,
+                    Ok(Value::String(error)) => panic!("{caller}: {error}"),
+                    _ if Instant::now() < deadline => sleep(Duration::from_millis(10)).await,
+                    _ => {
+                        let body = self.eval("return document.body.innerText").await;
+                        panic!("{caller}: `{script}` stays false: {body}");
+                    }
                 }
-                sleep(Duration::from_millis(25)).await;
             }
         }
     }
@@ -215,9 +230,13 @@ impl Browser {
             self.devtools(&clear, json!({})).await;
         }
         self.console_errors().await;
-        let Self {
-            driver, mut turn, ..
-        } = self;
-        turn.push(driver);
+        LEFT.lock().unwrap().push(self.driver);
     }
+}
+
+/// A browser of this kind that an earlier test left.
+fn take_left(kind: &Kind) -> Option<Driver> {
+    let mut left = LEFT.lock().unwrap();
+    let index = left.iter().position(|driver| driver.kind == *kind)?;
+    Some(left.swap_remove(index))
 }

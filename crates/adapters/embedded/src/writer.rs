@@ -368,12 +368,13 @@ fn execute(
 }
 
 /// Writes a page without changing its content: an update to the same value would write nothing. Before that it does what
-/// an append does, and rolls it back: in a damaged file not every page can be written.
+/// an append does, and rolls it back: in a damaged file not every page can be written. The text needs pages of its own,
+/// which a full file does not have.
 fn probe(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "SAVEPOINT probe;
          INSERT INTO topics (name) VALUES ('');
-         INSERT INTO messages (topic_id, ms, seq, content) VALUES (last_insert_rowid(), 0, 0, '');
+         INSERT INTO messages (topic_id, ms, seq, content) VALUES (last_insert_rowid(), 0, 0, hex(zeroblob(8192)));
          INSERT INTO idempotency_keys (topic_id, key, fingerprint, ms, seq, durability, pod, expires_ms)
              VALUES (last_insert_rowid(), '', x'', 0, 0, '', '', 0);
          ROLLBACK TO probe;

@@ -227,6 +227,19 @@ async fn a_message_to_one_topic_too_many_is_rejected() {
 }
 
 #[tokio::test]
+async fn a_retry_is_answered_where_its_topic_has_no_place() {
+    let store = store(MemoryStoreSettings {
+        max_topics: 3,
+        ..MemoryStoreSettings::default()
+    });
+    let forget = async |_: &Topic| {};
+    posthorn_testkit::store_contract::caps::a_retry_is_answered_where_its_topic_has_no_place(
+        &store, &store, 3, forget,
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_consumer_of_one_topic_too_many_is_rejected() {
     let store = store(MemoryStoreSettings {
         max_topics: 3,

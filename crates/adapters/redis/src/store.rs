@@ -42,7 +42,7 @@ use read::listener::{Announcements, Listener};
 use read::listening::Listening;
 use read::pages;
 use read::topics::{Indexed, TopicIndex};
-use retention::Pruner;
+use retention::{PrunePass, Pruner};
 pub use settings::{RedisStoreError, RedisStoreSettings};
 use shared_keys::SharedKeys;
 use time::ServerTime;
@@ -70,7 +70,7 @@ pub struct RedisStore {
     webhook_notifier: Arc<WebhookNotifier>,
     messages: Listening,
     webhooks: Listening,
-    prune_cursor: Mutex<Option<Topic>>,
+    prune_pass: Mutex<PrunePass>,
     time: ServerTime,
     prefix: Arc<str>,
     durability: Durability,
@@ -135,7 +135,7 @@ impl RedisStore {
             consumer_notifier,
             damaged_consumers: DamagedConsumers::default(),
             webhook_notifier,
-            prune_cursor: Mutex::default(),
+            prune_pass: Mutex::default(),
             time: ServerTime::new(),
             prefix,
             durability,
@@ -183,6 +183,7 @@ impl RedisStore {
         // Step 1: index the topic, so that no stored message is in an unlisted topic.
         let before = self.connector.replacements();
         let known = self.index.is_indexed(topic, before);
+        let mut is_retry = false;
         if !known {
             let admitted = self.index.admit(&self.sessions, topic, self.max_topics);
             let admitted = admitted.await;
@@ -192,13 +193,20 @@ impl RedisStore {
                 self.shared.check_last()?;
             }
             if !admitted.map_err(StoreError::from)? {
-                return Err(AppendError::TooManyTopics);
+                is_retry = self.is_key_used(topic, &append).await?;
+                if !is_retry {
+                    return Err(AppendError::TooManyTopics);
+                }
             }
         }
         // Step 2: append.
         let written = self.writers.write(keys::topic_slot(topic), append).await;
         let appended = parse(written.map_err(StoreError::from)?)?;
-        // Step 3: index the topic again. Pruning may have removed it as idle between the steps, or a
+        // Step 3: a retry stored nothing, so that the topic needs no place.
+        if is_retry {
+            return Ok(appended);
+        }
+        // Step 4: index the topic again. Pruning may have removed it as idle between the steps, or a
         // server that restarted between them may have lost it. The message is stored either way: a
         // failure leaves the topic to the next append.
         let indexed = Indexed {
@@ -211,6 +219,17 @@ impl RedisStore {
             self.index.remember(topic.clone(), indexed);
         }
         Ok(appended)
+    }
+
+    /// True if the idempotency key of `append` was used for an earlier one.
+    async fn is_key_used(&self, topic: &Topic, append: &Write) -> Result<bool, StoreError> {
+        let Some(key) = append.idempotency_key() else {
+            return Ok(false);
+        };
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(keys::idempotency(&self.prefix, topic, key));
+        let exists = self.sessions.query(keys::topic_slot(topic), &exists).await;
+        Ok(exists?)
     }
 
     /// Fences the topic and reads a page.
@@ -310,7 +329,7 @@ impl MessageStore for RedisStore {
             sessions: &self.sessions,
             index: &self.index,
             prefix: &self.prefix,
-            cursor: &self.prune_cursor,
+            pass: &self.prune_pass,
             time: &self.time,
         };
         timeout(Self::PRUNE_BOUND, pruner.round(policy, budget))

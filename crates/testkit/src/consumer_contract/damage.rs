@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use posthorn_application::{ConsumerStore, DeadLetterRequest, MessageStore};
+use posthorn_application::{ConsumerStore, DeadLetterRequest, MessageStore, RetentionPolicy};
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, ConsumerOptions, ConsumerPosition, MessageId, Topic,
 };
@@ -118,15 +118,50 @@ pub async fn a_damaged_dead_letter_hides_no_other<S: ConsumerStore + MessageStor
         case.delete(*id).await;
     }
     assert_eq!(case.redrive(&given[1..]).await.redriven, 3);
-    let mut handed_out = Vec::new();
-    let mut unreadable = Vec::new();
-    // A pull may end with a damaged one, so there are as many as there are messages.
-    for _ in 0..3 {
-        let (leases, pulled) = case.pull_for(3, None).await;
-        handed_out.extend(ids(&leases));
-        unreadable.extend(pulled.unreadable);
-    }
-    assert_eq!(handed_out, [given[1], given[3]]);
-    assert_eq!(unreadable, given[2..3]);
+    let (leases, pulled) = case.pull_for(1, None).await;
+    assert_eq!((ids(&leases), pulled.unreadable), (vec![given[1]], vec![]));
+    let (leases, pulled) = case.pull_for(1, None).await;
+    assert_eq!(
+        (ids(&leases), pulled.unreadable),
+        (vec![given[3]], vec![given[2]])
+    );
     case.check_counts(counts(0, 2, 0, 1)).await;
+}
+
+/// `damage` damages the record or the deliveries of a consumer; its topic has a second one.
+///
+/// # Panics
+/// If the store does not keep its contract.
+pub async fn a_damaged_consumer_stops_no_removal<S: ConsumerStore + MessageStore + 'static>(
+    store: Arc<S>,
+    topic: &Topic,
+    damage: impl AsyncFn(&ConsumerKey),
+) {
+    let case = |name| ConsumerCase {
+        store: Arc::clone(&store) as Arc<dyn MessageStore>,
+        consumers: Arc::clone(&store) as Arc<dyn ConsumerStore>,
+        topic: topic.clone(),
+        key: key(topic, name),
+    };
+    let (damaged, intact) = (case("c"), case("z"));
+    for case in [&damaged, &intact] {
+        case.create(&case.key, options()).await;
+    }
+    let given = intact.append(6).await;
+    damaged.pull(3).await;
+    let leases = intact.pull(3).await;
+    assert_eq!(intact.ack(&leases[..1]).await, [true]);
+    damage(&damaged.key).await;
+    intact.delete(given[0]).await;
+    assert_eq!(intact.counts().await.waiting, 3);
+    let deleted = store.delete_before(topic, given[2], 100).await;
+    assert_eq!(deleted.map(|deleted| deleted.deleted), Ok(1));
+    assert_eq!(intact.counts().await.waiting, 3);
+    let policy = RetentionPolicy {
+        max_age: Duration::from_hours(1),
+        max_count: 1,
+    };
+    assert_eq!(store.prune(&policy, 100).await.unwrap().removed, 3);
+    let counts = intact.counts().await;
+    assert_eq!((counts.waiting, counts.missed), (1, 2));
 }

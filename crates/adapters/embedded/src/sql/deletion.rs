@@ -22,6 +22,9 @@ pub(crate) fn delete(
     Ok(delete_range(batch, topic_id, (id, id), now)? > 0)
 }
 
+/// Before every key, also a damaged one that is no id.
+const LEAST: IdColumns = (i64::MIN, i64::MIN);
+
 /// Deletes the oldest messages before `before`, at most `limit`.
 pub(crate) fn delete_before(
     batch: &mut WriteBatch<'_>,
@@ -44,7 +47,7 @@ pub(crate) fn delete_before(
     let Some(last) = last.optional()? else {
         return Ok(BulkDeletion::default());
     };
-    let deleted = delete_range(batch, topic_id, (columns(MessageId::MIN), last), now)?;
+    let deleted = delete_range(batch, topic_id, (LEAST, last), now)?;
     // The messages up to `last` are gone.
     let more =
         "SELECT EXISTS (SELECT 1 FROM messages WHERE topic_id = ?1 AND (ms, seq) < (?2, ?3))";

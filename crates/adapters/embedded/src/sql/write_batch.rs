@@ -96,10 +96,7 @@ impl<'a> WriteBatch<'a> {
             idempotency,
         } = append;
         let topic = &message.topic;
-        let Some(topic_id) = self.admitted_topic(topic)? else {
-            return Ok(Err(AppendError::TooManyTopics));
-        };
-        match self.first_receipt(topic_id, topic, idempotency.as_ref(), now)? {
+        match self.first_receipt(topic, idempotency.as_ref(), now)? {
             Ok(None) => {}
             Ok(Some(receipt)) => {
                 return Ok(Ok(Appended {
@@ -109,6 +106,9 @@ impl<'a> WriteBatch<'a> {
             }
             Err(error) => return Ok(Err(error)),
         }
+        let Some(topic_id) = self.admitted_topic(topic)? else {
+            return Ok(Err(AppendError::TooManyTopics));
+        };
         let latest = now.latest;
         let id = self.insert(topic_id, message.parts(), latest)?;
         let receipt = self.receipt(id, topic, instance, latest);
@@ -134,19 +134,19 @@ impl<'a> WriteBatch<'a> {
             instance,
             idempotency,
         } = append;
-        let Some(topic_id) = self.admitted_topic(topic)? else {
-            return Ok(Err(AppendError::TooManyTopics));
-        };
         let appended = |first, replayed| AppendedBatch {
             first,
             count: batch.len(),
             replayed,
         };
-        match self.first_receipt(topic_id, topic, idempotency.as_ref(), now)? {
+        match self.first_receipt(topic, idempotency.as_ref(), now)? {
             Ok(None) => {}
             Ok(Some(receipt)) => return Ok(Ok(appended(receipt, true))),
             Err(error) => return Ok(Err(error)),
         }
+        let Some(topic_id) = self.admitted_topic(topic)? else {
+            return Ok(Err(AppendError::TooManyTopics));
+        };
         let bytes = batch
             .messages()
             .iter()
@@ -169,15 +169,17 @@ impl<'a> WriteBatch<'a> {
         Ok(Ok(appended(first, false)))
     }
 
-    /// The first receipt of a key, unless it was used for something else.
+    /// The first receipt of a key, unless it was used for something else. A retry needs no place for its topic.
     fn first_receipt(
-        &self,
-        topic_id: TopicId,
+        &mut self,
         topic: &Topic,
         idempotency: Option<&Idempotency>,
         now: TimeBounds,
     ) -> rusqlite::Result<Result<Option<Receipt>, AppendError>> {
         let Some(idempotency) = idempotency else {
+            return Ok(Ok(None));
+        };
+        let Some(topic_id) = self.find_topic(topic)? else {
             return Ok(Ok(None));
         };
         let expired = now.earliest;

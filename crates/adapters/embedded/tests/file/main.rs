@@ -10,6 +10,7 @@
 
 mod backup;
 mod damage;
+mod damaged_consumers;
 mod full_disk;
 mod ownership;
 mod previous_release;
@@ -97,10 +98,7 @@ async fn a_full_disk_is_reported_loses_nothing_and_recovers() {
         matches!(error, AppendError::Store(StoreError::Full(_))),
         "{error}"
     );
-    assert!(matches!(
-        store.health().await,
-        Ok(()) | Err(StoreError::Full(_))
-    ));
+    assert!(matches!(store.health().await, Err(StoreError::Full(_))));
     assert_eq!(
         texts(&store).await.len(),
         stored.min(200),
@@ -364,6 +362,21 @@ async fn a_message_to_one_topic_too_many_is_rejected() {
     // It does not count again as long as there is no room, although the file still has its row.
     let rejected = store.append(append(&emptied, "text")).await;
     assert_eq!(rejected, Err(AppendError::TooManyTopics));
+}
+
+#[tokio::test]
+async fn a_retry_is_answered_where_its_topic_has_no_place() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&EmbeddedStoreSettings {
+        max_topics: 3,
+        ..settings(&directory)
+    });
+    let store = store.unwrap();
+    let forget = async |_: &Topic| {};
+    posthorn_testkit::store_contract::caps::a_retry_is_answered_where_its_topic_has_no_place(
+        &store, &store, 3, forget,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -31,9 +31,39 @@ pub(super) struct Pruner<'a> {
     pub(super) sessions: &'a Sessions,
     pub(super) index: &'a TopicIndex,
     pub(super) prefix: &'a str,
-    /// The topic behind which the next round starts; `None` for the first topic.
-    pub(super) cursor: &'a Mutex<Option<Topic>>,
+    pub(super) pass: &'a Mutex<PrunePass>,
     pub(super) time: &'a ServerTime,
+}
+
+/// How far a pass over all topics is. It may take several rounds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PrunePass {
+    /// The topic behind which the pass began; `None` for the first topic.
+    start: Option<Topic>,
+    /// The topic behind which it goes on; `None` for the first topic.
+    after: Option<Topic>,
+    /// True once it went on at the first topic, or began there.
+    wrapped: bool,
+}
+
+impl PrunePass {
+    /// A pass that begins behind `start`.
+    fn behind(start: Option<Topic>) -> Self {
+        Self {
+            after: start.clone(),
+            wrapped: start.is_none(),
+            start,
+        }
+    }
+
+    /// Goes on behind `after`, or at the first topic; returns true if every topic had its turn.
+    fn advance(&mut self, after: Option<Topic>) -> bool {
+        let is_complete =
+            self.wrapped && (after.is_none() || self.start.is_some() && after >= self.start);
+        self.wrapped |= after.is_none();
+        self.after = after;
+        is_complete
+    }
 }
 
 /// The policy, and the time by which messages expire at most.
@@ -66,7 +96,8 @@ struct ScriptReply {
 }
 
 impl Pruner<'_> {
-    /// Prunes every topic once, or until about `budget` messages are removed.
+    /// Prunes every topic once, or until about `budget` messages are removed or [`MAX_CHUNKS`] are read: then the next
+    /// round goes on with the pass.
     pub(super) async fn round(
         &self,
         policy: &RetentionPolicy,
@@ -74,19 +105,13 @@ impl Pruner<'_> {
     ) -> Result<Pruned, StoreError> {
         let trusted = self.time.read(self.sessions, self.prefix).await?;
         let limits = PruneLimits { policy, trusted };
-        let start = lock(self.cursor).clone();
-        let mut after = start.clone();
-        let mut wrapped = start.is_none();
+        let mut pass = lock(self.pass).clone();
         let (mut removed, mut id_lead) = (0, Duration::ZERO);
         for _ in 0..MAX_CHUNKS {
             // Step 1: the next chunk of names; behind the last one the index starts over.
-            let rest = TopicRanges::all_after(after.as_ref());
+            let rest = TopicRanges::all_after(pass.after.as_ref());
             let (names, more_names) = self.index.names(self.sessions, &rest).await?;
-            after = if more_names {
-                names.last().cloned()
-            } else {
-                None
-            };
+            let after = names.last().filter(|_| more_names).cloned();
             // Step 2: prune the chunk.
             let chunk = self
                 .prune_topics(names, &limits, budget.saturating_sub(removed))
@@ -94,13 +119,15 @@ impl Pruner<'_> {
             removed += chunk.removed;
             id_lead = chunk.id_lead.max(id_lead);
             self.time.observe_lead(id_lead);
-            // Step 3: move the cursor after every chunk: a round that is cut off by its time limit
-            // must not leave the next one at the same topics.
-            lock(self.cursor).clone_from(&after);
-            // Step 4: stop behind the topic at which the round started.
-            let complete = wrapped && (after.is_none() || start.is_some() && after > start);
-            wrapped |= after.is_none();
-            if chunk.more || complete {
+            // Step 3: a pass that left something in its chunk begins anew behind it, to come back there.
+            let is_complete = pass.advance(after);
+            if chunk.more || is_complete {
+                pass = PrunePass::behind(pass.after);
+            }
+            // Step 4: keep the pass after every chunk: a round that is cut off by its time limit must not
+            // leave the next one at the same topics.
+            lock(self.pass).clone_from(&pass);
+            if chunk.more || is_complete {
                 return Ok(pruned(removed, chunk.more, id_lead));
             }
             if removed >= budget {
@@ -236,5 +263,47 @@ fn pruned(removed: usize, more: bool, id_lead: Duration) -> Pruned {
         removed: u64::try_from(removed).unwrap_or(u64::MAX),
         more,
         id_lead,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(number: usize) -> Topic {
+        Topic::parse(&format!("t{number:06}")).unwrap()
+    }
+
+    /// The chunks that a pass over `topics` reads until it is complete.
+    fn chunks(start: Option<usize>, topics: usize) -> Option<usize> {
+        const CHUNK: usize = 256;
+        let mut pass = PrunePass::behind(start.map(topic));
+        let mut next = start.map_or(0, |start| start + 1);
+        (1..=3 * topics / CHUNK + 3).find(|_| {
+            let end = next + CHUNK;
+            let more = end < topics;
+            next = if more { end } else { 0 };
+            pass.advance(more.then(|| topic(end - 1)))
+        })
+    }
+
+    #[test]
+    fn a_pass_ends_when_every_topic_had_its_turn() {
+        for (start, topics, expected) in [
+            (None, 0, 1),
+            (None, 256, 1),
+            (None, 257, 2),
+            // The last chunk ends exactly at the start.
+            (Some(255), 10_000, 40),
+            (Some(511), 10_000, 40),
+            (Some(255), 20_480, 80),
+            (Some(300), 10_000, 40),
+        ] {
+            assert_eq!(
+                chunks(start, topics),
+                Some(expected),
+                "{start:?} of {topics}"
+            );
+        }
     }
 }

@@ -271,6 +271,23 @@ async fn a_message_to_one_topic_too_many_is_rejected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_is_answered_where_its_topic_has_no_place() {
+    let server = RedisServer::start().await;
+    let mut settings = store_settings(&server.url());
+    settings.max_topics = 3;
+    let (store, other) = (connect(settings.clone()).await, connect(settings).await);
+    // As retention does with a topic that was idle for a day.
+    let forget = async |topic: &Topic| {
+        let forget = ["ZREM", "posthorn:topics", topic.as_str()];
+        assert_eq!(server.command(&forget).await.unwrap().trim(), "1");
+    };
+    posthorn_testkit::store_contract::caps::a_retry_is_answered_where_its_topic_has_no_place(
+        &store, &other, 3, forget,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_of_one_topic_too_many_is_rejected() {
     let server = RedisServer::start().await;
     let mut settings = store_settings(&server.url());

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::call::{Call, with_consumer};
 use super::row::{CallContext, ConsumerId, backoff_text, count, millis, timestamp};
 use super::seek::{count_to, cursor};
-use crate::sql::id;
 use crate::sql::write_batch::WriteBatch;
+use crate::sql::{id, intact};
 
 /// Creates the consumer `key`, or replaces its settings.
 pub(crate) fn put(
@@ -171,15 +171,15 @@ pub(crate) fn delete(
     let select =
         "SELECT consumer_id, tag FROM consumers WHERE topic_id = ?1 AND kind = ?2 AND name = ?3";
     let values = (topic_id, key.kind.as_str(), key.name.as_str());
-    let found: Option<(ConsumerId, String)> = step
+    let found: Option<(ConsumerId, Option<String>)> = step
         .connection
         .prepare_cached(select)?
-        .query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(values, |row| Ok((row.get(0)?, intact(row.get(1))?)))
         .optional()?;
     let Some((consumer_id, tag)) = found else {
         return Ok(Err(ConsumerError::NotFound));
     };
-    if !precondition.holds(SettingsTag::parse(&tag)) {
+    if !precondition.holds(SettingsTag::parse(&tag.unwrap_or_default())) {
         return Ok(Err(ConsumerError::PreconditionFailed));
     }
     for delete in [

@@ -1,7 +1,7 @@
 //! The writes of the write path and their commands.
 
 use posthorn_application::{Append, AppendBatch, Idempotency};
-use posthorn_domain::{Durability, MessageParts, Timestamp, Topic};
+use posthorn_domain::{Durability, IdempotencyKey, MessageParts, Timestamp, Topic};
 use redis::Cmd;
 
 use crate::call_span::Operation;
@@ -74,6 +74,16 @@ impl Write {
             Self::Consumer(call) => Some((&call.topic, call.kind == CallKind::Create)),
             Self::Revoke(_) | Self::Probe(_) => None,
         }
+    }
+
+    /// The idempotency key of an append.
+    pub(crate) fn idempotency_key(&self) -> Option<&IdempotencyKey> {
+        let idempotency = match self {
+            Self::Append(append, _) => append.idempotency.as_ref(),
+            Self::Batch(append, _) => append.idempotency.as_ref(),
+            Self::Consumer(_) | Self::Revoke(_) | Self::Probe(_) => None,
+        };
+        idempotency.map(|idempotency| &idempotency.key)
     }
 
     /// The topic that receives a message, which is announced. The scripts of consumers announce

@@ -219,21 +219,27 @@ impl ConsumerStore for RedisStore {
         key: &ConsumerKey,
         request: PullRequest,
     ) -> Result<PulledLeases, ConsumerError> {
-        let reply = self
-            .call(
-                CallKind::Volatile,
-                &scripts::PULL,
-                key,
-                arguments::pull(request),
-            )
-            .await?;
-        let (pulled, unreadable) = replies::pull(key, request.nonce, reply)?;
-        if !unreadable.is_empty() {
-            let arguments = arguments::update(&unreadable, "miss", None, None);
-            self.call(CallKind::Durable, &scripts::UPDATE, key, arguments)
+        let mut unreadable = Vec::new();
+        loop {
+            let arguments = arguments::pull(request);
+            let reply = self
+                .call(CallKind::Volatile, &scripts::PULL, key, arguments)
                 .await?;
+            let (mut pulled, damaged) = replies::pull(key, request.nonce, reply)?;
+            if !damaged.is_empty() {
+                let arguments = arguments::update(&damaged, "miss", None, None);
+                self.call(CallKind::Durable, &scripts::UPDATE, key, arguments)
+                    .await?;
+            }
+            unreadable.append(&mut pulled.unreadable);
+            // What is damaged keeps no other back. Each turn settles some of it.
+            if damaged.is_empty() || !pulled.messages.is_empty() || !pulled.more {
+                return Ok(PulledLeases {
+                    unreadable,
+                    ..pulled
+                });
+            }
         }
-        Ok(pulled)
     }
 
     async fn update_leases(

@@ -8,7 +8,8 @@ use posthorn_application::{
 };
 use posthorn_domain::{ConsumerKey, MessageId, Topic};
 use posthorn_testkit::consumer_contract::damage::{
-    a_damaged_dead_letter_hides_no_other, a_damaged_delivery_hides_no_other,
+    a_damaged_consumer_stops_no_removal, a_damaged_dead_letter_hides_no_other,
+    a_damaged_delivery_hides_no_other,
 };
 use posthorn_testkit::webhook_contract::damage::{
     a_damaged_webhook_can_be_deleted, a_damaged_webhook_hides_no_other,
@@ -146,6 +147,26 @@ async fn a_damaged_dead_letter_hides_and_blocks_no_other() {
         };
         let topic = samples::topic(topic);
         a_damaged_dead_letter_hides_no_other(Arc::clone(&store), &topic, damage).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_consumer_stops_no_removal_and_harms_no_other() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    let execute = async |command: &[&str]| drop(server.command(command).await.unwrap());
+    for field in ["behind", "missed", "epoch"] {
+        let damage =
+            async |key: &ConsumerKey| execute(&["HSET", &consumer_key(key), field, "x"]).await;
+        let topic = samples::topic(field);
+        a_damaged_consumer_stops_no_removal(Arc::clone(&store), &topic, damage).await;
+    }
+    for part in ["entries", "waiting"] {
+        let damage = async |key: &ConsumerKey| {
+            execute(&["SET", &format!("{}:1:{part}", consumer_key(key)), "x"]).await;
+        };
+        let topic = samples::topic(part);
+        a_damaged_consumer_stops_no_removal(Arc::clone(&store), &topic, damage).await;
     }
 }
 

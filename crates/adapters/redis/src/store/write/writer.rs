@@ -80,8 +80,6 @@ impl WriterTask {
     pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<WriteJob>) {
         let mut batch = Vec::with_capacity(MAX_PIPELINE);
         while jobs.recv_many(&mut batch, MAX_PIPELINE).await > 0 {
-            // A caller that dropped its receiver got an error and may have retried: its write is dropped.
-            batch.retain(|job| !job.reply.is_closed());
             while !batch.is_empty() {
                 let rest = batch.split_off(pipeline_length(batch.iter().map(|job| &job.write)));
                 let no_script = self.write(batch, ScriptCall::EvalSha).await;
@@ -93,11 +91,27 @@ impl WriterTask {
 
     /// Writes `jobs` and sends their outcomes. Returns the jobs whose script the server does not
     /// have.
-    async fn write(&mut self, jobs: Vec<WriteJob>, call: ScriptCall) -> Vec<WriteJob> {
+    async fn write(&mut self, mut jobs: Vec<WriteJob>, call: ScriptCall) -> Vec<WriteJob> {
         if jobs.is_empty() {
             return jobs;
         }
-        match self.send(&jobs, call).await {
+        // Step 1: a live connection to a server of the required durability. The second attempt is for
+        // a connection that broke unnoticed; nothing was written over it yet.
+        let ready = match self.ready().await {
+            Ok(ready) => Ok(ready),
+            Err(_) => self.ready().await,
+        };
+        // Step 2: a caller that dropped its receiver, also while this waited for the connection, got an
+        // error and may have retried: its write is dropped.
+        jobs.retain(|job| !job.reply.is_closed());
+        if jobs.is_empty() {
+            return jobs;
+        }
+        let sent = match ready {
+            Ok(ready) => self.send(&jobs, call, ready).await,
+            Err(failure) => Err(failure),
+        };
+        match sent {
             Ok(replies) => {
                 let generation = replies.generation;
                 let mut rejections = Rejections::default();
@@ -121,15 +135,13 @@ impl WriterTask {
     }
 
     /// Sends one pipeline and checks the durability of its writes.
-    async fn send(&mut self, jobs: &[WriteJob], call: ScriptCall) -> Result<Replies, RedisFailure> {
-        // Step 1: a live connection to a server of the required durability. The second attempt is for
-        // a connection that broke unnoticed; nothing was written over it yet.
-        let (mut lease, durability) = match self.ready().await {
-            Ok(ready) => ready,
-            Err(_) => self.ready().await?,
-        };
-
-        // Step 2: one round trip. It is never repeated: a lost connection does not reveal whether the
+    async fn send(
+        &mut self,
+        jobs: &[WriteJob],
+        call: ScriptCall,
+        (mut lease, durability): (ConnectionLease, Durability),
+    ) -> Result<Replies, RedisFailure> {
+        // Step 1: one round trip. It is never repeated: a lost connection does not reveal whether the
         // server executed the appends.
         let unfenced = self.unfenced(jobs, lease.generation);
         let joined = JoinedJobs::new(jobs);
@@ -137,7 +149,7 @@ impl WriterTask {
         let replies = self.connection.call(&mut lease, &pipeline, self.bound);
         let mut fences: Vec<RedisResult<Value>> = replies.await.map_err(CallError::into_failure)?;
 
-        // Step 3: split the replies in the order of the pipeline: fences, writes, checks.
+        // Step 2: split the replies in the order of the pipeline: fences, writes, checks.
         let mut writes = fences.split_off(unfenced.len().min(fences.len()));
         let after = writes.split_off(joined.len().min(writes.len()));
         let writes = joined.split(jobs, writes);

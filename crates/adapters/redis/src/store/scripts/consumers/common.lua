@@ -203,7 +203,12 @@ local function load(name)
   c.pulled = tonumber(values[11])
   c.stale = values[12]
   c.disabled = values[13]
-  set_epoch(c, tonumber(values[6]))
+  local epoch = tonumber(values[6])
+  if not (c.lease and c.max_attempts and c.backoff and c.max_in_flight and epoch and c.cursor and c.behind
+    and c.missed and c.dropped and c.pulled) then
+    error('attempt to use a damaged consumer', 0)
+  end
+  set_epoch(c, epoch)
   return c
 end
 
@@ -434,11 +439,28 @@ local function intact(call, ...)
   error(result, 0)
 end
 
+-- Opens a consumer for a step that changes others too: what is damaged of it must show before the step.
+local function open_whole(name)
+  local c = open(name)
+  for key_type, keys in pairs({
+    hash = c and { c.entries, c.deaths, c.letters },
+    zset = c and { c.leased, c.due, c.waiting, c.redriven, c.dead },
+  }) do
+    for _, key in ipairs(keys) do
+      local found = redis.call('TYPE', key).ok
+      if found ~= key_type and found ~= 'none' then
+        error('attempt to use a damaged consumer', 0)
+      end
+    end
+  end
+  return c
+end
+
 -- A damaged consumer blocks nothing around it: it is left out.
 local function open_all()
   local all = {}
   for _, name in ipairs(redis.call('SMEMBERS', registry)) do
-    all[#all + 1] = intact(open, name) or nil
+    all[#all + 1] = intact(open_whole, name) or nil
   end
   return all
 end

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::lock::Mutex;
 use posthorn_domain::Timestamp;
 
 use crate::lifecycle::{Lifecycle, Phase};
@@ -16,6 +17,10 @@ pub use dependencies::{CacheDependency, StoreDependency};
 /// Readiness is checked at least this often, so that the log has its changes also where no platform asks for it.
 const READINESS_INTERVAL: Duration = Duration::from_secs(10);
 
+/// For how long the result of a check serves further callers. Anybody may ask, as often as they like, and a check writes
+/// to the store.
+const MAX_AGE: Duration = Duration::from_millis(500);
+
 /// A dependency to check.
 pub struct HealthCheck {
     /// The name in reports.
@@ -24,6 +29,8 @@ pub struct HealthCheck {
     pub required: bool,
     /// The dependency.
     pub dependency: Arc<dyn Dependency>,
+    /// The last result and its monotonic time. Held during a check, so that one runs at a time.
+    last: Mutex<Option<(Duration, Result<(), DependencyError>)>>,
 }
 
 /// The outcome of one check.
@@ -113,7 +120,7 @@ impl HealthService {
         let mut checks = Vec::with_capacity(self.checks.len());
         let mut status = HealthStatus::Healthy;
         for check in &self.checks {
-            let outcome = check.run().await;
+            let outcome = check.run(&*self.clock).await;
             if outcome == CheckOutcome::Error {
                 let is_unhealthy = check.required || status == HealthStatus::Unhealthy;
                 status = if is_unhealthy {
@@ -171,7 +178,7 @@ impl HealthService {
 
     async fn check_required(&self) -> Result<(), NotReady> {
         for check in self.checks.iter().filter(|check| check.required) {
-            if let Err(DependencyError(reason)) = check.dependency.check().await {
+            if let Err(DependencyError(reason)) = check.result(&*self.clock).await {
                 let check = check.name;
                 return Err(NotReady::Dependency { check, reason });
             }
@@ -196,11 +203,25 @@ impl HealthCheck {
             name,
             required,
             dependency,
+            last: Mutex::default(),
         }
     }
 
-    async fn run(&self) -> CheckOutcome {
-        match self.dependency.check().await {
+    /// The result of a check that is at most [`MAX_AGE`] old.
+    async fn result(&self, clock: &dyn Clock) -> Result<(), DependencyError> {
+        let mut last = self.last.lock().await;
+        if let Some((at, result)) = &*last
+            && clock.monotonic().saturating_sub(*at) < MAX_AGE
+        {
+            return result.clone();
+        }
+        let result = self.dependency.check().await;
+        *last = Some((clock.monotonic(), result.clone()));
+        result
+    }
+
+    async fn run(&self, clock: &dyn Clock) -> CheckOutcome {
+        match self.result(clock).await {
             Ok(()) => CheckOutcome::Ok,
             Err(DependencyError(error)) => {
                 tracing::debug!(check = self.name, error, "a health check failed");

@@ -102,6 +102,9 @@ async fn info_needs_no_cache() {
     }
 }
 
+/// After this time a check is made again.
+const AGE: Duration = Duration::from_millis(500);
+
 struct Quiet;
 
 impl DependencyObserver for Quiet {
@@ -109,6 +112,7 @@ impl DependencyObserver for Quiet {
 }
 
 struct Health {
+    clock: Arc<FakeClock>,
     cache: Arc<FakeCache<Timestamp>>,
     store: Arc<FakeStore>,
     breaker: Arc<Breaker>,
@@ -135,8 +139,9 @@ fn health(with_redis: bool) -> Health {
     if with_redis {
         checks.push(HealthCheck::new("redis", false, Arc::clone(&breaker) as _));
     }
-    let service = HealthService::new(checks, Arc::clone(&lifecycle), clock);
+    let service = HealthService::new(checks, Arc::clone(&lifecycle), Arc::clone(&clock) as _);
     Health {
+        clock,
         cache,
         store,
         breaker,
@@ -159,6 +164,7 @@ async fn a_lost_redis_degrades_and_a_lost_store_is_unhealthy() {
     let setup = health(true);
     assert_eq!(setup.service.report().await.status, HealthStatus::Healthy);
     setup.breaker.open(&"as the test wants");
+    setup.clock.advance(AGE);
     let report = setup.service.report().await;
     assert_eq!(
         (report.status, report.check("redis")),
@@ -167,6 +173,7 @@ async fn a_lost_redis_degrades_and_a_lost_store_is_unhealthy() {
     setup
         .store
         .fail_next(usize::MAX, StoreError::Unavailable(String::new()));
+    setup.clock.advance(AGE);
     let report = setup.service.report().await;
     assert_eq!(
         (report.status, report.check("store")),
@@ -187,7 +194,9 @@ async fn a_cache_that_fails_degrades() {
     );
 }
 
+/// Ready by a check of its own: the last result is too old.
 async fn is_ready(setup: &Health) -> bool {
+    setup.clock.advance(AGE);
     setup.service.check_readiness().await.is_ok()
 }
 
@@ -211,4 +220,21 @@ async fn readiness_needs_a_started_process_that_can_store_and_does_not_drain() {
     let setup = health(false);
     setup.lifecycle.advance(Phase::Draining);
     assert!(!is_ready(&setup).await && setup.service.is_started());
+}
+
+#[tokio::test]
+async fn callers_share_a_check_of_the_last_half_second() {
+    let setup = health(false);
+    setup.lifecycle.advance(Phase::Ready);
+    let error = StoreError::Unavailable(String::new());
+    setup.store.fail_next(1, error);
+    let (first, second) = tokio::join!(
+        setup.service.check_readiness(),
+        setup.service.check_readiness()
+    );
+    assert!(first.is_err() && second.is_err());
+    setup.clock.advance(Duration::from_millis(499));
+    assert!(setup.service.check_readiness().await.is_err());
+    setup.clock.advance(Duration::from_millis(1));
+    assert!(setup.service.check_readiness().await.is_ok());
 }

@@ -66,6 +66,7 @@ async fn each_change_of_readiness_is_logged_once_also_without_probes() {
         () = service.watch_readiness() => {}
         () = pass_intervals => {}
     }
+    clock.advance(Duration::from_secs(1));
     lifecycle.advance(Phase::Draining);
     store.close().await;
     assert!(service.check_readiness().await.is_err());

@@ -1,5 +1,7 @@
 //! Health, probes and metrics, on one listener or two.
 
+use std::time::Duration;
+
 use std::net::SocketAddr;
 
 use posthorn_application::{BackendError, Phase, StoreError};
@@ -29,6 +31,7 @@ async fn health_is_503_when_a_configured_part_fails() {
     server
         .store
         .fail_next(usize::MAX, StoreError::Unavailable("away".to_owned()));
+    server.clock.advance(Duration::from_secs(1));
     for path in ["/api/v1/health", "/api/health"] {
         let response = server.get(path).await;
         assert_eq!(response.status, 503);
@@ -52,6 +55,7 @@ async fn probes_follow_the_life_of_the_process() {
     server
         .store
         .fail_next(usize::MAX, StoreError::Full("disk".to_owned()));
+    server.clock.advance(Duration::from_secs(1));
     assert_eq!(probes().await, (200, 503, 200));
     server.store.fail_next(0, StoreError::Full(String::new()));
     server.lifecycle.advance(Phase::Draining);

@@ -5,6 +5,7 @@ mod settings_tag;
 mod waiting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use posthorn_domain::{
@@ -25,7 +26,10 @@ use delivery::Returns;
 use waiting::{Turn, WaitQueues};
 
 pub use delivery::DeliveryGuard;
+pub(crate) use delivery::give_back;
 
+/// How long giving leases back is tried again while the store fails. Longer leases end at their time.
+const RETURN_TIME: Duration = Duration::from_secs(30);
 /// The most pulls whose leases are given back at once.
 const MAX_RETURNING: usize = 64;
 
@@ -292,15 +296,10 @@ impl ConsumerService {
         let returns = stream::unfold((), |()| async { Some((self.returns.next().await, ())) });
         // Not one by one: the workers of a host that died leave many pulls, and each return waits for
         // the store.
-        let returning =
-            returns.for_each_concurrent(MAX_RETURNING, async |(key, nonce)| {
-                match self.store.give_back(&key, nonce).await {
-                    Ok(()) | Err(ConsumerError::NotFound) => {}
-                    Err(error) => {
-                        tracing::debug!(%error, topic = %key.topic, "could not give leases back");
-                    }
-                }
-            });
+        let returning = returns.for_each_concurrent(MAX_RETURNING, async |(key, nonce)| {
+            let until = self.clock.monotonic().saturating_add(RETURN_TIME);
+            give_back(&*self.store, &*self.clock, (&key, nonce), until).await;
+        });
         returning.await;
     }
 

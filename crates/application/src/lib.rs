@@ -81,7 +81,7 @@ pub use ports::webhook_sender::{
 };
 pub use ports::webhook_store::{
     MAX_RECORDED_ATTEMPTS, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued,
-    WebhookIncarnation, WebhookPut, WebhookRecord, WebhookStatus, WebhookStore,
+    WebhookIncarnation, WebhookPut, WebhookRecord, WebhookStatus, WebhookStore, WebhookTarget,
 };
 pub use ports::webhook_vault::{OpenedPrivate, VaultError, WebhookVault};
 pub use rate_limiter::{Caller, RateLimitDecision, RateLimiter, RateLimiterSettings};

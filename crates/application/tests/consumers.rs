@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 const SOON: Duration = Duration::from_secs(10);
 
 struct Service {
+    clock: Arc<FakeClock>,
     store: Arc<FakeConsumerStore>,
     consumers: Arc<ConsumerService>,
     key: ConsumerKey,
@@ -28,7 +29,7 @@ impl Service {
     fn new() -> Self {
         let store = Arc::new(FakeConsumerStore::default());
         let (clock, random) = (Arc::new(FakeClock::new()), Arc::new(FakeRandom::default()));
-        let service = Arc::new(ConsumerService::new(store.clone(), clock, random));
+        let service = Arc::new(ConsumerService::new(store.clone(), clock.clone(), random));
         let returning = service.clone();
         tokio::spawn(async move { returning.return_undelivered().await });
         let key = ConsumerKey {
@@ -37,6 +38,7 @@ impl Service {
             name: ConsumerName::parse("c").unwrap(),
         };
         Self {
+            clock,
             store,
             consumers: service,
             key,
@@ -263,4 +265,20 @@ async fn a_redrive_of_all_leaves_what_is_damaged() {
         .await
         .unwrap();
     assert_eq!((outcome.redriven, outcome.unknown), (1, vec![id(400)]));
+}
+
+#[tokio::test]
+async fn leases_are_given_back_once_the_store_is_there_again() {
+    let service = Service::new();
+    service.set_ready(1);
+    let dropped = service.pull().await.unwrap();
+    for _ in 0..3 {
+        service.fail_next(unavailable());
+    }
+    drop(dropped);
+    eventually(SOON, async || {
+        service.clock.advance(Duration::from_secs(2));
+        service.returned() == [1]
+    })
+    .await;
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use posthorn_application::{
     ConsumerError, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription,
-    WebhookIncarnation, WebhookPut, WebhookStatus, WebhookStore,
+    WebhookIncarnation, WebhookPut, WebhookStatus, WebhookStore, WebhookTarget,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, DisableReason, Topic, WebhookAttempt, WebhookHealth,
@@ -53,11 +53,13 @@ impl WebhookStore for EmbeddedStore {
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
-        of: Option<WebhookIncarnation>,
+        of: Option<&WebhookTarget>,
     ) -> Result<bool, ConsumerError> {
-        let owned = key.clone();
+        let (owned, of) = (key.clone(), of.cloned());
         let changed = self.call_changing_webhooks(key, move |batch, now| {
-            let outcome = with_consumer(batch, &owned, now, |call| call.set_disabled(reason, of))?;
+            let outcome = with_consumer(batch, &owned, now, |call| {
+                call.set_disabled(reason, of.as_ref())
+            })?;
             // What waits is found by a pull behind the one that found the webhook disabled.
             let wakes = reason.is_none() && outcome == Ok(Some(true));
             Ok(outcome.map(|changed| (changed, wakes)))

@@ -3,12 +3,19 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use event_listener::Event;
-use posthorn_domain::{ConsumerKey, LeaseNonce};
+use posthorn_domain::{Backoff, ConsumerKey, LeaseNonce};
+
+use crate::ports::clock::Clock;
+use crate::ports::consumer_store::{ConsumerError, ConsumerStore};
 
 /// The most pulls whose leases wait to be given back. Above it, leases end at their time.
 const MAX_RETURNS: usize = 10_000;
+
+/// The first and the longest wait before leases are given back again.
+const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// Gives the leases of one pull back when it is dropped before [`DeliveryGuard::delivered`].
 #[must_use = "dropping the guard gives the leases back"]
@@ -24,6 +31,28 @@ pub struct DeliveryGuard {
 pub(super) struct Returns {
     queue: Mutex<VecDeque<(ConsumerKey, LeaseNonce)>>,
     event: Event,
+}
+
+/// Gives the leases of a pull back, whose outcome may be unknown; tries again until then while the store fails.
+pub(crate) async fn give_back(
+    store: &dyn ConsumerStore,
+    clock: &dyn Clock,
+    (key, nonce): (&ConsumerKey, LeaseNonce),
+    until: Duration,
+) {
+    let mut backoff = RETRY;
+    loop {
+        match store.give_back(key, nonce).await {
+            Err(ConsumerError::Store(error)) if error.is_transient() => {
+                if clock.monotonic() >= until {
+                    tracing::debug!(%error, topic = %key.topic, "could not give leases back");
+                    return;
+                }
+                clock.sleep(backoff.next_wait()).await;
+            }
+            _ => return,
+        }
+    }
 }
 
 impl DeliveryGuard {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use posthorn_domain::{
     ConsumerKey, ConsumerPosition, DisableReason, MessageId, SettingsTag, Topic, WebhookAttempt,
-    WebhookHealth, WebhookSettings,
+    WebhookHealth, WebhookSettings, WebhookUrl,
 };
 
 use super::consumer_store::{ConsumerError, ConsumerStatus, Precondition, PutConsumer};
@@ -70,12 +70,12 @@ pub trait WebhookStore: Send + Sync {
 
     /// Disables the webhook, or enables it when `reason` is `None`, as
     /// [`WebhookHealth::set_disabled`] does. Returns false if it was in that state already. A webhook
-    /// of another incarnation than `of` does not exist; `None` is any.
+    /// that is not `of` does not exist; `None` is any.
     async fn set_disabled(
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
-        of: Option<WebhookIncarnation>,
+        of: Option<&WebhookTarget>,
     ) -> Result<bool, ConsumerError>;
 
     /// Adds attempts of the incarnation `of`, the oldest first and at most [`MAX_RECORDED_ATTEMPTS`], to the health, as
@@ -112,6 +112,22 @@ pub trait WebhookStore: Send + Sync {
 /// the other differ in it. The store gives it; the number has no other meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct WebhookIncarnation(pub u64);
+
+/// The webhook that an attempt was for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookTarget {
+    /// Not one that was created later under its name.
+    pub incarnation: WebhookIncarnation,
+    /// Not one that has moved meanwhile; `None` is any URL.
+    pub url: Option<WebhookUrl>,
+}
+
+impl WebhookTarget {
+    /// True if it is the webhook of this incarnation with this URL.
+    pub fn is(&self, incarnation: WebhookIncarnation, url: &WebhookUrl) -> bool {
+        self.incarnation == incarnation && self.url.as_ref().is_none_or(|own| own == url)
+    }
+}
 
 /// What a store keeps of a webhook beside its consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]

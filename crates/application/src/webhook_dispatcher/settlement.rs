@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use posthorn_domain::{Backoff, ConsumerKey, LeaseBatch, LeaseNonce, LeaseToken};
+use posthorn_domain::{Backoff, ConsumerKey, LeaseBatch, LeaseToken};
 
 use super::ports::WebhookDispatcherPorts;
 use crate::ports::consumer_store::{ConsumerError, LeaseUpdate};
@@ -77,24 +77,6 @@ pub(super) async fn settle(
     let groups = group(settlements);
     let settling = groups.into_iter().map(|group| group.settle(ports, key));
     join_all(settling).await;
-}
-
-/// Gives the leases of a pull back whose outcome is unknown, until `lease_end`.
-pub(super) async fn give_back(
-    ports: &WebhookDispatcherPorts,
-    key: &ConsumerKey,
-    nonce: LeaseNonce,
-    lease_end: Duration,
-) {
-    let mut backoff = RETRY;
-    while ports.clock.monotonic() < lease_end {
-        match ports.consumers.give_back(key, nonce).await {
-            Err(ConsumerError::Store(error)) if error.is_transient() => {
-                ports.clock.sleep(backoff.next_wait()).await;
-            }
-            _ => return,
-        }
-    }
 }
 
 /// Groups settlements by their update, in chunks of one call.

@@ -46,6 +46,8 @@ pub(super) struct WebhookWorker {
     /// The leases of the attempts under way, with their earliest end.
     leases: HashMap<LeaseToken, Duration>,
     hand_out: HandOut,
+    /// The failed pulls whose leases are being given back.
+    giving_back: usize,
     settlements: Settlements,
     log: AttemptLog,
     disabling: Disabling,
@@ -73,6 +75,7 @@ impl WebhookWorker {
             window: AttemptWindow::new(),
             leases: HashMap::new(),
             hand_out: HandOut::new(),
+            giving_back: 0,
             settlements: Settlements::default(),
             log: AttemptLog::default(),
             disabling: Disabling::default(),
@@ -92,6 +95,10 @@ impl WebhookWorker {
                 return self.store.key;
             }
             let (calls, attempts) = self.next_events().await;
+            // What has ended is settled by its result, whatever the order.
+            for attempted in &attempts {
+                self.leases.remove(&attempted.token);
+            }
             // First: no attempt starts by settings that are known to be old.
             self.obey();
             for attempted in attempts {
@@ -138,7 +145,7 @@ impl WebhookWorker {
             WorkerEvent::Settled(leases) => self.settlements.ended(leases),
             WorkerEvent::Recorded(recorded) => self.recorded(recorded),
             WorkerEvent::Disabled(reason, is_disabled) => self.disabled(reason, is_disabled),
-            WorkerEvent::Done => {}
+            WorkerEvent::GivenBack => self.giving_back = self.giving_back.saturating_sub(1),
         }
     }
 
@@ -172,6 +179,7 @@ impl WebhookWorker {
         !self.is_delivering()
             && self.settlements.unsettled() == 0
             && !self.hand_out.is_pulling()
+            && self.giving_back == 0
             && !self.disabling.is_under_way()
             && self.log.is_done()
     }
@@ -251,6 +259,7 @@ impl WebhookWorker {
                 tracing::debug!(topic = %self.store.key.topic, webhook = %self.store.key.name, %error, "pull failed");
                 self.hand_out.failed(now);
                 // The store may have granted leases all the same.
+                self.giving_back = self.giving_back.saturating_add(1);
                 let call = self.store.clone().give_back(pull.nonce, pull.lease_end);
                 self.calls.start(call);
                 return;
@@ -287,7 +296,6 @@ impl WebhookWorker {
     }
 
     fn attempted(&mut self, attempted: &Attempted) {
-        self.leases.remove(&attempted.token);
         let (token, lease_end) = (attempted.token, attempted.lease_end);
         if attempted.result == Err(WebhookSendError::Exhausted) {
             // The attempt did not happen: it neither counts nor says anything about the receiver.

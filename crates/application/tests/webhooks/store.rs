@@ -11,7 +11,7 @@ use posthorn_application::{
     ConsumerStore, DeadLetterPage, DeadLetterRequest, LeaseUpdate, LeasesUpdated, PageLimit,
     Precondition, PullRequest, PulledLeases, PutConsumer, PutWebhook, Redriven, RequeueRequest,
     Requeued, StoreError, Subscription, WebhookIncarnation, WebhookPut, WebhookStatus,
-    WebhookStore,
+    WebhookStore, WebhookTarget,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, ConsumerKind, ConsumerPosition, DisableReason, LeaseNonce, LeaseToken,
@@ -281,10 +281,11 @@ impl WebhookStore for FakeWebhookStore {
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
-        of: Option<WebhookIncarnation>,
+        of: Option<&WebhookTarget>,
     ) -> Outcome<bool> {
         let changed = self.step("disable", key, |webhook, _| {
-            let exists = of.is_none_or(|of| of == webhook.incarnation);
+            let url = &webhook.record.settings.url;
+            let exists = of.is_none_or(|of| of.is(webhook.incarnation, url));
             exists.then(|| webhook.health.set_disabled(reason))
         });
         if reason.is_none() {

@@ -40,6 +40,8 @@ pub(crate) enum Kind {
 }
 
 /// Quotas: accepting messages, all routes together.
+/// How long a replay may take, beside the time of a request: some 200 messages in each transaction.
+const REPLAY_TIME: Duration = Duration::from_mins(1);
 const MESSAGES: Option<QuotaScope> = shared(QuotaClass::Message);
 /// Quotas: reading topics, messages and streams, all routes together.
 const READING: Option<QuotaScope> = shared(QuotaClass::Read);
@@ -206,6 +208,8 @@ impl Route {
             Duration::from_secs(PullWait::MAX_SECONDS.into())
         } else if *self == TEST_WEBHOOK {
             Duration::from_secs(AttemptTimeout::MAX_SECONDS.into())
+        } else if *self == REPLAY {
+            REPLAY_TIME
         } else {
             Duration::ZERO
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerError, LeaseUpdate, MAX_WEBHOOK_ATTEMPTS, Precondition, PulledLeases,
+    ConsumerError, LeaseUpdate, MAX_WEBHOOK_ATTEMPTS, Precondition, PulledLeases, WebhookTarget,
 };
 use posthorn_domain::{
     Attempt, DisableReason, FailureReason, Timestamp, WebhookAttempt, WebhookHealth, WebhookState,
@@ -173,6 +173,13 @@ pub async fn attempts_count_for_their_incarnation_only(harness: impl WebhookHarn
     let first = case.incarnation().await;
     case.webhooks.put_webhook(&case.key, put(2)).await.unwrap();
     assert_eq!(case.incarnation().await, first, "a change keeps it");
+    let gone = Some(DisableReason::Gone);
+    let of = |incarnation, number| WebhookTarget {
+        incarnation,
+        url: Some(put(number).record.settings.url),
+    };
+    let disable = async |target| late.set_disabled(&case.key, gone, Some(&target)).await;
+    assert_eq!(disable(of(first, 1)).await, Err(ConsumerError::NotFound));
     let deleted = case.consumers.delete(&case.key, &Precondition::None).await;
     deleted.unwrap();
     case.webhooks.put_webhook(&case.key, put(2)).await.unwrap();
@@ -181,13 +188,10 @@ pub async fn attempts_count_for_their_incarnation_only(harness: impl WebhookHarn
     let attempts = [attempt(1, 500)];
     let recorded = late.record_attempts(&case.key, first, &attempts).await;
     assert_eq!(recorded, Err(ConsumerError::NotFound));
-    let gone = Some(DisableReason::Gone);
-    let disabled = late.set_disabled(&case.key, gone, Some(first));
-    assert_eq!(disabled.await, Err(ConsumerError::NotFound));
+    assert_eq!(disable(of(first, 2)).await, Err(ConsumerError::NotFound));
     assert_eq!(case.status().await.health, WebhookHealth::default());
     assert_eq!(case.webhooks.attempts(&case.key).await, Ok(vec![]));
-    let disabled = late.set_disabled(&case.key, gone, Some(second));
-    assert_eq!(disabled.await, Ok(true));
+    assert_eq!(disable(of(second, 2)).await, Ok(true));
 }
 
 /// Also for the process that does not know of it yet: what it gives back waits until the webhook is

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use posthorn_application::{
     ConsumerError, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription,
-    WebhookIncarnation, WebhookPut, WebhookStatus, WebhookStore,
+    WebhookIncarnation, WebhookPut, WebhookStatus, WebhookStore, WebhookTarget,
 };
 use posthorn_domain::{ConsumerKey, DisableReason, Topic, WebhookAttempt, WebhookHealth};
 
@@ -34,10 +34,15 @@ impl WebhookStore for MemoryStore {
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
-        of: Option<WebhookIncarnation>,
+        of: Option<&WebhookTarget>,
     ) -> Result<bool, ConsumerError> {
         let changed = self.with_consumers(&key.topic, |all, at| {
-            all.with_webhook(key, of, at, |webhook| webhook.health.set_disabled(reason))
+            let changed = all.with_webhook(key, None, at, |webhook| {
+                let url = &webhook.record.settings.url;
+                let is_meant = of.is_none_or(|of| of.is(webhook.incarnation, url));
+                is_meant.then(|| webhook.health.set_disabled(reason))
+            });
+            changed?.ok_or(ConsumerError::NotFound)
         })?;
         if changed && reason.is_none() {
             self.consumer_notifier.notify(key);

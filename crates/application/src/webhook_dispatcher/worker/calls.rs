@@ -9,9 +9,10 @@ use posthorn_domain::{
 };
 
 use super::disabling::disable;
+use crate::consumer_service::give_back;
 use crate::ports::consumer_store::{ConsumerError, PullRequest, PulledLeases};
 use crate::ports::message_store::Subscription;
-use crate::ports::webhook_store::WebhookIncarnation;
+use crate::ports::webhook_store::{WebhookIncarnation, WebhookTarget};
 use crate::webhook_dispatcher::ports::WebhookDispatcherPorts;
 use crate::webhook_dispatcher::settlement::{self, Settlement};
 use crate::webhook_dispatcher::stop::Orders;
@@ -37,7 +38,7 @@ pub(super) enum WorkerEvent {
     /// True if the webhook is disabled.
     Disabled(DisableReason, bool),
     /// Of no consequence.
-    Done,
+    GivenBack,
 }
 
 /// The outcome of a pull.
@@ -104,8 +105,15 @@ impl StoreCalls {
     }
 
     pub(super) async fn give_back(self, nonce: LeaseNonce, lease_end: Duration) -> WorkerEvent {
-        settlement::give_back(&self.ports, &self.key, nonce, lease_end).await;
-        WorkerEvent::Done
+        let ports = &self.ports;
+        give_back(
+            &*ports.consumers,
+            &*ports.clock,
+            (&self.key, nonce),
+            lease_end,
+        )
+        .await;
+        WorkerEvent::GivenBack
     }
 
     pub(super) async fn settle(self, settlements: Vec<Settlement>) -> WorkerEvent {
@@ -129,8 +137,11 @@ impl StoreCalls {
         reason: DisableReason,
         attempted: Option<WebhookUrl>,
     ) -> WorkerEvent {
-        let webhook = (&self.key, self.incarnation);
-        let disabling = disable(&self.ports, webhook, reason, attempted.as_ref());
-        WorkerEvent::Disabled(reason, disabling.await)
+        let of = WebhookTarget {
+            incarnation: self.incarnation,
+            url: attempted,
+        };
+        let is_disabled = disable(&self.ports, &self.key, reason, &of).await;
+        WorkerEvent::Disabled(reason, is_disabled)
     }
 }

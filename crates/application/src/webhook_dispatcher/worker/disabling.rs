@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use posthorn_domain::{Backoff, ConsumerKey, DisableReason, WebhookUrl};
+use posthorn_domain::{Backoff, ConsumerKey, DisableReason};
 
 use crate::ports::consumer_store::ConsumerError;
-use crate::ports::webhook_store::WebhookIncarnation;
+use crate::ports::webhook_store::WebhookTarget;
 use crate::webhook_dispatcher::ports::WebhookDispatcherPorts;
 use crate::webhook_dispatcher::settlement::Settlement;
 
@@ -42,20 +42,21 @@ impl Disabling {
     }
 }
 
-/// Disables the webhook; returns false if it cannot be done, or if its URL is no longer `attempted`,
-/// where the reason comes from an attempt.
+/// Disables the webhook `of`; returns false if it cannot be done, or if it is another one by now: a receiver that was
+/// left says nothing about the one that replaced it.
 pub(super) async fn disable(
     ports: &WebhookDispatcherPorts,
-    webhook: (&ConsumerKey, WebhookIncarnation),
+    key: &ConsumerKey,
     reason: DisableReason,
-    attempted: Option<&WebhookUrl>,
+    of: &WebhookTarget,
 ) -> bool {
     let clock = &ports.clock;
     let end = clock.monotonic().saturating_add(RETRY_TIME);
     let mut backoff = RETRY;
     loop {
-        match try_disable(ports, webhook, reason, attempted).await {
-            Ok(is_disabled) => return is_disabled,
+        let disabling = ports.webhooks.set_disabled(key, Some(reason), Some(of));
+        match disabling.await {
+            Ok(_) => return true,
             Err(ConsumerError::Store(error)) if error.is_transient() => {}
             Err(_) => return false,
         }
@@ -64,23 +65,4 @@ pub(super) async fn disable(
         }
         clock.sleep(backoff.next_wait()).await;
     }
-}
-
-async fn try_disable(
-    ports: &WebhookDispatcherPorts,
-    webhook: (&ConsumerKey, WebhookIncarnation),
-    reason: DisableReason,
-    attempted: Option<&WebhookUrl>,
-) -> Result<bool, ConsumerError> {
-    let (webhooks, (key, incarnation)) = (&ports.webhooks, webhook);
-    // From the store: this worker may not know the new URL yet. A receiver that was left says nothing
-    // about the one that replaced it.
-    if let Some(attempted) = attempted
-        && webhooks.webhook(key).await?.record.settings.url != *attempted
-    {
-        return Ok(false);
-    }
-    let of = Some(incarnation);
-    webhooks.set_disabled(key, Some(reason), of).await?;
-    Ok(true)
 }

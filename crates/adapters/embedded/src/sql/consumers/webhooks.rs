@@ -2,7 +2,7 @@
 
 use posthorn_application::{
     ConsumerError, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookIncarnation,
-    WebhookPut, WebhookStatus,
+    WebhookPut, WebhookStatus, WebhookTarget,
 };
 use posthorn_domain::{
     Attempt, ConsumerKey, DisableReason, FailureReason, MessageId, Timestamp, WebhookAttempt,
@@ -60,15 +60,15 @@ impl Call<'_> {
     pub(crate) fn set_disabled(
         &self,
         reason: Option<DisableReason>,
-        of: Option<WebhookIncarnation>,
+        of: Option<&WebhookTarget>,
     ) -> rusqlite::Result<Option<bool>> {
-        if of.is_some_and(|of| of != self.incarnation()) {
-            return Ok(None);
-        }
         let connection = self.step.connection;
         let Some(mut row) = WebhookRow::find(connection, self.consumer)? else {
             return Ok(None);
         };
+        if of.is_some_and(|of| !of.is(self.incarnation(), &row.record.settings.url)) {
+            return Ok(None);
+        }
         let changed = row.health.set_disabled(reason);
         if changed {
             row.save_health(connection, self.consumer)?;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use posthorn_application::{
     ConsumerError, MAX_CONSUMERS_PER_TOPIC, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest,
     Requeued, StoreError, Subscription, WebhookIncarnation, WebhookPut, WebhookStatus,
-    WebhookStore,
+    WebhookStore, WebhookTarget,
 };
 use posthorn_domain::{
     ConsumerKey, ConsumerKind, DisableReason, Topic, WebhookAttempt, WebhookHealth,
@@ -54,11 +54,14 @@ impl WebhookStore for RedisStore {
         &self,
         key: &ConsumerKey,
         reason: Option<DisableReason>,
-        of: Option<WebhookIncarnation>,
+        of: Option<&WebhookTarget>,
     ) -> Result<bool, ConsumerError> {
         let reason = reason.map_or("", DisableReason::as_str).to_owned();
-        let of = of.map_or_else(String::new, |of| of.0.to_string());
-        let reply = self.call(CallKind::Durable, &scripts::SET_DISABLED, key, [reason, of]);
+        let incarnation = of.map_or_else(String::new, |of| of.incarnation.0.to_string());
+        let url = of.and_then(|of| of.url.as_ref());
+        let url = url.map_or_else(String::new, |url| url.as_str().to_owned());
+        let arguments = [reason, incarnation, url];
+        let reply = self.call(CallKind::Durable, &scripts::SET_DISABLED, key, arguments);
         Ok(replies::flag(reply.await?)?)
     }
 

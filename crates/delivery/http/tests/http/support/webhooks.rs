@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use posthorn_application::{
     ConsumerError, OpenedPrivate, PutWebhook, RequeueRequest, Requeued, StoreError, Subscription,
     VaultError, WebhookEndpoint, WebhookEvent, WebhookIncarnation, WebhookPut, WebhookReply,
-    WebhookSendError, WebhookSender, WebhookStatus, WebhookStore, WebhookVault,
+    WebhookSendError, WebhookSender, WebhookStatus, WebhookStore, WebhookTarget, WebhookVault,
 };
 use posthorn_domain::{
     ConsumerKey, DisableReason, Topic, WebhookAttempt, WebhookHealth, WebhookPrivate,
@@ -39,7 +39,7 @@ impl WebhookStore for NoWebhooks {
         &self,
         _: &ConsumerKey,
         _: Option<DisableReason>,
-        _: Option<WebhookIncarnation>,
+        _: Option<&WebhookTarget>,
     ) -> Result<bool, ConsumerError> {
         Err(ConsumerError::NotFound)
     }

@@ -5,7 +5,7 @@ mod reporter;
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::{ClientError, RetryableError};
 use delay::RetryDelay;
@@ -47,17 +47,30 @@ impl Retry {
         Self { reporter, ..self }
     }
 
-    /// Calls until a try succeeds.
+    /// Calls until a try succeeds. A try ends with the time limit, but for one of zero, which is one try.
     ///
     /// # Errors
-    /// The first error that is not retryable; [`ClientError::GaveUp`] if the next try would start
+    /// The first error that is not retryable; [`ClientError::GaveUp`] if a try would start or end
     /// after the time limit.
     pub async fn run<T>(
         &mut self,
         call: impl AsyncFn() -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
         loop {
-            match call().await {
+            let outcome = match self.limit {
+                Some((limit, deadline)) if !limit.is_zero() => {
+                    let reason = || "the server has not responded".to_owned();
+                    let late = |_| {
+                        Err(ClientError::GaveUp {
+                            limit,
+                            reason: reason(),
+                        })
+                    };
+                    timeout_at(deadline, call()).await.unwrap_or_else(late)
+                }
+                _ => call().await,
+            };
+            match outcome {
                 Err(ClientError::Retryable(error)) => self.wait_after(&error).await?,
                 Err(error) => return Err(error),
                 Ok(value) => {

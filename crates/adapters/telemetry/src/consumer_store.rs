@@ -127,7 +127,7 @@ impl ConsumerStore for InstrumentedConsumerStore {
     ) -> Result<PulledLeases, ConsumerError> {
         let result = self.pull.measure(self.inner.pull(key, request)).await;
         if let Ok(pulled) = &result {
-            self.messages.unreadable(&key.topic, &pulled.unreadable);
+            self.messages.unreadable_of(key, &pulled.unreadable);
         }
         result
     }
@@ -182,7 +182,7 @@ impl ConsumerStore for InstrumentedConsumerStore {
         let call = self.inner.dead_letters(key, request);
         let result = self.dead_letters.measure(call).await;
         if let Ok(page) = &result {
-            self.messages.unreadable(&key.topic, &page.unreadable);
+            self.messages.unreadable_of(key, &page.unreadable);
         }
         result
     }

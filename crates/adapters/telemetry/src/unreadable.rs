@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use posthorn_domain::{MessageId, Topic};
+use posthorn_domain::{ConsumerKey, MessageId, Topic};
 use prometheus_client::metrics::counter::Counter;
 
 /// The most messages to remember as reported.
@@ -13,7 +13,7 @@ const MAX_REPORTED: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct UnreadableMessages {
     counter: Counter,
-    reported: Mutex<HashSet<(Topic, MessageId)>>,
+    reported: Mutex<HashSet<(Topic, Option<ConsumerKey>, MessageId)>>,
 }
 
 impl UnreadableMessages {
@@ -22,8 +22,9 @@ impl UnreadableMessages {
         self.counter.clone()
     }
 
-    /// Reports messages of `topic`.
-    pub(crate) fn report(&self, topic: &Topic, ids: &[MessageId]) {
+    /// Reports messages of `topic`, or what `consumer` has of them: a dead letter, a redriven copy, or the message
+    /// itself.
+    pub(crate) fn report(&self, topic: &Topic, consumer: Option<&ConsumerKey>, ids: &[MessageId]) {
         if ids.is_empty() {
             return;
         }
@@ -32,9 +33,16 @@ impl UnreadableMessages {
             if reported.len() >= MAX_REPORTED {
                 reported.clear();
             }
-            if reported.insert((topic.clone(), *id)) {
-                self.counter.inc();
-                tracing::error!(%topic, %id, "a stored message is damaged and skipped");
+            if !reported.insert((topic.clone(), consumer.cloned(), *id)) {
+                continue;
+            }
+            self.counter.inc();
+            match consumer {
+                None => tracing::error!(%topic, %id, "a stored message is damaged and skipped"),
+                Some(ConsumerKey { kind, name, .. }) => tracing::error!(
+                    %topic, %id, kind = kind.as_str(), %name,
+                    "a message or its copy is damaged and skipped by a consumer"
+                ),
             }
         }
     }

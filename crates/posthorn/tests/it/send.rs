@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -304,4 +305,19 @@ async fn an_invalid_topic_is_a_usage_error() {
         assert_eq!(status.code(), Some(2));
         assert!(stderr.contains("a-z"), "{stderr}");
     }
+}
+
+#[tokio::test]
+async fn a_try_ends_with_the_time_limit_of_all() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let directory = TempDir::new().unwrap();
+    let begin = tokio::time::Instant::now();
+    let arguments = ["send", "text", "--retry-for", "1s"];
+    let environment = [("POSTHORN_URL", url.as_str())];
+    let (status, _, stderr) = run(directory.path(), &arguments, &environment).await;
+    assert_eq!(status.code(), Some(75), "{stderr}");
+    assert!(stderr.contains("gave up after 1s"), "{stderr}");
+    // A call alone may take 15 s.
+    assert!(begin.elapsed() < Duration::from_secs(14));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use posthorn_application::{Pruned, StoreUsage};
-use posthorn_domain::{Durability, MessageId, Receipt, Topic};
+use posthorn_domain::{ConsumerKey, Durability, MessageId, Receipt, Topic};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -123,7 +123,12 @@ impl MessageCounters {
 
     /// Messages of `topic` were found damaged.
     pub(crate) fn unreadable(&self, topic: &Topic, ids: &[MessageId]) {
-        self.unreadable.report(topic, ids);
+        self.unreadable.report(topic, None, ids);
+    }
+
+    /// Messages, or their copies, of a consumer were found damaged.
+    pub(crate) fn unreadable_of(&self, key: &ConsumerKey, ids: &[MessageId]) {
+        self.unreadable.report(&key.topic, Some(key), ids);
     }
 
     pub(super) fn trapped(&self) {

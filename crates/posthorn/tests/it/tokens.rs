@@ -80,8 +80,8 @@ async fn invalid_arguments_of_a_token_are_named() {
         ("a", "messages:all", "*", "1h", 2, "messages:all"),
         ("a", ",", "*", "1h", 2, "is not a scope"),
         ("a", "messages:read", "A", "1h", 2, "a pattern of topics"),
-        ("a", "messages:read", "*", "366d", 1, "365 days"),
-        ("a", "messages:read", "*", "0s", 1, "1 second"),
+        ("a", "messages:read", "*", "366d", 2, "365 days"),
+        ("a", "messages:read", "*", "0s", 2, "1 second"),
     ] {
         let arguments = [
             "token", "issue", "--sub", sub, "--scope", scope, "--topics", topics, "--ttl", ttl,

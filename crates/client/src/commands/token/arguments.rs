@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Subcommand;
-use posthorn_domain::{Scope, ScopeError, Subject, TopicPattern};
+use posthorn_domain::{MAX_TOKEN_LIFETIME, Scope, ScopeError, Subject, TopicPattern};
 
 /// A token command. Tokens are signed with the `SECRET_KEY` of the configuration.
 #[derive(Subcommand)]
@@ -23,7 +23,7 @@ pub enum TokenCommand {
         #[arg(long, value_name = "PATTERN", default_value = "*", value_delimiter = ',', value_parser = TopicPattern::parse)]
         topics: Vec<TopicPattern>,
         /// The lifetime, at most 365d.
-        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = lifetime)]
         ttl: Duration,
     },
     /// Print the claims of a token, and whether it is valid.
@@ -75,4 +75,14 @@ impl FromStr for ScopeList {
         }
         Ok(Self(scopes))
     }
+}
+
+/// Parses the lifetime of a token.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if lifetime.is_zero() || lifetime > MAX_TOKEN_LIFETIME {
+        let days = MAX_TOKEN_LIFETIME.as_secs() / 86_400;
+        return Err(format!("a token lives from 1 second to {days} days"));
+    }
+    Ok(lifetime)
 }

@@ -88,7 +88,9 @@ impl Retry {
     pub async fn wait_after(&mut self, error: &RetryableError) -> Result<(), ClientError> {
         let delay = self.delay.next(error.retry_after);
         if let Some((limit, deadline)) = self.limit
-            && Instant::now() + delay > deadline
+            && Instant::now()
+                .checked_add(delay)
+                .is_none_or(|next| next > deadline)
         {
             let reason = error.reason.clone();
             return Err(ClientError::GaveUp { limit, reason });

@@ -7,6 +7,7 @@ use posthorn_client::fail;
 use posthorn_config::{Loaded, Settings};
 use posthorn_system::StopSignals;
 use posthorn_telemetry::TelemetryGuard;
+use tokio::sync::oneshot;
 
 use crate::compose::App;
 
@@ -53,10 +54,17 @@ async fn run_until_stopped(settings: Settings) -> Result<(), String> {
             return Ok(());
         }
     };
-    let stop = async move {
+    let (stop, stopped) = oneshot::channel();
+    // A task of its own, so that a signal is heard also while the server stops by itself.
+    tokio::spawn(async move {
         let signal = signals.next().await;
         tracing::info!(?signal, "stop signal received");
-        tokio::spawn(async move { signals.next().await.exit_now() });
-    };
-    app.run(stop).await.map_err(|error| error.to_string())
+        if stop.send(()).is_err() {
+            signal.exit_now();
+        }
+        signals.next().await.exit_now();
+    });
+    app.run(async { drop(stopped.await) })
+        .await
+        .map_err(|error| error.to_string())
 }

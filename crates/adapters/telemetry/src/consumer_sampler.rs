@@ -12,6 +12,8 @@ use crate::metrics::{ConsumerGauges, ConsumerTotals};
 
 /// The shortest wait between two rounds.
 const MIN_PAUSE: Duration = Duration::from_secs(3);
+/// The longest pause, also after a round that waited for the store.
+const MAX_PAUSE: Duration = Duration::from_mins(1);
 /// The wait between two rounds, in durations of the last round: with very many consumers the rounds
 /// take half a percent of the time.
 const PAUSE_FACTOR: u32 = 199;
@@ -47,9 +49,15 @@ impl ConsumerSampler {
                 is_failing = !is_failing;
                 log_change(outcome.as_ref().err());
             }
-            self.gauges.set(outcome.ok());
             let round = self.clock.monotonic().saturating_sub(start);
-            let pause = round.saturating_mul(PAUSE_FACTOR).max(MIN_PAUSE);
+            // A round that failed says nothing about how long one takes.
+            let pause = match outcome {
+                Ok(_) => round
+                    .saturating_mul(PAUSE_FACTOR)
+                    .clamp(MIN_PAUSE, MAX_PAUSE),
+                Err(_) => MIN_PAUSE,
+            };
+            self.gauges.set(outcome.ok());
             self.clock.sleep(pause).await;
         }
     }

@@ -40,6 +40,7 @@ export class MessageList {
     this.rows = new Map();
     this.chosen = '';
     this.unseen = 0; // How many have arrived above what is in sight.
+    this.arrivals = 0; // How many have arrived at all.
     this.filter = '';
     this.isLoading = false;
     this.isKnown = false;
@@ -216,6 +217,7 @@ export class MessageList {
   /** @param {Message} message */
   arrived(message) {
     this.owner.arrived(message);
+    this.arrivals += 1;
     if (!this.window.atNewest) {
       this.unseen += 1;
     } else if (!this.window.has(message.id)) {
@@ -285,6 +287,7 @@ export class MessageList {
     if (this.isLoading || !edge) return;
     this.isLoading = true;
     const had = document.activeElement;
+    const { arrivals } = this;
     const page = await this.page(isOlder ? `order=desc&before=${edge.id}` : `after=${edge.id}`);
     this.isLoading = false;
     if (!page || edge !== (isOlder ? this.window.oldest : this.window.newest)) return;
@@ -297,7 +300,8 @@ export class MessageList {
       } else {
         const messages = page.messages.reverse();
         $('messages').prepend(...rows.reverse());
-        this.window.atNewest = !page.next;
+        // What arrived meanwhile may be behind the page: the next one has it.
+        this.window.atNewest = !page.next && arrivals === this.arrivals;
         this.drop(this.window.addNewer(messages));
       }
       this.update();
@@ -331,6 +335,7 @@ export class MessageList {
    * @param {string} [id] The message that is wanted there.
    */
   async around(from, id) {
+    const { arrivals } = this;
     const newer = await this.page(from);
     if (!newer) return false;
     if (!newer.messages.length && !id) { $('find-hint').textContent = T.nothingSince; return false; }
@@ -338,7 +343,7 @@ export class MessageList {
     const older = await this.page(`order=desc&before=${edge}`);
     if (!older) return false;
     const wanted = newer.messages[0];
-    const atNewest = !newer.next;
+    const atNewest = !newer.next && arrivals === this.arrivals;
     this.show([...newer.messages.reverse(), ...older.messages], { atNewest, atOldest: !older.next });
     const isFound = !id || wanted?.id === id;
     $('find-hint').textContent = isFound ? '' : T.absent;

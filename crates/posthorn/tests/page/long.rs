@@ -145,3 +145,43 @@ async fn a_tab_that_followed_ten_thousand_messages_has_not_grown() {
     assert!(browser.eval(ROWS).await.as_u64().unwrap() <= MOST_ROWS);
     browser.close().await;
 }
+
+/// Sends a message after the server has made a page of messages, and hands the page out once the stream has it.
+const LATE_PAGE: &str = "const { fetch } = window;
+    window.fetch = async (url, options) => {
+        const answer = await fetch(url, options);
+        if (!/[&?](after|since)=/.test(url) || /stream/.test(url)) return answer;
+        window.fetch = fetch;
+        const body = JSON.stringify({ message: 'late' });
+        const headers = { 'Content-Type': 'application/json' };
+        await fetch('/api/v1/message', { method: 'POST', headers, body });
+        while (!/new/.test(newest.textContent)) await new Promise((done) => setTimeout(done, 10));
+        return answer;
+    };";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_arrives_while_a_page_is_loaded_is_in_the_list() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[("RATE_LIMIT_ENABLED", "false")]).await;
+    let mut ids = Vec::new();
+    for number in 0..220 {
+        let receipt = server.post(&format!("message {number}")).await;
+        ids.push(receipt.json::<Value>().await.unwrap()["id"].clone());
+    }
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    // The messages around an old one, and from there the last page.
+    browser.type_into("#find", ids[40].as_str().unwrap()).await;
+    browser.type_into("#find", ENTER).await;
+    browser
+        .wait_for("document.querySelector('#detail .whole')?.textContent === 'message 40'")
+        .await;
+    browser.eval(LATE_PAGE).await;
+    browser
+        .wait_for("(newer.scrollIntoView(), document.querySelector('#messages .text').textContent === 'late')")
+        .await;
+    let texts = "return [...document.querySelectorAll('#messages .text')].slice(0, 3).map((text) => text.textContent)";
+    let expected = json!(["late", "message 219", "message 218"]);
+    assert_eq!(browser.eval(texts).await, expected);
+    browser.close().await;
+}

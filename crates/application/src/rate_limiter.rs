@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use posthorn_domain::{AddressRange, Client, Quota, QuotaRule};
+use posthorn_domain::{AddressRange, Client, QuotaRule};
 
 use crate::ports::backend_error::BackendError;
 use crate::ports::quota_counter::{QuotaClass, QuotaCounter, QuotaDecision, QuotaKey, QuotaScope};
@@ -86,13 +86,6 @@ impl RateLimiter {
         count: u32,
     ) -> Result<Option<RateLimitDecision>, BackendError> {
         self.decide(scope, caller, Some(count)).await
-    }
-
-    /// The most requests of a class that a caller may ever send at once; `None` when it has no limits.
-    pub fn most_at_once(&self, class: QuotaClass, caller: Caller<'_>) -> Option<u32> {
-        let limits = self.rule(class).limits().iter();
-        let least = limits.map(Quota::count).min();
-        least.filter(|_| !self.is_exempt(caller.address))
     }
 
     /// The caller's remaining quota in `scope`, without counting; `None` when it has no limits.

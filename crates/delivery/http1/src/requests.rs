@@ -93,6 +93,11 @@ impl RequestTracker {
         self.0.in_flight.get() > 0
     }
 
+    /// True if the application waits for the rest of the body of the current request.
+    pub fn is_body_awaited(&self) -> bool {
+        self.body_state() != BodyState::Complete && self.demand().is_some()
+    }
+
     /// How many bytes of the demanded body are known to be missing; `None` without a demand.
     pub(crate) fn demand(&self) -> Option<usize> {
         self.0.demand.get()

@@ -10,7 +10,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
 use posthorn_application::Action;
-use posthorn_http1::{BodyState, HeaderLines, RequestTracker};
+use posthorn_http1::{HeaderLines, RequestTracker};
 use tokio::time::timeout;
 
 use crate::middleware::around::Next;
@@ -125,14 +125,14 @@ async fn handle(
     response
 }
 
-/// The error of a request whose time is over: its body has not arrived, or the server is slow.
+/// The error of a request whose time is over: its body, which the handler waits for, has not arrived, or the server is
+/// slow.
 fn late(request: &HttpRequest) -> ApiError {
     let requests = request.conn_data::<RequestTracker>();
-    let state = requests.map(RequestTracker::body_state);
-    if state == Some(BodyState::Complete) {
-        ApiError::too_slow()
-    } else {
+    if requests.is_some_and(RequestTracker::is_body_awaited) {
         ApiError::new(Code::RequestTimeout)
+    } else {
+        ApiError::too_slow()
     }
 }
 

@@ -81,25 +81,26 @@ pub(crate) async fn check_many(
     };
     let grant = grant::of(request);
     let caller = caller::of(request, &grant);
-    let most = rate_limiter.most_at_once(scope.class, caller);
-    let too_many = most.filter(|most| count > *most);
     let at = state.services.clock.now();
-    let decided = match too_many {
-        Some(_) => rate_limiter.peek(scope, caller).await,
-        None => rate_limiter.check_many(scope, caller, count).await,
-    };
-    let mut error = too_many.map(|most| never_fits(count, most));
-    match decided {
-        Ok(None) => {}
-        Ok(Some(decision)) => {
-            let outcome = RateLimitOutcome::new(decision, at);
-            let is_exceeded = error.is_none() && !outcome.decision.allowed;
-            error = is_exceeded.then(|| outcome.exceeded(count)).or(error);
-            request.extensions_mut().insert(outcome);
-        }
+    let decision = match rate_limiter.check_many(scope, caller, count).await {
+        Ok(Some(decision)) => decision,
+        Ok(None) => return Ok(()),
         // A failing counter must not make the service unavailable: the request is accepted.
-        Err(error) => tracing::error!(%error, "a request was not counted"),
-    }
+        Err(error) => {
+            tracing::error!(%error, "a request was not counted");
+            return Ok(());
+        }
+    };
+    // Of the limits that were applied: a process may have a share of the configured ones.
+    let windows = decision.decision.windows.iter();
+    let most = windows.map(|window| window.quota.count());
+    let too_many = most.min().filter(|most| count > *most);
+    let outcome = RateLimitOutcome::new(decision, at);
+    let error = (!outcome.decision.allowed).then(|| match too_many {
+        Some(most) => never_fits(count, most),
+        None => outcome.exceeded(count),
+    });
+    request.extensions_mut().insert(outcome);
     error.map_or(Ok(()), Err)
 }
 

@@ -94,6 +94,12 @@ async fn a_response_that_is_not_ready_in_time_is_abandoned() {
     for (method, path, body) in [
         ("POST", "/api/v1/message", r#"{"message": "a"}"#),
         ("GET", "/api/v1/topics", ""),
+        // Its handler does not read the body.
+        (
+            "DELETE",
+            "/api/v1/topics/t/messages/000000000000000000000000G1",
+            "{}",
+        ),
         ("GET", "/api/v1/topics/t/stream", ""),
         ("GET", "/health/ready", ""),
     ] {

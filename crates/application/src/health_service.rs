@@ -19,7 +19,7 @@ const READINESS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// For how long the result of a check serves further callers. Anybody may ask, as often as they like, and a check writes
 /// to the store.
-const MAX_AGE: Duration = Duration::from_millis(500);
+const MAX_AGE: Duration = Duration::from_millis(100);
 
 /// A dependency to check.
 pub struct HealthCheck {

@@ -103,7 +103,7 @@ async fn info_needs_no_cache() {
 }
 
 /// After this time a check is made again.
-const AGE: Duration = Duration::from_millis(500);
+const AGE: Duration = Duration::from_millis(100);
 
 struct Quiet;
 
@@ -223,7 +223,7 @@ async fn readiness_needs_a_started_process_that_can_store_and_does_not_drain() {
 }
 
 #[tokio::test]
-async fn callers_share_a_check_of_the_last_half_second() {
+async fn callers_share_a_check_of_the_last_tenth_of_a_second() {
     let setup = health(false);
     setup.lifecycle.advance(Phase::Ready);
     let error = StoreError::Unavailable(String::new());
@@ -233,7 +233,7 @@ async fn callers_share_a_check_of_the_last_half_second() {
         setup.service.check_readiness()
     );
     assert!(first.is_err() && second.is_err());
-    setup.clock.advance(Duration::from_millis(499));
+    setup.clock.advance(Duration::from_millis(99));
     assert!(setup.service.check_readiness().await.is_err());
     setup.clock.advance(Duration::from_millis(1));
     assert!(setup.service.check_readiness().await.is_ok());

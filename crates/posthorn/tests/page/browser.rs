@@ -1,28 +1,25 @@
 //! A headless Chromium, driven through `WebDriver` (W3C).
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, Locator};
 use http::Method;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use crate::driver::{Driver, Kind};
 use crate::support::PATIENCE;
 
-/// The places of browsers: each uses a whole processor.
-static PLACES: Semaphore = Semaphore::const_new(2);
-/// The browsers that earlier tests left.
-static LEFT: Mutex<Vec<Driver>> = Mutex::new(Vec::new());
+/// One browser at a time, because each uses a whole processor; and those that earlier tests left.
+static TURN: Mutex<Vec<Driver>> = Mutex::const_new(Vec::new());
 
 /// A browser with one tab and nothing else from before.
 pub(crate) struct Browser {
     pub(crate) client: Client,
     driver: Driver,
-    _place: SemaphorePermit<'static>,
+    turn: MutexGuard<'static, Vec<Driver>>,
 }
 
 /// The console messages of the page since the last call.
@@ -88,8 +85,9 @@ impl Browser {
     }
 
     async fn start_with(kind: Kind, size: (u32, u32)) -> Self {
-        let place = PLACES.acquire().await.unwrap();
-        let (driver, client) = match take_left(&kind) {
+        let mut turn = TURN.lock().await;
+        let kept = turn.iter().position(|driver| driver.kind == kind);
+        let (driver, client) = match kept.map(|kept| turn.swap_remove(kept)) {
             None => Driver::start(kind, size).await,
             Some(driver) => {
                 let client = driver.client().await;
@@ -100,7 +98,7 @@ impl Browser {
         Self {
             client,
             driver,
-            _place: place,
+            turn,
         }
     }
 
@@ -230,13 +228,9 @@ impl Browser {
             self.devtools(&clear, json!({})).await;
         }
         self.console_errors().await;
-        LEFT.lock().unwrap().push(self.driver);
+        let Self {
+            driver, mut turn, ..
+        } = self;
+        turn.push(driver);
     }
-}
-
-/// A browser of this kind that an earlier test left.
-fn take_left(kind: &Kind) -> Option<Driver> {
-    let mut left = LEFT.lock().unwrap();
-    let index = left.iter().position(|driver| driver.kind == *kind)?;
-    Some(left.swap_remove(index))
 }

@@ -107,6 +107,15 @@ pub(crate) fn pool(url: &str) -> RedisPool {
     RedisPool::new(&RedisSettings::new(SecretString::from(url))).unwrap()
 }
 
+/// As [`pool`], with more time than a busy machine needs.
+fn patient_pool(url: &str) -> RedisPool {
+    let mut settings = RedisSettings::new(SecretString::from(url));
+    let patience = Duration::from_secs(10);
+    (settings.connect_timeout, settings.checkout_timeout) = (patience, patience);
+    settings.command_timeout = patience;
+    RedisPool::new(&settings).unwrap()
+}
+
 /// Settings for servers without persistence.
 pub(crate) fn store_settings(url: &str) -> RedisStoreSettings {
     let mut settings = RedisStoreSettings::new(SecretString::from(url));
@@ -255,7 +264,7 @@ impl QuotasOn {
     }
 
     fn on(servers: Servers) -> Self {
-        let quotas = Arc::new(RedisQuotaCounter::new(pool(&servers.url())));
+        let quotas = Arc::new(RedisQuotaCounter::new(patient_pool(&servers.url())));
         Self { servers, quotas }
     }
 }
@@ -267,7 +276,7 @@ impl QuotaHarness for QuotasOn {
     }
 
     async fn other_process(&self) -> Arc<dyn QuotaCounter> {
-        Arc::new(RedisQuotaCounter::new(pool(&self.servers.url())))
+        Arc::new(RedisQuotaCounter::new(patient_pool(&self.servers.url())))
     }
 }
 

@@ -39,9 +39,10 @@ pub(crate) enum Kind {
     Page,
 }
 
-/// Quotas: accepting messages, all routes together.
 /// How long a replay may take, beside the time of a request: some 200 messages in each transaction.
 const REPLAY_TIME: Duration = Duration::from_mins(1);
+
+/// Quotas: accepting messages, all routes together.
 const MESSAGES: Option<QuotaScope> = shared(QuotaClass::Message);
 /// Quotas: reading topics, messages and streams, all routes together.
 const READING: Option<QuotaScope> = shared(QuotaClass::Read);

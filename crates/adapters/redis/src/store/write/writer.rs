@@ -62,6 +62,11 @@ struct Rejections {
     wrong_node: bool,
 }
 
+/// Drops the writes whose callers have dropped their receivers: they got an error and may have retried.
+fn drop_abandoned(jobs: &mut Vec<WriteJob>) {
+    jobs.retain(|job| !job.reply.is_closed());
+}
+
 impl WriterTask {
     /// A task that writes over `connection`.
     pub(crate) fn new(connection: ManagedConnection, settings: &RedisStoreSettings) -> Self {
@@ -80,6 +85,7 @@ impl WriterTask {
     pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<WriteJob>) {
         let mut batch = Vec::with_capacity(MAX_PIPELINE);
         while jobs.recv_many(&mut batch, MAX_PIPELINE).await > 0 {
+            drop_abandoned(&mut batch);
             while !batch.is_empty() {
                 let rest = batch.split_off(pipeline_length(batch.iter().map(|job| &job.write)));
                 let no_script = self.write(batch, ScriptCall::EvalSha).await;
@@ -101,9 +107,8 @@ impl WriterTask {
             Ok(ready) => Ok(ready),
             Err(_) => self.ready().await,
         };
-        // Step 2: a caller that dropped its receiver, also while this waited for the connection, got an
-        // error and may have retried: its write is dropped.
-        jobs.retain(|job| !job.reply.is_closed());
+        // Step 2: callers may have given up while this waited for the connection.
+        drop_abandoned(&mut jobs);
         if jobs.is_empty() {
             return jobs;
         }

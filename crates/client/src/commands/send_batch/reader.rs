@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 
-/// The most bytes of a batch of several messages: the default of `MAX_BATCH_BYTES`.
-const MAX_BYTES: usize = 1 << 20;
+/// The most bytes of a batch of several messages: a quarter of the default of `MAX_BATCH_BYTES`, so that an uplink of
+/// 27 kB/s sends it within the default of `REQUEST_TIMEOUT`.
+const MAX_BYTES: usize = 256 << 10;
 /// The most bytes of a line: the largest body that a server can be configured to accept.
 const MAX_LINE_BYTES: usize = 16 << 20;
 /// The byte order mark, which some editors put before the first line.

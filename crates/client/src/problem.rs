@@ -6,6 +6,7 @@ use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
+use crate::console::escape_control;
 use crate::error::{ClientError, RetryableError};
 use crate::response::read_body;
 
@@ -91,7 +92,7 @@ async fn describe(response: Response, field_name: impl Fn(&str) -> String) -> St
     if let Some(id) = problem.request_id {
         text.push_str(&format!(" (request {id})"));
     }
-    text
+    escape_control(&text)
 }
 
 /// The name of a field of an item, such as `3.message` or `3`.

@@ -41,10 +41,10 @@ impl TokenCommand {
                     |token| inspect::run(authority, &token),
                 );
             }
-            Self::Revoke { token, ttl, url } => match token_argument(token) {
+            Self::Revoke { token, url } => match token_argument(token) {
                 Ok(token) => {
                     let server = url.as_deref().unwrap_or(local_url);
-                    let outcome = revoke::run(authority, &token, ttl, server).await;
+                    let outcome = revoke::run(authority, &token, server).await;
                     outcome.map_err(|error| match error {
                         ClientError::Address { .. } if url.is_some() => ClientError::Argument {
                             origin: "--url or POSTHORN_URL",

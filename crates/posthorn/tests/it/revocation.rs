@@ -75,6 +75,21 @@ async fn a_token_is_revoked_through_a_server_and_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_this_machine_does_not_stand_for_a_server_of_another() {
+    let directory = TempDir::new().unwrap();
+    let mut server = Server::start(&directory, &PRODUCTION).await;
+    server.signal("TERM").await;
+    server.ended().await;
+    let away = [
+        ("SECRET_KEY", KEY),
+        ("POSTHORN_URL", "http://inbox.invalid:1"),
+    ];
+    let (code, stdout, stderr) = run(directory.path(), &["token", "revoke", "id-1"], &away).await;
+    assert_eq!(code.code(), Some(75), "{stdout}");
+    assert!(stderr.contains("nothing is revoked"), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_pod_of_a_redis_honours_a_revocation() {
     let redis = RedisServer::start().await;
     let (directory, url) = (TempDir::new().unwrap(), redis.url());

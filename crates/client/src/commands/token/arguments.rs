@@ -38,11 +38,8 @@ pub enum TokenCommand {
         /// The token's id (`jti`), or the token; `-` reads it from standard input.
         #[arg(value_name = "JTI")]
         token: String,
-        /// How long the revocation of an id is stored, if less than 365d suffice.
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-        ttl: Option<Duration>,
-        /// The address of the server; by default the server configured here. If no server is
-        /// reachable, the revocation is written to the store.
+        /// The address of the server; by default the server configured here. If it cannot be reached, the
+        /// revocation is written to the store, but not to a file for a server of another machine.
         #[arg(long, env = "POSTHORN_URL", hide_env_values = true)]
         url: Option<String>,
     },

@@ -31,8 +31,8 @@ pub trait TokenAuthority {
     /// The token is invalid, or there is no key to verify it with.
     fn verify(&self, token: &str) -> Result<(), String>;
 
-    /// The time.
-    fn now(&self) -> Timestamp;
+    /// True if only servers of this machine can have the store.
+    fn is_store_local(&self) -> bool;
 
     /// Revokes a token in the store, which no server has open; returns the name of the store. The
     /// audit event has `subject`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use posthorn_domain::{Scope, Subject, Timestamp, TokenId};
 
 use super::authority::TokenAuthority;
-use crate::address::without_password;
+use crate::address;
 use crate::api::ApiClient;
 use crate::error::{ClientError, RetryableError};
 
@@ -21,31 +21,40 @@ struct Target {
     expires_at: Option<Timestamp>,
 }
 
-/// Revokes `token`, which is a token or an id; returns the text to print. The revocation of an id is
-/// stored for `ttl`, if there is one. `url` is the server.
+/// Revokes `token`, which is a token or an id; returns the text to print. `url` is the server.
 pub(super) async fn run(
     authority: &impl TokenAuthority,
     token: &str,
-    ttl: Option<Duration>,
     url: &str,
 ) -> Result<String, ClientError> {
-    let target = target(authority, token, ttl).map_err(ClientError::Local)?;
+    let target = target(authority, token).map_err(ClientError::Local)?;
     let outcome = revoke_at_server(authority, url, &target).await;
-    let (url, id) = (without_password(url), &target.id);
+    let is_of_other_machine = !address::parse(url).is_ok_and(|url| address::is_loopback(&url));
+    let (url, id) = (address::without_password(url), &target.id);
     match outcome {
         Ok(()) => Ok(format!("revoked {id} at {url}")),
         Err(ClientError::Retryable(RetryableError {
             is_unreachable: true,
+            reason,
+            ..
+        })) if is_of_other_machine && authority.is_store_local() => {
+            Err(ClientError::Retryable(RetryableError::new(format!(
+                "{url} cannot be reached: {reason}; nothing is revoked, as the store of this machine is not that server's"
+            ))))
+        }
+        Err(ClientError::Retryable(RetryableError {
+            is_unreachable: true,
+            reason: unreachable,
             ..
         })) => {
             let outcome = authority.revoke_in_store(SUBJECT, id, target.expires_at);
             match outcome.await {
                 Ok(store) => Ok(format!(
-                    "revoked {id} in {store}: no server responds at {url}"
+                    "revoked {id} in {store}: {url} cannot be reached: {unreachable}"
                 )),
                 Err(reason) => Err(ClientError::Retryable(RetryableError::new(format!(
-                    "no server responds at {url} (--url or POSTHORN_URL names another one); in the store: \
-                     {reason}"
+                    "{url} cannot be reached: {unreachable} (--url or POSTHORN_URL names another server); in the \
+                     store: {reason}"
                 )))),
             }
         }
@@ -59,11 +68,7 @@ pub(super) async fn run(
 }
 
 /// Parses a token, which contains its expiry, or an id.
-fn target(
-    authority: &impl TokenAuthority,
-    text: &str,
-    ttl: Option<Duration>,
-) -> Result<Target, String> {
+fn target(authority: &impl TokenAuthority, text: &str) -> Result<Target, String> {
     if let Ok(claims) = authority.peek(text) {
         return Ok(Target {
             id: claims.id,
@@ -71,8 +76,10 @@ fn target(
         });
     }
     let id = TokenId::parse(text).map_err(|error| format!("neither a token nor an id: {error}"))?;
-    let expires_at = ttl.map(|ttl| authority.now().saturating_add(ttl));
-    Ok(Target { id, expires_at })
+    Ok(Target {
+        id,
+        expires_at: None,
+    })
 }
 
 /// Sends the request to the server at `url`, with a token issued for it.

@@ -4,6 +4,7 @@
 //! writes. Red without it: `half_a_head_on_a_used_connection_has_the_time_of_a_head`, and the tests of the parts.
 
 mod read;
+mod staged_close;
 mod write;
 
 use std::io;
@@ -21,9 +22,12 @@ use crate::default_error;
 use crate::header_lines::{HeadStart, HeaderLines};
 use crate::hooks::ConnectionHooks;
 use crate::read_throttle::ReadThrottle;
-use crate::requests::{BodyState, RequestTracker};
+use crate::requests::RequestTracker;
 use crate::slots::ConnectionSlot;
 use crate::timeouts::{ConnectionSettings, ConnectionTimeouts};
+
+pub(crate) use staged_close::DISCONNECT_TIMEOUT;
+use staged_close::StagedClose;
 
 /// A connection that the application has accepted. It is reported as closed when this is dropped.
 pub(crate) struct AcceptedConnection {
@@ -49,6 +53,8 @@ pub(crate) struct ClientConnection<Io> {
     head_start: Option<HeadStart>,
     /// What remains to be written of a complete error response. Nothing is written after it.
     error_response: Option<Bytes>,
+    /// The end of the connection after that response.
+    close: Option<StagedClose>,
 }
 
 impl AcceptedConnection {
@@ -85,6 +91,7 @@ impl<Io> ClientConnection<Io> {
             header_lines: HeaderLines::default(),
             head_start: None,
             error_response: None,
+            close: None,
         }
     }
 
@@ -152,8 +159,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
             }
             self.is_expired = true;
             // A partial head gets a response, unless the rest of a body may still precede it.
-            if self.timeouts.has_partial_head() && self.requests.body_state() == BodyState::Complete
-            {
+            if self.timeouts.has_partial_head() && self.requests.is_body_received() {
                 self.error_response = Some(self.render_error(StatusCode::REQUEST_TIMEOUT));
             }
         }

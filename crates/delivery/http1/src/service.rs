@@ -21,14 +21,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::connection::{AcceptedConnection, ClientConnection};
+use crate::connection::{AcceptedConnection, ClientConnection, DISCONNECT_TIMEOUT};
 use crate::hooks::ConnectionHooks;
 use crate::requests::{BodyState, InFlightGuard, RequestTracker};
 use crate::slots::ConnectionSlots;
 use crate::timeouts::ConnectionSettings;
-
-/// How long a client may take to close the connection after the server did.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves `app` on TCP connections: the service of one listener on one worker thread. It stops keeping connections
 /// alive once `signal` is notified.

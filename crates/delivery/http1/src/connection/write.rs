@@ -10,18 +10,20 @@ use std::task::{Context, Poll, ready};
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::ClientConnection;
+use super::{ClientConnection, StagedClose};
 use crate::default_error::detect_default_error;
 
 impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
-    /// Writes what remains of the complete error response.
+    /// Writes what remains of the complete error response, if there is one, and closes the connection.
     pub(super) fn poll_write_error_response(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         while let Some(mut rest) = self.error_response.take() {
             if rest.is_empty() {
-                break;
+                self.error_response = Some(rest);
+                let close = self.close.get_or_insert_with(StagedClose::new);
+                return close.poll(&mut self.io, cx).map(Ok);
             }
             let outcome = self.poll_write_io(cx, &[], &rest);
             if let Poll::Ready(Ok(count)) = outcome {
@@ -82,6 +84,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
             Poll::Pending => {
                 // The timer must run now, as the socket wakes the task only when the client reads.
                 self.timeouts.write_blocked();
+                // The bytes before these may have looked like the last of the response.
+                self.slot.set_active();
                 if self.timeouts.poll_expired(cx) {
                     return Poll::Ready(Err(self.slow_reader_error()));
                 }

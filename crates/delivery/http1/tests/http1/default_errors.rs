@@ -1,5 +1,9 @@
 //! Heads that never reach the application.
 
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+
 use crate::support::{Client, run};
 
 #[track_caller]
@@ -23,6 +27,35 @@ async fn a_malformed_head_gets_the_response_of_the_application() {
         client.send("NOT HTTP\r\n\r\n").await;
         check(&client.rest().await, 400);
         assert_eq!(*client.recorder.errors.borrow(), [400]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_still_sends_gets_the_response_to_a_malformed_head() {
+    run(async {
+        let mut client = Client::connect(1024).await;
+        let lengths = "Content-Length: 100000\r\n".repeat(2);
+        client
+            .send(format!("POST / HTTP/1.1\r\nHost: a\r\n{lengths}\r\n"))
+            .await;
+        // It reads nothing before all is sent.
+        client.send("x".repeat(100_000)).await;
+        check(&client.rest().await, 400);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_for_ever_is_cut_off_after_its_response() {
+    run(async {
+        let mut client = Client::connect(1024).await;
+        client.send("NOT HTTP\r\n\r\n").await;
+        while client.stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        check(&client.rest().await, 400);
+        client.given_up().await;
     })
     .await;
 }

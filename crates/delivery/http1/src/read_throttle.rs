@@ -142,6 +142,11 @@ impl ReadThrottle {
         if self.heads != self.framing.head_count() {
             self.heads = self.framing.head_count();
             self.started = Some(self.requests.started());
+            self.requests.set_whole(false);
+        }
+        // The first bytes of a next head change nothing.
+        if self.framing.is_between_requests() {
+            self.requests.set_whole(true);
         }
     }
 

@@ -19,6 +19,8 @@ struct RequestState {
     in_flight: Cell<usize>,
     demand: Cell<Option<usize>>,
     body: Cell<BodyState>,
+    /// True once the newest request has arrived whole, whether or not its body is read.
+    is_whole: Cell<bool>,
     /// The padding of the newest body, and the task that waits for its growth.
     padding: Cell<usize>,
     padding_waker: RefCell<Option<Waker>>,
@@ -59,6 +61,20 @@ impl RequestTracker {
     /// How far the body of the newest request was read.
     pub fn body_state(&self) -> BodyState {
         self.0.body.get()
+    }
+
+    /// True if the newest request was read to its end, or nothing of it is left to read.
+    pub(crate) fn is_body_received(&self) -> bool {
+        match self.body_state() {
+            BodyState::Complete => true,
+            BodyState::Incomplete => self.0.is_whole.get(),
+            BodyState::Broken => false,
+        }
+    }
+
+    /// Sets whether the newest request has arrived whole.
+    pub(crate) fn set_whole(&self, is_whole: bool) {
+        self.0.is_whole.set(is_whole);
     }
 
     /// Sets how far the body of the newest request was read.

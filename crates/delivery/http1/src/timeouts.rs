@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::deadline::DeadlineTimer;
-use crate::requests::{BodyState, RequestTracker};
+use crate::requests::RequestTracker;
 
 /// The slowest reading of a response that is accepted, in bytes per second, once the system's buffers are full.
 const MIN_READ_RATE: u64 = 4096;
@@ -41,6 +41,8 @@ pub(crate) struct ConnectionTimeouts {
     has_partial_head: bool,
     /// Since when a write waits for the client to read, moved forward by what the client reads.
     write_blocked_since: Option<Instant>,
+    /// The same of the last wait: actix-http writes a long response in parts, and each may have to wait.
+    last_blocked_since: Option<Instant>,
     timer: DeadlineTimer,
 }
 
@@ -53,6 +55,7 @@ impl ConnectionTimeouts {
             deadline: None,
             has_partial_head: false,
             write_blocked_since: None,
+            last_blocked_since: None,
             timer: DeadlineTimer::default(),
         }
     }
@@ -64,7 +67,7 @@ impl ConnectionTimeouts {
             let deadline = Instant::now() + self.settings.header_timeout;
             // The unread rest of a body ends no later than before. A head has its time, however long the connection
             // was idle.
-            let other = self.deadline.filter(|_| !self.is_body_read());
+            let other = self.deadline.filter(|_| !self.requests.is_body_received());
             self.deadline = Some(other.map_or(deadline, |other| other.min(deadline)));
         }
     }
@@ -75,26 +78,33 @@ impl ConnectionTimeouts {
         if self.is_between_requests() {
             self.deadline = None;
         }
-        let Some(since) = self.write_blocked_since else {
+        let blocked_since = self.write_blocked_since.take();
+        let Some(since) = blocked_since.or(self.last_blocked_since.take()) else {
             return;
         };
         let now = Instant::now();
-        self.write_blocked_since = if is_all {
-            None
-        } else if self.requests.is_busy() {
+        if self.requests.is_busy() {
             // A stream holds little for its reader, so any progress is enough.
-            Some(now)
+            self.write_blocked_since = (!is_all).then_some(now);
+            return;
+        }
+        // Every byte earns its share of time, but never more than up to now: a fast start saves nothing for later.
+        let bytes = u64::try_from(count).unwrap_or(u64::MAX);
+        let earned = Duration::from_millis(bytes.saturating_mul(1000) / MIN_READ_RATE);
+        let since = Some((since + earned).min(now));
+        if is_all || blocked_since.is_none() {
+            self.last_blocked_since = since;
         } else {
-            // Every byte earns its share of time, but never more than up to now: a fast start saves nothing for later.
-            let bytes = u64::try_from(count).unwrap_or(u64::MAX);
-            let earned = Duration::from_millis(bytes.saturating_mul(1000) / MIN_READ_RATE);
-            Some((since + earned).min(now))
-        };
+            self.write_blocked_since = since;
+        }
     }
 
     /// A write has to wait for the client to read.
     pub(crate) fn write_blocked(&mut self) {
-        self.write_blocked_since.get_or_insert_with(Instant::now);
+        self.is_between_requests();
+        let last = self.last_blocked_since.take();
+        self.write_blocked_since
+            .get_or_insert_with(|| last.unwrap_or_else(Instant::now));
     }
 
     /// True while a write waits for the client to read.
@@ -112,7 +122,7 @@ impl ConnectionTimeouts {
         self.is_between_requests()
             && !self.has_partial_head
             && self.write_blocked_since.is_none()
-            && self.is_body_read()
+            && self.requests.is_body_received()
     }
 
     /// True once the client has used up its time; until then the task of `cx` is woken at the end of that time.
@@ -120,7 +130,7 @@ impl ConnectionTimeouts {
         let is_between = self.is_between_requests();
         let (header_timeout, keep_alive) = (self.settings.header_timeout, self.settings.keep_alive);
         // The response is sent, and nobody needs the rest of the body.
-        let is_rest_unread = is_between && !self.is_body_read();
+        let is_rest_unread = is_between && !self.requests.is_body_received();
         let deadline = match self.write_blocked_since {
             Some(since) if self.requests.is_busy() => {
                 since + (keep_alive + header_timeout) * STREAM_FACTOR
@@ -141,14 +151,12 @@ impl ConnectionTimeouts {
         self.timer.poll(deadline, cx).is_ready()
     }
 
-    /// True if the body of the newest request was read to its end.
-    fn is_body_read(&self) -> bool {
-        self.requests.body_state() == BodyState::Complete
-    }
-
     /// True if a request came and none is in flight. A request since the last call resets the time of the next one.
     fn is_between_requests(&mut self) -> bool {
         let (started, is_busy) = (self.requests.started(), self.requests.is_busy());
+        if self.seen_requests != started {
+            self.last_blocked_since = None;
+        }
         if self.seen_requests != started || is_busy {
             self.seen_requests = started;
             self.deadline = None;
@@ -210,6 +218,40 @@ mod tests {
         }
         let (_requests, mut timeouts) = timeouts();
         assert!(time_to_expiry(&mut timeouts, 4096, second).await > LIMIT * 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_parts_of_a_response_have_no_time_of_their_own() {
+        let part = 32_768;
+        let time_of = async |pause: Duration| {
+            let (_requests, mut timeouts) = timeouts();
+            let start = Instant::now();
+            while !poll_fn(|cx| Poll::Ready(timeouts.poll_expired(cx))).await {
+                timeouts.write_blocked();
+                advance(pause).await;
+                timeouts.bytes_written(part, true);
+                timeouts.write_blocked();
+                if start.elapsed() > LIMIT * 100 {
+                    break;
+                }
+            }
+            start.elapsed()
+        };
+        assert!(time_of(Duration::from_secs(8)).await > LIMIT * 100);
+        // 40 s for what may take 8.
+        assert!(time_of(Duration::from_secs(40)).await <= LIMIT * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_next_response_has_time_of_its_own() {
+        let (requests, mut timeouts) = timeouts();
+        timeouts.write_blocked();
+        advance(LIMIT / 2).await;
+        timeouts.bytes_written(1, true);
+        drop(requests.start());
+        timeouts.write_blocked();
+        advance(LIMIT.saturating_sub(Duration::from_secs(1))).await;
+        assert!(!poll_fn(|cx| Poll::Ready(timeouts.poll_expired(cx))).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use posthorn_http1::ConnectionSlots;
 use tokio::time::Instant;
 
 use crate::support::{Client, HEADER_TIMEOUT, KEEP_ALIVE, run};
@@ -54,6 +55,51 @@ async fn a_head_has_its_time_however_long_the_connection_was_idle() {
         client.send("st: a\r\n\r\n").await;
         let head = client.head().await;
         assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_arrived_whole_leaves_the_connection_idle_although_nobody_read_it() {
+    run(async {
+        for body in [
+            "Content-Length: 2\r\n\r\n{}",
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ] {
+            let mut client = Client::connect(4096).await;
+            client
+                .send(format!("GET /slow HTTP/1.1\r\nHost: a\r\n{body}"))
+                .await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            client.recorder.release.notify_one();
+            client.head().await;
+            client.body(5).await;
+            let start = Instant::now();
+            assert_eq!(client.rest().await, "");
+            let time = start.elapsed();
+            assert!(time.abs_diff(KEEP_ALIVE).as_secs() < 1, "{body}: {time:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_keeps_no_idle_connection_from_giving_way() {
+    run(async {
+        let slots = ConnectionSlots::new(2);
+        let mut reader = Client::connect_to(4096, slots.clone()).await;
+        reader.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        reader.head().await;
+        let mut idle = Client::connect_to(4096, slots.clone()).await;
+        idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        idle.head().await;
+        idle.body(5).await;
+        let start = Instant::now();
+        let mut new = Client::connect_to(4096, slots).await;
+        new.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        new.head().await;
+        assert!(start.elapsed() < Duration::from_secs(1));
+        assert_eq!(idle.rest().await, "");
     })
     .await;
 }

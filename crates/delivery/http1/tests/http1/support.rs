@@ -107,6 +107,11 @@ pub(crate) async fn run(test: impl Future<Output = ()>) {
 impl Client {
     /// Connects over a stream that holds `buffer` bytes in each direction.
     pub(crate) async fn connect(buffer: usize) -> Self {
+        Self::connect_to(buffer, ConnectionSlots::new(1)).await
+    }
+
+    /// Connects to a worker that has `slots`.
+    pub(crate) async fn connect_to(buffer: usize, slots: ConnectionSlots) -> Self {
         let settings = ConnectionSettings {
             header_timeout: HEADER_TIMEOUT,
             keep_alive: KEEP_ALIVE,
@@ -116,13 +121,7 @@ impl Client {
         let handlers = Rc::clone(&recorder);
         let app = fn_service(move |request| handle(request, Rc::clone(&handlers)));
         let shutdown = std::future::pending::<()>;
-        let factory = connection_service(
-            settings,
-            ConnectionSlots::new(1),
-            shutdown,
-            recorder.clone(),
-            app,
-        );
+        let factory = connection_service(settings, slots, shutdown, recorder.clone(), app);
         let service = factory.new_service(()).await.unwrap();
         let (stream, server) = tokio::io::duplex(buffer);
         let server = spawn_local(async move { service.call((server, None)).await });

@@ -24,7 +24,7 @@ function curlOf({ topic, message, attributes }) {
 }
 
 export class Detail {
-  /** @param {{close: () => void, filter: (text: string) => void, removed: (id: string) => void}} owner */
+  /** @param {{close: () => void, absent: () => void, filter: (text: string) => void, removed: (id: string) => void}} owner */
   constructor(owner) {
     this.owner = owner;
     /** @type {Message | null} */
@@ -48,7 +48,7 @@ export class Detail {
       } catch { if (!signal.aborted) toast(T.unreachable, true); }
     }
     if (signal.aborted) return;
-    if (!message) { this.owner.close(); return; }
+    if (!message) { this.owner.absent(); return; }
     this.message = message;
     this.show(message);
     this.states.open(message, signal);

@@ -93,20 +93,30 @@ export function toast(text, bad = false) {
   $('toast').hidden = false;
   toasting = setTimeout(() => { $('toast').hidden = true; }, 6000);
 }
-/** @param {string} text */
+/**
+ * Copies a text and says whether it could.
+ * @param {string} text
+ */
 export async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // The clipboard exists in secure contexts only.
-    const area = create('textarea', 'quiet');
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand('copy');
-    area.remove();
-  }
-  toast(T.copied);
+  const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false) || copySelected(text);
+  toast(isCopied ? T.copied : T.notCopied, !isCopied);
+  return isCopied;
+}
+/**
+ * Copies without the clipboard, which exists in secure contexts only.
+ * @param {string} text
+ */
+function copySelected(text) {
+  const had = /** @type {HTMLElement | null} */ (document.activeElement);
+  const area = create('textarea', 'quiet');
+  area.value = text;
+  // What is outside of an open dialog cannot be selected.
+  (document.querySelector('dialog[open]') ?? document.body).append(area);
+  area.select();
+  const isCopied = document.execCommand('copy');
+  area.remove();
+  had?.focus({ preventScroll: true });
+  return isCopied;
 }
 
 /**
@@ -131,7 +141,7 @@ export function ask({ title, text = '', ok, bad = false, fields = [], act }) {
     return [tag, input];
   }));
   let isBusy = false;
-  $('ask-form').onsubmit = async (/** @type {Event} */ event) => {
+  const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (isBusy) return;
     isBusy = true;
@@ -139,12 +149,18 @@ export function ask({ title, text = '', ok, bad = false, fields = [], act }) {
     const outcome = await act(values);
     isBusy = false;
     const isError = typeof outcome === 'string';
+    if (!$('ask').open || $('ask-form').onsubmit !== submit) {
+      // It was cancelled meanwhile, and perhaps something else is asked.
+      if (isError) toast(outcome, true); else outcome?.();
+      return;
+    }
     $('ask-error').textContent = isError ? outcome : '';
     $('ask-error').hidden = !isError;
     if (isError) return;
     $('ask').close();
     outcome?.();
   };
+  $('ask-form').onsubmit = submit;
   $('ask').showModal();
 }
 $('ask-cancel').addEventListener('click', () => $('ask').close());

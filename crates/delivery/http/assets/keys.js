@@ -6,7 +6,7 @@ import { T } from './texts.js';
 const KEPT = 'posthorn-keys';
 const isOn = () => localStorage.getItem(KEPT) !== 'off';
 
-/** @param {Record<string, () => void>} actions By `KeyboardEvent.key`. */
+/** @param {Record<string, (target: Element) => unknown>} actions By `KeyboardEvent.key`; false leaves the key to the browser. */
 export function listenForKeys(actions) {
   $('keys').replaceChildren(...Object.entries(T.keys).flatMap(([keys, text]) => {
     const place = create('dt');
@@ -22,8 +22,6 @@ export function listenForKeys(actions) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector('dialog[open]')) return;
     if (event.key !== 'Escape' && (isTyping || !isOn())) return;
     const act = actions[event.key];
-    if (!act) return;
-    event.preventDefault();
-    act();
+    if (act && act(target) !== false) event.preventDefault();
   });
 }

@@ -33,6 +33,8 @@ export class Live {
     this.last = BEGINNING;
     this.isLeader = false;
     this.heard = -Infinity; // When the leader of this topic was heard last.
+    /** @type {Promise<void> | undefined} */
+    this.catching = undefined; // The request for news.
     this.opening = new AbortController();
     this.turn = new AbortController();
     this.mark = '';
@@ -59,6 +61,7 @@ export class Live {
   close() {
     this.opening.abort();
     this.turn.abort();
+    this.catching = undefined;
   }
 
   look() {
@@ -75,8 +78,10 @@ export class Live {
       else if (this.isLeader) this.say({});
       return;
     }
-    if (said.key !== this.key || this.isLeader || this.opening.signal.aborted) return;
-    this.heard = performance.now();
+    if (this.isLeader || this.opening.signal.aborted) return;
+    // There is one leader: one of another topic means that this one has none.
+    this.heard = said.key === this.key ? performance.now() : -Infinity;
+    if (said.key !== this.key) return;
     if (said.message && said.previous === this.last) this.take(said.message);
     else if (said.last > this.last && !document.hidden) this.catchUp(this.opening.signal).catch(() => {});
     if (!document.hidden) this.listener.state('live');
@@ -113,10 +118,12 @@ export class Live {
       if (this.turn.signal.aborted && navigator.onLine) continue;
       const seconds = end.wait ?? Math.min(30, 2 ** tries) * (0.75 + Math.random() / 2);
       tries += 1;
-      for (let rest = Math.ceil(seconds); rest > 0 && !signal.aborted; rest--) {
+      this.turn = new AbortController(); // Ends the wait, as when the network is back.
+      const woken = AbortSignal.any([signal, this.turn.signal]);
+      for (let rest = Math.ceil(seconds); rest > 0 && !woken.aborted; rest--) {
         if (navigator.onLine) this.listener.state(end.why ?? 'broken', rest);
         else this.listener.state('offline');
-        await pause(1000, AbortSignal.any([signal, online()]));
+        await pause(1000, woken);
       }
     }
   }
@@ -147,25 +154,43 @@ export class Live {
         try {
           await this.catchUp(signal);
           this.listener.state('live');
-        } catch { if (!signal.aborted) this.listener.state(navigator.onLine ? 'connecting' : 'offline'); }
+        } catch (error) {
+          if (signal.aborted) return;
+          const { final, status, detail, wait = 0, why = 'connecting' } = /** @type {any} */ (error);
+          if (final) {
+            this.listener.refused(status, hasToken() ? detail : undefined);
+            this.close();
+            return;
+          }
+          this.listener.state(navigator.onLine ? why : 'offline', wait);
+          await pause(wait * 1000, signal);
+        }
       }
       await pause(ASK_MS, signal);
     }
   }
 
   /**
-   * Reads what came after the last message.
+   * Reads what came after the last message, once at a time.
    * @param {AbortSignal} signal
    */
-  async catchUp(signal) {
+  catchUp(signal) {
+    if (!this.catching) {
+      const reading = this.readNews(signal).finally(() => { if (this.catching === reading) this.catching = undefined; });
+      this.catching = reading;
+    }
+    return this.catching;
+  }
+  /** @param {AbortSignal} signal */
+  async readNews(signal) {
     for (let count = 0; count < CATCH_UP;) {
       const after = this.last;
       const answer = await request(`/api/v1/topics/${this.topic}/messages?limit=200&after=${after}`, { signal });
       if (!answer.ok) throw await refusal(answer);
       const page = await answer.json();
-      if (this.last !== after) continue;
-      if (page.truncated && after !== BEGINNING) this.listener.note('gap');
-      for (const message of page.messages) this.take(message);
+      if (page.truncated && after !== BEGINNING && after === this.last) this.listener.note('gap');
+      // Some of them may have come from the leader meanwhile.
+      for (const message of page.messages) if (message.id > this.last) this.take(message);
       if (!page.next || !page.messages.length) return;
       count += page.messages.length;
     }
@@ -241,10 +266,4 @@ function visible(signal) {
     document.addEventListener('visibilitychange', check);
     signal.addEventListener('abort', check, { once: true });
   });
-}
-/** Aborted once the network is back. */
-function online() {
-  const back = new AbortController();
-  addEventListener('online', () => back.abort(), { once: true });
-  return back.signal;
 }

@@ -21,18 +21,18 @@ let missed = 0; // How many messages arrived while the page was hidden.
 const topics = new TopicList();
 const detail = new Detail({
   close: closeDetail,
+  absent: leaveAbsent,
   filter(text) { $('find').value = text; list.find(); if (isNarrow()) closeDetail(); else $('find').focus(); },
   removed(id) {
     const next = list.remove(id);
     topics.refreshSoon();
-    if (next && !isNarrow()) go(next.topic, next.id); else closeDetail();
+    if (next && !isNarrow()) go(next.topic, next.id); else leaveAbsent();
     list.focus(next?.id);
   },
 });
 const list = new MessageList({
   arrived() {
-    topics.refreshSoon();
-    if (document.hidden) { missed += 1; showTitle(); }
+    if (document.hidden) { missed += 1; showTitle(); } else topics.refreshSoon();
   },
   refused: askForToken,
   loaded() { topics.refresh(); },
@@ -61,6 +61,11 @@ function closeDetail() {
   const { id } = at;
   go(at.topic);
   list.focus(id);
+}
+/** Leaves a message that is not there, so that Back does not return to it. */
+function leaveAbsent() {
+  history.replaceState(null, '', `#/${at.topic}`);
+  route();
 }
 function route() {
   const [, name = '', rest = ''] = /^#\/([^/]*)\/?(.*)$/.exec(location.hash) ?? [];
@@ -224,6 +229,16 @@ function step(step) {
   const next = list.step(step);
   if (next && (at.id || !isNarrow())) go(at.topic, next.id);
 }
+/**
+ * Arrows step in the list; elsewhere they scroll.
+ * @param {number} by
+ * @param {Element} target
+ */
+function arrow(by, target) {
+  const isInList = at.view === 'messages' && !target.closest('#detail') && !(at.id && isNarrow());
+  if (isInList) step(by);
+  return isInList;
+}
 /** @param {number} step */
 function stepTopic(step) {
   const next = topics.neighbour(step);
@@ -232,7 +247,7 @@ function stepTopic(step) {
 /** @param {string} view */
 function offer(view) { if (isOffered(view)) go(at.topic, view); }
 listenForKeys({
-  j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
+  j: () => step(1), k: () => step(-1), ArrowDown: (target) => arrow(1, target), ArrowUp: (target) => arrow(-1, target),
   g: () => list.toNewest(), G: () => { const { oldest } = list.window; if (oldest) list.focus(oldest.id); },
   '/': () => { go(at.topic); $('find').focus(); $('find').select(); },
   c: compose, y: () => { if (detail.message) copy(detail.message.message); },

@@ -16,7 +16,7 @@ export default {
   degraded: (list) => `Unavailable: ${list}. The service is degraded.`,
   noTopic: 'A topic has 1 to 64 characters of a–z, 0–9, “.”, “_” and “-”, the first one a letter or a digit.',
   unready: 'The server does not accept messages at the moment.', healthy: 'healthy', limited: 'degraded', ms: 'ms',
-  failed: (t) => `Failed: ${t}`, copied: 'Copied.', none: 'none',
+  failed: (t) => `Failed: ${t}`, copied: 'Copied.', notCopied: 'This browser does not let the page copy.', none: 'none',
   newest: (n) => (n ? `${n} new ↑` : 'To the newest ↑'), newSince: (n) => `${n} new`, messages: (n) => `${n} messages`,
   found: (n, all) => `${n} of ${all} loaded match.`, more: 'Search older',
   enterId: 'Enter: go to this message.', enterTime: 'Enter: go to this time.',

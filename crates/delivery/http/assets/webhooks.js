@@ -109,6 +109,6 @@ export class WebhookCards extends ConsumerCards {
   }
   /** @param {string} secret */
   showSecret(secret) {
-    ask({ title: T.secret, text: `${T.secretNote}\n${secret}`, ok: T.secretOk, act: async () => { await copy(secret); } });
+    ask({ title: T.secret, text: `${T.secretNote}\n${secret}`, ok: T.secretOk, act: async () => (await copy(secret) ? undefined : T.notCopied) });
   }
 }

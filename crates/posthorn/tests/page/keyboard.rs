@@ -4,7 +4,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::browser::Browser;
-use crate::harness::{DESKTOP, opened, server, violations};
+use crate::harness::{DESKTOP, PHONE, opened, server, show, violations};
 
 const ENTER: &str = "\u{e007}";
 const ESCAPE: &str = "\u{e00c}";
@@ -185,5 +185,57 @@ async fn a_consumer_is_created_and_deleted() {
         .await;
     let gone = server.get("/api/v1/topics/inbox/consumers/mailer").await;
     assert_eq!(gone.status(), 404);
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arrows_step_in_the_list_and_scroll_elsewhere() {
+    const DOWN: &str = "\u{e015}";
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    assert_eq!(server.post("one").await.status(), 201);
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    let listen =
+        "addEventListener('keydown', (event) => { window.taken = event.defaultPrevented; })";
+    browser.eval(listen).await;
+    browser.press(DOWN).await;
+    shown(&browser, "one").await;
+    let taken = "return window.taken";
+    assert_eq!(browser.eval(taken).await, json!(true));
+    browser.type_into("#detail .whole", DOWN).await;
+    assert_eq!(browser.eval(taken).await, json!(false));
+    for view in ["inbox/consumers", "inbox/webhooks", "~service"] {
+        show(&browser, view).await;
+        browser.eval("window.taken = undefined").await;
+        browser.press(DOWN).await;
+        assert_eq!(browser.eval(taken).await, json!(false), "{view}");
+    }
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn back_does_not_return_to_a_message_that_is_gone() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    assert_eq!(server.post("one").await.status(), 201);
+    let browser = opened(&server, false, PHONE).await;
+    browser.connected().await;
+    show(&browser, "inbox/consumers").await;
+    show(&browser, "inbox").await;
+    browser.click("#messages a").await;
+    browser
+        .wait_for("document.querySelector('#detail .whole')")
+        .await;
+    browser.press("#").await;
+    browser.type_into("#ask-ok", ENTER).await;
+    browser.wait_for("location.hash === '#/inbox'").await;
+    // A link to a message that was never there.
+    show(&browser, "inbox/01JZ0000000000000000000000").await;
+    browser.wait_for("location.hash === '#/inbox'").await;
+    browser.eval("history.go(-3)").await;
+    browser
+        .wait_for("document.body.dataset.view === 'consumers'")
+        .await;
     browser.close().await;
 }

@@ -186,3 +186,55 @@ async fn webhooks_show_only_with_a_token_that_manages_them() {
     assert_eq!(violations(&browser).await, json!([]));
     browser.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_copied_without_a_clipboard_and_stays_until_it_is() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[ALLOWED, SECRET_KEY]).await;
+    let browser = Browser::start("en", false, DESKTOP).await;
+    // As where the page is no secure context.
+    let source = "Object.defineProperty(navigator, 'clipboard', { value: undefined });
+        document.addEventListener('copy', (event) => { window.copied = event.target.value; });
+        const real = document.execCommand.bind(document);
+        document.execCommand = (command) => !window.refuses && real(command);";
+    browser
+        .devtools(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": source }),
+        )
+        .await;
+    let page = format!("{}/?lang=en#/orders/webhooks", server.url);
+    browser.client.goto(&page).await.unwrap();
+    browser.connected().await;
+    browser.type_into("#webhooks-new", ENTER).await;
+    browser.type_into("#ask-name", "crm").await;
+    browser
+        .type_into("#ask-url", "https://receiver.example/")
+        .await;
+    browser.click("#ask-ok").await;
+    browser
+        .wait_for("/whsec_/.test(document.getElementById('ask-text').textContent)")
+        .await;
+    browser.eval("window.refuses = true").await;
+    browser.click("#ask-ok").await;
+    browser
+        .wait_for("/does not let/.test(document.getElementById('ask-error').textContent)")
+        .await;
+    assert_eq!(
+        browser
+            .eval("return document.getElementById('ask').open")
+            .await,
+        json!(true)
+    );
+    browser.eval("window.refuses = false").await;
+    browser.click("#ask-ok").await;
+    browser
+        .wait_for("!document.getElementById('ask').open")
+        .await;
+    let shown = browser.text("ask-text").await;
+    let copied = browser.eval("return window.copied").await;
+    assert!(shown.ends_with(copied.as_str().unwrap()), "{shown}");
+    assert!(copied.as_str().unwrap().starts_with("whsec_"), "{copied}");
+    assert_eq!(browser.console_errors().await, [""; 0]);
+    browser.close().await;
+}

@@ -30,8 +30,10 @@ impl GrantWatch {
         if self.grant.claims().is_none() || now < self.next {
             return true;
         }
+        let is_valid = services.access.still_holds(&self.grant).await.is_ok();
+        // Only now: a check that is dropped meanwhile is still due.
         self.next = now.saturating_add(INTERVAL);
-        services.access.still_holds(&self.grant).await.is_ok()
+        is_valid
     }
 
     /// Waits for `duration`, or until the request is not permitted any more; returns whether it is.

@@ -34,6 +34,9 @@ use redis::SharedRedis;
 /// The time limit for closing the store, after the last request.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The time limit for writes that run on the threads of requests, before these stop.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// An application whose listeners are bound. It serves once [`App::run`] is called.
 pub(crate) struct App {
     context: Context,
@@ -156,7 +159,14 @@ impl App {
         // A pull that the store executes is not dropped: its response carries the leases that it gets.
         self.consumers.stop_waiting();
         let deliveries = self.webhooks.drain(shutdown.shutdown_timeout);
-        tokio::join!(server.stop(), deliveries);
+        let stop = async {
+            let leave = self.store.leave_request_threads();
+            if timeout(LEAVE_TIMEOUT, leave).await.is_err() {
+                tracing::warn!("the store has writes under way while the threads of requests end");
+            }
+            server.stop().await;
+        };
+        tokio::join!(stop, deliveries);
         supervisor.stop().await;
         if timeout(CLOSE_TIMEOUT, self.store.close()).await.is_err() {
             tracing::warn!("the store did not close in time");

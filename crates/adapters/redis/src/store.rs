@@ -353,6 +353,10 @@ impl MessageStore for RedisStore {
         self.durability
     }
 
+    async fn leave_request_threads(&self) {
+        self.writers.leave_request_threads().await;
+    }
+
     async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.writers.close(2 * self.bound).await;

@@ -152,6 +152,10 @@ impl MessageStore for InstrumentedStore {
         self.inner.durability()
     }
 
+    async fn leave_request_threads(&self) {
+        self.inner.leave_request_threads().await;
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }

@@ -16,20 +16,19 @@ pub use super::store_usage::{StoreIdentity, StoreUsage};
 /// Stores messages in topics, each topic in one strict order.
 ///
 /// # Contract
-/// - **Stored means stored.** `append` returns only once the message is stored with the
-///   durability of its receipt. An error means that the message may or may not be stored; a retry
-///   with the same idempotency key returns which.
-/// - **Order.** Within one topic every id is greater than every earlier id, also after a
-///   restart and when the wall clock goes back. A message is visible to `page` and `get` before
-///   its `append` returns, and no message with a smaller id becomes visible after it.
-/// - **Idempotency** is decided in the same atomic step as the append, whichever process executes it. A
-///   key is scoped to its topic and stored for its TTL by the store's clock, also after its
-///   message was deleted or pruned. Same key and fingerprint: returns the first receipt and stores
-///   nothing. Same key, other fingerprint: [`AppendError::KeyReused`], and stores nothing.
-/// - **Batches.** `append_batch` stores all messages or none. Their ids are consecutive: of one time,
-///   with sequence numbers one after another. No operation of any process, a read while the batch is
-///   stored or after the store was killed included, finds some of the messages without the others. The
-///   key of a batch covers it as a whole, and is the same key for single messages.
+/// - **Stored means stored.** `append` returns only once the message is stored with the durability of its receipt. An
+///   error means that the message may or may not be stored; a retry with the same idempotency key returns which.
+/// - **Order.** Within one topic every id is greater than every earlier id, also after a restart and when the wall
+///   clock goes back. A message is visible to `page` and `get` before its `append` returns, and no message with a
+///   smaller id becomes visible after it.
+/// - **Idempotency** is decided in the same atomic step as the append, whichever process executes it. A key is scoped
+///   to its topic and stored for its TTL by the store's clock, also after its message was deleted or pruned. Same key
+///   and fingerprint: returns the first receipt and stores nothing. Same key, other fingerprint:
+///   [`AppendError::KeyReused`], and stores nothing.
+/// - **Batches.** `append_batch` stores all messages or none. Their ids are consecutive: of one time, with sequence
+///   numbers one after another. No operation of any process, a read while the batch is stored or after the store was
+///   killed included, finds some of the messages without the others. The key of a batch covers it as a whole, and is
+///   the same key for single messages.
 /// - **Topics** are limited: an append to a new one is [`AppendError::TooManyTopics`] once there are as many as the
 ///   settings of the store allow. A topic counts that has a message, or a consumer ([`crate::ConsumerStore`]). A few
 ///   more can be there, and topics that have neither can count for a day.
@@ -89,12 +88,15 @@ pub trait MessageStore: Send + Sync {
     /// How much the store holds, and its identity as its data has it now.
     async fn usage(&self) -> Result<StoreUsage, StoreError>;
 
-    /// Checks, without storing anything, that an `append` would find the store ready, and that its files
-    /// or keys can be read.
+    /// Checks, without storing anything, that an `append` would find the store ready and its data readable.
     async fn health(&self) -> Result<(), StoreError>;
 
     /// The durability of receipts in normal operation.
     fn durability(&self) -> Durability;
+
+    /// The threads of requests are about to end: what the store runs on them MUST be finished, and further work
+    /// runs on the runtime of this call. Operations work as before.
+    async fn leave_request_threads(&self) {}
 
     /// Waits until accepted messages have their final durability, and releases files and connections.
     /// Later operations return [`StoreError::Unavailable`]. Idempotent.
@@ -104,11 +106,9 @@ pub trait MessageStore: Send + Sync {
 /// A subscription to one topic. Dropping it releases its resources.
 #[async_trait]
 pub trait Subscription: Send {
-    /// Returns when the topic may have changed since the last return (or since `subscribe`). Many
-    /// changes may cause one return, and it MAY return without a change. It MUST be safe to
-    /// drop and call again without missing a change.
-    ///
-    /// After a loss of the back end it MUST return, so that the caller reads the store.
+    /// Returns when the topic may have changed since the last return (or since `subscribe`). Many changes may cause one
+    /// return, and it MAY return without a change; after a loss of the back end it MUST, so that the caller reads the store.
+    /// It MUST be safe to drop and call again without missing a change.
     async fn changed(&mut self);
 }
 

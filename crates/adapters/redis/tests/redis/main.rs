@@ -24,6 +24,7 @@ mod previous_release;
 mod quotas;
 mod records;
 mod replication;
+mod request_threads;
 mod support;
 mod torn_batches;
 mod torn_consumers;

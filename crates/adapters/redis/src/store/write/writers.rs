@@ -1,10 +1,12 @@
-//! The writer tasks, one per node, each started with its first write.
+//! The writer tasks, each started with its first write: one per node for the threads that serve requests, on one of
+//! them (`docs/decisions/0020-writer-beside-requests.md`), and one per node for all other callers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use posthorn_application::GroupWait;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -30,14 +32,23 @@ pub(crate) struct Writers {
     connector: Arc<Connector>,
     directory: Arc<SlotDirectory>,
     settings: RedisStoreSettings,
-    running: Mutex<WriterTasks>,
+    running: Mutex<RunningWriters>,
+}
+
+#[derive(Default)]
+struct RunningWriters {
+    /// Those of callers on threads that serve requests.
+    beside_requests: WriterTasks,
+    others: WriterTasks,
+    /// The runtime for writers from now on; `None` for that of the first caller.
+    runtime: Option<Handle>,
+    closed: bool,
 }
 
 #[derive(Default)]
 struct WriterTasks {
     queues: HashMap<Node, mpsc::Sender<WriteJob>>,
     tasks: JoinSet<()>,
-    closed: bool,
 }
 
 impl Writers {
@@ -93,16 +104,29 @@ impl Writers {
         Ok(())
     }
 
+    /// Has all further writers run on the runtime of the caller, and waits for the queued writes of those that run on
+    /// the threads of requests: what runs there ends with the thread.
+    pub(crate) async fn leave_request_threads(&self) {
+        let mut left = {
+            let mut running = lock(&self.running);
+            running.runtime = Some(Handle::current());
+            std::mem::take(&mut running.beside_requests)
+        };
+        left.end().await;
+    }
+
     /// Rejects further writes and waits, at most for `bound`, for the queued ones.
     pub(crate) async fn close(&self, bound: Duration) {
-        let mut tasks = {
+        let (mut beside_requests, mut others) = {
             let mut running = lock(&self.running);
             running.closed = true;
-            running.queues.clear();
-            std::mem::take(&mut running.tasks)
+            (
+                std::mem::take(&mut running.beside_requests),
+                std::mem::take(&mut running.others),
+            )
         };
-        let drain = async { while tasks.join_next().await.is_some() {} };
-        if timeout(bound, drain).await.is_err() {
+        let end = async { tokio::join!(beside_requests.end(), others.end()) };
+        if timeout(bound, end).await.is_err() {
             tracing::warn!(
                 "abandoned writes that Redis did not acknowledge before the store closed"
             );
@@ -139,7 +163,13 @@ impl Writers {
         if running.closed {
             return None;
         }
-        // A closed queue is of a task that panicked: another one replaces it.
+        let runtime = running.runtime.clone();
+        let running = if runtime.is_none() && serves_requests(&Handle::current()) {
+            &mut running.beside_requests
+        } else {
+            &mut running.others
+        };
+        // A closed queue is of a task that panicked, or whose thread ended: another one replaces it.
         if let Some(queue) = running.queues.get(node)
             && !queue.is_closed()
         {
@@ -154,12 +184,25 @@ impl Writers {
         let command_timeout = self.settings.redis.command_timeout;
         let connection = ManagedConnection::new(connector, node.clone(), command_timeout);
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
-        running
-            .tasks
-            .spawn(WriterTask::new(connection, &self.settings).run(jobs));
+        let writer = WriterTask::new(connection, &self.settings).run(jobs);
+        let runtime = runtime.unwrap_or_else(Handle::current);
+        running.tasks.spawn_on(writer, &runtime);
         running.queues.insert(node.clone(), queue.clone());
         Some(queue)
     }
+}
+
+impl WriterTasks {
+    /// Waits until the queued writes are written.
+    async fn end(&mut self) {
+        self.queues.clear();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// True for the runtime of a thread that serves requests: it has that thread alone.
+fn serves_requests(runtime: &Handle) -> bool {
+    runtime.runtime_flavor() != RuntimeFlavor::MultiThread
 }
 
 #[cfg(test)]
@@ -175,7 +218,9 @@ mod tests {
         let directory = Arc::new(SlotDirectory::new(Arc::clone(&connector)));
         let writers = Writers::new(connector, directory, settings);
         let (dead, _) = mpsc::channel(1);
-        lock(&writers.running).queues.insert(Node::Primary, dead);
+        let mut running = lock(&writers.running);
+        running.beside_requests.queues.insert(Node::Primary, dead);
+        drop(running);
         assert!(!writers.queue(&Node::Primary).unwrap().is_closed());
     }
 }

@@ -126,6 +126,11 @@ fn content_violations(found: &mut Vec<String>, container: &Value) {
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         rule(container[probe].is_object(), &format!("it has no {probe}"));
     }
+    let port = &container["livenessProbe"]["httpGet"]["port"];
+    rule(
+        name != "posthorn" || port == "metrics",
+        "its livenessProbe is on a port that clients can fill",
+    );
     rule(
         is_exact(container["image"].as_str().unwrap_or_default()),
         "its image is not exact",
@@ -165,7 +170,7 @@ mod tests {
     use super::*;
 
     fn workload() -> Value {
-        let probe = json!({"httpGet": {"path": "/health/live", "port": 5000}});
+        let probe = json!({"httpGet": {"path": "/health/live", "port": "metrics"}});
         json!({
             "kind": "Deployment",
             "metadata": {"name": "posthorn"},

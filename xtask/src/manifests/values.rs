@@ -31,7 +31,7 @@ const OWN: [&str; 15] = [
     "STORE_URL",
 ];
 /// Values that the chart has to reject, each with a part of the reason.
-const BAD_VALUES: [(&[&str], &str); 20] = [
+const BAD_VALUES: [(&[&str], &str); 27] = [
     (&["config.SECRET_KEY=x"], "SECRET_KEY"),
     (&["config.RETENTION_AEG=7d"], "RETENTION_AEG"),
     (&["replicas=-1"], "replicas"),
@@ -63,6 +63,53 @@ const BAD_VALUES: [(&[&str], &str); 20] = [
             "externalRedis.mode=sentinel",
         ],
         "sentinelService",
+    ),
+    (
+        &[
+            "redis.enabled=false",
+            "externalRedis.host=a",
+            "externalRedis.mode=sentinel",
+            "externalRedis.sentinelService=mymaster",
+            "networkPolicy.redisPeers[0].ipBlock.cidr=192.0.2.0/24",
+        ],
+        "networkPolicy.redisPorts",
+    ),
+    (
+        &[
+            "redis.enabled=false",
+            "externalRedis.nodes[0]=a:7000",
+            "externalRedis.mode=cluster",
+            "networkPolicy.redisPeers[0].ipBlock.cidr=192.0.2.0/24",
+        ],
+        "networkPolicy.redisPorts",
+    ),
+    (
+        &[
+            "redis.enabled=false",
+            "externalRedis.host=a",
+            "externalRedis.mode=cluster",
+            "externalRedis.tls.enabled=true",
+            "externalRedis.tls.existingSecret=tls",
+        ],
+        "SSL_CERT_FILE",
+    ),
+    (
+        &[
+            "redis.enabled=false",
+            "externalRedis.host=a",
+            "externalRedis.tls.existingSecret=tls",
+        ],
+        "externalRedis.tls.enabled",
+    ),
+    (&["redis.storage=2Gi"], "redis.storage"),
+    (&["service.type=LoadBalancer"], "networkPolicy.extraIngress"),
+    (
+        &[
+            "--api-versions=gateway.networking.k8s.io/v1",
+            "httpRoute.enabled=auto",
+            "httpRoute.parentRefs[0].name=gateway",
+        ],
+        "networkPolicy.ingressNamespace",
     ),
     (
         &["ingress.enabled=true", "ingress.hosts[0].host=a"],

@@ -121,6 +121,13 @@ imagePullSecrets:
 {{- else if and (eq (toString .enabled) "auto") (.root.Capabilities.APIVersions.Has .group) }}true{{ end -}}
 {{- end }}
 
+{{/* "true" if the HTTPRoute is rendered. */}}
+{{- define "posthorn.wantsHttpRoute" -}}
+{{- if .Values.httpRoute.parentRefs -}}
+{{- include "posthorn.wants" (dict "root" . "enabled" .Values.httpRoute.enabled "group" "gateway.networking.k8s.io/v1") -}}
+{{- end -}}
+{{- end }}
+
 {{/* The bytes of a quantity such as 512Mi. */}}
 {{- define "posthorn.bytes" -}}
 {{- $text := toString . -}}

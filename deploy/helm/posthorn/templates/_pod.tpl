@@ -98,10 +98,11 @@ spec:
           path: /health/startup
           port: http
         {{- toYaml .Values.startupProbe | nindent 8 }}
+      # On the port that clients cannot fill. A full pod is not ready, on the other one, but is not restarted.
       livenessProbe:
         httpGet:
           path: /health/live
-          port: http
+          port: metrics
         {{- toYaml .Values.livenessProbe | nindent 8 }}
       readinessProbe:
         httpGet:
@@ -165,12 +166,13 @@ spec:
 - name: REDIS_USERNAME
   value: {{ . | quote }}
 {{- end }}
+{{- if .auth }}
 - name: REDIS_PASSWORD
   valueFrom:
     secretKeyRef:
       name: {{ $secret }}
       key: {{ .existingSecretPasswordKey }}
-      optional: {{ not .auth }}
+{{- end }}
 - name: REDIS_URL
   value: {{ include "posthorn.externalRedisUrl" $ }}
 {{- end }}

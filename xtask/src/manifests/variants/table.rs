@@ -131,6 +131,7 @@ pub(super) const VARIANTS: [Variant; 8] = [
             "service.type=NodePort",
             "service.port=8080",
             "service.annotations.e=f",
+            "--set-json=networkPolicy.extraIngress=[{\"from\":[{\"ipBlock\":{\"cidr\":\"192.0.2.0/24\"}}]}]",
             "topologySpreadConstraints[0].maxSkew=2",
             "affinity.nodeAffinity.x=y",
         ],
@@ -232,6 +233,14 @@ pub(super) const VARIANTS: [Variant; 8] = [
             ),
             ("Service/posthorn-north", "/spec/type", "\"NodePort\""),
             ("Service/posthorn-north", "/spec/ports/0/port", "8080"),
+            // The metrics stay in the cluster.
+            ("Service/posthorn-north", "/spec/ports/1", ""),
+            ("Service/posthorn-north-metrics", "/spec/type", ""),
+            (
+                "Service/posthorn-north-metrics",
+                "/spec/ports/0/targetPort",
+                "\"metrics\"",
+            ),
             ("Service/posthorn-north", "/metadata/annotations/e", "\"f\""),
         ],
     },
@@ -315,8 +324,8 @@ pub(super) const VARIANTS: [Variant; 8] = [
             "externalRedis.existingSecret=redis",
             "externalRedis.tls.enabled=true",
             "externalRedis.tls.existingSecret=tls",
-            "externalRedis.port=6390",
             "networkPolicy.redisPeers[0].ipBlock.cidr=192.0.2.0/24",
+            "--set-json=networkPolicy.redisPorts=[26379,6390]",
         ],
         fields: &[
             (
@@ -337,7 +346,7 @@ pub(super) const VARIANTS: [Variant; 8] = [
             ),
             (
                 "NetworkPolicy/posthorn",
-                "/spec/egress/1/ports/0/port",
+                "/spec/egress/1/ports/1/port",
                 "6390",
             ),
         ],

@@ -26,6 +26,8 @@ pub struct TimeBounds {
     pub earliest: Timestamp,
     /// The later time.
     pub latest: Timestamp,
+    /// The time of the wall clock, by which leases and waits end.
+    pub wall: Timestamp,
 }
 
 impl TimeBounds {
@@ -34,6 +36,7 @@ impl TimeBounds {
         Self {
             earliest: wall.min(trusted),
             latest: wall.max(trusted),
+            wall,
         }
     }
 }

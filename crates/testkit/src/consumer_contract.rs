@@ -158,6 +158,7 @@ macro_rules! consumer_clock_tests {
             clocks::an_expired_lease_follows_the_settings_before_a_put,
             clocks::an_expired_lease_dies_before_its_message_is_removed,
             clocks::a_clock_that_is_set_back_makes_leases_longer,
+            clocks::retention_ends_no_lease_while_the_clock_is_set_back,
         }
     };
 }

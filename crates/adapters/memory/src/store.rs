@@ -52,6 +52,20 @@ impl MemoryStore {
         }
     }
 
+    /// Runs `step` under the lock. If it frees the first of the entries that all consumers share, every consumer may have
+    /// waited for it.
+    fn step<T>(&self, step: impl FnOnce(&mut StoreState) -> T) -> Result<T, StoreError> {
+        let mut state = self.open()?;
+        let was_full = !state.has_free_entries();
+        let outcome = step(&mut state);
+        let is_freed = was_full && state.has_free_entries();
+        drop(state);
+        if is_freed {
+            self.consumer_notifier.notify_all();
+        }
+        Ok(outcome)
+    }
+
     /// The state of an open store. Callers never hold the lock over an await.
     fn open(&self) -> Result<MutexGuard<'_, StoreState>, StoreError> {
         let state = self.lock();
@@ -70,8 +84,8 @@ impl MemoryStore {
 #[async_trait]
 impl MessageStore for MemoryStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let (now, monotonic) = (self.guarded.bounds().latest, self.clock.monotonic());
-        let appended = self.open()?.append(append, now, monotonic)?;
+        let (now, monotonic) = (self.guarded.bounds(), self.clock.monotonic());
+        let appended = self.step(|state| state.append(append, now, monotonic))??;
         if !appended.replayed {
             let topic = appended.receipt.topic.as_str();
             self.notifier.notify([topic]);
@@ -81,8 +95,8 @@ impl MessageStore for MemoryStore {
     }
 
     async fn append_batch(&self, append: AppendBatch) -> Result<AppendedBatch, AppendError> {
-        let (now, monotonic) = (self.guarded.bounds().latest, self.clock.monotonic());
-        let appended = self.open()?.append_batch(append, now, monotonic)?;
+        let (now, monotonic) = (self.guarded.bounds(), self.clock.monotonic());
+        let appended = self.step(|state| state.append_batch(append, now, monotonic))??;
         if !appended.replayed {
             let topic = appended.first.topic.as_str();
             self.notifier.notify([topic]);
@@ -100,8 +114,7 @@ impl MessageStore for MemoryStore {
     }
 
     async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
-        let mut state = self.open()?;
-        Ok(state.delete(topic, id, self.clock.now()))
+        self.step(|state| state.delete(topic, id, self.clock.now()))
     }
 
     async fn delete_before(
@@ -110,8 +123,7 @@ impl MessageStore for MemoryStore {
         before: MessageId,
         limit: usize,
     ) -> Result<BulkDeletion, StoreError> {
-        let mut state = self.open()?;
-        Ok(state.delete_before(topic, before, limit, self.clock.now()))
+        self.step(|state| state.delete_before(topic, before, limit, self.clock.now()))
     }
 
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError> {
@@ -139,7 +151,7 @@ impl MessageStore for MemoryStore {
         let (mut after, mut budget) = (None, budget);
         loop {
             // One step per lock, so that appends run in between.
-            let step = self.open()?.prune_step(policy, now, after.as_ref(), budget);
+            let step = self.step(|state| state.prune_step(policy, now, after.as_ref(), budget))?;
             budget = budget.saturating_sub(step.removed);
             let removed = u64::try_from(step.removed).unwrap_or(u64::MAX);
             pruned.removed = pruned.removed.saturating_add(removed);

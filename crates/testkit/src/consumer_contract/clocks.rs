@@ -228,6 +228,18 @@ pub async fn a_clock_that_is_set_back_makes_leases_longer(harness: impl Consumer
     assert_eq!(case.ack(&leases).await, [true]);
 }
 
+/// Leases end by the wall clock, as they began; messages expire by the trusted time.
+pub async fn retention_ends_no_lease_while_the_clock_is_set_back(harness: impl ConsumerHarness) {
+    let (case, clock) = (ConsumerCase::with_defaults(&harness).await, clock(&harness));
+    let given = case.append(2).await;
+    clock.set_now(clock.now().saturating_sub(3600 * SECOND));
+    let (leases, _) = case.pull_for(2, lease(10 * SECOND)).await;
+    case.keep(1).await;
+    assert_eq!(case.ack(&leases[1..]).await, [true]);
+    case.append(1).await;
+    assert_eq!(ids(&leases), given);
+}
+
 /// The state of its message, before anybody pulls.
 pub async fn an_expired_lease_is_waiting_or_dead(harness: impl ConsumerHarness) {
     let options = ConsumerOptions {

@@ -73,6 +73,7 @@ pub(crate) fn prune(
     let TimeBounds {
         earliest: expired,
         latest,
+        wall,
     } = times.bounds();
     let limits = Limits {
         oldest: millis(expired.saturating_sub(policy.max_age)),
@@ -99,7 +100,7 @@ pub(crate) fn prune(
     let mut removed = 0;
     for (topic_id, count) in topics {
         let left = budget - removed;
-        let pruned = prune_topic(connection, topic_id, count, &limits, (left, latest))?;
+        let pruned = prune_topic(connection, topic_id, count, &limits, (left, wall))?;
         removed += pruned;
         if pruned == left {
             // The cursor stays before this topic: it may have more to prune.

@@ -20,10 +20,8 @@ impl MemoryStore {
         topic: &Topic,
         operation: impl FnOnce(&mut Consumers, StoreView<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut state = self.open()?;
-        // Read under the lock, so that the times of steps have the order of the steps.
-        let now = self.clock.now();
-        state.with_consumers(topic, now, operation)
+        // The clock is read under the lock, so that the times of steps have the order of the steps.
+        self.step(|state| state.with_consumers(topic, self.clock.now(), operation))?
     }
 }
 

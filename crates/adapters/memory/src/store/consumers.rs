@@ -130,6 +130,10 @@ impl Consumers {
         deliveries.collect()
     }
 
+    pub(super) fn has_free_entries(&self) -> bool {
+        self.entries < self.settings.max_consumer_entries
+    }
+
     pub(super) fn topics(&self, after: Option<&Topic>, limit: usize) -> Vec<Topic> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let topics = self.topics.range::<Topic, _>((start, Bound::Unbounded));

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use posthorn_application::{
     Anchor, Append, AppendError, Appended, GivenIds, Idempotency, Page, PageRequest, StoreUsage,
-    TopicPage, TopicRequest, TopicSummary,
+    TimeBounds, TopicPage, TopicRequest, TopicSummary,
 };
 use posthorn_domain::{Durability, Message, MessageId, NewMessage, Receipt, Timestamp, Topic};
 
@@ -104,11 +104,11 @@ impl StoreState {
         };
     }
 
-    /// Stores a message at `now`, the latest time that it may be, or returns the receipt of the first request under its key.
+    /// Stores a message at the latest time of `now`, or returns the receipt of the first request under its key.
     pub(super) fn append(
         &mut self,
         append: Append,
-        now: Timestamp,
+        now: TimeBounds,
         monotonic: Duration,
     ) -> Result<Appended, AppendError> {
         let Append {
@@ -203,12 +203,12 @@ impl StoreState {
         &mut self,
         message: NewMessage,
         instance: Arc<str>,
-        now: Timestamp,
+        now: TimeBounds,
     ) -> Result<Receipt, AppendError> {
         self.check_topic(&message.topic)?;
         let weight = weight(message.parts());
-        self.evict_for(1, weight, now)?;
-        Ok(self.insert(message, weight, instance, now))
+        self.evict_for(1, weight, now.wall)?;
+        Ok(self.insert(message, weight, instance, now.latest))
     }
 
     /// Inserts a message of `weight` bytes, which fits, at the end of its topic.

@@ -19,13 +19,20 @@ impl ConsumerState {
         let mut outcome = Requeued::default();
         let mut free_entries = step.free_entries;
         let to = request.to.min(self.cursor);
+        let rest = |from| {
+            Some(RequeueRequest {
+                from,
+                to,
+                ..request
+            })
+        };
         let ids = step
             .log
             .newer_than_or_at(request.from)
             .map(|message| message.id);
         for (examined, id) in ids.take_while(|id| *id <= to).enumerate() {
             if examined == request.limit.get() {
-                outcome.next = Some(id);
+                outcome.next = rest(id);
                 break;
             }
             if self.entries.get(id).is_some() || self.dead.contains(id) {
@@ -36,7 +43,7 @@ impl ConsumerState {
                     let text = "the memory store holds too many redeliveries".to_owned();
                     return Err(StoreError::Full(text));
                 }
-                outcome.next = Some(id);
+                outcome.next = rest(id);
                 break;
             }
             free_entries -= 1;

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use posthorn_application::{AppendBatch, AppendError, AppendedBatch, StoreError};
-use posthorn_domain::{Fingerprint, Timestamp};
+use posthorn_application::{AppendBatch, AppendError, AppendedBatch, StoreError, TimeBounds};
+use posthorn_domain::Fingerprint;
 
 use super::StoreState;
 use crate::store::idempotency_keys::{KeyedReceipt, ScopedKey};
 use crate::weight::weight;
 
 impl StoreState {
-    /// Stores the messages of a batch at `now`, or returns the first receipt of its key.
+    /// Stores the messages of a batch at the latest time of `now`, or returns the first receipt of its key.
     pub(crate) fn append_batch(
         &mut self,
         append: AppendBatch,
-        now: Timestamp,
+        now: TimeBounds,
         monotonic: Duration,
     ) -> Result<AppendedBatch, AppendError> {
         let AppendBatch {
@@ -38,12 +38,12 @@ impl StoreState {
         // Room for all of them first: a later message must not remove an earlier one.
         let weights = batch.messages().iter();
         let weights = weights.map(|message| weight(message.parts()));
-        self.evict_for(count, weights.sum(), now)?;
+        self.evict_for(count, weights.sum(), now.wall)?;
         let mut first = None;
         for message in batch.into_messages() {
             let weight = weight(message.parts());
             let message = message.into_message(topic.clone());
-            let receipt = self.insert(message, weight, instance.clone(), now);
+            let receipt = self.insert(message, weight, instance.clone(), now.latest);
             first.get_or_insert(receipt);
         }
         let first = first.ok_or_else(|| StoreError::Corrupt("a batch without messages".into()))?;

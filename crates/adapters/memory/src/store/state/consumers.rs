@@ -24,6 +24,11 @@ impl StoreState {
         operation(&mut self.consumers, at)
     }
 
+    /// False while consumers have as many entries as the settings allow.
+    pub(crate) fn has_free_entries(&self) -> bool {
+        self.consumers.has_free_entries()
+    }
+
     /// The topics after `after` that have a consumer.
     pub(crate) fn topics_with_consumers(&self, after: Option<&Topic>, limit: usize) -> Vec<Topic> {
         self.consumers.topics(after, limit)

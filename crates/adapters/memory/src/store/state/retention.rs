@@ -46,7 +46,7 @@ impl StoreState {
             let excess = log.len().saturating_sub(max_count).max(too_old);
             let topic = topic.clone();
             step.more = excess > left;
-            step.removed += self.prune_oldest(&topic, excess.min(left), now.latest);
+            step.removed += self.prune_oldest(&topic, excess.min(left), now.wall);
             step.next = Some(topic);
             if step.more {
                 return step;

@@ -43,7 +43,7 @@ fn counters_and_order_match_the_messages() {
                 let now = Timestamp::from_millis(1_000);
                 sent.push(
                     state
-                        .append(append, now, Duration::ZERO)
+                        .append(append, TimeBounds::new(now, now), Duration::ZERO)
                         .unwrap()
                         .receipt
                         .id,

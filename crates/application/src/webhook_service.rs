@@ -240,7 +240,7 @@ impl WebhookService {
     pub async fn replay(&self, key: &ConsumerKey, replay: Replay) -> Result<u64, WebhookError> {
         // A consumer without a record is no webhook.
         self.ports.webhooks.webhook(key).await?;
-        replay::run(&*self.ports.webhooks, key, replay, self.ports.clock.now()).await
+        replay::run(&*self.ports.webhooks, key, replay).await
     }
 
     async fn follow(&self, key: &ConsumerKey) {

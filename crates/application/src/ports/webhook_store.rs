@@ -201,7 +201,7 @@ pub struct RequeueRequest {
 pub struct Requeued {
     /// How many messages wait again.
     pub queued: u64,
-    /// The first message of the range that was not examined: `from` of the next call. `None` after
-    /// the last message at or before the consumer's cursor.
-    pub next: Option<MessageId>,
+    /// The call for the messages of the range that were not examined. Its range ends at the cursor that the consumer had
+    /// at the first call, so that what is settled meanwhile is not settled twice. `None` after the last message.
+    pub next: Option<RequeueRequest>,
 }

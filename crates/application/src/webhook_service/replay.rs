@@ -29,31 +29,26 @@ pub(super) async fn run(
     store: &dyn WebhookStore,
     key: &ConsumerKey,
     replay: Replay,
-    now: Timestamp,
 ) -> Result<u64, WebhookError> {
-    let mut from = match replay.from {
+    let from = match replay.from {
         ReplayBound::Id(id) => id,
         ReplayBound::Time(time) => MessageId::new(time, 0),
     };
     let to = match replay.to {
         Some(ReplayBound::Id(id)) => id,
         Some(ReplayBound::Time(time)) => MessageId::new(time, u64::MAX),
-        // Ids may be ahead of the clock. What is acknowledged during a replay must not come again.
-        None => MessageId::new(now, u64::MAX),
+        None => MessageId::MAX,
     };
+    let mut next = (from <= to).then_some(RequeueRequest {
+        from,
+        to,
+        limit: PageLimit::MAX,
+    });
     let mut queued = 0_u64;
-    while from <= to {
-        let request = RequeueRequest {
-            from,
-            to,
-            limit: PageLimit::MAX,
-        };
+    while let Some(request) = next {
         let requeued = store.requeue(key, request).await?;
         queued = queued.saturating_add(requeued.queued);
-        match requeued.next {
-            Some(next) => from = next,
-            None => break,
-        }
+        next = requeued.next;
     }
     Ok(queued)
 }

@@ -326,7 +326,10 @@ impl WebhookStore for FakeWebhookStore {
             let range = webhook.messages.range_mut(request.from..=request.to);
             for (examined, (id, (_, state))) in range.enumerate() {
                 if examined == request.limit.get() {
-                    requeued.next = Some(*id);
+                    requeued.next = Some(RequeueRequest {
+                        from: *id,
+                        ..request
+                    });
                     break;
                 }
                 if *state == MessageFate::Acked {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerCounts, LeaseUpdate, LeasesUpdated, PullRequest, Redriven, RequeueRequest, Requeued,
+    ConsumerCounts, LeaseUpdate, LeasesUpdated, PullRequest, Redriven, RequeueRequest,
 };
 use posthorn_domain::{
     Attempt, ConsumerSettings, FailureReason, LeaseNonce, LeaseToken, MessageId, Timestamp,
@@ -239,13 +239,14 @@ impl ConsumerModel {
     }
 
     /// Of the messages that the topic holds in the range, those without a state and without a dead
-    /// letter wait again. New messages end the range: every later message is new too.
+    /// letter wait again. New messages end the range: every later message is new too. Returns how many wait again, and the
+    /// first one not examined.
     pub(super) fn requeue(
         &mut self,
         topic: &HeldMessages,
         request: RequeueRequest,
         now: Timestamp,
-    ) -> Requeued {
+    ) -> (u64, Option<MessageId>) {
         let is_new = |id: &MessageId| matches!(self.messages.get(id), Some(MessageState::New));
         let held = topic.held.iter().copied();
         let held = held.filter(|id| (request.from..=request.to).contains(id) && !is_new(id));
@@ -262,8 +263,7 @@ impl ConsumerModel {
                 queued += 1;
             }
         }
-        let next = held.next();
-        Requeued { queued, next }
+        (queued, held.next())
     }
 
     pub(super) fn seek(&mut self, topic: &HeldMessages, position: MessageId, now: Timestamp) {

@@ -158,6 +158,7 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
     async fn requeue(&mut self, consumer: u8, request: RequeueRequest, context: &str) {
         let key = key(&self.topic, consumer);
         let requeued = self.harness.webhooks().requeue(&key, request).await;
+        let requeued = requeued.map(|one| (one.queued, one.next.map(|next| next.from)));
         let now = self.now();
         let held = std::mem::take(&mut self.held);
         let expected = self.on_model(consumer, |model| model.requeue(&held, request, now));

@@ -185,7 +185,11 @@ impl Call<'_> {
         consumer.waiting += i64::try_from(queued).unwrap_or(i64::MAX);
         Ok(Requeued {
             queued: u64::try_from(queued).unwrap_or(u64::MAX),
-            next: next.map(id),
+            next: next.map(|from| RequeueRequest {
+                from: id(from),
+                to: id(to),
+                ..request
+            }),
         })
     }
 }

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use posthorn_application::{
-    ConsumerStatus, DamagedConsumers, Requeued, StoreError, WebhookIncarnation, WebhookPut,
-    WebhookRecord, WebhookStatus,
+    ConsumerStatus, DamagedConsumers, PageLimit, RequeueRequest, Requeued, StoreError,
+    WebhookIncarnation, WebhookPut, WebhookRecord, WebhookStatus,
 };
 use posthorn_domain::{
     Attempt, AttemptTimeout, ConsumerKey, ConsumerKind, ConsumerSettings, DeliveryConcurrency,
@@ -95,10 +95,18 @@ pub(super) fn attempts(reply: Vec<Value>) -> Result<Vec<WebhookAttempt>, StoreEr
     Ok(attempts.collect())
 }
 
-/// The outcome of a requeue.
-pub(super) fn requeued(reply: Vec<Value>) -> Result<Requeued, StoreError> {
-    let (queued, next): (u64, String) = parse(reply)?;
-    let next = (!next.is_empty()).then(|| parse_id(&next)).transpose()?;
+/// The outcome of a requeue that examines `limit` messages.
+pub(super) fn requeued(reply: Vec<Value>, limit: PageLimit) -> Result<Requeued, StoreError> {
+    let (queued, from, to): (u64, String, String) = parse(reply)?;
+    let next = if from.is_empty() {
+        None
+    } else {
+        Some(RequeueRequest {
+            from: parse_id(&from)?,
+            to: parse_id(&to)?,
+            limit,
+        })
+    };
     Ok(Requeued { queued, next })
 }
 

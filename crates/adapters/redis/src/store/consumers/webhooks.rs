@@ -93,7 +93,7 @@ impl WebhookStore for RedisStore {
             request.limit.get().to_string(),
         ];
         let reply = self.call(CallKind::Durable, &scripts::REQUEUE, key, arguments);
-        Ok(webhook_record::requeued(reply.await?)?)
+        Ok(webhook_record::requeued(reply.await?, request.limit)?)
     }
 
     async fn watch_webhooks(&self) -> Result<Box<dyn Subscription>, StoreError> {

@@ -4,8 +4,8 @@
 --
 -- KEYS, ARGV[1] to ARGV[4] as pull.lua; ARGV[5] smallest id, ARGV[6] largest id, ARGV[7] most messages to
 -- examine
--- Returns {'ok', number of messages that wait again, id of the first one not examined or empty}, or
--- {'absent'}.
+-- Returns {'ok', number of messages that wait again, id of the first one not examined or empty, largest id of the
+-- range at or before the cursor}, or {'absent'}.
 
 local c = open(ARGV[4])
 if not c then
@@ -34,4 +34,4 @@ finish()
 if queued > 0 then
   wake()
 end
-return { 'ok', queued, messages[limit + 1] and messages[limit + 1][1] or '' }
+return { 'ok', queued, messages[limit + 1] and messages[limit + 1][1] or '', to }

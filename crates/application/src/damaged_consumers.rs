@@ -23,7 +23,7 @@ impl DamagedConsumers {
         }
         if logged.insert((topic.clone(), kind, name.to_owned())) {
             let kind = kind.as_str();
-            tracing::error!(%topic, kind, name, %error, "a stored consumer is damaged and left out");
+            tracing::error!(%topic, kind, consumer = name, %error, "a stored consumer is damaged and left out");
         }
     }
 }

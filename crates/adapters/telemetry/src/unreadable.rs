@@ -40,7 +40,7 @@ impl UnreadableMessages {
             match consumer {
                 None => tracing::error!(%topic, %id, "a stored message is damaged and skipped"),
                 Some(ConsumerKey { kind, name, .. }) => tracing::error!(
-                    %topic, %id, kind = kind.as_str(), %name,
+                    %topic, %id, kind = kind.as_str(), consumer = %name,
                     "a message or its copy is damaged and skipped by a consumer"
                 ),
             }

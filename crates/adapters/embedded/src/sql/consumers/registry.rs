@@ -126,7 +126,9 @@ pub(crate) fn keys(
         let (name, topic) = (name?, topic.clone());
         match ConsumerName::parse(&name) {
             Ok(name) => keys.push(ConsumerKey { topic, kind, name }),
-            Err(error) => tracing::debug!(%topic, name, %error, "skipping a damaged consumer"),
+            Err(error) => {
+                tracing::debug!(%topic, consumer = name, %error, "skipping a damaged consumer");
+            }
         }
     }
     Ok(keys)

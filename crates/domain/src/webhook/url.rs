@@ -75,8 +75,9 @@ impl WebhookUrl {
         let authority = text.split_once("://").map(|(_, rest)| rest);
         let authority = authority.ok_or(WebhookUrlError::Syntax)?;
         let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-        // Also an empty one, which the parser removes.
-        if authority.contains('@') {
+        // Also an empty one, which the parser removes; and one after further slashes, which it skips.
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if has_user || authority.contains('@') {
             return Err(WebhookUrlError::UserInformation);
         }
         if url.fragment().is_some() {
@@ -201,6 +202,7 @@ mod tests {
             "https://a@example.com",
             "https://a:b@c",
             "https://@example.com",
+            "https:///a:b@example.com",
         ] {
             check(text, Err(WebhookUrlError::UserInformation));
         }

@@ -143,9 +143,10 @@ pub struct HttpSettings {
     #[garde(range(min = 1))]
     pub max_in_flight: usize,
     /// The most bytes of responses that clients have not read yet, in all. A response that does not fit
-    /// is replaced by 503 `overloaded`, and a client that stopped reading is cut off.
+    /// is replaced by 503 `overloaded`, and a client that stopped reading is cut off. At least `MAX_BODY_BYTES` and
+    /// `MAX_BATCH_BYTES`; responses to what had an effect may take as much again.
     #[schemars(extend("default" = 67_108_864))]
-    #[garde(range(min = 1_048_576))]
+    #[garde(range(min = 1_048_576), custom(holds(self.max_body_bytes.max(self.max_batch_bytes))))]
     pub max_response_bytes: usize,
     /// The most streams open at once; more are rejected with 503 `overloaded`.
     #[schemars(extend("default" = 10_000))]
@@ -214,6 +215,18 @@ fn named_in_production(origins: &CorsOrigins, environment: &Environment) -> gard
         ));
     }
     Ok(())
+}
+
+/// Refuses fewer bytes than the largest body, which the response to a batch repeats.
+fn holds(largest: usize) -> impl FnOnce(&usize, &Environment) -> garde::Result {
+    move |bytes, _| {
+        if *bytes >= largest {
+            return Ok(());
+        }
+        Err(garde::Error::new(format!(
+            "at least {largest}, as MAX_BODY_BYTES and MAX_BATCH_BYTES are"
+        )))
+    }
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ async fn handle(
         let counting = rate_limit::check(route, state, &head, authorized.err());
         deadline.run(pin!(counting)).await
     };
-    let Ok((outcome, error)) = counted else {
+    let Ok((mut outcome, error)) = counted else {
         return timed_out(ApiError::too_slow());
     };
     let error = error.or_else(|| refused_parameters(route, &head));
@@ -114,7 +114,14 @@ async fn handle(
             Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
             Ok(Ok(Err(error))) => error_response(error, head.clone()),
             Ok(Err(_panic)) => fail(ApiError::caused_by(Code::Internal, PANICKED)),
-            Err(Elapsed) => timed_out(late(&head)),
+            Err(Elapsed) => {
+                // A handler that counts by the body has not got so far.
+                outcome = outcome.or_else(|| rate_limit::take_outcome(&head));
+                if outcome.is_none() && route.is_counted_by_handler() {
+                    outcome = rate_limit::count(route, state, &head).await;
+                }
+                timed_out(late(&head))
+            }
         }
     };
     if let Some(outcome) = outcome.or_else(|| rate_limit::take_outcome(&head))

@@ -118,7 +118,7 @@ pub(crate) fn take_outcome(request: &HttpRequest) -> Option<RateLimitOutcome> {
 }
 
 /// Counts a request; `None` if it has no limits or could not be counted.
-async fn count(
+pub(crate) async fn count(
     route: &'static Route,
     state: &AppState,
     request: &HttpRequest,

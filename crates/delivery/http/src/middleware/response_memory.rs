@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
+use actix_web::http::header;
 use actix_web::web::Bytes;
 
 use crate::state::AppState;
@@ -24,9 +25,9 @@ struct ChunkedBytes {
     _permit: Permit,
 }
 
-/// Counts the body of a response, or replaces the response by 503 if it would exceed
-/// `MAX_RESPONSE_BYTES`. A body of one chunk is not counted here: it goes to the buffer of its
-/// connection at once.
+/// Counts the body of a response, or replaces the response by 503 if it would exceed `MAX_RESPONSE_BYTES`; alone every
+/// response fits. What has had an effect, such as a batch that is stored, may take as much again, because its client
+/// would repeat it. A body of one chunk is not counted here: it goes to the buffer of its connection at once.
 pub(crate) fn limit(
     response: ServiceResponse<BoxBody>,
     state: &AppState,
@@ -41,12 +42,28 @@ pub(crate) fn limit(
         Ok(bytes) => bytes,
         Err(body) => return ServiceResponse::new(request, response.set_body(body)),
     };
+    let max = state.settings.max_response_bytes;
+    let has_effect = response.status().is_success() && !request.method().is_safe();
+    let max = if has_effect {
+        max.saturating_mul(2)
+    } else {
+        max
+    };
     let mut permit = state.response_bytes.empty();
     // Bytes with other owners, such as a file of the page, are in memory anyway.
-    if bytes.is_unique() && !permit.grow(bytes.len(), state.settings.max_response_bytes) {
+    if bytes.is_unique() && !permit.grow(bytes.len(), max.max(bytes.len())) {
         let metrics = &state.services.request_metrics;
         metrics.request_shed(Shed::ResponseBytes);
-        return ServiceResponse::from_err(ApiError::overloaded("MAX_RESPONSE_BYTES"), request);
+        let mut shed =
+            ServiceResponse::from_err(ApiError::overloaded("MAX_RESPONSE_BYTES"), request);
+        // Those of CORS, which is inside of this.
+        let kept = response.headers().iter().filter(|(name, _)| {
+            name.as_str().starts_with("access-control-") || *name == header::VARY
+        });
+        for (name, value) in kept {
+            shed.headers_mut().append(name.clone(), value.clone());
+        }
+        return shed;
     }
     let body = ChunkedBytes {
         rest: bytes,

@@ -24,7 +24,9 @@ pub(crate) fn negotiate(headers: &HeaderMap, default: Locale) -> Locale {
         Preference::Specific(tag) => Some((Some(known(tag.primary_language())?), range.quality)),
     });
     let weights: Vec<(Option<Locale>, Quality)> = ranges.collect();
-    let weight_of = |wanted| weights.iter().find(|(locale, _)| *locale == wanted);
+    let of = |wanted| weights.iter().filter(move |(locale, _)| *locale == wanted);
+    // `en` and `en-GB` are one language here.
+    let weight_of = |wanted| of(wanted).max_by_key(|(_, weight)| *weight);
     let weight = |locale| weight_of(Some(locale)).or_else(|| weight_of(None));
     let all = [default, Locale::Ru, Locale::En];
     let mut best = None;
@@ -65,6 +67,7 @@ mod tests {
         check("en", Locale::En);
         check("en-GB,en;q=0.9", Locale::En);
         check("de, en;q=0.5, ru;q=0.8", Locale::Ru);
+        check("en;q=0.1, ru;q=0.5, en-GB;q=0.9", Locale::En);
         check("ru;q=0.1, en;q=0.2", Locale::En);
         check("en;q=0, *", Locale::Ru);
         check("ru;q=0, *;q=0.5", Locale::En);

@@ -55,7 +55,9 @@ impl ConnectionHooks for ServerHooks {
             limit.remove(before - now);
             return true;
         }
-        let fits = limit.add(now - before, self.state.settings.max_response_bytes);
+        // Bodies that are counted as a whole are counted here once more, as far as they are written.
+        let max = self.state.settings.max_response_bytes.saturating_mul(2);
+        let fits = limit.add(now - before, max);
         if !fits {
             let metrics = &self.state.services.request_metrics;
             metrics.request_shed(Shed::ResponseBytes);

@@ -21,6 +21,7 @@ impl Fields {
     /// `malformed-json`, or `validation-failed` if the body is no object.
     pub(crate) fn parse(bytes: &[u8], known: &[&str]) -> Result<Self, ApiError> {
         let malformed = |_| ApiError::new(Code::MalformedJson);
+        let mut repeated = Vec::new();
         let members = if bytes.is_empty() {
             Vec::new()
         } else {
@@ -28,14 +29,22 @@ impl Fields {
             let members = raw_json::members(body)?.ok_or_else(|| {
                 ApiError::validation(vec![FieldProblem::whole(FieldCode::InvalidType)])
             })?;
-            let value = |(name, value)| Ok((name, raw_json::value(value)?));
+            let value = |(name, value): (String, &RawValue)| {
+                for inner in raw_json::repeated_members(value)? {
+                    repeated.push(FieldProblem::member(&[&name, &inner], FieldCode::Duplicate));
+                }
+                Ok((name, raw_json::value(value)?))
+            };
             members
                 .into_iter()
                 .map(value)
                 .collect::<Result<_, ApiError>>()?
         };
         let names = members.iter().map(|(name, _)| name.as_str());
-        let problems = FieldProblems::of_names(problem, names, known);
+        let mut problems = FieldProblems::of_names(problem, names, known);
+        for problem in repeated {
+            problems.add(problem);
+        }
         Ok(Self { members, problems })
     }
 

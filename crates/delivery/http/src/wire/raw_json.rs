@@ -2,6 +2,7 @@
 //! the depth of JSON nor its numbers; `serde_json` does, so both are handled here.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -70,6 +71,14 @@ pub(crate) fn members(value: &RawValue) -> Result<Option<Vec<(String, &RawValue)
     let members: Result<Members<'_>, _> = serde_json::from_str(value.get());
     let members = members.map_err(|_| ApiError::new(Code::MalformedJson))?;
     Ok(Some(members.0))
+}
+
+/// The names that an object has more than once, each once; none if `value` is no object.
+pub(crate) fn repeated_members(value: &RawValue) -> Result<BTreeSet<String>, ApiError> {
+    let mut seen = BTreeSet::new();
+    let names = members(value)?.unwrap_or_default().into_iter();
+    let names = names.map(|(name, _)| name);
+    Ok(names.filter(|name| !seen.insert(name.clone())).collect())
 }
 
 /// The text of a string, and any other value as compact JSON: with every digit and in the order in which

@@ -160,6 +160,15 @@ pub(crate) enum WebhookFailures {
     MediaType(Problem),
 }
 
+/// Errors of a request that is signed at once.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only its derive is used")]
+pub(crate) enum SigningFailures {
+    /// The secret cannot be decrypted: the server has another `SECRET_KEY`.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+}
+
 /// Errors of creating, changing and deleting a webhook.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]

@@ -194,3 +194,36 @@ async fn the_keys_of_a_sender_are_its_own() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_stored_batch_is_answered_however_large_its_receipts_are() {
+    let server = TestServer::with(|settings| settings.max_response_bytes = 1 << 20);
+    let text = "x".repeat(900);
+    let response = server.post(PATH, batch(&[text.as_str(); 1000])).await;
+    assert_eq!(response.status, 201);
+    assert_eq!(response.json()["receipts"].as_array().unwrap().len(), 1000);
+}
+
+#[tokio::test]
+async fn a_batch_within_its_limit_fits_however_few_requests_may_be_in_flight() {
+    let server = TestServer::with(|settings| settings.max_in_flight = 8);
+    let text = "x".repeat(900);
+    let response = server.post(PATH, batch(&[text.as_str(); 800])).await;
+    assert_eq!(response.status, 201);
+}
+
+#[tokio::test]
+async fn a_batch_that_never_arrives_counts_as_one_request() {
+    let limit = Duration::from_millis(500);
+    let server = TestServer::with_quotas(Quotas::default(), |settings| {
+        settings.request_timeout = limit;
+    });
+    let mut connection = server.connect().await;
+    let head = "Host: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[";
+    connection
+        .send(format!("POST {PATH} HTTP/1.1\r\n{head}"))
+        .await;
+    let response = connection.response("POST").await;
+    response.assert_problem(408, "request-timeout");
+    assert_eq!(left(&response), "9");
+}

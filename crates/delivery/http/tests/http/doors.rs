@@ -346,4 +346,8 @@ async fn a_notification_of_apprise_keeps_its_title_and_type() {
     failing(PATH, "attachments", json!([{}]), &members).await;
     failing(PATH, "version", json!("2.0"), &members).await;
     failing("/api/v1/message", "title", json!(""), &members).await;
+    // Nor is a list with its members in their order.
+    let list = json!(["1.0", "Backup", "It failed", [], "failure"]).to_string();
+    let response = server.call("POST", PATH, &[json], list).await;
+    assert_eq!(response.status, 400, "{response:?}");
 }

@@ -188,6 +188,7 @@ async fn a_request_that_waits_for_its_body_is_not_in_flight() {
 async fn incomplete_bodies_take_no_more_memory_than_requests_in_flight() {
     let server = TestServer::with(|settings| {
         (settings.max_in_flight, settings.max_body_bytes) = (2, 1000);
+        settings.max_batch_bytes = 1000;
     });
     let mut slow = Vec::new();
     for handled in 1..=2 {

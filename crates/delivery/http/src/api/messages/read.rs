@@ -153,18 +153,17 @@ pub(crate) async fn delete_message(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let (topic, id) = (path::existing_topic(&request)?, path::message_id(&request)?);
-    if evaluate(request.headers(), &entity_tag(id)) != Evaluated::Holds {
-        // The preconditions are those of an existing message (RFC 9110, 13.2.1).
-        let message = state.services.messages.get(&topic, id).await?;
-        let exists = message.is_some();
-        return Err(ApiError::new(if exists {
-            Code::PreconditionFailed
-        } else {
-            Code::NotFound
-        }));
-    }
     let object = format!("{topic}/{id}");
     let event = AuditEvent::start(&request, AuditAction::DeleteMessage, object);
+    if evaluate(request.headers(), &entity_tag(id)) != Evaluated::Holds {
+        // The preconditions are those of an existing message (RFC 9110, 13.2.1).
+        let (outcome, code) = match state.services.messages.get(&topic, id).await? {
+            Some(_) => (AuditOutcome::Refused, Code::PreconditionFailed),
+            None => (AuditOutcome::Absent, Code::NotFound),
+        };
+        event.finish(outcome);
+        return Err(ApiError::new(code));
+    }
     if state.services.messages.delete(&topic, id).await? {
         event.finish(AuditOutcome::Done);
         Ok(HttpResponse::NoContent().finish())

@@ -7,7 +7,7 @@ use crate::middleware::audit::{AuditAction, AuditEvent};
 use crate::request::{body, path};
 use crate::state::AppState;
 use crate::wire::problem::ApiError;
-use crate::wire::responses::{AccessFailures, Failures, WebhookFailures};
+use crate::wire::responses::{AccessFailures, Failures, SigningFailures, WebhookFailures};
 use crate::wire::webhook::{
     AttemptResponse, AttemptsResponse, ReplayBody, ReplayResponse, TestResponse, WebhookResponse,
 };
@@ -37,7 +37,8 @@ pub(crate) async fn enable(
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/webhooks/{webhook}/test", tag = "webhooks",
     params(("topic" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"),
         ("webhook" = String, Path, pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
-    responses((status = 200, body = TestResponse), WebhookFailures, AccessFailures, Failures))]
+    responses((status = 200, body = TestResponse),
+        WebhookFailures, SigningFailures, AccessFailures, Failures))]
 pub(crate) async fn test(
     request: HttpRequest,
     payload: web::Payload,

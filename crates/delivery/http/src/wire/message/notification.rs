@@ -33,6 +33,10 @@ pub(crate) fn parse(
     rules: &ContentRules,
     problems: Vec<FieldProblem>,
 ) -> Option<Result<IncomingMessage, ApiError>> {
+    // A list would be taken for the members in their order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
     let sent: Notification = serde_json::from_slice(bytes).ok()?;
     if sent.version != VERSION || !sent.attachments.is_empty() {
         return None;

@@ -123,6 +123,11 @@ fn a_header_is_named_as_it_was_sent() {
         &json!({"url": url, "headers": {"X-A": "1", "x-a": "2"}}),
         &[("headers.X-A", "duplicate-field")],
     );
+    let twice = format!(r#"{{"url":"{url}","headers":{{"X-A":"1","X-A":"2","b":"3"}}}}"#);
+    let rules = rules(UrlSchemes::HttpAndHttps);
+    let parsed = WebhookBody::parse(twice.as_bytes(), &rules, Precondition::None);
+    let expected = ("headers.X-A".to_owned(), "duplicate-field");
+    assert_eq!(problems(parsed), [expected]);
     let many: serde_json::Map<_, _> = (0..17)
         .map(|number| (format!("h{number}"), json!("a")))
         .collect();

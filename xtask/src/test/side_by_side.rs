@@ -10,6 +10,8 @@ use super::programs::TestProgram;
 
 /// How long each program took in the last run, so that the longest start first.
 const TIMES: &str = "target/test-times.txt";
+/// The programs that take longest by far, the longest last: without times they start first.
+const LONGEST: [&str; 3] = ["posthorn it", "posthorn-redis redis", "posthorn page"];
 
 /// The outcome of one program.
 struct ProgramOutcome {
@@ -30,8 +32,11 @@ pub(crate) fn run(
     configure: impl Fn(&mut Command) + Sync,
 ) -> Result<(), String> {
     let mut times = read_times(root);
-    // They are taken from the end: the longest first. A program without a time may be long.
-    programs.sort_by_key(|program| times.get(&program.name).copied().unwrap_or(u64::MAX));
+    // They are taken from the end: the longest first. Among those without a time may be long ones.
+    programs.sort_by_key(|program| {
+        let time = times.get(&program.name).copied().unwrap_or(u64::MAX);
+        (time, LONGEST.iter().position(|name| *name == program.name))
+    });
     let at_once = std::thread::available_parallelism().map_or(2, usize::from) + 1;
     let (left, done) = (Mutex::new(programs), Mutex::new(Vec::new()));
     let take = || left.lock().ok()?.pop();

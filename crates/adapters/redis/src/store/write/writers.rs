@@ -1,5 +1,5 @@
-//! The writer tasks, each started with its first write: one per node for the threads that serve requests, on one of
-//! them (`docs/decisions/0020-writer-beside-requests.md`), and one per node for all other callers.
+//! The writer tasks, one per node, each started with its first write. As soon as a thread that serves requests writes,
+//! the task runs on that thread (`docs/decisions/0020-writer-beside-requests.md`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use posthorn_application::GroupWait;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -37,18 +37,18 @@ pub(crate) struct Writers {
 
 #[derive(Default)]
 struct RunningWriters {
-    /// Those of callers on threads that serve requests.
-    beside_requests: WriterTasks,
-    others: WriterTasks,
-    /// The runtime for writers from now on; `None` for that of the first caller.
+    writers: HashMap<Node, RunningWriter>,
+    tasks: JoinSet<()>,
+    /// The runtime of all writers from now on; `None` while they belong beside requests.
     runtime: Option<Handle>,
     closed: bool,
 }
 
-#[derive(Default)]
-struct WriterTasks {
-    queues: HashMap<Node, mpsc::Sender<WriteJob>>,
-    tasks: JoinSet<()>,
+struct RunningWriter {
+    queue: mpsc::Sender<WriteJob>,
+    /// Closed at the end of the task.
+    ended: watch::Receiver<()>,
+    is_beside_requests: bool,
 }
 
 impl Writers {
@@ -104,29 +104,37 @@ impl Writers {
         Ok(())
     }
 
-    /// Has all further writers run on the runtime of the caller, and waits for the queued writes of those that run on
-    /// the threads of requests: what runs there ends with the thread.
+    /// Moves the writers that run on the threads of requests to the runtime of the caller, and waits for the writes that
+    /// they have: what runs on such a thread ends with it. The caller may drop the future.
     pub(crate) async fn leave_request_threads(&self) {
-        let mut left = {
+        let left: Vec<_> = {
             let mut running = lock(&self.running);
             running.runtime = Some(Handle::current());
-            std::mem::take(&mut running.beside_requests)
+            let beside = running.writers.iter();
+            let beside = beside.filter(|(_, writer)| writer.is_beside_requests);
+            let beside: Vec<_> = beside
+                .map(|(node, writer)| (node.clone(), writer.ended.clone()))
+                .collect();
+            for (node, _) in &beside {
+                self.start(&mut running, node);
+            }
+            beside.into_iter().map(|(_, ended)| ended).collect()
         };
-        left.end().await;
+        for ended in left {
+            wait_for_end(ended).await;
+        }
     }
 
     /// Rejects further writes and waits, at most for `bound`, for the queued ones.
     pub(crate) async fn close(&self, bound: Duration) {
-        let (mut beside_requests, mut others) = {
+        let mut tasks = {
             let mut running = lock(&self.running);
             running.closed = true;
-            (
-                std::mem::take(&mut running.beside_requests),
-                std::mem::take(&mut running.others),
-            )
+            running.writers.clear();
+            std::mem::take(&mut running.tasks)
         };
-        let end = async { tokio::join!(beside_requests.end(), others.end()) };
-        if timeout(bound, end).await.is_err() {
+        let drain = async { while tasks.join_next().await.is_some() {} };
+        if timeout(bound, drain).await.is_err() {
             tracing::warn!(
                 "abandoned writes that Redis did not acknowledge before the store closed"
             );
@@ -163,41 +171,55 @@ impl Writers {
         if running.closed {
             return None;
         }
-        let runtime = running.runtime.clone();
-        let running = if runtime.is_none() && serves_requests(&Handle::current()) {
-            &mut running.beside_requests
-        } else {
-            &mut running.others
-        };
+        let moves = running.runtime.is_none() && serves_requests(&Handle::current());
         // A closed queue is of a task that panicked, or whose thread ended: another one replaces it.
-        if let Some(queue) = running.queues.get(node)
-            && !queue.is_closed()
+        if let Some(writer) = running.writers.get(node)
+            && !writer.queue.is_closed()
+            && (writer.is_beside_requests || !moves)
         {
-            return Some(queue.clone());
+            return Some(writer.queue.clone());
         }
         // Some of the nodes must be gone. The tasks of the others restart with their next write.
-        if running.queues.len() >= MAX_NODES {
-            running.queues.clear();
+        if running.writers.len() >= MAX_NODES {
+            running.writers.clear();
         }
+        Some(self.start(&mut running, node))
+    }
+
+    /// Starts a task for a node in place of the one that it has, which writes what is queued before.
+    fn start(&self, running: &mut RunningWriters, node: &Node) -> mpsc::Sender<WriteJob> {
         while running.tasks.try_join_next().is_some() {}
         let connector = Arc::clone(&self.connector);
         let command_timeout = self.settings.redis.command_timeout;
         let connection = ManagedConnection::new(connector, node.clone(), command_timeout);
+        let writer = WriterTask::new(connection, &self.settings);
         let (queue, jobs) = mpsc::channel(QUEUE_CAPACITY);
-        let writer = WriterTask::new(connection, &self.settings).run(jobs);
-        let runtime = runtime.unwrap_or_else(Handle::current);
-        running.tasks.spawn_on(writer, &runtime);
-        running.queues.insert(node.clone(), queue.clone());
-        Some(queue)
+        let (end, ended) = watch::channel(());
+        // Without its queue the other task ends after the last job.
+        let before = running.writers.remove(node).map(|writer| writer.ended);
+        let task = async move {
+            if let Some(before) = before {
+                wait_for_end(before).await;
+            }
+            writer.run(jobs).await;
+            drop(end);
+        };
+        let runtime = running.runtime.clone().unwrap_or_else(Handle::current);
+        running.tasks.spawn_on(task, &runtime);
+        let writer = RunningWriter {
+            queue: queue.clone(),
+            ended,
+            is_beside_requests: serves_requests(&runtime),
+        };
+        running.writers.insert(node.clone(), writer);
+        queue
     }
 }
 
-impl WriterTasks {
-    /// Waits until the queued writes are written.
-    async fn end(&mut self) {
-        self.queues.clear();
-        while self.tasks.join_next().await.is_some() {}
-    }
+/// Waits for the end of a task.
+async fn wait_for_end(mut ended: watch::Receiver<()>) {
+    // No value is sent: this is an error once the sender is dropped.
+    let _ = ended.changed().await;
 }
 
 /// True for the runtime of a thread that serves requests: it has that thread alone.
@@ -211,16 +233,50 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_writer_task_that_panicked_is_replaced() {
+    fn writers() -> Writers {
         let settings = RedisStoreSettings::new(SecretString::from("redis://127.0.0.1:1"));
         let connector = Arc::new(Connector::new(&settings.redis, Duration::ZERO).unwrap());
         let directory = Arc::new(SlotDirectory::new(Arc::clone(&connector)));
-        let writers = Writers::new(connector, directory, settings);
-        let (dead, _) = mpsc::channel(1);
+        Writers::new(connector, directory, settings)
+    }
+
+    #[tokio::test]
+    async fn a_writer_task_that_panicked_is_replaced() {
+        let writers = writers();
+        let dead = RunningWriter {
+            queue: mpsc::channel(1).0,
+            ended: watch::channel(()).1,
+            is_beside_requests: true,
+        };
         let mut running = lock(&writers.running);
-        running.beside_requests.queues.insert(Node::Primary, dead);
+        running.writers.insert(Node::Primary, dead);
         drop(running);
         assert!(!writers.queue(&Node::Primary).unwrap().is_closed());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn all_callers_share_a_writer_which_moves_to_the_first_thread_of_requests() {
+        let writers = Arc::new(writers());
+        let first = writers.queue(&Node::Primary).unwrap();
+        let on_thread = |writers: Arc<Writers>| {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().unwrap();
+            let queue = runtime.block_on(async { writers.queue(&Node::Primary).unwrap() });
+            (runtime, queue)
+        };
+        let start = || {
+            std::thread::spawn({
+                let writers = Arc::clone(&writers);
+                move || on_thread(writers)
+            })
+        };
+        let (runtime, beside) = start().join().unwrap();
+        assert!(!beside.same_channel(&first));
+        assert!(beside.same_channel(&writers.queue(&Node::Primary).unwrap()));
+        let (other, same) = start().join().unwrap();
+        assert!(same.same_channel(&beside));
+        for runtime in [runtime, other] {
+            runtime.shutdown_background();
+        }
     }
 }

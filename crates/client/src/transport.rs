@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{ClientError, RetryableError};
@@ -32,20 +32,33 @@ pub(crate) fn build(
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
-    let builder = Client::builder();
-    let builder = if is_loopback {
-        builder.no_proxy()
-    } else {
+    let client = build_with(|builder| {
+        let builder = if is_loopback {
+            builder.no_proxy()
+        } else {
+            builder
+        };
         builder
-    };
-    builder
-        .redirect(Policy::custom(redirect))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(read_timeout)
-        .default_headers(headers)
-        .user_agent(USER_AGENT)
-        .build()
-        .map_err(ClientError::local)
+            .redirect(Policy::custom(redirect))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(read_timeout)
+            .default_headers(headers.clone())
+            .user_agent(USER_AGENT)
+    });
+    client.map_err(|error| ClientError::Local(describe_error(&error)))
+}
+
+/// Builds a client as `configure` says. A system without certificate authorities, or whose authorities cannot be read,
+/// can use `http`; `https` then fails with the reason at each call.
+pub(crate) fn build_with(
+    configure: impl Fn(ClientBuilder) -> ClientBuilder,
+) -> reqwest::Result<Client> {
+    configure(Client::builder()).build().or_else(|_| {
+        let no_roots = std::iter::empty::<Certificate>();
+        configure(Client::builder())
+            .tls_certs_only(no_roots)
+            .build()
+    })
 }
 
 /// Follows only redirects that keep the method: after the others a POST would become a GET.

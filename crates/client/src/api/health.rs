@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::redirect::Policy;
 
 use crate::console::fail;
-use crate::transport::describe_error;
+use crate::transport::{build_with, describe_error};
 
 /// The time limit of the whole request.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -20,12 +20,8 @@ pub async fn check_health(url: &str) -> ExitCode {
 
 /// As [`check_health`], and returns why it failed as a text for people.
 pub async fn request_health(url: &str) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .timeout(TIMEOUT)
-        .redirect(Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(|error| error.to_string())?;
+    let client = build_with(|builder| builder.timeout(TIMEOUT).redirect(Policy::none()).no_proxy());
+    let client = client.map_err(|error| describe_error(&error))?;
     // The texts of reqwest contain the URL without its password.
     let response = client.get(url).send().await;
     let response = response.map_err(|error| describe_error(&error))?;

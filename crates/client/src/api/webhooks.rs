@@ -46,6 +46,9 @@ pub struct WebhookDraft {
     pub headers: BTreeMap<String, String>,
 }
 
+/// How much longer than any other call a server takes for a replay, at most.
+const REPLAY_TIME: Duration = Duration::from_mins(1);
+
 impl ApiClient {
     /// Creates a webhook, or replaces the settings of an existing one. Only the response to a
     /// creation contains a secret, if the server made it.
@@ -99,8 +102,13 @@ impl ApiClient {
             members.insert("to".to_owned(), json!(to));
         }
         let url = self.url(&path(webhook, "/replay"))?;
-        let response = call(self.http.post(url).json(&body)).await?;
-        read_json(response, "the outcome of a replay").await
+        let limit = CALL_TIMEOUT.saturating_add(REPLAY_TIME);
+        let request = self.http_within(limit)?.post(url).json(&body);
+        read_json(
+            send(request.timeout(limit)).await?,
+            "the outcome of a replay",
+        )
+        .await
     }
 
     /// Returns the last attempts, the newest first.

@@ -272,6 +272,14 @@ async fn healthcheck_exits_0_for_a_ready_server_and_1_for_none() {
     let port = server.url.rsplit(':').next().unwrap();
     let (status, _, stderr) = run(directory.path(), &["healthcheck"], &[("PORT", port)]).await;
     assert_eq!(status.code(), Some(0), "{stderr}");
+    // Also without certificate authorities, as in many small images.
+    let nothing = [
+        ("PORT", port),
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_DIR", "/nonexistent"),
+    ];
+    let (status, _, stderr) = run(directory.path(), &["healthcheck"], &nothing).await;
+    assert!(status.success(), "{stderr}");
     let url = format!("{}/nowhere", server.url);
     let (status, _, stderr) = run(directory.path(), &["healthcheck", "--url", &url], &[]).await;
     assert_eq!(status.code(), Some(1));

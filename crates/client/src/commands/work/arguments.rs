@@ -17,7 +17,8 @@ The command gets the text of the message on standard input, and these variables:
 Exit code 0 acknowledges the message. After any other the server delivers the message again
 according to the consumer's backoff, or keeps it as a dead letter after the last attempt.
 
-SIGTERM and SIGINT let the running commands finish; a second signal kills them.
+SIGTERM and SIGINT let the running commands finish; a second signal kills them. Under systemd set
+KillMode=mixed, or the commands get SIGTERM as well.
 If the server requires a token, set POSTHORN_TOKEN.";
 
 /// The arguments of `posthorn work`.

@@ -1,5 +1,7 @@
 //! One message: runs the command, then acknowledges the message or gives it up.
 
+use std::io::{self, ErrorKind};
+
 use posthorn_domain::FailureReason;
 
 use super::process::run_command;
@@ -17,7 +19,8 @@ impl Worker<'_> {
     /// Handles a message to its end.
     ///
     /// # Errors
-    /// The command cannot be started, or the server rejected the call. Both concern all messages.
+    /// The command cannot be started, or the server rejected the call. Both concern all messages. A shortage of the
+    /// machine, or a program that is being replaced, concerns one try.
     pub(super) async fn run_job(&self, message: ReceivedMessage) -> Result<(), ClientError> {
         let (command, json) = (&self.arguments.command, self.arguments.json);
         let outcome = run_command(command, &message, json).await;
@@ -31,7 +34,12 @@ impl Worker<'_> {
                 let program = command.first().map(|program| program.to_string_lossy());
                 let program = escape_control(&program.unwrap_or_default());
                 let text = format!("the command {program} cannot be started: {error}");
-                (Some(text.clone()), Some(ClientError::Local(text)))
+                if is_of_moment(&error) {
+                    report(&message, &text);
+                    (Some(text), None)
+                } else {
+                    (Some(text.clone()), Some(ClientError::Local(text)))
+                }
             }
         };
         self.settle(&message, reason.as_deref()).await?;
@@ -70,6 +78,16 @@ impl Worker<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// True if another try may succeed: `EAGAIN`, `ENOMEM`, `EMFILE`, `ENFILE`, `ETXTBSY`.
+fn is_of_moment(error: &io::Error) -> bool {
+    const EMFILE: i32 = 24;
+    const ENFILE: i32 = 23;
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::OutOfMemory | ErrorKind::ExecutableFileBusy
+    ) || matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
 }
 
 /// The reason within the limits of the server.

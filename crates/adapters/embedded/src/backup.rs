@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tempfile::Builder;
 
 use crate::error::OpenError;
-use crate::open::{check_application, quick_check, read_beside, read_only};
+use crate::open::{check_application, check_not_empty, quick_check, read_beside, read_only};
 
 /// How long SQLite waits for another process that recovers the write-ahead log.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,11 +66,21 @@ pub fn back_up(source: &Path, target: &Path) -> Result<u64, BackupError> {
     // The log is named after the file that a link leads to.
     let canonical = source.canonicalize();
     let canonical = canonical.map_err(|_| BackupError::Absent(source.to_path_buf()))?;
-    let database = read_beside(&canonical).map_err(|reason| OpenError::sqlite(source, reason))?;
+    check_not_empty(&canonical, source)?;
+    let of_source = |reason| OpenError::sqlite(source, reason);
+    let database = read_beside(&canonical).map_err(of_source)?;
     check_application(&database, source)?;
     let name = copy.path().to_str();
     let name = name.ok_or_else(|| not_written(io::Error::other("its path is not UTF-8")))?;
-    vacuum_into(&database, name).map_err(|reason| not_written(io::Error::other(reason)))?;
+    vacuum_into(&database, name).map_err(|reason| match reason.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked,
+        ) => BackupError::Store(of_source(reason)),
+        _ => not_written(io::Error::other(reason)),
+    })?;
     drop(database);
     let copied = read_only(copy.path()).map_err(|reason| OpenError::sqlite(source, reason))?;
     quick_check(&copied, source)?;

@@ -6,7 +6,8 @@ use posthorn_domain::Timestamp;
 
 use crate::error::OpenError;
 use crate::file::path::check_single_link;
-use crate::open::{check_application, read_beside};
+use crate::file::reserve::Reserve;
+use crate::open::{check_application, check_not_empty, read_beside};
 use crate::schema::STEPS;
 use crate::sql::{health, seen_time};
 
@@ -38,6 +39,9 @@ pub fn inspect(path: &Path, now: Timestamp) -> Result<Option<StoreInspection>, O
             reason,
         })?;
     check_single_link(&canonical)?;
+    if Reserve::of(&canonical).exists() {
+        check_not_empty(&canonical, path)?;
+    }
     let connection = read_beside(&canonical).map_err(sqlite)?;
     check_application(&connection, path)?;
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));

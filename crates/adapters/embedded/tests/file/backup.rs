@@ -102,3 +102,23 @@ fn no_backup_is_made_of_another_database() {
     );
     assert!(!target.exists());
 }
+
+#[tokio::test]
+async fn an_emptied_store_is_damaged_and_keeps_its_log() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    store.append(append(&Topic::inbox(), "a")).await.unwrap();
+    store.close().await;
+    std::fs::write(&settings.path, "").unwrap();
+    let log = settings.path.with_extension("db-wal");
+    std::fs::write(&log, "what can be saved").unwrap();
+
+    let target = directory.path().join("backup.db");
+    let refused = back_up(&settings.path, &target).unwrap_err().to_string();
+    assert!(refused.contains("is damaged: it is empty"), "{refused}");
+    assert!(!target.exists());
+    let refused = inspect(&settings.path, Timestamp::default()).unwrap_err();
+    assert!(refused.to_string().contains("it is empty"), "{refused}");
+    assert_eq!(std::fs::read(&log).unwrap(), b"what can be saved");
+}

@@ -1,25 +1,29 @@
 //! A headless Chromium, driven through `WebDriver` (W3C).
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, Locator};
 use http::Method;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
 use crate::driver::{Driver, Kind};
 use crate::support::PATIENCE;
 
-/// One browser at a time, because each uses a whole processor; and those that earlier tests left.
-static TURN: Mutex<Vec<Driver>> = Mutex::const_new(Vec::new());
+/// The place of one browser, which uses most of a processor, and that of another one while a processor is idle.
+static PLACE: Semaphore = Semaphore::const_new(1);
+static SECOND_PLACE: Semaphore = Semaphore::const_new(1);
+/// The browsers that earlier tests left.
+static LEFT: Mutex<Vec<Driver>> = Mutex::new(Vec::new());
 
 /// A browser with one tab and nothing else from before.
 pub(crate) struct Browser {
     pub(crate) client: Client,
     driver: Driver,
-    turn: MutexGuard<'static, Vec<Driver>>,
+    _place: SemaphorePermit<'static>,
 }
 
 /// The console messages of the page since the last call.
@@ -85,9 +89,8 @@ impl Browser {
     }
 
     async fn start_with(kind: Kind, size: (u32, u32)) -> Self {
-        let mut turn = TURN.lock().await;
-        let kept = turn.iter().position(|driver| driver.kind == kind);
-        let (driver, client) = match kept.map(|kept| turn.swap_remove(kept)) {
+        let place = place().await;
+        let (driver, client) = match take_left(&kind) {
             None => Driver::start(kind, size).await,
             Some(driver) => {
                 let client = driver.client().await;
@@ -98,7 +101,7 @@ impl Browser {
         Self {
             client,
             driver,
-            turn,
+            _place: place,
         }
     }
 
@@ -228,9 +231,44 @@ impl Browser {
             self.devtools(&clear, json!({})).await;
         }
         self.console_errors().await;
-        let Self {
-            driver, mut turn, ..
-        } = self;
-        turn.push(driver);
+        LEFT.lock().unwrap().push(self.driver);
     }
+}
+
+/// Waits for a place.
+async fn place() -> SemaphorePermit<'static> {
+    loop {
+        tokio::select! {
+            biased;
+            place = PLACE.acquire() => return place.unwrap(),
+            () = until_idle() => {}
+        }
+        if let Ok(place) = SECOND_PLACE.try_acquire() {
+            return place;
+        }
+    }
+}
+
+/// Waits until the processors were idle for most of one processor's second.
+async fn until_idle() {
+    loop {
+        let before = idle_seconds();
+        sleep(Duration::from_secs(1)).await;
+        if idle_seconds() - before > 0.6 {
+            return;
+        }
+    }
+}
+
+/// For how long the processors were idle since the start of the machine, in seconds (proc(5), `/proc/uptime`).
+fn idle_seconds() -> f64 {
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let idle = uptime.split_whitespace().nth(1);
+    idle.and_then(|idle| idle.parse().ok()).unwrap_or_default()
+}
+
+fn take_left(kind: &Kind) -> Option<Driver> {
+    let mut left = LEFT.lock().unwrap();
+    let place = left.iter().position(|driver| driver.kind == *kind)?;
+    Some(left.swap_remove(place))
 }

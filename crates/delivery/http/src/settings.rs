@@ -144,7 +144,7 @@ pub struct HttpSettings {
     pub max_in_flight: usize,
     /// The most bytes of responses that clients have not read yet, in all. A response that does not fit
     /// is replaced by 503 `overloaded`, and a client that stopped reading is cut off. At least `MAX_BODY_BYTES` and
-    /// `MAX_BATCH_BYTES`; responses to what had an effect may take as much again.
+    /// `MAX_BATCH_BYTES`. Responses to what had an effect, and what is written already, may take as much again.
     #[schemars(extend("default" = 67_108_864))]
     #[garde(range(min = 1_048_576), custom(holds(self.max_body_bytes.max(self.max_batch_bytes))))]
     pub max_response_bytes: usize,
@@ -158,6 +158,18 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
+    /// The most bytes of all bodies of one kind together: those that requests in flight may have, or one batch.
+    pub(crate) fn max_bodies_bytes(&self) -> usize {
+        let in_flight = self.max_in_flight.saturating_mul(self.max_body_bytes);
+        in_flight.max(self.max_batch_bytes)
+    }
+
+    /// The most bytes of responses with those whose requests had an effect, and with what of them is written and not
+    /// read yet.
+    pub(crate) fn max_unread_bytes(&self) -> usize {
+        self.max_response_bytes.saturating_mul(2)
+    }
+
     /// The default of each setting, and one worker.
     ///
     /// # Errors

@@ -42,12 +42,11 @@ pub(crate) fn limit(
         Ok(bytes) => bytes,
         Err(body) => return ServiceResponse::new(request, response.set_body(body)),
     };
-    let max = state.settings.max_response_bytes;
     let has_effect = response.status().is_success() && !request.method().is_safe();
     let max = if has_effect {
-        max.saturating_mul(2)
+        state.settings.max_unread_bytes()
     } else {
-        max
+        state.settings.max_response_bytes
     };
     let mut permit = state.response_bytes.empty();
     // Bytes with other owners, such as a file of the page, are in memory anyway.

@@ -56,8 +56,7 @@ impl ConnectionHooks for ServerHooks {
             return true;
         }
         // Bodies that are counted as a whole are counted here once more, as far as they are written.
-        let max = self.state.settings.max_response_bytes.saturating_mul(2);
-        let fits = limit.add(now - before, max);
+        let fits = limit.add(now - before, self.state.settings.max_unread_bytes());
         if !fits {
             let metrics = &self.state.services.request_metrics;
             metrics.request_shed(Shed::ResponseBytes);

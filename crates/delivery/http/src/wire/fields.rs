@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::wire::field_problems::FieldProblems;
-use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
+use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
 use crate::wire::raw_json;
 
 /// The members of a body and their problems.
@@ -42,7 +42,7 @@ impl Fields {
         };
         let names = members.iter().map(|(name, _)| name.as_str());
         let mut problems = FieldProblems::of_names(problem, names, known);
-        for problem in repeated {
+        for problem in repeated.into_iter().take(MAX_FIELDS) {
             problems.add(problem);
         }
         Ok(Self { members, problems })

@@ -131,12 +131,8 @@ async fn parse(
 /// Permits the memory of a batch. All batches together have no larger bodies than the requests in
 /// flight may have.
 fn permit(state: &AppState, bytes: usize) -> Result<Permit, ApiError> {
-    let settings = &state.settings;
-    let max = settings
-        .max_in_flight
-        .saturating_mul(settings.max_body_bytes);
     let mut permit = state.batch_bytes.empty();
-    if permit.grow(bytes, max.max(settings.max_batch_bytes)) {
+    if permit.grow(bytes, state.settings.max_bodies_bytes()) {
         return Ok(permit);
     }
     state.services.request_metrics.request_shed(Shed::InFlight);

@@ -42,12 +42,10 @@ impl IncompleteBody {
     /// Adds `count` bytes. All incomplete bodies together take no more memory than the bodies of requests in flight may,
     /// or than one batch.
     pub(super) fn grow(&mut self, count: usize) -> Result<(), ApiError> {
-        let settings = &self.state.settings;
-        let max = settings
-            .max_in_flight
-            .saturating_mul(settings.max_body_bytes)
-            .max(settings.max_batch_bytes);
-        if self.bytes.grow(count, max) {
+        if self
+            .bytes
+            .grow(count, self.state.settings.max_bodies_bytes())
+        {
             Ok(())
         } else {
             Err(self.shed("the memory of incomplete bodies"))

@@ -82,7 +82,7 @@ pub fn back_up(source: &Path, target: &Path) -> Result<u64, BackupError> {
         _ => not_written(io::Error::other(reason)),
     })?;
     drop(database);
-    let copied = read_only(copy.path()).map_err(|reason| OpenError::sqlite(source, reason))?;
+    let copied = read_only(copy.path()).map_err(of_source)?;
     quick_check(&copied, source)?;
     drop(copied);
     // SQLite does not sync this file.

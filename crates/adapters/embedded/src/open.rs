@@ -2,9 +2,9 @@
 
 mod losses;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use posthorn_domain::Durability;
 use rusqlite::config::DbConfig;
@@ -231,7 +231,7 @@ fn cache_statements(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Rejects a database of no bytes, which SQLite takes for a new one: it would delete its log. `name` is that of the error.
 pub(crate) fn check_not_empty(file: &Path, name: &Path) -> Result<(), OpenError> {
-    if fs::metadata(file).is_ok_and(|found| found.len() == 0) {
+    if path::is_empty(file) {
         return Err(OpenError::Damaged {
             path: name.to_path_buf(),
             reason: "it is empty".to_owned(),

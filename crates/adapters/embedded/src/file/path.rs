@@ -42,6 +42,11 @@ pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// True for a file of no bytes.
+pub(crate) fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
 /// True if nothing beside the database can be written.
 pub(crate) fn is_read_only(database: &Path) -> bool {
     rustix::fs::statvfs(database)

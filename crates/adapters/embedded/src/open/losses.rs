@@ -1,17 +1,17 @@
 //! What was lost while no server ran, and SQLite takes for nothing.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use crate::file::log_damage;
-use crate::file::path::with_ending;
+use crate::file::path::{is_empty, with_ending};
 use crate::file::reserve::Reserve;
 
 /// Logs a database that was emptied, and damage in its log.
 pub(super) fn report(path: &Path, reserve: &Reserve) {
     let database = path.display();
-    if fs::metadata(path).is_ok_and(|found| found.len() == 0) && reserve.exists() {
+    if is_empty(path) && reserve.exists() {
         tracing::error!(path = %database, "the database is empty, and a server has used it: what it held is lost");
     }
     let log = File::open(with_ending(path, "-wal"));

@@ -8,11 +8,20 @@ use crate::shell::{cargo, output, run};
 
 /// The server that a step of this run has built with its tests.
 static BUILT: OnceLock<PathBuf> = OnceLock::new();
+/// The variable with the server for a step that runs in a process of its own.
+const SERVER: &str = "XTASK_SERVER";
 
 /// Lets the steps after this one use the server at `path`, so that they need not build one.
 pub(crate) fn reuse(path: PathBuf) {
     // Only `ci` runs several steps, and one of them builds the server.
     let _ = BUILT.set(path);
+}
+
+/// Lets `xtask`, another process of this program, use the server that a step of this one has built.
+pub(crate) fn pass_on(xtask: &mut Command) {
+    if let Some(path) = BUILT.get() {
+        xtask.env(SERVER, path);
+    }
 }
 
 /// The server with an empty environment.
@@ -25,8 +34,9 @@ pub(crate) fn server(path: &Path) -> Command {
 
 /// Builds the server in the profile `dev`, unless an earlier step has, and returns its path.
 pub(crate) fn debug(root: &Path) -> Result<PathBuf, String> {
-    if let Some(path) = BUILT.get() {
-        return Ok(path.clone());
+    let passed_on = || std::env::var_os(SERVER).map(PathBuf::from);
+    if let Some(path) = BUILT.get().cloned().or_else(passed_on) {
+        return Ok(path);
     }
     let arguments = ["build", "--quiet", "--locked", "--package", "posthorn"];
     output(&mut cargo(root, arguments))?;

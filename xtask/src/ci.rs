@@ -1,19 +1,20 @@
-//! `cargo xtask ci`: every check and test in turn, or the named ones, each with its time. All of them
-//! run after a failure too, and the summary names those that failed. A step that has passed on the same
-//! files is skipped; a fresh clone has no record of any.
+//! `cargo xtask ci`: every check and test, or the named ones, each with its time. All of them run after a
+//! failure too, and the summary names those that failed. A step that has passed on the same files is
+//! skipped; a fresh clone has no record of any.
 
 mod changed_layers;
 mod passed;
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::builder::PossibleValuesParser;
 
 use crate::generated::{self, Generated};
 use crate::{
-    arch, chaos, coverage, deny, doc, fmt, interop, lint, manifests, page, rollout, setup, test,
-    tidy,
+    arch, binary, chaos, coverage, deny, doc, fmt, interop, lint, manifests, page, pool, rollout,
+    setup, shell, test, tidy,
 };
 use passed::StepInputs::{self, Repository, Unrecorded};
 
@@ -33,9 +34,8 @@ const MANIFESTS: StepInputs<'_> = StepInputs::Only {
     ends: &["Cargo.toml"],
 };
 
-/// Quick steps come first. Coverage runs the tests, so no other step does; the steps after it use its
-/// server.
-const STEPS: [CiStep; 22] = [
+/// The steps that run one after another. Quick ones come first. Coverage runs the tests, so no other step does.
+const STEPS: [CiStep; 10] = [
     ("fmt", |root| fmt::run(root, true), Unrecorded),
     ("tidy", tidy::run, Unrecorded),
     ("arch", arch::run, Unrecorded),
@@ -46,6 +46,29 @@ const STEPS: [CiStep; 22] = [
     ("doc", doc::run, Repository),
     ("coverage", coverage::run, Repository),
     ("doc-tests", test::run_doc_tests, Repository),
+];
+
+/// The steps that use the server, which coverage has built. They mostly wait, so they run side by side, the longest
+/// first.
+const SERVER_STEPS: [CiStep; 12] = [
+    (
+        "chaos",
+        |root| chaos::run(root, &chaos::ChaosOptions::default()),
+        Repository,
+    ),
+    (
+        "manifests",
+        |root| manifests::check(root, manifests::ManifestsOptions::default()),
+        Repository,
+    ),
+    ("senders", interop::senders::run, Repository),
+    ("api-requests", interop::fuzz::run, Repository),
+    ("readers", interop::readers::run, Repository),
+    ("rollout", rollout::rehearse, Repository),
+    ("api-document", interop::api::lint_document, Repository),
+    ("api-client", interop::api::generate_client, Repository),
+    ("http-lint", interop::api::lint_responses, Repository),
+    ("metrics-formats", interop::api::parse_metrics, Repository),
     (
         "openapi",
         |root| generated::run(root, Generated::Openapi, true),
@@ -56,24 +79,6 @@ const STEPS: [CiStep; 22] = [
         |root| generated::run_configuration(root, true),
         Repository,
     ),
-    (
-        "manifests",
-        |root| manifests::check(root, manifests::ManifestsOptions::default()),
-        Repository,
-    ),
-    ("rollout", rollout::rehearse, Repository),
-    (
-        "chaos",
-        |root| chaos::run(root, &chaos::ChaosOptions::default()),
-        Repository,
-    ),
-    ("senders", interop::senders::run, Repository),
-    ("readers", interop::readers::run, Repository),
-    ("http-lint", interop::api::lint_responses, Repository),
-    ("metrics-formats", interop::api::parse_metrics, Repository),
-    ("api-document", interop::api::lint_document, Repository),
-    ("api-client", interop::api::generate_client, Repository),
-    ("api-requests", interop::fuzz::run, Repository),
 ];
 
 /// The options of `ci`.
@@ -81,11 +86,14 @@ const STEPS: [CiStep; 22] = [
 pub(crate) struct CiOptions {
     /// The steps to run, in their usual order; by default all of those whose inputs have changed since
     /// they passed.
-    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|(name, ..)| name)))]
+    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(all_steps().map(|(name, ..)| name)))]
     steps: Vec<String>,
     /// Run all steps, also those whose inputs have not changed since they passed.
     #[arg(long, conflicts_with = "steps")]
     all: bool,
+    /// Run the named steps and nothing else: no setup, record or summary. So `ci` runs a step apart.
+    #[arg(long, hide = true, requires = "steps")]
+    bare: bool,
 }
 
 /// The outcome of a step.
@@ -97,43 +105,65 @@ enum StepOutcome {
     Failed,
 }
 
+/// How a step ended, and how long it took.
+type StepEnd = (&'static str, StepOutcome, String);
+
+fn all_steps() -> impl Iterator<Item = CiStep> {
+    STEPS.into_iter().chain(SERVER_STEPS)
+}
+
 /// Runs the steps. `setup` comes first, because all but the quick ones need its programs.
 pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
     let wanted = |name: &str| options.steps.is_empty() || options.steps.iter().any(|s| s == name);
-    let steps: Vec<_> = STEPS
-        .into_iter()
-        .filter(|(name, ..)| wanted(name))
-        .collect();
-    if steps.iter().any(|(_, _, inputs)| *inputs != Unrecorded) {
+    if options.bare {
+        let mut steps = all_steps().filter(|(name, ..)| wanted(name));
+        return steps.try_for_each(|(_, step, _)| step(root));
+    }
+    let mut steps = all_steps().filter(|(name, ..)| wanted(name));
+    if steps.any(|(_, _, inputs)| inputs != Unrecorded) {
         setup::run(root)?;
     }
-    let mut done = Vec::new();
     // Whoever names a step wants it to run.
     let may_skip = !options.all && options.steps.is_empty();
     if !may_skip && wanted("layers") {
         changed_layers::forget(root)?;
     }
-    for step in steps {
-        println!("\n==> {}", step.0);
-        let (outcome, time) = timed(|| run_step(root, step, may_skip));
-        let time = shown(time);
-        match &outcome {
-            Ok(StepOutcome::Unchanged) => println!("<== {}: unchanged since it passed", step.0),
-            Ok(_) => println!("<== {}: passed in {time}", step.0),
-            Err(error) => println!("<== {}: FAILED in {time}\n{error}", step.0),
-        }
-        done.push((step.0, outcome.unwrap_or(StepOutcome::Failed), time));
+    let mut done = Vec::new();
+    for (name, step, inputs) in STEPS.into_iter().filter(|(name, ..)| wanted(name)) {
+        println!("\n==> {name}");
+        let (outcome, time) = timed(|| run_step(root, name, inputs, may_skip, || step(root)));
+        let (end, line) = close(name, outcome, time);
+        println!("{line}");
+        done.push(end);
     }
+    let server_steps: Vec<_> = SERVER_STEPS
+        .into_iter()
+        .filter(|(name, ..)| wanted(name))
+        .collect();
+    done.extend(pool::run(
+        server_steps,
+        pool::processors(),
+        |(name, _, inputs)| {
+            let mut output = String::new();
+            let apart = || run_apart(name).map(|printed| output = printed);
+            let (outcome, time) = timed(|| run_step(root, name, inputs, may_skip, apart));
+            let (end, line) = close(name, outcome, time);
+            println!("\n==> {name}\n{output}{line}");
+            end
+        },
+    ));
     summarise(&done)
 }
 
 /// Runs the step, unless it may be skipped and has passed on the same inputs.
 fn run_step(
     root: &Path,
-    (name, step, inputs): CiStep,
+    name: &str,
+    inputs: StepInputs<'_>,
     may_skip: bool,
+    step: impl FnOnce() -> Result<(), String>,
 ) -> Result<StepOutcome, String> {
-    let ran = passed::run(root, name, inputs, may_skip, || step(root))?;
+    let ran = passed::run(root, name, inputs, may_skip, step)?;
     Ok(if ran {
         StepOutcome::Passed
     } else {
@@ -141,7 +171,35 @@ fn run_step(
     })
 }
 
-fn summarise(done: &[(&str, StepOutcome, String)]) -> Result<(), String> {
+/// Runs the step in a process of its own, and returns what it printed.
+///
+/// # Errors
+/// What it printed until it failed.
+fn run_apart(step: &str) -> Result<String, String> {
+    let xtask = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new(xtask);
+    command.args(["ci", "--bare", step]).stdin(Stdio::null());
+    binary::pass_on(&mut command);
+    shell::output(&mut command)
+}
+
+/// The end of a step for the summary, and the line that says it at once.
+fn close(
+    name: &'static str,
+    outcome: Result<StepOutcome, String>,
+    time: Duration,
+) -> (StepEnd, String) {
+    let time = shown(time);
+    let line = match &outcome {
+        Ok(StepOutcome::Unchanged) => format!("<== {name}: unchanged since it passed"),
+        Ok(_) => format!("<== {name}: passed in {time}"),
+        Err(error) => format!("<== {name}: FAILED in {time}\n{error}"),
+    };
+    let outcome = outcome.unwrap_or(StepOutcome::Failed);
+    ((name, outcome, time), line)
+}
+
+fn summarise(done: &[StepEnd]) -> Result<(), String> {
     println!();
     for (name, outcome, time) in done {
         let word = match outcome {
@@ -208,12 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_of_one_step() {
+        let mut names: Vec<_> = all_steps().map(|(name, ..)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), STEPS.len() + SERVER_STEPS.len());
+    }
+
+    #[test]
     fn a_step_that_passed_is_skipped_until_an_input_changes() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
         shell::output(Command::new("git").current_dir(root).args(["init", "-q"])).unwrap();
         std::fs::write(root.join(".gitignore"), "target").unwrap();
-        let run = |step, may_skip| run_step(root, ("made-up", step, Repository), may_skip);
+        let run = |step: fn(&Path) -> Result<(), String>, may_skip| {
+            run_step(root, "made-up", Repository, may_skip, || step(root))
+        };
         let pass = |_: &Path| Ok(());
         let fail = |_: &Path| Err("broken".to_owned());
         assert_eq!(run(pass, true), Ok(StepOutcome::Passed));
@@ -228,8 +296,10 @@ mod tests {
     #[test]
     fn outside_of_a_repository_every_step_runs() {
         let root = tempfile::tempdir().unwrap();
-        let step = |step| run_step(root.path(), ("made-up", step, Repository), true);
-        assert_eq!(step(|_| Ok(())), Ok(StepOutcome::Passed));
-        assert_eq!(step(|_| Err("broken".to_owned())), Err("broken".to_owned()));
+        let run = |result: Result<(), String>| {
+            run_step(root.path(), "made-up", Repository, true, || result)
+        };
+        assert_eq!(run(Ok(())), Ok(StepOutcome::Passed));
+        assert_eq!(run(Err("broken".to_owned())), Err("broken".to_owned()));
     }
 }

@@ -3,7 +3,7 @@
 
 pub(crate) mod api;
 pub(crate) mod fuzz;
-mod packages;
+pub(crate) mod packages;
 pub(crate) mod readers;
 pub(crate) mod senders;
 mod server;

@@ -25,6 +25,7 @@ mod lint;
 mod llvm;
 mod manifests;
 mod page;
+mod pool;
 mod process;
 mod programs;
 mod receivers;

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::apt::install_packages;
+use crate::interop::packages::Packages;
 use crate::llvm;
 use crate::programs::{CARGO_DENY, CARGO_LLVM_COV, CargoTool, ensure_cargo_tool};
 use crate::receivers;
@@ -54,6 +55,7 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
         missing.extend(ensure_cargo_tool(tool).err());
     }
     missing.extend(receivers::ensure(root).err());
+    missing.extend(Packages::install(root).err());
     if missing.is_empty() {
         println!("all programs are installed");
         return Ok(());

@@ -12,13 +12,13 @@ const NODE: &str = include_str!("package.json");
 
 /// The installed packages.
 #[derive(Debug)]
-pub(super) struct Packages {
+pub(crate) struct Packages {
     directory: PathBuf,
 }
 
 impl Packages {
     /// Installs absent packages. A second call does nothing until a version changes.
-    pub(super) fn install(root: &Path) -> Result<Self, String> {
+    pub(crate) fn install(root: &Path) -> Result<Self, String> {
         let directory = root.join("target/interop");
         let packages = Self { directory };
         let stamp = packages.path("installed.txt");

@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::programs::TestProgram;
+use crate::pool;
 
 /// How long each program took in the last run, so that the longest start first.
 const TIMES: &str = "target/test-times.txt";
 /// The programs that take longest by far, the longest last: without times they start first.
 const LONGEST: [&str; 3] = ["posthorn it", "posthorn-redis redis", "posthorn page"];
 
+/// What the line starts with by which a test program counts its tests.
+const SUMMARY: &str = "test result: ";
+
 /// The outcome of one program.
 struct ProgramOutcome {
     name: String,
+    /// The line that counts its tests, such as `test result: ok. 12 passed; 0 failed; 0 ignored; …`.
+    summary: String,
     /// What it printed, if it failed.
     failure: Option<String>,
     time: Duration,
@@ -32,28 +37,18 @@ pub(crate) fn run(
     configure: impl Fn(&mut Command) + Sync,
 ) -> Result<(), String> {
     let mut times = read_times(root);
-    // They are taken from the end: the longest first. Among those without a time may be long ones.
+    // The longest come last. Among those without a time may be long ones.
     programs.sort_by_key(|program| {
         let time = times.get(&program.name).copied().unwrap_or(u64::MAX);
         (time, LONGEST.iter().position(|name| *name == program.name))
     });
-    let at_once = std::thread::available_parallelism().map_or(2, usize::from) + 1;
-    let (left, done) = (Mutex::new(programs), Mutex::new(Vec::new()));
-    let take = || left.lock().ok()?.pop();
-    std::thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                while let Some(program) = take() {
-                    let outcome = run_one(&program, &configure);
-                    report(&outcome);
-                    if let Ok(mut done) = done.lock() {
-                        done.push(outcome);
-                    }
-                }
-            });
-        }
+    // The pool takes the first one first.
+    programs.reverse();
+    let done = pool::run(programs, pool::processors() + 1, |program| {
+        let outcome = run_one(&program, &configure);
+        report(&outcome);
+        outcome
     });
-    let done = done.into_inner().unwrap_or_default();
     times.extend(done.iter().map(|one| {
         let millis = u64::try_from(one.time.as_millis()).unwrap_or(u64::MAX);
         (one.name.clone(), millis)
@@ -65,10 +60,10 @@ pub(crate) fn run(
         .map(|one| &*one.name)
         .collect();
     show_failures(&done);
+    let [passed, lost, ignored] = ["passed", "failed", "ignored"].map(|word| count(&done, word));
     println!(
-        "{} test programs passed, {} failed",
-        done.len() - failed.len(),
-        failed.len()
+        "{passed} tests passed, {lost} failed, {ignored} ignored in {} programs",
+        done.len()
     );
     if failed.is_empty() {
         return Ok(());
@@ -86,19 +81,22 @@ fn run_one(program: &TestProgram, configure: &impl Fn(&mut Command)) -> ProgramO
         .env("CARGO_MANIFEST_DIR", &program.directory);
     configure(&mut command);
     let output = command.stdin(Stdio::null()).output();
-    let failure = match output {
-        Ok(output) if output.status.success() => None,
+    let (summary, failure) = match output {
         Ok(output) => {
             let (out, err) = (
                 String::from_utf8_lossy(&output.stdout),
                 String::from_utf8_lossy(&output.stderr),
             );
-            Some(format!("{out}{err}{}\n", output.status))
+            let summary = out.lines().rfind(|line| line.starts_with(SUMMARY));
+            let failed = !output.status.success();
+            let failure = failed.then(|| format!("{out}{err}{}\n", output.status));
+            (summary.unwrap_or_default().to_owned(), failure)
         }
-        Err(error) => Some(format!("{error}\n")),
+        Err(error) => (String::new(), Some(format!("{error}\n"))),
     };
     ProgramOutcome {
         name: program.name.clone(),
+        summary,
         failure,
         time: start.elapsed(),
     }
@@ -107,6 +105,7 @@ fn run_one(program: &TestProgram, configure: &impl Fn(&mut Command)) -> ProgramO
 fn report(outcome: &ProgramOutcome) {
     let ProgramOutcome {
         name,
+        summary,
         failure,
         time,
     } = outcome;
@@ -115,7 +114,20 @@ fn report(outcome: &ProgramOutcome) {
     } else {
         "passed"
     };
-    println!("{word} {:>7.1} s  {name}", time.as_secs_f64());
+    println!("{word} {:>7.1} s  {name}\n{summary}", time.as_secs_f64());
+}
+
+/// The tests of all programs with an outcome, such as `passed` or `ignored`.
+fn count(done: &[ProgramOutcome], outcome: &str) -> usize {
+    let parts = done.iter().flat_map(|one| one.summary.split(['.', ';']));
+    let numbers = parts.filter_map(|part| {
+        part.trim()
+            .strip_suffix(outcome)?
+            .trim()
+            .parse::<usize>()
+            .ok()
+    });
+    numbers.sum()
 }
 
 /// Prints all output of the programs that failed, one after another.
@@ -150,6 +162,24 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    #[test]
+    fn the_tests_of_all_programs_are_counted() {
+        let outcome = |summary: &str| ProgramOutcome {
+            name: String::new(),
+            summary: summary.to_owned(),
+            failure: None,
+            time: Duration::ZERO,
+        };
+        let done = [
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s",
+            "",
+            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 10.12s",
+        ];
+        let done = done.map(outcome);
+        let words = ["passed", "failed", "ignored"];
+        assert_eq!(words.map(|word| count(&done, word)), [15, 2, 1]);
+    }
 
     fn program(name: &str, path: &str) -> TestProgram {
         TestProgram {

@@ -26,7 +26,7 @@ use crate::http_client::HttpClient;
 use crate::{binary, programs};
 use clients::Clients;
 use clock::ClockStore;
-use fail_overs::FailOvers;
+use fail_overs::{FailOvers, STALENESS};
 use history::{FinalCounts, History};
 use judge::{ChaosVerdict, Promises};
 use random::Random;
@@ -36,6 +36,9 @@ use wall_clock::{now, pause};
 const MAX_ATTEMPTS: u64 = 5;
 /// The shortest and the longest load between two faults, in milliseconds.
 const LOAD: (u64, u64) = (300, 700);
+/// The load after the last fault of a store with replicas: longer than servers may use a demoted primary, and leases last,
+/// so that leases of the new primary are judged, too.
+const LOAD_OF_NEW_PRIMARY: u64 = 2 * STALENESS + 2 * calls::LEASE;
 /// The violations to print of one run.
 const SHOWN: usize = 20;
 
@@ -208,14 +211,19 @@ fn scenario_in(
         *faults.entry(fault).or_default() += 1;
         crashes.extend(crash);
     }
-    pause(LOAD.1);
+    let has_replicas = matches!(kind, StoreKind::Sentinel(_) | StoreKind::Cluster(_));
+    pause(if has_replicas {
+        LOAD_OF_NEW_PRIMARY
+    } else {
+        LOAD.1
+    });
     let mut history = clients.finish()?;
     history.crashes = crashes;
     history.leases.extend(clients::drain(server)?);
     read_end(server, &mut history).map_err(|error| error.to_string())?;
     let promises = Promises {
         max_attempts: MAX_ATTEMPTS,
-        may_lose_unacknowledged: matches!(kind, StoreKind::Sentinel(_) | StoreKind::Cluster(_)),
+        may_lose_unacknowledged: has_replicas,
     };
     let verdict = judge::judge(&history, promises);
     println!(
@@ -231,9 +239,10 @@ fn scenario_in(
     Ok(verdict)
 }
 
-/// Reads the counts and the dead letters.
+/// Reads the topic, the dead letters and the counts.
 fn read_end(server: SocketAddr, history: &mut History) -> std::io::Result<()> {
     let client = &mut HttpClient::new(server);
+    history.stored = calls::topic(client)?;
     let mut next = Some(format!("{}/dead?limit=200", calls::CONSUMER));
     while let Some(path) = next {
         let page = calls::dead(client, &path)?;

@@ -1,5 +1,6 @@
 //! The calls of writers and workers.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use serde_json::Value;
@@ -12,14 +13,6 @@ pub(super) const MESSAGES: &str = "/api/v1/topics/chaos/messages";
 pub(super) const CONSUMER: &str = "/api/v1/topics/chaos/consumers/workers";
 /// The lease that every pull requests.
 pub(super) const LEASE: Millis = 1_000;
-
-/// A page of messages.
-pub(super) struct TextPage {
-    /// In the order of the page.
-    pub(super) texts: Vec<String>,
-    /// The path of the next page.
-    pub(super) next: Option<String>,
-}
 
 /// A page of dead letters.
 pub(super) struct DeadPage {
@@ -115,18 +108,22 @@ pub(super) fn status(client: &mut HttpClient) -> io::Result<Value> {
     parsed(&response)
 }
 
-/// One page of messages.
-pub(super) fn page(client: &mut HttpClient, path: &str) -> io::Result<TextPage> {
-    let response = client.get(path)?;
-    successful(&response)?;
-    let page = parsed(&response)?;
-    let messages = page.get("messages").and_then(Value::as_array);
-    let messages = messages.ok_or_else(|| malformed("no messages"))?.iter();
-    let text = |message| text_of(message, "message").ok_or_else(|| malformed("a message"));
-    Ok(TextPage {
-        texts: messages.map(text).collect::<io::Result<_>>()?,
-        next: text_of(&page, "next"),
-    })
+/// The texts of all messages of the topic, by id.
+pub(super) fn topic(client: &mut HttpClient) -> io::Result<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    let mut next = Some(format!("{MESSAGES}?order=asc&limit=200"));
+    while let Some(path) = next {
+        let response = client.get(&path)?;
+        successful(&response)?;
+        let page = parsed(&response)?;
+        let messages = page.get("messages").and_then(Value::as_array);
+        for message in messages.ok_or_else(|| malformed("no messages"))? {
+            let stored = text_of(message, "id").zip(text_of(message, "message"));
+            all.extend([stored.ok_or_else(|| malformed("a message"))?]);
+        }
+        next = text_of(&page, "next");
+    }
+    Ok(all)
 }
 
 /// One page of dead letters.

@@ -15,6 +15,8 @@ const WRITERS: usize = 3;
 const WORKERS: usize = 8;
 /// The most messages of a pull.
 const MOST: u64 = 20;
+/// How long a writer waits for its last receipt, in milliseconds.
+const LAST_RECEIPT: Millis = 60_000;
 /// The pause after a failure, so that clients do not spin while a server is down.
 const AFTER_FAILURE: Millis = 10;
 
@@ -114,21 +116,30 @@ impl ChaosClient {
     }
 }
 
-/// Sends messages, each with its key again until there is a receipt.
+/// Sends messages, each with its key again until there is a receipt, or for a minute after the last fault.
 fn write(mut caller: ChaosClient, number: usize, stop: &AtomicBool) -> History {
     let mut history = History::default();
     let mut count = 0;
+    let mut deadline = None;
+    let mut is_over = || {
+        stop.load(Ordering::Relaxed)
+            && now() > *deadline.get_or_insert_with(|| now() + LAST_RECEIPT)
+    };
     while !stop.load(Ordering::Relaxed) {
         count += 1;
         let text = format!("message {count} of writer {number}");
         let key = format!("writer-{number}-{count}");
         let id = loop {
-            if let Some(id) = calls::send(&mut caller.client, &key, &text) {
-                break id;
+            let receipt = calls::send(&mut caller.client, &key, &text);
+            if receipt.is_some() || is_over() {
+                break receipt;
             }
             caller.after_failure();
         };
-        history.accepted.insert(id, text);
+        match id {
+            Some(id) => history.accept(id, text),
+            None => history.unanswered.push(key),
+        }
         pause(caller.random.between(1, 4));
     }
     history

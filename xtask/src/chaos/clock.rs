@@ -3,6 +3,7 @@
 //! idempotency keys and revocations hold too; Redis itself expires those, by its clock.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,8 +36,8 @@ pub(super) enum ClockStore {
 /// The processes, and what was sent.
 struct ShiftedStage {
     pod: ChaosPod,
-    /// Runs as long as the stage.
-    _redis: Option<Process>,
+    /// Runs as long as the stage, at this address.
+    redis: Option<(Process, SocketAddr)>,
     client: HttpClient,
     /// The file with the shift.
     shift: PathBuf,
@@ -57,6 +58,7 @@ pub(super) fn run(
     stage.send(MESSAGES)?;
 
     stage.shift_by(SHIFT)?;
+    stage.check_clocks()?;
     let end = now() + seconds * 1_000;
     while now() < end {
         stage.send(1)?;
@@ -111,7 +113,7 @@ impl ShiftedStage {
             ClockStore::File => format!("file:{}", directory.join("clock.db").display()),
             ClockStore::Redis => {
                 let address = stable_address(random)?;
-                redis = Some(process::redis_with(address, directory, &preload)?);
+                redis = Some((process::redis_with(address, directory, &preload)?, address));
                 format!("redis://{address}")
             }
         };
@@ -121,7 +123,7 @@ impl ShiftedStage {
         Ok(Self {
             client: HttpClient::new(pod.address),
             pod,
-            _redis: redis,
+            redis,
             shift,
             sent: BTreeMap::new(),
         })
@@ -133,6 +135,35 @@ impl ShiftedStage {
         std::fs::write(&new, seconds.to_string())
             .and_then(|()| std::fs::rename(&new, &self.shift))
             .map_err(|error| error.to_string())
+    }
+
+    /// Fails unless the server, and Redis, see the shifted time: a library that cannot be loaded is only logged.
+    fn check_clocks(&mut self) -> Result<(), String> {
+        self.send(1)?;
+        let message = self
+            .client
+            .get(&format!("{}/{}", calls::MESSAGES, self.newest()));
+        let message = message.map_err(|error| error.to_string())?.body;
+        let mut clocks = vec![(
+            "the server",
+            processed_at(&message).map(|millis| millis / 1_000),
+        )];
+        if let Some((_, address)) = &self.redis {
+            let mut time = Command::new("redis-cli");
+            let port = address.port().to_string();
+            let time = output(time.args(["-p", &port, "TIME"]))?;
+            let seconds = time.lines().next().and_then(|line| line.parse().ok());
+            clocks.push(("Redis", seconds));
+        }
+        // Half of the shift is far from both what is and what is not shifted.
+        let least = now() / 1_000 + SHIFT / 2;
+        let real = clocks
+            .into_iter()
+            .find(|(_, clock)| clock.is_none_or(|clock| clock < least));
+        match real {
+            Some((whose, _)) => Err(format!("the clock of {whose} cannot be shifted")),
+            None => Ok(()),
+        }
     }
 
     fn restart(&mut self) -> Result<(), String> {
@@ -172,12 +203,9 @@ impl ShiftedStage {
             }
         }
         let newest = times.last_key_value().map(|(_, body)| body.as_str());
-        let message: Value = serde_json::from_str(newest.unwrap_or_default()).unwrap_or_default();
-        let time = message.get("processed_at").and_then(Value::as_str);
-        let time = time.and_then(|text| text.parse::<jiff::Timestamp>().ok());
-        let millis = time.and_then(|time| u64::try_from(time.as_millisecond()).ok());
+        let millis = newest.and_then(processed_at);
         if millis.is_none_or(|millis| millis.abs_diff(now()) > 60_000) {
-            lost.push(format!("the newest message is of {time:?}"));
+            lost.push(format!("the newest message is of {millis:?}"));
         }
         Ok(lost)
     }
@@ -224,4 +252,12 @@ impl ShiftedStage {
             .map(|response| response.status)
             .map_err(|error| error.to_string())
     }
+}
+
+/// The time of a message.
+fn processed_at(message: &str) -> Option<Millis> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let time = message.get("processed_at")?.as_str()?;
+    let time: jiff::Timestamp = time.parse().ok()?;
+    u64::try_from(time.as_millisecond()).ok()
 }

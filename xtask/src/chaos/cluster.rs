@@ -3,26 +3,37 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use super::fail_overs::FailOver;
+use super::fail_overs::{FailOver, PrimaryEpoch, SeenPrimary};
 use super::history::Crash;
 use super::nodes::{ReplicationNode, SYNCED};
 use super::pods::stable_address;
 use super::random::Random;
 use super::wall_clock::{Millis, now};
+use crate::process::poll_for;
 use crate::shell::output;
 
 const NODES: usize = 6;
 /// A key of the topic that the clients use.
 const KEY: &str = "posthorn:{t:chaos}:messages";
-/// How long a server may use a demoted primary, in milliseconds.
-const STALENESS: Millis = 1_000;
+/// After how many milliseconds without a reply a node fails. A busy machine may keep a healthy one from replying for a
+/// second.
+const NODE_TIMEOUT: &str = "2000";
+/// How long to wait for a replica that is ordered to take over: it gives up after five seconds.
+const TAKEOVER: Duration = Duration::from_secs(6);
+/// How long the nodes may take to replace a primary that was killed.
+const REPLACEMENT: Duration = Duration::from_mins(1);
+/// How often a replica is ordered to take over for one fail-over.
+const ATTEMPTS: usize = 8;
 
 /// The processes.
 pub(super) struct ClusterSet {
     nodes: Vec<ReplicationNode>,
     /// The slot of the topic.
     slot: u16,
+    /// The primary of the topic.
+    last: SeenPrimary,
 }
 
 /// A node as `CLUSTER NODES` describes it.
@@ -32,6 +43,8 @@ struct ClusterMember {
     address: SocketAddr,
     /// The id of its primary; `None` for a primary.
     primary: Option<String>,
+    /// The number of the fail-over that promoted it or its primary.
+    epoch: u64,
     is_failing: bool,
     slots: Vec<(u16, u16)>,
 }
@@ -50,7 +63,7 @@ impl ClusterSet {
                 "--cluster-port",
                 &port,
                 "--cluster-node-timeout",
-                "1000",
+                NODE_TIMEOUT,
                 "--cluster-replica-validity-factor",
                 "0",
             ];
@@ -66,8 +79,10 @@ impl ClusterSet {
         let first = nodes.first().ok_or("there is no node")?;
         let slot = first.call(&["CLUSTER", "KEYSLOT", KEY])?;
         let slot = slot.trim().parse().map_err(|_| "no slot".to_owned())?;
-        let set = Self { nodes, slot };
-        set.wait_until_complete()?;
+        let address = first.address;
+        let last = SeenPrimary::new(PrimaryEpoch { address, epoch: 0 });
+        let mut set = Self { nodes, slot, last };
+        set.last = SeenPrimary::new(set.wait_until_complete()?);
         Ok(set)
     }
 
@@ -84,19 +99,22 @@ impl ClusterSet {
     }
 
     /// The primary of the topic, as all nodes that run name it.
-    fn primary(&self) -> Option<SocketAddr> {
+    fn primary(&self) -> Option<PrimaryEpoch> {
         let running = self.nodes.iter().filter(|node| node.is_running());
         let mut named = running.map(|node| {
             let members = members(node);
             let owner = members.into_iter().find(|member| member.owns(self.slot));
-            owner.map(|member| member.address)
+            owner.map(|member| PrimaryEpoch {
+                address: member.address,
+                epoch: member.epoch,
+            })
         });
         let first = named.next()??;
         named.all(|other| other == Some(first)).then_some(first)
     }
 
     /// Waits until each primary has a replica that follows it, and all nodes agree.
-    fn wait_until_complete(&self) -> Result<(), String> {
+    fn wait_until_complete(&self) -> Result<PrimaryEpoch, String> {
         self.wait_for("all nodes", |set| {
             set.primary().is_some()
                 && set.nodes.iter().all(|node| {
@@ -105,57 +123,72 @@ impl ClusterSet {
                     let is_whole = replicas.count() == NODES / 2 && members.len() == NODES;
                     is_whole && members.iter().all(|one| !one.is_failing) && is_linked(node)
                 })
-        })
+        })?;
+        self.primary()
+            .ok_or_else(|| "the primary is unknown".to_owned())
     }
 
-    fn wait_for_another(&self, old: SocketAddr) -> Result<(), String> {
-        self.wait_for("a new primary", |set| {
-            set.primary().is_some_and(|new| new != old)
-        })
+    /// Waits for the next primary after `old` and returns the time in which writes may have been lost.
+    fn wait_for_successor(
+        &mut self,
+        old: PrimaryEpoch,
+        before: Millis,
+        timeout: Duration,
+    ) -> Result<Crash, String> {
+        let mut found = None;
+        poll_for(timeout, || {
+            found = self.primary().filter(|new| new.epoch > old.epoch);
+            found.is_some()
+        });
+        let new = found.ok_or("the cluster has no new primary")?;
+        Ok(self.last.replace(new, old, before))
+    }
+
+    /// Has a replica of the primary take over. It may give up, which is no failure of `redis-cli`.
+    fn order(&mut self, primary: SocketAddr) -> Result<(), String> {
+        let members = members(self.node(primary)?);
+        let id = members.iter().find(|one| one.address == primary);
+        let id = id.map(|one| one.id.clone());
+        let mut replicas = members.iter();
+        let replica = replicas.find(|one| id.is_some() && one.primary == id);
+        let replica = replica.ok_or("the primary has no replica")?.address;
+        self.node(replica)?.call(&["CLUSTER", "FAILOVER"]).map(drop)
     }
 }
 
 impl FailOver for ClusterSet {
-    /// Has the replica of the topic's primary take over.
     fn planned(&mut self) -> Result<Crash, String> {
-        self.wait_until_complete()?;
-        let old = self.primary().ok_or("the primary is unknown")?;
-        let members = members(self.node(old)?);
-        let id = members.iter().find(|one| one.address == old);
-        let id = id.map(|one| one.id.clone());
-        let replica = members
-            .iter()
-            .find(|one| id.is_some() && one.primary == id)
-            .ok_or("the primary has no replica")?;
-        let before = now();
-        self.node(replica.address)?.call(&["CLUSTER", "FAILOVER"])?;
-        self.wait_for_another(old)?;
-        Ok(Crash {
-            before,
-            after: now() + STALENESS,
-        })
+        let (old, before) = (self.wait_until_complete()?, now());
+        let mut failure = String::new();
+        for _ in 0..ATTEMPTS {
+            self.order(old.address)?;
+            match self.wait_for_successor(old, before, TAKEOVER) {
+                Ok(crash) => return Ok(crash),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
     }
 
     fn forced(&mut self) -> Result<Crash, String> {
-        self.wait_until_complete()?;
-        let (old, before) = (self.primary().ok_or("the primary is unknown")?, now());
-        self.node(old)?.kill();
-        self.wait_for_another(old)?;
-        let after = now() + STALENESS;
-        self.node(old)?.launch()?;
-        Ok(Crash { before, after })
+        let (old, before) = (self.wait_until_complete()?, now());
+        self.node(old.address)?.kill();
+        let crash = self.wait_for_successor(old, before, REPLACEMENT);
+        self.node(old.address)?.launch()?;
+        crash
     }
 }
 
 impl ClusterMember {
-    /// Parses a line of `CLUSTER NODES`: id, address, flags, primary, four numbers and states, slots.
+    /// Parses a line of `CLUSTER NODES`: id, address, flags, primary, two times, epoch, state of the link, slots.
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split_whitespace();
         let id = fields.next()?.to_owned();
         let address = fields.next()?.split('@').next()?.parse().ok()?;
         let flags = fields.next()?;
         let primary = fields.next().filter(|id| *id != "-");
-        let slots = fields.skip(4).filter_map(|range| {
+        let epoch = fields.nth(2)?.parse().ok()?;
+        let slots = fields.skip(1).filter_map(|range| {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             Some((first.parse().ok()?, last.parse().ok()?))
         });
@@ -163,6 +196,7 @@ impl ClusterMember {
             id,
             address,
             primary: primary.map(str::to_owned),
+            epoch,
             is_failing: flags.contains("fail") || flags.contains("handshake"),
             slots: slots.collect(),
         })

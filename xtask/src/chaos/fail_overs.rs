@@ -1,8 +1,14 @@
 //! Fail-overs of replicated stores, in a random order.
 
+use std::net::SocketAddr;
+
 use super::history::Crash;
 use super::random::Random;
+use super::wall_clock::{Millis, now};
 use crate::process::poll;
+
+/// How long a server may use a demoted primary, whose grants are lost, in milliseconds.
+pub(super) const STALENESS: Millis = 1_000;
 
 /// A store whose primary can be replaced.
 pub(super) trait FailOver {
@@ -18,6 +24,49 @@ pub(super) trait FailOver {
             Ok(())
         } else {
             Err(format!("{what}: not within a minute"))
+        }
+    }
+}
+
+/// A primary, as all who watch over it name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PrimaryEpoch {
+    pub(super) address: SocketAddr,
+    /// The number of the fail-over that promoted it.
+    pub(super) epoch: u64,
+}
+
+/// The primary after the last fail-over, and when it was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SeenPrimary {
+    primary: PrimaryEpoch,
+    seen: Millis,
+}
+
+impl SeenPrimary {
+    pub(super) fn new(primary: PrimaryEpoch) -> Self {
+        let seen = now();
+        Self { primary, seen }
+    }
+
+    /// Remembers the primary after `old`, which was one until `before` at least, and returns the time in which writes
+    /// may have been lost.
+    pub(super) fn replace(
+        &mut self,
+        new: PrimaryEpoch,
+        old: PrimaryEpoch,
+        before: Millis,
+    ) -> Crash {
+        // A failure that is seen where there is none replaces the primary between two strikes, too.
+        let before = if self.primary == old {
+            before
+        } else {
+            self.seen
+        };
+        *self = Self::new(new);
+        Crash {
+            before,
+            after: self.seen + STALENESS,
         }
     }
 }

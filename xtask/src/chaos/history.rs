@@ -9,6 +9,12 @@ use super::wall_clock::Millis;
 pub(super) struct History {
     /// The texts of the messages with a receipt, by id.
     pub(super) accepted: BTreeMap<String, String>,
+    /// The ids in receipts of more than one message.
+    pub(super) reused: Vec<String>,
+    /// The keys of messages that were sent until the deadline without a receipt.
+    pub(super) unanswered: Vec<String>,
+    /// The texts in the topic at the end, by id.
+    pub(super) stored: BTreeMap<String, String>,
     pub(super) leases: Vec<Lease>,
     pub(super) crashes: Vec<Crash>,
     /// The attempts of the dead letters at the end, by id.
@@ -78,8 +84,19 @@ pub(super) struct FinalCounts {
 impl History {
     /// Adds the records of a client.
     pub(super) fn add(&mut self, other: Self) {
-        self.accepted.extend(other.accepted);
+        for (id, text) in other.accepted {
+            self.accept(id, text);
+        }
+        self.reused.extend(other.reused);
+        self.unanswered.extend(other.unanswered);
         self.leases.extend(other.leases);
+    }
+
+    /// Adds the message of a receipt.
+    pub(super) fn accept(&mut self, id: String, text: String) {
+        if self.accepted.insert(id.clone(), text).is_some() {
+            self.reused.push(id);
+        }
     }
 
     /// True if the store crashed at some time from `first` to `last`.

@@ -27,6 +27,12 @@ pub(super) struct Promises {
 pub(super) enum Violation {
     /// Accepted, and neither acknowledged nor dead.
     Lost(String),
+    /// Accepted, and not in the topic at the end, or with another text.
+    Gone(String),
+    /// The id in the receipts of two messages.
+    Reused(String),
+    /// There was no receipt for a message with this key, long after the last fault.
+    Unanswered(String),
     /// Handed out after a valid acknowledgement, or dead in spite of it.
     AfterAck(String),
     /// Two valid leases at once.
@@ -77,6 +83,7 @@ pub(super) fn judge(history: &History, promises: Promises) -> ChaosVerdict {
             }
         }
     }
+    judge_topic(history, &mut verdict);
     judge_ends(history, promises, &by_message, &mut verdict);
     verdict.violations.sort();
     verdict.violations.dedup();
@@ -120,6 +127,19 @@ fn judge_stale(history: &History, lease: &Lease, verdict: &mut ChaosVerdict) {
     if rejected_valid {
         verdict.add(Violation::RejectedValid(lease.id.clone()));
     }
+}
+
+/// Judges whether the topic has every accepted message, also those that the consumer is done with.
+fn judge_topic(history: &History, verdict: &mut ChaosVerdict) {
+    for (id, text) in &history.accepted {
+        if history.stored.get(id) != Some(text) {
+            verdict.add(Violation::Gone(id.clone()));
+        }
+    }
+    let reused = history.reused.iter().cloned().map(Violation::Reused);
+    let unanswered = history.unanswered.iter().cloned();
+    let unanswered = unanswered.map(Violation::Unanswered);
+    verdict.violations.extend(reused.chain(unanswered));
 }
 
 /// Judges the end of every accepted message, and the final counts.
@@ -202,6 +222,9 @@ impl fmt::Display for Violation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, id) = match self {
             Self::Lost(id) => ("neither acknowledged nor dead", id),
+            Self::Gone(id) => ("accepted, but not in the topic as it was sent", id),
+            Self::Reused(id) => ("in the receipts of two messages", id),
+            Self::Unanswered(key) => ("no receipt for the key", key),
             Self::AfterAck(id) => ("handed out or dead after its acknowledgement", id),
             Self::Overlap(id) => ("two valid leases at once", id),
             Self::Attempt(id) => ("a later lease without a greater attempt", id),

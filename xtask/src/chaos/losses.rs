@@ -87,7 +87,9 @@ fn run_in(
     let (mut served, mut bare) = writers.finish()?;
     let took = now().saturating_sub(begin);
     let primary = set.wait_until_complete()?.address;
-    served.found = read_topic(*servers.first().ok_or("there is no server")?)?;
+    let mut client = HttpClient::new(*servers.first().ok_or("there is no server")?);
+    let stored = calls::topic(&mut client).map_err(|error| error.to_string())?;
+    served.found = stored.into_values().collect();
     bare.found = read_bare(primary)?;
     let margin = count * MARGIN;
     println!(
@@ -263,19 +265,6 @@ fn paced(
         pause(PERIOD.saturating_sub(now().saturating_sub(begin)));
     }
     acknowledged
-}
-
-/// The texts of the topic, from its oldest message on.
-fn read_topic(server: SocketAddr) -> Result<BTreeSet<String>, String> {
-    let mut client = HttpClient::new(server);
-    let mut texts = BTreeSet::new();
-    let mut next = Some(format!("{MESSAGES}?order=asc&limit=200"));
-    while let Some(path) = next {
-        let page = calls::page(&mut client, &path).map_err(|error| error.to_string())?;
-        texts.extend(page.texts);
-        next = page.next;
-    }
-    Ok(texts)
 }
 
 /// The texts in the stream of the bare client.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::fail_overs::FailOver;
+use super::fail_overs::{FailOver, PrimaryEpoch, SeenPrimary};
 use super::history::Crash;
 use super::nodes::{ReplicationNode, SYNCED};
 use super::pods::stable_address;
@@ -15,8 +15,6 @@ use crate::process::{poll, poll_for};
 pub(super) const SERVICE: &str = "chaos";
 const NODES: usize = 3;
 const SENTINELS: usize = 3;
-/// How long a server may use a demoted primary, whose grants are lost, in milliseconds.
-const STALENESS: Millis = 1_000;
 /// The settings of the monitored primary. A busy machine may keep a healthy server from replying for a second.
 const CONFIGURATION: &str = "down-after-milliseconds 2000,failover-timeout 5000,parallel-syncs 2";
 /// How long the Sentinels may take to replace a primary: they see it as down, vote, and may have to vote once more.
@@ -36,16 +34,7 @@ const PERIODS: [(&str, &str); 3] = [
 pub(super) struct SentinelSet {
     nodes: Vec<ReplicationNode>,
     sentinels: Vec<ReplicationNode>,
-    /// The state after the last fail-over, and when it was seen.
-    last: (PrimaryEpoch, Millis),
-}
-
-/// The primary that all Sentinels name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PrimaryEpoch {
-    pub(super) address: SocketAddr,
-    /// The number of the fail-over that promoted it.
-    epoch: u64,
+    last: SeenPrimary,
 }
 
 impl SentinelSet {
@@ -62,7 +51,7 @@ impl SentinelSet {
         let mut set = Self {
             nodes,
             sentinels: Vec::new(),
-            last: (PrimaryEpoch { address, epoch: 0 }, now()),
+            last: SeenPrimary::new(PrimaryEpoch { address, epoch: 0 }),
         };
         set.wait_for("the replicas", |set| set.replicas(primary) == NODES - 1)?;
         for number in 0..SENTINELS {
@@ -70,7 +59,7 @@ impl SentinelSet {
             let sentinel = sentinel_node(directory, primary, random)?;
             set.sentinels.push(sentinel);
         }
-        set.last = (set.wait_until_complete()?, now());
+        set.last = SeenPrimary::new(set.wait_until_complete()?);
         Ok(set)
     }
 
@@ -147,19 +136,7 @@ impl SentinelSet {
             found.is_some()
         });
         let new = found.ok_or("the Sentinels name no new primary")?;
-        Ok(self.replaced_by(new, old, before))
-    }
-
-    /// Remembers the primary after `old`, and returns the time in which writes may have been lost.
-    fn replaced_by(&mut self, new: PrimaryEpoch, old: PrimaryEpoch, before: Millis) -> Crash {
-        // Sentinels that see a failure where there is none replace the primary between two strikes, too.
-        let (last, seen) = self.last;
-        let before = if last == old { before } else { seen };
-        self.last = (new, now());
-        Crash {
-            before,
-            after: now() + STALENESS,
-        }
+        Ok(self.last.replace(new, old, before))
     }
 
     /// The number of replicas that follow the primary.
@@ -192,7 +169,7 @@ impl FailOver for SentinelSet {
         for _ in 0..ATTEMPTS {
             let old = self.wait_until_complete()?;
             if old.epoch > first.epoch {
-                return Ok(self.replaced_by(old, first, before));
+                return Ok(self.last.replace(old, first, before));
             }
             let find = |node: &&mut ReplicationNode| node.address == old.address;
             let node = self.nodes.iter_mut().find(find);

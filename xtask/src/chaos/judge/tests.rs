@@ -41,6 +41,7 @@ fn nack(sent: Millis) -> LeaseUse {
 fn history(leases: Vec<Lease>) -> History {
     History {
         accepted: [("a".to_owned(), "text".to_owned())].into(),
+        stored: [("a".to_owned(), "text".to_owned())].into(),
         leases,
         ..History::default()
     }
@@ -149,6 +150,31 @@ fn the_rejection_of_a_valid_lease_is_found() {
     let stale = used(UseKind::Ack, 1_500, UseOutcome::Stale);
     let leases = vec![lease(1, 1_000, &[stale]), lease(2, 2_000, &[ack(2_100)])];
     check(&history(leases), &[a(Violation::RejectedValid)]);
+}
+
+#[test]
+fn an_acknowledged_message_that_the_topic_has_lost_is_found() {
+    let mut gone = history(vec![lease(1, 1_000, &[ack(1_500)])]);
+    gone.stored.clear();
+    check(&gone, &[a(Violation::Gone)]);
+    gone.stored.insert("a".to_owned(), "other".to_owned());
+    check(&gone, &[a(Violation::Gone)]);
+}
+
+#[test]
+fn an_id_in_two_receipts_is_found() {
+    let mut reused = history(vec![lease(1, 1_000, &[ack(1_500)])]);
+    let mut other = History::default();
+    other.accept("a".to_owned(), "text".to_owned());
+    reused.add(other);
+    check(&reused, &[a(Violation::Reused)]);
+}
+
+#[test]
+fn a_message_without_a_receipt_is_found() {
+    let mut unanswered = history(vec![lease(1, 1_000, &[ack(1_500)])]);
+    unanswered.unanswered.push("key".to_owned());
+    check(&unanswered, &[Violation::Unanswered("key".to_owned())]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod changed_layers;
 mod passed;
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use clap::builder::PossibleValuesParser;
 use crate::generated::{self, Generated};
 use crate::{
     arch, binary, chaos, coverage, deny, doc, fmt, interop, lint, manifests, page, pool, rollout,
-    setup, shell, test, tidy,
+    setup, test, tidy,
 };
 use passed::StepInputs::{self, Repository, Unrecorded};
 
@@ -128,6 +129,7 @@ pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
     if !may_skip && wanted("layers") {
         changed_layers::forget(root)?;
     }
+    let sources = passed::fingerprint(root, Repository)?;
     let mut done = Vec::new();
     for (name, step, inputs) in STEPS.into_iter().filter(|(name, ..)| wanted(name)) {
         println!("\n==> {name}");
@@ -145,8 +147,15 @@ pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
         pool::processors(),
         |(name, _, inputs)| {
             let mut output = String::new();
-            let apart = || run_apart(name).map(|printed| output = printed);
-            let (outcome, time) = timed(|| run_step(root, name, inputs, may_skip, apart));
+            let apart = || run_apart(root, name).map(|printed| output = printed);
+            let (outcome, time) = timed(|| {
+                let outcome = run_step(root, name, inputs, may_skip, apart)?;
+                // The server is that of the sources at the start, whatever has been edited since then.
+                if passed::fingerprint(root, Repository)? != sources {
+                    passed::forget(root, name)?;
+                }
+                Ok(outcome)
+            });
             let (end, line) = close(name, outcome, time);
             println!("\n==> {name}\n{output}{line}");
             end
@@ -171,16 +180,26 @@ fn run_step(
     })
 }
 
-/// Runs the step in a process of its own, and returns what it printed.
+/// Runs the step in a process of its own, and returns what it printed. Until it ends, that is in `target/ci`.
 ///
 /// # Errors
 /// What it printed until it failed.
-fn run_apart(step: &str) -> Result<String, String> {
-    let xtask = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new(xtask);
-    command.args(["ci", "--bare", step]).stdin(Stdio::null());
-    binary::pass_on(&mut command);
-    shell::output(&mut command)
+fn run_apart(root: &Path, step: &str) -> Result<String, String> {
+    let failed = |error: std::io::Error| error.to_string();
+    let path = root.join(passed::DIRECTORY).join(format!("{step}.log"));
+    std::fs::create_dir_all(root.join(passed::DIRECTORY)).map_err(failed)?;
+    let log = File::create(&path).map_err(failed)?;
+    let mut xtask = Command::new(std::env::current_exe().map_err(failed)?);
+    xtask.args(["ci", "--bare", step]).stdin(Stdio::null());
+    xtask.stdout(log.try_clone().map_err(failed)?).stderr(log);
+    binary::pass_on(&mut xtask);
+    let status = xtask.status().map_err(failed)?;
+    let printed = String::from_utf8_lossy(&std::fs::read(&path).map_err(failed)?).into_owned();
+    if status.success() {
+        Ok(printed)
+    } else {
+        Err(printed)
+    }
 }
 
 /// The end of a step for the summary, and the line that says it at once.

@@ -11,7 +11,7 @@ use crate::receivers;
 use crate::shell::{cargo, has_program, succeeds};
 
 /// Programs that the tests and the checks start, each with its Debian package.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("redis-server", "redis-server"),
     ("haproxy", "haproxy"),
     ("promtool", "prometheus"),
@@ -23,6 +23,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("jq", "jq"),
     ("node", "nodejs"),
     ("python3", "python3"),
+    ("wget", "wget"),
 ];
 
 /// Installs every program that `cargo xtask ci` needs and that is absent, and says beforehand what that is.

@@ -148,6 +148,18 @@ impl Index {
     /// The path from the crate's root that `segments` mean in the module `scope`; `None` for what
     /// lies in another crate and for local names.
     fn absolute(&self, scope: &[String], segments: &[String], is_use: bool) -> Option<ModulePath> {
+        self.followed(scope, segments, is_use, MAX_REEXPORTS)
+    }
+
+    /// As [`Self::absolute`], through at most `depth` names that `use` brings.
+    fn followed(
+        &self,
+        scope: &[String],
+        segments: &[String],
+        is_use: bool,
+        depth: usize,
+    ) -> Option<ModulePath> {
+        let depth = depth.checked_sub(1)?;
         let (first, rest) = segments.split_first()?;
         let start = match first.as_str() {
             "crate" => return Some(rest.to_vec()),
@@ -161,12 +173,12 @@ impl Index {
                 if self.files.contains_key(&child) {
                     return Some([child.as_slice(), rest].concat());
                 }
-                // `use super::a;` and then `a::b`.
+                // `use super::a;` and then `a::b`, in a `use` too.
                 let target = self.names.get(scope)?.get(name)?;
-                if is_use || target.first() == Some(first) {
+                if target.first() == Some(first) {
                     return None;
                 }
-                let target = self.absolute(scope, target, true)?;
+                let target = self.followed(scope, target, true, depth)?;
                 return Some([target.as_slice(), rest].concat());
             }
         };

@@ -7,10 +7,10 @@ use std::process::Command;
 use crate::shell::{capture, find_program};
 
 /// The directory of the records, one file for each step or part of one.
-const DIRECTORY: &str = "target/ci";
+pub(super) const DIRECTORY: &str = "target/ci";
 
 /// The programs that the steps run. Another version of one of them is a change.
-const PROGRAMS: [&str; 13] = [
+const PROGRAMS: [&str; 14] = [
     "chromedriver",
     "chromium",
     "curl",
@@ -23,6 +23,7 @@ const PROGRAMS: [&str; 13] = [
     "python3",
     "redis-cli",
     "redis-server",
+    "systemd-analyze",
     "wget",
 ];
 
@@ -78,7 +79,7 @@ pub(super) fn forget(root: &Path, name: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// The files cannot be listed or read.
-fn fingerprint(root: &Path, inputs: StepInputs<'_>) -> Result<Option<u64>, String> {
+pub(super) fn fingerprint(root: &Path, inputs: StepInputs<'_>) -> Result<Option<u64>, String> {
     if inputs == StepInputs::Unrecorded {
         return Ok(None);
     }

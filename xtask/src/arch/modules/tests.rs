@@ -67,6 +67,17 @@ fn a_path_is_an_import_wherever_it_stands() {
 }
 
 #[test]
+fn an_import_through_an_imported_module_is_one() {
+    check("use crate::b; use b::c::C;", &["src/b.rs", "src/b/c.rs"]);
+    check(
+        "use super::b; use b::c; fn f() { c::C; }",
+        &["src/b.rs", "src/b/c.rs"],
+    );
+    // Other crates, be it in a circle of names.
+    check("use std::fmt; use fmt::Display; use x::y; use y::x;", &[]);
+}
+
+#[test]
 fn a_reexported_name_counts_as_the_file_that_defines_it() {
     check("use crate::C;", &["src/b/c.rs"]);
     check("use crate::b::C;", &["src/b/c.rs"]);

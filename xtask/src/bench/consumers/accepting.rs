@@ -30,7 +30,10 @@ pub(super) fn run(server: &BenchServer, seconds: u64, directory: &Path) -> Resul
         };
         let rate = |topic: &WorkTopic| {
             let answers = load.run(server.address, &topic.messages(), Some(BODY))?;
-            Ok::<_, String>(answers.rate)
+            if answers.failed > 0.0 {
+                return Err(format!("{} messages were not accepted", answers.failed));
+            }
+            Ok(answers.rate)
         };
         let (first, second) = (rate(&plain)?, rate(&consumed)?);
         without.push(first);

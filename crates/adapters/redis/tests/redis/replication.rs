@@ -217,3 +217,37 @@ async fn a_demoted_primary_acknowledges_too_before_writes_are() {
     };
     eventually(Duration::from_mins(1), all).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_changes_nothing_waits_for_the_replicas_also_while_the_memory_is_full() {
+    let sentinel = servers().await;
+    let written = Written::new(&sentinel).await;
+    let primary = &sentinel.servers()[0];
+    let written_marks = async || {
+        let stats = primary.command(&["INFO", "commandstats"]).await.unwrap();
+        let set = stats.lines().find(|line| line.starts_with("cmdstat_set:"));
+        let set = set.unwrap_or_default().to_owned();
+        assert!(
+            !set.contains("failed_calls=") || set.contains("failed_calls=0"),
+            "{set}"
+        );
+        let calls = set.split(&['=', ','][..]).nth(1).unwrap_or("0");
+        calls.parse::<u64>().unwrap()
+    };
+    let full = ["CONFIG", "SET", "maxmemory", "1"];
+    primary.command(&full).await.unwrap();
+    assert!(
+        written
+            .store
+            .append(samples::append(&Topic::inbox(), "text"))
+            .await
+            .is_err()
+    );
+    assert!(written.update(LeaseUpdate::Ack).await);
+    let before = written_marks().await;
+    assert!(
+        written.update(LeaseUpdate::Ack).await,
+        "the leases are stale"
+    );
+    assert_eq!(written_marks().await, before + 1);
+}

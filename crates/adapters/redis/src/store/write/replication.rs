@@ -14,10 +14,21 @@ use crate::deployment::connector::Connector;
 use crate::failure::RedisFailure;
 use crate::store::settings::RedisStoreSettings;
 
-/// The number of replies to the commands that [`Replication::add_commands`] adds.
+/// The number of replies to the commands that [`Replication::add_commands`] adds; with a mark there is one more, before them.
 pub(crate) const REPLIES: usize = 2;
+/// Writes a mark. After a command that can write, a script may go on although the memory is full: a deletion and an
+/// acknowledgement are possible then, too.
+const MARK: &str = "redis.call('DEL', KEYS[1]) redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])";
 /// The lifetime of a mark, in milliseconds.
 const MARK_TTL: u32 = 1_000;
+
+/// A write of a pipeline whose other writes may change nothing, because another connection made their change and was told of
+/// a failure. `WAIT` waits for writes of its own connection only, so it needs one that comes after that change.
+pub(crate) struct Mark {
+    pub(crate) key: String,
+    /// True if the slot of the key is open for import.
+    pub(crate) asking: bool,
+}
 
 /// The replicas of the primary that a task writes to.
 pub(crate) struct Replication {
@@ -52,26 +63,22 @@ impl Replication {
     }
 
     /// Adds the commands whose replies [`Self::wait`] takes.
-    ///
-    /// `mark` is the first write that may change nothing, because another connection made the change and
-    /// was told of a failure. `WAIT` waits for writes of its own connection only, so such a pipeline needs
-    /// one that comes after that change.
-    pub(crate) fn add_commands(&self, pipeline: &mut Pipeline, mark: Option<(String, bool)>) {
-        if let Some((key, asking)) = mark {
-            if asking {
+    pub(crate) fn add_commands(&self, pipeline: &mut Pipeline, mark: Option<Mark>) {
+        if let Some(mark) = mark {
+            if mark.asking {
                 pipeline.cmd("ASKING").ignore();
             }
-            let set = pipeline.cmd("SET").arg(key).arg(1);
-            set.arg("PX").arg(MARK_TTL).ignore();
+            let write = pipeline.cmd("EVAL").arg(MARK).arg(1);
+            write.arg(mark.key).arg(MARK_TTL);
         }
         pipeline.add_command(self.settings.wait_command(self.quorum.required()));
         pipeline.cmd("ROLE");
     }
 
-    /// Checks the replies to `WAIT` and `ROLE`, and waits for replicas that connected meanwhile.
+    /// Checks the replies to the mark, `WAIT` and `ROLE`, and waits for replicas that connected meanwhile.
     ///
     /// # Errors
-    /// If fewer replicas than required acknowledged in time, or the server is not a primary.
+    /// If the mark was not written, fewer replicas than required acknowledged in time, or the server is not a primary.
     pub(crate) async fn wait(
         &mut self,
         connection: &ManagedConnection,
@@ -79,11 +86,12 @@ impl Replication {
         replies: Vec<RedisResult<Value>>,
     ) -> Result<(), RedisFailure> {
         let mut replies = replies.into_iter();
-        let mut next = || {
-            let reply = replies.next().unwrap_or(Ok(Value::Nil));
+        let read = |reply: Option<RedisResult<Value>>| {
+            let reply = reply.unwrap_or(Ok(Value::Nil));
             reply.map_err(|error| RedisFailure::from_error(&error))
         };
-        let (acknowledged, role) = (next()?, next()?);
+        let (role, acknowledged) = (read(replies.next_back())?, read(replies.next_back())?);
+        read(replies.next())?;
         let mut acknowledged: u64 = redis::from_redis_value(acknowledged)
             .map_err(|error| RedisFailure::from_error(&error.into()))?;
         self.connected = connected_replicas(&role).ok_or_else(|| {

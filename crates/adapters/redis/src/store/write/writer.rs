@@ -12,9 +12,9 @@ use super::command::pipeline_length;
 use super::durability::{self, SettingsQuery, add_check, durability, reached};
 use super::job::{WriteError, WriteJob, Written};
 use super::joined::JoinedJobs;
-use super::replication::{self, Replication};
+use super::replication::{self, Mark, Replication};
 use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
-use crate::failure::{Redirect, RedisFailure, ask_target};
+use crate::failure::{Redirect, RedisFailure};
 use crate::keys;
 use crate::store::fence::{MAX_FENCED, fence_command};
 use crate::store::scripts::ScriptCall;
@@ -150,7 +150,10 @@ impl WriterTask {
         // server executed the appends.
         let unfenced = self.unfenced(jobs, lease.generation);
         let joined = JoinedJobs::new(jobs);
-        let pipeline = self.pipeline(&unfenced, jobs, &joined, durability, call);
+        let is_replicated = durability == Durability::Replicated;
+        let mark = is_replicated.then(|| self.mark(jobs)).flatten();
+        let is_marked = mark.is_some();
+        let pipeline = self.pipeline(&unfenced, jobs, &joined, durability, call, mark);
         let replies = self.connection.call(&mut lease, &pipeline, self.bound);
         let mut fences: Vec<RedisResult<Value>> = replies.await.map_err(CallError::into_failure)?;
 
@@ -161,7 +164,7 @@ impl WriterTask {
         self.remember_fenced(unfenced, fences);
 
         let generation = lease.generation;
-        let (durability, shortfall) = self.check(&mut lease, durability, after).await;
+        let (durability, shortfall) = self.check(&mut lease, durability, after, is_marked).await;
         Ok(Replies {
             writes,
             durability,
@@ -177,11 +180,13 @@ impl WriterTask {
         lease: &mut ConnectionLease,
         durability: Durability,
         mut replies: Vec<RedisResult<Value>>,
+        is_marked: bool,
     ) -> (Durability, Option<Shortfall>) {
         // Step 1: the settings of the server, whose replies are the last ones.
         let mut waits = Vec::new();
         if durability == Durability::Replicated {
-            let settings = replies.split_off(replication::REPLIES.min(replies.len()));
+            let count = replication::REPLIES + usize::from(is_marked);
+            let settings = replies.split_off(count.min(replies.len()));
             waits = std::mem::replace(&mut replies, settings);
         }
         let reached = reached(&replies, durability);
@@ -266,6 +271,18 @@ impl WriterTask {
         topics
     }
 
+    /// The mark that `jobs` need.
+    fn mark(&self, jobs: &[WriteJob]) -> Option<Mark> {
+        let prefix = &self.settings.redis.prefix;
+        let mark = |job: &WriteJob| {
+            Some(Mark {
+                key: job.write.mark(prefix)?,
+                asking: job.asking,
+            })
+        };
+        jobs.iter().find_map(mark)
+    }
+
     fn remember_fenced(&mut self, topics: BTreeMap<Topic, bool>, replies: Vec<RedisResult<Value>>) {
         for (topic, reply) in topics.into_keys().zip(replies) {
             match reply {
@@ -292,9 +309,10 @@ impl WriterTask {
         joined: &JoinedJobs,
         durability: Durability,
         call: ScriptCall,
+        mark: Option<Mark>,
     ) -> Pipeline {
         let prefix = &self.settings.redis.prefix;
-        let checks = replication::REPLIES + durability::COMMANDS;
+        let checks = 1 + replication::REPLIES + durability::COMMANDS;
         let commands = unfenced.len() + joined.len() + 1 + checks;
         let mut pipeline = Pipeline::with_capacity(commands);
         for (topic, creates) in unfenced {
@@ -318,8 +336,6 @@ impl WriterTask {
             announcement.arg(topics.join("\n")).ignore();
         }
         if durability == Durability::Replicated {
-            let mark = |job: &WriteJob| Some((job.write.mark(prefix)?, job.asking));
-            let mark = jobs.iter().find_map(mark);
             self.replication.add_commands(&mut pipeline, mark);
         }
         add_check(&mut pipeline, durability, self.query);
@@ -353,8 +369,8 @@ fn send_outcomes(jobs: Vec<WriteJob>, replies: Replies) -> Rejections {
                 reply: value,
                 durability,
             }),
-            (Err(error), _) => match (Redirect::from_error(&error), ask_target(&error)) {
-                (Some(Redirect::NoScript), _) => {
+            (Err(error), _) => match Redirect::from_error(&error) {
+                Some(Redirect::NoScript) => {
                     rejections.no_script.push(WriteJob {
                         write,
                         asking,
@@ -362,16 +378,16 @@ fn send_outcomes(jobs: Vec<WriteJob>, replies: Replies) -> Rejections {
                     });
                     continue;
                 }
-                (Some(Redirect::WrongNode), _) => {
+                Some(Redirect::WrongNode) => {
                     rejections.wrong_node = true;
                     let failure = RedisFailure::from_error(&error);
                     Err(WriteError::WrongNode(write, failure))
                 }
-                (_, Some(node)) => {
+                Some(Redirect::Ask(node)) => {
                     let failure = RedisFailure::from_error(&error);
                     Err(WriteError::Ask(write, node, failure))
                 }
-                (_, None) => Err(WriteError::Failed(RedisFailure::from_error(&error))),
+                None => Err(WriteError::Failed(RedisFailure::from_error(&error))),
             },
         };
         // An error means that the caller has dropped its receiver.

@@ -21,12 +21,12 @@ pub(crate) enum RedisFailure {
 
 /// A reply that asks the client to send the command elsewhere or in another form. The server has
 /// not executed the command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Redirect {
     /// Another node owns the slot, or this node is no longer a primary.
     WrongNode,
-    /// The slot is migrating and the key, if it exists, is at the [`ask_target`].
-    Ask,
+    /// The slot is migrating, and the key, if it exists, is at this node.
+    Ask(NodeAddress),
     /// The node does not have the script.
     NoScript,
 }
@@ -131,15 +131,15 @@ impl Redirect {
             ErrorKind::Server(
                 ServerErrorKind::Moved | ServerErrorKind::ReadOnly | ServerErrorKind::ExecAbort,
             ) => Some(Self::WrongNode),
-            ErrorKind::Server(ServerErrorKind::Ask) => Some(Self::Ask),
+            ErrorKind::Server(ServerErrorKind::Ask) => ask_target(error).map(Self::Ask),
             ErrorKind::Server(ServerErrorKind::NoScript) => Some(Self::NoScript),
             _ => None,
         }
     }
 }
 
-/// The importing node that an `ASK` or `MOVED` reply names; `None` if the reply has no host.
-pub(crate) fn ask_target(error: &RedisError) -> Option<NodeAddress> {
+/// The importing node that an `ASK` reply names; `None` if the reply has no host.
+fn ask_target(error: &RedisError) -> Option<NodeAddress> {
     let (address, _) = error.redirect_node()?;
     let (host, port) = address.rsplit_once(':')?;
     let known = !matches!(host, "" | "?");
@@ -225,8 +225,10 @@ mod tests {
     fn an_ask_reply_names_its_target() {
         let node = |text: &str| {
             let error = RedisError::from((ServerErrorKind::Ask.into(), "test", text.to_owned()));
-            assert_eq!(Redirect::from_error(&error), Some(Redirect::Ask));
-            ask_target(&error).map(|node| (node.host.to_string(), node.port))
+            match Redirect::from_error(&error) {
+                Some(Redirect::Ask(node)) => Some((node.host.to_string(), node.port)),
+                _ => None,
+            }
         };
         assert_eq!(node("3999 h:6381"), Some(("h".to_owned(), 6381)));
         assert_eq!(node("3999 ::1:6381"), Some(("::1".to_owned(), 6381)));

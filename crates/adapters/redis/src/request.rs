@@ -13,8 +13,19 @@ pub(crate) trait Request: Sync {
         connection: &mut (impl ConnectionLike + Send),
     ) -> impl Future<Output = RedisResult<T>> + Send;
 
+    /// As [`Self::send`], to a node that imports the slot and serves it only after `ASKING`.
+    fn send_asking<T: FromRedisValue + Send>(
+        &self,
+        connection: &mut (impl ConnectionLike + Send),
+    ) -> impl Future<Output = RedisResult<T>> + Send;
+
     /// What the request does, for its span.
     fn operation(&self) -> Operation;
+}
+
+/// `ASKING` is good for one command, and other tasks use the same connection: both are in one pipeline.
+fn asking(pipeline: &mut Pipeline) -> &mut Pipeline {
+    pipeline.cmd("ASKING").ignore()
 }
 
 impl Request for Cmd {
@@ -23,6 +34,16 @@ impl Request for Cmd {
         connection: &mut (impl ConnectionLike + Send),
     ) -> RedisResult<T> {
         self.query_async(connection).await
+    }
+
+    async fn send_asking<T: FromRedisValue + Send>(
+        &self,
+        connection: &mut (impl ConnectionLike + Send),
+    ) -> RedisResult<T> {
+        let mut pipeline = Pipeline::new();
+        asking(&mut pipeline).add_command(self.clone());
+        let (reply,) = pipeline.query_async(connection).await?;
+        Ok(reply)
     }
 
     fn operation(&self) -> Operation {
@@ -38,6 +59,17 @@ impl Request for Pipeline {
         self.query_async(connection).await
     }
 
+    async fn send_asking<T: FromRedisValue + Send>(
+        &self,
+        connection: &mut (impl ConnectionLike + Send),
+    ) -> RedisResult<T> {
+        let mut pipeline = Pipeline::new();
+        for command in self.cmd_iter() {
+            asking(&mut pipeline).add_command(command.clone());
+        }
+        pipeline.query_async(connection).await
+    }
+
     fn operation(&self) -> Operation {
         Operation::of_pipeline(self)
     }
@@ -49,6 +81,18 @@ impl Request for ScriptInvocation<'_> {
         connection: &mut (impl ConnectionLike + Send),
     ) -> RedisResult<T> {
         self.invoke_async(connection).await
+    }
+
+    async fn send_asking<T: FromRedisValue + Send>(
+        &self,
+        connection: &mut (impl ConnectionLike + Send),
+    ) -> RedisResult<T> {
+        // The node may not have the script yet.
+        self.load_async(&mut *connection).await?;
+        let mut pipeline = Pipeline::new();
+        asking(&mut pipeline).invoke_script(self);
+        let (reply,) = pipeline.query_async(connection).await?;
+        Ok(reply)
     }
 
     fn operation(&self) -> Operation {

@@ -56,7 +56,7 @@ impl Sessions {
     }
 
     /// Sends `request`, whose keys are all in `slot`. It must be idempotent: it is sent again when a
-    /// connection breaks.
+    /// connection breaks or the slot moves.
     pub(crate) async fn query<T: FromRedisValue + Send>(
         &self,
         slot: u16,
@@ -73,10 +73,18 @@ impl Sessions {
         request: &impl Request,
     ) -> Result<T, RedisFailure> {
         let mut last = RedisFailure::Transient("the slot keeps moving".to_owned());
+        let mut importing = None;
         for _ in 0..ATTEMPTS {
-            let node = self.directory.node(slot).await?;
-            match self.call(&node, request).await {
+            let asking = importing.is_some();
+            let node = match importing.take() {
+                Some(node) => node,
+                None => self.directory.node(slot).await?,
+            };
+            match self.call(&node, request, asking).await {
                 Ok(reply) => return Ok(reply),
+                Err(CallError::Redirect(Redirect::Ask(node), failure)) => {
+                    (importing, last) = (Some(Node::Address(node)), failure);
+                }
                 // After a restart of the server the next attempt opens another connection.
                 Err(CallError::Redirect(_, failure) | CallError::Broken(failure)) => last = failure,
                 Err(CallError::Failed(failure)) => return Err(failure),
@@ -123,7 +131,7 @@ impl Sessions {
                 pipeline.add_command((*command).clone());
             }
             pipeline.ignore_errors();
-            let call = self.call::<Vec<RedisResult<Value>>>(node, &pipeline);
+            let call = self.call::<Vec<RedisResult<Value>>>(node, &pipeline, false);
             let chunk_replies = timeout(self.bound, call)
                 .await
                 .map_err(|_| RedisFailure::timed_out("an operation"))?
@@ -137,15 +145,17 @@ impl Sessions {
         &self,
         node: &Node,
         request: &impl Request,
+        asking: bool,
     ) -> Result<T, CallError> {
         let span = call_span(|| request.operation(), || self.connector.called(node));
-        in_span(span, self.send(node, request)).await
+        in_span(span, self.send(node, request, asking)).await
     }
 
     async fn send<T: FromRedisValue + Send>(
         &self,
         node: &Node,
         request: &impl Request,
+        asking: bool,
     ) -> Result<T, CallError> {
         let connection = self.connection(node);
         let mut lease = match connection.lease().await {
@@ -155,9 +165,12 @@ impl Sessions {
                 return Err(CallError::Failed(failure));
             }
         };
-        let outcome = connection
-            .call(&mut lease, request, self.command_timeout)
-            .await;
+        let bound = self.command_timeout;
+        let outcome = if asking {
+            connection.ask(&mut lease, request, bound).await
+        } else {
+            connection.call(&mut lease, request, bound).await
+        };
         if let Err(CallError::Redirect(Redirect::WrongNode, _)) = &outcome {
             // A demoted primary keeps its connections open; a new one leads to its successor.
             connection.discard(lease.generation).await;

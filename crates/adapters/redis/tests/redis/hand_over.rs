@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use posthorn_application::{Cache, MessageStore};
-use posthorn_domain::Topic;
-use posthorn_redis::{RedisCache, RedisStore, RedisStoreError};
-use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually, samples};
+use posthorn_application::{Cache, MessageStore, RevocationList};
+use posthorn_domain::{TokenId, Topic};
+use posthorn_redis::{RedisCache, RedisRevocationList, RedisStore, RedisStoreError};
+use posthorn_testkit::{FakeClock, RedisCluster, RedisSentinel, RedisServer, eventually, samples};
 use tokio::task::JoinSet;
 
 use crate::support::{
@@ -170,7 +170,7 @@ async fn a_moved_slot_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_migrating_slot_accepts_new_messages_at_its_new_node() {
+async fn the_new_node_of_a_migrating_slot_serves_what_the_old_one_does_not_have() {
     let cluster = RedisCluster::start().await;
     let store = store(&cluster_url(&cluster)).await;
     let [to, _, from] = cluster.nodes() else {
@@ -181,10 +181,11 @@ async fn a_migrating_slot_accepts_new_messages_at_its_new_node() {
         ask(from, &["CLUSTER", "MYID"]).await,
         ask(to, &["CLUSTER", "MYID"]).await,
     );
-    // Of the topic `moving`, and of the probe of its node.
+    // Of the topic `moving`, of the probe of its node, and of the revocation of `token-6`.
     let slots = [
         ask(to, &["CLUSTER", "KEYSLOT", "{t:moving}"]).await,
         ask(to, &["CLUSTER", "KEYSLOT", "{0}"]).await,
+        ask(to, &["CLUSTER", "KEYSLOT", "posthorn:denied:token-6"]).await,
     ];
     for slot in &slots {
         ask(to, &["CLUSTER", "SETSLOT", slot, "IMPORTING", &from_id]).await;
@@ -195,6 +196,9 @@ async fn a_migrating_slot_accepts_new_messages_at_its_new_node() {
     assert_eq!(store.health().await, Ok(()));
     let count = ["CLUSTER", "COUNTKEYSINSLOT", &slots[0]];
     assert_eq!(ask(to, &count).await, "1");
+    let tokens = RedisRevocationList::new(Arc::clone(&store), Arc::new(FakeClock::new()));
+    let token = TokenId::parse("token-6").unwrap();
+    assert_eq!(tokens.is_revoked(&token).await, Ok(false));
     for node in cluster.nodes() {
         for slot in &slots {
             ask(node, &["CLUSTER", "SETSLOT", slot, "NODE", &to_id]).await;

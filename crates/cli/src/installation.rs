@@ -43,7 +43,7 @@ pub trait Installation {
     /// Runs the server until a signal stops it.
     fn serve(&self, loaded: Loaded) -> ExitCode;
 
-    /// Starts to write the log as a server does.
+    /// Starts to write the log as a server does, but to standard error.
     ///
     /// # Errors
     /// The settings of logs or traces are not usable.

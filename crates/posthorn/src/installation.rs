@@ -10,7 +10,7 @@ use posthorn_cli::{FileInspection, Installation, OperatorStore, RedisCheck};
 use posthorn_config::{Loaded, RedisSection, Settings};
 use posthorn_domain::Timestamp;
 use posthorn_redis::{RedisDependency, RedisPool};
-use posthorn_telemetry::TelemetryGuard;
+use posthorn_telemetry::{LogOutput, TelemetryGuard};
 
 use crate::compose::{access, store};
 use crate::serve;
@@ -26,7 +26,7 @@ impl Installation for LocalInstallation {
     }
 
     fn start_log(&self, settings: &Settings) -> Result<TelemetryGuard, String> {
-        serve::start_log(settings)
+        serve::start_log(settings, LogOutput::Stderr)
     }
 
     fn tokens(&self, settings: &Settings, clock: &Arc<dyn Clock>) -> Arc<dyn TokenIssuer> {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use posthorn_client::fail;
 use posthorn_config::{Loaded, Settings};
 use posthorn_system::StopSignals;
-use posthorn_telemetry::TelemetryGuard;
+use posthorn_telemetry::{LogOutput, TelemetryGuard};
 use tokio::sync::oneshot;
 
 use crate::compose::App;
@@ -14,7 +14,7 @@ use crate::compose::App;
 /// Runs the server.
 pub(crate) fn run(loaded: Loaded) -> ExitCode {
     // Held to the end, so that the last log lines are written.
-    let _telemetry = match start_log(&loaded.settings) {
+    let _telemetry = match start_log(&loaded.settings, LogOutput::Stdout) {
         Ok(guard) => guard,
         Err(error) => return fail(&error),
     };
@@ -39,8 +39,9 @@ pub(crate) fn run(loaded: Loaded) -> ExitCode {
 ///
 /// # Errors
 /// A text for people: the settings are not usable.
-pub(crate) fn start_log(settings: &Settings) -> Result<TelemetryGuard, String> {
-    let (identity, log) = (settings.app.identity(), settings.log.settings());
+pub(crate) fn start_log(settings: &Settings, output: LogOutput) -> Result<TelemetryGuard, String> {
+    let (identity, mut log) = (settings.app.identity(), settings.log.settings());
+    log.output = output;
     posthorn_telemetry::init(&identity, &log, settings.traces.as_ref())
         .map_err(|error| error.to_string())
 }

@@ -1,7 +1,7 @@
 //! Sets up the log and the traces of the process.
 
 use std::fmt;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use posthorn_application::AppIdentity;
 use tracing::Subscriber;
@@ -24,8 +24,19 @@ pub struct LogSettings {
     pub level: String,
     /// The format of a line.
     pub format: LogFormat,
+    /// Where the lines go.
+    pub output: LogOutput,
     /// How many bytes of lines may wait for the output. Further lines are dropped and counted.
     pub queue_bytes: usize,
+}
+
+/// Where the lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogOutput {
+    /// Standard output: of a server.
+    Stdout,
+    /// Standard error: of a command whose standard output is its result.
+    Stderr,
 }
 
 /// The format of a log line.
@@ -68,12 +79,14 @@ impl Default for LogSettings {
         Self {
             level: "info".to_owned(),
             format: LogFormat::Bunyan,
+            output: LogOutput::Stdout,
             queue_bytes: 4 * 1024 * 1024,
         }
     }
 }
 
-/// Writes all events of the process `identity`, from `tracing` or `log`, and its panics to standard output, and exports its traces.
+/// Writes all events of the process `identity`, from `tracing` or `log`, and its panics to the log's output, and exports its
+/// traces.
 ///
 /// Call it once, before anything else, and drop the guard outside of any asynchronous runtime.
 ///
@@ -85,7 +98,7 @@ pub fn init(
     traces: Option<&TraceSettings>,
 ) -> Result<TelemetryGuard, InitError> {
     let filter = filter::parse(&settings.level)?;
-    let (writer, queue) = log_queue::start(io::stdout(), settings.queue_bytes)?;
+    let (writer, queue) = log_queue::start(settings.output.writer(), settings.queue_bytes)?;
     let traces = traces.map(|traces| Traces::start(traces, identity));
     let traces = traces.transpose()?;
     match (settings.format, &traces) {
@@ -99,10 +112,10 @@ pub fn init(
             .try_init(),
         (LogFormat::Pretty, None) => registry()
             .with(filter.for_all())
-            .with(pretty(writer))
+            .with(pretty(writer, settings.output))
             .try_init(),
         (LogFormat::Pretty, Some(traces)) => registry()
-            .with(pretty(writer).with_filter(filter.for_one()))
+            .with(pretty(writer, settings.output).with_filter(filter.for_one()))
             .with(traces.layer())
             .try_init(),
     }?;
@@ -115,7 +128,7 @@ pub fn init(
 }
 
 /// The layer of readable lines.
-fn pretty<S>(writer: LineWriter) -> impl Layer<S>
+fn pretty<S>(writer: LineWriter, output: LogOutput) -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -123,10 +136,26 @@ where
         .fmt_fields(ReadableFields)
         .with_writer(writer);
     // On a terminal the layer decides, as it respects `NO_COLOR`.
-    if io::stdout().is_terminal() {
+    if output.is_terminal() {
         layer
     } else {
         layer.with_ansi(false)
+    }
+}
+
+impl LogOutput {
+    fn writer(self) -> Box<dyn Write + Send> {
+        match self {
+            Self::Stdout => Box::new(io::stdout()),
+            Self::Stderr => Box::new(io::stderr()),
+        }
+    }
+
+    fn is_terminal(self) -> bool {
+        match self {
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::Stderr => io::stderr().is_terminal(),
+        }
     }
 }
 

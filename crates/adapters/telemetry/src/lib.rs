@@ -25,7 +25,7 @@ pub use consumer_sampler::ConsumerSampler;
 pub use consumer_store::InstrumentedConsumerStore;
 pub use filter::{FilterError, check_filter};
 pub use host_name::host_name;
-pub use init::{InitError, LogFormat, LogSettings, TelemetryGuard, init};
+pub use init::{InitError, LogFormat, LogOutput, LogSettings, TelemetryGuard, init};
 pub use metrics::{Metrics, PoolCounts, PoolSource};
 pub use quota_counter::InstrumentedQuotaCounter;
 pub use store::InstrumentedStore;

@@ -113,7 +113,7 @@ impl<I: Installation> TokenAuthority for LocalAuthority<'_, I> {
         let (request_id, object) = (uuid::Uuid::now_v7().to_string(), id.as_str());
         tracing::info!(
             target: "audit",
-            request_id, client = "local", subject, token = "", deed = "revoke-token", object,
+            request_id, client = "local", sub = subject, action = "revoke-token", object,
             outcome = "done", "audit"
         );
         Ok(store.masked())

@@ -54,11 +54,18 @@ async fn a_token_is_revoked_through_a_server_and_without_one() {
 
     server.signal("TERM").await;
     server.ended().await;
-    let (code, stdout, stderr) = run(directory.path(), &arguments, &lost).await;
+    let offline = [lost[0], lost[1], ("LOG_FORMAT", "bunyan")];
+    let (code, stdout, stderr) = run(directory.path(), &arguments, &offline).await;
     assert_eq!(code.code(), Some(0), "{stderr}");
+    let said: Vec<&str> = stdout.lines().collect();
     assert!(
-        stdout.contains("posthorn.db") && stdout.contains("revoke-token"),
-        "{stdout}"
+        matches!(said[..], [line] if line.contains("posthorn.db")),
+        "only the result is on standard output: {stdout}"
+    );
+    // As a server writes it.
+    assert!(
+        stderr.contains(r#""action":"revoke-token""#) && stderr.contains(r#""outcome":"done""#),
+        "{stderr}"
     );
     let server = Server::start(&directory, &PRODUCTION).await;
     assert_eq!(

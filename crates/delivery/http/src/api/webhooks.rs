@@ -57,8 +57,15 @@ pub(crate) async fn put_webhook(
     let rules = UrlRules::new(state.settings.is_production, addresses);
     let precondition = precondition::of(request.headers());
     let parse = |bytes: &[u8]| WebhookBody::parse(bytes, &rules, precondition);
-    let change = body::parse_json(&request, payload, &state, parse).await?;
     let event = AuditEvent::start(&request, AuditAction::PutWebhook, key.to_string());
+    let change = match body::parse_json(&request, payload, &state, parse).await {
+        Ok(change) => change,
+        Err(error) => {
+            // A forbidden URL may be an attack, so that it is in the audit log.
+            event.finish(AuditOutcome::Refused);
+            return Err(error);
+        }
+    };
     let put = state.services.webhooks.put(&key, change).await;
     event.finish(outcome(put.as_ref().err()));
     let put = put?;

@@ -19,6 +19,8 @@ use posthorn_testkit::FakeClock;
 use posthorn_testkit::samples::{append, keyed_append, topic};
 
 const TTL: Duration = Duration::from_hours(1);
+/// The bytes of a message with a text of four, as the store estimates them.
+const MESSAGE: usize = 260;
 
 fn store(settings: MemoryStoreSettings) -> MemoryStore {
     MemoryStore::new(Arc::new(FakeClock::new()), settings)
@@ -48,7 +50,7 @@ async fn is_truncated(store: &MemoryStore, topic: &Topic, after: MessageId) -> b
 #[tokio::test]
 async fn the_oldest_message_of_all_topics_is_evicted() {
     let store = store(MemoryStoreSettings {
-        max_messages: 4,
+        max_bytes: 4 * MESSAGE,
         ..Default::default()
     });
     let (a, b) = (topic("a"), topic("b"));
@@ -67,13 +69,16 @@ async fn the_oldest_message_of_all_topics_is_evicted() {
 #[tokio::test]
 async fn a_deleted_message_frees_its_space() {
     let store = store(MemoryStoreSettings {
-        max_messages: 2,
+        max_bytes: 2 * MESSAGE,
         ..Default::default()
     });
     let a = topic("a");
-    let (first, second) = (send(&store, &a, "1").await, send(&store, &a, "2").await);
+    let (first, second) = (
+        send(&store, &a, "text").await,
+        send(&store, &a, "text").await,
+    );
     assert_eq!(store.delete(&a, second).await, Ok(true));
-    let third = send(&store, &a, "3").await;
+    let third = send(&store, &a, "text").await;
     assert_eq!(held(&store, &a).await, [first, third]);
     assert!(!is_truncated(&store, &a, MessageId::MIN).await);
 }
@@ -105,7 +110,7 @@ async fn a_message_larger_than_the_store_is_rejected_and_evicts_nothing() {
     for settings in [
         settings,
         MemoryStoreSettings {
-            max_messages: 0,
+            max_bytes: 0,
             ..Default::default()
         },
     ] {
@@ -121,7 +126,7 @@ async fn a_message_larger_than_the_store_is_rejected_and_evicts_nothing() {
 #[tokio::test]
 async fn a_full_store_of_short_lived_topics_stays_full() {
     let store = store(MemoryStoreSettings {
-        max_messages: 10,
+        max_bytes: 10 * MESSAGE,
         ..Default::default()
     });
     for number in 0..1_000 {
@@ -251,12 +256,12 @@ async fn a_consumer_of_one_topic_too_many_is_rejected() {
 #[tokio::test]
 async fn evicted_messages_are_counted_by_the_next_round() {
     let store = store(MemoryStoreSettings {
-        max_messages: 3,
+        max_bytes: 3 * MESSAGE,
         ..MemoryStoreSettings::default()
     });
     let topic = topic("a");
-    for text in ["a", "b", "c", "d", "e"] {
-        send(&store, &topic, text).await;
+    for _ in 0..5 {
+        send(&store, &topic, "text").await;
     }
     let policy = RetentionPolicy {
         max_age: TTL,

@@ -59,7 +59,8 @@ pub struct StoreSection {
     pub max_topics: u64,
     /// The most bytes of the store. With `file:` it is the size of the file, and messages are rejected with 503
     /// `store-unavailable` until retention has removed others. With `memory:` it is an estimate for the messages, of
-    /// which the oldest are removed for new ones. Redis has `maxmemory` instead.
+    /// which the oldest are removed for new ones; in proportion to it there may be 104857 idempotency keys, of which the
+    /// oldest are forgotten, 209715 leases and redeliveries, and 32 MiB of dead letters by default. Redis has `maxmemory` instead.
     #[schemars(with = "u64", range(min = 1_048_576), extend(
         "x-default" = "unlimited for `file:`; 67108864 (64 MiB) for `memory:`"
     ))]

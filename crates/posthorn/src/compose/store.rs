@@ -33,12 +33,14 @@ pub(crate) async fn open(
     let (section, redis) = (&settings.store, &settings.redis);
     match &section.store_url {
         StoreUrl::Memory => {
-            let defaults = MemoryStoreSettings::default();
             let number = |value| usize::try_from(value).unwrap_or(usize::MAX);
             let settings = MemoryStoreSettings {
                 max_topics: number(section.max_topics),
-                max_bytes: section.max_store_bytes.map_or(defaults.max_bytes, number),
-                ..defaults
+                ..section
+                    .max_store_bytes
+                    .map_or_else(MemoryStoreSettings::default, |bytes| {
+                        MemoryStoreSettings::of_bytes(number(bytes))
+                    })
             };
             let store = MemoryStore::new(Arc::clone(clock), settings);
             let revocations = Arc::new(MemoryRevocationList::new(Arc::clone(clock)));

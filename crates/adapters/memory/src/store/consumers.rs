@@ -34,6 +34,8 @@ pub(super) struct Consumers {
     count: usize,
     entries: usize,
     copy_bytes: usize,
+    /// True if there were once as many entries as the settings allow.
+    was_full: bool,
     /// The number of webhooks that were put so far.
     incarnations: u64,
 }
@@ -57,6 +59,7 @@ impl Consumers {
             count: 0,
             entries: 0,
             copy_bytes: 0,
+            was_full: false,
             incarnations: 0,
         }
     }
@@ -185,14 +188,9 @@ impl Consumers {
         let consumer = consumers.and_then(|all| all.get_mut(&(key.kind, key.name.clone())));
         let consumer = consumer.ok_or(ConsumerError::NotFound)?;
         let usage = (&mut self.entries, &mut self.copy_bytes);
-        Ok(run(
-            &self.settings,
-            consumer,
-            usage,
-            at.log,
-            at.now,
-            operation,
-        ))
+        let outcome = run(&self.settings, consumer, usage, at.log, at.now, operation);
+        self.keep_bounds();
+        Ok(outcome)
     }
 
     /// Expires the leases of every consumer of `topic`: removals from the topic come next.
@@ -200,6 +198,29 @@ impl Consumers {
         for consumer in self.topics.get_mut(topic).into_iter().flatten() {
             let usage = (&mut self.entries, &mut self.copy_bytes);
             run(&self.settings, consumer.1, usage, log, now, |_, _| ());
+        }
+        self.keep_bounds();
+    }
+
+    /// Removes dead letters above the bound, each from the consumer that has most bytes of them, so that no consumer loses
+    /// those of another one; and says once that the entries are as many as may be.
+    fn keep_bounds(&mut self) {
+        while self.copy_bytes > self.settings.max_dead_letter_bytes {
+            let all = self.topics.values_mut().flat_map(BTreeMap::values_mut);
+            let with_letters = all.filter(|consumer| consumer.has_dead_letters());
+            let Some(largest) = with_letters.max_by_key(|consumer| consumer.copy_bytes()) else {
+                break;
+            };
+            let before = largest.copy_bytes();
+            largest.drop_dead_letter();
+            self.copy_bytes = self.copy_bytes - before + largest.copy_bytes();
+        }
+        if !self.has_free_entries() && !std::mem::replace(&mut self.was_full, true) {
+            tracing::warn!(
+                max_consumer_entries = self.settings.max_consumer_entries,
+                "the store in memory holds as many leases and redeliveries as it may: consumers with many of them get \
+                 no new message until some are settled"
+            );
         }
     }
 
@@ -291,11 +312,13 @@ fn run<T>(
         log,
         now,
         free_entries: 0,
-        max_copy_bytes: settings.max_dead_letter_bytes.saturating_sub(of_others.1),
     };
     consumer.expire(step);
-    let entries_now = of_others.0 + consumer.entry_count();
-    step.free_entries = settings.max_consumer_entries.saturating_sub(entries_now);
+    let own = consumer.entry_count();
+    let shared = settings
+        .max_consumer_entries
+        .saturating_sub(of_others.0 + own);
+    step.free_entries = shared.max(MemoryStoreSettings::OWN_ENTRIES.saturating_sub(own));
     let outcome = operation(consumer, step);
     *entries = of_others.0 + consumer.entry_count();
     *copy_bytes = of_others.1 + consumer.copy_bytes();

@@ -33,7 +33,6 @@ pub(super) struct StoreState {
     watermarks: PruneWatermarks,
     keys: IdempotencyKeys,
     consumers: Consumers,
-    messages: usize,
     bytes: usize,
     /// The messages that were removed for new ones, since the last step of pruning.
     evicted: u64,
@@ -54,7 +53,6 @@ impl StoreState {
             watermarks: PruneWatermarks::default(),
             keys: IdempotencyKeys::new(settings.max_idempotency_keys),
             consumers: Consumers::new(settings),
-            messages: 0,
             bytes: 0,
             evicted: 0,
             has_evicted: false,
@@ -207,7 +205,7 @@ impl StoreState {
     ) -> Result<Receipt, AppendError> {
         self.check_topic(&message.topic)?;
         let weight = weight(message.parts());
-        self.evict_for(1, weight, now.wall)?;
+        self.evict_for(weight, now.wall)?;
         Ok(self.insert(message, weight, instance, now.latest))
     }
 
@@ -225,7 +223,6 @@ impl StoreState {
         self.start
             .get_or_insert(MessageId::new(timestamp, self.last.sequence()));
         self.last = id;
-        self.messages += 1;
         self.bytes += weight;
         let message = Arc::new(message.accepted_at(id, now));
         let topic = message.topic.clone();

@@ -31,10 +31,8 @@ pub(crate) struct ConsumerState {
 pub(crate) struct ConsumerStep<'a> {
     pub(crate) log: &'a TopicLog,
     pub(crate) now: Timestamp,
-    /// How many more entries the store may hold.
+    /// How many more entries the consumer may have.
     pub(crate) free_entries: usize,
-    /// How many bytes the copies of this consumer may take.
-    pub(crate) max_copy_bytes: usize,
 }
 
 /// How a message left the topic.
@@ -73,6 +71,18 @@ impl ConsumerState {
 
     pub(crate) fn copy_bytes(&self) -> usize {
         self.dead.bytes()
+    }
+
+    pub(crate) fn has_dead_letters(&self) -> bool {
+        self.dead.len() > 0
+    }
+
+    /// Removes the first dead letter, and counts it.
+    pub(crate) fn drop_dead_letter(&mut self) {
+        if let Some(dropped) = self.dead.take_first() {
+            self.dead.drop_copy(&dropped.message);
+            self.dead_dropped += 1;
+        }
     }
 
     /// When the first lease ends or the first waiting entry is due.

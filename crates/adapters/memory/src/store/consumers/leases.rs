@@ -248,7 +248,7 @@ impl ConsumerState {
         }
     }
 
-    /// Makes a dead letter of the message `id`, and removes the first ones above the limits.
+    /// Makes a dead letter of the message `id`, and removes the first one above the limit of their number.
     fn bury(
         &mut self,
         id: MessageId,
@@ -268,14 +268,8 @@ impl ConsumerState {
             reason: failure.reason,
             died_at: failure.at,
         });
-        while self.dead.len() + self.entries.copies() > MAX_DEAD_LETTERS
-            || self.dead.bytes() > step.max_copy_bytes
-        {
-            let Some(dropped) = self.dead.take_first() else {
-                return;
-            };
-            self.dead.drop_copy(&dropped.message);
-            self.dead_dropped += 1;
+        if self.dead.len() + self.entries.copies() > MAX_DEAD_LETTERS {
+            self.drop_dead_letter();
         }
     }
 }

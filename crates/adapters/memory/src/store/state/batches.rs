@@ -38,7 +38,7 @@ impl StoreState {
         // Room for all of them first: a later message must not remove an earlier one.
         let weights = batch.messages().iter();
         let weights = weights.map(|message| weight(message.parts()));
-        self.evict_for(count, weights.sum(), now.wall)?;
+        self.evict_for(weights.sum(), now.wall)?;
         let mut first = None;
         for message in batch.into_messages() {
             let weight = weight(message.parts());

@@ -56,7 +56,6 @@ impl StoreState {
         };
         self.consumers
             .message_removed(topic, id, MessageRemoval::Deleted);
-        self.messages -= 1;
         self.bytes -= weight(message.parts());
         true
     }

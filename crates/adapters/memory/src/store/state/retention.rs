@@ -5,7 +5,6 @@ use posthorn_domain::{Timestamp, Topic};
 
 use super::StoreState;
 use crate::store::consumers::MessageRemoval;
-use crate::store::settings::MemoryStoreSettings;
 use crate::weight::weight;
 
 /// The most topics of one step of pruning.
@@ -55,22 +54,13 @@ impl StoreState {
         step
     }
 
-    /// Removes the oldest messages of all topics until `count` more of `weight` bytes in all fit.
-    pub(super) fn evict_for(
-        &mut self,
-        count: usize,
-        weight: usize,
-        now: Timestamp,
-    ) -> Result<(), AppendError> {
-        let MemoryStoreSettings {
-            max_messages,
-            max_bytes,
-            ..
-        } = self.settings;
-        if count > max_messages || weight > max_bytes {
+    /// Removes the oldest messages of all topics until `weight` more bytes fit.
+    pub(super) fn evict_for(&mut self, weight: usize, now: Timestamp) -> Result<(), AppendError> {
+        let max_bytes = self.settings.max_bytes;
+        if weight > max_bytes {
             return Err(AppendError::TooLarge);
         }
-        while self.messages > max_messages - count || self.bytes > max_bytes - weight {
+        while self.bytes > max_bytes - weight {
             let Some((_, topic)) = self.oldest.first_key_value() else {
                 break;
             };
@@ -79,7 +69,6 @@ impl StoreState {
             self.evicted = self.evicted.saturating_add(1);
             if !std::mem::replace(&mut self.has_evicted, true) {
                 tracing::warn!(
-                    max_messages,
                     max_bytes,
                     "the store in memory is full: it removes the oldest messages for new ones"
                 );
@@ -107,7 +96,6 @@ impl StoreState {
             let (id, removal) = (message.id, MessageRemoval::Pruned);
             self.consumers.message_removed(topic, id, removal);
         }
-        self.messages -= removed;
         self.update_order(topic, first);
         removed
     }

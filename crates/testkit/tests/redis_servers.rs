@@ -67,7 +67,7 @@ async fn sentinels_make_the_replica_a_master() {
     redis.fail_over().await;
     assert_ne!(redis.master_port().await, old);
     let master = redis.master_mut().await;
-    eventually(Duration::from_secs(5), async || {
+    eventually(Duration::from_mins(1), async || {
         master.command(&["SET", "key", "value"]).await.is_ok()
     })
     .await;

@@ -69,7 +69,7 @@ async fn a_topic_without_followers_is_not_read() {
     let followers = setup.follow_tail(2).await;
     assert_eq!(setup.store.subscribers(), 1);
     drop(followers);
-    eventually(Duration::from_secs(5), async || {
+    eventually(Duration::from_mins(1), async || {
         setup.store.subscribers() == 0
     })
     .await;
@@ -103,7 +103,7 @@ async fn the_tail_waits_out_a_failure_of_the_store() {
     let before = setup.store.pages();
     setup.store.fail_next_pages(2, error);
     setup.send_all(&["a"]).await;
-    eventually(Duration::from_secs(5), async || {
+    eventually(Duration::from_mins(1), async || {
         setup.clock.advance(Duration::from_secs(5));
         setup.store.pages() - before > 2
     })

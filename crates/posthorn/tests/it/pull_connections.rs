@@ -1,7 +1,5 @@
 //! Connections of clients that pull and go away, end their half, or find no place to wait.
 
-use std::time::Duration;
-
 use posthorn_testkit::eventually;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -48,7 +46,7 @@ async fn a_client_that_goes_away_takes_no_lease() {
         drop(waiting_pulls(&server, pulls).await);
         server.send(&["one"]).await;
         // Whatever the order in which the server sees the two, the message waits for another worker.
-        eventually(Duration::from_secs(10), async || {
+        eventually(PATIENCE, async || {
             let pulled = server.consumer("pull", json!({"lease_seconds": 1})).await;
             texts(&pulled) == ["one"]
         })

@@ -172,7 +172,7 @@ async fn a_blocked_writer_is_unhealthy() {
         );
     }
     shell.execute_batch("ROLLBACK").unwrap();
-    posthorn_testkit::eventually(Duration::from_secs(10), async || {
+    posthorn_testkit::eventually(Duration::from_mins(1), async || {
         store.health().await.is_ok()
     })
     .await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{cluster_url, pool, sentinel_url};
+use crate::support::{PATIENCE, cluster_url, pool, sentinel_url};
 use posthorn_application::{BackendError, Cache, Dependency};
 use posthorn_domain::Timestamp;
 use posthorn_redis::{RedisCache, RedisDependency};
@@ -161,7 +161,7 @@ async fn the_same_cache_survives_a_fail_over() {
     let cache = ByteCache::new(pool(&sentinel_url(&sentinel)));
     cache.set("k", &b"v".to_vec(), MINUTE).await.unwrap();
     sentinel.fail_over().await;
-    eventually(Duration::from_secs(10), async || {
+    eventually(PATIENCE, async || {
         cache.set("k", &b"w".to_vec(), MINUTE).await.is_ok()
     })
     .await;

@@ -7,7 +7,7 @@ use posthorn_domain::{Durability, Topic};
 use posthorn_redis::{RedisStore, RedisStoreError, RedisStoreSettings};
 use posthorn_testkit::{FakeClock, RedisSentinel, RedisServer, SentinelSetup, eventually, samples};
 
-use crate::support::{DAY, sentinel_url, store_settings};
+use crate::support::{DAY, PATIENCE, sentinel_url, store_settings};
 
 fn requiring(durability: Durability, server: &RedisServer) -> RedisStoreSettings {
     let mut settings = store_settings(&server.url());
@@ -354,10 +354,7 @@ async fn a_receipt_names_replicated_only_after_the_replica_acknowledged() {
     assert!(store.health().await.is_err());
 
     replica.resume();
-    eventually(Duration::from_secs(10), async || {
-        other.append(keyed()).await.is_ok()
-    })
-    .await;
+    eventually(PATIENCE, async || other.append(keyed()).await.is_ok()).await;
     let replay = store.append(keyed()).await.unwrap();
     assert!(replay.replayed);
     assert_eq!(replay.receipt.durability, Durability::Replicated);

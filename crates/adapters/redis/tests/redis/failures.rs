@@ -11,7 +11,7 @@ use posthorn_redis::RedisStore;
 use posthorn_testkit::{RedisCluster, RedisServer, eventually, samples};
 use tokio::task::JoinSet;
 
-use crate::support::{ALL, DAY, SLACK, cluster_url, store, texts};
+use crate::support::{ALL, DAY, PATIENCE, SLACK, cluster_url, store, texts};
 
 /// Every operation fails as unavailable and in time, with many callers at once.
 async fn check_unavailable(store: &Arc<RedisStore>) {
@@ -85,7 +85,7 @@ async fn a_hung_server_is_unavailable_in_time() {
     check_unavailable(&store).await;
     server.resume();
     let back = async || store.append(samples::append(&topic, "after")).await.is_ok();
-    eventually(Duration::from_secs(5), back).await;
+    eventually(PATIENCE, back).await;
     assert_eq!(
         store.page(&topic, ALL).await.unwrap().messages.len(),
         texts(&store, &topic).await.len()

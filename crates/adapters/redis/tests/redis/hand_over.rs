@@ -10,7 +10,7 @@ use posthorn_testkit::{FakeClock, RedisCluster, RedisSentinel, RedisServer, even
 use tokio::task::JoinSet;
 
 use crate::support::{
-    ALL, DAY, SLACK, cluster_url, pool, sentinel_url, store, store_settings, texts,
+    ALL, DAY, PATIENCE, SLACK, cluster_url, pool, sentinel_url, store, store_settings, texts,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +29,7 @@ async fn a_fail_over_is_survived_with_growing_ids_and_woken_streams() {
         .await
         .unwrap();
     let accepted = async || store.append(samples::append(&topic, "after")).await.is_ok();
-    eventually(Duration::from_secs(10), accepted).await;
+    eventually(PATIENCE, accepted).await;
     let page = store.page(&topic, ALL).await.unwrap();
     assert!(page.messages.iter().all(|message| message.id >= before));
     assert!(page.messages.is_sorted_by(|a, b| a.id < b.id));
@@ -85,7 +85,7 @@ async fn a_hung_sentinel_delays_no_call() {
         store.append(samples::append(&topic, "after")).await.is_ok()
             && cache.set("k", &b"w".to_vec(), DAY).await.is_ok()
     };
-    eventually(Duration::from_secs(10), recovered).await;
+    eventually(PATIENCE, recovered).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,7 +260,7 @@ async fn a_cluster_without_some_slots_is_unhealthy_until_they_have_owners() {
     let store = store(&url).await;
     // A node that just got its last slots rejects writes for a moment.
     let well = async || store.health().await.is_ok();
-    eventually(Duration::from_secs(10), well).await;
+    eventually(PATIENCE, well).await;
     slots("DELSLOTSRANGE", "10000", "16383").await;
     let append = async |topic: &str| {
         store
@@ -268,15 +268,12 @@ async fn a_cluster_without_some_slots_is_unhealthy_until_they_have_owners() {
             .await
     };
     let noticed = async || append("moving").await.is_err() && store.health().await.is_err();
-    eventually(Duration::from_secs(5), noticed).await;
-    eventually(Duration::from_secs(10), async || {
-        append("kept").await.is_ok()
-    })
-    .await;
+    eventually(PATIENCE, noticed).await;
+    eventually(PATIENCE, async || append("kept").await.is_ok()).await;
     assert!(store.health().await.is_err());
     slots("ADDSLOTSRANGE", "10000", "16383").await;
     let whole = async || store.health().await.is_ok() && append("moving").await.is_ok();
-    eventually(Duration::from_secs(10), whole).await;
+    eventually(PATIENCE, whole).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

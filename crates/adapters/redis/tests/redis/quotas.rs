@@ -8,7 +8,7 @@ use posthorn_redis::RedisQuotaCounter;
 use posthorn_testkit::quota_contract::{STRATEGIES, key, rule};
 use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually};
 
-use crate::support::{SLACK, cluster_url, pool, sentinel_url};
+use crate::support::{PATIENCE, SLACK, cluster_url, pool, sentinel_url};
 
 fn counter(url: &str) -> RedisQuotaCounter {
     RedisQuotaCounter::new(pool(url))
@@ -179,10 +179,7 @@ async fn a_fail_over_is_survived() {
     let (key, rule) = (key("k"), rule("1000 per day", FixedWindow));
     counter.hit(&key, &rule).await.unwrap();
     sentinel.fail_over().await;
-    eventually(Duration::from_secs(10), async || {
-        counter.hit(&key, &rule).await.is_ok()
-    })
-    .await;
+    eventually(PATIENCE, async || counter.hit(&key, &rule).await.is_ok()).await;
 }
 
 #[tokio::test]

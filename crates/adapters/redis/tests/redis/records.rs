@@ -1,7 +1,6 @@
 //! The keys in Redis, read without the store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use posthorn_application::{
     Anchor, AppendError, MessageStore, PageLimit, PageRequest, RetentionPolicy, StoreError,
@@ -11,7 +10,7 @@ use posthorn_domain::{MessageId, Timestamp, Topic, TopicPattern, TopicRanges};
 use posthorn_testkit::{RedisServer, eventually, samples};
 use tokio::task::JoinSet;
 
-use crate::support::{ALL, DAY, connect, store, store_settings};
+use crate::support::{ALL, DAY, PATIENCE, connect, store, store_settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_two_processes_with_one_key_stores() {
@@ -52,7 +51,7 @@ async fn ids_grow_although_the_clock_went_back_and_the_topic_is_empty() {
         let info = server.command(&["INFO", "persistence"]).await.unwrap();
         info.contains("aof_rewrite_in_progress:0") && info.contains("aof_rewrites:1")
     };
-    eventually(Duration::from_secs(10), rewritten).await;
+    eventually(PATIENCE, rewritten).await;
     server.stop();
     server.start_again().await;
     assert!(
@@ -202,7 +201,7 @@ async fn a_dropped_store_leaves_no_connection_and_no_task() {
     assert!(clients().await > 1);
     drop(store);
     // The connection of the test remains.
-    eventually(Duration::from_secs(5), async || clients().await == 1).await;
+    eventually(PATIENCE, async || clients().await == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,7 +220,7 @@ async fn a_topic_is_listed_after_the_server_lost_everything() {
         // A connection that was checked just before is found broken by its next use only.
         let recovered =
             async || store.health().await.is_ok() && store.topics(request.clone()).await.is_ok();
-        eventually(Duration::from_secs(5), recovered).await;
+        eventually(PATIENCE, recovered).await;
     }
 }
 

@@ -15,7 +15,7 @@ use posthorn_domain::{
 use posthorn_redis::{RedisRevocationList, RedisStore};
 use posthorn_testkit::{FakeClock, RedisSentinel, SentinelSetup, eventually, samples};
 
-use crate::support::{ALL, DAY, connect, sentinel_url, store_settings, texts};
+use crate::support::{ALL, DAY, PATIENCE, connect, sentinel_url, store_settings, texts};
 
 /// Sentinels prefer the first replica to the second one.
 const REPLICAS: [&[&str]; 2] = [
@@ -178,7 +178,7 @@ async fn no_message_is_acknowledged_that_the_promotion_of_a_late_replica_would_l
     sentinel.fail_over().await;
     assert_eq!(sentinel.master_port().await, late);
     let is_read = async || store.page(&Topic::inbox(), ALL).await.is_ok();
-    eventually(Duration::from_secs(10), is_read).await;
+    eventually(PATIENCE, is_read).await;
     let found = texts(&store, &Topic::inbox()).await;
     acknowledged.retain(|text| !found.contains(text));
     assert_eq!(acknowledged, Vec::<String>::new(), "lost");

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use posthorn_application::{AppendError, Appended, MessageStore};
 use posthorn_domain::Topic;
@@ -10,7 +9,7 @@ use posthorn_redis::RedisStore;
 use posthorn_testkit::{RedisServer, eventually, samples};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::support::store;
+use crate::support::{PATIENCE, store};
 
 type Outcome = Result<Appended, AppendError>;
 
@@ -87,9 +86,6 @@ async fn a_thread_that_ends_without_a_word_delays_no_later_write() {
     let [first, second] = [(); 2].map(|()| RequestThread::start(&store));
     first.append().await.unwrap().unwrap();
     first.end();
-    eventually(Duration::from_secs(5), async || {
-        second.append().await.unwrap().is_ok()
-    })
-    .await;
+    eventually(PATIENCE, async || second.append().await.unwrap().is_ok()).await;
     second.end();
 }

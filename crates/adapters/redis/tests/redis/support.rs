@@ -341,6 +341,8 @@ impl RevocationListHarness for RevocationsOn {
     }
 }
 
+/// How long a test waits for what comes in a moment, unless the machine is busy.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// The time that a busy machine may add to a time limit.
 pub(crate) const SLACK: Duration = Duration::from_millis(500);
 /// A TTL and an age that no test outlasts.

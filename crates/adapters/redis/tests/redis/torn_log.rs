@@ -12,7 +12,7 @@ use posthorn_redis::{RedisRevocationList, RedisStore, RedisStoreSettings};
 use posthorn_testkit::{FakeClock, RedisServer, eventually, samples};
 use secrecy::SecretString;
 
-use crate::support::{DAY, store, texts};
+use crate::support::{DAY, PATIENCE, store, texts};
 
 /// The length of `EXEC`, with which a transaction ends.
 const EXEC: u64 = 14;
@@ -163,7 +163,7 @@ async fn an_open_store_reconnects_and_removes_what_was_restored() {
     crash(&mut server, 0).await;
     for store in [&writer, &reader] {
         let answers = async || store.health().await.is_ok();
-        eventually(Duration::from_secs(10), answers).await;
+        eventually(PATIENCE, answers).await;
     }
     assert_eq!(texts(&reader, &Topic::inbox()).await, ["kept", "lost"]);
     assert!(send(&writer, "lost").await.replayed);
@@ -185,7 +185,7 @@ async fn a_key_reused_after_its_end_removes_no_message() {
         let exist = ["EXISTS", &records[0], &records[1]];
         server.command(&exist).await.unwrap() == "0"
     };
-    eventually(Duration::from_secs(5), ended).await;
+    eventually(PATIENCE, ended).await;
     crash(&mut server, 0).await;
     // A reader is the first, so that the fence begins at the first message.
     let store = synced_store(&server).await;

@@ -7,7 +7,7 @@ use posthorn_domain::Topic;
 use posthorn_testkit::{RedisServer, eventually, samples};
 use tokio::time::timeout;
 
-use crate::support::{Servers, store};
+use crate::support::{PATIENCE, Servers, store};
 
 async fn woken(subscription: &mut Box<dyn Subscription>, within: Duration) -> bool {
     timeout(within, subscription.changed()).await.is_ok()
@@ -129,10 +129,7 @@ async fn a_lost_connection_wakes_every_subscription_and_is_replaced() {
             );
             server.start_again().await;
         }
-        eventually(Duration::from_secs(10), async || {
-            reader.subscribe(&topic).await.is_ok()
-        })
-        .await;
+        eventually(PATIENCE, async || reader.subscribe(&topic).await.is_ok()).await;
         settle(&mut subscription).await;
         writer
             .append(samples::append(&topic, "text"))

@@ -98,7 +98,7 @@ impl Fixture {
     async fn next_round(&self) {
         let rounds = self.store.rounds.load(Ordering::SeqCst);
         self.clock.advance(ROUND);
-        eventually(Duration::from_secs(10), async || {
+        eventually(Duration::from_mins(1), async || {
             self.store.rounds.load(Ordering::SeqCst) > rounds && self.clock.sleepers() == 1
         })
         .await;

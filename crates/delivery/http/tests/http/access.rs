@@ -300,7 +300,7 @@ async fn a_stream_ends_with_its_token() {
         assert!(end.starts_with(b"event: bye"), "{end:?}");
         assert_eq!(connection.chunk().await, None);
         let recorder = &server.recorder;
-        eventually(Duration::from_secs(5), async || recorder.streams() == 0).await;
+        eventually(Duration::from_mins(1), async || recorder.streams() == 0).await;
     }
 }
 

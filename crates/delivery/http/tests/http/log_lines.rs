@@ -9,7 +9,7 @@ use tracing::Level;
 use crate::logs::{Fields, events, of_request};
 use crate::support::{Behaviour, TestServer};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The only event of a request.
 #[track_caller]

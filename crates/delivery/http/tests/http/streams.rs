@@ -208,7 +208,7 @@ async fn above_the_limit_a_stream_is_rejected_and_a_permit_is_released_at_once()
     assert_eq!(head.header("content-type"), Some("text/event-stream"));
     assert_eq!(server.recorder.streams(), 2);
     drop(first);
-    eventually(Duration::from_secs(2), async || {
+    eventually(Duration::from_mins(1), async || {
         server.recorder.streams() == 1
     })
     .await;
@@ -226,7 +226,7 @@ async fn a_reader_that_leaves_leaves_nothing_behind() {
     // One for all that follow the topic.
     eventually(SOON, async || server.store.subscribers() == before + 1).await;
     drop(readers);
-    eventually(Duration::from_secs(2), async || {
+    eventually(Duration::from_mins(1), async || {
         server.recorder.streams() == 0 && server.store.subscribers() == before
     })
     .await;

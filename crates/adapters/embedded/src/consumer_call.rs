@@ -23,6 +23,9 @@ pub(crate) trait BatchedConsumerCall: Send {
     /// outcome is true whether that is committed or not.
     fn is_read(&self) -> bool;
 
+    /// True if the reply must wait for the sync. A lost grant of a lease is only a redelivery.
+    fn is_durable(&self) -> bool;
+
     /// Executes the call in the open transaction and keeps the outcome. It may be called again
     /// after the transaction was rolled back.
     fn execute(&mut self, batch: &mut WriteBatch<'_>, now: Timestamp) -> rusqlite::Result<()>;
@@ -39,6 +42,7 @@ pub(crate) struct ClosureCall<T, F> {
     key: Option<ConsumerKey>,
     run: F,
     is_read: bool,
+    is_volatile: bool,
     changes_webhooks: bool,
     outcome: Option<Executed<T>>,
     reply: ConsumerReply<T>,
@@ -55,6 +59,7 @@ where
             key,
             run,
             is_read: false,
+            is_volatile: false,
             changes_webhooks: false,
             outcome: None,
             reply,
@@ -64,6 +69,12 @@ where
     /// Makes the call one that only reads.
     pub(crate) fn reading(mut self) -> Self {
         self.is_read = true;
+        self
+    }
+
+    /// Makes the call one whose changes a power cut may undo.
+    pub(crate) fn volatile(mut self) -> Self {
+        self.is_volatile = true;
         self
     }
 
@@ -85,6 +96,10 @@ where
 
     fn is_read(&self) -> bool {
         self.is_read
+    }
+
+    fn is_durable(&self) -> bool {
+        !self.is_read && !self.is_volatile
     }
 
     fn execute(&mut self, batch: &mut WriteBatch<'_>, now: Timestamp) -> rusqlite::Result<()> {

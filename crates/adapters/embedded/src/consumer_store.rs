@@ -130,6 +130,21 @@ impl EmbeddedStore {
         })
         .await
     }
+
+    /// As [`EmbeddedStore::call_on`], for an operation that a power cut may undo, without a sync of its own.
+    pub(crate) async fn call_volatile_on<T: Send + 'static>(
+        &self,
+        key: &ConsumerKey,
+        mut operation: impl FnMut(&mut Call<'_>) -> rusqlite::Result<(T, bool)> + Send + 'static,
+    ) -> Result<T, ConsumerError> {
+        let owned = key.clone();
+        let run = move |batch: &mut WriteBatch<'_>, now| {
+            with_consumer(batch, &owned, now, &mut operation)
+        };
+        let call = |reply| ClosureCall::new(Some(key.clone()), run, reply).volatile();
+        self.write(CONSUMERS, |reply| Command::Consumer(Box::new(call(reply))))
+            .await
+    }
 }
 
 #[async_trait]
@@ -198,7 +213,7 @@ impl ConsumerStore for EmbeddedStore {
         key: &ConsumerKey,
         request: PullRequest,
     ) -> Result<PulledLeases, ConsumerError> {
-        self.call_on(key, move |call| Ok((call.pull(request)?, false)))
+        self.call_volatile_on(key, move |call| Ok((call.pull(request)?, false)))
             .await
     }
 
@@ -228,7 +243,7 @@ impl ConsumerStore for EmbeddedStore {
     }
 
     async fn give_back(&self, key: &ConsumerKey, nonce: LeaseNonce) -> Result<(), ConsumerError> {
-        self.call_on(key, move |call| Ok((call.give_back(nonce)?, true)))
+        self.call_volatile_on(key, move |call| Ok((call.give_back(nonce)?, true)))
             .await
     }
 

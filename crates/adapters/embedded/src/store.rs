@@ -13,6 +13,7 @@ use posthorn_application::{
     RetentionPolicy, RevocationList, StoreError, StoreUsage, Subscription, TopicPage, TopicRequest,
 };
 use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -119,10 +120,14 @@ impl EmbeddedStore {
         self.check_open()?;
         let (reply, outcome) = oneshot::channel();
         let call = async {
-            self.commands
-                .send(command(reply))
-                .await
-                .map_err(|_| closed())?;
+            match self.commands.try_send(command(reply)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(command)) => {
+                    let sent = self.commands.send(command).await;
+                    sent.map_err(|_| closed())?;
+                }
+                Err(TrySendError::Closed(_)) => return Err(closed().into()),
+            }
             GroupWait::new(outcome).await.map_err(|_| closed())?
         };
         timeout(self.timeout, call).await.unwrap_or_else(|_| {

@@ -2,6 +2,7 @@
 //! `fsync` serves many callers.
 
 pub(crate) mod command;
+mod execute;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use posthorn_application::{Clock, GuardedClock, Pruned, wake_together};
+use posthorn_application::{Clock, GuardedClock, wake_together};
 use posthorn_domain::Durability;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::mpsc;
@@ -22,11 +23,12 @@ use crate::file::lock::FileLock;
 use crate::file::reserve::Reserve;
 use crate::notifiers::Notifiers;
 use crate::open::{self, OpenedFile};
-use crate::sql::prune::{self, BatchTimes, PruneCursor};
+use crate::sql::prune::{BatchTimes, PruneCursor};
+use crate::sql::seen_time;
 use crate::sql::write_batch::WriteBatch;
 use crate::sql::writer_cache::WriterCache;
-use crate::sql::{self, deletion, revocations, seen_time};
 use command::{Command, CommandOutcome};
+use execute::execute;
 
 /// The most commands of one transaction.
 const MAX_BATCH: usize = 1024;
@@ -51,6 +53,8 @@ pub(crate) struct StoreWriter {
     failing: Arc<AtomicBool>,
     reserve: Reserve,
     is_damaged: bool,
+    /// True if commits sync.
+    syncs: bool,
     /// The last field: released after the connection is closed.
     _lock: FileLock,
 }
@@ -87,6 +91,7 @@ impl StoreWriter {
             failing,
             reserve,
             is_damaged: false,
+            syncs: true,
             _lock: lock,
         })
     }
@@ -132,7 +137,8 @@ impl StoreWriter {
         }
     }
 
-    fn close(&self) -> rusqlite::Result<()> {
+    fn close(&mut self) -> rusqlite::Result<()> {
+        self.set_sync(true)?;
         // A file that was moved away may belong to another process.
         self.identity.check_owned()?;
         seen_time::save(&self.connection, self.guarded.trusted())?;
@@ -148,10 +154,17 @@ impl StoreWriter {
         }
     }
 
+    /// Commits the commands, first those that need no sync: their callers do not wait for that of the others.
+    fn execute(&mut self, batch: Vec<Command>) {
+        let (durable, volatile) = batch.into_iter().partition(Command::is_durable);
+        self.execute_together(volatile);
+        self.execute_together(durable);
+    }
+
     /// Commits the commands in one transaction. If that fails, commits each in its own, so that a
     /// failing command does not fail the others. One that only reads is not committed then: it must succeed
     /// on a full disk, too.
-    fn execute(&mut self, mut batch: Vec<Command>) {
+    fn execute_together(&mut self, mut batch: Vec<Command>) {
         if batch.is_empty() {
             return;
         }
@@ -187,6 +200,7 @@ impl StoreWriter {
         &mut self,
         commands: &mut [Command],
     ) -> rusqlite::Result<(Vec<CommandOutcome>, bool)> {
+        self.set_sync(commands.iter().any(Command::is_durable))?;
         let Self {
             connection,
             identity,
@@ -226,6 +240,16 @@ impl StoreWriter {
         // 7. The paths still name the files that hold the batch. If not, it must not be acknowledged.
         identity.check_written()?;
         Ok((outcomes, has_written))
+    }
+
+    /// Has the next commits sync, or not. One that does syncs everything before it, too.
+    fn set_sync(&mut self, syncs: bool) -> rusqlite::Result<()> {
+        if self.durability > Durability::Memory && self.syncs != syncs {
+            let level = if syncs { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.syncs = syncs;
+        }
+        Ok(())
     }
 
     /// Executes commands that only read, and rolls back the end of the leases that have expired. The next call ends
@@ -277,6 +301,7 @@ impl StoreWriter {
             .iter_mut()
             .map(|command| execute(command, &mut batch, &times, &mut self.cursor))
             .collect::<rusqlite::Result<_>>()?;
+        drop(batch);
         transaction.rollback()?;
         Ok(outcomes)
     }
@@ -322,65 +347,4 @@ impl StoreWriter {
             command.fail(error.clone());
         }
     }
-}
-
-/// Executes one command in the open transaction.
-fn execute(
-    command: &mut Command,
-    batch: &mut WriteBatch<'_>,
-    times: &BatchTimes,
-    cursor: &mut PruneCursor,
-) -> rusqlite::Result<CommandOutcome> {
-    Ok(match command {
-        Command::Append(append, _) => CommandOutcome::Append(batch.append(append, times.bounds())?),
-        Command::AppendBatch(append, _) => {
-            CommandOutcome::AppendBatch(batch.append_batch(append, times.bounds())?)
-        }
-        Command::Delete(topic, id, _) => {
-            CommandOutcome::Delete(deletion::delete(batch, topic, *id, times.now)?)
-        }
-        Command::DeleteBefore(topic, before, limit, _) => {
-            let deletion = deletion::delete_before(batch, topic, *before, *limit, times.now)?;
-            CommandOutcome::DeleteBefore(deletion)
-        }
-        Command::Consumer(call) => {
-            call.execute(batch, times.now)?;
-            CommandOutcome::Consumer
-        }
-        Command::Prune(policy, budget, _) => {
-            batch.before_pruning()?;
-            let pruned = prune::prune(batch.connection(), policy, *budget, times, cursor)?;
-            let newest = sql::id(batch.last()).timestamp();
-            CommandOutcome::Prune(Pruned {
-                id_lead: newest.saturating_since(times.now),
-                ..pruned
-            })
-        }
-        Command::Revoke(id, until, _) => {
-            revocations::insert(batch.connection(), id, *until)?;
-            CommandOutcome::Done
-        }
-        Command::Probe(_) | Command::Close(_) => {
-            probe(batch.connection())?;
-            CommandOutcome::Done
-        }
-    })
-}
-
-/// Writes a page without changing its content: an update to the same value would write nothing. Before that it does what
-/// an append does, and rolls it back: in a damaged file not every page can be written. The text needs pages of its own,
-/// which a full file does not have.
-fn probe(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "SAVEPOINT probe;
-         INSERT INTO topics (name) VALUES ('');
-         INSERT INTO messages (topic_id, ms, seq, content) VALUES (last_insert_rowid(), 0, 0, hex(zeroblob(8192)));
-         INSERT INTO idempotency_keys (topic_id, key, fingerprint, ms, seq, durability, pod, expires_ms)
-             VALUES (last_insert_rowid(), '', x'', 0, 0, '', '', 0);
-         ROLLBACK TO probe;
-         RELEASE probe;",
-    )?;
-    connection.execute("INSERT INTO counters VALUES ('probe', 0)", [])?;
-    let delete = "DELETE FROM counters WHERE name = 'probe'";
-    connection.execute(delete, []).map(drop)
 }

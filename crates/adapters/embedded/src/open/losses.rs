@@ -20,7 +20,8 @@ pub(super) fn report(path: &Path, reserve: &Reserve) {
             path = %database,
             frame = damage.frame,
             transactions = damage.transactions,
-            "the write-ahead log is damaged: its transactions from this frame on are lost"
+            "the write-ahead log is damaged: its transactions from this frame on are lost; after a power cut they may \
+             be grants of leases only"
         ),
         Ok(None) => {}
         Err(error) => tracing::debug!(%error, "there is no write-ahead log to check"),

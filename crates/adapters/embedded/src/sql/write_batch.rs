@@ -9,7 +9,7 @@ use posthorn_application::{
 use posthorn_domain::{
     Durability, MessageId, MessageParts, Receipt, Timestamp, Topic, TraceParent,
 };
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::consumers::OpenConsumers;
 use super::writer_cache::{CommittedState, WriterCache};
@@ -17,6 +17,8 @@ use super::{
     IdColumns, TopicId, attributes_json, checksum, id, idempotency_keys, millis, read, starts,
     stored_column, topics,
 };
+
+const INSERT: &str = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 /// The operations of one transaction. Counters and counts are written once for all of them, and the
 /// cache learns of them after the commit only.
@@ -28,6 +30,8 @@ pub(crate) struct WriteBatch<'a> {
     /// again: then the cache is not used.
     has_pruned: bool,
     last: IdColumns,
+    /// The statement that inserts a message, once it was used.
+    insert: Option<CachedStatement<'a>>,
     /// The changes of the topics' counts, and the times of their last messages.
     changes: HashMap<TopicId, (i64, i64)>,
     /// The counts of topics as they are written, of those that were read.
@@ -51,6 +55,7 @@ impl<'a> WriteBatch<'a> {
             cache,
             has_pruned: false,
             last: cache.last(),
+            insert: None,
             changes: HashMap::new(),
             written_counts: HashMap::new(),
             consumers: OpenConsumers::default(),
@@ -206,7 +211,6 @@ impl<'a> WriteBatch<'a> {
         }
         self.last = (ms, seq);
         let id = id((ms, seq));
-        let insert = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let sum = checksum(id, parts, now);
         let (content, attributes) = (parts.content.as_str(), attributes_json(parts.attributes));
         let (stored, trace) = (
@@ -214,7 +218,11 @@ impl<'a> WriteBatch<'a> {
             parts.traceparent.map(TraceParent::as_str),
         );
         let values = params![topic_id, ms, seq, content, attributes, stored, sum, trace];
-        self.connection.prepare_cached(insert)?.execute(values)?;
+        let insert = match &mut self.insert {
+            Some(insert) => insert,
+            none => none.insert(self.connection.prepare_cached(INSERT)?),
+        };
+        insert.execute(values)?;
         let change = self.changes.entry(topic_id).or_default();
         *change = (change.0 + 1, ms);
         Ok(id)

@@ -67,6 +67,14 @@ impl Command {
         matches!(self, Self::Consumer(call) if call.is_read())
     }
 
+    /// True if the reply must wait for the sync.
+    pub(crate) fn is_durable(&self) -> bool {
+        match self {
+            Self::Consumer(call) => call.is_durable(),
+            _ => true,
+        }
+    }
+
     /// The number of rows, about, that the command writes.
     pub(crate) fn weight(&self) -> usize {
         match self {

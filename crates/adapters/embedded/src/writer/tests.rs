@@ -1,12 +1,14 @@
-//! The settings of the connection after a read that failed.
+//! The settings of the connection: after a read that failed, and for what needs no sync.
 
 use std::sync::atomic::AtomicU32;
 
 use posthorn_testkit::FakeClock;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use super::*;
+use crate::consumer_call::ClosureCall;
 use crate::open::open_writer;
 use crate::settings::EmbeddedStoreSettings;
 
@@ -57,4 +59,34 @@ fn a_read_that_cannot_change_a_setting_leaves_both_as_they_were() {
         assert_eq!(setting("max_page_count"), PAGES, "{denied}");
         assert!(writer.read(&mut []).is_ok(), "{denied}");
     }
+}
+
+#[test]
+fn a_grant_needs_no_sync_and_everything_else_has_one() {
+    let directory = TempDir::new().unwrap();
+    let mut writer = writer(&directory);
+    let level = |writer: &StoreWriter| -> i64 {
+        let connection = &writer.connection;
+        connection
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap()
+    };
+    let (full, normal) = (2, 1);
+    let grant = || {
+        let run = |_: &mut WriteBatch<'_>, _| Ok(Ok(((), false)));
+        let call = ClosureCall::new(None, run, oneshot::channel().0).volatile();
+        Command::Consumer(Box::new(call))
+    };
+    let probe = || Command::Probe(oneshot::channel().0);
+    assert_eq!(level(&writer), full);
+    writer.execute(vec![grant()]);
+    assert_eq!(level(&writer), normal);
+    writer.execute(vec![probe()]);
+    assert_eq!(level(&writer), full);
+    // The grant does not wait for the sync of the other.
+    writer.execute(vec![probe(), grant()]);
+    assert_eq!(level(&writer), full);
+    writer.execute(vec![grant()]);
+    writer.close().unwrap();
+    assert_eq!(level(&writer), full);
 }

@@ -7,6 +7,7 @@ mod calls;
 mod clients;
 mod clock;
 mod cluster;
+mod disk;
 mod fail_overs;
 mod history;
 mod judge;
@@ -14,6 +15,7 @@ mod losses;
 mod memory;
 mod nodes;
 mod pods;
+mod preload;
 mod random;
 mod sentinel;
 mod stage;
@@ -61,6 +63,9 @@ pub(crate) struct ChaosOptions {
     /// The seconds for which the wall clock is 400 days ahead; 0 for no such run.
     #[arg(long, default_value_t = 16)]
     clock: u64,
+    /// Has each write and sync of the embedded store fail once.
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    disk: bool,
     /// The clients of each kind that read nothing or send large bodies; 0 for no such run.
     #[arg(long, default_value_t = 1500)]
     unread: usize,
@@ -78,6 +83,7 @@ impl Default for ChaosOptions {
             forced: 1,
             losses: false,
             clock: 2,
+            disk: true,
             unread: 200,
             seed: None,
         }
@@ -138,7 +144,7 @@ pub(crate) fn run(root: &Path, options: &ChaosOptions) -> Result<(), String> {
     Err(format!("{}; seed {seed}", failed.join(", ")))
 }
 
-/// Runs the scenarios of the clock and of memory, and returns those that failed.
+/// Runs the scenarios of the clock, the disk and memory, and returns those that failed.
 fn jumps_and_floods(
     root: &Path,
     options: &ChaosOptions,
@@ -151,6 +157,9 @@ fn jumps_and_floods(
             let violations = clock::run(store, options.clock, binary, random)?;
             outcomes.push(("clock", violations));
         }
+    }
+    if options.disk {
+        outcomes.push(("disk", disk::run(binary, random)?));
     }
     if options.unread > 0 {
         let violations = memory::run(root, options.unread, binary, random)?;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::calls;
 use super::pods::{ChaosPod, stable_address};
+use super::preload;
 use super::random::Random;
 use super::wall_clock::{Millis, now, pause};
 use crate::binary;
@@ -98,14 +99,10 @@ impl ShiftedStage {
         directory: &Path,
         random: &mut Random,
     ) -> Result<Self, String> {
-        let (source, library) = (directory.join("shift.c"), directory.join("shift.so"));
-        std::fs::write(&source, SOURCE).map_err(|error| error.to_string())?;
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-o"]);
-        output(compiler.arg(&library).arg(&source))?;
+        let library = preload::compile(SOURCE, directory)?;
         let shift = directory.join("shift");
         let preload = [
-            ("LD_PRELOAD", library.display().to_string()),
+            ("LD_PRELOAD", library),
             ("CLOCK_SHIFT_FILE", shift.display().to_string()),
         ];
         let mut redis = None;

@@ -36,8 +36,8 @@ page:
     cargo xtask page
 
 # Check licences, banned crates and sources of the dependencies
-deny:
-    cargo xtask deny
+deny *ARGS:
+    cargo xtask deny {{ARGS}}
 
 # Compile each crate alone
 layers:

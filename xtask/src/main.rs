@@ -69,7 +69,11 @@ enum Task {
     /// Check the imports between crates, folders and files.
     Arch,
     /// Check licences, banned crates and sources of the dependencies.
-    Deny,
+    Deny {
+        /// Check the advisories of the `RustSec` database too, which is fetched.
+        #[arg(long)]
+        advisories: bool,
+    },
     /// Compile each crate on its own.
     Layers,
     /// Build the documentation; a warning is an error.
@@ -117,7 +121,8 @@ fn main() -> ExitCode {
         Task::Lint => lint::run(&root),
         Task::Tidy => tidy::run(&root),
         Task::Arch => arch::run(&root),
-        Task::Deny => deny::run(&root),
+        Task::Deny { advisories: false } => deny::run(&root),
+        Task::Deny { advisories: true } => deny::run_with_advisories(&root),
         Task::Layers => layers::run(&root),
         Task::Doc => doc::run(&root),
         Task::Hooks => hooks::install(&root),

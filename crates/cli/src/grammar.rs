@@ -14,9 +14,9 @@ pub(crate) fn command(version: &'static str) -> Command {
     help::add(CommandLine::command().version(version), "")
 }
 
-/// Posthorn, an HTTP message inbox.
+/// An HTTP message inbox that can be worked off.
 #[derive(Debug, Parser)]
-#[command(name = "posthorn", version, about, propagate_version = true)]
+#[command(name = "posthorn", version, propagate_version = true)]
 pub(crate) struct CommandLine {
     /// The TOML file with settings.
     #[arg(long, global = true, value_name = "FILE")]

@@ -23,10 +23,11 @@ pub(super) fn tree_processor_seconds(process: u32) -> Result<f64, String> {
     let tasks = fs::read_dir(format!("/proc/{process}/task"));
     for task in tasks.map_err(|error| format!("/proc/{process}/task: {error}"))? {
         let path = task.map_err(|error| error.to_string())?.path();
-        // A thread that has ended since has no children.
+        // A thread that has ended since has no children, and a child that has ended uses nothing.
         let children = fs::read_to_string(path.join("children")).unwrap_or_default();
         for child in children.split_whitespace() {
-            sum += tree_processor_seconds(child.parse().map_err(|_| "children: no number")?)?;
+            let child = child.parse().map_err(|_| "children: no number")?;
+            sum += tree_processor_seconds(child).unwrap_or_default();
         }
     }
     Ok(sum)

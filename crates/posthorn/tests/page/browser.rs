@@ -13,9 +13,8 @@ use tokio::time::{Instant, sleep};
 use crate::driver::{Driver, Kind};
 use crate::support::PATIENCE;
 
-/// The place of one browser, which uses most of a processor, and that of another one while a processor is idle.
-static PLACE: Semaphore = Semaphore::const_new(1);
-static SECOND_PLACE: Semaphore = Semaphore::const_new(1);
+/// The places of browsers. Each uses most of a processor, and the tests of the page take longest of all.
+static PLACES: Semaphore = Semaphore::const_new(2);
 /// The browsers that earlier tests left.
 static LEFT: Mutex<Vec<Driver>> = Mutex::new(Vec::new());
 
@@ -89,7 +88,7 @@ impl Browser {
     }
 
     async fn start_with(kind: Kind, size: (u32, u32)) -> Self {
-        let place = place().await;
+        let place = PLACES.acquire().await.unwrap();
         let (driver, client) = match take_left(&kind) {
             None => Driver::start(kind, size).await,
             Some(driver) => {
@@ -233,38 +232,6 @@ impl Browser {
         self.console_errors().await;
         LEFT.lock().unwrap().push(self.driver);
     }
-}
-
-/// Waits for a place.
-async fn place() -> SemaphorePermit<'static> {
-    loop {
-        tokio::select! {
-            biased;
-            place = PLACE.acquire() => return place.unwrap(),
-            () = until_idle() => {}
-        }
-        if let Ok(place) = SECOND_PLACE.try_acquire() {
-            return place;
-        }
-    }
-}
-
-/// Waits until the processors were idle for most of one processor's second.
-async fn until_idle() {
-    loop {
-        let before = idle_seconds();
-        sleep(Duration::from_secs(1)).await;
-        if idle_seconds() - before > 0.6 {
-            return;
-        }
-    }
-}
-
-/// For how long the processors were idle since the start of the machine, in seconds (proc(5), `/proc/uptime`).
-fn idle_seconds() -> f64 {
-    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let idle = uptime.split_whitespace().nth(1);
-    idle.and_then(|idle| idle.parse().ok()).unwrap_or_default()
 }
 
 fn take_left(kind: &Kind) -> Option<Driver> {

@@ -165,12 +165,23 @@ async fn a_reader_over_the_quota_is_told_so_and_not_that_there_is_nothing() {
         .wait_for("/^Too many requests. Next attempt in \\d+ s.$/.test(link.textContent)")
         .await;
     browser
-        .eval("window.spoken = 0; new MutationObserver((all) => { spoken += all.filter((one) =>
+        .eval("new MutationObserver((all) => { window.spoken += all.filter((one) =>
             !(one.target.parentElement ?? one.target).closest('[aria-hidden]') && !one.target.closest?.('[aria-hidden]')).length; })
-            .observe(link, { subtree: true, childList: true, characterData: true }); window.before = link.textContent")
+            .observe(link, { subtree: true, childList: true, characterData: true })")
         .await;
-    browser.wait_for("link.textContent !== before").await;
-    assert_eq!(browser.eval("return spoken").await, json!(0));
+    // On a busy machine another response may come in between, which is spoken.
+    let mut spoken = json!(null);
+    for _ in 0..5 {
+        browser
+            .eval("window.spoken = 0; window.before = link.textContent")
+            .await;
+        browser.wait_for("link.textContent !== before").await;
+        spoken = browser.eval("return spoken").await;
+        if spoken == json!(0) {
+            break;
+        }
+    }
+    assert_eq!(spoken, json!(0));
     assert_eq!(browser.eval("return empty.hidden").await, json!(true));
     browser.close().await;
 }

@@ -46,6 +46,9 @@ pub(crate) fn run(root: &Path) -> Result<(), String> {
     })?;
     let mut report = cargo(root, ["llvm-cov", "report"]);
     report.args([
+        // A server that a test kills while it ends leaves half a profile, which is left out.
+        "--failure-mode",
+        "all",
         "--ignore-filename-regex",
         IGNORED,
         "--fail-under-lines",

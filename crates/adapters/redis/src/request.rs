@@ -23,6 +23,29 @@ pub(crate) trait Request: Sync {
     fn operation(&self) -> Operation;
 }
 
+/// A request to a node that imports the slot.
+pub(crate) struct Asking<'a, R>(pub(crate) &'a R);
+
+impl<R: Request> Request for Asking<'_, R> {
+    async fn send<T: FromRedisValue + Send>(
+        &self,
+        connection: &mut (impl ConnectionLike + Send),
+    ) -> RedisResult<T> {
+        self.0.send_asking(connection).await
+    }
+
+    async fn send_asking<T: FromRedisValue + Send>(
+        &self,
+        connection: &mut (impl ConnectionLike + Send),
+    ) -> RedisResult<T> {
+        self.0.send_asking(connection).await
+    }
+
+    fn operation(&self) -> Operation {
+        self.0.operation()
+    }
+}
+
 /// `ASKING` is good for one command, and other tasks use the same connection: both are in one pipeline.
 fn asking(pipeline: &mut Pipeline) -> &mut Pipeline {
     pipeline.cmd("ASKING").ignore()

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, RedisError, RedisResult};
+use redis::{FromRedisValue, RedisError};
 use tokio::sync::Mutex;
-use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 use crate::call_span::CallFailure;
@@ -122,27 +121,7 @@ impl ManagedConnection {
         request: &impl Request,
         bound: Duration,
     ) -> Result<T, CallError> {
-        let reply = timeout(bound, request.send(&mut lease.connection)).await;
-        self.outcome(lease.generation, reply).await
-    }
-
-    /// As [`Self::call`], to a node that imports the slot.
-    pub(crate) async fn ask<T: FromRedisValue + Send>(
-        &self,
-        lease: &mut ConnectionLease,
-        request: &impl Request,
-        bound: Duration,
-    ) -> Result<T, CallError> {
-        let reply = timeout(bound, request.send_asking(&mut lease.connection)).await;
-        self.outcome(lease.generation, reply).await
-    }
-
-    async fn outcome<T>(
-        &self,
-        generation: u64,
-        reply: Result<RedisResult<T>, Elapsed>,
-    ) -> Result<T, CallError> {
-        let error = match reply {
+        let error = match timeout(bound, request.send(&mut lease.connection)).await {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(error)) if !is_broken(&error) => {
                 let failure = RedisFailure::from_error(&error);
@@ -154,7 +133,7 @@ impl ManagedConnection {
             Ok(Err(error)) => CallError::Broken(RedisFailure::from_error(&error)),
             Err(_) => CallError::Failed(RedisFailure::timed_out("a command")),
         };
-        self.discard(generation).await;
+        self.discard(lease.generation).await;
         Err(error)
     }
 

@@ -15,7 +15,7 @@ use crate::call_span::{call_span, in_span};
 use crate::deployment::connector::{Connector, Node};
 use crate::failure::{Redirect, RedisFailure};
 use crate::mutex::lock;
-use crate::request::Request;
+use crate::request::{Asking, Request};
 
 /// The number of attempts of a call whose slot moves meanwhile.
 pub(crate) const ATTEMPTS: usize = 3;
@@ -75,12 +75,11 @@ impl Sessions {
         let mut last = RedisFailure::Transient("the slot keeps moving".to_owned());
         let mut importing = None;
         for _ in 0..ATTEMPTS {
-            let asking = importing.is_some();
-            let node = match importing.take() {
-                Some(node) => node,
-                None => self.directory.node(slot).await?,
+            let called = match importing.take() {
+                Some(node) => self.call(&node, &Asking(request)).await,
+                None => self.call(&self.directory.node(slot).await?, request).await,
             };
-            match self.call(&node, request, asking).await {
+            match called {
                 Ok(reply) => return Ok(reply),
                 Err(CallError::Redirect(Redirect::Ask(node), failure)) => {
                     (importing, last) = (Some(Node::Address(node)), failure);
@@ -131,7 +130,7 @@ impl Sessions {
                 pipeline.add_command((*command).clone());
             }
             pipeline.ignore_errors();
-            let call = self.call::<Vec<RedisResult<Value>>>(node, &pipeline, false);
+            let call = self.call::<Vec<RedisResult<Value>>>(node, &pipeline);
             let chunk_replies = timeout(self.bound, call)
                 .await
                 .map_err(|_| RedisFailure::timed_out("an operation"))?
@@ -145,17 +144,15 @@ impl Sessions {
         &self,
         node: &Node,
         request: &impl Request,
-        asking: bool,
     ) -> Result<T, CallError> {
         let span = call_span(|| request.operation(), || self.connector.called(node));
-        in_span(span, self.send(node, request, asking)).await
+        in_span(span, self.send(node, request)).await
     }
 
     async fn send<T: FromRedisValue + Send>(
         &self,
         node: &Node,
         request: &impl Request,
-        asking: bool,
     ) -> Result<T, CallError> {
         let connection = self.connection(node);
         let mut lease = match connection.lease().await {
@@ -165,12 +162,9 @@ impl Sessions {
                 return Err(CallError::Failed(failure));
             }
         };
-        let bound = self.command_timeout;
-        let outcome = if asking {
-            connection.ask(&mut lease, request, bound).await
-        } else {
-            connection.call(&mut lease, request, bound).await
-        };
+        let outcome = connection
+            .call(&mut lease, request, self.command_timeout)
+            .await;
         if let Err(CallError::Redirect(Redirect::WrongNode, _)) = &outcome {
             // A demoted primary keeps its connections open; a new one leads to its successor.
             connection.discard(lease.generation).await;

@@ -13,7 +13,7 @@ use posthorn_domain::{
 };
 
 use crate::call_span::SqlCall;
-use crate::consumer_call::{ClosureCall, Executed};
+use crate::consumer_call::{ClosureCall, ConsumerReply, Executed};
 use crate::sql::consumers::{self, Call, keys, with_consumer};
 use crate::sql::write_batch::WriteBatch;
 use crate::store::EmbeddedStore;
@@ -32,8 +32,20 @@ impl EmbeddedStore {
         + 'static,
     ) -> Result<T, ConsumerError> {
         let key = key.cloned();
-        let call = |reply| Box::new(ClosureCall::new(key, operation, reply));
-        self.write(CONSUMERS, |reply| Command::Consumer(call(reply)))
+        self.execute(|reply| ClosureCall::new(key, operation, reply))
+            .await
+    }
+
+    /// Executes the call that `call` makes of the channel of its reply.
+    async fn execute<T, F>(
+        &self,
+        call: impl FnOnce(ConsumerReply<T>) -> ClosureCall<T, F>,
+    ) -> Result<T, ConsumerError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut WriteBatch<'_>, Timestamp) -> rusqlite::Result<Executed<T>> + Send + 'static,
+    {
+        self.write(CONSUMERS, |reply| Command::Consumer(Box::new(call(reply))))
             .await
     }
 
@@ -50,8 +62,7 @@ impl EmbeddedStore {
         let operation = move |batch: &mut WriteBatch<'_>, now| {
             Ok(operation(batch, now)?.map(|outcome| (outcome, false)))
         };
-        let call = |reply| ClosureCall::new(None, operation, reply).reading();
-        self.write(CONSUMERS, |reply| Command::Consumer(Box::new(call(reply))))
+        self.execute(|reply| ClosureCall::new(None, operation, reply).reading())
             .await
     }
 
@@ -113,8 +124,7 @@ impl EmbeddedStore {
         + 'static,
     ) -> Result<T, ConsumerError> {
         let key = Some(key.clone());
-        let call = |reply| ClosureCall::new(key, operation, reply).changing_webhooks();
-        self.write(CONSUMERS, |reply| Command::Consumer(Box::new(call(reply))))
+        self.execute(|reply| ClosureCall::new(key, operation, reply).changing_webhooks())
             .await
     }
 
@@ -141,8 +151,7 @@ impl EmbeddedStore {
         let run = move |batch: &mut WriteBatch<'_>, now| {
             with_consumer(batch, &owned, now, &mut operation)
         };
-        let call = |reply| ClosureCall::new(Some(key.clone()), run, reply).volatile();
-        self.write(CONSUMERS, |reply| Command::Consumer(Box::new(call(reply))))
+        self.execute(|reply| ClosureCall::new(Some(key.clone()), run, reply).volatile())
             .await
     }
 }

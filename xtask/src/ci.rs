@@ -129,7 +129,9 @@ pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
     if !may_skip && wanted("layers") {
         changed_layers::forget(root)?;
     }
-    let sources = passed::fingerprint(root, Repository)?;
+    // Outside of a repository there is none, and nothing is recorded.
+    let sources = || passed::fingerprint(root, Repository).unwrap_or_default();
+    let built = sources();
     let mut done = Vec::new();
     for (name, step, inputs) in STEPS.into_iter().filter(|(name, ..)| wanted(name)) {
         println!("\n==> {name}");
@@ -151,7 +153,7 @@ pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
             let (outcome, time) = timed(|| {
                 let outcome = run_step(root, name, inputs, may_skip, apart)?;
                 // The server is that of the sources at the start, whatever has been edited since then.
-                if passed::fingerprint(root, Repository)? != sources {
+                if sources() != built {
                     passed::forget(root, name)?;
                 }
                 Ok(outcome)

@@ -139,6 +139,21 @@ impl RedisServer {
         resp::command(self.port, words).await
     }
 
+    /// Whether it is a replica. A Sentinel that changes this closes every connection, so the question
+    /// is asked until it is answered.
+    ///
+    /// # Panics
+    /// When it is not answered in fifteen seconds.
+    pub async fn is_replica(&self) -> bool {
+        let mut role = None;
+        eventually(TIME_LIMIT, async || {
+            role = self.command(&["ROLE"]).await.ok();
+            role.is_some()
+        })
+        .await;
+        role.is_some_and(|role| role.starts_with("slave"))
+    }
+
     /// Kills it with `SIGKILL`, as a crash would. Does nothing when it is stopped.
     pub fn stop(&mut self) {
         self.running = None;

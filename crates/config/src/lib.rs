@@ -9,7 +9,6 @@
     reason = "garde passes values and its context by reference"
 )]
 
-mod catalogue;
 mod field_names;
 mod load;
 mod loader;
@@ -19,6 +18,7 @@ mod schema;
 mod secret;
 mod section;
 mod sections;
+mod setting;
 mod sources;
 mod warnings;
 

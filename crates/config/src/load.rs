@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::loader::{Effective, Loader};
 use crate::mistake::ConfigErrors;
-use crate::sections::{CATALOGUE, Settings};
+use crate::sections::{SECTIONS, Settings};
 use crate::sources::Sources;
 
 /// A configuration without a mistake.
@@ -53,7 +53,7 @@ fn shown(row: &Effective) -> &str {
 /// # Errors
 /// Every mistake.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
-    let mut loader = Loader::new(sources, &CATALOGUE)?;
+    let mut loader = Loader::new(sources, &SECTIONS)?;
     let settings = Settings::load(&mut loader);
     let (settings, effective) = loader.finish(settings)?;
     Ok(Loaded {
@@ -86,8 +86,8 @@ mod tests {
         let loaded = given(&[]).unwrap();
         assert_eq!(loaded.settings.app.environment, Environment::Development);
         assert_eq!(loaded.settings.http.max_streams, 10_000);
-        assert_eq!(loaded.effective.len(), CATALOGUE.settings().count());
-        for (setting, row) in CATALOGUE.settings().zip(&loaded.effective) {
+        assert_eq!(loaded.effective.len(), SECTIONS.settings().count());
+        for (setting, row) in SECTIONS.settings().zip(&loaded.effective) {
             assert_eq!(setting.name, row.name);
             let has_default = setting.default_note != "none" && setting.key != "otel_service_name";
             assert_eq!(row.value.is_some(), has_default, "{}", setting.name);
@@ -118,9 +118,9 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_every_setting_is_documented() {
-        let names: BTreeSet<_> = CATALOGUE.settings().map(|setting| &setting.name).collect();
-        assert_eq!(names.len(), CATALOGUE.settings().count());
-        for setting in CATALOGUE.settings() {
+        let names: BTreeSet<_> = SECTIONS.settings().map(|setting| &setting.name).collect();
+        assert_eq!(names.len(), SECTIONS.settings().count());
+        for setting in SECTIONS.settings() {
             assert!(!setting.meaning.is_empty(), "{}", setting.name);
             assert!(setting.schema["$ref"].is_null(), "{}", setting.name);
         }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn every_listed_value_is_taken() {
-        for setting in CATALOGUE.settings() {
+        for setting in SECTIONS.settings() {
             let values = setting.schema["enum"].as_array();
             for value in values
                 .into_iter()
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn only_a_setting_that_takes_any_text_says_so() {
-        for setting in CATALOGUE.settings() {
+        for setting in SECTIONS.settings() {
             let takes = setting.takes.as_str();
             let is_number = setting.schema["minimum"].is_number();
             let names_number = takes.starts_with("a number") || takes.starts_with("a port");
@@ -297,6 +297,18 @@ mod tests {
                 "OTEL_TRACES_SAMPLER_ARG",
             ),
             ([("ENVIRONMENT", "production"), ("PORT", "1")], "SECRET_KEY"),
+            (
+                [("REDIS_URL", "rediss://host"), ("REDIS_CERT_FILE", "/pem")],
+                "REDIS_CERT_FILE",
+            ),
+            (
+                [("REDIS_URL", "rediss://host"), ("REDIS_KEY_FILE", "/pem")],
+                "REDIS_KEY_FILE",
+            ),
+            (
+                [("STORE_URL", "rediss://host"), ("REDIS_CA_FILE", "/absent")],
+                "REDIS_CA_FILE",
+            ),
         ] {
             let errors = given(&environment).unwrap_err();
             assert_eq!(errors.0.len(), 1, "{errors}");

@@ -6,10 +6,10 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use posthorn_domain::Environment;
 use serde::Serialize;
 
-use crate::catalogue::{Catalogue, Setting};
 use crate::mistake::{ConfigErrors, Mistakes};
 use crate::secret::mask;
 use crate::section::{ComputedDefault, KnownValues, Section};
+use crate::setting::{Sections, Setting};
 use crate::sources::{Layer, Sources};
 
 /// An effective value and its origin.
@@ -26,7 +26,7 @@ pub struct Effective {
 
 /// The values of all sources, and the mistakes found so far.
 pub(crate) struct Loader {
-    catalogue: &'static Catalogue,
+    sections: &'static Sections,
     /// The file and the environment.
     given: Figment,
     /// The defaults, the computed ones of the sections loaded so far among them.
@@ -39,9 +39,9 @@ pub(crate) struct Loader {
 }
 
 /// The defaults that stand in the schemas.
-fn written_defaults(catalogue: &Catalogue) -> Layer {
+fn written_defaults(sections: &Sections) -> Layer {
     let mut layer = Layer::new(Metadata::named("default"));
-    for setting in catalogue.settings() {
+    for setting in sections.settings() {
         if let Some(text) = &setting.default {
             layer.set(setting.key, text, setting);
         }
@@ -56,16 +56,16 @@ impl Loader {
     /// The file cannot be read or is not TOML.
     pub(crate) fn new(
         sources: &Sources,
-        catalogue: &'static Catalogue,
+        sections: &'static Sections,
     ) -> Result<Self, ConfigErrors> {
         let mut mistakes = Mistakes::default();
         let given = sources
-            .merge(catalogue, &mut mistakes)
+            .merge(sections, &mut mistakes)
             .map_err(|error| ConfigErrors(vec![error]))?;
         Ok(Self {
-            catalogue,
+            sections,
             given,
-            defaults: Figment::from(written_defaults(catalogue)),
+            defaults: Figment::from(written_defaults(sections)),
             notes: Vec::new(),
             mistakes,
             environment: Environment::default(),
@@ -78,7 +78,7 @@ impl Loader {
     pub(crate) fn section<S: Section>(&mut self) -> Option<S> {
         self.add_computed_defaults::<S>();
         let mut values = merged(&self.values());
-        values.retain(|key, _| self.catalogue.setting(key).is_some());
+        values.retain(|key, _| self.sections.setting(key).is_some());
         loop {
             let figment = Figment::from(Layer::of_values(values.clone()));
             // Lossy, because all values are texts: `5000` is read as a number by a field that is one.
@@ -90,7 +90,7 @@ impl Loader {
                 Err(error) => error,
             };
             let key = error.path.first().map(String::as_str);
-            let Some(setting) = key.and_then(|key| self.catalogue.setting(key)) else {
+            let Some(setting) = key.and_then(|key| self.sections.setting(key)) else {
                 // A field without a default that is not an `Option`, which a test rules out.
                 self.mistakes.add(S::TITLE, &error.to_string());
                 return None;
@@ -139,7 +139,7 @@ impl Loader {
     }
 
     fn reject_key(&mut self, key: &str, problem: &str) {
-        match self.catalogue.setting(key) {
+        match self.sections.setting(key) {
             Some(setting) => self.reject(setting, problem),
             None => self.mistakes.add(key, problem),
         }
@@ -161,7 +161,7 @@ impl Loader {
         let mut layer = Layer::new(Metadata::named("default"));
         for default in S::computed_defaults(&known) {
             match self
-                .catalogue
+                .sections
                 .setting(default.key)
                 .filter(|_| default.is_value)
             {
@@ -206,7 +206,7 @@ impl Loader {
                 origin,
             }
         };
-        self.catalogue.settings().map(row).collect()
+        self.sections.settings().map(row).collect()
     }
 }
 

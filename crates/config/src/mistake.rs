@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::catalogue::Setting;
+use crate::setting::Setting;
 
 /// One mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::sections::CATALOGUE;
+use crate::sections::SECTIONS;
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -33,7 +33,7 @@ below.
 /// The text of `docs/CONFIGURATION.md`.
 pub fn reference_markdown() -> String {
     let mut text = String::from(INTRODUCTION);
-    for section in &CATALOGUE.0 {
+    for section in &SECTIONS.0 {
         // Writing into a `String` cannot fail.
         let _ = write!(
             text,
@@ -56,7 +56,7 @@ pub fn reference_markdown() -> String {
 pub fn help_text() -> String {
     let mut text =
         String::from("Settings, from the environment or in lower case from the TOML file:\n");
-    for section in &CATALOGUE.0 {
+    for section in &SECTIONS.0 {
         let _ = write!(text, "\n{}:\n", section.title);
         for setting in &section.settings {
             let meaning = setting.meaning.replace('`', "");
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn every_setting_has_a_row() {
         let (reference, help) = (reference_markdown(), help_text());
-        for setting in CATALOGUE.settings() {
+        for setting in SECTIONS.settings() {
             let name = &setting.name;
             assert!(reference.contains(&format!("| `{name}` |")), "{name}");
             assert!(help.contains(&format!("\n  {name}\n")), "{name}");

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::catalogue::Setting;
-use crate::sections::CATALOGUE;
+use crate::sections::SECTIONS;
+use crate::setting::Setting;
 
 /// The JSON Schema of the TOML file.
 pub fn json_schema() -> Value {
     let mut properties = Map::new();
-    for setting in CATALOGUE.settings() {
+    for setting in SECTIONS.settings() {
         properties.insert(setting.key.to_owned(), property(setting));
         if let Some(key) = setting.file_key() {
             let description = format!("The path of a file that holds `{}`.", setting.key);
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn every_setting_and_every_file_of_a_secret_is_a_property() {
         let schema = json_schema();
-        for setting in CATALOGUE.settings() {
+        for setting in SECTIONS.settings() {
             let property = &schema["properties"][setting.key];
             assert!(
                 property["type"].is_string() || property["type"].is_array(),

@@ -7,7 +7,7 @@ use posthorn_redis::RedisSettings;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::catalogue::Setting;
+use crate::setting::Setting;
 
 /// The least length of a key, in bytes: that of the HMAC-SHA-256 output (RFC 7518, 3.2).
 const MIN_KEY_BYTES: usize = 32;

@@ -31,8 +31,8 @@ pub use shutdown::ShutdownSection;
 pub use store::{StoreSection, StoreUrl};
 pub use webhooks::{ProxyUrl, ProxyUrlError, WebhookSection};
 
-use crate::catalogue::{Catalogue, SectionReference};
 use crate::loader::Loader;
+use crate::setting::{SectionSettings, Sections};
 use quotas::QuotaSection;
 use traces::TraceSection;
 
@@ -68,21 +68,21 @@ pub struct Settings {
 }
 
 /// The settings of every section, in the order of the reference.
-pub(crate) static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    Catalogue(vec![
-        SectionReference::of::<AppSection>(),
-        SectionReference::of::<ListenSection>(),
-        SectionReference::of::<SecretSection>(),
-        SectionReference::of::<AccessSection>(),
-        SectionReference::of::<StoreSection>(),
-        SectionReference::of::<RedisSection>(),
-        SectionReference::of::<WebhookSection>(),
-        SectionReference::of::<HttpSettings>(),
-        SectionReference::of::<QuotaSection>(),
-        SectionReference::of::<LogSection>(),
-        SectionReference::of::<MetricsSection>(),
-        SectionReference::of::<TraceSection>(),
-        SectionReference::of::<ShutdownSection>(),
+pub(crate) static SECTIONS: LazyLock<Sections> = LazyLock::new(|| {
+    Sections(vec![
+        SectionSettings::of::<AppSection>(),
+        SectionSettings::of::<ListenSection>(),
+        SectionSettings::of::<SecretSection>(),
+        SectionSettings::of::<AccessSection>(),
+        SectionSettings::of::<StoreSection>(),
+        SectionSettings::of::<RedisSection>(),
+        SectionSettings::of::<WebhookSection>(),
+        SectionSettings::of::<HttpSettings>(),
+        SectionSettings::of::<QuotaSection>(),
+        SectionSettings::of::<LogSection>(),
+        SectionSettings::of::<MetricsSection>(),
+        SectionSettings::of::<TraceSection>(),
+        SectionSettings::of::<ShutdownSection>(),
     ])
 });
 
@@ -97,7 +97,12 @@ impl Settings {
         let secret = loader.section();
         let access = loader.section();
         let store = loader.section();
-        let redis = loader.section();
+        let redis: Option<RedisSection> = loader.section();
+        let store_url = match store.as_ref().map(|store: &StoreSection| &store.store_url) {
+            Some(StoreUrl::Redis(url)) => Some(url),
+            _ => None,
+        };
+        let redis = redis.and_then(|section| loader.accept(section.certified(store_url)));
         let webhooks = loader.section();
         let http = loader.section();
         let quotas: Option<QuotaSection> = loader.section();

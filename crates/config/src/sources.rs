@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use figment::{Figment, Metadata};
 
-use crate::catalogue::{Catalogue, Setting};
 use crate::mistake::{ConfigError, Mistakes};
 use crate::secret;
+use crate::setting::{Sections, Setting};
 pub(crate) use layer::Layer;
 
 /// The file that is read if it exists and no other is named.
@@ -122,22 +122,22 @@ impl Sources {
     /// The file cannot be read or is not TOML.
     pub(crate) fn merge(
         &self,
-        catalogue: &Catalogue,
+        sections: &Sections,
         mistakes: &mut Mistakes,
     ) -> Result<Figment, ConfigError> {
         let mut figment = Figment::new();
         if let Some(ConfigFile { path, named_by }) = &self.file {
-            figment = figment.merge(file::read(path, named_by, catalogue, mistakes)?);
+            figment = figment.merge(file::read(path, named_by, sections, mistakes)?);
         }
-        figment = figment.merge(self.environment_layer(catalogue, mistakes));
+        figment = figment.merge(self.environment_layer(sections, mistakes));
         for Argument { key, option, text } in &self.arguments {
-            if let Some(setting) = catalogue.setting(key) {
+            if let Some(setting) = sections.setting(key) {
                 let mut layer = Layer::new(Metadata::named(*option));
                 layer.set(key, text, setting);
                 figment = figment.merge(layer);
             }
         }
-        for setting in catalogue.settings() {
+        for setting in sections.settings() {
             if let Some(layer) = secret_file(setting, &figment, mistakes) {
                 figment = figment.merge(layer);
             }
@@ -145,9 +145,9 @@ impl Sources {
         Ok(figment)
     }
 
-    fn environment_layer(&self, catalogue: &Catalogue, mistakes: &mut Mistakes) -> Layer {
+    fn environment_layer(&self, sections: &Sections, mistakes: &mut Mistakes) -> Layer {
         let mut layer = Layer::new(Metadata::named("environment"));
-        for setting in catalogue.settings() {
+        for setting in sections.settings() {
             for name in [Some(setting.name.clone()), setting.file_name()]
                 .into_iter()
                 .flatten()

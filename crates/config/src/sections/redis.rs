@@ -89,7 +89,7 @@ impl RedisSection {
     /// What opens the Redis of `STORE_URL` beside the URL.
     pub fn store_access(&self) -> RedisAccess {
         let access = self.access();
-        if self.store_redis_username.is_none() && self.store_redis_password.is_none() {
+        if !self.has_store_credentials() {
             return access;
         }
         RedisAccess {
@@ -98,6 +98,84 @@ impl RedisSection {
             ..access
         }
     }
+
+    fn has_store_credentials(&self) -> bool {
+        self.store_redis_username.is_some() || self.store_redis_password.is_some()
+    }
+
+    /// The names of the settings that open the Redis of `REDIS_URL`, for people.
+    pub fn names(&self) -> String {
+        names("REDIS_URL", "REDIS", &self.access())
+    }
+
+    /// The names of the settings that open the Redis of `STORE_URL`, for people.
+    pub fn store_names(&self) -> String {
+        let prefix = if self.has_store_credentials() {
+            "STORE_REDIS"
+        } else {
+            "REDIS"
+        };
+        names("STORE_URL", prefix, &self.store_access())
+    }
+
+    /// The section, if its certificates can be used for its URL and for a Redis of `STORE_URL`.
+    ///
+    /// # Errors
+    /// The settings to change, with what is wrong with them.
+    pub(super) fn certified(
+        self,
+        store_url: Option<&SecretString>,
+    ) -> Result<Self, Vec<(&'static str, String)>> {
+        let of_store = store_url.map(|url| RedisSettings {
+            access: self.store_access(),
+            ..RedisSettings::new(url.clone())
+        });
+        let servers = [("REDIS_URL", self.settings()), ("STORE_URL", of_store)];
+        let checked = servers.into_iter().filter_map(|(url, settings)| {
+            let error = settings?.validate().err()?;
+            Some(self.problem(url, error))
+        });
+        let problems: Vec<_> = checked.collect();
+        if problems.is_empty() {
+            Ok(self)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The setting that an error of the certificates for `url` is about, and what is wrong with it.
+    fn problem(&self, url: &str, error: RedisSettingsError) -> (&'static str, String) {
+        let files = [
+            ("redis_ca_file", &self.redis_ca_file),
+            ("redis_cert_file", &self.redis_cert_file),
+            ("redis_key_file", &self.redis_key_file),
+        ];
+        let key_of = |is_meant: &dyn Fn(&PathBuf) -> bool| {
+            let mut files = files.iter();
+            let found = files.find(|(_, file)| file.as_ref().is_some_and(is_meant));
+            found.map_or("redis_ca_file", |(key, _)| key)
+        };
+        match &error {
+            RedisSettingsError::Certificates { path, .. } => {
+                (key_of(&|file| file == path), error.to_string())
+            }
+            RedisSettingsError::ClientCertificate if self.redis_cert_file.is_some() => {
+                ("redis_cert_file", error.to_string())
+            }
+            RedisSettingsError::ClientCertificate => ("redis_key_file", error.to_string()),
+            _ => (key_of(&|_| true), format!("for {url}: {error}")),
+        }
+    }
+}
+
+/// The name of a URL with those of the credentials that are set beside it.
+fn names(url: &str, prefix: &str, access: &RedisAccess) -> String {
+    let username = access.username.as_ref();
+    let password = access.password.as_ref();
+    let mut names = vec![url.to_owned()];
+    names.extend(username.map(|_| format!("{prefix}_USERNAME")));
+    names.extend(password.map(|_| format!("{prefix}_PASSWORD")));
+    names.join(", ")
 }
 
 impl Section for RedisSection {
@@ -131,5 +209,27 @@ fn with_url(url: Option<&RedisUrl>) -> impl FnOnce(&bool, &Environment) -> garde
             return Err(garde::Error::new("it is `true`, and REDIS_URL is not set"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Sources, load};
+
+    #[track_caller]
+    fn check(password: &str, expected: (&str, &str)) {
+        let values = [("STORE_URL", "redis://a"), (password, "secret")];
+        let loaded = load(&Sources::given(values, None)).unwrap();
+        let redis = loaded.settings.redis;
+        let names = (redis.names(), redis.store_names());
+        assert_eq!((names.0.as_str(), names.1.as_str()), expected);
+    }
+
+    #[test]
+    fn an_error_names_the_credentials_that_were_used() {
+        let shared = ("REDIS_URL, REDIS_PASSWORD", "STORE_URL, REDIS_PASSWORD");
+        check("REDIS_PASSWORD", shared);
+        let of_store = ("REDIS_URL", "STORE_URL, STORE_REDIS_PASSWORD");
+        check("STORE_REDIS_PASSWORD", of_store);
     }
 }

@@ -6,8 +6,8 @@ use figment::Metadata;
 use figment::value::{Dict, Num, Value};
 
 use super::layer::Layer;
-use crate::catalogue::{Catalogue, Setting};
 use crate::mistake::{ConfigError, Mistakes};
+use crate::setting::{Sections, Setting};
 
 /// Reads the file, which `named_by` has named. A key that is no setting and a value that cannot be a text are mistakes.
 ///
@@ -16,13 +16,13 @@ use crate::mistake::{ConfigError, Mistakes};
 pub(super) fn read(
     path: &Path,
     named_by: &str,
-    catalogue: &Catalogue,
+    sections: &Sections,
     mistakes: &mut Mistakes,
 ) -> Result<Layer, ConfigError> {
     let setting_of = |key: &str| {
         let is_key =
             |setting: &&Setting| setting.key == key || setting.file_key().as_deref() == Some(key);
-        catalogue.settings().find(is_key)
+        sections.settings().find(is_key)
     };
     let refused = |reason| ConfigError {
         name: named_by.to_owned(),

@@ -3,7 +3,7 @@
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use crate::catalogue::Setting;
+use crate::setting::Setting;
 
 /// Texts by key, and their origin. All values are texts, also those of the environment: figment's own
 /// provider would read `007` as a number, and a secret may be made of digits.

@@ -81,7 +81,7 @@ pub struct HttpSettings {
         "x-takes" = "a comma list of origins such as `https://www.example`"
     ))]
     pub form_redirect_origins: FormOrigins,
-    /// The date on which the original's paths end, or may end: their header `Sunset` (RFC 8594). Absent without one.
+    /// The date on which the paths below `/api/` without a version end, or may end: their header `Sunset` (RFC 8594). Absent without one.
     #[serde(default, deserialize_with = "parsed_option")]
     #[schemars(with = "Option<String>", extend(
         "x-takes" = "a date such as `2027-12-31`, or a time of RFC 3339"

@@ -8,10 +8,10 @@ use posthorn_http::BindError;
 /// contain no secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppError {
-    /// `target`, which this setting names, is needed and cannot be used.
-    #[error("{setting}: {target} cannot be used: {reason}")]
+    /// `target`, which these settings name and open, is needed and cannot be used.
+    #[error("{settings}: {target} cannot be used: {reason}")]
     Dependency {
-        setting: &'static str,
+        settings: String,
         target: String,
         reason: String,
     },
@@ -29,15 +29,14 @@ pub(crate) enum AppError {
 impl AppError {
     /// `target` is the file, or the URL without its password.
     pub(super) fn unusable(
-        setting: &'static str,
+        settings: impl Display,
         target: impl Display,
         reason: impl Display,
     ) -> Self {
-        let (target, reason) = (target.to_string(), reason.to_string());
         Self::Dependency {
-            setting,
-            target,
-            reason,
+            settings: settings.to_string(),
+            target: target.to_string(),
+            reason: reason.to_string(),
         }
     }
 }

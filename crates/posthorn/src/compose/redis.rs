@@ -24,7 +24,8 @@ pub(super) async fn connect(context: &mut Context) -> Result<Option<SharedRedis>
     let Some(settings) = section.settings() else {
         return Ok(None);
     };
-    let unusable = |reason: String| AppError::unusable("REDIS_URL", settings.masked_url(), reason);
+    let names = section.names();
+    let unusable = |reason: String| AppError::unusable(&names, settings.masked_url(), reason);
     let pool = RedisPool::new(&settings).map_err(|error| unusable(error.to_string()))?;
     let dependency = RedisDependency::new(pool.clone());
     let observer = Arc::clone(&context.metrics) as Arc<dyn DependencyObserver>;
@@ -39,7 +40,7 @@ pub(super) async fn connect(context: &mut Context) -> Result<Option<SharedRedis>
         Ok(()) => {}
         Err(DependencyError(reason)) if section.redis_required => {
             return Err(unusable(format!(
-                "{reason}; start Redis, correct REDIS_URL, or set REDIS_REQUIRED=false"
+                "{reason}; start Redis, correct {names}, or set REDIS_REQUIRED=false"
             )));
         }
         Err(DependencyError(reason)) => breaker.open(&reason),

@@ -1,6 +1,5 @@
 //! The store that the settings name, for messages, consumers, webhooks and revoked tokens.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +58,8 @@ pub(crate) async fn open(
             let open = move || EmbeddedStore::open(&settings, clock).map_err(|e| e.to_string());
             let opened = tokio::task::spawn_blocking(open).await;
             let opened = opened.unwrap_or_else(|error| Err(error.to_string()));
-            let store = opened.map_err(|error| unusable(path.display(), error))?;
+            let unusable = |error| AppError::unusable("STORE_URL", path.display(), error);
+            let store = opened.map_err(unusable)?;
             let store = Arc::new(store);
             Ok(OpenedStore::new(Arc::clone(&store), store, true))
         }
@@ -70,11 +70,12 @@ pub(crate) async fn open(
                 ..RedisStoreSettings::new(url.clone())
             };
             settings.redis.access = redis.store_access();
-            let target = settings.redis.masked_url();
+            let (names, target) = (redis.store_names(), settings.redis.masked_url());
             let durability = section.store_durability;
             let store =
                 RedisStore::connect_at_start(settings, durability, patience, &**clock).await;
-            let store = Arc::new(store.map_err(|error| unusable(&target, error))?);
+            let unusable = |error| AppError::unusable(names, target, error);
+            let store = Arc::new(store.map_err(unusable)?);
             let revocations = RedisRevocationList::new(Arc::clone(&store), Arc::clone(clock));
             Ok(OpenedStore::new(store, Arc::new(revocations), false))
         }
@@ -95,8 +96,4 @@ impl OpenedStore {
             is_cacheable,
         }
     }
-}
-
-fn unusable(target: impl Display, reason: impl Display) -> AppError {
-    AppError::unusable("STORE_URL", target, reason)
 }

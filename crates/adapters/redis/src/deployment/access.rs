@@ -1,5 +1,6 @@
 //! Credentials beside the URL, and the certificates of TLS.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -60,22 +61,28 @@ impl RedisAccess {
             root_cert,
         }))
     }
-}
 
-/// `info` with the certificates.
-///
-/// # Errors
-/// The URL is one without TLS, or a file holds no certificate.
-pub(super) fn with_certificates(
-    info: ConnectionInfo,
-    certificates: &TlsCertificates,
-) -> Result<ConnectionInfo, RedisSettingsError> {
-    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-        return Err(RedisSettingsError::CertificatesWithoutTls);
+    /// `info` with the certificates of [`RedisAccess::certificates`].
+    ///
+    /// # Errors
+    /// The URL is one without TLS, or a file holds no certificate or no key.
+    pub(super) fn with_certificates(
+        &self,
+        info: ConnectionInfo,
+        certificates: &TlsCertificates,
+    ) -> Result<ConnectionInfo, RedisSettingsError> {
+        if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            return Err(RedisSettingsError::CertificatesWithoutTls);
+        }
+        let client = Client::build_with_tls(info, certificates.clone()).map_err(|error| {
+            let path = self.cert_file.as_ref().or(self.ca_file.as_ref());
+            RedisSettingsError::Certificates {
+                path: path.cloned().unwrap_or_default(),
+                reason: error.to_string(),
+            }
+        })?;
+        Ok(client.get_connection_info().clone())
     }
-    let client = Client::build_with_tls(info, certificates.clone())
-        .map_err(|error| RedisSettingsError::Certificates(error.to_string()))?;
-    Ok(client.get_connection_info().clone())
 }
 
 /// The certificates in a file. redis-rs takes a file without any, and then trusts nobody.
@@ -83,14 +90,19 @@ fn read_authorities(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
     let text = read(path)?;
     let mark = b"-----BEGIN CERTIFICATE-----";
     if !text.windows(mark.len()).any(|window| window == mark) {
-        let reason = format!("{}: there is no certificate in PEM", path.display());
-        return Err(RedisSettingsError::Certificates(reason));
+        let reason = "there is no certificate in PEM";
+        return Err(unusable(path, reason));
     }
     Ok(text)
 }
 
-fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, RedisSettingsError> {
-    let path = path.as_ref();
-    fs::read(path)
-        .map_err(|error| RedisSettingsError::Certificates(format!("{}: {error}", path.display())))
+fn read(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
+    fs::read(path).map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, reason: impl Display) -> RedisSettingsError {
+    RedisSettingsError::Certificates {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
 }

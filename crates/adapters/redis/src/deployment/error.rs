@@ -1,5 +1,7 @@
 //! The errors of the settings.
 
+use std::path::PathBuf;
+
 /// An error in [`RedisSettings`](super::settings::RedisSettings). No text holds a part of the URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisSettingsError {
@@ -24,8 +26,13 @@ pub enum RedisSettingsError {
     #[error("a cluster takes its authority from SSL_CERT_FILE, and no client certificate")]
     CertificatesOfCluster,
     /// A file with certificates or a key cannot be used.
-    #[error("the certificates cannot be used: {0}")]
-    Certificates(String),
+    #[error("{}: {reason}", .path.display())]
+    Certificates {
+        /// The file; of a certificate and its key that do not go together that of the certificate.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The prefix is empty, too long or contains a character with a meaning in keys or patterns.
     #[error("the key prefix must have 1 to 64 characters of a-z, A-Z, 0-9, '.', '_', '-' and ':'")]
     Prefix,

@@ -2,7 +2,7 @@
 
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
-use super::access::{RedisAccess, with_certificates};
+use super::access::RedisAccess;
 use super::error::RedisSettingsError;
 
 const SENTINEL_FORM: &str = "redis+sentinel://[user:password@]host[:port][,…]/service[/db]";
@@ -57,7 +57,7 @@ impl Deployment {
     pub(super) fn opened_by(self, access: &RedisAccess) -> Result<Self, RedisSettingsError> {
         let certificates = access.certificates()?;
         let certified = |info: ConnectionInfo| match &certificates {
-            Some(certificates) => with_certificates(info, certificates),
+            Some(certificates) => access.with_certificates(info, certificates),
             None => Ok(info),
         };
         let opened = |info| certified(access.with_credentials(info));
@@ -283,7 +283,7 @@ mod tests {
         };
         let error = rejected("rediss://a", empty);
         assert!(
-            matches!(error, RedisSettingsError::Certificates(_)),
+            matches!(error, RedisSettingsError::Certificates { .. }),
             "{error:?}"
         );
         let half = RedisAccess {

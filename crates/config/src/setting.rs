@@ -6,10 +6,10 @@ use crate::field_names::field_names;
 use crate::section::Section;
 
 /// Every section with its settings.
-pub(crate) struct Catalogue(pub(crate) Vec<SectionReference>);
+pub(crate) struct Sections(pub(crate) Vec<SectionSettings>);
 
 /// A section with its settings, in the order of the fields.
-pub(crate) struct SectionReference {
+pub(crate) struct SectionSettings {
     pub(crate) title: &'static str,
     pub(crate) settings: Vec<Setting>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Setting {
     pub(crate) schema: Value,
 }
 
-impl Catalogue {
+impl Sections {
     /// Every setting, in the order of the sections.
     pub(crate) fn settings(&self) -> impl Iterator<Item = &Setting> {
         self.0.iter().flat_map(|section| &section.settings)
@@ -50,7 +50,7 @@ impl Catalogue {
     }
 }
 
-impl SectionReference {
+impl SectionSettings {
     /// Describes a section.
     pub(crate) fn of<S: Section>() -> Self {
         let schema = schemars::schema_for!(S).to_value();

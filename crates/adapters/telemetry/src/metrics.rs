@@ -30,7 +30,7 @@ use classic::classic_text;
 pub(crate) use consumers::{ConsumerGauges, ConsumerTotals, SettledCounters};
 pub(crate) use durations::Durations;
 use durations::register_durations;
-pub(crate) use labels::{CacheLabels, QuotaLabels, StoreLabels};
+pub(crate) use labels::{CacheLabels, QuotaLabels, StoreErrorLabels, StoreLabels};
 use labels::{DependencyLabels, InfoLabels, ReasonLabels};
 pub(crate) use messages::MessageCounters;
 use process::ProcessCollector;
@@ -49,6 +49,7 @@ pub struct Metrics {
     settled: SettledCounters,
     webhooks: WebhookSeries,
     store: Durations<StoreLabels>,
+    store_errors: Family<StoreErrorLabels, Counter>,
     cache: Family<CacheLabels, Counter>,
     quotas: Family<QuotaLabels, Counter>,
     auth_failures: Family<ReasonLabels, Counter>,
@@ -80,6 +81,9 @@ impl Metrics {
             "app_store_operation_duration",
             "Time of an operation of the store",
         );
+        let store_errors = Family::default();
+        let help = "Operations of the store that it could not do, by outcome";
+        registry.register("app_store_errors", help, store_errors.clone());
         let cache = Family::default();
         registry.register("app_cache_requests", "Operations of caches", cache.clone());
         let quotas = Family::default();
@@ -104,6 +108,7 @@ impl Metrics {
             settled,
             webhooks,
             store,
+            store_errors,
             cache,
             quotas,
             auth_failures,
@@ -143,6 +148,14 @@ impl Metrics {
         for reason in reasons {
             let _ = self.auth_failures.get_or_create(&ReasonLabels { reason });
         }
+        self
+    }
+
+    /// Shows each of `codes` of rejected messages at 0 from the start, so that the first one counts as an
+    /// increase.
+    #[must_use]
+    pub fn with_rejections(self, codes: impl IntoIterator<Item = &'static str>) -> Self {
+        self.messages.add_rejections(codes);
         self
     }
 
@@ -212,6 +225,12 @@ impl Metrics {
 
     pub(crate) fn store_durations(&self) -> &Durations<StoreLabels> {
         &self.store
+    }
+
+    /// The counter of the operations that a store could not do with `outcome`.
+    pub(crate) fn store_errors(&self, outcome: &'static str) -> Counter {
+        let labels = StoreErrorLabels { outcome };
+        self.store_errors.get_or_create_owned(&labels)
     }
 
     pub(crate) fn quota_decisions(&self) -> &Family<QuotaLabels, Counter> {

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use posthorn_application::{Clock, ConsumerError, StoreError};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use tracing::{Instrument, Span, field};
 
@@ -46,7 +47,8 @@ impl From<&ConsumerError> for StoreOutcome {
 }
 
 /// The histograms of one operation. Each appears in the exposition once it has a value, so an outcome that never occurs
-/// adds no series; after that it is used without a lookup.
+/// adds no series; after that it is used without a lookup. What the store could not do counts also as an error of the
+/// store, which is shown at 0 from the start, so that the first one counts as an increase.
 pub(crate) struct OperationHistograms {
     durations: Durations<StoreLabels>,
     clock: Arc<dyn Clock>,
@@ -58,6 +60,14 @@ pub(crate) struct OperationHistograms {
     unavailable: OnceLock<Histogram>,
     full: OnceLock<Histogram>,
     corrupt: OnceLock<Histogram>,
+    errors: StoreErrors,
+}
+
+/// The counters of what the store could not do, shared by its operations.
+struct StoreErrors {
+    unavailable: Counter,
+    full: Counter,
+    corrupt: Counter,
 }
 
 impl OperationHistograms {
@@ -73,6 +83,11 @@ impl OperationHistograms {
             unavailable: OnceLock::new(),
             full: OnceLock::new(),
             corrupt: OnceLock::new(),
+            errors: StoreErrors {
+                unavailable: metrics.store_errors("unavailable"),
+                full: metrics.store_errors("full"),
+                corrupt: metrics.store_errors("corrupt"),
+            },
         }
     }
 
@@ -107,6 +122,15 @@ impl OperationHistograms {
 
     /// Records the outcome of the call in `span`.
     fn observe(&self, outcome: StoreOutcome, duration: Duration, span: &Span) {
+        let error = match outcome {
+            StoreOutcome::Unavailable => Some(&self.errors.unavailable),
+            StoreOutcome::Full => Some(&self.errors.full),
+            StoreOutcome::Corrupt => Some(&self.errors.corrupt),
+            _ => None,
+        };
+        if let Some(error) = error {
+            error.inc();
+        }
         let (histogram, outcome) = match outcome {
             StoreOutcome::Ok => (&self.ok, "ok"),
             StoreOutcome::Replayed => (&self.replayed, "replayed"),

@@ -101,12 +101,15 @@ async fn failures_are_counted_by_kind_and_passed_on() {
         (StoreError::Full(text()), "full"),
         (StoreError::Corrupt(text()), "corrupt"),
     ] {
+        let errors = format!("app_store_errors_total{{outcome=\"{outcome}\"}}");
+        check(&metrics, &errors, "0");
         inner.fail_next(2, error.clone());
         let refused = store.append(samples::append(&topic, "a")).await;
         assert_eq!(refused, Err(AppendError::Store(error.clone())));
         assert_eq!(store.health().await, Err(error));
         check_store(&metrics, "append", outcome, 1);
         check_store(&metrics, "health", outcome, 1);
+        check(&metrics, &errors, "2");
     }
     check(&metrics, &accepted("inbox"), "0");
 }

@@ -132,6 +132,7 @@ async fn every_metric_of_the_contract_is_there_under_its_name() {
         ("app_webhook_attempt_duration_seconds", "histogram"),
         ("app_webhooks_disabled", "counter"),
         ("app_store_operation_duration_seconds", "histogram"),
+        ("app_store_errors", "counter"),
         ("app_cache_requests", "counter"),
         ("app_streams_open", "gauge"),
         ("app_connections_open", "gauge"),
@@ -359,7 +360,13 @@ fn limits_are_shown_and_errors_are_zero_before_the_first() {
     let metrics = metrics
         .with_limits(3, 2, 1)
         .with_store_limits(5, Some(4))
+        .with_rejections(["overloaded"])
         .with_refusals(["revoked"]);
+    check(
+        &metrics,
+        r#"app_messages_rejected_total{code="overloaded"}"#,
+        0.0,
+    );
     check(&metrics, "app_store_topics_limit", 5.0);
     check(&metrics, "app_store_bytes_limit", 4.0);
     check(&metrics, "app_connections_limit", 3.0);

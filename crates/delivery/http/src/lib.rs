@@ -23,4 +23,5 @@ pub use state::Services;
 pub use state::metrics::{
     ExpositionFormat, MetricsExposition, RequestMetrics, RequestOutcome, Shed,
 };
+pub use wire::problem::error_codes;
 pub use wire::webhook::WebhookPayload;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use posthorn_application::{Clock, Refusal};
 use posthorn_config::Settings;
-use posthorn_http::Shed;
+use posthorn_http::{Shed, error_codes};
 use posthorn_system::{Supervisor, SystemClock};
 use posthorn_telemetry::Metrics;
 
@@ -22,6 +22,7 @@ impl Context {
         let metrics = Metrics::new(&settings.app.identity(), Arc::clone(&clock))
             .with_shed_reasons(Shed::ALL.map(Shed::as_str))
             .with_refusals(Refusal::NAMES)
+            .with_rejections(error_codes())
             .with_limits(
                 limit(settings.http.max_connections),
                 limit(settings.http.max_streams),

@@ -67,6 +67,12 @@ pub(crate) struct StoreLabels {
     pub(crate) outcome: &'static str,
 }
 
+/// Labels of `app_store_errors_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct StoreErrorLabels {
+    pub(crate) outcome: &'static str,
+}
+
 /// Labels of `app_cache_requests_total`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct CacheLabels {

@@ -135,6 +135,12 @@ impl MessageCounters {
         self.trapped.inc();
     }
 
+    pub(super) fn add_rejections(&self, codes: impl IntoIterator<Item = &'static str>) {
+        for code in codes {
+            let _ = self.rejected.get_or_create(&RejectedLabels { code });
+        }
+    }
+
     pub(super) fn rejected(&self, code: &'static str) {
         self.rejected.get_or_create(&RejectedLabels { code }).inc();
     }

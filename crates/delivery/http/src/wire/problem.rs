@@ -27,6 +27,11 @@ use crate::route::Route;
 use crate::settings::{Locale, PublicUrl};
 use crate::wire::language::insert_language;
 
+/// The stable codes of errors, as metrics count rejected messages by them.
+pub fn error_codes() -> impl Iterator<Item = &'static str> {
+    Code::ALL.into_iter().map(Code::as_str)
+}
+
 /// The media type of a problem document.
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 

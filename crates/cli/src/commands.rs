@@ -10,15 +10,12 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
-use posthorn_client::{check_health, print, print_error};
+use posthorn_client::{check_health, fail_call, print, print_error};
 use posthorn_config::{Loaded, Sources};
 
 use crate::grammar::{self, CommandLine, ConfigCommand, ListenArguments, PosthornCommand};
 use crate::installation::{BuildInfo, Installation};
-use crate::runtime::{BAD_CONFIGURATION, block_on};
-
-/// The exit code of a command line that clap rejects.
-const USAGE: u8 = 2;
+use crate::runtime::{BAD_CONFIGURATION, USAGE, block_on};
 
 /// Parses the command line and runs the command. The process must have installed a default rustls provider.
 pub fn main(installation: &impl Installation, build: BuildInfo) -> ExitCode {
@@ -80,11 +77,12 @@ fn run(
         }
         PosthornCommand::Config { .. } => print(&load(sources, 1)?.table()),
         PosthornCommand::Healthcheck { url } => {
+            let option = url.as_ref().map(|_| "--url");
             let url = match url {
                 Some(url) => url,
                 None => load(sources, 1)?.settings.listen.local_url() + "/health/ready",
             };
-            block_on(check_health(&url))
+            block_on(check_health(&url, option))
         }
         PosthornCommand::Doctor(_) => {
             doctor::run(installation, build.date, posthorn_config::load(sources))
@@ -95,6 +93,9 @@ fn run(
         }
         PosthornCommand::Openapi => print(&posthorn_http::openapi_json()),
         PosthornCommand::Token { command } => {
+            if let Err(error) = command.check_address() {
+                return Ok(fail_call(&error));
+            }
             let settings = load(sources, BAD_CONFIGURATION)?.settings;
             token::run(installation, settings, command)
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use posthorn_client::{ClientCommand, TokenCommand, WORK_HELP, WorkArguments};
+use posthorn_client::{ClientCommand, TokenCommand, WORK_HELP, WorkArguments, number_between};
 use posthorn_config::Sources;
 
 /// The command line of the program with this version, with the examples of each command.
@@ -90,10 +90,10 @@ pub(crate) enum PosthornCommand {
 #[derive(Debug, Default, Args)]
 pub(crate) struct ListenArguments {
     /// The address to listen on; over the setting `HOST`.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = host)]
     pub(crate) host: Option<String>,
     /// The port to listen on, 0 for a free one; over the setting `PORT`.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = number_between::<u16>(0, u16::MAX.into()))]
     pub(crate) port: Option<u16>,
 }
 
@@ -112,12 +112,26 @@ impl ListenArguments {
     }
 }
 
+/// Rejects a text that is neither an IP address nor a host name.
+fn host(text: &str) -> Result<String, &'static str> {
+    let is_allowed = |character: char| {
+        character.is_alphanumeric() || matches!(character, '.' | '-' | '_' | ':' | '[' | ']' | '%')
+    };
+    if !text.is_empty() && text.chars().all(is_allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("an IP address or a host name")
+}
+
 /// A command about the configuration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print the JSON Schema of the TOML file, for editors.
     Schema,
 }
+
+#[cfg(test)]
+mod value_tests;
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! The tokio runtime of a command, and the exit code of a bad configuration.
+//! The tokio runtime of a command, and the exit codes of a wrong use and of a bad configuration.
 
 use std::io;
 use std::process::ExitCode;
@@ -9,6 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 /// The threads for background tasks: dependency checks, pruning, Redis pipelines. Requests are
 /// served by the threads of actix-web.
 const BACKGROUND_THREADS: usize = 2;
+/// The exit code of a command line that clap rejects.
+pub(crate) const USAGE: u8 = 2;
 /// `EX_CONFIG` of BSD's `sysexits.h`.
 pub(crate) const BAD_CONFIGURATION: u8 = 78;
 

@@ -5,12 +5,14 @@ mod describe;
 mod message_line;
 mod messages;
 mod pairs;
+mod schedule;
 mod send;
 mod send_batch;
 mod server;
 mod shared;
 mod tail;
 mod token;
+mod values;
 mod webhook;
 mod work;
 
@@ -27,6 +29,7 @@ use tail::TailArguments;
 use webhook::WebhookArguments;
 
 pub use token::{TokenAuthority, TokenCommand};
+pub use values::number_between;
 pub use work::{HELP as WORK_HELP, WorkArguments, work};
 
 /// Printed with the help of each command.
@@ -54,7 +57,7 @@ pub enum ClientCommand {
     /// Delete a message.
     #[command(after_help = TOKEN_HELP)]
     Delete(DeleteArguments),
-    /// Manage the consumers of a topic.
+    /// Manage the consumers of a topic, and pull and settle their messages.
     #[command(after_help = TOKEN_HELP)]
     Consumer(ConsumerArguments),
     /// Manage the webhooks of a topic.

@@ -60,6 +60,18 @@ pub enum ClientError {
     /// The receiver of a webhook did not respond with 2xx to a test, whose outcome is printed.
     #[error("the receiver did not respond with 2xx")]
     TestFailed,
+    /// Some leases were stale, so that the call changed nothing for their messages. The outcomes are
+    /// printed.
+    #[error(
+        "stale leases: {stale} of {all}. They have expired, are settled or are not of this consumer; nothing \
+         changed for their messages"
+    )]
+    StaleLeases {
+        /// How many leases were stale.
+        stale: usize,
+        /// How many leases the call named.
+        all: usize,
+    },
     /// The call failed, but may succeed later.
     #[error(transparent)]
     Retryable(#[from] RetryableError),

@@ -11,15 +11,18 @@ mod error;
 mod problem;
 mod response;
 mod retry;
+mod seconds;
 mod sse;
 mod transport;
 
 pub use api::{
     ApiClient, ConsumerDraft, ConsumerResource, MAX_PAGE, MessageDraft, MessagePage, PageCursor,
-    PageQuery, ReceivedMessage, RedriveResult, SettleResult, TopicListPage, WebhookDraft,
-    WriteCondition, check_health, request_health,
+    PageQuery, PullLimits, ReceivedMessage, RedriveResult, SettleResult, TopicListPage,
+    WebhookDraft, WriteCondition, check_health, request_health,
 };
-pub use commands::{ClientCommand, TokenAuthority, TokenCommand, WORK_HELP, WorkArguments, work};
+pub use commands::{
+    ClientCommand, TokenAuthority, TokenCommand, WORK_HELP, WorkArguments, number_between, work,
+};
 pub use console::{fail, fail_call, print, print_error, read_input};
 pub use error::{ClientError, RetryableError};
 pub use retry::Retry;

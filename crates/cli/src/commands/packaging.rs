@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap_complete::Shell;
 use clap_mangen::Man;
-use posthorn_client::{fail, print};
+use posthorn_client::{fail, print, print_error};
 
 use crate::grammar;
+use crate::runtime::USAGE;
 
 /// Prints the completions of the command line for a shell.
 pub(super) fn completions(version: &'static str, shell: Shell) -> ExitCode {
@@ -26,10 +27,12 @@ pub(super) fn man(version: &'static str, path: &[String]) -> ExitCode {
     let mut command = grammar::command(version);
     command.build();
     for name in path {
-        match command.find_subcommand(name) {
-            Some(found) => command = found.clone(),
-            None => return fail(&format!("there is no command `{}`", path.join(" "))),
-        }
+        let Some(found) = command.find_subcommand(name) else {
+            let path = path.join(" ");
+            print_error(&format!("COMMAND: there is no command `{path}`"));
+            return ExitCode::from(USAGE);
+        };
+        command = found.clone();
     }
     let mut page = Vec::new();
     let rendered: io::Result<()> = Man::new(command).render(&mut page);

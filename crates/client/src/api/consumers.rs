@@ -1,8 +1,8 @@
 //! `/api/v1/topics/{topic}/consumers`, and what webhooks have in common with consumers.
 
-use posthorn_domain::{ConsumerKey, ConsumerKind, Topic};
+use posthorn_domain::{ConsumerKey, ConsumerKind, MessageId, Topic};
+use reqwest::Response;
 use reqwest::header::{ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
-use reqwest::{Response, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -133,12 +133,13 @@ impl ApiClient {
     pub async fn dead_letters(
         &self,
         consumer: &ConsumerKey,
-        after: Option<&str>,
+        after: Option<MessageId>,
         limit: u32,
     ) -> Result<Value, ClientError> {
         let mut url = self.url(&path(consumer, "/dead"))?;
-        add_query(&mut url, "after", after);
-        add_query(&mut url, "limit", Some(&limit.to_string()));
+        url.query_pairs_mut()
+            .extend_pairs(after.map(|after| ("after", after.to_string())))
+            .append_pair("limit", &limit.to_string());
         read_json(call(self.http.get(url)).await?, "a page of dead letters").await
     }
 
@@ -146,12 +147,13 @@ impl ApiClient {
     pub async fn redrive(
         &self,
         consumer: &ConsumerKey,
-        ids: &[String],
+        ids: &[MessageId],
     ) -> Result<RedriveResult, ClientError> {
         let url = self.url(&path(consumer, "/dead/redrive"))?;
         let body = if ids.is_empty() {
             serde_json::json!({})
         } else {
+            let ids: Vec<_> = ids.iter().map(MessageId::to_string).collect();
             serde_json::json!({ "ids": ids })
         };
         let response = call(self.http.post(url).json(&body)).await?;
@@ -162,13 +164,9 @@ impl ApiClient {
     pub async fn delete_dead_letter(
         &self,
         consumer: &ConsumerKey,
-        id: &str,
+        id: MessageId,
     ) -> Result<(), ClientError> {
-        let mut url = self.url(&path(consumer, "/dead/"))?;
-        // The id comes from the command line: as a path segment it is escaped.
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push(id);
-        }
+        let url = self.url(&path(consumer, &format!("/dead/{id}")))?;
         call(self.http.delete(url)).await.map(drop)
     }
 }
@@ -182,12 +180,6 @@ pub(super) fn path(key: &ConsumerKey, rest: &str) -> String {
 /// The id after which the page of dead letters behind `page` begins; `None` on the last page.
 pub(crate) fn next_dead_letters(page: &Value) -> Option<String> {
     parameter(page.get("next")?.as_str()?, "after")
-}
-
-fn add_query(url: &mut Url, name: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        url.query_pairs_mut().append_pair(name, value);
-    }
 }
 
 pub(super) async fn read_consumer(response: Response) -> Result<ConsumerResource, ClientError> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::client::{ApiClient, CALL_TIMEOUT, call, read_json, send};
 use super::consumers::path;
 use crate::error::ClientError;
+use crate::seconds::seconds;
 
 /// A message that is handed out to this client until its lease ends.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -32,14 +33,29 @@ pub struct ReceivedMessage {
     pub rest: Map<String, Value>,
 }
 
+/// The limits of a pull. The server applies its default for what is absent; that of `lease` is the
+/// setting of the consumer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PullLimits {
+    /// The most messages, at most 200.
+    pub max: Option<usize>,
+    /// The longest wait for the first message, at most 20 s.
+    pub wait: Option<Duration>,
+    /// The length of the leases.
+    pub lease: Option<LeaseDuration>,
+}
+
 /// The leases that a call settled or extended.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SettleResult {
     /// How many leases were valid.
     pub settled: u64,
     /// The tokens of the leases that were not: expired, settled, or ended by the server.
     #[serde(default)]
     pub stale: Vec<String>,
+    /// When the valid leases end, of an extension that found one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_expires_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -48,21 +64,20 @@ struct PulledMessages {
 }
 
 impl ApiClient {
-    /// Leases up to `max` messages, at most 200. Waits up to `wait`, at most 20 s, if none is due.
+    /// Leases messages. Waits if none is due.
     pub async fn pull(
         &self,
         consumer: &ConsumerKey,
-        max: usize,
-        wait: Duration,
-        lease: LeaseDuration,
+        limits: PullLimits,
     ) -> Result<Vec<ReceivedMessage>, ClientError> {
-        let body = json!({
-            "max": max,
-            "wait_seconds": wait.as_secs(),
-            "lease_seconds": seconds(lease),
-        });
+        let body = body([
+            ("max", limits.max.map(|max| json!(max))),
+            ("wait_seconds", limits.wait.map(|wait| json!(seconds(wait)))),
+            ("lease_seconds", limits.lease.map(lease_seconds)),
+        ]);
         let request = self.http.post(self.url(&path(consumer, "/pull"))?);
-        let response = send(request.timeout(wait + CALL_TIMEOUT).json(&body)).await?;
+        let timeout = limits.wait.unwrap_or_default() + CALL_TIMEOUT;
+        let response = send(request.timeout(timeout).json(&body)).await?;
         let pulled: PulledMessages = read_json(response, "leased messages").await?;
         Ok(pulled.messages)
     }
@@ -73,30 +88,38 @@ impl ApiClient {
         consumer: &ConsumerKey,
         leases: &[String],
     ) -> Result<SettleResult, ClientError> {
-        self.settle(consumer, "/ack", json!({ "leases": leases }))
-            .await
+        let body = body([("leases", Some(json!(leases)))]);
+        self.settle(consumer, "/ack", body).await
     }
 
-    /// Gives messages up: each is handed out again after the backoff, or is dead after its last
-    /// attempt.
+    /// Rejects messages: each is handed out again after `delay`, or after the consumer's backoff, or is
+    /// dead after its last attempt.
     pub async fn nack(
         &self,
         consumer: &ConsumerKey,
         leases: &[String],
-        reason: &str,
+        reason: Option<&str>,
+        delay: Option<Duration>,
     ) -> Result<SettleResult, ClientError> {
-        let body = json!({ "leases": leases, "reason": reason });
+        let body = body([
+            ("leases", Some(json!(leases))),
+            ("reason", reason.map(|reason| json!(reason))),
+            ("delay_seconds", delay.map(|delay| json!(seconds(delay)))),
+        ]);
         self.settle(consumer, "/nack", body).await
     }
 
-    /// Extends leases to `lease` from now.
+    /// Extends leases to `lease` from now, or to the length that the consumer sets.
     pub async fn extend(
         &self,
         consumer: &ConsumerKey,
         leases: &[String],
-        lease: LeaseDuration,
+        lease: Option<LeaseDuration>,
     ) -> Result<SettleResult, ClientError> {
-        let body = json!({ "leases": leases, "lease_seconds": seconds(lease) });
+        let body = body([
+            ("leases", Some(json!(leases))),
+            ("lease_seconds", lease.map(lease_seconds)),
+        ]);
         self.settle(consumer, "/extend", body).await
     }
 
@@ -111,6 +134,13 @@ impl ApiClient {
     }
 }
 
-fn seconds(lease: LeaseDuration) -> f64 {
-    f64::from(lease.as_millis()) / 1000.0
+/// An object of the members that have a value.
+fn body<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+    let members = members.into_iter();
+    let given = members.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(given.collect())
+}
+
+fn lease_seconds(lease: LeaseDuration) -> Value {
+    json!(seconds(lease.get()))
 }

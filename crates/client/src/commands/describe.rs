@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::api::{ConsumerResource, RedriveResult};
+use crate::api::{ConsumerResource, RedriveResult, SettleResult};
 use crate::console::escape_control;
 
 /// The members of a consumer that a list shows, with the width of their columns.
@@ -79,6 +79,28 @@ pub(super) fn topic(topic: &Value) -> String {
 pub(super) fn dead_letters(page: &Value) -> String {
     let names = ["died_at", "id", "attempts", "reason", "message"];
     items(page, "messages", names)
+}
+
+/// Describes leased messages, one line per message, which begins with the token of its lease.
+pub(super) fn pulled(response: &Value) -> String {
+    let names = ["lease", "lease_expires_at", "attempt", "id", "message"];
+    items(response, "messages", names)
+}
+
+/// Describes what became of each lease, one line per lease: the outcome, the token, and the new end of an
+/// extended lease.
+pub(super) fn leases(tokens: &[String], result: &SettleResult, outcome: &str) -> String {
+    let mut lines = String::new();
+    for token in tokens {
+        let is_stale = result.stale.contains(token);
+        let outcome = if is_stale { "stale" } else { outcome };
+        let _ = write!(lines, "{outcome:<12}  {}", escape_control(token));
+        if let Some(end) = result.lease_expires_at.as_ref().filter(|_| !is_stale) {
+            let _ = write!(lines, "  {}", escape_control(end));
+        }
+        lines.push('\n');
+    }
+    lines
 }
 
 /// Describes the attempts of a webhook, one line per attempt.
@@ -207,6 +229,24 @@ mod tests {
                 "error": "no response in time" },
         ]});
         assert_eq!(attempts(&list), "now  1  2  -  7  no response in time\n");
+    }
+
+    #[test]
+    fn a_leased_message_is_one_line_and_so_is_its_outcome() {
+        let response = json!({ "messages": [
+            { "id": "1", "message": "a\nb", "attempt": 2, "lease": "l1", "lease_expires_at": "soon" },
+        ]});
+        assert_eq!(pulled(&response), "l1  soon  2  1  a\\nb\n");
+        let result = SettleResult {
+            settled: 1,
+            stale: vec!["\u{1b}".to_owned()],
+            lease_expires_at: Some("later".to_owned()),
+        };
+        let tokens = ["l1".to_owned(), "\u{1b}".to_owned()];
+        assert_eq!(
+            leases(&tokens, &result, "extended"),
+            "extended      l1  later\nstale         \\u{1b}\n"
+        );
     }
 
     #[test]

@@ -77,14 +77,15 @@ pub(super) async fn list(arguments: &ListArguments) -> Result<String, ClientErro
 /// Returns the text for one message.
 pub(super) async fn get(arguments: &GetArguments) -> Result<String, ClientError> {
     let client = arguments.server.client()?;
-    let message = client.get_message(&arguments.topic, &arguments.id).await?;
+    let message = client.get_message(&arguments.topic, arguments.id).await?;
     Ok(show(&message, arguments.json, describe::object))
 }
 
 /// Deletes one message, or all that are older than one; returns how many, of many.
 pub(super) async fn delete(arguments: &DeleteArguments) -> Result<String, ClientError> {
+    let deletion = arguments.deletion()?;
     let (client, topic) = (arguments.server.client()?, &arguments.topic);
-    let before = match arguments.deletion() {
+    let before = match deletion {
         Deletion::One(id) => {
             client.delete_message(topic, id).await?;
             return Ok(String::new());

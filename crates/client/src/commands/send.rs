@@ -5,12 +5,13 @@ use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
 use clap::Args;
-use posthorn_domain::Topic;
+use posthorn_domain::{Attributes, Topic};
 use serde_json::Value;
 
 use super::pairs::unique;
-use super::send_batch::{BatchLines, SendBatchRequest, send_batch};
+use super::send_batch::{BatchLines, SendBatchRequest, idempotency_key, send_batch};
 use super::server::ServerArguments;
+use super::values::{attribute, duration};
 use crate::api::MessageDraft;
 use crate::console::read_input;
 use crate::error::ClientError;
@@ -29,14 +30,14 @@ pub struct SendArguments {
     #[arg(long, value_parser = Topic::parse)]
     topic: Option<Topic>,
     /// An attribute of the message; may be repeated.
-    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = attribute)]
     attributes: Vec<(String, String)>,
     /// The key by which the server recognises a retry; a new one by default. With --batch the key of the
     /// first batch; the later ones have `.2`, `.3` and so on at its end.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
     /// The time limit of all tries.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     retry_for: Duration,
     /// Send each line of standard input as a message, in batches that are stored as a whole.
     #[arg(long, conflicts_with_all = ["text", "literal"])]
@@ -72,7 +73,14 @@ pub(super) async fn run(arguments: &SendArguments) -> Result<String, ClientError
 
 impl SendArguments {
     fn unique_attributes(&self) -> Result<BTreeMap<String, String>, ClientError> {
-        unique("--attribute", &self.attributes)
+        let attributes = unique("--attribute", &self.attributes)?;
+        match Attributes::parse(attributes.iter().map(|(key, value)| (&**key, &**value))) {
+            Ok(_) => Ok(attributes),
+            Err(error) => Err(ClientError::Argument {
+                origin: "--attribute",
+                reason: error.to_string(),
+            }),
+        }
     }
 
     /// The message, with its text read from standard input for `-`.
@@ -137,11 +145,4 @@ fn message_text(text: &str) -> Result<String, &'static str> {
         return Err("no such option; a text that begins with two hyphens follows `--`");
     }
     Ok(text.to_owned())
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or("an attribute is written KEY=VALUE")?;
-    Ok((key.to_owned(), value.to_owned()))
 }

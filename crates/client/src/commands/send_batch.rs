@@ -16,6 +16,7 @@ use crate::api::ApiClient;
 use crate::error::ClientError;
 use crate::retry::Retry;
 
+pub(super) use self::key::parse as idempotency_key;
 pub(super) use self::reader::BatchLines;
 
 /// The status of a batch that is too large for the server or for the quota of the client.

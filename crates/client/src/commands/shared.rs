@@ -1,13 +1,17 @@
 //! What `posthorn consumer` and `posthorn webhook` have in common.
 
 use clap::{Args, Subcommand};
-use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, Topic};
+use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, MessageId, Topic};
 use serde_json::{Value, json};
 
 use super::describe;
+use super::values::{entity_tags, number_between};
 use crate::api::{ApiClient, ConsumerResource, RedriveResult, WriteCondition, next_dead_letters};
 use crate::console::{escape_control, print_error, report_damaged};
 use crate::error::ClientError;
+
+/// The most ids that a redrive names.
+const MAX_IDS: usize = 200;
 
 /// A command that is the same for consumers and webhooks.
 #[derive(Clone, Debug, Subcommand)]
@@ -28,10 +32,10 @@ pub enum SharedCommand {
         #[command(flatten)]
         target: TargetArguments,
         /// Start right after this message.
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
+        #[arg(long, value_name = "ID", value_parser = MessageId::parse_position)]
+        after: Option<MessageId>,
         /// The most dead letters to print, at most 200.
-        #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=200))]
+        #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = number_between::<u32>(1, 200))]
         limit: u32,
     },
     /// Return dead letters to waiting, with attempt 1.
@@ -39,9 +43,9 @@ pub enum SharedCommand {
         /// The consumer or webhook.
         #[command(flatten)]
         target: TargetArguments,
-        /// The ids of the messages; without one, all dead letters.
-        #[arg(value_name = "ID")]
-        ids: Vec<String>,
+        /// The ids of the messages, at most 200; without one, all dead letters.
+        #[arg(value_name = "ID", value_parser = MessageId::parse_position)]
+        ids: Vec<MessageId>,
     },
     /// Delete a dead letter.
     DeadDelete {
@@ -49,7 +53,7 @@ pub enum SharedCommand {
         #[command(flatten)]
         target: TargetArguments,
         /// The id of the message.
-        id: String,
+        id: MessageId,
     },
 }
 
@@ -70,7 +74,7 @@ pub struct ConditionArguments {
     #[arg(long, conflicts_with = "if_match")]
     if_absent: bool,
     /// Fail if its settings have another entity tag.
-    #[arg(long, value_name = "ETAG")]
+    #[arg(long, value_name = "ETAG", value_parser = entity_tags)]
     if_match: Option<String>,
 }
 
@@ -121,7 +125,7 @@ impl SharedCommand {
                 after,
                 limit,
             } => {
-                let (key, after) = (target.key(kind), after.as_deref());
+                let key = target.key(kind);
                 let page = client.dead_letters(&key, after, limit).await?;
                 let damaged = page.get("unreadable").and_then(Value::as_array);
                 report_damaged(damaged.into_iter().flatten().filter_map(Value::as_str));
@@ -136,16 +140,27 @@ impl SharedCommand {
                 let result = if ids.is_empty() {
                     redrive_all(client, &key).await?
                 } else {
+                    check_length(&ids)?;
                     client.redrive(&key, &ids).await?
                 };
                 Ok(show(&json!(result), json, |_| describe::redrive(&result)))
             }
             Self::DeadDelete { target, id } => {
-                client.delete_dead_letter(&target.key(kind), &id).await?;
+                client.delete_dead_letter(&target.key(kind), id).await?;
                 Ok(String::new())
             }
         }
     }
+}
+
+/// Checks the number of ids in one call.
+fn check_length(ids: &[MessageId]) -> Result<(), ClientError> {
+    if ids.len() <= MAX_IDS {
+        return Ok(());
+    }
+    let reason = format!("a list of 1 to {MAX_IDS} ids");
+    let origin = "ID";
+    Err(ClientError::Argument { origin, reason })
 }
 
 /// Returns all dead letters to waiting, in as many calls as needed.

@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
-use posthorn_domain::Topic;
+use posthorn_domain::{MessageId, Topic};
 
 use super::message_line::{MessageLine, message_line};
 use super::server::ServerArguments;
+use super::values;
 use crate::api::ApiClient;
 use crate::console::{escape_control, print_error, wait_until_output_closes};
 use crate::error::ClientError;
@@ -18,7 +19,7 @@ use crate::sse::{FrameStream, ServerEvent};
 use last::read_last;
 
 /// The most messages of `--last`, which are read before the first is printed.
-const MAX_LAST: i64 = 1000;
+const MAX_LAST: u64 = 1000;
 /// A time before every message, as a duration back. Where a topic is empty, a stream since then loses
 /// no message that is accepted before the stream is open, and reports none that was removed before.
 const BEFORE_ALL: &str = "36500d";
@@ -30,14 +31,14 @@ pub struct TailArguments {
     #[arg(value_parser = Topic::parse)]
     topic: Topic,
     /// Start right after this message; by default with the next accepted message.
-    #[arg(long, value_name = "ID")]
-    after: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = MessageId::parse_position)]
+    after: Option<MessageId>,
     /// Start with the messages accepted since a time (RFC 3339), or since a duration back such as 15m.
-    #[arg(long, value_name = "TIME", conflicts_with = "after")]
+    #[arg(long, value_name = "TIME", conflicts_with = "after", value_parser = values::since)]
     since: Option<String>,
     /// Start with the last messages, at most 1000.
     #[arg(short = 'n', long, value_name = "NUMBER", conflicts_with_all = ["after", "since"],
-        value_parser = clap::value_parser!(u32).range(..=MAX_LAST))]
+        value_parser = values::number_between::<u32>(0, MAX_LAST))]
     last: Option<u32>,
     /// Print each message as a line of JSON.
     #[arg(long)]
@@ -75,7 +76,7 @@ async fn follow(
 ) -> Result<(), ClientError> {
     let (topic, json) = (&arguments.topic, arguments.json);
     let mut retry = Retry::unlimited();
-    let mut last_id = arguments.after.clone();
+    let mut last_id = arguments.after.map(|id| id.to_string());
     let mut since = arguments.since.as_deref();
     if let Some(count) = arguments.last.filter(|count| *count > 0) {
         let last = read_last(client, topic, count, &mut retry).await?;

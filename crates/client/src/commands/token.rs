@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use posthorn_domain::MAX_TOKEN_BYTES;
 
+use crate::address;
 use crate::console::{fail, fail_call, print, read_input};
 use crate::error::ClientError;
 pub use arguments::TokenCommand;
@@ -18,6 +19,22 @@ impl TokenCommand {
     /// True if the command signs a token, which needs the key of the server.
     pub const fn needs_key(&self) -> bool {
         !matches!(self, Self::Inspect { .. })
+    }
+
+    /// Checks the address of the server, which needs no configuration.
+    ///
+    /// # Errors
+    /// The address is invalid.
+    pub fn check_address(&self) -> Result<(), ClientError> {
+        let Self::Revoke { url: Some(url), .. } = self else {
+            return Ok(());
+        };
+        address::parse(url)
+            .map(drop)
+            .map_err(|error| ClientError::Argument {
+                origin: "--url or POSTHORN_URL",
+                reason: error.to_string(),
+            })
     }
 
     /// Runs the command and prints its output, or why it failed. A revocation is sent to the server at
@@ -41,20 +58,19 @@ impl TokenCommand {
                     |token| inspect::run(authority, &token),
                 );
             }
-            Self::Revoke { token, url } => match token_argument(token) {
-                Ok(token) => {
-                    let server = url.as_deref().unwrap_or(local_url);
-                    let outcome = revoke::run(authority, &token, server).await;
-                    outcome.map_err(|error| match error {
-                        ClientError::Address { .. } if url.is_some() => ClientError::Argument {
-                            origin: "--url or POSTHORN_URL",
-                            reason: error.to_string(),
-                        },
-                        error => error,
-                    })
+            Self::Revoke { token, url } => {
+                let (is_argument, argument) = (token != "-", token_argument(token));
+                let target = argument.and_then(|token| revoke::target(authority, &token));
+                let server = url.as_deref().unwrap_or(local_url);
+                match target {
+                    Ok(target) => revoke::run(authority, &target, server).await,
+                    Err(reason) if is_argument => {
+                        let origin = "JTI";
+                        Err(ClientError::Argument { origin, reason })
+                    }
+                    Err(error) => Err(ClientError::Local(error)),
                 }
-                Err(error) => Err(ClientError::Local(error)),
-            },
+            }
         };
         match outcome {
             Ok(text) => print(&format!("{text}\n")),

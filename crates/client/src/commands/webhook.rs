@@ -29,7 +29,6 @@ pub(super) async fn run(arguments: WebhookArguments) -> Result<String, ClientErr
                 .await?
         }
         WebhookCommand::RotateSecret { target, grace } => {
-            let grace = grace.map(|grace| grace.as_secs_f64());
             client
                 .rotate_webhook_secret(&target.key(KIND), grace)
                 .await?

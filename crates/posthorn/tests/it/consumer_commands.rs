@@ -6,6 +6,8 @@ use tempfile::TempDir;
 use crate::stub_consumer::StubConsumer;
 use crate::support::run;
 
+const ID: &str = "01KATQ2J00000000000000001F";
+const OTHER_ID: &str = "01KATQ2J00000000000000001G";
 const PATH: &str = "/api/v1/topics/jobs/consumers/worker";
 
 /// Runs the binary with these arguments; returns its output and its only request.
@@ -79,26 +81,26 @@ async fn each_command_is_one_request() {
         ("dead", &[], "GET", "/dead?limit=50", None, Value::Null),
         (
             "dead",
-            &["--after", "a&b", "--limit", "5"],
+            &["--after", ID, "--limit", "5"],
             "GET",
-            "/dead?after=a%26b&limit=5",
+            "/dead?after=01KATQ2J00000000000000001F&limit=5",
             None,
             Value::Null,
         ),
         ("redrive", &[], "POST", "/dead/redrive", None, json!({})),
         (
             "redrive",
-            &["1", "2"],
+            &[ID, OTHER_ID],
             "POST",
             "/dead/redrive",
             None,
-            json!({ "ids": ["1", "2"] }),
+            json!({ "ids": [ID, OTHER_ID] }),
         ),
         (
             "dead-delete",
-            &["../1"],
+            &[ID],
             "DELETE",
-            "/dead/..%2F1",
+            "/dead/01KATQ2J00000000000000001F",
             None,
             Value::Null,
         ),
@@ -152,18 +154,18 @@ async fn each_webhook_command_is_one_request() {
         ("test", &[], "POST", "/test", Value::Null),
         (
             "replay",
-            &["--from", "1", "--to", "2"],
+            &["--from", ID, "--to", "2026-11-29T15:00:00Z"],
             "POST",
             "/replay",
-            json!({ "from": "1", "to": "2" }),
+            json!({ "from": ID, "to": "2026-11-29T15:00:00Z" }),
         ),
         ("attempts", &[], "GET", "/attempts", Value::Null),
         (
             "redrive",
-            &["1"],
+            &[ID],
             "POST",
             "/dead/redrive",
-            json!({ "ids": ["1"] }),
+            json!({ "ids": [ID] }),
         ),
         ("delete", &[], "DELETE", "", Value::Null),
     ] {
@@ -229,13 +231,14 @@ async fn results_are_printed_for_people_or_as_json() {
     let (stdout, _) = call(&stub, &["consumer", "--json", "list", "jobs"]).await;
     assert_eq!(serde_json::from_str::<Value>(&stdout).unwrap(), consumers);
 
-    stub.state().response = json!({ "redriven": 2, "remaining": 0, "unknown": ["9"] });
+    stub.state().response = json!({ "redriven": 1, "remaining": 0, "unknown": [OTHER_ID] });
     let (stdout, _) = call(
         &stub,
-        &["consumer", "redrive", "jobs", "worker", "1", "2", "9"],
+        &["consumer", "redrive", "jobs", "worker", ID, OTHER_ID],
     )
     .await;
-    assert_eq!(stdout, "redriven 2, remaining 0, not dead letters: 9\n");
+    let expected = format!("redriven 1, remaining 0, not dead letters: {OTHER_ID}\n");
+    assert_eq!(stdout, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +259,7 @@ async fn further_and_damaged_dead_letters_are_announced_on_standard_error() {
             "posthorn: a stored message is damaged and not shown: 0\n\
              posthorn: there are more dead letters: --after 1\n"
         );
-        let arguments = [kind, "dead", "jobs", "worker", "--after", "1"];
+        let arguments = [kind, "dead", "jobs", "worker", "--after", ID];
         stub.state().response = json!({ "messages": [], "next": null });
         let (_, stdout, stderr) = run(directory.path(), &arguments, &environment).await;
         assert_eq!((stdout.as_str(), stderr.as_str()), ("", ""));
@@ -295,7 +298,7 @@ async fn a_rejected_command_exits_with_1_and_a_mistyped_one_with_2() {
                 "a",
             ],
             2,
-            "43200",
+            "1s to 12h",
         ),
         (
             &[

@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) most_in_flight: usize,
     /// Method, path, conditional header and body of each request but pulls.
     pub(crate) requests: Vec<(String, String, Option<String>, Value)>,
+    /// The bodies of the pulls.
+    pub(crate) pulls: Vec<Value>,
     /// The response to a request that is neither about leases nor about the consumer itself.
     pub(crate) response: Value,
 }
@@ -147,7 +149,7 @@ impl State {
             match action {
                 "ack" => self.acked.push((id, entry.attempt)),
                 "nack" => {
-                    let reason = body["reason"].as_str().unwrap().to_owned();
+                    let reason = body["reason"].as_str().unwrap_or_default().to_owned();
                     self.nacked.push((id, reason));
                     let attempt = entry.attempt + 1;
                     if attempt <= 2 {
@@ -165,7 +167,8 @@ impl State {
 }
 
 fn lease(body: &Value) -> Duration {
-    Duration::from_secs_f64(body["lease_seconds"].as_f64().unwrap())
+    // A lease without a length gets the setting of the consumer.
+    Duration::from_secs_f64(body["lease_seconds"].as_f64().unwrap_or(2.5))
 }
 
 async fn serve(mut connection: TcpStream, shared: Arc<Shared>) {
@@ -268,8 +271,10 @@ async fn respond(shared: &Shared, request: Request) -> (&'static str, Value) {
 }
 
 async fn pull(shared: &Shared, body: &Value) -> (&'static str, Value) {
-    let max = usize::try_from(body["max"].as_u64().unwrap()).unwrap();
-    let end = Instant::now() + Duration::from_secs(body["wait_seconds"].as_u64().unwrap());
+    shared.state.lock().unwrap().pulls.push(body.clone());
+    let max = usize::try_from(body["max"].as_u64().unwrap_or(10)).unwrap();
+    let wait = body["wait_seconds"].as_f64().unwrap_or(0.0);
+    let end = Instant::now() + Duration::from_secs_f64(wait);
     loop {
         let changed = shared.changed.notified();
         let (granted, next_expiry) = {

@@ -80,12 +80,18 @@ async fn tail_rejects_a_response_that_is_not_an_event_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tail_rejects_a_position_that_is_not_a_header_value() {
+async fn tail_ends_with_a_position_that_the_server_rejects() {
     let stub = StubServer::new().await;
-    let tail = stub.tail(&["--after", "a\nb"]).spawn().unwrap();
+    // An id that can be valid: whether it is, only the server knows.
+    let id = "01KATQ2J00000000000000001F";
+    let tail = stub.tail(&["--after", id]).spawn().unwrap();
+    let (mut connection, resumed) = stub.accept().await;
+    assert_eq!(resumed, Some(id.to_lowercase()));
+    let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    connection.write_all(answer).await.unwrap();
     let (status, stderr) = output_of(tail).await;
-    assert_eq!(status, Some(2));
-    assert!(stderr.contains("--after: "), "{stderr}");
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("400 Bad Request"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -219,7 +219,7 @@ async fn completions_and_manual_pages_name_every_command() {
     assert_eq!(status.code(), Some(0));
     assert!(page.contains(".TH posthorn-token-issue 1"), "{page}");
     let (status, _, stderr) = run(directory.path(), &["man", "nothing"], &[]).await;
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(status.code(), Some(2));
     assert!(stderr.contains("no command `nothing`"), "{stderr}");
 }
 

@@ -1,6 +1,6 @@
 //! Topics, pages of messages, single messages and their deletion.
 
-use posthorn_domain::Topic;
+use posthorn_domain::{MessageId, Topic};
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub struct PageQuery {
     pub limit: u32,
 }
 
-/// Where a page begins. The texts are checked by the server.
+/// Where a page begins. The texts are checked by the server, which also gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageCursor {
     /// With the message after this id.
@@ -116,13 +116,13 @@ impl ApiClient {
     }
 
     /// Returns a message, a JSON object.
-    pub async fn get_message(&self, topic: &Topic, id: &str) -> Result<Value, ClientError> {
+    pub async fn get_message(&self, topic: &Topic, id: MessageId) -> Result<Value, ClientError> {
         let request = self.http.get(self.message_url(topic, id)?);
         read_json(call(request).await?, "a message").await
     }
 
     /// Deletes a message.
-    pub async fn delete_message(&self, topic: &Topic, id: &str) -> Result<(), ClientError> {
+    pub async fn delete_message(&self, topic: &Topic, id: MessageId) -> Result<(), ClientError> {
         let request = self.http.delete(self.message_url(topic, id)?);
         call(request).await.map(drop)
     }
@@ -131,21 +131,17 @@ impl ApiClient {
     pub async fn delete_before(
         &self,
         topic: &Topic,
-        before: &str,
+        before: MessageId,
     ) -> Result<BulkDeleteResult, ClientError> {
         let mut url = self.url(&format!("topics/{topic}/messages"))?;
-        url.query_pairs_mut().append_pair("before", before);
+        url.query_pairs_mut()
+            .append_pair("before", &before.to_string());
         let request = self.http.delete(url);
         read_json(call(request).await?, "the number of deleted messages").await
     }
 
-    fn message_url(&self, topic: &Topic, id: &str) -> Result<Url, ClientError> {
-        let mut url = self.url(&format!("topics/{topic}/messages/"))?;
-        // The id comes from the command line: as a path segment it is escaped.
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push(id);
-        }
-        Ok(url)
+    fn message_url(&self, topic: &Topic, id: MessageId) -> Result<Url, ClientError> {
+        self.url(&format!("topics/{topic}/messages/{id}"))
     }
 }
 

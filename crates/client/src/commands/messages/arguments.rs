@@ -1,10 +1,15 @@
 //! The arguments of `posthorn topics`, `list`, `get` and `delete`.
 
 use clap::Args;
-use posthorn_domain::Topic;
+use posthorn_domain::{MessageId, Topic};
 
 use crate::api::PageCursor;
 use crate::commands::server::ServerArguments;
+use crate::commands::values::{number_between, since};
+use crate::error::ClientError;
+
+/// The ULID above all others. No message has it.
+const GREATEST_ID: &str = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ";
 
 /// The arguments of `posthorn topics`.
 #[derive(Clone, Debug, Args)]
@@ -24,20 +29,21 @@ pub struct ListArguments {
     #[arg(value_parser = Topic::parse)]
     pub topic: Topic,
     /// Start right after this message; by default with the oldest.
-    #[arg(long, value_name = "ID")]
-    after: Option<String>,
+    #[arg(long, value_name = "ID", value_parser = MessageId::parse_position)]
+    after: Option<MessageId>,
     /// Start with the messages accepted since a time (RFC 3339), or since a duration back such as 15m.
-    #[arg(long, value_name = "TIME", conflicts_with_all = ["after", "newest"])]
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["after", "newest"], value_parser = since)]
     since: Option<String>,
     /// Newest first.
     #[arg(long, conflicts_with = "after")]
     newest: bool,
     /// With --newest: start right before this message.
     // clap does not require what a given argument excludes.
-    #[arg(long, value_name = "ID", requires = "newest", conflicts_with_all = ["after", "since"])]
-    before: Option<String>,
+    #[arg(long, value_name = "ID", requires = "newest", conflicts_with_all = ["after", "since"],
+        value_parser = MessageId::parse_position)]
+    before: Option<MessageId>,
     /// The most messages to print.
-    #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value = "50", value_parser = number_between::<u32>(1, u32::MAX.into()))]
     limit: u32,
     /// Print each message as a line of JSON.
     #[arg(long)]
@@ -54,7 +60,7 @@ pub struct GetArguments {
     #[arg(value_parser = Topic::parse)]
     pub topic: Topic,
     /// The id of the message.
-    pub id: String,
+    pub id: MessageId,
     /// Print the message as a line of JSON.
     #[arg(long)]
     pub json: bool,
@@ -65,16 +71,18 @@ pub struct GetArguments {
 
 /// The arguments of `posthorn delete`.
 #[derive(Clone, Debug, Args)]
+#[command(
+    override_usage = "posthorn delete [OPTIONS] <TOPIC> <ID>\n       posthorn delete [OPTIONS] <TOPIC> --before <ID>"
+)]
 pub struct DeleteArguments {
     /// The topic.
     #[arg(value_parser = Topic::parse)]
     pub topic: Topic,
-    /// The id of the message.
-    #[arg(required_unless_present = "before")]
-    id: Option<String>,
+    /// The id of the message; required without --before.
+    id: Option<MessageId>,
     /// Delete all messages that are older than this one, instead of one message.
-    #[arg(long, value_name = "ID", conflicts_with = "id")]
-    before: Option<String>,
+    #[arg(long, value_name = "ID", conflicts_with = "id", value_parser = MessageId::parse_position)]
+    before: Option<MessageId>,
     /// The server.
     #[command(flatten)]
     pub server: ServerArguments,
@@ -82,27 +90,38 @@ pub struct DeleteArguments {
 
 /// Which messages to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion<'a> {
+pub enum Deletion {
     /// The one with this id.
-    One(&'a str),
+    One(MessageId),
     /// All that are older than the one with this id.
-    Before(&'a str),
+    Before(MessageId),
 }
 
 impl DeleteArguments {
-    /// Which messages to delete. The parser rejects none and both.
-    pub fn deletion(&self) -> Deletion<'_> {
-        let before = self.before.as_deref().map(Deletion::Before);
-        before.unwrap_or_else(|| Deletion::One(self.id.as_deref().unwrap_or_default()))
+    /// Which messages to delete. The parser rejects both.
+    ///
+    /// # Errors
+    /// No id is given: clap would name what is missing, but not what it does.
+    pub fn deletion(&self) -> Result<Deletion, ClientError> {
+        let one = self.id.map(Deletion::One);
+        let deletion = self.before.map(Deletion::Before).or(one);
+        deletion.ok_or_else(|| ClientError::Argument {
+            origin: "ID",
+            reason: format!(
+                "none is given. ID deletes one message, `--before ID` all messages that are older than that \
+                 one, and `--before {GREATEST_ID}`, the greatest id, all messages of the topic"
+            ),
+        })
     }
 }
 
 impl ListArguments {
     /// Where the list begins.
     pub fn cursor(&self) -> Option<PageCursor> {
-        let after = self.after.clone().map(PageCursor::After);
+        let text = |id: MessageId| id.to_string();
+        let after = self.after.map(text).map(PageCursor::After);
         let since = self.since.clone().map(PageCursor::Since);
-        let before = self.before.clone().map(PageCursor::Before);
+        let before = self.before.map(text).map(PageCursor::Before);
         after.or(since).or(before)
     }
 

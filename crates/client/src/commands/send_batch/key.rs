@@ -1,6 +1,6 @@
-//! The idempotency keys of the batches of one input.
+//! The idempotency key of a message, and those of the batches of one input.
 
-use posthorn_domain::IdempotencyKey;
+use posthorn_domain::{IdempotencyKey, IdempotencyKeyError};
 
 use crate::error::ClientError;
 
@@ -8,6 +8,31 @@ use crate::error::ClientError;
 const SUFFIX_LENGTH: usize = 11;
 /// The most characters of a key of several batches.
 const MAX_LENGTH: usize = IdempotencyKey::MAX_LENGTH - SUFFIX_LENGTH;
+
+/// Parses a key, which may be quoted (RFC 9651, 3.3.3), and returns its text.
+pub(in crate::commands) fn parse(text: &str) -> Result<String, IdempotencyKeyError> {
+    let key = match text.trim().strip_prefix('"') {
+        Some(quoted) => unescaped(quoted).ok_or(IdempotencyKeyError::Character)?,
+        None => text.to_owned(),
+    };
+    IdempotencyKey::parse(&key)?;
+    Ok(text.to_owned())
+}
+
+/// The content of a quoted key that begins after its first quote; `None` if it is malformed.
+fn unescaped(quoted: &str) -> Option<String> {
+    let content = quoted.strip_suffix('"')?;
+    let mut text = String::with_capacity(content.len());
+    let mut characters = content.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => return None,
+            '\\' => text.push(characters.next().filter(|c| matches!(c, '"' | '\\'))?),
+            _ => text.push(character),
+        }
+    }
+    Some(text)
+}
 
 /// The key of the batch `number`, from 1, of an input: `key` itself, `key.2`, `key.3`. A quoted key
 /// (RFC 9651, 3.3.3) stays quoted.
@@ -59,6 +84,30 @@ fn unescaped_length(content: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_visible_ascii_and_may_be_quoted() {
+        let longest = "k".repeat(255);
+        for key in [
+            "k",
+            "a\"b",
+            "\"q\"",
+            "\"a\\\"b\" ",
+            &longest,
+            &format!("\"{longest}\""),
+        ] {
+            assert_eq!(parse(key), Ok(key.to_owned()));
+        }
+        for key in [
+            "", "a b", "a\nb", "ключ", "\"", "\"\"", "\"a\"b\"", "\"a\\\"", "\"\\n\"",
+        ] {
+            assert!(parse(key).is_err(), "{key}");
+        }
+        assert_eq!(
+            parse(&format!("{longest}k")),
+            Err(IdempotencyKeyError::Length)
+        );
+    }
 
     #[test]
     fn later_batches_have_their_number_in_the_key() {

@@ -76,10 +76,10 @@ impl FromStr for ScopeList {
 
 /// Parses the lifetime of a token.
 fn lifetime(text: &str) -> Result<Duration, String> {
-    let lifetime = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if lifetime.is_zero() || lifetime > MAX_TOKEN_LIFETIME {
+    let lifetime = humantime::parse_duration(text).ok();
+    let lifetime = lifetime.filter(|length| !length.is_zero() && *length <= MAX_TOKEN_LIFETIME);
+    lifetime.ok_or_else(|| {
         let days = MAX_TOKEN_LIFETIME.as_secs() / 86_400;
-        return Err(format!("a token lives from 1 second to {days} days"));
-    }
-    Ok(lifetime)
+        format!("a token lives from 1 second to {days} days, such as 12h or 30d")
+    })
 }

@@ -15,20 +15,19 @@ const SUBJECT: &str = "posthorn-token-revoke";
 const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The token to revoke.
-struct Target {
+pub(super) struct Target {
     id: TokenId,
     /// When the token expires, if that is known.
     expires_at: Option<Timestamp>,
 }
 
-/// Revokes `token`, which is a token or an id; returns the text to print. `url` is the server.
+/// Revokes a token and returns the text to print. `url` is the server.
 pub(super) async fn run(
     authority: &impl TokenAuthority,
-    token: &str,
+    target: &Target,
     url: &str,
 ) -> Result<String, ClientError> {
-    let target = target(authority, token).map_err(ClientError::Local)?;
-    let outcome = revoke_at_server(authority, url, &target).await;
+    let outcome = revoke_at_server(authority, url, target).await;
     let is_of_other_machine = !address::parse(url).is_ok_and(|url| address::is_loopback(&url));
     let (url, id) = (address::without_password(url), &target.id);
     match outcome {
@@ -68,7 +67,10 @@ pub(super) async fn run(
 }
 
 /// Parses a token, which contains its expiry, or an id.
-fn target(authority: &impl TokenAuthority, text: &str) -> Result<Target, String> {
+///
+/// # Errors
+/// A text for people, without a token.
+pub(super) fn target(authority: &impl TokenAuthority, text: &str) -> Result<Target, String> {
     if let Ok(claims) = authority.peek(text) {
         return Ok(Target {
             id: claims.id,

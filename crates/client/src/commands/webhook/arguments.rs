@@ -1,15 +1,24 @@
 //! The arguments of `posthorn webhook`.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use posthorn_domain::{
+    AttemptTimeout, DeliveryConcurrency, RedeliveryDelay, UrlSchemes, WebhookFormat,
+    WebhookHeaders, WebhookSecret, WebhookUrl,
+};
 
 use crate::api::WebhookDraft;
 use crate::commands::pairs::unique;
+use crate::commands::schedule::schedule_seconds;
 use crate::commands::server::ServerArguments;
 use crate::commands::shared::{ConditionArguments, SharedCommand, TargetArguments};
+use crate::commands::values::{
+    duration_as, grace_seconds, id_or_time, number_between, position, rate,
+};
 use crate::error::ClientError;
+use crate::seconds::seconds;
 
 /// The arguments of `posthorn webhook`.
 #[derive(Clone, Debug, Args)]
@@ -38,8 +47,8 @@ pub enum WebhookCommand {
         #[command(flatten)]
         target: TargetArguments,
         /// How long the old secret signs too, 0s to 7d (1d).
-        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-        grace: Option<Duration>,
+        #[arg(long, value_name = "DURATION", value_parser = duration_as(grace_seconds))]
+        grace: Option<f64>,
     },
     /// Enable a disabled webhook.
     Enable(TargetArguments),
@@ -52,10 +61,10 @@ pub enum WebhookCommand {
         #[command(flatten)]
         target: TargetArguments,
         /// The first message: an id or an RFC 3339 time, included.
-        #[arg(long, value_name = "ID|TIME")]
+        #[arg(long, value_name = "ID|TIME", value_parser = id_or_time)]
         from: String,
         /// The last message: an id or an RFC 3339 time, included; by default the newest.
-        #[arg(long, value_name = "ID|TIME")]
+        #[arg(long, value_name = "ID|TIME", value_parser = id_or_time)]
         to: Option<String>,
     },
     /// Print the last attempts, the newest first.
@@ -84,28 +93,29 @@ pub struct PutWebhookArguments {
     secret: Option<String>,
     /// Where a new webhook starts: `oldest` (default), `newest`, right after a message id, or from
     /// an RFC 3339 time on.
-    #[arg(long, value_name = "POSITION")]
+    #[arg(long, value_name = "POSITION", value_parser = position)]
     start: Option<String>,
-    /// The waits before the attempts 2, 3, …, separated by commas
+    /// The waits before the attempts 2, 3, …, separated by commas, each 0s to 1d
     /// (5s,5m,30m,2h,5h,10h,14h,20h,24h).
-    #[arg(long, value_name = "DURATION", value_delimiter = ',', value_parser = humantime::parse_duration)]
-    schedule: Vec<Duration>,
+    #[arg(long, value_name = "DURATION", value_delimiter = ',', value_parser = duration_as(RedeliveryDelay::parse))]
+    schedule: Vec<RedeliveryDelay>,
     /// The time limit of an attempt, 1s to 60s (15s).
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    timeout: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = duration_as(AttemptTimeout::parse))]
+    timeout: Option<AttemptTimeout>,
     /// The most attempts at once, 1 to 1000 (10).
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = number_between::<u32>(1, DeliveryConcurrency::MAX.get().into()))]
     max_in_flight: Option<u32>,
-    /// The most attempts in a second, in each process (no limit).
-    #[arg(long, value_name = "NUMBER")]
+    /// The most attempts in a second, in each process, 0.001 to 10000 (no limit).
+    #[arg(long, value_name = "NUMBER", value_parser = rate)]
     rate_per_second: Option<f64>,
-    /// The form of the requests: `standard` (default) or `cloudevents`.
-    #[arg(long)]
+    /// The form of the requests (standard).
+    #[arg(long, value_parser = [WebhookFormat::Standard.as_str(), WebhookFormat::CloudEvents.as_str()])]
     format: Option<String>,
     /// A header of the requests; may be repeated. An argument is visible to every user of the
     /// machine.
-    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = name_value)]
-    headers: Vec<(String, String)>,
+    // Parsed later: an error of clap would repeat a credential.
+    #[arg(long = "header", value_name = "NAME=VALUE")]
+    headers: Vec<String>,
     /// The condition.
     #[command(flatten)]
     pub condition: ConditionArguments,
@@ -115,21 +125,51 @@ impl PutWebhookArguments {
     /// The settings.
     ///
     /// # Errors
-    /// A header that is given twice.
+    /// A URL, a secret or a header that no server accepts, a header that is given twice, or too many waits.
+    /// The text does not repeat a value, which may hold a credential.
     pub fn draft(&self) -> Result<WebhookDraft, ClientError> {
-        let schedule = self.schedule.iter().map(Duration::as_secs_f64).collect();
+        let url = WebhookUrl::parse(&self.receiver, UrlSchemes::HttpAndHttps);
+        url.and_then(|url| url.check_reachable())
+            .map_err(|error| argument("URL", &error))?;
+        if let Some(secret) = &self.secret {
+            let origin = "POSTHORN_WEBHOOK_SECRET or --secret";
+            WebhookSecret::parse(secret).map_err(|error| argument(origin, &error))?;
+        }
         Ok(WebhookDraft {
             url: self.receiver.clone(),
             secret: self.secret.clone(),
             start: self.start.clone(),
-            schedule_seconds: Some(schedule).filter(|waits: &Vec<f64>| !waits.is_empty()),
-            timeout_seconds: self.timeout.map(|timeout| timeout.as_secs_f64()),
+            schedule_seconds: schedule_seconds("--schedule", &self.schedule)?,
+            timeout_seconds: self.timeout.map(|timeout| seconds(timeout.get())),
             max_in_flight: self.max_in_flight,
             rate_per_second: self.rate_per_second,
             format: self.format.clone(),
-            headers: unique("--header", &self.headers)?,
+            headers: self.headers()?,
         })
     }
+
+    fn headers(&self) -> Result<BTreeMap<String, String>, ClientError> {
+        let pairs = self.headers.iter().map(|text| {
+            let pair = text.split_once('=');
+            let pair = pair.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            pair.ok_or_else(|| argument("--header", &"a header is written NAME=VALUE"))
+        });
+        let pairs: Vec<_> = pairs.collect::<Result<_, _>>()?;
+        let headers = unique("--header", &pairs)?;
+        match WebhookHeaders::parse(&headers) {
+            Ok(_) => Ok(headers),
+            Err(errors) => {
+                let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                Err(argument("--header", &errors.join("; ")))
+            }
+        }
+    }
+}
+
+/// The error of an argument, without its value.
+fn argument(origin: &'static str, reason: &dyn fmt::Display) -> ClientError {
+    let reason = reason.to_string();
+    ClientError::Argument { origin, reason }
 }
 
 /// Shows neither the secret nor the headers.
@@ -138,10 +178,4 @@ impl fmt::Debug for PutWebhookArguments {
         f.debug_struct("PutWebhookArguments")
             .finish_non_exhaustive()
     }
-}
-
-/// Parses `NAME=VALUE`. The error does not repeat the text, which may hold a credential.
-fn name_value(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').ok_or("NAME=VALUE is expected")?;
-    Ok((pair.0.to_owned(), pair.1.to_owned()))
 }

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, LeaseDuration, Topic};
 
 use crate::commands::server::ServerArguments;
+use crate::commands::values::{duration_as, number_between};
 
 /// Printed with the help of the command.
 pub const HELP: &str = "\
@@ -31,11 +31,11 @@ pub struct WorkArguments {
     #[arg(long, value_name = "NAME")]
     consumer: ConsumerName,
     /// The most commands at once, 1 to 200.
-    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = RangedU64ValueParser::<u8>::new().range(1..=200))]
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = number_between::<u8>(1, 200))]
     pub(super) concurrency: u8,
     /// The length of a lease, which is extended while the command runs; by default as the consumer
     /// is set.
-    #[arg(long, value_name = "DURATION", value_parser = lease)]
+    #[arg(long, value_name = "DURATION", value_parser = duration_as(LeaseDuration::parse))]
     pub(super) lease: Option<LeaseDuration>,
     /// Create the consumer with the default settings if it does not exist.
     #[arg(long)]
@@ -60,10 +60,4 @@ impl WorkArguments {
             name: self.consumer.clone(),
         }
     }
-}
-
-/// Parses a length such as `30s`.
-fn lease(text: &str) -> Result<LeaseDuration, String> {
-    let length = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    LeaseDuration::parse(length.as_secs_f64()).map_err(|error| error.to_string())
 }

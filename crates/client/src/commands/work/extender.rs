@@ -27,7 +27,7 @@ impl Worker<'_> {
                     return Ok(Vec::new());
                 }
                 let consumer = &self.consumer;
-                let call = self.client.extend(consumer, &tokens, self.lease);
+                let call = self.client.extend(consumer, &tokens, Some(self.lease));
                 match timeout(patience, call)
                     .await
                     .unwrap_or_else(|_| Err(ClientError::Retryable(late())))

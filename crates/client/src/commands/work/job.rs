@@ -59,7 +59,10 @@ impl Worker<'_> {
         let reason = reason.map(valid_reason);
         let settle = async || match &reason {
             None => self.client.ack(consumer, &leases).await,
-            Some(reason) => self.client.nack(consumer, &leases, reason).await,
+            Some(reason) => {
+                let nack = self.client.nack(consumer, &leases, Some(reason), None);
+                nack.await
+            }
         };
         let result = retry.run(settle).await;
         // Until here the lease is extended: the tries may take longer than what is left of it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::worker::Worker;
-use crate::api::ReceivedMessage;
+use crate::api::{PullLimits, ReceivedMessage};
 use crate::error::ClientError;
 use crate::retry::Retry;
 
@@ -20,7 +20,12 @@ impl Worker<'_> {
     pub(super) async fn pull(&self, max: usize) -> Result<Vec<ReceivedMessage>, ClientError> {
         let mut retry = Retry::unlimited().with_reporter(&self.reporter);
         let consumer = &self.consumer;
-        let pull = async || self.client.pull(consumer, max, WAIT, self.lease).await;
+        let limits = PullLimits {
+            max: Some(max),
+            wait: Some(WAIT),
+            lease: Some(self.lease),
+        };
+        let pull = async || self.client.pull(consumer, limits).await;
         loop {
             let started = Instant::now();
             let messages = retry.run(pull).await?;

@@ -1,5 +1,8 @@
 //! Checks the values of the chart: what its schema and templates reject, and what is generated from them:
-//! the names of settings in the schema, and the tables of the chart's README.
+//! the names of settings in the schema, and the tables of the chart's README. Also checks that the templates
+//! consider every setting that makes the server connect to an address.
+
+mod rejected;
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +13,7 @@ use serde_json::Value;
 use super::render;
 use super::tools::Tools;
 use crate::shell::output;
+use rejected::REJECTED;
 
 const CHART: &str = "deploy/helm/posthorn";
 /// Settings that have values of their own, or come from secrets.
@@ -30,101 +34,8 @@ const OWN: [&str; 15] = [
     "STORE_REDIS_USERNAME",
     "STORE_URL",
 ];
-/// Values that the chart has to reject, each with a part of the reason.
-const BAD_VALUES: [(&[&str], &str); 27] = [
-    (&["config.SECRET_KEY=x"], "SECRET_KEY"),
-    (&["config.RETENTION_AEG=7d"], "RETENTION_AEG"),
-    (&["replicas=-1"], "replicas"),
-    (&["image.digest=latest"], "digest"),
-    (&["replicaCount=2"], "replicaCount"),
-    (&["drainDelaySeconds=10s"], "drainDelaySeconds"),
-    (&["autoscaling.minReplicas=0"], "minReplicas"),
-    (&["autoscaling.minReplicas=11"], "minReplicas is greater"),
-    (&["workerScaling.workers[0].deployment=mailer"], "workers"),
-    (
-        &["workerScaling.prometheusAddress=prometheus:9090"],
-        "prometheusAddress",
-    ),
-    (
-        &["commonLabels.app\\.kubernetes\\.io/name=x"],
-        "propertyName",
-    ),
-    (&["podDisruptionBudget.minAvailable=2"], "maxUnavailable"),
-    (&["redis.maxmemory=2Gi"], "redis.maxmemory"),
-    (&["redis.enabled=false"], "externalRedis.host"),
-    (
-        &["redis.enabled=false", "externalRedis.host=redis"],
-        "networkPolicy.redisPeers",
-    ),
-    (
-        &[
-            "redis.enabled=false",
-            "externalRedis.host=a",
-            "externalRedis.mode=sentinel",
-        ],
-        "sentinelService",
-    ),
-    (
-        &[
-            "redis.enabled=false",
-            "externalRedis.host=a",
-            "externalRedis.mode=sentinel",
-            "externalRedis.sentinelService=mymaster",
-            "networkPolicy.redisPeers[0].ipBlock.cidr=192.0.2.0/24",
-        ],
-        "networkPolicy.redisPorts",
-    ),
-    (
-        &[
-            "redis.enabled=false",
-            "externalRedis.nodes[0]=a:7000",
-            "externalRedis.mode=cluster",
-            "networkPolicy.redisPeers[0].ipBlock.cidr=192.0.2.0/24",
-        ],
-        "networkPolicy.redisPorts",
-    ),
-    (
-        &[
-            "redis.enabled=false",
-            "externalRedis.host=a",
-            "externalRedis.mode=cluster",
-            "externalRedis.tls.enabled=true",
-            "externalRedis.tls.existingSecret=tls",
-        ],
-        "SSL_CERT_FILE",
-    ),
-    (
-        &[
-            "redis.enabled=false",
-            "externalRedis.host=a",
-            "externalRedis.tls.existingSecret=tls",
-        ],
-        "externalRedis.tls.enabled",
-    ),
-    (&["redis.storage=2Gi"], "redis.storage"),
-    (&["service.type=LoadBalancer"], "networkPolicy.extraIngress"),
-    (
-        &[
-            "--api-versions=gateway.networking.k8s.io/v1",
-            "httpRoute.enabled=auto",
-            "httpRoute.parentRefs[0].name=gateway",
-        ],
-        "networkPolicy.ingressNamespace",
-    ),
-    (
-        &["ingress.enabled=true", "ingress.hosts[0].host=a"],
-        "networkPolicy.ingressNamespace",
-    ),
-    (
-        &["ingress.enabled=true", "networkPolicy.ingressNamespace=a"],
-        "needs ingress.hosts",
-    ),
-    (
-        &["httpRoute.enabled=true", "networkPolicy.ingressNamespace=a"],
-        "needs httpRoute.parentRefs",
-    ),
-    (&["store=embedded"], "persistence.enabled=true"),
-];
+/// Settings with URLs to which the server does not connect.
+const NOT_CONNECTED: [&str; 3] = ["CORS_ORIGINS", "FORM_REDIRECT_ORIGINS", "PUBLIC_URL"];
 
 /// Lints the chart, and reports bad values that it renders.
 pub(super) fn violations(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
@@ -138,7 +49,32 @@ pub(super) fn violations(tools: &Tools, chart: &Path) -> Result<Vec<String>, Str
             values.join(", ")
         )),
     };
-    Ok(BAD_VALUES.iter().filter_map(accepted).collect())
+    Ok(REJECTED.iter().filter_map(accepted).collect())
+}
+
+/// Settings with an address that the chart's check of the egress rules does not name, one line each.
+pub(super) fn unchecked_addresses(root: &Path) -> Result<Vec<String>, String> {
+    let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"));
+    let schema = read("docs/posthorn.schema.json")?;
+    let schema: Value = serde_json::from_str(&schema).map_err(|error| error.to_string())?;
+    let template = read(&format!("{CHART}/templates/_helpers.tpl"))?;
+    Ok(unchecked(&schema, &template))
+}
+
+fn unchecked(schema: &Value, template: &str) -> Vec<String> {
+    let settings = schema["properties"].as_object().into_iter().flatten();
+    let has_address = |name: &str, property: &Value| {
+        let text = property["description"].as_str().unwrap_or_default();
+        !name.ends_with("_FILE")
+            && (text.contains("://") || name.ends_with("_URL") || name.ends_with("_CIDRS"))
+    };
+    settings
+        .map(|(name, property)| (name.to_uppercase(), property))
+        .filter(|(name, property)| has_address(name, property))
+        .filter(|(name, _)| !NOT_CONNECTED.contains(&name.as_str()))
+        .filter(|(name, _)| !template.contains(&format!("\"{name}\"")))
+        .map(|(name, _)| format!("{name} has an address, and the template ignores it"))
+        .collect()
 }
 
 /// Reports generated parts that are out of date, or with `fix` writes them.
@@ -248,6 +184,20 @@ mod tests {
         assert_eq!(table, expected);
         let error = rows(&mut table, "", &json!({"properties": {"a": {}}}), &values);
         assert_eq!(error, Err("a has no description".to_owned()));
+    }
+
+    #[test]
+    fn a_setting_with_an_address_has_to_be_in_the_template() {
+        let schema = json!({"properties": {
+            "webhook_proxy": {"description": "The proxy. It takes an `http://` URL."},
+            "store_url": {"description": "The store."},
+            "public_url": {"description": "It takes a URL such as `https://a.example`."},
+            "retention_age": {"description": "An age."}}});
+        let found = unchecked(&schema, r#"{{ range list "STORE_URL" }}"#);
+        assert_eq!(
+            found,
+            ["WEBHOOK_PROXY has an address, and the template ignores it"]
+        );
     }
 
     #[test]

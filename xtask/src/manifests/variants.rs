@@ -1,5 +1,6 @@
 //! Checks that the chart's values reach the objects that they are for, in sets that render together.
 
+mod network;
 mod table;
 
 use std::path::Path;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::render::{self, title};
 use super::tools::Tools;
+use network::NETWORK;
 use table::{Field, VARIANTS};
 
 const POD: &str = "/spec/template/spec";
@@ -15,7 +17,7 @@ const POD: &str = "/spec/template/spec";
 /// Fields that differ from what the values say, one line each.
 pub(super) fn violations(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
-    for variant in VARIANTS {
+    for variant in VARIANTS.iter().chain(&NETWORK) {
         let objects = render::helm(tools, chart, variant.values)?;
         found.extend(
             variant

@@ -148,3 +148,32 @@ append-only file may copy every page. */}}
 {{- if gt (mul $wanted 2) $limit }}{{ fail "redis.maxmemory is more than half of redis.resources.limits.memory, so a rewrite of the append-only file could be killed" }}{{ end -}}
 {{- $wanted -}}
 {{- end }}
+
+{{/* The settings in `config` and `extraEnv` whose connections the chart's own rules of egress do not allow, joined by
+commas. A value from a Secret counts as an address. So does a loopback address: a sidecar that forwards connections has the
+policy of its pod. `cargo xtask manifests` checks that no setting with an address is missing here. */}}
+{{- define "posthorn.egressSettings" -}}
+{{- $settings := dict -}}
+{{- range $name, $value := .Values.config }}{{ $_ := set $settings $name (include "posthorn.text" $value) }}{{ end -}}
+{{- range .Values.extraEnv -}}
+{{- $_ := set $settings (toString .name) (hasKey . "valueFrom" | ternary "unknown" (toString (.value | default ""))) -}}
+{{- end -}}
+{{- $found := list -}}
+{{- if ne (get $settings "OTEL_SDK_DISABLED") "true" -}}
+{{- if get $settings "OTEL_EXPORTER_OTLP_ENDPOINT" }}{{ $found = append $found "OTEL_EXPORTER_OTLP_ENDPOINT" }}{{ end -}}
+{{- end -}}
+{{- range list "WEBHOOK_ALLOW_CIDRS" "WEBHOOK_PROXY" "WEBHOOK_PROXY_FILE" -}}
+{{- if get $settings . }}{{ $found = append $found . }}{{ end -}}
+{{- end -}}
+{{- /* URLs of Redis come from `extraEnv` only. The rules allow the chart's Redis, or the peers of an external one. */ -}}
+{{- $allowed := "^(file:|memory:|[$][(]REDIS_URL[)]|$)" -}}
+{{- if include "posthorn.ownRedis" . -}}
+{{- $allowed = printf "%s|(//|@)%s-redis([.]%s[.a-z0-9-]*)?(:6379|/|$)" $allowed (include "posthorn.fullname" .) .Release.Namespace -}}
+{{- else if and (eq .Values.store "redis") .Values.networkPolicy.redisPeers -}}
+{{- $allowed = "" -}}
+{{- end -}}
+{{- range list "REDIS_URL" "REDIS_URL_FILE" "STORE_URL" -}}
+{{- if not (regexMatch $allowed (get $settings .)) }}{{ $found = append $found . }}{{ end -}}
+{{- end -}}
+{{- join ", " $found -}}
+{{- end }}

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 use crate::support::{PATIENCE, Server};
 
 const WRITERS: usize = 6;
+/// The pause of a writer after each message: all that it writes is read back, and any of the others writes meanwhile.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The number of kills: 20, or `POSTHORN_KILL_ROUNDS`.
 pub(crate) fn rounds() -> usize {
@@ -93,6 +95,7 @@ async fn write(
         if let Some(receipt) = receipt.filter(|receipt| receipt["pod"] == pod) {
             acknowledged.push((text, receipt["id"].as_str().unwrap().to_owned()));
             number += 1;
+            tokio::time::sleep(PAUSE).await;
         } else {
             // Without a key a retry could store it twice.
             number += usize::from(keys == Keys::None);

@@ -19,7 +19,9 @@ use crate::support::{PATIENCE, Server, client};
 
 const WRITERS: usize = 4;
 /// The messages of a batch: enough for a kill to fall between two of them.
-const MESSAGES: usize = 60;
+const MESSAGES: usize = 30;
+/// The pause of a writer after each batch: all that it writes is read back, and any of the others writes meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
 /// The time after which no more kills follow.
 const TIME: Duration = Duration::from_secs(30);
 
@@ -97,6 +99,7 @@ async fn write(
         if let Some(ids) = ids {
             acknowledged.push((name, ids));
             progress.acknowledged.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(PAUSE).await;
         }
         number += 1;
     }

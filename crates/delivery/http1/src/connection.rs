@@ -121,7 +121,11 @@ impl<Io> ClientConnection<Io> {
         // Lines of a response that was never written.
         self.header_lines.clear();
         let response = hooks.error_response(status, *peer, &self.header_lines);
-        default_error::encode(response, &self.header_lines)
+        default_error::encode(
+            response,
+            &self.header_lines,
+            !self.throttle.is_head_method(),
+        )
     }
 
     /// Notes if the connection waits for a next request, or no longer does.

@@ -36,8 +36,8 @@ pub(crate) fn detect_default_error(written: &[u8]) -> Option<StatusCode> {
     (is_empty && is_error).then_some(status)
 }
 
-/// Encodes the last response of a connection, whose head has `lines` as well.
-pub(crate) fn encode(response: Response<BoxBody>, lines: &HeaderLines) -> Bytes {
+/// Encodes the last response of a connection, whose head has `lines` as well, with or without its body.
+pub(crate) fn encode(response: Response<BoxBody>, lines: &HeaderLines, with_body: bool) -> Bytes {
     let status = response.status();
     let mut bytes = BytesMut::from("HTTP/1.1 ");
     bytes.extend_from_slice(status.as_str().as_bytes());
@@ -54,7 +54,9 @@ pub(crate) fn encode(response: Response<BoxBody>, lines: &HeaderLines) -> Bytes 
     lines.push("connection", b"close");
     bytes.extend_from_slice(&lines.clear());
     bytes.extend_from_slice(b"\r\n");
-    bytes.extend_from_slice(&body);
+    if with_body {
+        bytes.extend_from_slice(&body);
+    }
     bytes.freeze()
 }
 

@@ -12,6 +12,9 @@ const LINE_PREFIX: usize = 64;
 /// The longest line of a chunk size without padding: 16 digits and CRLF.
 const MAX_SIZE_LINE: usize = 18;
 
+/// How a request line of the method `HEAD` begins.
+const HEAD_METHOD: &[u8] = b"HEAD ";
+
 /// Follows the requests of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct RequestFraming {
@@ -21,6 +24,8 @@ pub(crate) struct RequestFraming {
     /// The length of the current line, and of the request line of the newest head, in bytes.
     line_length: usize,
     request_line_length: usize,
+    /// True if the newest head that was read so far is one of `HEAD`.
+    is_head_method: bool,
     /// The bytes of the current body that are neither its data nor the least framing of it.
     padding: usize,
     head: Head,
@@ -87,6 +92,15 @@ impl RequestFraming {
         }
     }
 
+    /// True if the newest request, as far as it was read, has the method `HEAD`.
+    pub(crate) fn is_head_method(&self) -> bool {
+        if self.state == ParseState::Head && !self.head.has_started && !self.line.is_empty() {
+            self.line.starts_with(HEAD_METHOD)
+        } else {
+            self.is_head_method
+        }
+    }
+
     /// How many bytes of the current body, as far as it was read, are neither its data nor the least framing of it: chunk
     /// extensions, leading zeros and white space of chunk sizes, the trailer section.
     pub(crate) fn padding(&self) -> usize {
@@ -136,6 +150,7 @@ impl RequestFraming {
         let text = line.trim_ascii_end();
         if self.state == ParseState::Head && !self.head.has_started {
             self.request_line_length = length;
+            self.is_head_method = text.starts_with(HEAD_METHOD);
         }
         self.padding = self.padding.saturating_add(match self.state {
             ParseState::ChunkSize => length.saturating_sub(least_size_line(text)),
@@ -283,6 +298,21 @@ mod tests {
         assert_eq!(framing.request_line_length(), 20);
         framing.advance(b"GET / HTTP/1.1\r\n\r\n");
         assert_eq!(framing.request_line_length(), 16);
+    }
+
+    #[test]
+    fn the_method_of_the_newest_request_is_known() {
+        let mut framing = RequestFraming::default();
+        for (bytes, expected) in [
+            ("HEAD /", true),
+            ("a HTTP/1.1\r\n", true),
+            ("X Y: a\r\n\r\n", true),
+            ("\r\nGET / HTTP/1.1\r\n\r\n", false),
+            ("HEADER / HTTP/1.1\r\n\r\n", false),
+        ] {
+            framing.advance(bytes.as_bytes());
+            assert_eq!(framing.is_head_method(), expected, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -71,6 +71,11 @@ impl ReadThrottle {
         self.framing.request_line_length() > MAX_TARGET
     }
 
+    /// True if the newest request has the method `HEAD`, whose responses have no body (RFC 9110, section 9.3.2).
+    pub(crate) fn is_head_method(&self) -> bool {
+        self.framing.is_head_method()
+    }
+
     /// The client sends nothing more.
     pub(crate) fn set_end(&mut self) {
         self.is_end = true;

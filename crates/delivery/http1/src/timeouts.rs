@@ -72,6 +72,14 @@ impl ConnectionTimeouts {
         }
     }
 
+    /// The unread rest of a body was read to its end: what comes next is a request.
+    pub(crate) fn rest_read(&mut self) {
+        if self.is_between_requests() {
+            self.has_partial_head = false;
+            self.deadline = None;
+        }
+    }
+
     /// `count` bytes were written; with `is_all` nothing waits to be written.
     pub(crate) fn bytes_written(&mut self, count: usize, is_all: bool) {
         // The time for the next request starts after the response.

@@ -60,13 +60,18 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
             }
             return Poll::Pending;
         };
+        let was_received = self.requests.is_body_received();
         self.timeouts.bytes_read();
         self.slot.set_active();
         let is_end = has_space && matches!(outcome, Ok(0));
         if outcome.is_err() || is_end {
             self.disconnected.notify();
         }
-        Poll::Ready(outcome.map(|_| self.throttle.hold_back_pipelined(buf, before)))
+        let outcome = outcome.map(|_| self.throttle.hold_back_pipelined(buf, before));
+        if !was_received && self.requests.is_body_received() {
+            self.timeouts.rest_read();
+        }
+        Poll::Ready(outcome)
     }
 }
 

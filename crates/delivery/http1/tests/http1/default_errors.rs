@@ -32,6 +32,19 @@ async fn a_malformed_head_gets_the_response_of_the_application() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_malformed_head_of_the_method_head_gets_no_body() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        client.send("HEAD / HTTP/1.1\r\nX Y: a\r\n\r\n").await;
+        let response = client.rest().await;
+        assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+        assert!(response.contains("\r\ncontent-length: 8\r\n"), "{response}");
+        assert!(response.ends_with("\r\n\r\n"), "{response}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_still_sends_gets_the_response_to_a_malformed_head() {
     run(async {
         let mut client = Client::connect(1024).await;

@@ -120,6 +120,27 @@ async fn the_rest_of_a_chunked_body_that_nobody_reads_has_the_time_of_a_head() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn once_the_rest_of_a_body_that_nobody_reads_has_arrived_the_connection_is_idle() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        client.send(format!("{head}5\r\nab")).await;
+        assert!(client.head().await.starts_with("HTTP/1.1 200 OK"));
+        client.body(5).await;
+        client.send("cde\r\n5\r\nabcde\r\n").await;
+        client.send("0\r\n\r\n").await;
+        tokio::time::sleep(HEADER_TIMEOUT * 2).await;
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(client.head().await.starts_with("HTTP/1.1 200 OK"));
+        client.body(5).await;
+        let start = Instant::now();
+        assert_eq!(client.rest().await, "");
+        assert!(start.elapsed().abs_diff(KEEP_ALIVE).as_secs() < 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_cut_off() {
     run(async {
         let mut client = Client::connect(4096).await;

@@ -287,10 +287,10 @@ impl Metrics {
         self.requests.stream_changed(opened);
     }
 
-    /// A pull began to wait (`true`), which counts as a stream and not as a request in flight, or ended
-    /// its wait (`false`).
-    pub fn pull_waiting(&self, waits: bool) {
-        self.requests.pull_waiting(waits);
+    /// A request began to wait for its body or for a message (`true`), so it is not in flight, or ended its wait
+    /// (`false`).
+    pub fn request_waiting(&self, waits: bool) {
+        self.requests.request_waiting(waits);
     }
 
     /// A connection was accepted (`true`) or closed (`false`).

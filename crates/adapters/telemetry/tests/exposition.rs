@@ -244,12 +244,11 @@ fn refusals_streams_and_dependencies_are_shown() {
     metrics.stream_changed(true);
     metrics.stream_changed(false);
     metrics.request_started();
-    metrics.pull_waiting(true);
-    check(&metrics, "app_streams_open", 2.0);
-    check(&metrics, "app_requests_in_flight", 0.0);
-    metrics.pull_waiting(false);
-    check(&metrics, "app_requests_in_flight", 1.0);
+    metrics.request_waiting(true);
     check(&metrics, "app_streams_open", 1.0);
+    check(&metrics, "app_requests_in_flight", 0.0);
+    metrics.request_waiting(false);
+    check(&metrics, "app_requests_in_flight", 1.0);
     let redis = r#"app_dependency_up{dependency="redis"}"#;
     check(&metrics, redis, None);
     metrics.dependency_changed("redis", true);

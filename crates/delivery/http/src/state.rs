@@ -1,6 +1,6 @@
 //! The state of the server: services, settings and limits, shared by all workers.
 
-pub(crate) mod client_connections;
+pub(crate) mod client_shares;
 pub(crate) mod concurrency_limit;
 pub(crate) mod message_frame;
 pub(crate) mod metrics;
@@ -14,7 +14,7 @@ use posthorn_application::{
 use posthorn_domain::{AddressPolicy, Timestamp};
 use tokio::sync::{Semaphore, watch};
 
-use self::client_connections::ClientConnections;
+use self::client_shares::ClientShares;
 use self::concurrency_limit::ConcurrencyLimit;
 use self::message_frame::MessageFrame;
 use self::metrics::{MetricsExposition, RequestMetrics};
@@ -64,11 +64,13 @@ pub(crate) struct AppState {
     /// The newest messages of followed topics, as frames of streams.
     pub(crate) tails: Arc<TopicTails<MessageFrame>>,
     /// Open connections by client.
-    pub(crate) client_connections: ClientConnections,
+    pub(crate) client_connections: ClientShares,
     /// Requests in flight; probes do not count.
     pub(crate) in_flight: ConcurrencyLimit,
     /// Bytes of incomplete bodies.
     pub(crate) incomplete_body_bytes: ConcurrencyLimit,
+    /// Bytes of incomplete bodies by client.
+    pub(crate) client_body_bytes: ClientShares,
     /// Bytes of complete batches.
     pub(crate) batch_bytes: ConcurrencyLimit,
     /// Turns to read a page: each holds its messages and their JSON.
@@ -92,9 +94,10 @@ impl AppState {
             services,
             tails,
             settings: Arc::new(settings),
-            client_connections: ClientConnections::default(),
+            client_connections: ClientShares::default(),
             in_flight: ConcurrencyLimit::default(),
             incomplete_body_bytes: ConcurrencyLimit::default(),
+            client_body_bytes: ClientShares::default(),
             batch_bytes: ConcurrencyLimit::default(),
             page_turns: Arc::new(Semaphore::new(PAGE_TURNS)),
             response_bytes: ConcurrencyLimit::default(),

@@ -43,8 +43,8 @@ impl RequestMetrics for HttpMetrics {
         self.0.stream_changed(opened);
     }
 
-    fn pull_waiting(&self, waits: bool) {
-        self.0.pull_waiting(waits);
+    fn request_waiting(&self, waits: bool) {
+        self.0.request_waiting(waits);
     }
 
     fn connection_changed(&self, opened: bool) {

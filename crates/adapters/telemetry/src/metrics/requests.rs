@@ -114,8 +114,7 @@ impl RequestSeries {
         change(&self.streams, opened);
     }
 
-    pub(super) fn pull_waiting(&self, waits: bool) {
-        change(&self.streams, waits);
+    pub(super) fn request_waiting(&self, waits: bool) {
         change(&self.in_flight, !waits);
     }
 

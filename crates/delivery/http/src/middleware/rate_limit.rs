@@ -57,12 +57,29 @@ pub(crate) async fn check(
         Some(RateLimitRejection { error, .. }) => Some(error),
         None => None,
     };
-    if route.is_counted_by_handler() && unauthorized.is_none() {
+    // What a handler counts by the body does not wait for it if not even one more request fits.
+    if route.is_counted_by_handler()
+        && unauthorized.is_none()
+        && !is_full(route, state, request).await
+    {
         return (None, None);
     }
     let outcome = count(route, state, request).await;
     let exceeded = outcome.as_ref().and_then(RateLimitOutcome::error);
     (outcome, exceeded.or(unauthorized))
+}
+
+/// True if no further request of the client fits.
+async fn is_full(route: &'static Route, state: &AppState, request: &HttpRequest) -> bool {
+    let rate_limiter = state.services.rate_limiter.as_deref();
+    let (Some(rate_limiter), Some(scope)) = (rate_limiter, route.quota_scope(request.method()))
+    else {
+        return false;
+    };
+    let grant = grant::of(request);
+    let decision = rate_limiter.peek(scope, caller::of(request, &grant)).await;
+    // The handler's own check logs an error.
+    decision.is_ok_and(|decision| decision.is_some_and(|decision| !decision.decision.allowed))
 }
 
 /// Counts a request of a handler that counts itself, as `count` requests. The outcome is left for

@@ -81,7 +81,9 @@ pub(crate) async fn read(
     if body.len() + padding(demand.as_ref()) > max {
         return Err(too_large());
     }
-    incomplete.map_or(Ok(()), IncompleteBody::complete)?;
+    incomplete
+        .as_mut()
+        .map_or(Ok(()), IncompleteBody::complete)?;
     Ok(body.freeze())
 }
 

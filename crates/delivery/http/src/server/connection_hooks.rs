@@ -32,7 +32,7 @@ impl ConnectionHooks for ServerHooks {
     fn opened(&self, peer: Option<SocketAddr>) -> bool {
         let metrics = &self.state.services.request_metrics;
         if let (Some(peer), Some(max)) = (peer, self.state.settings.connections_per_client())
-            && !self.state.client_connections.open(peer.ip(), max)
+            && !self.state.client_connections.add(peer.ip(), 1, max)
         {
             metrics.request_shed(Shed::ClientConnections);
             return false;
@@ -45,7 +45,7 @@ impl ConnectionHooks for ServerHooks {
         let metrics = &self.state.services.request_metrics;
         metrics.connection_changed(false);
         if let (Some(peer), Some(_)) = (peer, self.state.settings.connections_per_client()) {
-            self.state.client_connections.close(peer.ip());
+            self.state.client_connections.remove(peer.ip(), 1);
         }
     }
 

@@ -34,11 +34,13 @@ pub enum Shed {
     ClientConnections,
     /// The limit on the bytes of unread responses was reached.
     ResponseBytes,
+    /// The limit on the bytes of incomplete bodies or of batches was reached, or the client's share of it.
+    BodyBytes,
 }
 
 impl Shed {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::InFlight,
         Self::Streams,
         Self::Flood,
@@ -47,6 +49,7 @@ impl Shed {
         Self::SlowReader,
         Self::ClientConnections,
         Self::ResponseBytes,
+        Self::BodyBytes,
     ];
 
     /// The name in metrics.
@@ -60,6 +63,7 @@ impl Shed {
             Self::SlowReader => "slow_reader",
             Self::ClientConnections => "client_connections",
             Self::ResponseBytes => "response_bytes",
+            Self::BodyBytes => "body_bytes",
         }
     }
 }
@@ -88,9 +92,9 @@ pub trait RequestMetrics: Send + Sync {
     /// A stream was opened (`true`) or ended (`false`).
     fn stream_changed(&self, opened: bool);
 
-    /// A pull began to wait (`true`), which counts as an open stream and not as a request in flight, or
-    /// ended its wait (`false`).
-    fn pull_waiting(&self, waits: bool);
+    /// A request began to wait for its body or for a message (`true`), so it is not in flight, or ended its wait
+    /// (`false`).
+    fn request_waiting(&self, waits: bool);
 
     /// A connection was accepted (`true`) or closed (`false`).
     fn connection_changed(&self, opened: bool);

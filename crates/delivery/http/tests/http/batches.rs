@@ -172,6 +172,20 @@ async fn a_batch_counts_as_its_messages_and_fits_the_quota_or_not() {
 }
 
 #[tokio::test]
+async fn a_client_whose_quota_is_used_up_need_not_send_its_batch() {
+    let server = TestServer::with_quotas(Quotas::default(), |_| {});
+    assert_eq!(server.post(PATH, batch(&["a"; 10])).await.status, 201);
+    let mut connection = server.connect().await;
+    let head = "Host: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[";
+    connection
+        .send(format!("POST {PATH} HTTP/1.1\r\n{head}"))
+        .await;
+    let response = connection.response("POST").await;
+    response.assert_problem(429, "rate-limited");
+    assert_eq!(left(&response), "0");
+}
+
+#[tokio::test]
 async fn the_keys_of_a_sender_are_its_own() {
     let server = TestServer::with_access(AccessPolicy::protected(false), |_| {});
     for name in ["alice", "bob"] {

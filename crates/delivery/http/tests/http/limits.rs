@@ -144,10 +144,20 @@ async fn above_the_limit_requests_are_rejected_and_probes_are_not() {
 
 /// Sends the head of a message and the first bytes of its body.
 async fn begin_body(server: &TestServer, length: usize, first: &[u8]) -> Connection {
+    begin_body_of(server, "192.0.2.1", length, first).await
+}
+
+/// As [`begin_body`], for a client behind a proxy.
+async fn begin_body_of(
+    server: &TestServer,
+    client: &str,
+    length: usize,
+    first: &[u8],
+) -> Connection {
     let mut connection = server.connect().await;
     let head = format!(
         "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
-        Content-Length: {length}\r\n\r\n"
+        X-Forwarded-For: {client}\r\nContent-Length: {length}\r\n\r\n"
     );
     connection.send([head.as_bytes(), first].concat()).await;
     connection
@@ -159,10 +169,12 @@ async fn a_request_that_waits_for_its_body_is_not_in_flight() {
     let body = body_of(50);
     let (first, rest) = body.as_bytes().split_at(20);
     let mut slow = Vec::new();
-    for handled in 1..=3 {
+    for waiting in 1..=3 {
         slow.push(begin_body(&server, 50, first).await);
-        eventually(SOON, async || server.recorder.in_flight() == handled).await;
+        eventually(SOON, async || server.recorder.waiting() == waiting).await;
     }
+    // The metric counts as the limit does.
+    assert_eq!(server.recorder.in_flight(), 0);
     eventually(SOON, async || {
         server.post("/api/v1/message", body_of(50)).await.status == 201
     })
@@ -189,18 +201,47 @@ async fn incomplete_bodies_take_no_more_memory_than_requests_in_flight() {
     let server = TestServer::with(|settings| {
         (settings.max_in_flight, settings.max_body_bytes) = (2, 1000);
         settings.max_batch_bytes = 1000;
+        settings.trusted_proxy_hops = 1;
     });
     let mut slow = Vec::new();
-    for handled in 1..=2 {
-        slow.push(begin_body(&server, 1000, &[b' '; 900]).await);
-        eventually(SOON, async || server.recorder.in_flight() == handled).await;
+    for (waiting, client) in [(1, "192.0.2.1"), (2, "192.0.2.2")] {
+        slow.push(begin_body_of(&server, client, 1000, &[b' '; 900]).await);
+        eventually(SOON, async || server.recorder.waiting() == waiting).await;
     }
-    let mut one_more = begin_body(&server, 1000, &[b' '; 900]).await;
+    let mut one_more = begin_body_of(&server, "192.0.2.3", 1000, &[b' '; 900]).await;
     let response = one_more.response("POST").await;
     response.assert_problem(503, "overloaded");
+    assert_eq!(server.recorder.shed(), [Shed::BodyBytes]);
     drop(slow);
-    eventually(SOON, async || server.recorder.in_flight() == 0).await;
+    eventually(SOON, async || server.recorder.waiting() == 0).await;
     let mut connection = begin_body(&server, 1000, &[b' '; 900]).await;
+    connection.send(body_of(100)).await;
+    assert_eq!(connection.response("POST").await.status, 201);
+}
+
+#[tokio::test]
+async fn the_incomplete_bodies_of_one_client_leave_memory_for_those_of_others() {
+    let server = TestServer::with(|settings| {
+        (settings.max_in_flight, settings.max_body_bytes) = (10, 1000);
+        (settings.max_batch_bytes, settings.trusted_proxy_hops) = (1000, 1);
+    });
+    let (greedy, other) = ("2001:db8::1", "2001:db8:1::1");
+    let mut slow = Vec::new();
+    for waiting in 1..=2 {
+        slow.push(begin_body_of(&server, greedy, 1000, &[b' '; 900]).await);
+        eventually(SOON, async || server.recorder.waiting() == waiting).await;
+    }
+    let mut one_more = begin_body_of(&server, greedy, 1000, &[b' '; 900]).await;
+    let response = one_more.response("POST").await;
+    response.assert_problem(503, "overloaded");
+    let mut connection = begin_body_of(&server, other, 1000, &[b' '; 900]).await;
+    eventually(SOON, async || server.recorder.waiting() == 3).await;
+    connection.send(body_of(100)).await;
+    assert_eq!(connection.response("POST").await.status, 201);
+    // The share is free again.
+    drop(slow);
+    eventually(SOON, async || server.recorder.waiting() == 0).await;
+    let mut connection = begin_body_of(&server, greedy, 1000, &[b' '; 900]).await;
     connection.send(body_of(100)).await;
     assert_eq!(connection.response("POST").await.status, 201);
 }

@@ -135,7 +135,7 @@ fn permit(state: &AppState, bytes: usize) -> Result<Permit, ApiError> {
     if permit.grow(bytes, state.settings.max_bodies_bytes()) {
         return Ok(permit);
     }
-    state.services.request_metrics.request_shed(Shed::InFlight);
+    state.services.request_metrics.request_shed(Shed::BodyBytes);
     Err(ApiError::overloaded("the memory of batches"))
 }
 

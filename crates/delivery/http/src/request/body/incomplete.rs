@@ -18,6 +18,8 @@ pub(super) struct IncompleteBody {
     /// True if the request was in flight: it needs its permit again.
     had_permit: bool,
     bytes: Permit,
+    /// How many of them count for the client.
+    count: usize,
 }
 
 impl IncompleteBody {
@@ -29,43 +31,55 @@ impl IncompleteBody {
         };
         let context = context::of(request);
         let had_permit = context.permit.take().is_some();
+        state.services.request_metrics.request_waiting(true);
         let mut body = Self {
             state: state.clone(),
             context,
             had_permit,
             bytes: state.incomplete_body_bytes.empty(),
+            count: 0,
         };
         body.grow(count)?;
         Ok(body)
     }
 
     /// Adds `count` bytes. All incomplete bodies together take no more memory than the bodies of requests in flight may,
-    /// or than one batch.
+    /// or than one batch; those of one client a fifth of it, or one body.
     pub(super) fn grow(&mut self, count: usize) -> Result<(), ApiError> {
-        if self
-            .bytes
-            .grow(count, self.state.settings.max_bodies_bytes())
-        {
-            Ok(())
-        } else {
-            Err(self.shed("the memory of incomplete bodies"))
+        let settings = &self.state.settings;
+        let (client, max) = (self.context.client, settings.max_bodies_bytes_per_client());
+        if !self.state.client_body_bytes.add(client, count, max) {
+            return Err(self.shed(Shed::BodyBytes, "the client's memory of incomplete bodies"));
         }
+        self.count += count;
+        if !self.bytes.grow(count, settings.max_bodies_bytes()) {
+            return Err(self.shed(Shed::BodyBytes, "the memory of incomplete bodies"));
+        }
+        Ok(())
     }
 
     /// Acquires the request's permit again, now that the body is complete.
-    pub(super) fn complete(self) -> Result<(), ApiError> {
+    pub(super) fn complete(&mut self) -> Result<(), ApiError> {
         if self.had_permit {
             let max = self.state.settings.max_in_flight;
             let permit = self.state.in_flight.acquire(max);
-            let permit = permit.ok_or_else(|| self.shed("MAX_IN_FLIGHT"))?;
+            let permit = permit.ok_or_else(|| self.shed(Shed::InFlight, "MAX_IN_FLIGHT"))?;
             self.context.permit.replace(Some(permit));
         }
         Ok(())
     }
 
-    fn shed(&self, limit: &'static str) -> ApiError {
+    fn shed(&self, reason: Shed, limit: &'static str) -> ApiError {
         let metrics = &self.state.services.request_metrics;
-        metrics.request_shed(Shed::InFlight);
+        metrics.request_shed(reason);
         ApiError::overloaded(limit)
+    }
+}
+
+impl Drop for IncompleteBody {
+    fn drop(&mut self) {
+        self.state.services.request_metrics.request_waiting(false);
+        let shares = &self.state.client_body_bytes;
+        shares.remove(self.context.client, self.count);
     }
 }

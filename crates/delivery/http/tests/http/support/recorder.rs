@@ -8,6 +8,7 @@ use posthorn_http::{ExpositionFormat, MetricsExposition, RequestMetrics, Request
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     in_flight: AtomicI64,
+    waiting: AtomicI64,
     streams: AtomicI64,
     connections: AtomicI64,
     shed: Mutex<Vec<Shed>>,
@@ -19,6 +20,11 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
+    /// The requests that wait for their body or a message.
+    pub(crate) fn waiting(&self) -> i64 {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn in_flight(&self) -> i64 {
         self.in_flight.load(Ordering::SeqCst)
     }
@@ -82,9 +88,9 @@ impl RequestMetrics for Recorder {
         self.streams.fetch_add(change, Ordering::SeqCst);
     }
 
-    fn pull_waiting(&self, waits: bool) {
+    fn request_waiting(&self, waits: bool) {
         let change = if waits { 1 } else { -1 };
-        self.streams.fetch_add(change, Ordering::SeqCst);
+        self.waiting.fetch_add(change, Ordering::SeqCst);
         self.in_flight.fetch_sub(change, Ordering::SeqCst);
     }
 

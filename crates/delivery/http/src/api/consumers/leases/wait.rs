@@ -29,7 +29,8 @@ impl WaitingPull {
         let permit = state.streams.acquire(state.settings.max_streams)?;
         context::of(request).permit.take();
         let metrics = Arc::clone(&state.services.request_metrics);
-        metrics.pull_waiting(true);
+        metrics.stream_changed(true);
+        metrics.request_waiting(true);
         Some(Self {
             _permit: permit,
             metrics,
@@ -54,6 +55,7 @@ impl WaitingPull {
 
 impl Drop for WaitingPull {
     fn drop(&mut self) {
-        self.metrics.pull_waiting(false);
+        self.metrics.stream_changed(false);
+        self.metrics.request_waiting(false);
     }
 }

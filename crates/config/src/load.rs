@@ -186,6 +186,27 @@ mod tests {
     }
 
     #[test]
+    fn production_guards_against_floods_where_quotas_are_on() {
+        let key = ("SECRET_KEY", "0123456789abcdef0123456789abcdef");
+        for (environment, enabled, expected) in [
+            ("production", "true", 200),
+            ("production", "Off", 0),
+            ("testing", "true", 0),
+        ] {
+            let values = [
+                ("ENVIRONMENT", environment),
+                ("RATE_LIMIT_ENABLED", enabled),
+                key,
+            ];
+            let http = given(&values).unwrap().settings.http;
+            assert_eq!(http.flood_per_second, expected, "{environment} {enabled}");
+            assert_eq!(http.flood_burst, 400);
+        }
+        let given = given(&[("FLOOD_PER_SECOND", "7")]);
+        assert_eq!(given.unwrap().settings.http.flood_per_second, 7);
+    }
+
+    #[test]
     fn a_key_is_masked_whatever_it_looks_like() {
         for key in ["file:hunter2", "memory:hunter2", "redis://hunter2"] {
             let loaded = given(&[("SECRET_KEY", key)]).unwrap();

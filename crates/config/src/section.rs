@@ -38,6 +38,11 @@ impl KnownValues<'_> {
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.values.find_value(key).ok()?.into_string()
     }
+
+    /// True if a setting is on; false also if its text cannot be read.
+    pub(crate) fn flag(&self, key: &str) -> bool {
+        self.values.extract_inner_lossy(key).unwrap_or(false)
+    }
 }
 
 impl ComputedDefault {

@@ -108,10 +108,10 @@ pub struct HttpSettings {
     pub trusted_proxy_header: ProxyHeader,
     /// The most requests per second of one client to this process, probes exempt. 0 switches the
     /// flood guard off.
-    #[schemars(extend("default" = 0))]
+    #[schemars(extend("x-default" = "`200` in production with `RATE_LIMIT_ENABLED`, else `0`"))]
     pub flood_per_second: u32,
     /// The most requests of one client at once before `FLOOD_PER_SECOND` counts.
-    #[schemars(extend("default" = 100))]
+    #[schemars(extend("default" = 400))]
     #[garde(range(min = 1))]
     pub flood_burst: u32,
     /// The time to read a request's body and respond. A stream is exempt once it runs.
@@ -162,6 +162,12 @@ impl HttpSettings {
     pub(crate) fn max_bodies_bytes(&self) -> usize {
         let in_flight = self.max_in_flight.saturating_mul(self.max_body_bytes);
         in_flight.max(self.max_batch_bytes)
+    }
+
+    /// The most bytes of incomplete bodies of one client: a fifth of all, or one body.
+    pub(crate) fn max_bodies_bytes_per_client(&self) -> usize {
+        let share = self.max_bodies_bytes() / 5;
+        share.max(self.max_batch_bytes).max(self.max_body_bytes)
     }
 
     /// The most bytes of responses with those whose requests had an effect, and with what of them is written and not

@@ -1,13 +1,14 @@
 //! Parses the filter of `LOG_LEVEL`.
 
-use std::borrow::Cow;
-
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// The target of actix-server. Its events at info repeat those of Posthorn's own start and stop.
 const SERVER_TARGET: &str = "actix_server";
+/// The target of actix-http's connections. Its events at error repeat, for each client that sends what is not HTTP or goes
+/// away, the line of the request.
+const CONNECTION_TARGET: &str = "actix_http::h1::dispatcher";
 
 /// Why a text is not a log filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +86,7 @@ pub(crate) fn parse(filter: &str) -> Result<LogFilter, FilterError> {
         filter: filter.to_owned(),
         problem,
     };
-    let complete = without_server_info(filter);
+    let complete = without_repeated_events(filter);
     let by_span = EnvFilter::builder()
         .parse(&complete)
         .map_err(|error| syntax(error.to_string()))?;
@@ -98,16 +99,22 @@ pub(crate) fn parse(filter: &str) -> Result<LogFilter, FilterError> {
     }
 }
 
-/// The filter that treats events of actix-server at info as if they were at debug, unless it names their target.
-fn without_server_info(filter: &str) -> Cow<'_, str> {
-    let mut items = filter.split(',');
-    let names_server = items.clone().any(|item| item.starts_with(SERVER_TARGET));
-    let level = items.rfind(|item| is_level(item));
-    if !names_server && level.is_some_and(|level| level.eq_ignore_ascii_case("info")) {
-        Cow::Owned(format!("{filter},{SERVER_TARGET}=warn"))
-    } else {
-        Cow::Borrowed(filter)
+/// The filter that treats events of actix-server at info, and all of actix-http's connections, as if they were at debug,
+/// unless it names their target.
+fn without_repeated_events(filter: &str) -> String {
+    let mut filter = filter.to_owned();
+    let items = || filter.split(',');
+    let names = |target: &str| items().any(|item| item.starts_with(target));
+    let level = items().rfind(|item| is_level(item));
+    let level = level.unwrap_or_default().to_ascii_lowercase();
+    let (names_server, names_connection) = (names(SERVER_TARGET), names(CONNECTION_TARGET));
+    if !names_server && level == "info" {
+        filter.push_str(&format!(",{SERVER_TARGET}=warn"));
     }
+    if !names_connection && matches!(level.as_str(), "error" | "warn" | "info") {
+        filter.push_str(&format!(",{CONNECTION_TARGET}=off"));
+    }
+    filter
 }
 
 fn is_level(word: &str) -> bool {
@@ -135,17 +142,19 @@ mod tests {
     }
 
     #[test]
-    fn what_actix_server_says_at_info_is_at_debug() {
-        for (filter, expected) in [
-            ("info", "info,actix_server=warn"),
-            ("INFO,redis=debug", "INFO,redis=debug,actix_server=warn"),
-            ("debug", "debug"),
-            ("info,debug", "info,debug"),
-            ("error", "error"),
-            ("posthorn_http=info", "posthorn_http=info"),
-            ("info,actix_server=info", "info,actix_server=info"),
+    fn what_libraries_repeat_is_at_debug() {
+        let quiet = "actix_http::h1::dispatcher=off";
+        for (filter, added) in [
+            ("info", format!(",actix_server=warn,{quiet}")),
+            ("INFO,redis=debug", format!(",actix_server=warn,{quiet}")),
+            ("debug", String::new()),
+            ("info,debug", String::new()),
+            ("error", format!(",{quiet}")),
+            ("posthorn_http=info", String::new()),
+            ("info,actix_server=info", format!(",{quiet}")),
+            ("warn,actix_http::h1::dispatcher=error", String::new()),
         ] {
-            assert_eq!(without_server_info(filter), expected);
+            assert_eq!(without_repeated_events(filter), format!("{filter}{added}"));
         }
     }
 

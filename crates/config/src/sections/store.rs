@@ -28,8 +28,8 @@ pub struct StoreSection {
         "x-takes" = "`file:PATH`, `memory:`, or a Redis URL as in `REDIS_URL`"
     ))]
     pub store_url: StoreUrl,
-    /// The durability that a message reaches before it is acknowledged. A store that cannot reach it
-    /// stops the start; while it does not reach it later, messages get 503.
+    /// The durability that a message reaches before it is acknowledged. A store that is not set up for it stops the
+    /// start; while it does not reach it, as without its replicas, messages get 503.
     #[serde(default, deserialize_with = "parsed_option")]
     #[schemars(with = "String", extend(
         "enum" = ["memory", "synced", "replicated"],

@@ -65,16 +65,6 @@ pub enum RedisStoreError {
          messages that were acknowledged; the durability `memory` accepts that"
     )]
     Evicts(String),
-    /// [`Durability::Replicated`] is required, and too few replicas acknowledge.
-    #[error(
-        "the durability `replicated` needs {wanted} connected replicas of every Redis primary, not {found}"
-    )]
-    NotReplicated {
-        /// The required number.
-        wanted: u16,
-        /// The number that acknowledged.
-        found: u64,
-    },
 }
 
 impl RedisStoreSettings {

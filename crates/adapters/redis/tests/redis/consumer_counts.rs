@@ -106,3 +106,15 @@ async fn a_count_is_exact_while_messages_are_removed() {
     let status = store.status(&key("seeks")).await.unwrap();
     assert_eq!(status.counts.waiting, 15_000 - 75);
 }
+
+/// As a Redis that evicts does, or somebody by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_waits_once_the_messages_are_gone() {
+    let server = filled().await;
+    let store = store(&server.url()).await;
+    assert_eq!(put(&store, "worker", ConsumerPosition::Newest).await, 0);
+    server.command(&["DEL", STREAM]).await.unwrap();
+    let status = store.status(&key("worker")).await.unwrap();
+    assert_eq!(status.counts.waiting, 0);
+    assert_eq!(status.oldest_waiting_at, None);
+}

@@ -7,7 +7,7 @@ use posthorn_domain::{Durability, Topic};
 use posthorn_redis::{RedisStore, RedisStoreError, RedisStoreSettings};
 use posthorn_testkit::{FakeClock, RedisSentinel, RedisServer, SentinelSetup, eventually, samples};
 
-use crate::support::{DAY, PATIENCE, sentinel_url, store_settings};
+use crate::support::{ALL, DAY, PATIENCE, sentinel_url, store_settings};
 
 fn requiring(durability: Durability, server: &RedisServer) -> RedisStoreSettings {
     let mut settings = store_settings(&server.url());
@@ -74,20 +74,25 @@ async fn a_server_that_does_not_reach_the_durability_is_rejected_with_the_settin
         assert_eq!(error, RedisStoreError::NotSynced);
         assert!(error.to_string().contains("appendfsync always"));
     }
-    let error = RedisStore::connect(requiring(Durability::Replicated, &plain))
-        .await
-        .err()
-        .unwrap();
-    assert_eq!(
-        error,
-        RedisStoreError::NotReplicated {
-            wanted: 1,
-            found: 0
-        }
-    );
     RedisStore::connect(requiring(Durability::Memory, &secretive))
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_starts_without_its_replicas_is_read_and_written_once_they_are_there() {
+    let primary = RedisServer::start_with(&["--save", "", "--repl-diskless-sync-delay", "0"]).await;
+    let store = RedisStore::connect(requiring(Durability::Replicated, &primary)).await;
+    let store = store.unwrap();
+    let topic = Topic::inbox();
+    let append = async || store.append(samples::append(&topic, "text")).await.is_ok();
+    assert!(!append().await);
+    assert!(store.health().await.is_err());
+    assert!(store.page(&topic, ALL).await.is_ok());
+    let replica_of = format!("127.0.0.1 {}", primary.port());
+    let _replica = RedisServer::start_with(&["--save", "", "--replicaof", &replica_of]).await;
+    eventually(Duration::from_mins(1), append).await;
+    assert!(store.health().await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,7 +47,7 @@ static STEPS: [Step; 9] = [
 ];
 
 /// The number of places at which each step is torn.
-const CUTS: u64 = 12;
+const CUTS: u64 = 8;
 /// The number of servers at once.
 const AT_ONCE: usize = 3;
 

@@ -527,7 +527,8 @@ local function status(c)
   end
   return {
     c.tag, c.lease, c.max_attempts, c.backoff, c.max_in_flight,
-    redis.call('XLEN', stream) - c.behind + redis.call('ZCARD', c.due),
+    -- A stream that was evicted or removed by hand is shorter than what the consumer has behind it.
+    math.max(0, redis.call('XLEN', stream) - c.behind) + redis.call('ZCARD', c.due),
     redis.call('ZCARD', c.leased), redis.call('ZCARD', c.dead), c.missed, c.dropped,
     oldest or '', c.pulled,
   }

@@ -1,10 +1,13 @@
 // Sending: a panel beside what is read, which keeps its place. A retry of what may have arrived is stored once.
 import { create, createButton, keepFocus } from './dom.js';
-import { $, data, lang, problemOf, request } from './session.js';
+import { $, data, kept, lang, problemOf, request } from './session.js';
 import { T } from './texts.js';
 
 const most = Number(data.maxLength);
 const MOST_PAIRS = 16;
+/** What can be wrong with the value of an attribute, not with its key. */
+const IN_VALUE = ['length', 'control-character', 'null', 'not-a-string'];
+const DRAFT = 'posthorn-draft';
 // As the server counts: Unicode scalar values without surrounding white space.
 const length = (/** @type {string} */ text) => [...text.trim()].length;
 
@@ -22,6 +25,7 @@ export class Composer {
     this.attempt = null; // The key and the body that it belongs to.
     this.held = 0; // Until when sending is held back.
     this.isSending = false;
+    this.added = 0; // How many lines for attributes there have been.
     $('text').addEventListener('input', () => this.count());
     $('send').addEventListener('submit', (/** @type {Event} */ event) => { event.preventDefault(); this.send(); });
     $('composer').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
@@ -29,7 +33,23 @@ export class Composer {
     });
     $('compose-close').addEventListener('click', () => this.close());
     $('pair-add').addEventListener('click', () => this.addPair());
+    this.restore();
     this.count();
+  }
+
+  /** Keeps what is not sent yet while the page is loaded in another language. */
+  keep() {
+    const pairs = [...$('pairs').children].map((item) => this.inputs(item).map(({ value }) => value));
+    const isOpen = !$('composer').hidden;
+    const draft = { isOpen, topic: $('topic').value, text: $('text').value, pairs };
+    if (isOpen || draft.text || pairs.length) kept(DRAFT, JSON.stringify(draft));
+  }
+  restore() {
+    const draft = JSON.parse(kept(DRAFT, null) ?? 'null');
+    if (!draft) return;
+    $('text').value = draft.text;
+    for (const pair of draft.pairs) this.addPair(pair);
+    if (draft.isOpen) this.open(draft.topic);
   }
 
   /** @param {string} topic */
@@ -53,29 +73,45 @@ export class Composer {
     $('count').textContent = left < 0 ? T.over((-left).toLocaleString(lang)) : T.left(left.toLocaleString(lang));
     $('count').classList.toggle('over', left < 0);
   }
-  addPair() {
+  /** @param {string[]} [values] */
+  addPair(values = []) {
     if ($('pairs').childElementCount >= MOST_PAIRS) return;
     const item = create('li');
-    const inputs = ['key', 'value'].map((name) => {
+    const error = create('p', 'error');
+    this.added += 1;
+    error.id = `pair-${this.added}-error`;
+    error.hidden = true;
+    const inputs = ['key', 'value'].map((name, at) => {
       const input = create('input', name);
+      input.value = values[at] ?? '';
+      input.setAttribute('aria-describedby', error.id);
       input.setAttribute('aria-label', T[name]);
       Object.assign(input, { placeholder: T[name], autocomplete: 'off', spellcheck: false, maxLength: name === 'key' ? 64 : 256 });
       return input;
     });
     const gone = createButton('icon', '×', () => { item.remove(); $('pair-add').focus(); });
     gone.setAttribute('aria-label', T.pairGone);
-    item.append(...inputs, gone);
+    item.append(...inputs, gone, error);
     $('pairs').append(item);
     inputs[0].focus();
   }
+  /** @param {Element} item @returns {HTMLInputElement[]} Those of the key and the value. */
+  inputs(item) { return [...item.querySelectorAll('input')]; }
+  /** The keys and values, without the lines that are empty. An input that no attribute can be made of gets an error. */
   pairs() {
-    /** @type {Record<string, string>} */
-    const pairs = {};
+    /** @type {Map<string, string>} */
+    const pairs = new Map();
+    /** @type {HTMLElement[]} */
+    const wrong = [];
     for (const item of $('pairs').children) {
-      const [key, value] = [...item.querySelectorAll('input')].map((/** @type {any} */ input) => input.value);
-      if (key) pairs[key] = value;
+      const [key, value] = this.inputs(item);
+      if (!key.value && !value.value) continue;
+      const trouble = !key.value ? T.keyMissing : pairs.has(key.value) ? T.keyTwice : '';
+      if (trouble) wrong.push(this.mark(key, item.querySelector('.error'), trouble));
+      pairs.set(key.value, value.value);
     }
-    return pairs;
+    // An object made so may have the key `__proto__`.
+    return { attributes: Object.fromEntries(pairs), wrong };
   }
 
   /** @param {string} text @param {boolean} [bad] */
@@ -83,20 +119,31 @@ export class Composer {
     $('receipt').textContent = text;
     $('receipt').classList.toggle('error', bad);
   }
-  /** @param {string} field @param {string} text */
-  fieldError(field, text) {
-    const input = $(field === 'topic' ? 'topic' : 'text');
-    const place = $(`${input.id}-error`);
+  /** @param {string} field @param {string} text @param {string} code */
+  fieldError(field, text, code) {
+    const [, name] = /^attributes\.(.*)$/s.exec(field) ?? [];
+    const item = [...$('pairs').children].find((one) => this.inputs(one)[0].value === name);
+    if (!item) return this.mark($(field === 'topic' ? 'topic' : 'text'), $(field === 'topic' ? 'topic-error' : 'text-error'), text);
+    const [key, value] = this.inputs(item);
+    return this.mark(IN_VALUE.includes(code) ? value : key, item.querySelector('.error'), text);
+  }
+  /**
+   * Shows an error of an input, and returns the input.
+   * @param {HTMLElement} input
+   * @param {any} place Where the text stands.
+   * @param {string} text
+   */
+  mark(input, place, text) {
     input.setAttribute('aria-invalid', 'true');
-    place.textContent = [place.textContent, field.startsWith('attributes') ? `${field}: ${text}` : text].filter(Boolean).join(' ');
+    place.textContent = [place.textContent, text].filter(Boolean).join(' ');
     place.hidden = false;
     return input;
   }
   clearErrors() {
-    for (const id of ['text', 'topic']) {
-      $(id).removeAttribute('aria-invalid');
-      $(`${id}-error`).textContent = '';
-      $(`${id}-error`).hidden = true;
+    for (const input of $('send').querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
+    for (const place of $('send').querySelectorAll('.error:not(output)')) {
+      place.textContent = '';
+      place.hidden = true;
     }
   }
   /** @param {number} seconds */
@@ -120,7 +167,13 @@ export class Composer {
 
   async send() {
     if (this.isSending || Date.now() < this.held) return;
-    const attributes = this.pairs();
+    this.clearErrors();
+    const { attributes, wrong } = this.pairs();
+    if (wrong.length) {
+      wrong[0].focus();
+      this.say(T.invalid, true);
+      return;
+    }
     const body = JSON.stringify({
       message: $('text').value, ...($('topic').value && { topic: $('topic').value }),
       ...(Object.keys(attributes).length && { attributes }),
@@ -128,7 +181,6 @@ export class Composer {
     if (this.attempt?.body !== body) this.attempt = { body, key: newKey() };
     this.isSending = true;
     $('send-button').setAttribute('aria-disabled', 'true');
-    this.clearErrors();
     this.say(T.sending);
     try {
       const answer = await request('/api/v1/message', {
@@ -162,7 +214,7 @@ export class Composer {
     const problem = await problemOf(answer);
     if (answer.status === 429) { this.holdBack(Number(answer.headers.get('Retry-After')) || 1); return; }
     if (answer.status === 401) this.owner.refused(problem.detail);
-    const inputs = (problem.errors ?? []).map((error) => this.fieldError(error.field, error.message));
+    const inputs = (problem.errors ?? []).map((error) => this.fieldError(error.field, error.message, error.code));
     inputs[0]?.focus();
     this.say(inputs.length ? T.invalid : T.failed(problem.detail ?? answer.statusText), true);
   }

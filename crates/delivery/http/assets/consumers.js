@@ -1,6 +1,7 @@
 // The consumers of the open topic, with their counts, a chart and dead letters. A webhook is one too: see webhooks.js.
 import { Chart } from './chart.js';
 import { ask, create, createButton, createTime, keepFocus } from './dom.js';
+import { excerpt } from './find.js';
 import { $, json, lang, permits, problemOf, request } from './session.js';
 import { T } from './texts.js';
 import { niceSpan } from './line.js';
@@ -8,9 +9,12 @@ import { span } from './time.js';
 /** @typedef {import('./types.d.ts').DeadLetter} DeadLetter */
 
 const REFRESH_MS = 5000;
+const PATIENCE_MS = 30_000; // How long the counts may take.
 const PAGE = 50;
 const REDRIVE_MAX = 200; // The most dead letters of one call.
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+/** The fields of the dialogs by their names in the API. @type {Record<string, string>} */
+const FIELDS = { name: 'name', url: 'url', start: 'start', max_attempts: 'max', lease_seconds: 'lease' };
 
 // ---- one consumer
 export class ConsumerItem {
@@ -177,7 +181,7 @@ export class ConsumerItem {
   /** @param {HTMLElement} item @param {{ id: string, message: string }} letter */
   confirmRemoval(item, letter) {
     ask({
-      title: T.deleteLetter, text: letter.message.slice(0, 300), ok: T.remove, bad: true,
+      title: T.deleteLetter, text: excerpt(letter.message, 300), ok: T.remove, bad: true,
       act: async () => {
         const answer = await this.owner.act(`${this.path}/dead/${letter.id}`, { method: 'DELETE' });
         if (!answer) return undefined;
@@ -226,9 +230,11 @@ export class ConsumerCards {
     /** @type {Map<string, any>} */
     this.items = new Map();
     this.refreshing = new AbortController();
+    this.isRefreshing = false;
     this.trouble = ''; // Why the counts are old.
+    this.failed = ''; // Why the server could not do what was asked for, until it responds again.
     this.isShown = false; // Only what is shown is looked at again.
-    setInterval(() => { if (this.isShown && !document.hidden) this.refresh(); }, REFRESH_MS);
+    setInterval(() => { if (this.isShown && !document.hidden && !this.isRefreshing) this.refresh(); }, REFRESH_MS);
     $(`${id}-new`).addEventListener('click', () => this.create());
   }
 
@@ -249,26 +255,33 @@ export class ConsumerCards {
     try {
       const answer = await request(url, options);
       if (answer.ok || answer.status === 404) return answer;
-      this.say(T.failed((await problemOf(answer)).detail ?? answer.statusText), true);
-    } catch { this.say(T.unreachable, true); }
+      const reason = T.failed((await problemOf(answer)).detail ?? answer.statusText);
+      this.failed = answer.status === 429 || answer.status >= 500 ? reason : '';
+      this.say(reason, true);
+    } catch { this.say(this.failed = T.unreachable, true); }
     return null;
   }
 
+  /** Reads the list. A request that is on its way may be older than an action, so another one takes its place. */
   async refresh() {
     this.refreshing.abort();
     const { signal } = this.refreshing = new AbortController();
+    this.isRefreshing = true;
+    const { failed } = this;
     let found = [];
     let trouble = '';
     try {
       if (permits(this.scope, this.topic)) {
-        const answer = await request(this.path, { signal });
+        const answer = await request(this.path, { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) });
         if (answer.ok) found = (await answer.json())[this.id];
         else trouble = answer.status === 429 ? T.overQuota : T.failed((await problemOf(answer)).detail ?? answer.statusText);
       }
     } catch { trouble = T.unreachable; }
     if (signal.aborted) return;
+    this.isRefreshing = false;
     // The last counts stay, and the reason is said once.
     if (trouble !== this.trouble) this.say(this.trouble = trouble, true);
+    if (!trouble && failed && $(`${this.id}-status`).textContent === failed) this.say(this.failed = '');
     if (!trouble) this.show(found);
   }
   /** @param {any[]} found */
@@ -321,9 +334,14 @@ export class ConsumerCards {
         { name: 'name', label: T.nameLabel, hint: 'mailer' }, { name: 'start', label: T.start, hint: T.startHint },
         { name: 'max', label: T.maxAttempts, hint: '5' }, { name: 'lease', label: T.lease, hint: '30' },
       ],
-      act: ({ name, start, max, lease }) => this.put(name, {
-        ...(start && { start }), ...(max && { max_attempts: Number(max) }), ...(lease && { lease_seconds: Number(lease) }),
-      }),
+      act: async ({ name, start, max, lease }) => {
+        const [attempts, seconds] = [max, lease].map((text) => Number(text.replace(',', '.')));
+        const wrong = { ...(Number.isNaN(attempts) && { max: T.noNumber }), ...(Number.isNaN(seconds) && { lease: T.noNumber }) };
+        if (Object.keys(wrong).length) return wrong;
+        return this.put(name, {
+          ...(start && { start }), ...(max && { max_attempts: attempts }), ...(lease && { lease_seconds: seconds }),
+        });
+      },
     });
   }
   /**
@@ -333,14 +351,16 @@ export class ConsumerCards {
    * @param {(made: any) => void} [made]
    */
   async put(name, body, made) {
-    if (!NAME.test(name)) return T.noName;
+    if (!NAME.test(name)) return { name: T.noName };
     try {
       const options = json('PUT', body);
       const headers = { ...options.headers, 'If-None-Match': '*' };
       const answer = await request(`${this.path}/${name}`, { ...options, headers });
-      if (answer.status === 412) return T.exists;
+      if (answer.status === 412) return { name: T.exists };
       if (!answer.ok) {
         const { errors, detail } = await problemOf(answer);
+        const isMarked = errors?.length && errors.every(({ field }) => $(`ask-${FIELDS[field]}`));
+        if (isMarked) return Object.fromEntries(errors.map(({ field, message }) => [FIELDS[field], message]));
         return errors?.map((error) => `${error.field}: ${error.message}`).join(' ') ?? T.failed(detail ?? answer.statusText);
       }
       const created = await answer.json();

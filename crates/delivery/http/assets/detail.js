@@ -1,6 +1,7 @@
 // The chosen message at the right: all of it, ways to copy it, and its state at each consumer.
-import { ask, copy, create, createButton, createTime, fullTime, toast } from './dom.js';
-import { $, data, permits, problemOf, request } from './session.js';
+import { ask, copy, create, createButton, createTime, fullTime, keepFocus, toast } from './dom.js';
+import { excerpt } from './find.js';
+import { $, data, pause, permits, problemOf, request } from './session.js';
 import { MessageStates } from './states.js';
 import { T } from './texts.js';
 /** @typedef {import('./types.d.ts').Message} Message */
@@ -24,34 +25,56 @@ function curlOf({ topic, message, attributes }) {
 }
 
 export class Detail {
-  /** @param {{close: () => void, absent: () => void, filter: (text: string) => void, removed: (id: string) => void}} owner */
+  /**
+   * @param {{close: () => void, filter: (text: string) => void, removed: (id: string) => void,
+   *   gone: (id: string) => void}} owner
+   */
   constructor(owner) {
     this.owner = owner;
     /** @type {Message | null} */
     this.message = null;
     this.showing = new AbortController();
-    this.states = new MessageStates();
+    this.states = new MessageStates((id) => this.gone(id));
     /** Receipts of messages that this tab sent. @type {Map<string, string>} */
     this.durability = new Map();
   }
 
-  /** @param {string} topic @param {string} id @param {Message} [loaded] */
-  async open(topic, id, loaded) {
+  /**
+   * Shows a message. One that cannot be read now is asked for again, and its place says why.
+   * @param {string} topic @param {string} id
+   * @param {Message} [loaded]
+   * @param {number} [tries] How often it could not be read.
+   */
+  async open(topic, id, loaded, tries = 0) {
     this.showing.abort();
     const { signal } = this.showing = new AbortController();
     let message = loaded;
+    let [trouble, wait] = [T.unreachable, Math.min(30, 2 ** tries)];
     if (!message) {
       try {
         const answer = await request(`/api/v1/topics/${topic}/messages/${id}`, { signal });
         if (answer.ok) message = await answer.json();
-        else toast(answer.status === 404 ? T.absent : T.failed((await problemOf(answer)).detail ?? ''), true);
-      } catch { if (!signal.aborted) toast(T.unreachable, true); }
+        else if (answer.status === 404) trouble = '';
+        else {
+          wait = Number(answer.headers.get('Retry-After')) || wait;
+          trouble = answer.status === 429 ? T.overQuota : T.failed((await problemOf(answer)).detail ?? answer.statusText);
+          // Another token opens it again.
+          if (answer.status === 401 || answer.status === 403) wait = Infinity;
+        }
+      } catch { /* The server does not respond. */ }
     }
     if (signal.aborted) return;
-    if (!message) { this.owner.absent(); return; }
-    this.message = message;
-    this.show(message);
-    this.states.open(message, signal);
+    if (message) {
+      this.message = message;
+      this.show(message);
+      this.states.open(message, signal);
+    } else if (trouble) {
+      this.showTrouble(trouble, () => this.open(topic, id, undefined, tries + 1));
+      if (Number.isFinite(wait)) pause(wait * 1000, signal).then(() => { if (!signal.aborted) this.open(topic, id, undefined, tries + 1); });
+    } else {
+      toast(T.noMessage, true);
+      this.owner.gone(id);
+    }
   }
   hide() {
     this.showing.abort();
@@ -60,8 +83,13 @@ export class Detail {
     $('detail').replaceChildren();
   }
 
-  /** @param {Message} message */
-  show(message) {
+  /** @param {string} id Leaves a message that was there and is no longer. */
+  gone(id) {
+    if (this.message?.id !== id) return;
+    toast(T.deleted, true);
+    this.owner.gone(id);
+  }
+  head() {
     const head = create('div', 'head');
     const back = createButton('icon', '×', () => this.owner.close());
     back.id = 'detail-close';
@@ -70,6 +98,29 @@ export class Detail {
     title.id = 'detail-h';
     title.tabIndex = -1;
     head.append(title, back);
+    return head;
+  }
+  /** @param {(Element | string)[]} parts */
+  fill(parts) {
+    const had = document.activeElement;
+    const hadFocus = $('detail').contains(had);
+    $('detail').replaceChildren(...parts);
+    $('detail').scrollTop = 0;
+    $('detail').hidden = false;
+    if (hadFocus) keepFocus(had, $('detail-h'));
+  }
+  /** @param {string} reason @param {() => void} retry */
+  showTrouble(reason, retry) {
+    const isNew = $('detail').querySelector('.trouble')?.textContent !== reason;
+    if (isNew) toast(reason, true);
+    this.message = null;
+    const tools = create('div', 'tools');
+    tools.append(createButton('plain', T.retry, retry));
+    this.fill([this.head(), create('p', 'trouble error', reason), tools]);
+  }
+
+  /** @param {Message} message */
+  show(message) {
     const pretty = indented(message.message);
     const text = create('pre', 'whole', pretty ?? message.message);
     text.tabIndex = 0;
@@ -90,10 +141,7 @@ export class Detail {
       tools.append(toggle);
     }
     if (permits('messages:delete', message.topic)) tools.append(createButton('plain delete', T.remove, () => this.remove()));
-    $('detail').replaceChildren(head, text, tools, ...this.attributes(message), this.facts(message));
-    $('detail').append(this.states.element);
-    $('detail').scrollTop = 0;
-    $('detail').hidden = false;
+    this.fill([this.head(), text, tools, ...this.attributes(message), this.facts(message), this.states.element]);
   }
   /** @param {Message} message */
   attributes({ attributes }) {
@@ -134,13 +182,13 @@ export class Detail {
     const { message } = this;
     if (!message || !permits('messages:delete', message.topic)) return;
     ask({
-      title: T.deleteMessage, text: message.message.slice(0, 300), ok: T.remove, bad: true,
+      title: T.deleteMessage, text: excerpt(message.message, 300), ok: T.remove, bad: true,
       act: async () => {
         try {
           const answer = await request(`/api/v1/topics/${message.topic}/messages/${message.id}`, { method: 'DELETE' });
           if (!answer.ok && answer.status !== 404) return T.failed((await problemOf(answer)).detail ?? T.denied);
+          toast(answer.ok ? T.removed : T.deleted, !answer.ok);
         } catch { return T.failed(T.unreachable); }
-        toast(T.removed);
         return () => this.owner.removed(message.id);
       },
     });

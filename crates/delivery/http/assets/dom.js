@@ -1,4 +1,5 @@
 // Elements, and the questions and notes of the page. Texts of messages are only ever set as text.
+import { excerpt, isInvisible } from './find.js';
 import { relative } from './time.js';
 import { $, lang } from './session.js';
 import { T } from './texts.js';
@@ -41,8 +42,9 @@ export function keepFocus(had, ...others) {
   if (!had || had === body || (now !== body && isVisible(now))) return;
   /** @type {any} */ (others.find(isVisible))?.focus({ preventScroll: true });
 }
+const FULL_TIME = new Intl.DateTimeFormat(lang, { dateStyle: 'medium', timeStyle: 'medium' });
 /** @param {string} moment */
-export const fullTime = (moment) => new Date(moment).toLocaleString(lang, { dateStyle: 'medium', timeStyle: 'medium' });
+export const fullTime = (moment) => FULL_TIME.format(new Date(moment));
 /**
  * A time that stays relative to now.
  * @param {string} moment
@@ -78,6 +80,57 @@ export function createChips(attributes) {
   });
   if (all.length > MOST_CHIPS) chips.push(create('span', '', `+${all.length - MOST_CHIPS}`));
   return chips;
+}
+
+/**
+ * The row of a message in the list.
+ * @param {import('./types.d.ts').Message} message
+ */
+export function createRow({ id, topic, message, attributes, processed_at: accepted }) {
+  const item = create('li');
+  item.id = id;
+  const link = create('a', 'row');
+  link.href = `#/${topic}/${id}`;
+  const isEmpty = isInvisible(message);
+  const text = create('p', isEmpty ? 'text soft' : 'text', isEmpty ? T.invisible : excerpt(message, 400));
+  text.dir = 'auto';
+  const meta = create('div', 'meta');
+  meta.append(createTime(accepted), ...createChips(attributes));
+  link.append(text, meta);
+  item.append(link);
+  return item;
+}
+
+/**
+ * Shows how the list is connected. What changes every second is not for screen readers.
+ * @param {string} text
+ * @param {{bad?: boolean, live?: boolean, next?: string}} [how]
+ */
+export function showLink(text, { bad = false, live = false, next = '' } = {}) {
+  if ($('link-text').textContent !== text) $('link-text').textContent = text;
+  $('link-next').textContent = next && ` ${next}`;
+  $('link').title = live ? T.liveLong : '';
+  $('link').classList.toggle('error', bad);
+  $('link').classList.toggle('on', live);
+}
+
+let [announcing, toAnnounce, orMore, spoke] = [0, 0, '', -Infinity];
+/**
+ * Tells screen readers of new messages, once in two seconds at most: many messages become one sentence.
+ * @param {number} count
+ * @param {string} text That of the last one.
+ * @param {boolean} [isMore] Whether there are more than these.
+ */
+export function announce(count, text, isMore = false) {
+  toAnnounce += count;
+  if (isMore) orMore = '+';
+  const wait = performance.now() - spoke < 2000 ? 2000 : 50;
+  announcing ||= setTimeout(() => {
+    $('announcer').textContent = toAnnounce === 1 ? T.fresh(excerpt(text, 200)) : T.freshMany(`${toAnnounce.toLocaleString(lang)}${orMore}`);
+    toAnnounce = announcing = 0;
+    orMore = '';
+    spoke = performance.now();
+  }, wait);
 }
 
 let toasting = 0;
@@ -120,11 +173,11 @@ function copySelected(text) {
 }
 
 /**
- * Asks in a dialog. `fields` are inputs; `act` gets their values. It gives the text of an error, or when done nothing or
- * what follows once the dialog is closed: before that nothing else can have the focus.
+ * Asks in a dialog. `fields` are inputs; `act` gets their values. It gives the text of an error, or those of fields by
+ * name, or when done nothing or what follows once the dialog is closed: before that nothing else can have the focus.
  * @param {{title: string, text?: string, ok: string, bad?: boolean,
  *   fields?: {name: string, label: string, value?: string, hint?: string}[],
- *   act: (values: Record<string, string>) => Promise<string | (() => void) | void>}} question
+ *   act: (values: Record<string, string>) => Promise<string | Record<string, string> | (() => void) | void>}} question
  */
 export function ask({ title, text = '', ok, bad = false, fields = [], act }) {
   $('ask-h').textContent = title;
@@ -138,7 +191,11 @@ export function ask({ title, text = '', ok, bad = false, fields = [], act }) {
     const input = create('input');
     tag.htmlFor = input.id = `ask-${name}`;
     Object.assign(input, { name, value, placeholder: hint, autocomplete: 'off', spellcheck: false });
-    return [tag, input];
+    const error = create('p', 'error');
+    error.id = `ask-${name}-error`;
+    error.hidden = true;
+    input.setAttribute('aria-describedby', error.id);
+    return [tag, input, error];
   }));
   let isBusy = false;
   const submit = async (/** @type {Event} */ event) => {
@@ -148,15 +205,23 @@ export function ask({ title, text = '', ok, bad = false, fields = [], act }) {
     const values = Object.fromEntries(fields.map(({ name }) => [name, $(`ask-${name}`).value.trim()]));
     const outcome = await act(values);
     isBusy = false;
-    const isError = typeof outcome === 'string';
+    const isAction = outcome === undefined || typeof outcome === 'function';
+    const errors = typeof outcome === 'object' ? outcome : {};
     if (!$('ask').open || $('ask-form').onsubmit !== submit) {
       // It was cancelled meanwhile, and perhaps something else is asked.
-      if (isError) toast(outcome, true); else outcome?.();
+      if (isAction) outcome?.(); else toast(typeof outcome === 'string' ? outcome : Object.values(outcome).join(' '), true);
       return;
     }
-    $('ask-error').textContent = isError ? outcome : '';
-    $('ask-error').hidden = !isError;
-    if (isError) return;
+    $('ask-error').textContent = typeof outcome === 'string' ? outcome : '';
+    $('ask-error').hidden = typeof outcome !== 'string';
+    for (const { name } of fields) {
+      const text = errors[name] ?? '';
+      $(`ask-${name}`).toggleAttribute('aria-invalid', Boolean(text));
+      $(`ask-${name}-error`).textContent = text;
+      $(`ask-${name}-error`).hidden = !text;
+    }
+    $('ask-fields').querySelector('[aria-invalid]')?.focus();
+    if (!isAction) return;
     $('ask').close();
     outcome?.();
   };

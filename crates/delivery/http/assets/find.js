@@ -1,4 +1,4 @@
-// Finding: what a person typed, which loaded messages fit it, and which topics a token.
+// Finding: what a person typed, which loaded messages fit it, and which topics a token; and the first part of a text.
 import { isUlid, parseSince } from './time.js';
 
 /**
@@ -50,3 +50,23 @@ export function fitsPattern(pattern, topic) {
     return at >= 0;
   });
 }
+
+const graphemes = 'Segmenter' in Intl ? new Intl.Segmenter(undefined, { granularity: 'grapheme' }) : null;
+const LONGEST = 64; // The most code units of one character as a person sees it; a longer one may be cut.
+/**
+ * A text of at most this many code units, which does not end within a character, with an ellipsis if it was cut.
+ * @param {string} text
+ * @param {number} most
+ */
+export function excerpt(text, most) {
+  if (text.length <= most) return text;
+  const from = Math.max(0, most - LONGEST);
+  const near = text.slice(from, most + LONGEST);
+  const at = from + (graphemes?.segment(near).containing(most - from)?.index ?? most - from);
+  // A surrogate pair is never cut.
+  const end = at > from ? at : most;
+  const isWithin = /[\uDC00-\uDFFF]/.test(text[end]) && /[\uD800-\uDBFF]/.test(text[end - 1]);
+  return `${text.slice(0, isWithin ? end - 1 : end)}…`;
+}
+/** @param {string} text Whether a person sees nothing of it, as of zero-width characters. */
+export const isInvisible = (text) => !/[^\p{Cc}\p{Cf}\p{Z}\u115F\u1160\u2800\u3164\uFFA0]/u.test(text);

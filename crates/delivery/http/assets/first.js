@@ -8,7 +8,8 @@
   if (topic !== 'inbox') root.classList.add('elsewhere');
   if (topic !== 'inbox' || given !== 'true') {
     const path = `/api/v1/topics/${topic}/messages?order=desc&limit=50`;
-    const token = sessionStorage.getItem('token');
+    let token = null;
+    try { token = sessionStorage.getItem('token'); } catch { /* The browser blocks it. */ }
     /** @type {Record<string, string>} */
     const headers = { 'Accept-Language': root.lang };
     if (token) headers.Authorization = `Bearer ${token}`;

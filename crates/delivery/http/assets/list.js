@@ -1,35 +1,23 @@
 // The list of a topic's messages: what is loaded of them, how it grows at both ends, and what of it is shown.
-import { create, createChips, createTime, keepFocus, toast } from './dom.js';
+import { announce, createRow, keepFocus, showLink, toast } from './dom.js';
 import { fits, parseFind } from './find.js';
 import { givenAnswer, givenPage } from './given.js';
 import { Live, refusal } from './live.js';
 import { $, hasToken, lang, pause, problemOf, request } from './session.js';
 import { T } from './texts.js';
 import { BEGINNING, ulidBefore } from './time.js';
-import { MessageWindow } from './window.js';
+import { MOST_FILTERED, MOST_LOADED, MessageWindow } from './window.js';
 /** @typedef {import('./types.d.ts').Message} Message */
 /** @typedef {import('./types.d.ts').Page} Page */
 
 const PAGE = 50;
+const MOST_FRESH = 5; // How many rows of a batch are highlighted: hundreds of animations are slow.
 const NEAR_TOP = 40; // Pixels within which the newest messages are in sight.
 const NEAR_END = 400; // Pixels from an end at which more is loaded.
 
-/**
- * Shows how the list is connected. What changes every second is not for screen readers.
- * @param {string} text
- * @param {{bad?: boolean, live?: boolean, next?: string}} [how]
- */
-function showLink(text, { bad = false, live = false, next = '' } = {}) {
-  if ($('link-text').textContent !== text) $('link-text').textContent = text;
-  $('link-next').textContent = next && ` ${next}`;
-  $('link').title = live ? T.liveLong : '';
-  $('link').classList.toggle('error', bad);
-  $('link').classList.toggle('on', live);
-}
-
 export class MessageList {
   /**
-   * @param {{arrived: (m: Message) => void, refused: (text?: string) => void,
+   * @param {{arrived: (count: number) => void, refused: (text?: string) => void,
    *   loaded: () => void}} owner
    */
   constructor(owner) {
@@ -41,21 +29,18 @@ export class MessageList {
     this.chosen = '';
     this.unseen = 0; // How many have arrived above what is in sight.
     this.arrivals = 0; // How many have arrived at all.
+    this.counted = NaN; // The count of the topic for which the list was loaded again.
     this.filter = '';
     this.isLoading = false;
     this.isKnown = false;
     this.held = 0; // Until when scrolling loads nothing, after a failure.
     this.opening = new AbortController();
-    this.updating = 0;
-    this.announcing = 0;
-    this.toAnnounce = 0;
-    this.spoke = -Infinity;
     this.live = new Live({
-      message: (message) => this.arrived(message),
+      messages: (messages) => this.arrived(messages),
       state: (name, seconds) => this.state(name, seconds),
       note: (name, text) => toast(typeof T[name] === 'function' ? T[name](text) : T[name], true),
       refused: (status, text) => this.refuse(status, text),
-      reload: () => this.open(this.topic),
+      reload: () => this.open(this.topic, true),
     });
     for (const end of ['older', 'newer']) $(end).addEventListener('click', () => this.extend(end));
     $('newest').addEventListener('click', () => this.toNewest());
@@ -70,22 +55,35 @@ export class MessageList {
   }
   get isAtTop() { return this.scroller.scrollTop < NEAR_TOP; }
 
-  /** @param {string} topic */
-  async open(topic) {
+  /**
+   * Shows the newest messages of a topic.
+   * @param {string} topic
+   * @param {boolean} [isAgain] True if what is loaded stays until they are there, and in any case what a person reads.
+   */
+  async open(topic, isAgain = false) {
     this.close();
     const { signal } = this.opening = new AbortController();
     this.topic = topic;
     const given = givenPage(topic);
-    if (!given) {
+    if (!given && !isAgain) {
       this.show([], { atNewest: true, atOldest: true }, false);
       $('messages').setAttribute('aria-busy', 'true');
     }
     $('refused').hidden = true;
-    showLink(T.connecting);
+    if (!isAgain) showLink(T.connecting);
     const page = given ?? await this.first(signal);
     $('messages').removeAttribute('aria-busy');
     if (!page || signal.aborted) return;
-    this.show(page.messages, { atNewest: true, atOldest: !page.next });
+    const newest = this.window.newest?.id ?? '';
+    const missed = isAgain ? page.messages.filter(({ id }) => id > newest) : [];
+    if (missed.length) announce(missed.length, missed[0].message, missed.length === PAGE);
+    const { length } = page.messages;
+    if (length && isAgain && !this.isAtTop) {
+      const [ids, last] = [new Set(page.messages.map(({ id }) => id)), page.messages[length - 1].id];
+      this.unseen += missed.length;
+      this.window.atNewest &&= !missed.length;
+      this.forget(this.window.items.filter(({ id }) => id >= last && !ids.has(id)));
+    } else this.show(page.messages, { atNewest: true, atOldest: !page.next });
     performance.mark('messages');
     this.extendNear('older');
     this.owner.loaded();
@@ -125,6 +123,7 @@ export class MessageList {
   }
   /** @param {number} status @param {string} [text] */
   refuse(status, text) {
+    this.live.close();
     const reason = text ?? (status === 401 ? T.refused : T.denied);
     showLink(reason, { bad: true });
     this.show([], { atNewest: true, atOldest: true }, false);
@@ -150,7 +149,8 @@ export class MessageList {
     this.rows.clear();
     const had = document.activeElement;
     $('messages').replaceChildren(...messages.map((message) => this.row(message)));
-    keepFocus(had, $('view-messages'), $('main'));
+    const row = had?.closest('#messages li')?.id ?? '';
+    keepFocus(had, this.rows.get(row)?.firstElementChild, $('view-messages'), $('main'));
     this.scroller.scrollTop = 0;
     this.unseen = 0;
     this.update();
@@ -176,18 +176,9 @@ export class MessageList {
 
   /** @param {Message} message */
   row(message) {
-    const item = create('li');
-    item.id = message.id;
-    const link = create('a', 'row');
-    link.href = `#/${message.topic}/${message.id}`;
-    const text = create('p', 'text', message.message.slice(0, 400));
-    text.dir = 'auto';
-    const meta = create('div', 'meta');
-    meta.append(createTime(message.processed_at), ...createChips(message.attributes));
-    link.append(text, meta);
-    item.append(link);
+    const item = createRow(message);
     this.rows.set(message.id, item);
-    if (message.id === this.chosen) link.setAttribute('aria-current', 'true');
+    if (message.id === this.chosen) item.firstElementChild.setAttribute('aria-current', 'true');
     return item;
   }
 
@@ -214,39 +205,33 @@ export class MessageList {
     if (newest && oldest) keepFocus(had, this.rows.get((dropped[0]?.id > newest.id ? newest : oldest).id)?.firstElementChild);
   }
 
-  /** @param {Message} message */
-  arrived(message) {
-    this.owner.arrived(message);
-    this.arrivals += 1;
-    if (!this.window.atNewest) {
-      this.unseen += 1;
-    } else if (!this.window.has(message.id)) {
-      const stays = this.isAtTop && !document.hidden;
-      const add = () => {
-        const row = this.row(message);
-        row.classList.add('fresh');
-        $('messages').prepend(row);
-        this.drop(this.window.addNewer([message]));
-      };
-      if (stays) add(); else { this.inPlace(add); this.unseen += 1; }
+  /** @param {Message[]} messages A batch of new ones, the oldest first. */
+  arrived(messages) {
+    this.arrivals += messages.length;
+    this.owner.arrived(messages.length);
+    announce(messages.length, messages[messages.length - 1].message);
+    const news = messages.filter(({ id }) => !this.rows.has(id)).reverse();
+    const { isAtTop } = this; // Computes the layout, once for the batch.
+    // A large batch would take what is read out of the list at its other end.
+    if (!isAtTop && news.length > PAGE) this.window.atNewest = false;
+    const add = () => {
+      if (this.window.atNewest) this.addNews(news);
+      this.update();
+    };
+    if (isAtTop && this.window.atNewest && !document.hidden) add();
+    else {
+      this.unseen += news.length;
+      this.inPlace(add);
     }
-    this.updateSoon();
-    this.announce(message);
   }
-  updateSoon() {
-    // A hidden tab has no frames.
-    if (document.hidden) this.update();
-    else this.updating ||= requestAnimationFrame(() => { this.updating = 0; this.update(); });
-  }
-  /** @param {Message} message Announced once in two seconds at most: many messages become one sentence. */
-  announce(message) {
-    this.toAnnounce += 1;
-    const wait = performance.now() - this.spoke < 2000 ? 2000 : 50;
-    this.announcing ||= setTimeout(() => {
-      $('announcer').textContent = this.toAnnounce === 1 ? T.fresh(message.message.slice(0, 200)) : T.freshMany(this.toAnnounce);
-      this.toAnnounce = this.announcing = 0;
-      this.spoke = performance.now();
-    }, wait);
+  /** @param {Message[]} news The newest first. */
+  addNews(news) {
+    const dropped = this.window.addNewer(news);
+    // Of a batch that is longer than the list the rest has no rows.
+    const rows = this.window.items.filter(({ id }) => !this.rows.has(id)).map((message) => this.row(message));
+    for (const row of rows.slice(0, MOST_FRESH)) row.classList.add('fresh');
+    $('messages').prepend(...rows);
+    this.drop(dropped);
   }
   scrolled() {
     for (const end of ['older', 'newer']) this.extendNear(end);
@@ -320,6 +305,8 @@ export class MessageList {
   find() {
     const { kind, text } = parseFind($('find').value);
     this.filter = kind === 'filter' ? text : '';
+    // What matches stays while a person searches further back.
+    this.window.most = this.filter ? MOST_FILTERED : MOST_LOADED;
     $('find-hint').textContent = kind === 'id' ? T.enterId : kind === 'time' ? T.enterTime : '';
     this.update();
   }
@@ -375,6 +362,14 @@ export class MessageList {
     (row?.firstElementChild ?? $('find')).focus();
     row?.scrollIntoView({ block: 'nearest' });
   }
+  /** @param {Message[]} gone Takes messages away that the server no longer has. */
+  forget(gone) {
+    this.inPlace(() => {
+      for (const { id } of gone) this.window.remove(id);
+      this.drop(gone);
+      this.update();
+    });
+  }
   /** @param {string} id */
   remove(id) {
     const next = this.window.neighbour(id, 1, (message) => this.fits(message));
@@ -383,6 +378,22 @@ export class MessageList {
     this.rows.delete(id);
     this.update();
     return next?.id === id ? undefined : next;
+  }
+  /**
+   * Takes away what the server no longer has, by what it says of the whole topic.
+   * @param {import('./types.d.ts').Topic | undefined} topic Undefined if it has no messages.
+   * @param {number} arrivals How many messages had arrived when the server was asked.
+   */
+  reconcile(topic, arrivals) {
+    const { items, atNewest, atOldest } = this.window;
+    if (!items.length || arrivals !== this.arrivals || this.live.batch.length) return;
+    const first = topic?.first_id ?? '~';
+    this.forget(items.filter(({ id }) => id < first));
+    // Loaded again once for each count: a server may count what it does not show.
+    const count = topic?.count ?? 0;
+    if (!atNewest || !atOldest || this.window.items.length <= count || count === this.counted) return;
+    this.counted = count;
+    this.open(this.topic, true);
   }
   /** @param {string} id */
   get(id) { return this.window.items.find((message) => message.id === id); }

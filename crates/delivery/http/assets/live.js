@@ -1,16 +1,19 @@
 // The live messages of a topic. One tab of the browser has the only stream, held by a lock; it passes messages on to
 // tabs with the same topic, and other visible tabs ask for news. Without locks each visible tab has a stream.
-import { data, hasToken, pause, problemOf, request, tokenMark } from './session.js';
+import { $, claims, data, hasToken, pause, problemOf, request, tokenMark } from './session.js';
 import { EventParser } from './sse.js';
 import { BEGINNING } from './time.js';
 /** @typedef {import('./types.d.ts').Message} Message */
-/** @typedef {{message: (m: Message, isLive: boolean) => void, state: (name: string, seconds?: number, text?: string) => void,
+/** @typedef {{messages: (m: Message[]) => void, state: (name: string, seconds?: number, text?: string) => void,
  *   note: (name: string, text?: string) => void, refused: (status: number, text?: string) => void, reload: () => void}} Listener */
 /** @typedef {{ok?: boolean, wait?: number, why?: string, final?: boolean}} StreamEnd How a stream ended; `why` as a state. */
 
 const ASK_MS = 5000;
+const CLOCK_MS = 5000; // How far the clocks of server and browser may be apart.
 const SILENCE_MS = 45_000; // Three comments of the server.
-const CATCH_UP = 400; // With more news than this the list is loaded anew.
+const CATCH_UP = 400; // With more missed messages than this the list is loaded anew.
+const REPLAY_MS = 10_000; // Within this time of a reconnection what the stream sends counts as missed.
+const BATCH_MS = 200; // Between two batches of messages for the listener.
 const canShare = Boolean(navigator.locks && globalThis.BroadcastChannel && crypto.subtle);
 const LOCK = `posthorn-stream${data.base}`;
 
@@ -38,6 +41,11 @@ export class Live {
     this.opening = new AbortController();
     this.turn = new AbortController();
     this.mark = '';
+    /** Messages that the listener has yet to get. @type {Message[]} */
+    this.batch = [];
+    this.delivering = 0; // The timer of the next batch.
+    this.delivered = -Infinity; // When the last batch was.
+    this.opened = -Infinity; // When the list was loaded that this follows.
     if (canShare) {
       this.channel = new BroadcastChannel(LOCK);
       this.channel.onmessage = ({ data: said }) => this.hear(said);
@@ -55,13 +63,17 @@ export class Live {
   open(topic, last) {
     this.close();
     const { signal } = this.opening = new AbortController();
-    Object.assign(this, { topic, last: last ?? BEGINNING, heard: -Infinity });
+    Object.assign(this, { topic, last: last ?? BEGINNING, heard: -Infinity, opened: performance.now() });
     this.run(signal).catch((error) => { if (!signal.aborted) throw error; });
   }
   close() {
     this.opening.abort();
     this.turn.abort();
     this.catching = undefined;
+    // The list is loaded anew with what is not delivered yet.
+    clearTimeout(this.delivering);
+    this.delivering = 0;
+    this.batch = [];
   }
 
   look() {
@@ -90,10 +102,21 @@ export class Live {
   /** @param {object} what */
   say(what) { this.channel?.postMessage({ key: this.key, last: this.last, ...what }); }
 
-  /** @param {Message} message */
+  /**
+   * Collects a message. The listener gets batches, as the layout of the page takes about as long for one message as for
+   * many. A timer ends a batch: a hidden tab has no frames.
+   * @param {Message} message
+   */
   take(message) {
     this.last = message.id;
-    this.listener.message(message, true);
+    this.batch.push(message);
+    this.delivering ||= setTimeout(() => {
+      const { batch } = this;
+      this.batch = [];
+      this.delivering = 0;
+      this.listener.messages(batch);
+      this.delivered = performance.now();
+    }, performance.now() - this.delivered < BATCH_MS ? BATCH_MS : 0);
   }
 
   /** @param {AbortSignal} signal */
@@ -206,6 +229,10 @@ export class Live {
     const silence = new AbortController();
     let timer = setTimeout(() => silence.abort(), SILENCE_MS);
     let [isOk, isBusy] = [false, false];
+    // A stream soon after the list was loaded replays little; a later one what was missed since the last one.
+    const began = performance.now();
+    const replayEnd = began - this.opened > REPLAY_MS ? began + REPLAY_MS : 0;
+    let replayed = 0;
     const parser = new EventParser();
     try {
       const answer = await request(`/api/v1/topics/${this.topic}/stream`, {
@@ -226,6 +253,11 @@ export class Live {
         for (const event of parser.push(value)) {
           if (event.event === 'busy') isBusy = true;
           else this.handle(event);
+          if (event.event === 'message' && performance.now() < replayEnd) replayed += 1;
+        }
+        if (replayed > CATCH_UP) {
+          this.listener.reload();
+          return { ok: true };
         }
         if (!isOk && !isBusy) { isOk = true; this.listener.state('live'); }
         if (!isBusy) this.say({});
@@ -248,9 +280,15 @@ export class Live {
       }
     } else if (event.event === 'gap') {
       if (previous !== BEGINNING) this.listener.note('gap');
-    } else if (event.event === 'bye') this.listener.note('bye');
+    } else if (event.event === 'bye') this.leave();
     else if (event.event === 'unreadable') this.listener.note('unreadable', event.id);
     if (event.id && event.id > this.last) this.last = event.id;
+  }
+  /** The server ended the stream. */
+  leave() {
+    // After the end of a token the next request is rejected, and a dialog asks for another one.
+    const isExpired = hasToken() && claims().exp * 1000 <= Date.now() + CLOCK_MS;
+    if (!isExpired && !$('token-dialog').open) this.listener.note('bye');
   }
 }
 

@@ -29,11 +29,10 @@ const IGNORED = /^\/(metrics|health\/.*|api\/v1\/(?:limits|health)|assets\/.*|.*
  */
 export function readings(samples, at) {
   /** @type {Readings} */
-  const found = { at, requests: 0, errors: 0, buckets: new Map(), down: [], uptime: 0, streams: 0 };
+  const found = { at, requests: 0, errors: 0, buckets: new Map(), uptime: 0, streams: 0 };
   for (const { name, labels, value } of samples) {
     if (name === 'app_uptime_seconds') found.uptime = value;
     else if (name === 'app_streams_open') found.streams = value;
-    else if (name === 'app_dependency_up') { if (!value) found.down.push(labels.dependency); }
     if (IGNORED.test(labels.endpoint ?? '')) continue;
     if (name === 'app_request_duration_seconds_count') {
       found.requests += value;

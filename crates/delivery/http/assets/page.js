@@ -2,7 +2,7 @@
 import { Composer } from './compose.js';
 import { ConsumerCards, ConsumerItem } from './consumers.js';
 import { Detail } from './detail.js';
-import { copy, fullTime, keepFocus } from './dom.js';
+import { copy, fullTime, keepFocus, toast } from './dom.js';
 import { listenForKeys } from './keys.js';
 import { MessageList } from './list.js';
 import { Service } from './service.js';
@@ -18,10 +18,18 @@ const at = { topic: '', view: '', id: '' };
 let missed = 0; // How many messages arrived while the page was hidden.
 
 // ---- the parts
-const topics = new TopicList();
+const topics = new TopicList({
+  begins: () => list.arrivals,
+  listed(topic, begun) {
+    list.reconcile(topic, begun);
+    const count = topic?.count ?? 0;
+    if (at.id && count < listed) detail.states.look(); // Perhaps the shown one was deleted.
+    listed = count;
+  },
+});
+let listed = 0; // How many messages the open topic had last.
 const detail = new Detail({
   close: closeDetail,
-  absent: leaveAbsent,
   filter(text) { $('find').value = text; list.find(); if (isNarrow()) closeDetail(); else $('find').focus(); },
   removed(id) {
     const next = list.remove(id);
@@ -29,10 +37,17 @@ const detail = new Detail({
     if (next && !isNarrow()) go(next.topic, next.id); else leaveAbsent();
     list.focus(next?.id);
   },
+  gone(id) {
+    const had = document.activeElement;
+    const next = list.remove(id);
+    topics.refreshSoon();
+    if (at.id === id) leaveAbsent();
+    keepFocus(had, document.getElementById(next?.id ?? '')?.firstElementChild, $('find'), $('main'));
+  },
 });
 const list = new MessageList({
-  arrived() {
-    if (document.hidden) { missed += 1; showTitle(); } else topics.refreshSoon();
+  arrived(count) {
+    if (document.hidden) { missed += count; showTitle(); } else topics.refreshSoon();
   },
   refused: askForToken,
   loaded() { topics.refresh(); },
@@ -70,7 +85,12 @@ function leaveAbsent() {
 function route() {
   const [, name = '', rest = ''] = /^#\/([^/]*)\/?(.*)$/.exec(location.hash) ?? [];
   const isService = name === '~service';
-  const topic = isService ? at.topic || 'inbox' : isTopicName(name) ? name : at.topic || 'inbox';
+  if (name && !isService && !isTopicName(name)) {
+    toast(T.noTopic, true);
+    history.replaceState(null, '', `#/${at.topic || 'inbox'}`);
+    return route();
+  }
+  const topic = isService ? at.topic || 'inbox' : name || at.topic || 'inbox';
   // Without the right to read it the message is not asked for, and the URL keeps it until there is one.
   const id = isUlid(rest) && permits('messages:read', topic) ? rest.toUpperCase() : '';
   const had = document.activeElement;
@@ -97,7 +117,6 @@ function openTopic(topic) {
   $('find').value = '';
   list.find();
   topics.choose(topic, at.view !== 'service');
-  showTitle();
   list.open(topic);
   for (const card of cards) card.open(topic);
   for (const id of ['compose-open', 'compose-bar']) $(id).hidden = !permits('messages:write', topic);
@@ -119,6 +138,7 @@ function showHead() {
   const isService = at.view === 'service';
   $('topic-name').textContent = isService ? T.service : at.topic;
   $('link').hidden = isService;
+  showTitle();
 }
 let reading = 0; // Where a small screen's list was when a message was opened.
 /** @param {string} topic @param {string} id @param {boolean} [takesFocus] Because what had it is hidden. */
@@ -139,13 +159,16 @@ function openMessage(topic, id, takesFocus = false) {
   });
 }
 function showTitle() {
-  document.title = `${missed ? `(${missed}) ` : ''}${at.topic} · ${data.name}`;
+  const view = { consumers: T.consumers, webhooks: T.webhooks }[at.view];
+  const shown = at.view === 'service' ? T.service : [at.topic, view].filter(Boolean).join(': ');
+  document.title = `${missed ? `(${missed}) ` : ''}${shown} · ${data.name}`;
 }
 
 // ---- tokens
 /** @param {string} [reason] */
 function askForToken(reason) {
   $('token-reason').textContent = reason ?? T.refused;
+  $('toast').hidden = true; // The dialog says what to do.
   $('token-forget').hidden = !hasToken();
   if (!$('token-dialog').open) $('token-dialog').showModal();
 }
@@ -210,11 +233,16 @@ $('open-form').addEventListener('submit', (/** @type {Event} */ event) => {
   $('open-name').toggleAttribute('aria-invalid', isBad);
   if (isBad) return;
   $('open-name').value = '';
+  topics.find('');
   go(name);
 });
+$('open-name').addEventListener('input', () => topics.find($('open-name').value));
 document.querySelector('.skip')?.addEventListener('click', (event) => { event.preventDefault(); $('main').focus(); });
 for (const link of document.querySelectorAll('a[hreflang]')) {
-  link.addEventListener('click', () => { /** @type {HTMLAnchorElement} */ (link).hash = location.hash; });
+  link.addEventListener('click', () => {
+    /** @type {HTMLAnchorElement} */ (link).hash = location.hash;
+    composer.keep();
+  });
 }
 $('messages').addEventListener('click', (/** @type {MouseEvent} */ event) => {
   const link = event.target instanceof Element && event.target.closest('a');
@@ -239,6 +267,17 @@ function arrow(by, target) {
   if (isInList) step(by);
   return isInList;
 }
+/**
+ * Scrolls the list, or what else is shown, by a key while nothing has the focus: the document does not scroll then.
+ * @param {Element} target
+ * @param {(place: Element) => number} to
+ */
+function scroll(target, to) {
+  const place = at.view === 'messages' ? $('list') : $(`${at.view}-view`);
+  if (!target.matches('body, main') || place.scrollHeight <= place.clientHeight) return false;
+  place.scrollTo({ top: to(place) });
+  return true;
+}
 /** @param {number} step */
 function stepTopic(step) {
   const next = topics.neighbour(step);
@@ -246,7 +285,16 @@ function stepTopic(step) {
 }
 /** @param {string} view */
 function offer(view) { if (isOffered(view)) go(at.topic, view); }
+function endFilter() {
+  const row = document.activeElement?.closest('#messages li');
+  $('find').value = '';
+  list.find();
+  list.focus(row?.id ?? at.id);
+}
 listenForKeys({
+  PageDown: (target) => scroll(target, ({ scrollTop, clientHeight }) => scrollTop + clientHeight * 0.9),
+  PageUp: (target) => scroll(target, ({ scrollTop, clientHeight }) => scrollTop - clientHeight * 0.9),
+  End: (target) => scroll(target, ({ scrollHeight }) => scrollHeight), Home: (target) => scroll(target, () => 0),
   j: () => step(1), k: () => step(-1), ArrowDown: (target) => arrow(1, target), ArrowUp: (target) => arrow(-1, target),
   g: () => list.toNewest(), G: () => { const { oldest } = list.window; if (oldest) list.focus(oldest.id); },
   '/': () => { go(at.topic); $('find').focus(); $('find').select(); },
@@ -257,9 +305,11 @@ listenForKeys({
   Escape() {
     if (!$('composer').hidden && $('composer').contains(document.activeElement)) composer.close();
     else if (document.body.classList.contains('drawer')) showDrawer(false);
-    else if (document.activeElement === $('find')) { $('find').value = ''; list.find(); list.focus(at.id); }
+    else if (document.activeElement === $('find')) endFilter();
+    else if (document.activeElement === $('open-name')) { $('open-name').value = ''; topics.find(''); }
     else if (at.id) closeDetail();
     else if (!$('composer').hidden) composer.close();
+    else if (list.filter && at.view === 'messages') endFilter();
   },
 });
 document.addEventListener('visibilitychange', () => {

@@ -16,7 +16,6 @@ const hasMetrics = data.metrics === 'true';
 export class Service {
   constructor() {
     this.isShown = false;
-    this.checked = -Infinity; // When the components were asked for.
     /** @type {Readings | null} */
     this.before = null;
     this.charts = [
@@ -34,6 +33,7 @@ export class Service {
   /** @param {boolean} isShown */
   reveal(isShown) {
     if (isShown && !this.isShown) this.before = null;
+    if (isShown && !this.isShown) this.probe();
     this.isShown = isShown;
     this.look();
   }
@@ -44,8 +44,9 @@ export class Service {
     let state = '';
     try {
       const ready = await fetch(`${data.base}/health/ready`, { cache: 'no-store' });
+      const down = ready.ok ? await this.components() : [];
       if (!ready.ok) state = T.unready;
-      else if (this.down?.length) state = T.degraded(this.down.join(', '));
+      else if (down.length) state = T.degraded(down.join(', '));
     } catch { state = navigator.onLine ? T.unreachable : T.offline; }
     this.tell(state);
   }
@@ -59,7 +60,6 @@ export class Service {
 
   async look() {
     if (document.hidden || !this.isShown) return;
-    this.components();
     this.quotas();
     if (!hasMetrics) return;
     try {
@@ -69,7 +69,6 @@ export class Service {
   }
   /** @param {Readings} now */
   show(now) {
-    this.down = now.down;
     $('uptime').textContent = duration(now.uptime);
     $('streams').textContent = now.streams.toLocaleString(lang);
     if (this.before) {
@@ -81,17 +80,16 @@ export class Service {
     this.before = now;
   }
 
+  /** Shows the components, and returns the names of those that do not work. */
   async components() {
-    if (performance.now() - this.checked < PROBE_MS) return;
-    this.checked = performance.now();
-    const answer = await request('/api/v1/health').catch(() => null);
-    const { checks } = await answer?.json().catch(() => ({})) ?? {};
-    if (!checks) return;
+    const answer = await request('/api/v1/health');
+    const { checks = {} } = await answer.json().catch(() => ({}));
     $('parts').replaceChildren(...Object.entries(checks).map(([name, state]) => {
       const item = create('li');
       item.append(create('span', `dot ${state}`), `${name}: ${T.checks[state] ?? state}`);
       return item;
     }));
+    return Object.keys(checks).filter((name) => checks[name] === 'error');
   }
   async quotas() {
     const answer = await request('/api/v1/limits').catch(() => null);

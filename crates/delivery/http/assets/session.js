@@ -8,12 +8,28 @@ export const data = document.body.dataset;
 export const lang = document.documentElement.lang;
 const isOpen = data.open === 'true';
 
-let token = sessionStorage.getItem('token') ?? '';
+/**
+ * A value that this tab keeps, or with `localStorage` the browser; without access to the storage nothing is kept.
+ * @param {string} key
+ * @param {string | null} [value] Kept from now on; null forgets it.
+ * @param {'sessionStorage' | 'localStorage'} [storage]
+ * @returns {string | null} The value that was kept before.
+ */
+export function kept(key, value, storage = 'sessionStorage') {
+  try {
+    const before = globalThis[storage].getItem(key);
+    if (value === null) globalThis[storage].removeItem(key);
+    else if (value !== undefined) globalThis[storage].setItem(key, value);
+    return before;
+  } catch { return null; }
+}
+
+let token = kept('token') ?? '';
 export const hasToken = () => Boolean(token);
 /** @param {string} text */
 export function setToken(text) {
   token = text.trim();
-  if (token) sessionStorage.setItem('token', token); else sessionStorage.removeItem('token');
+  kept('token', token || null);
 }
 export function claims() {
   try {

@@ -27,7 +27,9 @@ function textOf({ state, attempt, due_at: due, lease_expires_at: end, died_at: d
 }
 
 export class MessageStates {
-  constructor() {
+  /** @param {(id: string) => void} gone Called when the topic no longer has the message. */
+  constructor(gone) {
+    this.gone = gone;
     this.element = create('div', 'states');
     /** @type {Message | null} */
     this.message = null;
@@ -65,6 +67,7 @@ export class MessageStates {
   async read({ topic, id }, kind, scope, signal) {
     if (!permits(scope, topic)) return [];
     const answer = await request(`/api/v1/topics/${topic}/messages/${id}/${kind}`, { signal });
+    if (answer.status === 404 && !signal.aborted) this.gone(id);
     if (answer.status === 429 || answer.status >= 500) throw new Error(answer.statusText);
     return answer.ok ? (await answer.json())[kind] : [];
   }

@@ -4,6 +4,14 @@ export const BEGINNING = '0'.repeat(26);
 
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [['year', 31_536_000], ['month', 2_592_000], ['day', 86_400], ['hour', 3600], ['minute', 60]];
+/** @type {Map<string, Intl.RelativeTimeFormat>} */
+const formats = new Map();
+/** @param {string} lang The format of a language, of which making one takes longer than using it. */
+function formatOf(lang) {
+  const format = formats.get(lang) ?? new Intl.RelativeTimeFormat(lang, { numeric: 'auto', style: 'short' });
+  formats.set(lang, format);
+  return format;
+}
 /**
  * A time relative to now, such as "3 min. ago".
  * @param {number} moment Milliseconds since 1970, as is `now`.
@@ -13,7 +21,7 @@ const UNITS = [['year', 31_536_000], ['month', 2_592_000], ['day', 86_400], ['ho
  */
 export function relative(moment, now, lang, withSeconds = false) {
   const seconds = (moment - now) / 1000;
-  const format = new Intl.RelativeTimeFormat(lang, { numeric: 'auto', style: 'short' });
+  const format = formatOf(lang);
   for (const [unit, length] of UNITS) {
     if (Math.abs(seconds) >= length) return format.format(Math.trunc(seconds / length), unit);
   }

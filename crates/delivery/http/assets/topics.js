@@ -15,7 +15,10 @@ function readSeen() {
 }
 
 export class TopicList {
-  constructor() {
+  /** @param {{begins: () => number, listed: (topic: Topic | undefined, begun: number) => void}} owner Gets the open topic. */
+  constructor(owner) {
+    this.owner = owner;
+    this.filter = ''; // A part of the names that are shown.
     /** @type {Topic[]} */
     this.topics = [];
     this.open = 'inbox';
@@ -31,16 +34,28 @@ export class TopicList {
   }
   async refresh() {
     const { signal } = this.viewing;
+    const begun = this.owner.begins();
+    const { open } = this;
     const answer = await request('/api/v1/topics?limit=200', { signal }).catch(() => null);
     const list = answer?.ok && await answer.json().catch(() => null);
     if (!list || signal.aborted) return;
     this.topics = list.topics;
     $('topics-more').hidden = !list.next;
     this.show();
+    const found = this.topics.find(({ topic }) => topic === open);
+    // A topic that is not listed is empty, unless the list is cut.
+    if (open === this.open && (found || !list.next)) this.owner.listed(found, begun);
   }
   /** @param {string} topic @param {boolean} isCurrent */
   choose(topic, isCurrent) {
+    const isAnother = topic !== this.open;
     Object.assign(this, { open: topic, isCurrent });
+    this.show();
+    if (isAnother) $('topics').querySelector(`[data-topic="${topic}"]`)?.scrollIntoView({ block: 'nearest' });
+  }
+  /** @param {string} text Shows the topics with this text in their names only, and the open one. */
+  find(text) {
+    this.filter = text.trim().toLowerCase();
     this.show();
   }
   /** Forgets what another token was permitted to see. */
@@ -55,13 +70,16 @@ export class TopicList {
     if (open && !document.hidden) seen[open.topic] = { id: open.last_id, count: open.count };
     const listed = open ? this.topics : [{ topic: this.open, count: NaN, first_id: '', last_id: '' }, ...this.topics];
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.topic;
-    $('topics').replaceChildren(...listed.map((one) => {
+    // Each is marked as seen, shown or not.
+    const items = listed.map((one) => {
       if (Number.isNaN(one.count)) return this.item(one, 0);
       const before = seen[one.topic] ??= { id: one.last_id, count: one.count };
       const fresh = one.last_id > before.id && one.topic !== this.open ? Math.max(1, one.count - before.count) : 0;
       return this.item(one, fresh);
-    }));
-    if (focused) ($('topics').querySelector(`[data-topic="${focused}"]`) ?? $('open-name')).focus();
+    });
+    $('topics').replaceChildren(...items.filter((_, at) => listed[at].topic === this.open || listed[at].topic.includes(this.filter)));
+    // What a person has scrolled to stays in sight.
+    if (focused) ($('topics').querySelector(`[data-topic="${focused}"]`) ?? $('open-name')).focus({ preventScroll: true });
     const isFull = Object.keys(seen).length > MOST_SEEN;
     const kept = isFull ? Object.fromEntries(this.topics.map(({ topic }) => [topic, seen[topic]])) : seen;
     try { localStorage.setItem(KEPT, JSON.stringify(kept)); } catch { /* Nothing is new then. */ }

@@ -24,7 +24,7 @@ export interface StreamEvent { id?: string; event: string; data: string }
 export interface Finding { kind: 'none' | 'id' | 'time' | 'filter'; text: string; since?: string }
 export interface Sample { name: string; labels: Record<string, string>; value: number }
 export interface Readings {
-  at: number; requests: number; errors: number; buckets: Map<number, number>; down: string[];
+  at: number; requests: number; errors: number; buckets: Map<number, number>;
   uptime: number; streams: number;
 }
 export type Texts = Record<string, string | ((a: any, b?: any) => string) | Record<string, string>>;

@@ -2,11 +2,14 @@
 /** @typedef {import('./types.d.ts').Message} Message */
 
 export const MOST_LOADED = 300;
+/** The bound while a filter shows few of them. */
+export const MOST_FILTERED = 3000;
 
 /** Messages between two places of a topic. What is added at one end beyond the bound is dropped at the other. */
 export class MessageWindow {
   /** @type {Message[]} */
   items = [];
+  most = MOST_LOADED;
   /** True if it ends with the newest message, so that new ones belong to it. */
   atNewest = true;
   /** True if it begins with the oldest message. */
@@ -35,7 +38,7 @@ export class MessageWindow {
   addNewer(messages) {
     const after = this.newest?.id ?? '';
     this.items.unshift(...messages.filter(({ id }) => id > after));
-    const dropped = this.items.splice(MOST_LOADED);
+    const dropped = this.items.splice(this.most);
     if (dropped.length) this.atOldest = false;
     return dropped;
   }
@@ -47,7 +50,7 @@ export class MessageWindow {
   addOlder(messages) {
     const before = this.oldest?.id ?? '~';
     this.items.push(...messages.filter(({ id }) => id < before));
-    const dropped = this.items.splice(0, Math.max(0, this.items.length - MOST_LOADED));
+    const dropped = this.items.splice(0, Math.max(0, this.items.length - this.most));
     if (dropped.length) this.atNewest = false;
     return dropped;
   }

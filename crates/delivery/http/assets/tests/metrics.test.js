@@ -21,7 +21,6 @@ const at = (text, time) => readings(parseMetrics(text), time);
 test('the page is read without what the page itself causes', () => {
   const found = at(page(10, 2), 0);
   assert.deepEqual([found.requests, found.errors, found.uptime, found.streams], [12, 2, 12.5, 3]);
-  assert.deepEqual(found.down, ['redis']);
 });
 
 test('rates and latencies are of the time between two looks', () => {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::browser::Browser;
@@ -34,6 +35,24 @@ pub(crate) async fn composing(browser: &Browser, opener: &str) {
     browser.click(opener).await;
     browser
         .wait_for("!composer.hidden && document.activeElement === text")
+        .await;
+}
+
+/// Sends a request with a JSON body, and returns the response.
+pub(crate) async fn call(server: &Server, method: Method, path: &str, body: Value) -> Value {
+    let url = format!("{}{path}", server.url);
+    let response = server.client.request(method, url).json(&body).send().await;
+    let response = response.unwrap().error_for_status().unwrap();
+    response.json().await.unwrap()
+}
+
+/// Cuts the browser off from the network, or connects it again. The network domain has to be enabled before.
+pub(crate) async fn offline(browser: &Browser, is_offline: bool) {
+    let conditions = json!({
+        "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+    });
+    browser
+        .devtools("Network.emulateNetworkConditions", conditions)
         .await;
 }
 

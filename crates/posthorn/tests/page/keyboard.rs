@@ -144,7 +144,9 @@ async fn a_consumer_is_created_and_deleted() {
     browser.type_into("#ask-name", "Not A Name").await;
     browser.type_into("#ask-name", ENTER).await;
     browser
-        .wait_for("/1 to 64 characters/.test(document.getElementById('ask-error').textContent)")
+        .wait_for(
+            "/1 to 64 characters/.test(document.getElementById('ask-name-error').textContent)",
+        )
         .await;
     browser
         .eval("document.getElementById('ask-name').value = 'mailer'")
@@ -169,7 +171,7 @@ async fn a_consumer_is_created_and_deleted() {
     browser.type_into("#ask-name", "mailer").await;
     browser.type_into("#ask-name", ENTER).await;
     browser
-        .wait_for("document.getElementById('ask-error').textContent === 'The name is taken.'")
+        .wait_for("document.getElementById('ask-name-error').textContent === 'The name is taken.'")
         .await;
     browser.click("#ask-cancel").await;
     browser.type_into("#consumers .tools .danger", ENTER).await;
@@ -236,6 +238,70 @@ async fn back_does_not_return_to_a_message_that_is_gone() {
     browser.eval("history.go(-3)").await;
     browser
         .wait_for("document.body.dataset.view === 'consumers'")
+        .await;
+    browser.close().await;
+}
+
+/// Presses a key of a Russian keyboard: its character, its place, and whether with Shift.
+async fn russian(browser: &Browser, key: &str, code: &str, shift: bool) {
+    let script = format!(
+        "document.activeElement.dispatchEvent(new KeyboardEvent('keydown',
+            {{ key: '{key}', code: '{code}', shiftKey: {shift}, bubbles: true, cancelable: true }}))"
+    );
+    browser.eval(&script).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shortcuts_work_on_a_russian_keyboard() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    for text in ["one", "two"] {
+        assert_eq!(server.post(text).await.status(), 201);
+    }
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    russian(&browser, "о", "KeyJ", false).await;
+    shown(&browser, "two").await;
+    russian(&browser, "о", "KeyJ", false).await;
+    shown(&browser, "one").await;
+    russian(&browser, "№", "Digit3", true).await;
+    browser
+        .wait_for("document.getElementById('ask').open")
+        .await;
+    browser.click("#ask-cancel").await;
+    russian(&browser, "х", "BracketLeft", false).await;
+    russian(&browser, "с", "KeyC", false).await;
+    browser.wait_for("document.activeElement === text").await;
+    browser.press(ESCAPE).await;
+    browser.wait_for("composer.hidden").await;
+    russian(&browser, ".", "Slash", false).await;
+    browser
+        .wait_for("document.activeElement.id === 'find'")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_scrolls_by_keys_at_once_and_escape_ends_its_filter() {
+    const PAGE_DOWN: &str = "\u{e00f}";
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[("RATE_LIMIT_ENABLED", "false")]).await;
+    for number in 0..40 {
+        assert_eq!(server.post(&format!("m{number}")).await.status(), 201);
+    }
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    browser.press(PAGE_DOWN).await;
+    browser.wait_for("list.scrollTop > 300").await;
+    browser.type_into("#find", "m1").await;
+    browser.press(ENTER).await;
+    let is_in_list = "document.activeElement.closest('#messages li')";
+    browser.wait_for(is_in_list).await;
+    browser.press(ESCAPE).await;
+    browser
+        .wait_for(&format!(
+            "document.getElementById('find').value === '' && {is_in_list}"
+        ))
         .await;
     browser.close().await;
 }

@@ -7,7 +7,8 @@ use crate::browser::Browser;
 use crate::harness::{DESKTOP, issue_for, opened, protected_server, server, show, violations};
 
 /// Holds the body of each refusal back until `release`, and the list of topics until there is one.
-const HOLD: &str = "const held = [], { fetch } = window;
+const HOLD: &str = "{
+    const held = [], { fetch } = window;
     window.fetch = async (path, options) => {
         const answer = await fetch(path, options);
         while (answer.ok && String(path).includes('/topics?') && !held.length) await new Promise((done) => setTimeout(done, 10));
@@ -20,7 +21,8 @@ const HOLD: &str = "const held = [], { fetch } = window;
     window.release = () => {
         held.forEach((one) => one());
         return new Promise((done) => setTimeout(done, 100));
-    };";
+    };
+}";
 
 /// Enters a token in the dialog, which is opened if it is not.
 async fn enter(browser: &Browser, token: &str) {

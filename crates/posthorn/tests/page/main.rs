@@ -13,8 +13,10 @@
 )]
 
 mod browser;
+mod bulk;
 mod consumers;
 mod driver;
+mod editing;
 mod figures;
 mod first;
 mod focus;
@@ -27,6 +29,7 @@ mod network;
 #[path = "../it/receiver.rs"]
 #[allow(dead_code, reason = "shared with other tests, which use more of it")]
 mod receiver;
+mod recovery;
 mod screens;
 mod states;
 #[path = "../it/support.rs"]
@@ -133,6 +136,8 @@ async fn a_reloaded_page_shows_the_stored_messages_and_follows_the_topic() {
     browser
         .wait_for("!document.getElementById('state').hidden")
         .await;
+    let note = "The server ended the connection. The page reconnects automatically.";
+    assert_eq!(browser.text("toast").await, note);
     let server = Server::start(&directory, &settings).await;
     assert_eq!(server.post("after the restart").await.status(), 201);
     browser

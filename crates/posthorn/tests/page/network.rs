@@ -3,17 +3,7 @@
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::browser::Browser;
-use crate::harness::{DESKTOP, issue, opened, protected_server, server, show, violations};
-
-async fn offline(browser: &Browser, is_offline: bool) {
-    let conditions = json!({
-        "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
-    });
-    browser
-        .devtools("Network.emulateNetworkConditions", conditions)
-        .await;
-}
+use crate::harness::{DESKTOP, issue, offline, opened, protected_server, server, show, violations};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_while_the_browser_was_offline_is_shown_once() {

@@ -5,17 +5,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::browser::Browser;
-use crate::harness::{DESKTOP, opened, server, show, violations};
-use crate::support::Server;
+use crate::harness::{DESKTOP, call, opened, server, show, violations};
 
 const CONSUMER: &str = "/api/v1/topics/jobs/consumers/mailer";
-
-async fn call(server: &Server, method: Method, path: &str, body: Value) -> Value {
-    let url = format!("{}{path}", server.url);
-    let response = server.client.request(method, url).json(&body).send().await;
-    let response = response.unwrap().error_for_status().unwrap();
-    response.json().await.unwrap()
-}
 
 /// Waits until the state is shown; `pattern` is a regular expression.
 async fn shown(browser: &Browser, pattern: &str) {

@@ -57,7 +57,7 @@ pub struct StoreSection {
     #[schemars(extend("default" = 10_000))]
     #[garde(range(min = 1))]
     pub max_topics: u64,
-    /// The most bytes of the store. With `file:` it is the size of the file, and messages are rejected with 503
+    /// The most bytes of the store. With `file:` it is the size of the file, without `-wal` and `.reserve` beside it, and messages are rejected with 503
     /// `store-unavailable` until retention has removed others. With `memory:` it is an estimate for the messages, of
     /// which the oldest are removed for new ones; in proportion to it there may be 104857 idempotency keys, of which the
     /// oldest are forgotten, 209715 leases and redeliveries, and 32 MiB of dead letters by default. Redis has `maxmemory` instead.

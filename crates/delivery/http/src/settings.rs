@@ -176,7 +176,7 @@ impl HttpSettings {
         self.max_response_bytes.saturating_mul(2)
     }
 
-    /// The default of each setting, and one worker.
+    /// The default of each setting, one worker, and no flood guard.
     ///
     /// # Errors
     /// A default is not a value of its field.
@@ -189,6 +189,7 @@ impl HttpSettings {
             .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
             .collect();
         defaults.insert("workers".to_owned(), 1.into());
+        defaults.insert("flood_per_second".to_owned(), 0.into());
         serde_json::from_value(Value::Object(defaults))
     }
 

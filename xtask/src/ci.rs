@@ -35,8 +35,8 @@ const MANIFESTS: StepInputs<'_> = StepInputs::Only {
     ends: &["Cargo.toml"],
 };
 
-/// The steps that run one after another. Quick ones come first. The last one builds the tests and the server.
-const STEPS: [CiStep; 9] = [
+/// The steps that run one after another. Quick ones come first. Coverage runs the tests, so no other step does.
+const STEPS: [CiStep; 10] = [
     ("fmt", |root| fmt::run(root, true), Unrecorded),
     ("tidy", tidy::run, Unrecorded),
     ("arch", arch::run, Unrecorded),
@@ -45,13 +45,13 @@ const STEPS: [CiStep; 9] = [
     ("lint", lint::run, Repository),
     ("layers", changed_layers::run, Repository),
     ("doc", doc::run, Repository),
-    ("build", coverage::build_all, Repository),
+    ("coverage", coverage::run, Repository),
+    ("doc-tests", test::run_doc_tests, Repository),
 ];
 
-/// The steps that use what was built. They mostly wait, so they run side by side, the longest first. Coverage runs the
-/// tests, so no other step does.
-const SERVER_STEPS: [CiStep; 14] = [
-    ("coverage", coverage::run, Repository),
+/// The steps that use the server, which coverage has built. They mostly wait, so they run side by side, the longest
+/// first.
+const SERVER_STEPS: [CiStep; 12] = [
     (
         "chaos",
         |root| chaos::run(root, &chaos::ChaosOptions::default()),
@@ -80,7 +80,6 @@ const SERVER_STEPS: [CiStep; 14] = [
         |root| generated::run_configuration(root, true),
         Repository,
     ),
-    ("doc-tests", test::run_doc_tests, Repository),
 ];
 
 /// The options of `ci`.

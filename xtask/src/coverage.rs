@@ -5,9 +5,7 @@ mod environment;
 
 use std::path::Path;
 
-use crate::llvm::Llvm;
 use crate::shell::{cargo, run as run_command};
-use crate::test::programs::TestProgram;
 use crate::test::{programs as test_programs, side_by_side, with_test_environment};
 use crate::tidy::sources;
 use crate::{binary, llvm, programs};
@@ -28,20 +26,8 @@ const STAMP: &str = "target/llvm-cov-target/inputs.txt";
 /// The variable with the path of the file into which a program writes what it has executed.
 const PROFILE: &str = "LLVM_PROFILE_FILE";
 
-/// An instrumented build.
-struct InstrumentedBuild {
-    llvm: Llvm,
-    tests: Vec<TestProgram>,
-    /// The path of the profiles that its programs write.
-    profile: String,
-}
-
-/// Builds the tests and the server, which later steps of this process use.
-pub(crate) fn build_all(root: &Path) -> Result<(), String> {
-    build(root).map(drop)
-}
-
-fn build(root: &Path) -> Result<InstrumentedBuild, String> {
+/// Runs the tests and prints the table; fails below the floor.
+pub(crate) fn run(root: &Path) -> Result<(), String> {
     programs::ensure_cargo_tool(&programs::CARGO_LLVM_COV)?;
     let llvm = llvm::ensure()?;
     clean(root)?;
@@ -53,24 +39,10 @@ fn build(root: &Path) -> Result<InstrumentedBuild, String> {
         .envs(instrumented.iter().map(|(name, value)| (name, value)));
     let tests = test_programs::build(build)?;
     binary::reuse(directory.join("debug/posthorn"));
-    let profile = instrumented.into_iter().find(|(name, _)| name == PROFILE);
+    let profile = instrumented.iter().find(|(name, _)| name == PROFILE);
     let (_, profile) = profile.ok_or_else(|| format!("cargo llvm-cov sets no {PROFILE}"))?;
-    Ok(InstrumentedBuild {
-        llvm,
-        tests,
-        profile,
-    })
-}
-
-/// Runs the tests and prints the table; fails below the floor.
-pub(crate) fn run(root: &Path) -> Result<(), String> {
-    let InstrumentedBuild {
-        llvm,
-        tests,
-        profile,
-    } = build(root)?;
     side_by_side::run(root, tests, |program| {
-        with_test_environment(program).env(PROFILE, &profile);
+        with_test_environment(program).env(PROFILE, profile);
     })?;
     let mut report = cargo(root, ["llvm-cov", "report"]);
     report.args([

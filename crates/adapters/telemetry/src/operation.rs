@@ -122,24 +122,21 @@ impl OperationHistograms {
 
     /// Records the outcome of the call in `span`.
     fn observe(&self, outcome: StoreOutcome, duration: Duration, span: &Span) {
-        let error = match outcome {
-            StoreOutcome::Unavailable => Some(&self.errors.unavailable),
-            StoreOutcome::Full => Some(&self.errors.full),
-            StoreOutcome::Corrupt => Some(&self.errors.corrupt),
-            _ => None,
+        let errors = &self.errors;
+        let (histogram, outcome, error) = match outcome {
+            StoreOutcome::Ok => (&self.ok, "ok", None),
+            StoreOutcome::Replayed => (&self.replayed, "replayed", None),
+            StoreOutcome::KeyReused => (&self.key_reused, "key_reused", None),
+            StoreOutcome::Rejected => (&self.rejected, "rejected", None),
+            StoreOutcome::Unavailable => {
+                (&self.unavailable, "unavailable", Some(&errors.unavailable))
+            }
+            StoreOutcome::Full => (&self.full, "full", Some(&errors.full)),
+            StoreOutcome::Corrupt => (&self.corrupt, "corrupt", Some(&errors.corrupt)),
         };
         if let Some(error) = error {
             error.inc();
         }
-        let (histogram, outcome) = match outcome {
-            StoreOutcome::Ok => (&self.ok, "ok"),
-            StoreOutcome::Replayed => (&self.replayed, "replayed"),
-            StoreOutcome::KeyReused => (&self.key_reused, "key_reused"),
-            StoreOutcome::Rejected => (&self.rejected, "rejected"),
-            StoreOutcome::Unavailable => (&self.unavailable, "unavailable"),
-            StoreOutcome::Full => (&self.full, "full"),
-            StoreOutcome::Corrupt => (&self.corrupt, "corrupt"),
-        };
         span.record("outcome", outcome);
         let create = || {
             self.durations.get_or_create_owned(&StoreLabels {

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use crate::browser::Browser;
 use crate::harness::{
-    DESKTOP, issue, loaded_elsewhere, opened, protected_server, save, server, show, violations,
+    DESKTOP, asked_for_token, enter, issue, loaded_elsewhere, opened, protected_server, save,
+    server, show, violations,
 };
 use crate::support::Server;
 
@@ -252,18 +253,10 @@ async fn consumers_show_as_far_as_the_token_permits() {
     reject(&server, &all, consumer, 1, "no route").await;
     let browser = opened(&server, false, DESKTOP).await;
     let enter = async |scope: &str| {
-        browser
-            .eval("document.getElementById('token-dialog').open || document.getElementById('token-open').click()")
-            .await;
-        browser
-            .type_into("#token", &issue(&directory, scope).await)
-            .await;
-        browser.click("#token-button").await;
+        enter(&browser, &issue(&directory, scope).await).await;
         browser.connected().await;
     };
-    browser
-        .wait_for("document.getElementById('token-dialog').open")
-        .await;
+    asked_for_token(&browser).await;
     let is_hidden = "return document.getElementById('view-consumers').hidden";
     enter("messages:read").await;
     assert_eq!(browser.eval(is_hidden).await, json!(true));

@@ -115,3 +115,30 @@ pub(crate) async fn issue_for(
     assert!(status.success(), "{stderr}");
     stdout.trim().to_owned()
 }
+
+/// Waits until the page asks for a token.
+pub(crate) async fn asked_for_token(browser: &Browser) {
+    browser
+        .wait_for("document.getElementById('token-dialog').open")
+        .await;
+}
+
+/// Enters a token in the dialog, which is opened if it is not.
+pub(crate) async fn enter(browser: &Browser, token: &str) {
+    browser
+        .eval("document.getElementById('token-dialog').open || document.getElementById('token-open').click()")
+        .await;
+    browser.type_into("#token", token).await;
+    browser.click("#token-button").await;
+}
+
+/// Revokes the token that was entered.
+pub(crate) async fn revoke_entered(browser: &Browser, server: &Server, directory: &TempDir) {
+    let id = "const [, claims] = sessionStorage.getItem('token').split('.');
+        return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))).jti";
+    let id = browser.eval(id).await;
+    let url = format!("{}/api/v1/tokens/{}", server.url, id.as_str().unwrap());
+    let revoking = issue(directory, "tokens:revoke").await;
+    let revoked = server.client.delete(url).bearer_auth(revoking).send().await;
+    assert_eq!(revoked.unwrap().status(), 204);
+}

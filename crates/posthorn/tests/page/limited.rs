@@ -4,7 +4,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::browser::Browser;
-use crate::harness::{DESKTOP, issue_for, opened, protected_server, server, show, violations};
+use crate::harness::{
+    DESKTOP, asked_for_token, enter, issue_for, opened, protected_server, server, show, violations,
+};
 
 /// Holds the body of each refusal back until `release`, and the list of topics until there is one.
 const HOLD: &str = "{
@@ -24,15 +26,6 @@ const HOLD: &str = "{
     };
 }";
 
-/// Enters a token in the dialog, which is opened if it is not.
-async fn enter(browser: &Browser, token: &str) {
-    browser
-        .eval("document.getElementById('token-dialog').open || document.getElementById('token-open').click()")
-        .await;
-    browser.type_into("#token", token).await;
-    browser.click("#token-button").await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_for_one_topic_leads_there_and_is_offered_nothing_elsewhere() {
     let directory = TempDir::new().unwrap();
@@ -43,9 +36,7 @@ async fn a_token_for_one_topic_leads_there_and_is_offered_nothing_elsewhere() {
         assert_eq!(sent.status(), 201);
     }
     let browser = opened(&server, false, DESKTOP).await;
-    browser
-        .wait_for("document.getElementById('token-dialog').open")
-        .await;
+    asked_for_token(&browser).await;
     // The list says why it is empty, and offers a way on.
     browser.press("\u{e00c}").await;
     browser
@@ -127,9 +118,7 @@ async fn the_link_to_a_message_is_followed_once_there_is_a_token() {
     let browser = Browser::start("en", false, DESKTOP).await;
     let link = format!("{}/#/inbox/{}", server.url, receipt["id"].as_str().unwrap());
     browser.client.goto(&link).await.unwrap();
-    browser
-        .wait_for("document.getElementById('token-dialog').open")
-        .await;
+    asked_for_token(&browser).await;
     enter(
         &browser,
         &issue_for(&directory, "reader", "messages:read", "*").await,

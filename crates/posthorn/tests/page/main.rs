@@ -41,8 +41,8 @@ mod webhooks;
 use std::time::Instant;
 
 use harness::{
-    DESKTOP, PHONE, composing, issue, loaded_elsewhere, opened, protected_server, save, server,
-    show, violations,
+    DESKTOP, PHONE, asked_for_token, composing, enter, issue, loaded_elsewhere, opened,
+    protected_server, save, server, show, violations,
 };
 use posthorn_testkit::free_port;
 use serde_json::json;
@@ -226,14 +226,9 @@ async fn the_page_sends_a_token_and_shows_only_what_the_token_permits() {
     let server = protected_server(&directory).await;
     assert_eq!(server.post("for readers").await.status(), 201);
     let browser = opened(&server, false, DESKTOP).await;
-    browser
-        .wait_for("document.getElementById('token-dialog').open")
-        .await;
+    asked_for_token(&browser).await;
     assert_eq!(violations(&browser).await, json!([]));
-    browser
-        .type_into("#token", &issue(&directory, "messages:read").await)
-        .await;
-    browser.click("#token-button").await;
+    enter(&browser, &issue(&directory, "messages:read").await).await;
     browser.connected().await;
     browser
         .wait_for("document.querySelector('#messages .text').textContent === 'for readers'")

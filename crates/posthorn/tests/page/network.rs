@@ -3,7 +3,10 @@
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{DESKTOP, issue, offline, opened, protected_server, server, show, violations};
+use crate::harness::{
+    DESKTOP, asked_for_token, enter, issue, offline, opened, protected_server, revoke_entered,
+    server, show, violations,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_while_the_browser_was_offline_is_shown_once() {
@@ -49,12 +52,8 @@ async fn a_token_that_ends_is_asked_for_again() {
     let server = protected_server(&directory).await;
     let browser = opened(&server, false, DESKTOP).await;
     let enter = async || {
-        browser
-            .wait_for("document.getElementById('token-dialog').open")
-            .await;
-        let token = issue(&directory, "messages:read").await;
-        browser.type_into("#token", &token).await;
-        browser.click("#token-button").await;
+        asked_for_token(&browser).await;
+        enter(&browser, &issue(&directory, "messages:read").await).await;
         browser.connected().await;
     };
     enter().await;
@@ -62,13 +61,7 @@ async fn a_token_that_ends_is_asked_for_again() {
     let offered = "return ['consumers', 'webhooks'].filter((one) => !$(`view-${one}`).hidden)"
         .replace("$(", "document.getElementById(");
     assert_eq!(browser.eval(&offered).await, json!([]));
-    let id = "const [, claims] = sessionStorage.getItem('token').split('.');
-        return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))).jti";
-    let id = browser.eval(id).await;
-    let url = format!("{}/api/v1/tokens/{}", server.url, id.as_str().unwrap());
-    let revoking = issue(&directory, "tokens:revoke").await;
-    let revoked = server.client.delete(url).bearer_auth(revoking).send().await;
-    assert_eq!(revoked.unwrap().status(), 204);
+    revoke_entered(&browser, &server, &directory).await;
     enter().await;
     browser.close().await;
 }

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::browser::Browser;
-use crate::harness::{DESKTOP, call, issue, opened, protected_server, server, show, violations};
+use crate::harness::{
+    DESKTOP, asked_for_token, call, enter, issue, opened, protected_server, revoke_entered, server,
+    show, violations,
+};
 use crate::support::Server;
 
 /// Answers requests whose URL has `broken` in it with `status`, while there is one; 0 for a connection that fails.
@@ -117,27 +120,15 @@ async fn a_token_that_expires_ends_the_stream_without_a_word_of_the_server() {
     browser
         .eval("window.notes = []; new MutationObserver(() => notes.push(toast.textContent)).observe(toast, { childList: true })")
         .await;
-    browser
-        .wait_for("document.getElementById('token-dialog').open")
-        .await;
-    let token = issue(&directory, "messages:read").await;
-    browser.type_into("#token", &token).await;
-    browser.click("#token-button").await;
+    asked_for_token(&browser).await;
+    enter(&browser, &issue(&directory, "messages:read").await).await;
     browser.connected().await;
     // The clock of the browser is beyond the end of the token, and the server ends the stream of one that was revoked.
     browser
         .eval("const { now } = Date; Date.now = () => now() + 7200000")
         .await;
-    let id = "const [, claims] = sessionStorage.getItem('token').split('.');
-        return JSON.parse(atob(claims.replace(/-/g, '+').replace(/_/g, '/'))).jti";
-    let id = browser.eval(id).await;
-    let url = format!("{}/api/v1/tokens/{}", server.url, id.as_str().unwrap());
-    let revoking = issue(&directory, "tokens:revoke").await;
-    let revoked = server.client.delete(url).bearer_auth(revoking).send().await;
-    assert_eq!(revoked.unwrap().status(), 204);
-    browser
-        .wait_for("document.getElementById('token-dialog').open")
-        .await;
+    revoke_entered(&browser, &server, &directory).await;
+    asked_for_token(&browser).await;
     assert_eq!(browser.eval("return notes").await, json!([]));
     browser.close().await;
 }

@@ -6,8 +6,8 @@ use tempfile::TempDir;
 
 use crate::browser::Browser;
 use crate::harness::{
-    DESKTOP, PHONE, issue, loaded_elsewhere, opened, protected_server, save, server, show,
-    violations,
+    DESKTOP, PHONE, asked_for_token, enter, issue, loaded_elsewhere, opened, protected_server,
+    save, server, show, violations,
 };
 use crate::receiver::Receiver;
 use crate::support::Server;
@@ -164,18 +164,10 @@ async fn webhooks_show_only_with_a_token_that_manages_them() {
     create(&server, &all, "crm", "https://receiver.example/").await;
     let browser = opened(&server, false, DESKTOP).await;
     let enter = async |scope: &str| {
-        browser
-            .eval("document.getElementById('token-dialog').open || document.getElementById('token-open').click()")
-            .await;
-        browser
-            .type_into("#token", &issue(&directory, scope).await)
-            .await;
-        browser.click("#token-button").await;
+        enter(&browser, &issue(&directory, scope).await).await;
         browser.connected().await;
     };
-    browser
-        .wait_for("document.getElementById('token-dialog').open")
-        .await;
+    asked_for_token(&browser).await;
     enter("messages:read,messages:consume,consumers:manage").await;
     show(&browser, "orders/webhooks").await;
     browser.connected().await;

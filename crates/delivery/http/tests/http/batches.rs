@@ -171,16 +171,21 @@ async fn a_batch_counts_as_its_messages_and_fits_the_quota_or_not() {
     assert_eq!(texts(&server).await.len(), 18);
 }
 
-#[tokio::test]
-async fn a_client_whose_quota_is_used_up_need_not_send_its_batch() {
-    let server = TestServer::with_quotas(Quotas::default(), |_| {});
-    assert_eq!(server.post(PATH, batch(&["a"; 10])).await.status, 201);
+/// The response to a batch whose body does not arrive.
+async fn response_to_unfinished(server: &TestServer) -> Response {
     let mut connection = server.connect().await;
     let head = "Host: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[";
     connection
         .send(format!("POST {PATH} HTTP/1.1\r\n{head}"))
         .await;
-    let response = connection.response("POST").await;
+    connection.response("POST").await
+}
+
+#[tokio::test]
+async fn a_client_whose_quota_is_used_up_need_not_send_its_batch() {
+    let server = TestServer::with_quotas(Quotas::default(), |_| {});
+    assert_eq!(server.post(PATH, batch(&["a"; 10])).await.status, 201);
+    let response = response_to_unfinished(&server).await;
     response.assert_problem(429, "rate-limited");
     assert_eq!(left(&response), "0");
 }
@@ -232,12 +237,7 @@ async fn a_batch_that_never_arrives_counts_as_one_request() {
     let server = TestServer::with_quotas(Quotas::default(), |settings| {
         settings.request_timeout = limit;
     });
-    let mut connection = server.connect().await;
-    let head = "Host: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[";
-    connection
-        .send(format!("POST {PATH} HTTP/1.1\r\n{head}"))
-        .await;
-    let response = connection.response("POST").await;
+    let response = response_to_unfinished(&server).await;
     response.assert_problem(408, "request-timeout");
     assert_eq!(left(&response), "9");
 }

@@ -104,14 +104,20 @@ async fn a_client_that_reads_nothing_keeps_no_idle_connection_from_giving_way() 
     .await;
 }
 
+/// A client that has its response and has sent a part of its chunked body, which nobody reads.
+async fn answered_within_a_body() -> Client {
+    let mut client = Client::connect(4096).await;
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    client.send(format!("{head}5\r\nab")).await;
+    assert!(client.head().await.starts_with("HTTP/1.1 200 OK"));
+    client.body(5).await;
+    client
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_rest_of_a_chunked_body_that_nobody_reads_has_the_time_of_a_head() {
     run(async {
-        let mut client = Client::connect(4096).await;
-        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        client.send(format!("{head}5\r\nab")).await;
-        assert!(client.head().await.starts_with("HTTP/1.1 200 OK"));
-        client.body(5).await;
+        let mut client = answered_within_a_body().await;
         let start = Instant::now();
         assert_eq!(client.rest().await, "");
         assert!(start.elapsed().abs_diff(HEADER_TIMEOUT).as_secs() < 1);
@@ -122,11 +128,7 @@ async fn the_rest_of_a_chunked_body_that_nobody_reads_has_the_time_of_a_head() {
 #[tokio::test(start_paused = true)]
 async fn once_the_rest_of_a_body_that_nobody_reads_has_arrived_the_connection_is_idle() {
     run(async {
-        let mut client = Client::connect(4096).await;
-        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        client.send(format!("{head}5\r\nab")).await;
-        assert!(client.head().await.starts_with("HTTP/1.1 200 OK"));
-        client.body(5).await;
+        let mut client = answered_within_a_body().await;
         client.send("cde\r\n5\r\nabcde\r\n").await;
         client.send("0\r\n\r\n").await;
         tokio::time::sleep(HEADER_TIMEOUT * 2).await;

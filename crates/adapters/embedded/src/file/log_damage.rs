@@ -77,12 +77,14 @@ pub(crate) fn find(log: &mut impl Read) -> io::Result<Option<LogDamage>> {
 
 impl Checksum {
     fn add(&mut self, bytes: &[u8]) {
-        let (pairs, _) = bytes.as_chunks::<8>();
-        for pair in pairs {
-            let [first, second] = [
-                word_of(pair, 0, self.is_big_endian),
-                word_of(pair, 4, self.is_big_endian),
-            ];
+        let read = if self.is_big_endian {
+            u32::from_be_bytes
+        } else {
+            u32::from_le_bytes
+        };
+        let (pairs, _) = bytes.as_chunks();
+        for &[k, l, m, n, o, p, q, r] in pairs {
+            let (first, second) = (read([k, l, m, n]), read([o, p, q, r]));
             let [a, b] = self.sums;
             let a = a.wrapping_add(first).wrapping_add(b);
             self.sums = [a, b.wrapping_add(second).wrapping_add(a)];
@@ -102,17 +104,8 @@ fn words(bytes: &[u8], at: usize) -> [u32; 2] {
 
 /// A word of a header, which are big-endian.
 fn word(bytes: &[u8], at: usize) -> u32 {
-    word_of(bytes, at, true)
-}
-
-fn word_of(bytes: &[u8], at: usize, is_big_endian: bool) -> u32 {
     let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
-    let word: [u8; 4] = word.unwrap_or_default();
-    if is_big_endian {
-        u32::from_be_bytes(word)
-    } else {
-        u32::from_le_bytes(word)
-    }
+    u32::from_be_bytes(word.unwrap_or_default())
 }
 
 /// Fills `buffer`; false if the file ends first.

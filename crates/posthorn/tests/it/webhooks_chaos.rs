@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::support::{Server, client};
 use crate::tokens::KEY;
 
-const MESSAGES: usize = 2_000;
+const MESSAGES: usize = 1_000;
 const WRITERS: usize = 4;
 /// The most leases at one moment, and so the most deliveries that one kill can leave unsettled.
 const MAX_IN_FLIGHT: usize = 20;
@@ -183,7 +183,7 @@ async fn write(writer: usize, url: watch::Receiver<String>) -> Vec<String> {
     for number in 0..MESSAGES / WRITERS {
         let text = format!("{writer}-{number}");
         ids.push(send(&client, || url.borrow().clone(), &text).await);
-        tokio::time::sleep(Duration::from_millis(15)).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
     }
     ids
 }

@@ -15,7 +15,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("redis-server", "redis-server"),
     ("haproxy", "haproxy"),
     ("promtool", "prometheus"),
-    ("chromium", "chromium"),
+    ("chromium-headless-shell", "chromium-headless-shell"),
     ("chromedriver", "chromium-driver"),
     ("pkill", "procps"),
     // The workers of docs/CONSUMERS.md.

@@ -12,7 +12,7 @@ pub(super) const DIRECTORY: &str = "target/ci";
 /// The programs that the steps run. Another version of one of them is a change.
 const PROGRAMS: [&str; 14] = [
     "chromedriver",
-    "chromium",
+    "chromium-headless-shell",
     "curl",
     "haproxy",
     "jq",

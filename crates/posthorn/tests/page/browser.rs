@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
-use crate::driver::{Driver, Kind};
+use crate::driver::Driver;
 use crate::support::PATIENCE;
 
-/// The places of browsers. Each uses most of a processor, and the tests of the page take longest of all.
-static PLACES: Semaphore = Semaphore::const_new(2);
+/// The places of browsers. The tests of the page take longest of all, and wait half of their time.
+static PLACES: Semaphore = Semaphore::const_new(3);
 /// The browsers that earlier tests left.
 static LEFT: Mutex<Vec<Driver>> = Mutex::new(Vec::new());
 
@@ -65,11 +65,14 @@ impl WebDriverCompatibleCommand for DevTools {
 impl Browser {
     /// A browser with the preferred language `language` and a screen of this width and height.
     pub(crate) async fn start(language: &str, dark: bool, size: (u32, u32)) -> Self {
-        let kind = Kind {
-            language: language.to_owned(),
-            scripts: true,
-        };
-        let browser = Self::start_with(kind, size).await;
+        let browser = Self::start_or_take(size).await;
+        if language != "en" {
+            let agent = browser.eval("return navigator.userAgent").await;
+            let preferred = json!({ "userAgent": agent, "acceptLanguage": language });
+            browser
+                .devtools("Emulation.setUserAgentOverride", preferred)
+                .await;
+        }
         if dark {
             let feature = json!({ "name": "prefers-color-scheme", "value": "dark" });
             let media = json!({ "features": [feature] });
@@ -78,19 +81,21 @@ impl Browser {
         browser
     }
 
-    /// As [`Browser::start`], with scripts off.
-    pub(crate) async fn start_without_scripts(language: &str, size: (u32, u32)) -> Self {
-        let kind = Kind {
-            language: language.to_owned(),
-            scripts: false,
-        };
-        Self::start_with(kind, size).await
+    /// A browser in English with scripts off.
+    pub(crate) async fn start_without_scripts(size: (u32, u32)) -> Self {
+        let browser = Self::start_or_take(size).await;
+        let off = json!({ "value": true });
+        browser
+            .devtools("Emulation.setScriptExecutionDisabled", off)
+            .await;
+        browser
     }
 
-    async fn start_with(kind: Kind, size: (u32, u32)) -> Self {
+    async fn start_or_take(size: (u32, u32)) -> Self {
         let place = PLACES.acquire().await.unwrap();
-        let (driver, client) = match take_left(&kind) {
-            None => Driver::start(kind, size).await,
+        let left = LEFT.lock().unwrap().pop();
+        let (driver, client) = match left {
+            None => Driver::start(size).await,
             Some(driver) => {
                 let client = driver.client().await;
                 client.set_window_size(size.0, size.1).await.unwrap();
@@ -209,7 +214,7 @@ impl Browser {
             .collect()
     }
 
-    /// Leaves the browser to the next test of its kind: with one new tab, and nothing of this test. That of a test
+    /// Leaves the browser to the next test: with one new tab, and nothing of this test. That of a test
     /// which failed is not left to another one.
     pub(crate) async fn close(self) {
         let origin = self.client.current_url().await.unwrap().origin();
@@ -232,10 +237,4 @@ impl Browser {
         self.console_errors().await;
         LEFT.lock().unwrap().push(self.driver);
     }
-}
-
-fn take_left(kind: &Kind) -> Option<Driver> {
-    let mut left = LEFT.lock().unwrap();
-    let place = left.iter().position(|driver| driver.kind == *kind)?;
-    Some(left.swap_remove(place))
 }

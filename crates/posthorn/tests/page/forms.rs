@@ -42,7 +42,7 @@ async fn stored(server: &Server) -> Value {
 async fn a_form_without_scripts_is_stored_and_its_sender_sees_a_page() {
     let directory = TempDir::new().unwrap();
     let server = server(&directory, &[]).await;
-    let browser = Browser::start_without_scripts("en", DESKTOP).await;
+    let browser = Browser::start_without_scripts(DESKTOP).await;
     let url_encoded = "application/x-www-form-urlencoded";
     let page = form(&directory, &server, url_encoded, "");
     let shown = submit(&browser, &page, "first line\nsecond <line> & ü").await;

@@ -119,7 +119,7 @@ async fn without_scripts_the_page_shows_the_service_and_its_endpoints() {
     let directory = TempDir::new().unwrap();
     let server = server(&directory, &[]).await;
     assert_eq!(server.post("read without scripts").await.status(), 201);
-    let browser = Browser::start_without_scripts("en", DESKTOP).await;
+    let browser = Browser::start_without_scripts(DESKTOP).await;
     browser.client.goto(&server.url).await.unwrap();
     let body = browser.client.find(Locator::Css("body")).await.unwrap();
     let shown = body.text().await.unwrap();

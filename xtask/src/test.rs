@@ -14,7 +14,7 @@ use crate::tidy::sources;
 const SLOW: [&str; 2] = ["posthorn", "posthorn-redis"];
 
 /// The tests of one program that run at once. Most wait for servers, so there are more than processors.
-const THREADS: &str = "8";
+const THREADS: &str = "4";
 
 /// Which tests to run.
 #[derive(Debug, clap::Args)]

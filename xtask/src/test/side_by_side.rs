@@ -26,7 +26,7 @@ struct ProgramOutcome {
     time: Duration,
 }
 
-/// Runs the programs, at most as many at once as there are processors, and one more. What a program prints is
+/// Runs the programs, at most as many at once as there are processors, and two more. What a program prints is
 /// shown at the end if it fails.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ pub(crate) fn run(
     });
     // The pool takes the first one first.
     programs.reverse();
-    let done = pool::run(programs, pool::processors() + 1, |program| {
+    let done = pool::run(programs, pool::processors() + 2, |program| {
         let outcome = run_one(&program, &configure);
         report(&outcome);
         outcome

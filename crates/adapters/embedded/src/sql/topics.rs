@@ -8,8 +8,9 @@ use super::id;
 
 /// The number of topics with a message or a consumer.
 pub(crate) fn count(connection: &Connection) -> rusqlite::Result<u64> {
-    // Two counts over indexes, instead of one over all topics.
-    let select = "SELECT (SELECT count(*) FROM topics WHERE message_count > 0) \
+    // Counts that read no row of a topic: of all entries of an index, less those of the empty topics' index.
+    let select = "SELECT (SELECT count(*) FROM topics) \
+                  - (SELECT count(*) FROM topics WHERE message_count = 0) \
                   + (SELECT count(DISTINCT topic_id) FROM consumers JOIN topics USING (topic_id) \
                      WHERE message_count = 0)";
     let mut select = connection.prepare_cached(select)?;

@@ -1,8 +1,7 @@
-//! Files of earlier schemas. `data/schema-2.db`: two messages, of which one has attributes and an
-//! idempotency key, a deleted one, and a revoked token. `data/schema-3.db`: three messages, and a consumer
-//! that has one dead letter, one redelivery and one new message of them. `data/schema-4.db`: the same with
-//! an idempotency key. `data/schema-5.db`: three messages, of which the second has an idempotency key and the first is a
-//! dead letter of a consumer.
+//! Files of earlier schemas in `data`. 2: two messages, one with attributes and an idempotency key, a deleted one, and a
+//! revoked token. 3: three messages, and a consumer that has one dead letter, one redelivery and one new message of them.
+//! 4: the same with an idempotency key. 5: three messages, of which the second has an idempotency key and the first is a
+//! dead letter. 6: the same, the first with a `traceparent`; a topic with a message, and one whose message was deleted.
 
 use posthorn_application::{
     ConsumerCounts, ConsumerStore, DeadLetterRequest, Precondition, PullRequest, PutConsumer,
@@ -138,7 +137,28 @@ async fn a_file_of_the_previous_release_trusts_the_time_of_its_newest_message() 
 async fn a_file_without_checksums_is_read() {
     let directory = TempDir::new().unwrap();
     let store = open(&copied(&directory, "schema-5.db")).unwrap();
-    assert_eq!(texts(&store).await, ["first", "second", "third"]);
+    check_inbox_and_mailer(&store).await;
+}
+
+#[tokio::test]
+async fn a_file_with_checksums_is_read_and_its_topics_are_counted() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&copied(&directory, "schema-6.db")).unwrap();
+    assert_eq!(store.usage().await.unwrap().topics, 2);
+    let request = PageRequest {
+        anchor: Anchor::Oldest,
+        limit: PageLimit::parse(1).unwrap(),
+    };
+    let page = store.page(&Topic::inbox(), request).await.unwrap();
+    let trace = page.messages[0].traceparent.as_ref().unwrap();
+    let sent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_eq!(trace.as_str(), sent);
+    check_inbox_and_mailer(&store).await;
+}
+
+/// What `data/schema-5.db` and `data/schema-6.db` have in common.
+async fn check_inbox_and_mailer(store: &EmbeddedStore) {
+    assert_eq!(texts(store).await, ["first", "second", "third"]);
     let mailer = key(ConsumerKind::Consumer, "mailer");
     let request = DeadLetterRequest {
         after: None,

@@ -15,6 +15,8 @@ use crate::eventually;
 
 /// The time limit for a server to start or to end.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// The directory of the append-only files in that of the server.
+const LOGS: &str = "appendonlydir";
 /// The number of ports to try, because another process may use one first.
 const PORTS: usize = 5;
 
@@ -188,22 +190,25 @@ impl RedisServer {
         }
     }
 
-    /// Truncates its append-only file by `bytes`, as a crash within a write would.
+    /// Starts another server with a copy of its append-only files, the newest truncated by `bytes`, as a crash within a
+    /// write would.
     ///
     /// # Panics
-    /// When it is running, or has no such file of that length.
-    pub fn tear_log(&self, bytes: u64) {
+    /// When it is running or a Sentinel, or has no such file of that length, or the other does not start.
+    pub async fn torn_copy(&self, bytes: u64) -> Self {
         assert!(self.running.is_none(), "the server is running");
-        let folder = std::fs::read_dir(self.directory().join("appendonlydir")).unwrap();
-        let last = folder
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.to_string_lossy().ends_with(".incr.aof"))
-            .max()
-            .expect("it has an append-only file");
-        let file = std::fs::File::options().write(true).open(last).unwrap();
-        let length = file.metadata().unwrap().len();
-        file.set_len(length.checked_sub(bytes).expect("it is longer"))
-            .unwrap();
+        let Launch::Data(arguments) = &self.launch else {
+            panic!("a Sentinel has no append-only file");
+        };
+        let copy = TempDir::with_prefix("posthorn-redis-").unwrap();
+        let logs = copy.path().join(LOGS);
+        std::fs::create_dir(&logs).unwrap();
+        for file in std::fs::read_dir(self.directory().join(LOGS)).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), logs.join(file.file_name())).unwrap();
+        }
+        tear(&logs, bytes);
+        Self::launch_in(copy, Launch::Data(arguments.clone())).await
     }
 
     /// Stops its threads with `SIGSTOP`: it accepts connections and never replies.
@@ -240,12 +245,11 @@ impl RedisServer {
 
     /// True if the server on the port is ready and is the one that was started.
     async fn is_served_by(&self, running: &RedisProcess) -> bool {
-        let Ok(info) = self.command(&["INFO"]).await else {
-            return false;
-        };
-        info.lines()
-            .any(|line| line == format!("process_id:{}", running.server.id()))
-            && info.lines().all(|line| line != "loading:1")
+        let id = format!("process_id:{}", running.server.id());
+        let is_running = self.command(&["INFO", "server"]).await;
+        let is_loaded = self.command(&["INFO", "persistence"]).await;
+        is_running.is_ok_and(|info| info.lines().any(|line| line == id))
+            && is_loaded.is_ok_and(|info| info.lines().all(|line| line != "loading:1"))
     }
 
     fn command_line(&self) -> Command {
@@ -265,6 +269,20 @@ impl RedisServer {
         command.arg(self.directory());
         command
     }
+}
+
+/// Truncates the newest append-only file in `logs` by `bytes`.
+fn tear(logs: &Path, bytes: u64) {
+    let last = std::fs::read_dir(logs)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(".incr.aof"))
+        .max()
+        .expect("it has an append-only file");
+    let file = std::fs::File::options().write(true).open(last).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length.checked_sub(bytes).expect("it is longer"))
+        .unwrap();
 }
 
 impl RedisProcess {

@@ -24,9 +24,8 @@ async fn send(store: &RedisStore, key: Option<&str>) -> AppendedBatch {
     store.append_batch(append).await.unwrap()
 }
 
-async fn crash(server: &mut RedisServer, torn: u64) {
+async fn crash(server: &mut RedisServer) {
     server.stop();
-    server.tear_log(torn);
     server.start_again().await;
 }
 
@@ -48,30 +47,30 @@ fn cuts(key: Option<&str>) -> impl Iterator<Item = u64> {
     (1..length).step_by(61)
 }
 
-/// A server that lost the end of a batch, after a single message.
-async fn torn_server(cut: u64, key: Option<&str>) -> RedisServer {
+/// A stopped server with a batch after a single message.
+async fn stopped_server(key: Option<&str>) -> RedisServer {
     let mut server = RedisServer::start_durable().await;
     let store = store(&server).await;
     let before = samples::append(&Topic::inbox(), "before");
     store.append(before).await.unwrap();
     send(&store, key).await;
-    drop(store);
-    crash(&mut server, cut).await;
+    server.stop();
     server
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_batch_is_absent_and_stays_absent() {
     for key in [None, Some("key")] {
+        let stopped = stopped_server(key).await;
         for cut in cuts(key) {
             let what = format!("{key:?}, {cut} bytes torn");
-            let mut server = torn_server(cut, key).await;
+            let mut server = stopped.torn_copy(cut).await;
             assert_eq!(read(&server, &what).await, ["before"], "{what}");
             // Another access writes behind the torn transaction, and the next restart executes both.
             let after = samples::append(&Topic::inbox(), "after");
             store(&server).await.append(after).await.unwrap();
             for _ in 0..2 {
-                crash(&mut server, 0).await;
+                crash(&mut server).await;
                 let found = read(&server, &what).await;
                 let is_whole = found == ["before", "0", "1", "2", "3", "after"];
                 assert!(
@@ -85,13 +84,14 @@ async fn a_torn_batch_is_absent_and_stays_absent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_is_sent_again_after_it_was_torn_is_stored_once() {
+    let stopped = stopped_server(Some("key")).await;
     for cut in cuts(Some("key")) {
         let what = format!("{cut} bytes torn");
-        let mut server = torn_server(cut, Some("key")).await;
+        let mut server = stopped.torn_copy(cut).await;
         let sent = send(&store(&server).await, Some("key")).await;
         assert!(!sent.replayed, "{what}");
         for _ in 0..3 {
-            crash(&mut server, 0).await;
+            crash(&mut server).await;
             let again = send(&store(&server).await, Some("key")).await;
             assert!(again.replayed && again.first == sent.first, "{what}");
             let found = read(&server, &what).await;
@@ -103,13 +103,14 @@ async fn a_batch_that_is_sent_again_after_it_was_torn_is_stored_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_was_restored_to_an_unused_topic_is_whole_or_absent() {
     for key in [None, Some("key")] {
+        let stopped = stopped_server(key).await;
         for cut in cuts(key) {
             let what = format!("{key:?}, {cut} bytes torn");
-            let mut server = torn_server(cut, key).await;
+            let mut server = stopped.torn_copy(cut).await;
             // A transaction of another topic ends the torn one at the next restart.
             let other = samples::keyed_append(&samples::topic("other"), "text", "key", DAY);
             store(&server).await.append(other).await.unwrap();
-            crash(&mut server, 0).await;
+            crash(&mut server).await;
             let found = read(&server, &what).await;
             let is_whole = found == ["before", "0", "1", "2", "3"];
             assert!(is_whole || found == ["before"], "{what}: {found:?}");

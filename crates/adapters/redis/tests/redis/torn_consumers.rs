@@ -76,14 +76,6 @@ async fn connect(server: &RedisServer) -> RedisStore {
     support::connect(settings).await
 }
 
-async fn crash(server: &mut RedisServer, torn: u64) {
-    server.stop();
-    if torn > 0 {
-        server.tear_log(torn);
-    }
-    server.start_again().await;
-}
-
 async fn append(store: &RedisStore, text: &str) -> MessageId {
     let append = samples::append(&Topic::inbox(), text);
     store.append(append).await.unwrap().receipt.id
@@ -195,17 +187,33 @@ fn log_length(server: &RedisServer) -> u64 {
     lengths.max().unwrap()
 }
 
-async fn check(step: Step, part: u64, works_between: bool) {
-    let context = format!("{step:?} {part}/{CUTS} {works_between}");
+/// Tears the step at every place, on copies of one server.
+async fn check_all(step: Step) {
     let mut server = RedisServer::start_durable().await;
     let store = connect(&server).await;
     let messages = prepare(&store, step).await;
     let before = log_length(&server);
     perform(&store, step, &messages).await;
-    drop(store);
     let length = log_length(&server) - before;
-    crash(&mut server, 1 + (length - 1) * part / CUTS).await;
+    drop(store);
+    server.stop();
+    for part in 0..CUTS {
+        let torn = 1 + (length - 1) * part / CUTS;
+        for works_between in [true, false] {
+            let context = format!("{step:?} {part}/{CUTS} {works_between}");
+            let copy = server.torn_copy(torn).await;
+            check(copy, step, &messages, works_between, &context).await;
+        }
+    }
+}
 
+async fn check(
+    mut server: RedisServer,
+    step: Step,
+    messages: &[MessageId],
+    works_between: bool,
+    context: &str,
+) {
     // The step is lost. Other work follows, behind what is left of it.
     let store = connect(&server).await;
     let mut accepted: BTreeSet<_> = messages[1..].iter().copied().collect();
@@ -219,7 +227,8 @@ async fn check(step: Step, part: u64, works_between: bool) {
         store.append(other).await.unwrap();
     }
     drop(store);
-    crash(&mut server, 0).await;
+    server.stop();
+    server.start_again().await;
 
     // Every message is handed out, dead or gone as the step says, and none that was acknowledged.
     let store = connect(&server).await;
@@ -276,11 +285,7 @@ async fn a_torn_step_of_a_consumer_loses_no_message_and_repeats_no_acknowledged_
     let tasks = STEPS.chunks(STEPS.len().div_ceil(AT_ONCE));
     let tasks = tasks.map(|steps| async move {
         for step in steps {
-            for part in 0..CUTS {
-                for works_between in [true, false] {
-                    check(*step, part, works_between).await;
-                }
-            }
+            check_all(*step).await;
         }
     });
     tasks.collect::<JoinSet<()>>().join_all().await;

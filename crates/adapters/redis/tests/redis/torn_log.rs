@@ -38,33 +38,32 @@ async fn read(server: &RedisServer) -> Vec<String> {
     texts(&synced_store(server).await, &Topic::inbox()).await
 }
 
-async fn crash(server: &mut RedisServer, torn: u64) {
+async fn crash(server: &mut RedisServer) {
     server.stop();
-    server.tear_log(torn);
     server.start_again().await;
 }
 
-/// A server that lost the end of the append of `lost`, after that of `kept`.
-async fn torn_server(cut: u64) -> RedisServer {
+/// A stopped server with the append of `lost` after that of `kept`.
+async fn stopped_server() -> RedisServer {
     let mut server = RedisServer::start_durable().await;
     let store = synced_store(&server).await;
     send(&store, "kept").await;
     send(&store, "lost").await;
-    drop(store);
-    crash(&mut server, cut).await;
+    server.stop();
     server
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_sent_again_after_it_was_torn_is_stored_once() {
+    let stopped = stopped_server().await;
     for cut in CUTS {
-        let mut server = torn_server(cut).await;
+        let mut server = stopped.torn_copy(cut).await;
         let store = synced_store(&server).await;
         assert_eq!(texts(&store, &Topic::inbox()).await, ["kept"], "{cut}");
         let sent = send(&store, "lost").await;
         assert!(!sent.replayed, "{cut}");
         for restart in 0..3 {
-            crash(&mut server, 0).await;
+            crash(&mut server).await;
             let inbox = Topic::inbox();
             // The first access is a read, or a write.
             if restart % 2 == 0 {
@@ -81,16 +80,17 @@ async fn a_message_that_is_sent_again_after_it_was_torn_is_stored_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_sent_again_after_it_was_restored_is_stored_once() {
+    let stopped = stopped_server().await;
     for cut in CUTS {
-        let mut server = torn_server(cut).await;
+        let mut server = stopped.torn_copy(cut).await;
         let store = synced_store(&server).await;
         send(&store, "other").await;
-        crash(&mut server, 0).await;
+        crash(&mut server).await;
         let sent = send(&synced_store(&server).await, "lost").await;
         let mut found = texts(&synced_store(&server).await, &Topic::inbox()).await;
         found.sort();
         assert_eq!(found, ["kept", "lost", "other"], "{cut}");
-        crash(&mut server, 0).await;
+        crash(&mut server).await;
         let again = send(&synced_store(&server).await, "lost").await;
         assert_eq!(again.receipt, sent.receipt, "{cut}");
         let mut found = texts(&synced_store(&server).await, &Topic::inbox()).await;
@@ -101,11 +101,12 @@ async fn a_message_that_is_sent_again_after_it_was_restored_is_stored_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_was_restored_to_an_unused_topic_is_stored_once() {
+    let stopped = stopped_server().await;
     for cut in CUTS {
-        let mut server = torn_server(cut).await;
+        let mut server = stopped.torn_copy(cut).await;
         let other = samples::append(&samples::topic("other"), "text");
         synced_store(&server).await.append(other).await.unwrap();
-        crash(&mut server, 0).await;
+        crash(&mut server).await;
         for replayed in [false, true] {
             let again = send(&synced_store(&server).await, "lost").await;
             // A transaction that has the record is restored as a whole.
@@ -118,12 +119,13 @@ async fn a_message_that_was_restored_to_an_unused_topic_is_stored_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_acknowledged_after_a_torn_write_is_not_lost_with_it() {
+    let stopped = stopped_server().await;
     for cut in CUTS {
-        let mut server = torn_server(cut).await;
+        let mut server = stopped.torn_copy(cut).await;
         let store = synced_store(&server).await;
         let plain = samples::append(&Topic::inbox(), "plain");
         let id = store.append(plain).await.unwrap().receipt.id;
-        crash(&mut server, 0).await;
+        crash(&mut server).await;
         let store = synced_store(&server).await;
         let found = store.get(&Topic::inbox(), id).await.unwrap();
         assert!(found.is_some(), "{cut}");
@@ -147,7 +149,7 @@ async fn a_message_whose_record_was_evicted_stays() {
     send(&*connect(&server).await, "kept").await;
     let evict = ["DEL", "posthorn:{t:inbox}:key:kept"];
     assert_eq!(server.command(&evict).await.unwrap(), "1");
-    crash(&mut server, 0).await;
+    crash(&mut server).await;
     assert_eq!(
         texts(&*connect(&server).await, &Topic::inbox()).await,
         ["kept"]
@@ -156,11 +158,11 @@ async fn a_message_whose_record_was_evicted_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_store_reconnects_and_removes_what_was_restored() {
-    let mut server = torn_server(EXEC).await;
+    let mut server = stopped_server().await.torn_copy(EXEC).await;
     let (writer, reader) = (synced_store(&server).await, synced_store(&server).await);
     assert_eq!(texts(&reader, &Topic::inbox()).await, ["kept"]);
     send(&writer, "lost").await;
-    crash(&mut server, 0).await;
+    crash(&mut server).await;
     for store in [&writer, &reader] {
         let answers = async || store.health().await.is_ok();
         eventually(PATIENCE, answers).await;
@@ -186,7 +188,7 @@ async fn a_key_reused_after_its_end_removes_no_message() {
         server.command(&exist).await.unwrap() == "0"
     };
     eventually(PATIENCE, ended).await;
-    crash(&mut server, 0).await;
+    crash(&mut server).await;
     // A reader is the first, so that the fence begins at the first message.
     let store = synced_store(&server).await;
     for topic in &topics {
@@ -201,7 +203,7 @@ async fn a_key_reused_after_its_end_removes_no_message() {
         }
     }
     for _ in 0..2 {
-        crash(&mut server, 0).await;
+        crash(&mut server).await;
         let store = synced_store(&server).await;
         assert_eq!(texts(&store, &topics[0]).await, ["first", "second"]);
         assert_eq!(texts(&store, &topics[1]).await, ["first"]);
@@ -225,21 +227,23 @@ const NEW_FENCE_CUTS: [u64; 6] = [1, EXEC, EXEC + 1, EXEC + 40, EXEC + 90, EXEC 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_fence_does_no_harm() {
+    let stopped = stopped_server().await;
     for (lost, expected) in [(0, &["kept", "lost"][..]), (END + 1, &["kept"])] {
+        let mut fenced = stopped.torn_copy(lost).await;
+        // The reader writes only the fence.
+        assert_eq!(read(&fenced).await, expected, "{lost}");
+        fenced.stop();
         for cut in FENCE_CUTS {
-            let mut server = torn_server(lost).await;
-            // The reader writes only the fence.
-            assert_eq!(read(&server).await, expected, "{lost} {cut}");
-            crash(&mut server, cut).await;
+            let mut server = fenced.torn_copy(cut).await;
             let other = samples::append(&samples::topic("other"), "text");
             synced_store(&server).await.append(other).await.unwrap();
-            crash(&mut server, 0).await;
+            crash(&mut server).await;
             assert_eq!(read(&server).await, expected, "{lost} {cut}");
             for _ in 0..2 {
                 let again = send(&synced_store(&server).await, "lost").await;
                 assert!(again.replayed || lost > 0, "{lost} {cut}");
                 assert_eq!(read(&server).await, ["kept", "lost"], "{lost} {cut}");
-                crash(&mut server, 0).await;
+                crash(&mut server).await;
             }
         }
     }
@@ -247,21 +251,23 @@ async fn a_torn_fence_does_no_harm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_fence_of_a_new_topic_does_no_harm() {
+    let mut fenced = RedisServer::start_durable().await;
+    let store = synced_store(&fenced).await;
+    // The fence is the last write.
+    let refuse = ["ACL", "SETUSER", "default", "-xadd"];
+    fenced.command(&refuse).await.unwrap();
+    let append = samples::append(&Topic::inbox(), "refused");
+    store.append(append).await.unwrap_err();
+    let fence = ["EXISTS", "posthorn:{t:inbox}:fence"];
+    assert_eq!(fenced.command(&fence).await.unwrap(), "1");
+    drop(store);
+    fenced.stop();
     for cut in NEW_FENCE_CUTS {
-        let mut server = RedisServer::start_durable().await;
-        let store = synced_store(&server).await;
-        // The fence is the last write.
-        let refuse = ["ACL", "SETUSER", "default", "-xadd"];
-        server.command(&refuse).await.unwrap();
-        let append = samples::append(&Topic::inbox(), "refused");
-        store.append(append).await.unwrap_err();
-        let fence = ["EXISTS", "posthorn:{t:inbox}:fence"];
-        assert_eq!(server.command(&fence).await.unwrap(), "1");
-        crash(&mut server, cut).await;
+        let mut server = fenced.torn_copy(cut).await;
         let other = samples::append(&samples::topic("other"), "text");
         synced_store(&server).await.append(other).await.unwrap();
         for _ in 0..2 {
-            crash(&mut server, 0).await;
+            crash(&mut server).await;
             let store = synced_store(&server).await;
             assert!(texts(&store, &Topic::inbox()).await.len() < 2, "{cut}");
             send(&store, "text").await;
@@ -272,19 +278,20 @@ async fn a_torn_fence_of_a_new_topic_does_no_harm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_after_a_torn_write_is_permanent() {
+    let mut stopped = RedisServer::start_durable().await;
+    let store = synced_store(&stopped).await;
+    send(&store, "kept").await;
+    let deleted = send(&store, "deleted").await.receipt.id;
+    send(&store, "lost").await;
+    drop(store);
+    stopped.stop();
     for cut in CUTS {
-        let mut server = RedisServer::start_durable().await;
-        let store = synced_store(&server).await;
-        send(&store, "kept").await;
-        let deleted = send(&store, "deleted").await.receipt.id;
-        send(&store, "lost").await;
-        drop(store);
-        crash(&mut server, cut).await;
+        let mut server = stopped.torn_copy(cut).await;
         let (store, inbox) = (synced_store(&server).await, Topic::inbox());
         assert_eq!(store.delete(&inbox, deleted).await, Ok(true), "{cut}");
         drop(store);
         for _ in 0..2 {
-            crash(&mut server, 0).await;
+            crash(&mut server).await;
             let store = synced_store(&server).await;
             assert_eq!(store.get(&inbox, deleted).await, Ok(None), "{cut}");
             let mut found = texts(&store, &inbox).await;
@@ -297,8 +304,9 @@ async fn a_deletion_after_a_torn_write_is_permanent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revocation_after_a_torn_write_is_permanent() {
+    let stopped = stopped_server().await;
     for cut in CUTS {
-        let mut server = torn_server(cut).await;
+        let mut server = stopped.torn_copy(cut).await;
         let clock = Arc::new(FakeClock::new());
         let until = clock.now().saturating_add(DAY);
         let list = async |server: &RedisServer| {
@@ -307,7 +315,7 @@ async fn a_revocation_after_a_torn_write_is_permanent() {
         };
         let id = TokenId::parse("revoked").unwrap();
         list(&server).await.revoke(&id, until).await.unwrap();
-        crash(&mut server, 0).await;
+        crash(&mut server).await;
         let list = list(&server).await;
         assert_eq!(list.is_revoked(&id).await, Ok(true), "{cut}");
     }
@@ -315,14 +323,15 @@ async fn a_revocation_after_a_torn_write_is_permanent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pruning_after_a_torn_write_keeps_the_same_messages() {
+    let mut stopped = RedisServer::start_durable().await;
+    let store = synced_store(&stopped).await;
+    for key in ["old", "kept", "lost"] {
+        send(&store, key).await;
+    }
+    drop(store);
+    stopped.stop();
     for cut in CUTS {
-        let mut server = RedisServer::start_durable().await;
-        let store = synced_store(&server).await;
-        for key in ["old", "kept", "lost"] {
-            send(&store, key).await;
-        }
-        drop(store);
-        crash(&mut server, cut).await;
+        let mut server = stopped.torn_copy(cut).await;
         let store = synced_store(&server).await;
         for key in ["a", "b"] {
             send(&store, key).await;
@@ -333,7 +342,7 @@ async fn pruning_after_a_torn_write_keeps_the_same_messages() {
         };
         assert_eq!(store.prune(&policy, 100).await.unwrap().removed, 1, "{cut}");
         drop(store);
-        crash(&mut server, 0).await;
+        crash(&mut server).await;
         let mut found = read(&server).await;
         // A transaction that has the record is restored as a whole.
         found.retain(|text| cut > END || text != "lost");

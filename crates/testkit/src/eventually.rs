@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The pause between two checks.
-const PAUSE: Duration = Duration::from_millis(5);
+/// The shortest and the longest pause between two checks. It grows with the time that passed, so that a long wait
+/// leaves the processor to others.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
 /// Checks `condition` until it holds.
 ///
@@ -19,13 +20,15 @@ where
 {
     let caller = Location::caller();
     async move {
-        let end = Instant::now() + deadline;
+        let start = Instant::now();
         while !condition().await {
+            let waited = start.elapsed();
             assert!(
-                Instant::now() < end,
+                waited < deadline,
                 "the condition at {caller} did not hold in {deadline:?}"
             );
-            tokio::time::sleep(PAUSE).await;
+            let (shortest, longest) = PAUSES;
+            tokio::time::sleep((waited / 20).clamp(shortest, longest)).await;
         }
     }
 }

@@ -21,7 +21,7 @@ struct Seen {
     stop: AtomicBool,
 }
 
-/// Requests a page in a loop; an unreachable server is tried again later.
+/// Requests a page again and again; an unreachable server is tried again, too.
 async fn read(url: String, token: String, seen: Arc<Seen>) {
     let client = client();
     while !seen.stop.load(Ordering::Acquire) {
@@ -34,11 +34,9 @@ async fn read(url: String, token: String, seen: Arc<Seen>) {
         {
             Ok(200) => seen.fine.fetch_add(1, Ordering::AcqRel),
             Ok(401 | 403) => seen.refused.fetch_add(1, Ordering::AcqRel),
-            _ => {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-                0
-            }
+            _ => 0,
         };
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

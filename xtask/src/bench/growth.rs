@@ -1,10 +1,12 @@
-//! `cargo xtask bench --growth`: what the embedded store costs with more messages, topics and idle streams, and what one
+//! `cargo xtask bench --growth`: what each store costs with more messages, topics and idle streams, and what one
 //! shard of Redis and one process do, from which larger installations are predicted.
 
+mod fill;
 mod measure;
 mod reads;
 mod shard;
 mod sizes;
+mod store;
 mod table;
 
 use std::path::Path;
@@ -14,8 +16,9 @@ use super::options::BenchOptions;
 use super::server::{Binaries, directory_on_disk};
 use crate::{binary, programs};
 use sizes::{SIZES, StoreFile};
+use store::{FilledServer, GrownStore};
 
-/// Measures and prints both tables.
+/// Measures and prints the tables.
 ///
 /// # Errors
 /// A request without a successful response, or a server or tool that cannot be started.
@@ -37,22 +40,30 @@ pub(super) fn run(
             files.push(StoreFile::fill(&tool, directory, size)?);
         }
     }
-    let mut rounds = Vec::new();
+    let mut rounds = GrownStore::ALL.map(|kind| (kind, Vec::new()));
     let mut shards = Vec::new();
     for number in 1..=options.rounds {
         println!("round {number} of {}", options.rounds);
-        rounds.push(in_turns(&SIZES, number % 2 == 0, |size| {
-            let file = files.iter().find(|file| file.holds(size));
-            let file = file.ok_or("no file has this size")?;
-            measure::run(binaries, options, workers, file, size)
-        })?);
+        for (kind, rounds) in &mut rounds {
+            rounds.push(in_turns(&SIZES, number % 2 == 0, |size| {
+                let own = tempfile::tempdir_in(directory).map_err(|error| error.to_string())?;
+                let filled =
+                    FilledServer::start(*kind, binaries, workers, &files, size, own.path())?;
+                measure::run(&filled, options, size, own.path())
+            })?);
+        }
         shards.push(shard::run(binaries, options, workers, directory)?);
     }
-    println!(
-        "\nembedded, synced, {workers} workers, {} connections, {} s of accepts, medians of {} rounds\n",
-        options.connections, options.seconds, options.rounds
-    );
-    table::print_sizes(&rounds);
+    for (kind, rounds) in &rounds {
+        println!(
+            "\n{}, {workers} workers, {} connections, {} s of accepts, medians of {} rounds\n",
+            kind.title(),
+            options.connections,
+            options.seconds,
+            options.rounds
+        );
+        table::print_sizes(rounds);
+    }
     println!();
     table::print_shard(&shards);
     Ok(())

@@ -1,21 +1,15 @@
 //! Measures one size: memory, reads and accepts.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::reads;
-use super::sizes::{Size, StoreFile};
+use super::sizes::Size;
+use super::store::FilledServer;
 use crate::bench::options::BenchOptions;
-use crate::bench::server::{BenchServer, Binaries, ServerKind, ServerLaunch};
 use crate::bench::streams;
 use crate::bench::wrk::WrkLoad;
 
-/// Nothing is pruned and no topic rejected, so that a size stays what it is.
-const UNBOUNDED: [(&str, &str); 4] = [
-    ("RETENTION_COUNT", "1000000000"),
-    ("RETENTION_AGE", "3650d"),
-    ("MAX_TOPICS", "1000000"),
-    ("MAX_STREAMS", "20000"),
-];
 /// A step through the topics that is coprime to their numbers, so that neighbours are not sent to in turn.
 const STRIDE: u32 = 7_919;
 
@@ -24,8 +18,10 @@ const STRIDE: u32 = 7_919;
 pub(super) struct Grown {
     /// Accepts a second.
     pub(super) rate: f64,
-    /// CPU time of an accept in microseconds.
+    /// CPU time of the server for an accept in microseconds.
     pub(super) micros: f64,
+    /// CPU time of Redis for an accept in microseconds.
+    pub(super) redis_micros: f64,
     /// Milliseconds: the 99th percentile of accepts.
     pub(super) p99: f64,
     /// Milliseconds: the median of pages of 50.
@@ -36,64 +32,52 @@ pub(super) struct Grown {
     pub(super) first: f64,
     /// MiB resident after the reads, with the streams open.
     pub(super) resident: f64,
-    /// MiB of the database.
-    pub(super) file: f64,
+    /// MiB of the file or of Redis.
+    pub(super) stored: f64,
     /// Milliseconds from the start to readiness.
     pub(super) ready: f64,
 }
 
-/// Starts a server on a copy of `file`, and measures.
+/// Measures reads, the first messages of topics, and accepts.
 pub(super) fn run(
-    binaries: &Binaries,
+    filled: &FilledServer,
     options: &BenchOptions,
-    workers: usize,
-    file: &StoreFile,
     size: &Size,
+    directory: &Path,
 ) -> Result<Grown, String> {
-    let directory = tempfile::tempdir_in(file.directory()).map_err(|error| error.to_string())?;
-    let path = file.copy(directory.path())?;
-    let bytes = std::fs::metadata(&path).map_err(|error| error.to_string())?;
-    let store = format!("file:{}", path.display());
-    let launch = ServerLaunch {
-        binary: binaries.of(ServerKind::Posthorn),
-        workers,
-        directory: directory.path(),
-        store: &store,
-    };
-    let server = BenchServer::start_with(ServerKind::Posthorn, &launch, &UNBOUNDED)?;
+    let FilledServer { server, sample, .. } = filled;
     let named = |error| format!("{}: {error}", size.name);
     let streams = streams::open(server.address, size.streams).map_err(named)?;
-    let page = reads::pages(server.address, &file.sample).map_err(named)?;
-    let message = reads::messages(server.address, &file.sample).map_err(named)?;
-    let resident = server.resident()?;
+    let page = reads::pages(server.address, sample).map_err(named)?;
+    let message = reads::messages(server.address, sample).map_err(named)?;
+    let (resident, stored) = (server.resident()?, filled.stored()?);
     let first = reads::first_messages(server.address).map_err(named)?;
     let load = WrkLoad {
         connections: options.connections,
         duration: Duration::from_secs(options.seconds),
-        directory: directory.path(),
+        directory,
     };
     let script = script(size.topics);
+    let before = filled.redis_seconds()?;
     let accepts = server.measured(|| load.run_script(server.address, "/", Some(&script)))?;
+    let of_redis = filled.redis_seconds()? - before;
     if accepts.failed > 0.0 {
         return Err(named(format!("{} requests failed", accepts.failed)));
     }
     drop(streams);
+    let appends = accepts.rate * load.duration.as_secs_f64();
     Ok(Grown {
         rate: accepts.rate,
         micros: accepts.processor_micros,
+        redis_micros: of_redis * 1e6 / appends.max(1.0),
         p99: accepts.p99,
         page,
         message,
         first,
         resident,
-        file: mebibytes(bytes.len()),
+        stored,
         ready: server.ready.as_secs_f64() * 1e3,
     })
-}
-
-fn mebibytes(bytes: u64) -> f64 {
-    // Files of a bench are far below the size from which this would be inexact.
-    u32::try_from(bytes >> 10).map_or(f64::INFINITY, f64::from) / 1024.0
 }
 
 /// Sends to each of the topics in turn, or to one topic that nobody follows.
@@ -123,10 +107,5 @@ mod tests {
             assert!(script(size.topics).contains(&format!("% {})", size.topics)));
         }
         assert!(script(0).contains("'other'"));
-    }
-
-    #[test]
-    fn sizes_are_in_mebibytes() {
-        assert!((mebibytes(3 << 20) - 3.0).abs() < 1e-9);
     }
 }

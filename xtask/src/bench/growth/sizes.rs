@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::shell::capture;
 
-/// What an embedded store holds, and the streams that are open beside.
+/// What a store holds, and the streams that are open beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) name: &'static str,
@@ -83,11 +83,6 @@ impl StoreFile {
         let copy = directory.join("growth.db");
         std::fs::copy(&self.path, &copy).map_err(|error| error.to_string())?;
         Ok(copy)
-    }
-
-    /// Its directory, which is on the disk of the build.
-    pub(super) fn directory(&self) -> &Path {
-        self.path.parent().unwrap_or(&self.path)
     }
 }
 

@@ -13,16 +13,17 @@ const FULL_PIPELINE: f64 = 256.0;
 /// Prints a line for each size.
 pub(super) fn print_sizes(rounds: &[Vec<Grown>]) {
     println!(
-        "{:20} {:>9} {:>7} {:>7} {:>8} {:>8} {:>12} {:>9} {:>8} {:>8}",
+        "{:20} {:>9} {:>7} {:>8} {:>7} {:>8} {:>8} {:>12} {:>9} {:>8} {:>8}",
         "",
         "accepts/s",
         "CPU us",
+        "Redis us",
         "p99 ms",
         "page ms",
         "GET ms",
         "new topic ms",
         "resident",
-        "file",
+        "stored",
         "ready ms"
     );
     for (index, size) in SIZES.iter().enumerate() {
@@ -31,16 +32,17 @@ pub(super) fn print_sizes(rounds: &[Vec<Grown>]) {
             median(found.map(figure).collect())
         };
         println!(
-            "{:20} {:>9.0} {:>7.1} {:>7.2} {:>8.3} {:>8.3} {:>12.3} {:>5.1} MiB {:>4.0} MiB {:>8.1}",
+            "{:20} {:>9.0} {:>7.1} {:>8.1} {:>7.2} {:>8.3} {:>8.3} {:>12.3} {:>5.1} MiB {:>4.0} MiB {:>8.1}",
             size.name,
             of(|one| one.rate),
             of(|one| one.micros),
+            of(|one| one.redis_micros),
             of(|one| one.p99),
             of(|one| one.page),
             of(|one| one.message),
             of(|one| one.first),
             of(|one| one.resident),
-            of(|one| one.file),
+            of(|one| one.stored),
             of(|one| one.ready),
         );
     }

@@ -13,8 +13,9 @@ use crate::failure::RedisFailure;
 use crate::keys;
 use crate::mutex::lock;
 
-/// The most topics to remember as fenced. Fencing a topic again changes nothing.
-pub(super) const MAX_FENCED: usize = 10_000;
+/// The most topics to remember as fenced, ten times the default of `MAX_TOPICS`. Fencing one again changes nothing, but
+/// takes Redis ten times as long as an append.
+pub(super) const MAX_FENCED: usize = 100_000;
 
 /// The command that fences `topic`; it returns false if there is nothing to fence. `creates` fences
 /// also a topic that does not exist yet.

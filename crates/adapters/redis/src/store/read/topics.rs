@@ -27,8 +27,8 @@ use crate::store::scripts::ADMIT;
 const REINDEX_AFTER: Duration = Duration::from_mins(1);
 /// The time without a new message after which a topic is removed.
 pub(crate) const IDLE: Duration = Duration::from_hours(24);
-/// The most topics to remember as indexed.
-const MAX_REMEMBERED: usize = 10_000;
+/// The most topics to remember as indexed, ten times the default of `MAX_TOPICS`.
+const MAX_REMEMBERED: usize = 100_000;
 /// The number of names read in one round trip.
 const CHUNK: usize = 256;
 

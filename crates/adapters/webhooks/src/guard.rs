@@ -1,4 +1,5 @@
-//! The guard at connect: the client connects only to the addresses that this resolver returns.
+//! The guard against server-side request forgery (SSRF): the client connects only to the addresses that this resolver
+//! returns.
 
 use std::error::Error;
 use std::io;

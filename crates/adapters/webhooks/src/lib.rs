@@ -1,5 +1,5 @@
 //! Webhooks over HTTP: requests signed as Standard Webhooks, a guard that keeps them out of private
-//! networks, and the encryption of their secrets.
+//! networks (SSRF), and the encryption of their secrets.
 
 mod client;
 mod endpoint;

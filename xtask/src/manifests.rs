@@ -92,6 +92,7 @@ pub(crate) fn check(root: &Path, options: ManifestsOptions) -> Result<(), String
     report.add("compose", Ok(compose::violations(&compose, &production)));
     report.add("chart values", values::violations(&tools, &helm));
     report.add("chart egress", values::unchecked_addresses(root));
+    report.add("chart quotas", values::stale_limits(root));
     report.add("chart variants", variants::violations(&tools, &helm));
     report.add("image context", context::violations(root));
     report.add("runbook", runbook::violations(root));

@@ -78,8 +78,8 @@ fn start(
     let log = directory.join("posthorn.log");
     let mut server = Process::start("posthorn", &mut command, &log)?;
     let ready = || {
-        let answer = HttpClient::new(address).get("/health/ready");
-        answer.is_ok_and(|answer| answer.status == 200)
+        let response = HttpClient::new(address).get("/health/ready");
+        response.is_ok_and(|response| response.status == 200)
     };
     server.wait_for(ready)?;
     Ok((server, HttpClient::new(address)))
@@ -116,12 +116,12 @@ fn send(client: &mut HttpClient, body: &str) -> Result<String, String> {
 }
 
 fn ask(client: &mut HttpClient, path: &str, body: Option<&str>) -> Result<String, String> {
-    let answer = match body {
+    let response = match body {
         Some(body) => client.post(path, "", body),
         None => client.get(path),
     };
-    answer
-        .map(|answer| answer.body)
+    response
+        .map(|response| response.body)
         .map_err(|error| format!("{path}: {error}"))
 }
 

@@ -223,6 +223,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of weakenings")]
     fn each_weakening_is_found() {
         let security = "/containers/0/securityContext";
         check("", "hostNetwork", json!(true), "hostNetwork is set");

@@ -35,8 +35,15 @@ pub(super) fn helm(tools: &Tools, chart: &Path, values: &[&str]) -> Result<Vec<V
 
 /// The documents of a YAML stream, without empty ones.
 pub(super) fn objects(tools: &Tools, yaml: &str) -> Result<Vec<Value>, String> {
+    // PyYAML keeps the last of equal keys, which the API server rejects.
     let script = "import json, sys, yaml
-json.dump([each for each in yaml.safe_load_all(sys.stdin) if each], sys.stdout)";
+class Loader(yaml.SafeLoader):
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        if len(keys) != len(set(keys)):
+            sys.exit(f'{node.start_mark}: a key is there twice: {sorted(keys)}')
+        return super().construct_mapping(node, deep)
+json.dump([each for each in yaml.load_all(sys.stdin, Loader) if each], sys.stdout)";
     let mut child = Command::new(tools.bin("python"))
         .args(["-c", script])
         .stdin(Stdio::piped())

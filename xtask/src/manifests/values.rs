@@ -1,6 +1,6 @@
 //! Checks the values of the chart: what its schema and templates reject, and what is generated from them:
 //! the names of settings in the schema, and the tables of the chart's README. Also checks that the templates
-//! consider every setting that makes the server connect to an address.
+//! consider every setting that makes the server connect to an address, and have the server's default limits.
 
 mod rejected;
 
@@ -54,11 +54,39 @@ pub(super) fn violations(tools: &Tools, chart: &Path) -> Result<Vec<String>, Str
 
 /// Settings with an address that the chart's check of the egress rules does not name, one line each.
 pub(super) fn unchecked_addresses(root: &Path) -> Result<Vec<String>, String> {
+    let (schema, template) = schema_and_template(root)?;
+    Ok(unchecked(&schema, &template))
+}
+
+/// Rate limits whose default is another in the chart's template of `QUOTA_REPLICAS_HINT`, one line each.
+pub(super) fn stale_limits(root: &Path) -> Result<Vec<String>, String> {
+    let (schema, template) = schema_and_template(root)?;
+    Ok(other_limits(&schema, &template))
+}
+
+/// The schema of the server's settings, and the helpers of the chart.
+fn schema_and_template(root: &Path) -> Result<(Value, String), String> {
     let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"));
     let schema = read("docs/posthorn.schema.json")?;
-    let schema: Value = serde_json::from_str(&schema).map_err(|error| error.to_string())?;
-    let template = read(&format!("{CHART}/templates/_helpers.tpl"))?;
-    Ok(unchecked(&schema, &template))
+    let schema = serde_json::from_str(&schema).map_err(|error| error.to_string())?;
+    Ok((schema, read(&format!("{CHART}/templates/_helpers.tpl"))?))
+}
+
+fn other_limits(schema: &Value, template: &str) -> Vec<String> {
+    let settings = schema["properties"].as_object().into_iter().flatten();
+    // Failed authentications are counted by each process, without a share.
+    let limits = settings.filter(|(name, property)| {
+        name.starts_with("rate_limit_")
+            && *name != "rate_limit_auth_failures"
+            && property["default"]
+                .as_str()
+                .is_some_and(|text| text.contains(" per "))
+    });
+    limits
+        .map(|(name, property)| format!("\"{}\" {}", name.to_uppercase(), property["default"]))
+        .filter(|pair| !template.contains(pair))
+        .map(|pair| format!("the template of QUOTA_REPLICAS_HINT lacks {pair}"))
+        .collect()
 }
 
 fn unchecked(schema: &Value, template: &str) -> Vec<String> {
@@ -198,6 +226,20 @@ mod tests {
             found,
             ["WEBHOOK_PROXY has an address, and the template ignores it"]
         );
+    }
+
+    #[test]
+    fn the_template_has_the_default_of_each_limit() {
+        let schema = json!({"properties": {
+            "rate_limit_read": {"default": "600 per minute"},
+            "rate_limit_delete": {"default": "60 per minute"},
+            "rate_limit_auth_failures": {"default": "20 per minute"},
+            "rate_limit_strategy": {"default": "fixed-window"}}});
+        let template =
+            r#"dict "RATE_LIMIT_READ" "600 per minute" "RATE_LIMIT_DELETE" "9 per minute""#;
+        let expected =
+            r#"the template of QUOTA_REPLICAS_HINT lacks "RATE_LIMIT_DELETE" "60 per minute""#;
+        assert_eq!(other_limits(&schema, template), [expected]);
     }
 
     #[test]

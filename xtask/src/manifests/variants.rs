@@ -1,5 +1,6 @@
 //! Checks that the chart's values reach the objects that they are for, in sets that render together.
 
+mod derived;
 mod network;
 mod table;
 
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::render::{self, title};
 use super::tools::Tools;
+use derived::DERIVED;
 use network::NETWORK;
 use table::{Field, VARIANTS};
 
@@ -17,7 +19,7 @@ const POD: &str = "/spec/template/spec";
 /// Fields that differ from what the values say, one line each.
 pub(super) fn violations(tools: &Tools, chart: &Path) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
-    for variant in VARIANTS.iter().chain(&NETWORK) {
+    for variant in VARIANTS.iter().chain(&NETWORK).chain(&DERIVED) {
         let objects = render::helm(tools, chart, variant.values)?;
         found.extend(
             variant

@@ -4,16 +4,11 @@
 {{- $embedded := eq .Values.store "embedded" }}
 metadata:
   labels:
-    app.kubernetes.io/name: {{ $name }}
-    {{- with merge (dict) .Values.podLabels .Values.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "posthorn.merged" (list .Values.commonLabels .Values.podLabels (dict "app.kubernetes.io/name" $name)) | nindent 4 }}
   annotations:
-    # A changed setting rolls the pods.
-    checksum/config: {{ include (print $.Template.BasePath "/config-map.yaml") . | sha256sum }}
-    {{- with merge (dict) .Values.podAnnotations .Values.commonAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- /* A changed setting rolls the pods. */}}
+    {{- $checksum := include (print $.Template.BasePath "/config-map.yaml") . | sha256sum }}
+    {{- include "posthorn.merged" (list .Values.commonAnnotations .Values.podAnnotations (dict "checksum/config" $checksum)) | nindent 4 }}
 spec:
   serviceAccountName: {{ include "posthorn.serviceAccountName" . }}
   automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
@@ -93,22 +88,10 @@ spec:
           containerPort: 5000
         - name: metrics
           containerPort: 9090
-      startupProbe:
-        httpGet:
-          path: /health/startup
-          port: http
-        {{- toYaml .Values.startupProbe | nindent 8 }}
+      {{- include "posthorn.probe" (dict "name" "startupProbe" "path" "/health/startup" "port" "http" "timings" .Values.startupProbe) | nindent 6 }}
       # On the port that clients cannot fill. A full pod is not ready, on the other one, but is not restarted.
-      livenessProbe:
-        httpGet:
-          path: /health/live
-          port: metrics
-        {{- toYaml .Values.livenessProbe | nindent 8 }}
-      readinessProbe:
-        httpGet:
-          path: /health/ready
-          port: http
-        {{- toYaml .Values.readinessProbe | nindent 8 }}
+      {{- include "posthorn.probe" (dict "name" "livenessProbe" "path" "/health/live" "port" "metrics" "timings" .Values.livenessProbe) | nindent 6 }}
+      {{- include "posthorn.probe" (dict "name" "readinessProbe" "path" "/health/ready" "port" "http" "timings" .Values.readinessProbe) | nindent 6 }}
       {{- with .Values.lifecycle }}
       lifecycle:
         {{- toYaml . | nindent 8 }}
@@ -124,6 +107,19 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   {{- include "posthorn.volumes" . | nindent 2 }}
+{{- end }}
+
+{{/* The probe `name` of `path` at `port`, unless its `timings` are null. */}}
+{{- define "posthorn.probe" -}}
+{{- if kindIs "map" .timings -}}
+{{ .name }}:
+  httpGet:
+    path: {{ .path }}
+    port: {{ .port }}
+  {{- with .timings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
 {{- end }}
 
 {{- define "posthorn.env" -}}

@@ -1,7 +1,7 @@
 //! Values that the chart has to reject.
 
 /// Sets of values, each with a part of the reason.
-pub(super) const REJECTED: [(&[&str], &str); 39] = [
+pub(super) const REJECTED: [(&[&str], &str); 102] = [
     (&["config.SECRET_KEY=x"], "SECRET_KEY"),
     (&["config.RETENTION_AEG=7d"], "RETENTION_AEG"),
     (&["replicas=-1"], "replicas"),
@@ -17,9 +17,15 @@ pub(super) const REJECTED: [(&[&str], &str); 39] = [
     ),
     (
         &["commonLabels.app\\.kubernetes\\.io/name=x"],
-        "propertyName",
+        "/commonLabels/app.kubernetes.io~1name",
     ),
-    (&["podDisruptionBudget.minAvailable=2"], "maxUnavailable"),
+    (
+        &[
+            "podDisruptionBudget.minAvailable=2",
+            "podDisruptionBudget.maxUnavailable=1",
+        ],
+        "minAvailable or maxUnavailable",
+    ),
     (&["redis.maxmemory=2Gi"], "redis.maxmemory"),
     (&["redis.enabled=false"], "externalRedis.host"),
     (
@@ -182,4 +188,178 @@ pub(super) const REJECTED: [(&[&str], &str); 39] = [
         ],
         "redis.exporter.enabled=false",
     ),
+    // Budgets that block the drain of every node, and a rollout that replaces no pod.
+    (
+        &["podDisruptionBudget.minAvailable=3"],
+        "minAvailable=3 keeps each of the 3 pods",
+    ),
+    (
+        &["podDisruptionBudget.minAvailable=100%"],
+        "minAvailable=100% keeps",
+    ),
+    (
+        &["podDisruptionBudget.minAvailable=70%"],
+        "minAvailable=70% keeps",
+    ),
+    (
+        &[
+            "podDisruptionBudget.minAvailable=2",
+            "autoscaling.enabled=false",
+            "replicas=2",
+        ],
+        "minAvailable=2 keeps each of the 2 pods",
+    ),
+    (
+        &["podDisruptionBudget.maxUnavailable=0"],
+        "podDisruptionBudget.maxUnavailable=0",
+    ),
+    (
+        &["podDisruptionBudget.minAvailable=most"],
+        "podDisruptionBudget/minAvailable",
+    ),
+    (
+        &["strategy.rollingUpdate.maxSurge=0"],
+        "strategy.rollingUpdate.maxSurge=0",
+    ),
+    (&["strategy.type=Canary"], "/strategy/type"),
+    // Services that the API server rejects.
+    (
+        &["service.port=9090"],
+        "service.metricsPort are the same port",
+    ),
+    (
+        &["service.nodePort=30000"],
+        "service.nodePort and service.externalTrafficPolicy need",
+    ),
+    (
+        &["service.externalTrafficPolicy=Local"],
+        "service.nodePort and service.externalTrafficPolicy need",
+    ),
+    (
+        &["service.loadBalancerClass=a"],
+        "need service.type=LoadBalancer",
+    ),
+    (
+        &["service.type=NodePort", "service.clusterIP=None"],
+        "service.clusterIP=None needs",
+    ),
+    // Pods that nothing reaches.
+    (&["config.HOST=127.0.0.1"], "config.HOST is \"127.0.0.1\""),
+    (&["config.HOST=127.1"], "config.HOST is \"127.1\""),
+    (&["config.HOST=localhost"], "config.HOST is \"localhost\""),
+    (&["config.HOST=::1"], "config.HOST is \"::1\""),
+    (
+        &["--set-string=config.HOST=[::1]"],
+        "config.HOST is \"[::1]\"",
+    ),
+    (
+        &["config.HOST=0:0:0:0:0:0:0:1"],
+        "config.HOST is \"0:0:0:0:0:0:0:1\"",
+    ),
+    (&["config.HOST="], "config.HOST is \"\""),
+    (&["config.HOST=null"], "config.HOST is \"\""),
+    (
+        &["extraEnv[0].name=HOST", "extraEnv[0].value=localhost"],
+        "config.HOST is",
+    ),
+    // A store that never reaches its durability, and an external Redis that is not used, or not as a whole.
+    (
+        &["config.STORE_DURABILITY=replicated"],
+        "STORE_DURABILITY=replicated needs",
+    ),
+    (
+        &[
+            "store=embedded",
+            "persistence.enabled=true",
+            "config.STORE_DURABILITY=replicated",
+        ],
+        "STORE_DURABILITY=replicated needs",
+    ),
+    (
+        &["externalRedis.host=a"],
+        "while the chart runs a Redis: set redis.enabled=false",
+    ),
+    (
+        &["externalRedis.urlFromSecret=true"],
+        "while the chart runs a Redis",
+    ),
+    (
+        &["externalRedis.mode=cluster"],
+        "while the chart runs a Redis",
+    ),
+    (
+        &[
+            "store=embedded",
+            "persistence.enabled=true",
+            "externalRedis.nodes[0]=a:7000",
+        ],
+        "no effect with store=embedded",
+    ),
+    (
+        &["redis.enabled=false", "externalRedis.nodes[0]=a:7000"],
+        "externalRedis.nodes needs",
+    ),
+    (
+        &[
+            "redis.enabled=false",
+            "externalRedis.host=a",
+            "externalRedis.mode=cluster",
+            "externalRedis.database=1",
+        ],
+        "externalRedis.database=0",
+    ),
+    // Quantities, by the name of their value.
+    (
+        &["redis.resources.limits.memory=2Xi"],
+        "redis.resources.limits.memory is \"2Xi\"",
+    ),
+    (
+        &["redis.resources.limits.memory=null"],
+        "redis.resources.limits.memory is \"\"",
+    ),
+    (&["redis.storage=10"], "/redis/storage"),
+    // Labels of the chart's own.
+    (
+        &["commonLabels.app\\.kubernetes\\.io/managed-by=x"],
+        "/commonLabels/app.kubernetes.io~1managed-by",
+    ),
+    (
+        &["labels.app\\.kubernetes\\.io/part-of=x"],
+        "/labels/app.kubernetes.io~1part-of",
+    ),
+    (
+        &["service.labels.helm\\.sh/chart=x"],
+        "/service/labels/helm.sh~1chart",
+    ),
+    (
+        &["podLabels.app\\.kubernetes\\.io/name=x"],
+        "/podLabels/app.kubernetes.io~1name",
+    ),
+    // A section without its values.
+    (&["autoscaling=null"], "'autoscaling'"),
+    (&["config=null"], "'config'"),
+    (&["dashboard=null"], "'dashboard'"),
+    (&["existingSecretKeys=null"], "'existingSecretKeys'"),
+    (&["externalRedis=null"], "'externalRedis'"),
+    (&["httpRoute=null"], "'httpRoute'"),
+    (&["image=null"], "'image'"),
+    (&["ingress=null"], "'ingress'"),
+    (&["networkPolicy=null"], "'networkPolicy'"),
+    (&["persistence=null"], "'persistence'"),
+    (&["podDisruptionBudget=null"], "'podDisruptionBudget'"),
+    (&["prometheusRule=null"], "'prometheusRule'"),
+    (&["redis=null"], "'redis'"),
+    (&["replicas=null"], "'replicas'"),
+    (&["resources=null"], "'resources'"),
+    (&["service=null"], "'service'"),
+    (&["serviceAccount=null"], "'serviceAccount'"),
+    (&["serviceMonitor=null"], "'serviceMonitor'"),
+    (&["workerScaling=null"], "'workerScaling'"),
+    (&["externalRedis.tls=null"], "'tls'"),
+    (&["redis.exporter=null"], "'exporter'"),
+    (&["redis.image=null"], "'image'"),
+    (&["redis.resources=null"], "'resources'"),
+    (&["service.port=null"], "'port'"),
+    (&["networkPolicy.dnsPeers=null"], "'dnsPeers'"),
+    (&["image.repository=null"], "'repository'"),
 ];

@@ -94,8 +94,9 @@ impl App {
             exports_spans: context.settings.traces.is_some(),
             stop_streams: streams_stopped,
         };
-        let settings = http_settings(&context.settings)?;
-        let http = posthorn_http::bind(settings, services)?;
+        let failed = |error| AppError::Listen(context.settings.listen.names(), error);
+        let settings = http_settings(&context.settings).map_err(failed)?;
+        let http = posthorn_http::bind(settings, services).map_err(failed)?;
         Ok(Self {
             context,
             redis,
@@ -123,10 +124,11 @@ impl App {
         let url = self.http.local_url().unwrap_or_default();
         let addresses = self.http.addresses().to_vec();
         let mut server = self.http.start();
-        let store = self.store.usage().await.ok();
-        let store = store.and_then(|usage| usage.identity);
+        let usage = self.store.usage().await.ok();
+        let store = usage.and_then(|usage| usage.identity);
         self.lifecycle.advance(Phase::Ready);
-        let is_ready = self.health.check_readiness().await.is_ok();
+        let ready = self.health.check_readiness().await;
+        let state = ready.map_or("serving, but not ready", |()| "ready");
         tracing::info!(
             url,
             docs = format!("{url}docs/"),
@@ -134,12 +136,7 @@ impl App {
             version = settings.app.app_version,
             ?addresses,
             store = store.map(tracing::field::display),
-            "{}: open {url}",
-            if is_ready {
-                "ready"
-            } else {
-                "serving, but not ready"
-            }
+            "{state}: open {url}"
         );
         let health = self.health;
         supervisor.run("readiness", async move { health.watch_readiness().await });

@@ -29,10 +29,7 @@ pub(super) const DIRECTIONS: [Direction; 1] = [Direction {
         &["route"],
         &["settings"],
     ],
-    separate: &[
-        ("api", &["dead_letters", "grant_watch"]),
-        ("pages", &["layout"]),
-    ],
+    separate: &[("api", &["dead_letters", "grant_watch"]), ("pages", &[])],
 }];
 
 impl Direction {

@@ -1,6 +1,7 @@
 //! What `/metrics` shows.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -1,6 +1,7 @@
 //! The inbox page in a real browser, on the real binary.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

@@ -49,6 +49,7 @@ impl<H: WebhookHarness> ConsumerSchedule<H> {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each operation")]
     pub(super) async fn step(&mut self, operation: &ScheduledOperation, context: &str) {
         match operation {
             ScheduledOperation::Append => self.append().await,

@@ -54,6 +54,7 @@ struct StoreModelRun<H> {
 }
 
 impl<H: StoreHarness> StoreModelRun<H> {
+    #[expect(clippy::too_many_lines, reason = "an arm for each operation")]
     async fn step(&mut self, operation: &StoreOperation, context: &str) {
         let store = self.harness.store();
         match *operation {

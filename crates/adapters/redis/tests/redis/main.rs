@@ -1,6 +1,7 @@
 //! The crate against real servers, which the tests start.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -1,6 +1,7 @@
 //! The HTTP server over real sockets, with fakes behind it.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

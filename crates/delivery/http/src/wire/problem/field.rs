@@ -209,6 +209,7 @@ impl FieldCode {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table of texts")]
     fn english(&self, field: &str) -> String {
         match self {
             Self::Required => format!("The field {field} is required."),

@@ -5,6 +5,7 @@ use posthorn_domain::{UrlSchemes, WebhookHeaders, WebhookUrl, WebhookUrlError};
 use super::{FieldCode, HeaderRule};
 
 impl FieldCode {
+    #[expect(clippy::too_many_lines, reason = "a table of texts")]
     pub(super) fn russian(&self, field: &str) -> String {
         match self {
             Self::Required => format!("Поле {field} обязательно"),

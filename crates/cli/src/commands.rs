@@ -80,7 +80,7 @@ fn run(
             let option = url.as_ref().map(|_| "--url");
             let url = match url {
                 Some(url) => url,
-                None => load(sources, 1)?.settings.listen.local_url() + "/health/ready",
+                None => load(sources, 1)?.settings.listen.local_url(),
             };
             block_on(check_health(&url, option))
         }

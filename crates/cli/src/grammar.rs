@@ -49,7 +49,8 @@ pub(crate) enum PosthornCommand {
     },
     /// Check that a server is ready; the health command of a container.
     Healthcheck {
-        /// The URL of the probe; by default the readiness of the server configured here.
+        /// The address of the server, or the URL of another probe than its readiness; by default the server
+        /// configured here.
         #[arg(long)]
         url: Option<String>,
     },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Certificate, Client, ClientBuilder, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{ClientError, RetryableError};
@@ -76,9 +76,64 @@ fn redirect(attempt: Attempt<'_>) -> Action {
     }
 }
 
+/// The server of a request, for the text of an error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestedServer<'a> {
+    /// Its address.
+    pub(crate) url: &'a Url,
+    /// The option, the variable or the settings that gave the address, if that is known.
+    pub(crate) origin: Option<&'a str>,
+}
+
+impl RequestedServer<'_> {
+    /// As [`convert_error`], for a request to this server.
+    pub(crate) fn convert_error(self, error: &reqwest::Error) -> ClientError {
+        convert(error, self.describe_error(error))
+    }
+
+    /// Describes why there is no response. The text contains neither a path nor a password.
+    pub(crate) fn describe_error(self, error: &reqwest::Error) -> String {
+        let problem = match error {
+            _ if error.is_builder() => return describe_error(error),
+            _ if error.is_connect() => "cannot reach",
+            _ if error.is_request() => "no response from",
+            _ => return describe_error(error),
+        };
+        let given = self.url.origin();
+        let failed = error.url().map_or_else(|| given.clone(), Url::origin);
+        let origin = match self.origin {
+            _ if failed != given => format!(", to which {} redirects", given.ascii_serialization()),
+            Some(origin) => format!(" (from {origin})"),
+            None => String::new(),
+        };
+        format!(
+            "{problem} {}{origin}: {}",
+            failed.ascii_serialization(),
+            innermost_cause(error)
+        )
+    }
+}
+
+/// The cause below all others, which alone has information.
+fn innermost_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timed out".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let text = cause.to_string();
+    let without_number = text.split(" (os error ").next();
+    without_number.unwrap_or_default().to_owned()
+}
+
 /// Converts an error of reqwest. Only a request that could not be built will fail again.
 pub(crate) fn convert_error(error: &reqwest::Error) -> ClientError {
-    let reason = describe_error(error);
+    convert(error, describe_error(error))
+}
+
+fn convert(error: &reqwest::Error, reason: String) -> ClientError {
     if error.is_builder() {
         return ClientError::Local(reason);
     }

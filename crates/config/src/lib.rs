@@ -28,8 +28,9 @@ pub use mistake::{ConfigError, ConfigErrors};
 pub use reference::{help_text, reference_markdown};
 pub use schema::json_schema;
 pub use sections::{
-    AccessSection, AppSection, DevelopmentKeyError, ListenSection, LogSection, MetricsSection,
-    ProxyUrl, ProxyUrlError, QuotaRules, RedisSection, RedisUrl, SecretSection, Settings,
-    ShutdownSection, StoreSection, StoreUrl, WebhookSection,
+    AccessSection, AppSection, DevelopmentKeyError, ListenOrigins, ListenSection, LogSection,
+    MetricsSection, ProxyUrl, ProxyUrlError, QuotaRules, RedisSection, RedisUrl, SecretSection,
+    Settings, ShutdownSection, StoreSection, StoreUrl, WebhookSection,
 };
 pub use sources::Sources;
+pub use warnings::OpenSecretFile;

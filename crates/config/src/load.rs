@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::loader::{Effective, Loader};
 use crate::mistake::ConfigErrors;
-use crate::sections::{SECTIONS, Settings};
+use crate::sections::{ListenOrigins, SECTIONS, Settings};
 use crate::sources::Sources;
 
 /// A configuration without a mistake.
@@ -55,7 +55,8 @@ fn shown(row: &Effective) -> &str {
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let mut loader = Loader::new(sources, &SECTIONS)?;
     let settings = Settings::load(&mut loader);
-    let (settings, effective) = loader.finish(settings)?;
+    let (mut settings, effective) = loader.finish(settings)?;
+    settings.listen.given_by = ListenOrigins::of(&effective);
     Ok(Loaded {
         settings,
         effective,
@@ -269,6 +270,7 @@ mod tests {
         let loaded = load(&sources).unwrap();
         let listen = &loaded.settings.listen;
         assert_eq!((listen.host.as_str(), listen.port), ("a", 2));
+        assert_eq!(listen.names(), "HOST, --port");
         let port = loaded.effective.iter().find(|row| row.name == "PORT");
         assert_eq!(port.unwrap().origin, "--port");
         let errors = load(&sources.with_argument("host", "--host", "")).unwrap_err();

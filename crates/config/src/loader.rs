@@ -1,5 +1,7 @@
 //! Loads sections out of the merged sources and collects every mistake.
 
+use std::path::PathBuf;
+
 use figment::error::Kind;
 use figment::value::{Dict, Value};
 use figment::{Figment, Metadata, Profile, Provider, Source};
@@ -7,10 +9,10 @@ use posthorn_domain::Environment;
 use serde::Serialize;
 
 use crate::mistake::{ConfigErrors, Mistakes};
-use crate::secret::mask;
+use crate::secret::{has_secret, mask};
 use crate::section::{ComputedDefault, KnownValues, Section};
 use crate::setting::{Sections, Setting};
-use crate::sources::{Layer, Sources};
+use crate::sources::{Layer, SECRET_FILE_ORIGIN, Sources};
 
 /// An effective value and its origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +24,9 @@ pub struct Effective {
     /// `default`, `environment`, the path of the TOML file, `file` and the path of a secret, or an option
     /// such as `--port`.
     pub origin: String,
+    /// The file whose readers learn a secret that this setting has or names.
+    #[serde(skip)]
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 /// The values of all sources, and the mistakes found so far.
@@ -202,6 +207,7 @@ impl Loader {
             };
             Effective {
                 name: &setting.name,
+                secret_file: secret_file(setting, &values, &figment),
                 value,
                 origin,
             }
@@ -225,6 +231,22 @@ fn shown(setting: &Setting, values: &Dict, figment: &Figment) -> Option<(String,
         _ => metadata.name.to_string(),
     };
     Some((value.clone().into_string()?, origin))
+}
+
+/// The file whose readers learn the secret of a setting: the one that the setting names, or the TOML file
+/// if the secret stands in it. A URL without a password is no secret.
+fn secret_file(setting: &Setting, values: &Dict, figment: &Figment) -> Option<PathBuf> {
+    let value = values.get(setting.key)?;
+    let text = value.clone().into_string()?;
+    if setting.is_secret_file() {
+        return Some(PathBuf::from(text));
+    }
+    let metadata = figment.get_metadata(value.tag())?;
+    if let Some(Source::File(path)) = &metadata.source {
+        return has_secret(setting, &text).then(|| path.clone());
+    }
+    let path = metadata.name.strip_prefix(SECRET_FILE_ORIGIN)?;
+    Some(PathBuf::from(path))
 }
 
 /// Describes why `text` cannot be read; a secret is not repeated.

@@ -64,13 +64,21 @@ pub(crate) fn read_file(path: &str) -> Result<String, String> {
     }
 }
 
+/// What stands in place of a secret.
+const MASK: &str = "***";
+
 /// The text of a setting as it may be shown: a secret is masked, of a URL the password alone.
 pub(crate) fn mask(setting: &Setting, text: &str) -> String {
     match (setting.is_secret, setting.is_url) {
         (false, _) => text.to_owned(),
         (true, true) => mask_url(text),
-        (true, false) => "***".to_owned(),
+        (true, false) => MASK.to_owned(),
     }
+}
+
+/// True if the text of a setting has a part that [`mask`] hides.
+pub(crate) fn has_secret(setting: &Setting, text: &str) -> bool {
+    setting.is_secret && mask(setting, text).contains(MASK)
 }
 
 fn mask_url(text: &str) -> String {
@@ -80,16 +88,16 @@ fn mask_url(text: &str) -> String {
             RedisSettings::new(SecretString::from(text)).masked_url()
         }
         Some(("http" | "https", _)) => mask_http_url(text),
-        _ => "***".to_owned(),
+        _ => MASK.to_owned(),
     }
 }
 
 fn mask_http_url(text: &str) -> String {
     let Ok(mut url) = Url::parse(text.trim()) else {
-        return "***".to_owned();
+        return MASK.to_owned();
     };
-    if url.password().is_some() && url.set_password(Some("***")).is_err() {
-        return "***".to_owned();
+    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
+        return MASK.to_owned();
     }
     url.to_string()
 }

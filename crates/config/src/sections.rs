@@ -21,7 +21,7 @@ use posthorn_telemetry::TraceSettings;
 
 pub use access::AccessSection;
 pub use app::AppSection;
-pub use listen::ListenSection;
+pub use listen::{ListenOrigins, ListenSection};
 pub use log::LogSection;
 pub use metrics::MetricsSection;
 pub use quotas::QuotaRules;

@@ -66,6 +66,11 @@ impl SectionSettings {
 }
 
 impl Setting {
+    /// True if the value is the path of a file that holds a secret.
+    pub(crate) fn is_secret_file(&self) -> bool {
+        self.schema.get("x-secret-file") == Some(&Value::Bool(true))
+    }
+
     fn new(key: &'static str, schema: Value) -> Self {
         let text = |name| schema.get(name).and_then(Value::as_str).unwrap_or_default();
         let default = schema.get("default").map(plain);

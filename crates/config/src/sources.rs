@@ -20,6 +20,9 @@ const DEFAULT_FILE: &str = "posthorn.toml";
 /// Names the file if `--config` does not.
 const FILE_VARIABLE: &str = "POSTHORN_CONFIG";
 
+/// What the origin of a secret from a file of its own begins with, before the path.
+pub(crate) const SECRET_FILE_ORIGIN: &str = "file ";
+
 /// The sources of a configuration, apart from the defaults.
 #[derive(Clone, Default)]
 pub struct Sources {
@@ -180,7 +183,7 @@ fn secret_file(setting: &Setting, figment: &Figment, mistakes: &mut Mistakes) ->
     }
     match secret::read_file(&path) {
         Ok(text) => {
-            let mut layer = Layer::new(Metadata::named(format!("file {path}")));
+            let mut layer = Layer::new(Metadata::named(format!("{SECRET_FILE_ORIGIN}{path}")));
             layer.set(setting.key, &text, setting);
             Some(layer)
         }

@@ -56,7 +56,7 @@ async fn run_until_stopped(settings: Settings) -> Result<(), String> {
         }
     };
     let (stop, stopped) = oneshot::channel();
-    // A task of its own, so that a signal is heard also while the server stops by itself.
+    // A task of its own, so that a signal is received also while the server stops by itself.
     tokio::spawn(async move {
         let signal = signals.next().await;
         tracing::info!(?signal, "stop signal received");

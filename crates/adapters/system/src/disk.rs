@@ -17,7 +17,7 @@ pub struct DiskRoom {
 /// The room for the file at `path`, which need not exist.
 ///
 /// # Errors
-/// The file, or the nearest directory above it, cannot be written by this user.
+/// The file, or the nearest directory above it, cannot be written by this user, or the directory takes no file.
 pub fn disk_room(path: &Path) -> io::Result<DiskRoom> {
     // A relative path ends with the empty one, which is the working directory.
     let mut above = path.ancestors().skip(1);
@@ -27,6 +27,8 @@ pub fn disk_room(path: &Path) -> io::Result<DiskRoom> {
         _ => Path::new("."),
     };
     access(directory, Access::WRITE_OK | Access::EXEC_OK)?;
+    // As root a directory such as `/proc` is writable and yet takes no file. The file has no name.
+    tempfile::tempfile_in(directory)?;
     if path.exists() {
         access(path, Access::READ_OK | Access::WRITE_OK)?;
     }
@@ -57,5 +59,10 @@ mod tests {
     #[test]
     fn a_path_below_a_file_is_an_error() {
         assert!(disk_room(Path::new("/dev/null/a.db")).is_err());
+    }
+
+    #[test]
+    fn a_directory_that_takes_no_file_is_an_error_also_for_root() {
+        assert!(disk_room(Path::new("/proc/a.db")).is_err());
     }
 }

@@ -1,10 +1,10 @@
 //! `posthorn completions` and `posthorn man`: what packages of the binary contain.
 
-use std::io;
+mod manual;
+
 use std::process::ExitCode;
 
 use clap_complete::Shell;
-use clap_mangen::Man;
 use posthorn_client::{fail, print, print_error};
 
 use crate::grammar;
@@ -34,10 +34,8 @@ pub(super) fn man(version: &'static str, path: &[String]) -> ExitCode {
         };
         command = found.clone();
     }
-    let mut page = Vec::new();
-    let rendered: io::Result<()> = Man::new(command).render(&mut page);
-    match rendered {
-        Ok(()) => print(&String::from_utf8_lossy(&page)),
+    match manual::page(command, version) {
+        Ok(page) => print(&page),
         Err(error) => fail(&error),
     }
 }

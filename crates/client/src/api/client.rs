@@ -11,7 +11,7 @@ use crate::address;
 use crate::error::ClientError;
 use crate::problem::{convert_items_response, convert_response};
 use crate::response::read_body;
-use crate::transport::{self, READ_TIMEOUT, convert_error};
+use crate::transport::{self, READ_TIMEOUT, RequestedServer};
 
 /// The time limit of one call, from the connection to the end of the body.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -21,6 +21,8 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct ApiClient {
     base: Url,
     token: Option<SecretString>,
+    /// What gave the address.
+    origin: Option<&'static str>,
     pub(super) http: reqwest::Client,
 }
 
@@ -37,7 +39,19 @@ impl ApiClient {
         let base = address::parse(address)?;
         let is_loopback = address::is_loopback(&base);
         let http = transport::build(token.as_ref(), is_loopback, READ_TIMEOUT)?;
-        Ok(Self { base, token, http })
+        Ok(Self {
+            base,
+            token,
+            origin: None,
+            http,
+        })
+    }
+
+    /// Names the option, the variable or the settings that gave the address in the text of errors.
+    #[must_use]
+    pub(crate) fn with_origin(mut self, origin: &'static str) -> Self {
+        self.origin = Some(origin);
+        self
     }
 
     /// An HTTP client for a call during which the server may be silent for `limit`.
@@ -51,34 +65,45 @@ impl ApiClient {
             .join(&format!("api/v1/{path}"))
             .map_err(ClientError::local)
     }
-}
 
-/// Sends a request within the time limit of a call; a response that is not a success is an error.
-pub(super) async fn call(request: RequestBuilder) -> Result<Response, ClientError> {
-    send(request.timeout(CALL_TIMEOUT)).await
-}
-
-/// As [`call`], for a list of items: `item_name` names an item, by its index, in the text of an error.
-pub(super) async fn call_for_items(
-    request: RequestBuilder,
-    item_name: impl Fn(usize) -> String,
-) -> Result<Response, ClientError> {
-    let response = request.timeout(CALL_TIMEOUT).send().await;
-    let response = response.map_err(|e| convert_error(&e))?;
-    if response.status().is_success() {
-        Ok(response)
-    } else {
-        Err(convert_items_response(response, item_name).await)
+    /// Sends a request within the time limit of a call; a response that is not a success is an error.
+    pub(super) async fn call(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        self.send(request.timeout(CALL_TIMEOUT)).await
     }
-}
 
-/// Sends a request; a response that is not a success is an error.
-pub(super) async fn send(request: RequestBuilder) -> Result<Response, ClientError> {
-    let response = request.send().await.map_err(|e| convert_error(&e))?;
-    if response.status().is_success() {
-        Ok(response)
-    } else {
-        Err(convert_response(response).await)
+    /// As [`ApiClient::call`], for a list of items: `item_name` names an item, by its index, in the text of an
+    /// error.
+    pub(super) async fn call_for_items(
+        &self,
+        request: RequestBuilder,
+        item_name: impl Fn(usize) -> String,
+    ) -> Result<Response, ClientError> {
+        let response = self.response(request.timeout(CALL_TIMEOUT)).await?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(convert_items_response(response, item_name).await)
+        }
+    }
+
+    /// Sends a request; a response that is not a success is an error.
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let response = self.response(request).await?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(convert_response(response).await)
+        }
+    }
+
+    /// The response to a request, whatever its status.
+    async fn response(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let server = RequestedServer {
+            url: &self.base,
+            origin: self.origin,
+        };
+        let response = request.send().await;
+        response.map_err(|error| server.convert_error(&error))
     }
 }
 

@@ -6,7 +6,7 @@ use reqwest::header::{ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::client::{ApiClient, call, header, read_json};
+use super::client::{ApiClient, header, read_json};
 use super::messages::parameter;
 use crate::error::ClientError;
 
@@ -88,7 +88,7 @@ impl ApiClient {
             }
             None => {}
         }
-        read_consumer(call(request).await?).await
+        read_consumer(self.call(request).await?).await
     }
 
     /// Returns a consumer or a webhook with its counts.
@@ -97,7 +97,7 @@ impl ApiClient {
         consumer: &ConsumerKey,
     ) -> Result<ConsumerResource, ClientError> {
         let request = self.http.get(self.url(&path(consumer, ""))?);
-        read_consumer(call(request).await?).await
+        read_consumer(self.call(request).await?).await
     }
 
     /// Returns the consumers or the webhooks of a topic: an object with the list `consumers` or
@@ -108,13 +108,13 @@ impl ApiClient {
         kind: ConsumerKind,
     ) -> Result<Value, ClientError> {
         let url = self.url(&format!("topics/{topic}/{}s", kind.as_str()))?;
-        read_json(call(self.http.get(url)).await?, "a list of consumers").await
+        read_json(self.call(self.http.get(url)).await?, "a list of consumers").await
     }
 
     /// Deletes a consumer or a webhook. Its leases become stale.
     pub async fn delete_consumer(&self, consumer: &ConsumerKey) -> Result<(), ClientError> {
         let url = self.url(&path(consumer, ""))?;
-        call(self.http.delete(url)).await.map(drop)
+        self.call(self.http.delete(url)).await.map(drop)
     }
 
     /// Moves a consumer to a position: `oldest`, `newest`, a message id or an RFC 3339 time.
@@ -125,7 +125,7 @@ impl ApiClient {
     ) -> Result<ConsumerResource, ClientError> {
         let url = self.url(&path(consumer, "/seek"))?;
         let body = serde_json::json!({ "to": to });
-        read_consumer(call(self.http.post(url).json(&body)).await?).await
+        read_consumer(self.call(self.http.post(url).json(&body)).await?).await
     }
 
     /// Returns a page of at most `limit` dead letters, 1 to 200, oldest first: an object with the list
@@ -140,7 +140,11 @@ impl ApiClient {
         url.query_pairs_mut()
             .extend_pairs(after.map(|after| ("after", after.to_string())))
             .append_pair("limit", &limit.to_string());
-        read_json(call(self.http.get(url)).await?, "a page of dead letters").await
+        read_json(
+            self.call(self.http.get(url)).await?,
+            "a page of dead letters",
+        )
+        .await
     }
 
     /// Returns dead letters to waiting: those with these ids, or the oldest 200 if `ids` is empty.
@@ -156,7 +160,7 @@ impl ApiClient {
             let ids: Vec<_> = ids.iter().map(MessageId::to_string).collect();
             serde_json::json!({ "ids": ids })
         };
-        let response = call(self.http.post(url).json(&body)).await?;
+        let response = self.call(self.http.post(url).json(&body)).await?;
         read_json(response, "the result of a redrive").await
     }
 
@@ -167,7 +171,7 @@ impl ApiClient {
         id: MessageId,
     ) -> Result<(), ClientError> {
         let url = self.url(&path(consumer, &format!("/dead/{id}")))?;
-        call(self.http.delete(url)).await.map(drop)
+        self.call(self.http.delete(url)).await.map(drop)
     }
 }
 

@@ -6,7 +6,7 @@ use posthorn_domain::{ConsumerKey, LeaseDuration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::client::{ApiClient, CALL_TIMEOUT, call, read_json, send};
+use super::client::{ApiClient, CALL_TIMEOUT, read_json};
 use super::consumers::path;
 use crate::error::ClientError;
 use crate::seconds::seconds;
@@ -77,7 +77,7 @@ impl ApiClient {
         ]);
         let request = self.http.post(self.url(&path(consumer, "/pull"))?);
         let timeout = limits.wait.unwrap_or_default() + CALL_TIMEOUT;
-        let response = send(request.timeout(timeout).json(&body)).await?;
+        let response = self.send(request.timeout(timeout).json(&body)).await?;
         let pulled: PulledMessages = read_json(response, "leased messages").await?;
         Ok(pulled.messages)
     }
@@ -130,7 +130,11 @@ impl ApiClient {
         body: Value,
     ) -> Result<SettleResult, ClientError> {
         let request = self.http.post(self.url(&path(consumer, action))?);
-        read_json(call(request.json(&body)).await?, "the result for leases").await
+        read_json(
+            self.call(request.json(&body)).await?,
+            "the result for leases",
+        )
+        .await
     }
 }
 

@@ -9,7 +9,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::client::{ApiClient, call, call_for_items, header, read_json};
+use super::client::{ApiClient, header, read_json};
 use crate::error::ClientError;
 
 pub(crate) use read::BulkDeleteResult;
@@ -57,7 +57,7 @@ impl ApiClient {
         let url = self.url(&format!("topics/{topic}/messages/batch"))?;
         let request = self.http.post(url).header("Idempotency-Key", key);
         let request = request.header(CONTENT_TYPE, "application/x-ndjson");
-        let response = call_for_items(request.body(lines), item_name).await?;
+        let response = self.call_for_items(request.body(lines), item_name).await?;
         let batch: BatchReceipts = read_json(response, "receipts").await?;
         Ok(batch.receipts)
     }
@@ -76,7 +76,9 @@ impl ApiClient {
             attributes: &draft.attributes,
         };
         let request = self.http.post(self.url("message")?);
-        let response = call(request.header("Idempotency-Key", key).json(&body)).await?;
+        let response = self
+            .call(request.header("Idempotency-Key", key).json(&body))
+            .await?;
         let status = response.status();
         let receipt: Value = read_json(response, "a receipt").await?;
         if receipt.get("id").is_some_and(Value::is_string) {

@@ -4,7 +4,7 @@ use posthorn_domain::Topic;
 use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 
-use super::client::{ApiClient, header, send};
+use super::client::{ApiClient, header};
 use crate::error::ClientError;
 use crate::sse::FrameStream;
 
@@ -27,7 +27,7 @@ impl ApiClient {
         if let Some(id) = last_id {
             request = request.header("Last-Event-ID", header("--after", id)?);
         }
-        let response = send(request).await?;
+        let response = self.send(request).await?;
         check_media_type(&response)?;
         Ok(FrameStream::new(response))
     }

@@ -2,7 +2,7 @@
 
 use posthorn_domain::{Timestamp, TokenId};
 
-use super::client::{ApiClient, call};
+use super::client::ApiClient;
 use crate::error::ClientError;
 
 impl ApiClient {
@@ -19,6 +19,6 @@ impl ApiClient {
             let seconds = end.as_millis().div_ceil(1000);
             url.set_query(Some(&format!("exp={seconds}")));
         }
-        call(self.http.delete(url)).await.map(drop)
+        self.call(self.http.delete(url)).await.map(drop)
     }
 }

@@ -7,7 +7,7 @@ use posthorn_domain::ConsumerKey;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::client::{ApiClient, CALL_TIMEOUT, call, read_json, send};
+use super::client::{ApiClient, CALL_TIMEOUT, read_json};
 use super::consumers::{ConsumerResource, WriteCondition, path, read_consumer};
 use crate::error::ClientError;
 
@@ -69,7 +69,7 @@ impl ApiClient {
     ) -> Result<ConsumerResource, ClientError> {
         let body = grace_seconds.map_or(json!({}), |grace| json!({ "grace_seconds": grace }));
         let url = self.url(&path(webhook, "/rotate-secret"))?;
-        read_consumer(call(self.http.post(url).json(&body)).await?).await
+        read_consumer(self.call(self.http.post(url).json(&body)).await?).await
     }
 
     /// Enables a disabled webhook and returns it.
@@ -78,7 +78,7 @@ impl ApiClient {
         webhook: &ConsumerKey,
     ) -> Result<ConsumerResource, ClientError> {
         let url = self.url(&path(webhook, "/enable"))?;
-        read_consumer(call(self.http.post(url)).await?).await
+        read_consumer(self.call(self.http.post(url)).await?).await
     }
 
     /// Sends one signed request that is not a message; returns its status, time and error. Waits for
@@ -87,7 +87,7 @@ impl ApiClient {
         let url = self.url(&path(webhook, "/test"))?;
         let limit = CALL_TIMEOUT.saturating_add(MAX_ATTEMPT_TIMEOUT);
         let request = self.http_within(limit)?.post(url).timeout(limit);
-        read_json(send(request).await?, "the outcome of a test").await
+        read_json(self.send(request).await?, "the outcome of a test").await
     }
 
     /// Queues the settled messages between two ids or times, both included; returns their number.
@@ -105,7 +105,7 @@ impl ApiClient {
         let limit = CALL_TIMEOUT.saturating_add(REPLAY_TIME);
         let request = self.http_within(limit)?.post(url).json(&body);
         read_json(
-            send(request.timeout(limit)).await?,
+            self.send(request.timeout(limit)).await?,
             "the outcome of a replay",
         )
         .await
@@ -114,7 +114,7 @@ impl ApiClient {
     /// Returns the last attempts, the newest first.
     pub async fn webhook_attempts(&self, webhook: &ConsumerKey) -> Result<Value, ClientError> {
         let url = self.url(&path(webhook, "/attempts"))?;
-        read_json(call(self.http.get(url)).await?, "a list of attempts").await
+        read_json(self.call(self.http.get(url)).await?, "a list of attempts").await
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
 use clap::Args;
-use posthorn_domain::{Attributes, Topic};
+use posthorn_domain::{Attributes, Charset, ContentRules, Topic};
 use serde_json::Value;
 
 use super::pairs::unique;
@@ -16,6 +16,12 @@ use crate::api::MessageDraft;
 use crate::console::read_input;
 use crate::error::ClientError;
 use crate::retry::Retry;
+
+/// The rules of a server that accepts all that any server does.
+const WIDEST_RULES: ContentRules = ContentRules {
+    max_length: usize::MAX,
+    charset: Charset::Text,
+};
 
 /// The arguments of `posthorn send`.
 #[derive(Clone, Debug, Args)]
@@ -86,15 +92,24 @@ impl SendArguments {
     /// The message, with its text read from standard input for `-`.
     pub(super) fn draft(&self) -> Result<MessageDraft, ClientError> {
         let attributes = self.unique_attributes()?;
-        let text = match self.literal.as_ref().unwrap_or(&self.text) {
+        let given = self.literal.as_ref().unwrap_or(&self.text);
+        let text = if given == "-" {
+            let input = read_input().map_err(ClientError::Local)?;
             // A byte order mark is no part of the text (WHATWG Encoding, "UTF-8 decode").
-            text if text == "-" => {
-                let input = read_input().map_err(ClientError::Local)?;
-                let text = input.strip_prefix('\u{feff}').map(str::to_owned);
-                text.unwrap_or(input)
-            }
-            text => text.clone(),
+            let text = input.strip_prefix('\u{feff}').map(str::to_owned);
+            text.unwrap_or(input)
+        } else {
+            given.clone()
         };
+        WIDEST_RULES
+            .check(&text)
+            .map_err(|error| match given.as_str() {
+                "-" => ClientError::Local(format!("standard input: {error}")),
+                _ => ClientError::Argument {
+                    origin: "TEXT",
+                    reason: error.to_string(),
+                },
+            })?;
         Ok(MessageDraft {
             text,
             topic: self.topic.clone(),

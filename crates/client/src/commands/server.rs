@@ -44,6 +44,7 @@ impl ServerArguments {
     /// A client of the server.
     pub(super) fn client(&self) -> Result<ApiClient, ClientError> {
         let client = ApiClient::new(&self.given.url, self.given.token.clone());
+        let client = client.map(|client| client.with_origin(self.url_origin));
         client.map_err(|error| {
             let origin = match error {
                 ClientError::Token => self.token_origin,

@@ -15,6 +15,9 @@ use crate::error::ClientError;
 pub use arguments::TokenCommand;
 pub use authority::TokenAuthority;
 
+/// What gives the address of a server.
+const URL_ORIGIN: &str = "--url or POSTHORN_URL";
+
 impl TokenCommand {
     /// True if the command signs a token, which needs the key of the server.
     pub const fn needs_key(&self) -> bool {
@@ -32,7 +35,7 @@ impl TokenCommand {
         address::parse(url)
             .map(drop)
             .map_err(|error| ClientError::Argument {
-                origin: "--url or POSTHORN_URL",
+                origin: URL_ORIGIN,
                 reason: error.to_string(),
             })
     }
@@ -61,7 +64,10 @@ impl TokenCommand {
             Self::Revoke { token, url } => {
                 let (is_argument, argument) = (token != "-", token_argument(token));
                 let target = argument.and_then(|token| revoke::target(authority, &token));
-                let server = url.as_deref().unwrap_or(local_url);
+                let server = match url.as_deref() {
+                    Some(url) => (url, URL_ORIGIN),
+                    None => (local_url, "HOST and PORT"),
+                };
                 match target {
                     Ok(target) => revoke::run(authority, &target, server).await,
                     Err(reason) if is_argument => {

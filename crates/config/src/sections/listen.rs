@@ -5,6 +5,7 @@ use posthorn_domain::Environment;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::loader::Effective;
 use crate::section::{ComputedDefault, KnownValues, Section};
 
 /// The listeners.
@@ -23,6 +24,39 @@ pub struct ListenSection {
     /// probes on both.
     #[schemars(extend("x-default" = "same as `PORT`", "x-takes" = PORT))]
     pub metrics_port: Option<u16>,
+    /// What gave the address and the port.
+    #[serde(skip)]
+    pub given_by: ListenOrigins,
+}
+
+/// What gave the address and the port of the server, for people: the setting, or the option over it.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenOrigins {
+    /// `HOST` or `--host`.
+    pub host: &'static str,
+    /// `PORT` or `--port`.
+    pub port: &'static str,
+}
+
+impl Default for ListenOrigins {
+    fn default() -> Self {
+        Self {
+            host: "HOST",
+            port: "PORT",
+        }
+    }
+}
+
+impl ListenOrigins {
+    /// The origins of the effective values.
+    pub(crate) fn of(effective: &[Effective]) -> Self {
+        let has_origin = |option| effective.iter().any(|row| row.origin == option);
+        let name = |option, setting| if has_origin(option) { option } else { setting };
+        Self {
+            host: name("--host", "HOST"),
+            port: name("--port", "PORT"),
+        }
+    }
 }
 
 const PORT: &str = "a port, 0 to 65535; 0 takes a free one";
@@ -33,6 +67,13 @@ impl ListenSection {
     pub fn separate_metrics_port(&self) -> Option<u16> {
         self.metrics_port
             .filter(|port| *port != self.port || *port == 0)
+    }
+
+    /// The names of what decides on the listeners, for people.
+    pub fn names(&self) -> String {
+        let metrics = self.separate_metrics_port().map(|_| "METRICS_PORT");
+        let names = [Some(self.given_by.host), Some(self.given_by.port), metrics];
+        names.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// The address under which this machine reaches the server, without a slash at its end.

@@ -9,7 +9,7 @@ use posthorn_domain::Environment;
 use posthorn_http::settings::{DurationText, parsed_option};
 use posthorn_redis::{RedisAccess, RedisSettings, RedisSettingsError};
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::section::{ComputedDefault, KnownValues, Section};
@@ -46,7 +46,7 @@ pub struct RedisSection {
     #[schemars(with = "String", extend("x-takes" = "a path"))]
     pub redis_cert_file: Option<PathBuf>,
     /// A file with the private key of `REDIS_CERT_FILE`, in PEM.
-    #[schemars(with = "String", extend("x-takes" = "a path"))]
+    #[schemars(with = "String", extend("x-takes" = "a path", "x-secret-file" = true))]
     pub redis_key_file: Option<PathBuf>,
     /// How long the start waits for an unreachable Redis that is required. It does not wait for what time
     /// does not cure, such as a wrong password.
@@ -106,6 +106,38 @@ impl RedisSection {
     /// The names of the settings that open the Redis of `REDIS_URL`, for people.
     pub fn names(&self) -> String {
         names("REDIS_URL", "REDIS", &self.access())
+    }
+
+    /// What cures a Redis of `REDIS_URL` that the start needs and that failed for this reason, for people. `store` is the
+    /// URL of the store's Redis, if it has one.
+    pub fn start_hint(&self, reason: &str, store: Option<&SecretString>) -> String {
+        if is_of_credentials(reason) {
+            return format!("correct {}", self.credential_names());
+        }
+        let names = self.names();
+        let Some(RedisUrl(url)) = &self.redis_url else {
+            return format!("start Redis, or correct {names}");
+        };
+        // The store needs that Redis, whether it is required for quotas or not.
+        let server = server_of(url.expose_secret());
+        let is_of_store = store.is_some_and(|store| server_of(store.expose_secret()) == server);
+        if is_of_store {
+            format!("start Redis, or correct {names}")
+        } else {
+            format!("start Redis, correct {names}, or set REDIS_REQUIRED=false")
+        }
+    }
+
+    /// The names of the settings that have the credentials for `REDIS_URL`: the URL itself, if it has some.
+    fn credential_names(&self) -> String {
+        let url = self.redis_url.as_ref();
+        if url.is_some_and(|RedisUrl(url)| url.expose_secret().contains('@')) {
+            return "the credentials in REDIS_URL".to_owned();
+        }
+        match &self.redis_username {
+            Some(_) => "REDIS_USERNAME or REDIS_PASSWORD".to_owned(),
+            None => "REDIS_PASSWORD".to_owned(),
+        }
     }
 
     /// The names of the settings that open the Redis of `STORE_URL`, for people.
@@ -168,6 +200,31 @@ impl RedisSection {
     }
 }
 
+/// True for a reason that is a wrong or a missing password.
+fn is_of_credentials(reason: &str) -> bool {
+    [
+        "WRONGPASS",
+        "NOAUTH",
+        "AuthenticationFailed",
+        "invalid password",
+    ]
+    .iter()
+    .any(|mark| reason.contains(mark))
+}
+
+/// The hosts and ports in a URL of Redis.
+fn server_of(url: &str) -> String {
+    let rest = url.trim().split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.rsplit('@').next().unwrap_or_default();
+    let hosts = authority.split(['/', '?']).next().unwrap_or_default();
+    let has_port = hosts
+        .rsplit(']')
+        .next()
+        .is_some_and(|end| end.contains(':'));
+    let port = if has_port { "" } else { ":6379" };
+    format!("{}{port}", hosts.to_lowercase())
+}
+
 /// The name of a URL with those of the credentials that are set beside it.
 fn names(url: &str, prefix: &str, access: &RedisAccess) -> String {
     let username = access.username.as_ref();
@@ -223,6 +280,42 @@ mod tests {
         let redis = loaded.settings.redis;
         let names = (redis.names(), redis.store_names());
         assert_eq!((names.0.as_str(), names.1.as_str()), expected);
+    }
+
+    #[track_caller]
+    fn check_hint(values: &[(&str, &str)], reason: &str, expected: &str) {
+        let settings = load(&Sources::given(values.iter().copied(), None)).unwrap();
+        let settings = settings.settings;
+        let hint = settings
+            .redis
+            .start_hint(reason, settings.store.store_url.redis());
+        assert_eq!(hint, expected, "{values:?}");
+    }
+
+    #[test]
+    fn a_hint_says_only_what_cures() {
+        let (url, password) = (("REDIS_URL", "redis://a"), ("REDIS_PASSWORD", "hunter2"));
+        let wrong = "WRONGPASS invalid username-password pair";
+        check_hint(&[url, password], wrong, "correct REDIS_PASSWORD");
+        check_hint(
+            &[url],
+            "NOAUTH Authentication required.",
+            "correct REDIS_PASSWORD",
+        );
+        let in_url = ("REDIS_URL", "redis://:hunter2@a");
+        check_hint(&[in_url], wrong, "correct the credentials in REDIS_URL");
+        let user = ("REDIS_USERNAME", "u");
+        check_hint(
+            &[url, user, password],
+            wrong,
+            "correct REDIS_USERNAME or REDIS_PASSWORD",
+        );
+        let refused = "Connection refused";
+        let optional = "start Redis, correct REDIS_URL, or set REDIS_REQUIRED=false";
+        check_hint(&[url], refused, optional);
+        check_hint(&[url, ("STORE_URL", "redis://b")], refused, optional);
+        let needed = "start Redis, or correct REDIS_URL";
+        check_hint(&[url, ("STORE_URL", "redis://A:6379/1")], refused, needed);
     }
 
     #[test]

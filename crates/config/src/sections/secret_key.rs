@@ -66,6 +66,20 @@ impl SecretSection {
         self.development_key.as_deref()
     }
 
+    /// The path of the development key, if that would be the key and users other than its owner can read it.
+    pub(crate) fn shared_development_key(&self, store: &StoreUrl) -> Option<PathBuf> {
+        let StoreUrl::File(store) = store else {
+            return None;
+        };
+        let path = development::path(store);
+        let is_shared = self.secret_key.is_none()
+            && matches!(
+                development::read(&path),
+                Err(DevelopmentKeyError::Shared(_))
+            );
+        is_shared.then_some(path)
+    }
+
     /// Uses the development key of a file store if no key is set. Does nothing with another store, or
     /// if the file does not exist.
     ///

@@ -101,6 +101,14 @@ impl StoreSection {
 }
 
 impl StoreUrl {
+    /// The URL of the store's Redis, if it has one.
+    pub fn redis(&self) -> Option<&SecretString> {
+        match self {
+            Self::Redis(url) => Some(url),
+            Self::Memory | Self::File(_) => None,
+        }
+    }
+
     /// The store for people: the path, or the URL without its password.
     pub fn masked(&self) -> String {
         match self {
@@ -139,12 +147,14 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
+            Some(("memory", _)) => Err("nothing may follow `memory:`".to_owned()),
             Some(("file", "")) => Err("`file:` names no path".to_owned()),
             Some(("file", path)) => file(path),
-            _ => match text.parse() {
+            Some((scheme, _)) if scheme.starts_with("redis") => match text.parse() {
                 Ok(RedisUrl(url)) => Ok(Self::Redis(url)),
                 Err(error) => Err(error.to_string()),
             },
+            _ => Err("the value names no store".to_owned()),
         }
     }
 }
@@ -192,6 +202,19 @@ fn reached_by(url: &StoreUrl) -> impl FnOnce(&Option<Durability>, &Environment) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_names_no_store_is_not_taken_for_a_redis() {
+        for (url, expected) in [
+            ("sqlite:a.db", "the value names no store"),
+            ("a.db", "the value names no store"),
+            ("memory:a", "nothing may follow `memory:`"),
+            ("redis:a", "the Redis URL must start with redis://"),
+        ] {
+            let error = url.parse::<StoreUrl>().unwrap_err();
+            assert!(error.starts_with(expected), "{url}: {error}");
+        }
+    }
 
     #[test]
     fn a_file_is_named_by_its_path_alone() {

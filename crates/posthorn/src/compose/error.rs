@@ -16,8 +16,8 @@ pub(crate) enum AppError {
         reason: String,
     },
     /// A listener cannot be opened.
-    #[error("HOST, PORT: {0}")]
-    Listen(#[from] BindError),
+    #[error("{0}: {1}")]
+    Listen(String, BindError),
     /// A background task ended.
     #[error("{0}")]
     Background(String),

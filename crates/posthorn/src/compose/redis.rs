@@ -39,9 +39,8 @@ pub(super) async fn connect(context: &mut Context) -> Result<Option<SharedRedis>
     match check.await {
         Ok(()) => {}
         Err(DependencyError(reason)) if section.redis_required => {
-            return Err(unusable(format!(
-                "{reason}; start Redis, correct {names}, or set REDIS_REQUIRED=false"
-            )));
+            let hint = section.start_hint(&reason, context.settings.store.store_url.redis());
+            return Err(unusable(format!("{reason}; {hint}")));
         }
         Err(DependencyError(reason)) => breaker.open(&reason),
     }

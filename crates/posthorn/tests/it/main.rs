@@ -1,6 +1,7 @@
 //! The real binary, tested from outside: started, loaded, disconnected, killed and stopped.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -23,6 +24,7 @@ mod documented_receivers;
 mod documented_routes;
 mod documented_workers;
 mod file_store;
+mod healthcheck;
 mod lease_commands;
 mod log_lines;
 mod message_commands;

@@ -60,7 +60,8 @@ async fn a_rejected_message_prints_the_reason_and_is_not_retried() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory, &[]).await;
     let environment = [("POSTHORN_URL", server.url.as_str())];
-    let (status, _, stderr) = run(directory.path(), &["send", "   "], &environment).await;
+    let long = "x".repeat(1001);
+    let (status, _, stderr) = run(directory.path(), &["send", &long], &environment).await;
     assert_eq!(status.code(), Some(1));
     let said = "posthorn: the server rejected the request: 400 validation-failed: message: Length";
     assert!(stderr.starts_with(said), "{stderr}");
@@ -218,7 +219,14 @@ async fn send_reads_standard_input_when_no_text_is_given() {
     assert_eq!(send(b"from a pipe\n").await, (Some(0), String::new()));
     assert_eq!(server.all_texts("inbox").await, ["from a pipe"]);
     for (input, complaint) in [
-        (&b""[..], "validation-failed"),
+        (
+            &b""[..],
+            "standard input: a message has at least 1 character",
+        ),
+        (
+            b"a\rb",
+            "standard input: a message contains no control character",
+        ),
         (b"\xff", "not UTF-8"),
         (&vec![b'x'; 1001], "1000"),
         (&vec![b'x'; 65_537], "payload-too-large"),

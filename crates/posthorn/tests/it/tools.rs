@@ -111,6 +111,50 @@ async fn doctor_checks_redis_as_a_start_does() {
     assert!(stderr.contains("redis-cli --rdb"), "{stderr}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_every_file_of_a_secret_that_others_can_read() {
+    let directory = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    };
+    write("a.db.key", &"a".repeat(64));
+    let environment = [("STORE_URL", "file:a.db"), ("PORT", "0")];
+    let (status, report, _) = run(directory.path(), &["doctor"], &environment).await;
+    assert_eq!(status.code(), Some(1), "{report}");
+    assert!(line(&report, "secrets").starts_with("warn"), "{report}");
+    assert!(line(&report, "secrets").contains("a.db.key, the file of SECRET_KEY"));
+    assert!(line(&report, "key").starts_with("fail"), "{report}");
+
+    write(
+        "posthorn.toml",
+        "secret_key = \"0123456789abcdef0123456789abcdef\"\n",
+    );
+    let (status, report, _) = run(directory.path(), &["doctor"], &environment).await;
+    assert_eq!(status.code(), Some(0), "{report}");
+    let secrets = line(&report, "secrets");
+    assert!(secrets.starts_with("warn"), "{report}");
+    assert!(
+        secrets.contains("posthorn.toml, the file of SECRET_KEY"),
+        "{report}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_finds_that_a_store_cannot_be_created() {
+    let directory = TempDir::new().unwrap();
+    let environment = [("STORE_URL", "file:/proc/x.db"), ("PORT", "0")];
+    let (status, report, _) = run(directory.path(), &["doctor"], &environment).await;
+    assert_eq!(status.code(), Some(1), "{report}");
+    let store = line(&report, "store");
+    assert!(
+        store.starts_with("fail") && store.contains("/proc/x.db"),
+        "{report}"
+    );
+    assert!(store.contains("cannot be created: "), "{report}");
+}
+
 /// True if doctor warns that the newest id is more than 399 days ahead.
 async fn warns_of_ids_ahead(directory: &TempDir, store: &str) -> bool {
     let environment = [("STORE_URL", store), ("PORT", "0")];
@@ -218,6 +262,7 @@ async fn completions_and_manual_pages_name_every_command() {
     let (status, page, _) = run(directory.path(), &["man", "token", "issue"], &[]).await;
     assert_eq!(status.code(), Some(0));
     assert!(page.contains(".TH posthorn-token-issue 1"), "{page}");
+    assert!(page.contains(" \"posthorn 0"), "{page}");
     let (status, _, stderr) = run(directory.path(), &["man", "nothing"], &[]).await;
     assert_eq!(status.code(), Some(2));
     assert!(stderr.contains("no command `nothing`"), "{stderr}");

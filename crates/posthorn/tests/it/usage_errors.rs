@@ -56,6 +56,10 @@ async fn an_invalid_value_is_named_with_what_is_allowed() {
             "--before 7ZZZZZZZZZZZZZZZZZZZZZZZZZ",
         ),
         (&["token", "revoke", "a b"], "JTI: ", "A-Z"),
+        (&["send", ""], "TEXT: ", "at least 1 character"),
+        (&["send", " \u{a0}\n"], "TEXT: ", "at least 1 character"),
+        (&["send", "--", ""], "TEXT: ", "at least 1 character"),
+        (&["send", "a\u{7}b"], "TEXT: ", "control character"),
         (
             &[&["consumer", "ack", "a", "b"][..], &long].concat(),
             "LEASE: ",
@@ -148,5 +152,26 @@ async fn an_invalid_credential_is_not_repeated() {
         let stderr = rejected(&arguments, &[]).await;
         assert!(stderr.contains("`h/` is not a server address"), "{stderr}");
         assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_server_is_named_with_what_gave_its_address() {
+    let directory = TempDir::new().unwrap();
+    let url = format!("http://127.0.0.1:{}", posthorn_testkit::free_port());
+    let option = format!("cannot reach {url} (from --url): Connection refused");
+    let variable = format!("cannot reach {url} (from POSTHORN_URL): Connection refused");
+    for (arguments, expected) in [
+        (&["topics", "--url", &url][..], &option),
+        (&["topics"], &variable),
+        (&["consumer", "list", "a"], &variable),
+        (&["send", "x", "--retry-for", "0s"], &variable),
+    ] {
+        let environment = [("POSTHORN_URL", url.as_str())];
+        let (status, stdout, stderr) = run(directory.path(), arguments, &environment).await;
+        assert_eq!((status.code(), stdout.as_str()), (Some(75), ""), "{stderr}");
+        assert!(stderr.starts_with("posthorn: "), "{stderr}");
+        assert!(stderr.contains(expected.as_str()), "{stderr}");
+        assert!(!stderr.contains("error sending"), "{stderr}");
     }
 }

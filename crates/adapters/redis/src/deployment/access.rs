@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::RedisSettingsError;
@@ -49,7 +51,7 @@ impl RedisAccess {
         let client_tls = match (&self.cert_file, &self.key_file) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some(ClientTlsConfig {
-                client_cert: read(certificate)?,
+                client_cert: read_client_certificate(certificate)?,
                 client_key: read(key)?,
             }),
             _ => return Err(RedisSettingsError::ClientCertificate),
@@ -96,6 +98,39 @@ fn read_authorities(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
     Ok(text)
 }
 
+/// The client's certificate chain in a file. rustls rejects another version of the certificate as if the
+/// server had presented it.
+fn read_client_certificate(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
+    let text = read(path)?;
+    match CertificateDer::pem_slice_iter(&text).next() {
+        Some(Ok(certificate)) if !is_version_3(&certificate) => Err(unusable(
+            path,
+            "the client certificate is not one of X.509 v3",
+        )),
+        // redis-rs reports a file without a certificate.
+        _ => Ok(text),
+    }
+}
+
+/// True if a certificate begins with the version v3, `[0] { INTEGER 2 }` (RFC 5280, 4.1). Without a version it
+/// is of v1.
+fn is_version_3(der: &[u8]) -> bool {
+    let certificate = content_of_sequence(der);
+    let fields = certificate.and_then(content_of_sequence);
+    fields.is_some_and(|fields| fields.starts_with(&[0xa0, 3, 2, 1, 2]))
+}
+
+/// What follows the tag and the length of a sequence.
+fn content_of_sequence(der: &[u8]) -> Option<&[u8]> {
+    let [0x30, length, rest @ ..] = der else {
+        return None;
+    };
+    match length {
+        0..0x80 => Some(rest),
+        _ => rest.get(usize::from(length & 0x7f)..),
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
     fs::read(path).map_err(|error| unusable(path, error))
 }
@@ -104,5 +139,24 @@ fn unusable(path: &Path, reason: impl Display) -> RedisSettingsError {
     RedisSettingsError::Certificates {
         path: path.to_owned(),
         reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_version_3_is_accepted() {
+        let v3 = [
+            0x30, 0x82, 1, 0, 0x30, 0x81, 0xc0, 0xa0, 3, 2, 1, 2, 2, 1, 7,
+        ];
+        let short = [0x30, 10, 0x30, 8, 0xa0, 3, 2, 1, 2, 2, 1, 7];
+        let v2 = [0x30, 10, 0x30, 8, 0xa0, 3, 2, 1, 1, 2, 1, 7];
+        let v1 = [0x30, 0x82, 1, 0, 0x30, 0x81, 0xc0, 2, 1, 7];
+        assert!(is_version_3(&v3) && is_version_3(&short));
+        for other in [&v2[..], &v1, &[], &[0x30], &[0x30, 0x82, 1]] {
+            assert!(!is_version_3(other), "{other:?}");
+        }
     }
 }

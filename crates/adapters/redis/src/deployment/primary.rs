@@ -188,8 +188,8 @@ impl View {
     }
 
     /// Takes the primary of the vote with the greatest epoch. A vote with a smaller epoch than the known
-    /// one is of a Sentinel that has not heard of the last fail-over; it counts only if `accepts_older`:
-    /// all Sentinels agree, because they were replaced. Returns true if waiting callers can go on.
+    /// one is of a Sentinel that does not know the last fail-over; it counts only if `accepts_older`:
+    /// all Sentinels agree, because they were replaced. Returns true if waiting callers can continue.
     fn consider(&mut self, votes: &[Vote], is_confirmed: bool, accepts_older: bool) -> bool {
         self.note_candidates(votes, is_confirmed, Instant::now());
         let Some(epoch) = votes.iter().map(|vote| vote.epoch).max() else {
@@ -262,7 +262,7 @@ mod tests {
         let mut view = View::default();
         view.consider(&[vote(1, 10)], false, false);
         assert_eq!(primary(&view), (10, 1));
-        // One Sentinel has promoted another server, the others have not heard of it.
+        // One Sentinel has promoted another server, the others do not know of it yet.
         view.consider(&[vote(1, 10), vote(2, 20)], true, false);
         assert_eq!(primary(&view), (20, 2));
         view.consider(&[vote(1, 10), vote(1, 10)], true, false);

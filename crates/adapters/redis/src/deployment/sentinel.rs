@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_server_counts_unless_a_sentinel_never_promotes_it() {
         check(&[], true);
-        // The old primary after a fail-over, before it is told.
+        // The old primary after a fail-over, before a Sentinel has made it a replica.
         check(&[("role-reported", "master")], true);
         check(&[("flags", "slave,promoted")], true);
         check(&[("flags", "s_down,slave")], false);

@@ -1,16 +1,17 @@
 //! The keys, and the files of secrets.
 
-use posthorn_config::{Loaded, Settings, StoreUrl};
+use posthorn_config::{Loaded, OpenSecretFile, Settings, StoreUrl};
 
 use super::report::DoctorReport;
 
 /// Warns of files of secrets that other users can read.
 pub(super) fn check_secrets(report: &mut DoctorReport, loaded: &Loaded) {
     let open = loaded.open_secrets();
-    for (setting, path) in &open {
+    for OpenSecretFile { path, settings } in &open {
+        let (path, settings) = (path.display(), settings.join(", "));
         report.warn(
             "secrets",
-            format!("other users can read {path}, the file of {setting}: chmod 600"),
+            format!("other users can read {path}, the file of {settings}: chmod 600"),
         );
     }
     if open.is_empty() {

@@ -38,7 +38,8 @@ pub(super) async fn check_ports(report: &mut DoctorReport, listen: &ListenSectio
     let metrics = listen
         .separate_metrics_port()
         .map(|port| ("METRICS_PORT", port));
-    for (setting, port) in [Some(("PORT", listen.port)), metrics].into_iter().flatten() {
+    let main = (listen.given_by.port, listen.port);
+    for (setting, port) in [Some(main), metrics].into_iter().flatten() {
         let bound = posthorn_http::resolve(&listen.host, port)
             .map_err(|error| error.to_string())
             .and_then(|addresses| {

@@ -1,5 +1,6 @@
 //! The store, and the disk below an embedded one.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use posthorn_application::{Clock, MessageStore, PageLimit, TopicRequest};
 use posthorn_config::{Settings, StoreUrl};
 use posthorn_domain::Timestamp;
+use posthorn_system::DiskRoom;
 
 use super::report::DoctorReport;
 use crate::installation::{FileInspection, Installation};
@@ -27,11 +29,25 @@ pub(super) async fn check_store(
         StoreUrl::Memory => report.warn("store", "`memory:`: messages end with the process"),
         StoreUrl::File(path) => {
             let found = installation.inspect_file(path, clock.now());
-            match found {
-                Ok(found) => report_file(report, path, found, clock.now()),
-                Err(error) => report.fail("store", format!("STORE_URL: {error}")),
+            let room = posthorn_system::disk_room(path);
+            match (found, room) {
+                // One line for one fault.
+                (Ok(None), Err(error)) => report.fail(
+                    "store",
+                    format!(
+                        "STORE_URL: {} does not exist, and cannot be created: {error}",
+                        path.display()
+                    ),
+                ),
+                (Ok(found), room) => {
+                    report_file(report, path, found, clock.now());
+                    report_disk(report, path, room);
+                }
+                (Err(error), room) => {
+                    report.fail("store", format!("STORE_URL: {error}"));
+                    report_disk(report, path, room);
+                }
             }
-            check_disk(report, path);
         }
         StoreUrl::Redis(_) => match installation.open_store(settings, clock).await {
             Ok(opened) => {
@@ -109,9 +125,9 @@ async fn newest(store: &dyn MessageStore) -> Option<Timestamp> {
     }
 }
 
-/// Checks that the file can be written, and warns of little free space.
-fn check_disk(report: &mut DoctorReport, path: &Path) {
-    match posthorn_system::disk_room(path) {
+/// Reports whether the file can be written, and warns of little free space.
+fn report_disk(report: &mut DoctorReport, path: &Path, room: io::Result<DiskRoom>) {
+    match room {
         Ok(room) => {
             let text = format!(
                 "{} MiB free in {}",

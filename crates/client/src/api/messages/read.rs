@@ -5,7 +5,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::api::client::{ApiClient, call, read_json};
+use crate::api::client::{ApiClient, read_json};
 use crate::error::ClientError;
 
 /// The most messages or topics that a server returns in one page.
@@ -97,7 +97,7 @@ impl ApiClient {
         url.query_pairs_mut()
             .append_pair("limit", &MAX_PAGE.to_string())
             .extend_pairs(after.map(|after| ("after", after)));
-        read_json(call(self.http.get(url)).await?, "a list of topics").await
+        read_json(self.call(self.http.get(url)).await?, "a list of topics").await
     }
 
     /// Returns a page of a topic's messages.
@@ -112,19 +112,19 @@ impl ApiClient {
             .append_pair("limit", &page.limit.to_string())
             .append_pair("order", order)
             .extend_pairs(page.cursor.as_ref().map(PageCursor::parameter));
-        read_json(call(self.http.get(url)).await?, "a page of messages").await
+        read_json(self.call(self.http.get(url)).await?, "a page of messages").await
     }
 
     /// Returns a message, a JSON object.
     pub async fn get_message(&self, topic: &Topic, id: MessageId) -> Result<Value, ClientError> {
         let request = self.http.get(self.message_url(topic, id)?);
-        read_json(call(request).await?, "a message").await
+        read_json(self.call(request).await?, "a message").await
     }
 
     /// Deletes a message.
     pub async fn delete_message(&self, topic: &Topic, id: MessageId) -> Result<(), ClientError> {
         let request = self.http.delete(self.message_url(topic, id)?);
-        call(request).await.map(drop)
+        self.call(request).await.map(drop)
     }
 
     /// Deletes the oldest messages of a topic before an id, as many as one call deletes.
@@ -137,7 +137,7 @@ impl ApiClient {
         url.query_pairs_mut()
             .append_pair("before", &before.to_string());
         let request = self.http.delete(url);
-        read_json(call(request).await?, "the number of deleted messages").await
+        read_json(self.call(request).await?, "the number of deleted messages").await
     }
 
     fn message_url(&self, topic: &Topic, id: MessageId) -> Result<Url, ClientError> {

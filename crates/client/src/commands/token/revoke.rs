@@ -21,13 +21,13 @@ pub(super) struct Target {
     expires_at: Option<Timestamp>,
 }
 
-/// Revokes a token and returns the text to print. `url` is the server.
+/// Revokes a token and returns the text to print. `url` is the server, and `origin` names what gave it.
 pub(super) async fn run(
     authority: &impl TokenAuthority,
     target: &Target,
-    url: &str,
+    (url, origin): (&str, &'static str),
 ) -> Result<String, ClientError> {
-    let outcome = revoke_at_server(authority, url, target).await;
+    let outcome = revoke_at_server(authority, (url, origin), target).await;
     let is_of_other_machine = !address::parse(url).is_ok_and(|url| address::is_loopback(&url));
     let (url, id) = (address::without_password(url), &target.id);
     match outcome {
@@ -38,7 +38,7 @@ pub(super) async fn run(
             ..
         })) if is_of_other_machine && authority.is_store_local() => {
             Err(ClientError::Retryable(RetryableError::new(format!(
-                "{url} cannot be reached: {reason}; nothing is revoked, as the store of this machine is not that server's"
+                "{reason}; nothing is revoked, as the store of this machine is not that server's"
             ))))
         }
         Err(ClientError::Retryable(RetryableError {
@@ -48,12 +48,9 @@ pub(super) async fn run(
         })) => {
             let outcome = authority.revoke_in_store(SUBJECT, id, target.expires_at);
             match outcome.await {
-                Ok(store) => Ok(format!(
-                    "revoked {id} in {store}: {url} cannot be reached: {unreachable}"
-                )),
+                Ok(store) => Ok(format!("revoked {id} in {store}: {unreachable}")),
                 Err(reason) => Err(ClientError::Retryable(RetryableError::new(format!(
-                    "{url} cannot be reached: {unreachable} (--url or POSTHORN_URL names another server); in the \
-                     store: {reason}"
+                    "{unreachable} (--url or POSTHORN_URL names another server); in the store: {reason}"
                 )))),
             }
         }
@@ -87,12 +84,13 @@ pub(super) fn target(authority: &impl TokenAuthority, text: &str) -> Result<Targ
 /// Sends the request to the server at `url`, with a token issued for it.
 async fn revoke_at_server(
     authority: &impl TokenAuthority,
-    url: &str,
+    (url, origin): (&str, &'static str),
     target: &Target,
 ) -> Result<(), ClientError> {
     let subject = Subject::parse(SUBJECT).map_err(ClientError::local)?;
     let scopes = [Scope::Revoke].into_iter().collect();
     let token = authority.issue(subject, scopes, Vec::new(), TOKEN_LIFETIME);
     let client = ApiClient::new(url, Some(token.map_err(ClientError::Local)?))?;
+    let client = client.with_origin(origin);
     client.revoke_token(&target.id, target.expires_at).await
 }

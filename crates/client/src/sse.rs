@@ -96,7 +96,7 @@ fn frame(event: Event) -> Frame {
 fn convert(error: EventStreamError<ClientError>) -> ClientError {
     match error {
         EventStreamError::Transport(error) => error,
-        // Impossible with whole frames of valid UTF-8, so that a retry would not help either.
+        // Neither error occurs: the parser gets whole frames of valid UTF-8. A retry would not help.
         EventStreamError::Utf8(error) => ClientError::local(error),
         EventStreamError::Parser(error) => ClientError::local(error),
     }

@@ -23,6 +23,7 @@ mod quota;
 mod receipt;
 mod scope;
 mod seconds;
+mod time_text;
 mod timestamp;
 mod token;
 mod topic;
@@ -59,6 +60,7 @@ pub use quota::{
 pub use receipt::Receipt;
 pub use scope::{Scope, ScopeError, Scopes, TopicPattern, TopicPatternError};
 pub use seconds::SecondsError;
+pub use time_text::{Rfc3339Parts, parse_duration_back};
 pub use timestamp::Timestamp;
 pub use token::{Subject, SubjectError, TokenId, TokenIdError};
 pub use topic::{Topic, TopicError};

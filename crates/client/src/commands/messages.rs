@@ -104,7 +104,7 @@ pub(super) async fn delete(arguments: &DeleteArguments) -> Result<String, Client
     }
 }
 
-/// Says how many messages were deleted before an error.
+/// Prints how many messages were deleted before an error, on standard error.
 fn report_deleted(deleted: u64) {
     if deleted > 0 {
         print_error(&format!("deleted {deleted} messages before the error"));
@@ -119,7 +119,7 @@ pub(super) fn report_losses(page: &MessagePage) {
     report_damaged(page.unreadable.iter().map(String::as_str));
 }
 
-/// Says how the list goes on, on standard error.
+/// Prints the options that list the next page, on standard error.
 fn report_next(next: &PageCursor) {
     let options = match next {
         PageCursor::After(id) => format!("--after {id}"),

@@ -2,34 +2,32 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
+use posthorn_domain::Backoff;
 
 const BASE: Duration = Duration::from_millis(100);
 const MAX: Duration = Duration::from_secs(5);
 
 /// The delays between the tries of one call.
-#[derive(Debug, Default)]
-pub(super) struct RetryDelay {
-    tries: u32,
+#[derive(Debug)]
+pub(super) struct RetryDelay(Backoff);
+
+impl Default for RetryDelay {
+    fn default() -> Self {
+        Self(Backoff::new(BASE, MAX))
+    }
 }
 
 impl RetryDelay {
-    /// The next delay: between half and all of a bound that doubles with each try, added to
-    /// `requested`, which the server requests of all its clients alike.
-    ///
-    /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    /// The next delay: a wait of the back-off, added to `requested`, which the server requests of all its clients
+    /// alike.
     pub(super) fn next(&mut self, requested: Option<Duration>) -> Duration {
-        let bound = BASE
-            .saturating_mul(2_u32.saturating_pow(self.tries.min(16)))
-            .min(MAX);
-        self.tries = self.tries.saturating_add(1);
-        let jittered = bound.mul_f64(rand::rng().random_range(0.5..=1.0));
-        requested.unwrap_or_default().saturating_add(jittered)
+        let wait = self.0.next_wait();
+        requested.unwrap_or_default().saturating_add(wait)
     }
 
     /// Starts over, after a success.
     pub(super) fn reset(&mut self) {
-        self.tries = 0;
+        self.0.reset();
     }
 }
 

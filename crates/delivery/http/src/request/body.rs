@@ -194,16 +194,20 @@ pub(crate) fn require_uncoded(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
+/// True if `Content-Type` is what most clients send for JSON, which needs no parsing.
+pub(crate) fn is_plain_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE);
+    value.is_some_and(|value| value == "application/json")
+}
+
 /// True if `Content-Type` is JSON in UTF-8 (RFC 8259, 8.1 and 11).
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return false;
-    };
-    // What most clients send needs no parsing.
-    if value == "application/json" {
+fn is_json(headers: &HeaderMap) -> bool {
+    if is_plain_json(headers) {
         return true;
     }
-    media_type::parse(value.as_bytes()).is_some_and(|media_type| {
+    let value = headers.get(header::CONTENT_TYPE);
+    let media_type = value.and_then(|value| media_type::parse(value.as_bytes()));
+    media_type.is_some_and(|media_type| {
         media_type.essence_str() == "application/json" && media_type::is_in_utf_8(&media_type)
     })
 }

@@ -7,7 +7,6 @@ use url::{Position, Url};
 
 use crate::request::{accept, context, path};
 use crate::state::AppState;
-use crate::wire::media_type;
 
 /// A host that no server has (RFC 6761, 6.4).
 const ELSEWHERE: &str = "elsewhere.invalid";
@@ -26,14 +25,18 @@ fn is_form_path(path: &str) -> bool {
     topic.is_some_and(|rest| rest.ends_with("/messages"))
 }
 
-/// True for the media types in which browsers submit forms.
+/// True for the media types in which browsers submit forms, whatever their parameters.
 fn is_form(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE);
-    let media_type = value.and_then(|value| media_type::parse(value.as_bytes()));
-    media_type.is_some_and(|media_type| {
-        let forms = ["application/x-www-form-urlencoded", "multipart/form-data"];
-        forms.contains(&media_type.essence_str())
-    })
+    let Some(essence) = value.and_then(|value| value.as_bytes().split(|byte| *byte == b';').next())
+    else {
+        return false;
+    };
+    let forms = ["application/x-www-form-urlencoded", "multipart/form-data"];
+    let essence = essence.trim_ascii();
+    forms
+        .iter()
+        .any(|form| essence.eq_ignore_ascii_case(form.as_bytes()))
 }
 
 /// The URL that a browser is sent to after success: `next`, as the URL standard parses it, if its origin

@@ -37,8 +37,8 @@ pub(crate) enum MessageFormat {
 pub(crate) fn of_message(headers: &HeaderMap) -> Result<MessageFormat, ApiError> {
     body::require_uncoded(headers)?;
     let is_event = headers.contains_key(&EVENT_VERSION);
-    // First, because most messages are JSON: nothing is allocated for them.
-    if !is_event && body::is_json(headers) {
+    // First, because most messages are JSON: nothing is parsed for them.
+    if !is_event && body::is_plain_json(headers) {
         return Ok(MessageFormat::Json);
     }
     let unsupported = || ApiError::unsupported_media_type(AcceptedBody::Message);
@@ -57,6 +57,7 @@ pub(crate) fn of_message(headers: &HeaderMap) -> Result<MessageFormat, ApiError>
         return Ok(MessageFormat::BinaryEvent(data));
     }
     match media_type.essence_str() {
+        "application/json" => Ok(MessageFormat::Json),
         "text/plain" => Ok(MessageFormat::Text),
         "application/x-www-form-urlencoded" => Ok(MessageFormat::Form),
         "multipart/form-data" => {

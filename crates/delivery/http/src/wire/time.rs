@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use jiff::civil::DateTime;
-use posthorn_domain::Timestamp;
+use posthorn_domain::{Rfc3339Parts, Timestamp, parse_duration_back};
 
 thread_local! {
     /// The second of the time that this thread has written last, and its text: most times are of the same second.
@@ -34,37 +34,34 @@ pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-/// The moment that `since` names: a time of RFC 3339, or a duration back from `now`, such as `15m`.
-pub(crate) fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let unit = text.bytes().last().and_then(|unit| match unit {
-        b's' => Some(1),
-        b'm' => Some(60),
-        b'h' => Some(60 * 60),
-        b'd' => Some(24 * 60 * 60),
-        _ => None,
-    });
-    let number = text.get(..text.len().saturating_sub(1));
-    if let (Some(seconds), Some(number)) = (unit, number)
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        let count: u64 = number.parse().ok()?;
-        let back = Duration::from_secs(count.saturating_mul(seconds));
-        return Some(now.saturating_sub(back));
+/// What `since` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// A time.
+    At(Timestamp),
+    /// A duration back from the time of the store.
+    Back(Duration),
+}
+
+impl Since {
+    /// A time of RFC 3339, or a duration such as `15m`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if let Some(back) = parse_duration_back(text) {
+            return Some(Self::Back(back));
+        }
+        // In a query a `+` that is not percent-encoded means a space; only the zone can begin with one.
+        parse_rfc3339(&text.replace(' ', "+")).map(Self::At)
     }
-    // In a query a `+` that is not percent-encoded means a space; only the zone can begin with one.
-    parse_rfc3339(&text.replace(' ', "+"))
 }
 
 /// The moment that a text of RFC 3339 names, to the millisecond; `None` without a zone. A time before
 /// 1970, such as the zero of a Go program, is the earliest moment: no message is older.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
-    let (local, zone) = text.split_at_checked(text.rfind(['Z', 'z', '+', '-'])?)?;
-    let offset = offset(zone)?;
-    let (seconds, fraction) = local.split_once('.').unwrap_or((local, "0"));
-    let is_fraction = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    if !has_shape(seconds, "0000-00-00T00:00:00") || !is_fraction {
-        return None;
-    }
+    let Rfc3339Parts {
+        seconds,
+        fraction,
+        offset,
+    } = Rfc3339Parts::parse(text)?;
     let seconds: DateTime = seconds.parse().ok()?;
     // jiff takes at most nine digits of a fraction; three count. Not by its own timestamps, which end
     // before the year 9999 does.
@@ -76,58 +73,34 @@ pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     (millis <= Timestamp::MAX.as_millis()).then(|| Timestamp::from_millis(millis))
 }
 
-/// The offset of a zone from UTC, in seconds: `Z`, or hours and minutes.
-fn offset(zone: &str) -> Option<i64> {
-    if matches!(zone, "Z" | "z") {
-        return Some(0);
-    }
-    if !has_shape(zone.get(1..)?, "00:00") {
-        return None;
-    }
-    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    if hours > 23 || minutes > 59 {
-        return None;
-    }
-    let seconds = 60 * (60 * hours + minutes);
-    Some(if zone.starts_with('-') {
-        -seconds
-    } else {
-        seconds
-    })
-}
-
-/// True if `text` has digits where `shape` has zeros, and else the same characters in either case.
-fn has_shape(text: &str, shape: &str) -> bool {
-    text.len() == shape.len()
-        && text.bytes().zip(shape.bytes()).all(|(byte, shape)| {
-            if shape == b'0' {
-                byte.is_ascii_digit()
-            } else {
-                byte.eq_ignore_ascii_case(&shape)
-            }
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// 2026-11-22T23:59:00Z.
+    const MINUTE_BEFORE: Since = Since::At(Timestamp::from_millis(1_795_391_940_000));
+
+    fn back(seconds: u64) -> Since {
+        Since::Back(Duration::from_secs(seconds))
+    }
+
     #[test]
     fn since_is_a_time_or_a_duration_back() {
-        let now = Timestamp::from_millis(1_795_392_000_000);
-        for (text, back) in [
-            ("90s", Some(90)),
-            ("15m", Some(900)),
-            ("2h", Some(7200)),
-            ("1d", Some(86_400)),
-            ("0s", Some(0)),
-            ("2026-11-22T23:59:00Z", Some(60)),
-            ("2026-11-23T02:59:00+03:00", Some(60)),
-            ("2026-11-23T02:59:00 03:00", Some(60)),
-            ("2026-11-22t23:59:00.000000000000000000z", Some(60)),
-            ("2026-11-22T22:29:00.0-01:30", Some(60)),
-            ("2026-11-22T23:59:00-00:00", Some(60)),
+        for (text, expected) in [
+            ("90s", Some(back(90))),
+            ("15m", Some(back(900))),
+            ("2h", Some(back(7200))),
+            ("1d", Some(back(86_400))),
+            ("0s", Some(back(0))),
+            ("2026-11-22T23:59:00Z", Some(MINUTE_BEFORE)),
+            ("2026-11-23T02:59:00+03:00", Some(MINUTE_BEFORE)),
+            ("2026-11-23T02:59:00 03:00", Some(MINUTE_BEFORE)),
+            (
+                "2026-11-22t23:59:00.000000000000000000z",
+                Some(MINUTE_BEFORE),
+            ),
+            ("2026-11-22T22:29:00.0-01:30", Some(MINUTE_BEFORE)),
+            ("2026-11-22T23:59:00-00:00", Some(MINUTE_BEFORE)),
             ("2026-11-22T23:59:00", None),
             ("2026-11-23T02:59:00+0300", None),
             ("2026-11-23T02:59:00+03", None),
@@ -148,21 +121,20 @@ mod tests {
             ("", None),
             ("я", None),
         ] {
-            let expected = back.map(|back| now.saturating_sub(Duration::from_secs(back)));
-            assert_eq!(parse_since(text, now), expected, "{text}");
+            assert_eq!(Since::parse(text), expected, "{text}");
         }
         for early in ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"] {
-            let earliest = Some(Timestamp::default());
-            assert_eq!(parse_since(early, now), earliest, "{early}");
+            let earliest = Some(Since::At(Timestamp::default()));
+            assert_eq!(Since::parse(early), earliest, "{early}");
         }
-        let latest = parse_since("9999-12-31T23:59:59.9999Z", now);
+        let latest = Since::parse("9999-12-31T23:59:59.9999Z");
         assert_eq!(
             latest,
-            Some(Timestamp::from_millis(253_402_300_799_999)),
+            Some(Since::At(Timestamp::from_millis(253_402_300_799_999))),
             "the last second of the last year"
         );
         let longest = format!("{}d", u64::MAX);
-        assert_eq!(parse_since(&longest, now), Some(Timestamp::default()));
+        assert_eq!(Since::parse(&longest), Some(back(u64::MAX)));
     }
 
     #[test]

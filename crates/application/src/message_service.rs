@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use posthorn_domain::{
     Attributes, Durability, IdempotencyKey, Message, MessageBatch, MessageContent, MessageId,
-    NewMessage, Subject, Topic, TopicPattern, TraceParent,
+    NewMessage, Subject, Timestamp, Topic, TopicPattern, TraceParent,
 };
 
 use crate::ports::cache::Cache;
@@ -180,6 +180,14 @@ impl MessageService {
             cache.set(message, generation).await;
         }
         Ok(found)
+    }
+
+    /// The time by which the store dates a message of `topic` now.
+    ///
+    /// # Errors
+    /// The store does not respond with it.
+    pub async fn now(&self, topic: &Topic) -> Result<Timestamp, StoreError> {
+        self.store.now(topic).await
     }
 
     /// A page of the messages of `topic`.

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod consumer_store;
 pub(crate) mod dependency;
 pub(crate) mod message_store;
+pub(crate) mod page_limit;
 pub(crate) mod quota_counter;
 pub(crate) mod random;
 pub(crate) mod revocation_list;

@@ -99,6 +99,7 @@ macro_rules! store_contract_tests {
             order::topics_do_not_mix,
             records::a_message_comes_back_as_it_was_sent,
             records::a_receipt_names_what_was_stored,
+            records::a_message_is_dated_by_the_time_of_the_store,
             records::an_unknown_message_is_not_found,
             records::a_deleted_message_is_gone_for_good,
             deletions::the_oldest_messages_are_deleted_up_to_the_limit,

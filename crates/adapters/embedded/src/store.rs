@@ -242,6 +242,10 @@ impl MessageStore for EmbeddedStore {
             .await
     }
 
+    async fn now(&self, _: &Topic) -> Result<Timestamp, StoreError> {
+        Ok(self.clock.bounds().latest)
+    }
+
     async fn usage(&self) -> Result<StoreUsage, StoreError> {
         self.read(SELECT_TOPICS, topics::usage).await
     }

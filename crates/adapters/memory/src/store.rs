@@ -17,7 +17,7 @@ use posthorn_application::{
     ConsumerNotifier, GuardedClock, MessageStore, Page, PageRequest, Pruned, RetentionPolicy,
     StoreError, StoreUsage, Subscription, TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
 };
-use posthorn_domain::{Durability, Message, MessageId, Topic};
+use posthorn_domain::{Durability, Message, MessageId, Timestamp, Topic};
 
 pub use settings::MemoryStoreSettings;
 use state::StoreState;
@@ -163,6 +163,10 @@ impl MessageStore for MemoryStore {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn now(&self, _: &Topic) -> Result<Timestamp, StoreError> {
+        Ok(self.guarded.bounds().latest)
     }
 
     async fn usage(&self) -> Result<StoreUsage, StoreError> {

@@ -29,7 +29,7 @@ use posthorn_application::{
     DamagedConsumers, MessageStore, Page, PageRequest, Pruned, RetentionPolicy, StoreError,
     StoreUsage, Subscription, TopicNotifier, TopicPage, TopicRequest, WebhookNotifier,
 };
-use posthorn_domain::{Durability, Message, MessageId, TokenId, Topic};
+use posthorn_domain::{Durability, Message, MessageId, Timestamp, TokenId, Topic};
 use tokio::time::{Instant, timeout};
 
 use crate::cluster::directory::SlotDirectory;
@@ -335,6 +335,17 @@ impl MessageStore for RedisStore {
         timeout(Self::PRUNE_BOUND, pruner.round(policy, budget))
             .await
             .unwrap_or_else(|_| Err(RedisFailure::timed_out("pruning").into()))
+    }
+
+    async fn now(&self, topic: &Topic) -> Result<Timestamp, StoreError> {
+        self.bounded(async {
+            let time = redis::cmd("TIME");
+            let slot = keys::topic_slot(topic);
+            let (seconds, micros): (u64, u64) = self.sessions.query(slot, &time).await?;
+            let millis = seconds.saturating_mul(1000).saturating_add(micros / 1000);
+            Ok(Timestamp::from_millis(millis))
+        })
+        .await
     }
 
     async fn usage(&self) -> Result<StoreUsage, StoreError> {

@@ -9,7 +9,7 @@ use posthorn_application::{
     PageRequest, Pruned, RetentionPolicy, StoreError, StoreUsage, Subscription, TopicPage,
     TopicRequest,
 };
-use posthorn_domain::{Durability, Message, MessageId, Topic};
+use posthorn_domain::{Durability, Message, MessageId, Timestamp, Topic};
 
 use crate::Metrics;
 use crate::metrics::MessageCounters;
@@ -134,6 +134,10 @@ impl MessageStore for InstrumentedStore {
             self.messages.pruned(pruned);
         }
         result
+    }
+
+    async fn now(&self, topic: &Topic) -> Result<Timestamp, StoreError> {
+        self.inner.now(topic).await
     }
 
     async fn usage(&self) -> Result<StoreUsage, StoreError> {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use posthorn_domain::{
     Durability, Fingerprint, IdempotencyKey, Message, MessageBatch, MessageId, NewMessage, Receipt,
-    Topic, TopicRanges,
+    Timestamp, Topic, TopicRanges,
 };
 
 pub use super::anchor::Anchor;
 pub use super::bulk_deletion::BulkDeletion;
+pub use super::page_limit::{PageLimit, PageLimitError};
 pub use super::store_usage::{StoreIdentity, StoreUsage};
 
 /// Stores messages in topics, each topic in one strict order.
@@ -37,8 +38,8 @@ pub use super::store_usage::{StoreIdentity, StoreUsage};
 ///   of memory, and be safe to drop at any await; a dropped `append` may still be stored.
 /// - Time is the store's own: an adapter takes a [`crate::Clock`] or uses its server's time.
 /// - **A jump of the wall clock** removes and forgets nothing: messages, keys and revocations expire by
-///   the earliest time of [`crate::TimeBounds`], and messages are dated by the latest. An id that would
-///   not be greater keeps the time of the last one; the message has its own time.
+///   the earliest time of [`crate::TimeBounds`], and messages are dated by the latest. An id that would not be greater
+///   keeps the time of the last one; the message has its own time.
 ///
 /// # Errors
 /// Every operation MUST report a transient error as [`StoreError::Unavailable`], a lack of space as [`StoreError::Full`]
@@ -76,14 +77,16 @@ pub trait MessageStore: Send + Sync {
     /// MUST NOT grow with the number of other topics.
     async fn topics(&self, request: TopicRequest) -> Result<TopicPage, StoreError>;
 
-    /// Subscribes to `topic`: every message that becomes visible after this returns makes the
-    /// subscription's `changed` return, whichever process accepted it.
+    /// Subscribes to `topic`: every message that becomes visible after this returns makes the subscription's `changed`
+    /// return, whichever process accepted it.
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, StoreError>;
 
-    /// Removes messages outside `policy`, oldest first, at most about `budget` of them. Messages
-    /// within the policy MUST stay. Every message before an expired one is expired: it was stored
-    /// earlier, whatever the clock was then.
+    /// Removes messages outside `policy`, oldest first, at most about `budget` of them. Messages within the policy MUST
+    /// stay. Every message before an expired one is expired: it was stored earlier, whatever the clock was then.
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError>;
+
+    /// The time by which the store dates a message of `topic` now, which may differ from that of the process.
+    async fn now(&self, topic: &Topic) -> Result<Timestamp, StoreError>;
 
     /// How much the store holds, and its identity as its data has it now.
     async fn usage(&self) -> Result<StoreUsage, StoreError>;
@@ -98,8 +101,8 @@ pub trait MessageStore: Send + Sync {
     /// runs on the runtime of this call. Operations work as before.
     async fn leave_request_threads(&self) {}
 
-    /// Waits until accepted messages have their final durability, and releases files and connections.
-    /// Later operations return [`StoreError::Unavailable`]. Idempotent.
+    /// Waits until accepted messages have their final durability, and releases files and connections. Later operations
+    /// return [`StoreError::Unavailable`]. Idempotent.
     async fn close(&self);
 }
 
@@ -212,36 +215,6 @@ impl StoreError {
     /// True if the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Full(_))
-    }
-}
-
-/// The most messages of a page: 1 to 200.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageLimit(usize);
-
-/// The number is not 1 to 200.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a page has 1 to {} messages", PageLimit::MAX.get())]
-pub struct PageLimitError;
-
-impl PageLimit {
-    /// The largest limit.
-    pub const MAX: Self = Self(200);
-    /// The default limit.
-    pub const DEFAULT: Self = Self(50);
-
-    /// A limit of `limit` messages.
-    pub fn parse(limit: usize) -> Result<Self, PageLimitError> {
-        if (1..=Self::MAX.0).contains(&limit) {
-            Ok(Self(limit))
-        } else {
-            Err(PageLimitError)
-        }
-    }
-
-    /// The number of messages.
-    pub const fn get(self) -> usize {
-        self.0
     }
 }
 

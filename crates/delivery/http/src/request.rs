@@ -13,4 +13,5 @@ pub(crate) mod locale;
 pub(crate) mod message_format;
 pub(crate) mod path;
 pub(crate) mod request_id;
+pub(crate) mod since;
 pub(crate) mod trace;

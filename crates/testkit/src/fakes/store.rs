@@ -285,6 +285,11 @@ impl MessageStore for FakeStore {
         })
     }
 
+    async fn now(&self, _: &Topic) -> Result<Timestamp, StoreError> {
+        drop(self.open()?);
+        Ok(self.guarded.bounds().latest)
+    }
+
     async fn usage(&self) -> Result<StoreUsage, StoreError> {
         Ok(StoreUsage {
             identity: Some(StoreIdentity::new(0xfa6e)),

@@ -54,6 +54,18 @@ pub async fn a_receipt_names_what_was_stored(harness: impl StoreHarness) {
     assert_eq!(held.processed_at, outcome.receipt.processed_at);
 }
 
+/// A duration back from the time of the store selects what it dated since, whatever the clock of the process.
+pub async fn a_message_is_dated_by_the_time_of_the_store(harness: impl StoreHarness) {
+    let (store, topic) = (harness.store(), topic("a"));
+    let before = store.now(&topic).await.unwrap();
+    let dated = append(&*store, &topic, "text").await.processed_at;
+    let after = store.now(&topic).await.unwrap();
+    assert!(
+        before <= dated && dated <= after,
+        "{before:?} {dated:?} {after:?}"
+    );
+}
+
 /// Unknown ids, in topics with messages and in others.
 pub async fn an_unknown_message_is_not_found(harness: impl StoreHarness) {
     let (store, held, empty) = (harness.store(), topic("a"), topic("b"));

@@ -12,13 +12,13 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
 use posthorn_application::Anchor;
-use posthorn_domain::MessageId;
+use posthorn_domain::{MessageId, Topic};
 use posthorn_http1::{ClientDisconnected, RequestTracker};
 
 use self::log::StreamLog;
 use self::reader::{OpenStream, StreamReader};
 use crate::api::grant_watch::GrantWatch;
-use crate::request::{accept, grant, path};
+use crate::request::{accept, grant, path, since};
 use crate::state::AppState;
 use crate::state::metrics::Shed;
 use crate::wire::problem::{ApiError, FieldCode};
@@ -49,7 +49,7 @@ pub(crate) async fn stream(
     state: web::Data<AppState>,
 ) -> Result<HttpResponse, ApiError> {
     let topic = path::existing_topic(&request)?;
-    let start = start(&request, &state)?;
+    let start = start(&request, &state, &topic).await?;
     let mut response = HttpResponse::Ok();
     response
         .content_type("text/event-stream")
@@ -99,17 +99,27 @@ fn position(start: Option<Anchor>) -> Option<MessageId> {
 
 /// The id to start after. The header of a reconnecting client overrides the parameters; `lastEventId`, which polyfills
 /// add when they reconnect, overrides the others.
-fn start(request: &HttpRequest, state: &AppState) -> Result<Option<Anchor>, ApiError> {
+async fn start(
+    request: &HttpRequest,
+    state: &AppState,
+    topic: &Topic,
+) -> Result<Option<Anchor>, ApiError> {
     let known = ["after", "since", "lastEventId"];
     // Clients of EventSource add parameters of their own, against caches for instance.
     let mut query = Query::parse_known(request.query_string(), &known);
     let (last, after) = (query.id("lastEventId"), query.id("after"));
-    let since = query.since(state.services.clock.now());
+    let since = query.since();
     query.exclude("since", "after");
     query.finish()?;
     let header = last_event_id(request.headers())?;
-    let after = header.or(last).or(after).map(Anchor::after);
-    Ok(after.or(since.map(Anchor::Since)))
+    match (header.or(last).or(after), since) {
+        (Some(after), _) => Ok(Some(Anchor::after(after))),
+        (None, Some(since)) => {
+            let position = since::position(since, state, topic).await?;
+            Ok(Some(Anchor::Since(position)))
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<MessageId>, ApiError> {

@@ -8,7 +8,7 @@ use posthorn_domain::{MessageId, Timestamp, Topic};
 
 use crate::wire::field_problems::FieldProblems;
 use crate::wire::problem::{ApiError, FieldCode, FieldProblem};
-use crate::wire::time::parse_since;
+use crate::wire::time::Since;
 
 /// The largest time of a parameter, in seconds since the Unix epoch.
 const MAX_SECONDS: u64 = Timestamp::MAX.as_millis() / 1000;
@@ -57,12 +57,9 @@ impl Query {
         })
     }
 
-    /// The id right before every message that was accepted since the time of `since`.
-    pub(crate) fn since(&mut self, now: Timestamp) -> Option<MessageId> {
-        let moment = self.read("since", |text| {
-            parse_since(text, now).ok_or(FieldCode::Since)
-        })?;
-        Some(MessageId::before_time(moment))
+    /// The time of `since`.
+    pub(crate) fn since(&mut self) -> Option<Since> {
+        self.read("since", |text| Since::parse(text).ok_or(FieldCode::Since))
     }
 
     /// The name of a topic.

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::links::Links;
 use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
-use crate::request::path;
+use crate::request::{path, since};
 use crate::state::AppState;
 use crate::wire::links::insert_links;
 use crate::wire::message::stored::{MessageResponse, message_response};
@@ -60,13 +60,17 @@ pub(crate) async fn list_messages(
     let known = ["after", "before", "since", "limit", "order"];
     let mut query = Query::parse(request.query_string(), &known);
     let (after, before) = (query.id("after"), query.id("before"));
-    let since = query.since(state.services.clock.now());
+    let since = query.since();
     let limit = query.limit();
     let newest_first = query.newest_first();
     query.exclude("after", "before");
     query.exclude("since", "after");
     query.exclude("since", "before");
     query.finish()?;
+    let since = match since {
+        Some(since) => Some(since::position(since, &state, &topic).await?),
+        None => None,
+    };
     let anchor = match (after, since, before) {
         (Some(id), _, _) => Anchor::after(id),
         (_, Some(id), _) => Anchor::Since(id),

@@ -8,7 +8,7 @@ use posthorn_application::{
     PageRequest, Pruned, RetentionPolicy, StoreError, StoreUsage, Subscription, TopicPage,
     TopicRequest,
 };
-use posthorn_domain::{Durability, Message, MessageId, Topic};
+use posthorn_domain::{Durability, Message, MessageId, Timestamp, Topic};
 use posthorn_testkit::FakeStore;
 use tokio::sync::watch;
 
@@ -122,6 +122,10 @@ impl MessageStore for TestStore {
 
     async fn prune(&self, policy: &RetentionPolicy, budget: usize) -> Result<Pruned, StoreError> {
         self.inner.prune(policy, budget).await
+    }
+
+    async fn now(&self, topic: &Topic) -> Result<Timestamp, StoreError> {
+        self.enter().await.now(topic).await
     }
 
     async fn usage(&self) -> Result<StoreUsage, StoreError> {

@@ -8,7 +8,7 @@ mod refusal;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use posthorn_domain::{Timestamp, TokenId, Topic};
+use posthorn_domain::{Claims, Timestamp, TokenId, Topic};
 
 use crate::ports::backend_error::BackendError;
 use crate::ports::clock::Clock;
@@ -17,7 +17,7 @@ use crate::ports::token_verifier::{TokenError, TokenVerifier};
 pub use failures::FailureLimit;
 pub use grant::Grant;
 pub use policy::{AccessPolicy, Action};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, RefusedRequest};
 
 /// The credentials in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,14 +84,14 @@ impl AccessControl {
     ///
     /// # Errors
     /// Why the request is rejected.
-    pub async fn decide(&self, request: AccessRequest<'_>) -> Result<Grant, Refusal> {
+    pub async fn decide(&self, request: AccessRequest<'_>) -> Result<Grant, RefusedRequest> {
         let needed = self.policy.needs(request.action);
         let claims = match (request.action, request.credentials) {
             (Action::Unchecked, _) => return Ok(Grant::ANONYMOUS),
             (_, Credentials::None) => {
                 return needed.map_or_else(
                     || Ok(Grant::ANONYMOUS),
-                    |scope| Err(Refusal::Missing(scope)),
+                    |scope| Err(Refusal::Missing(scope).into()),
                 );
             }
             (_, Credentials::Malformed) => Err(TokenError::Malformed),
@@ -99,15 +99,20 @@ impl AccessControl {
         };
         let claims = match claims {
             Ok(claims) if !self.is_revoked(&claims.id).await? => claims,
-            Ok(_) => return Err(self.failed(request.address, Refusal::Revoked).await),
+            Ok(_) => return Err(self.failed(request.address, Refusal::Revoked).await.into()),
             Err(error) => {
                 let refusal = Refusal::Invalid(error);
-                return Err(self.failed(request.address, refusal).await);
+                return Err(self.failed(request.address, refusal).await.into());
             }
         };
-        let grant = Grant::of(claims, needed)?;
+        let claims: Arc<Claims> = Arc::new(claims);
+        let refused = |refusal| RefusedRequest {
+            refusal,
+            claims: Some(Arc::clone(&claims)),
+        };
+        let grant = Grant::of(Arc::clone(&claims), needed).map_err(refused)?;
         if let Some(topic) = request.topic {
-            grant.check_topic(topic)?;
+            grant.check_topic(topic).map_err(refused)?;
         }
         Ok(grant)
     }

@@ -29,6 +29,7 @@ mod webhook_service;
 
 pub use access::{
     AccessControl, AccessPolicy, AccessRequest, Action, Credentials, FailureLimit, Grant, Refusal,
+    RefusedRequest,
 };
 pub use breaker::{Breaker, BreakerSettings, BreakerState};
 pub use clock_guard::{ClockGuard, TimeBounds};

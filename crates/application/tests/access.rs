@@ -72,7 +72,8 @@ impl Fixture {
             credentials,
             address,
         };
-        self.access.decide(request).await
+        let decision = self.access.decide(request).await;
+        decision.map_err(|refused| refused.refusal)
     }
 }
 

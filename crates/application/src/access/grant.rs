@@ -22,11 +22,11 @@ impl Grant {
     };
 
     /// For a request with a valid token that needs this scope.
-    pub(super) fn of(claims: Claims, needed: Option<Scope>) -> Result<Self, Refusal> {
+    pub(super) fn of(claims: Arc<Claims>, needed: Option<Scope>) -> Result<Self, Refusal> {
         match needed {
             Some(scope) if !claims.scopes.contains(scope) => Err(Refusal::Scope(scope)),
             _ => Ok(Self {
-                claims: Some(Arc::new(claims)),
+                claims: Some(claims),
                 needed,
             }),
         }

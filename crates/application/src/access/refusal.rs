@@ -1,6 +1,8 @@
 //! Why a request is rejected.
 
-use posthorn_domain::{Scope, Topic};
+use std::sync::Arc;
+
+use posthorn_domain::{Claims, Scope, Topic};
 
 use crate::ports::backend_error::BackendError;
 use crate::ports::quota_counter::QuotaDecision;
@@ -23,6 +25,24 @@ pub enum Refusal {
     Throttled(QuotaDecision),
     /// The revocation list is unavailable.
     Unavailable(BackendError),
+}
+
+/// A rejected request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedRequest {
+    /// Why it is rejected.
+    pub refusal: Refusal,
+    /// The claims of its token, if that is valid and does not permit the request.
+    pub claims: Option<Arc<Claims>>,
+}
+
+impl From<Refusal> for RefusedRequest {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            claims: None,
+        }
+    }
 }
 
 impl Refusal {

@@ -1,11 +1,11 @@
 //! Component health, and the three probes.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::{CheckOutcome, HealthReport, HealthStatus, NotReady};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::request::context::{self, LoggedError};
 use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code, Problem};
 use crate::wire::responses::{RequestFailures, UncountedFailures};
@@ -60,19 +60,22 @@ enum Check {
         accepted. A problem document if the server is overloaded",
         content((HealthResponse = "application/json"), (Problem = "application/problem+json"))),
     RequestFailures, UncountedFailures))]
-pub(crate) async fn health(state: web::Data<AppState>) -> HttpResponse {
+pub(crate) async fn health(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
     let report = state.services.health.report().await;
     let checks = Checks::from(&report);
-    let failing = [checks.redis, checks.cache, checks.store].contains(&Check::Error);
-    let status = if failing {
-        StatusCode::SERVICE_UNAVAILABLE
+    let failing = checks.failing();
+    let mut response = if failing.is_empty() {
+        HttpResponse::Ok()
     } else {
-        StatusCode::OK
-    };
-    let mut response = HttpResponse::build(status);
-    if failing {
+        let cause = format!("failing: {}", failing.join(", "));
+        let _ = context::of(&request).error.set(LoggedError {
+            code: None,
+            cause: Some(Box::new(cause.into())),
+        });
+        let mut response = HttpResponse::ServiceUnavailable();
         response.insert_header(("Retry-After", "1"));
-    }
+        response
+    };
     response.json(HealthResponse {
         status: match report.status {
             HealthStatus::Healthy => Status::Healthy,
@@ -124,5 +127,20 @@ impl From<&HealthReport> for Checks {
             cache: check("cache"),
             store: check("store"),
         }
+    }
+}
+
+impl Checks {
+    /// The names of the components that fail.
+    fn failing(&self) -> Vec<&'static str> {
+        let checks = [
+            ("redis", self.redis),
+            ("cache", self.cache),
+            ("store", self.store),
+        ];
+        let failing = checks
+            .into_iter()
+            .filter(|(_, check)| *check == Check::Error);
+        failing.map(|(name, _)| name).collect()
     }
 }

@@ -105,7 +105,7 @@ pub(crate) fn respond_to_invalid_request(
     );
     headers::push_common(lines, response.headers(), &context, settings);
     let _ = context.error.set(LoggedError {
-        code: error.code.as_str(),
+        code: Some(error.code.as_str()),
         cause: error.cause.clone(),
     });
     let outcome = guard.finish(response.status());

@@ -32,7 +32,12 @@ pub(crate) async fn authorize(
         credentials: credentials::of(request.headers()),
         address: context::of(request).client,
     });
-    let grant = decision.await.map_err(|refusal| reject(state, refusal))?;
+    let grant = decision.await.map_err(|refused| {
+        if let Some(claims) = refused.claims {
+            let _ = context::of(request).refused_claims.set(claims);
+        }
+        reject(state, refused.refusal)
+    })?;
     if grant.claims().is_some() {
         request.extensions_mut().insert(grant);
     }

@@ -12,6 +12,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 
 use crate::settings::CorsOrigins;
+use crate::wire::receipt::IDEMPOTENCY_REPLAYED;
 
 /// `Access-Control-Allow-Methods`.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
@@ -38,7 +39,7 @@ pub(crate) fn middleware(origins: &CorsOrigins) -> Cors {
         header::ETAG,
         header::RETRY_AFTER,
         header::WWW_AUTHENTICATE,
-        HeaderName::from_static("idempotency-replayed"),
+        IDEMPOTENCY_REPLAYED.clone(),
         HeaderName::from_static("deprecation"),
         HeaderName::from_static("ratelimit"),
         HeaderName::from_static("ratelimit-policy"),

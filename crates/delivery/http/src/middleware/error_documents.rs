@@ -45,7 +45,7 @@ pub(super) fn write(
         },
     });
     let logged = LoggedError {
-        code: error.code.as_str(),
+        code: Some(error.code.as_str()),
         cause: error.cause.clone().filter(|_| status.is_server_error()),
     };
     let _ = context.error.set(logged);

@@ -33,15 +33,11 @@ pub(super) fn log(
         ..
     } = *outcome;
     let found = context.route.get();
-    tracing::record_all!(
-        span,
-        http.route = found.map(|route| route.template),
-        http.response.status_code = i64::from(status)
-    );
+    record(span, found, status);
     let path = request.map(|request| cut(request.path(), MAX_PATH));
     let topic = topic(context);
     let error = context.error.get();
-    let code = error.map(|error| error.code);
+    let code = error.and_then(|error| error.code);
     let cause = error.and_then(|error| error.cause.as_ref());
     let cause = cause.map(|cause| &***cause);
     let latency_ms = millis(outcome);
@@ -51,7 +47,8 @@ pub(super) fn log(
     let (bytes_in, bytes) = (context.bytes_in.get(), length(body));
     let extensions = request.map(HttpMessage::extensions);
     let grant = extensions.as_ref().and_then(|found| found.get::<Grant>());
-    let claims = grant.and_then(Grant::claims);
+    let refused = context.refused_claims.get().map(|claims| &**claims);
+    let claims = grant.and_then(Grant::claims).or(refused);
     let sub = claims.map(|claims| claims.subject.as_str());
     let jti = claims.map(|claims| claims.id.as_str());
     let (request_id, client) = (context.id.as_str(), &*context.client_text);
@@ -88,6 +85,15 @@ pub(super) fn log(
     } else {
         log!(info, "request finished");
     }
+}
+
+/// Records in the span what is known of a request once it has a response.
+fn record(span: &Span, route: Option<&Route>, status: u16) {
+    tracing::record_all!(
+        span,
+        http.route = route.map(|route| route.template),
+        http.response.status_code = i64::from(status)
+    );
 }
 
 /// Logs one event for a request whose client disconnected before the response.

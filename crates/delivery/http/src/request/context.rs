@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix_web::{HttpMessage, HttpRequest};
-use posthorn_domain::Topic;
+use posthorn_domain::{Claims, Topic};
 
 use crate::request::trace::Trace;
 use crate::route::Route;
@@ -36,6 +37,8 @@ pub(crate) struct RequestContext {
     pub(crate) body_topic: OnceCell<Topic>,
     /// The bytes of the body that were read, for the log.
     pub(crate) bytes_in: Cell<usize>,
+    /// The claims of a valid token that does not permit the request, for the log.
+    pub(crate) refused_claims: OnceCell<Arc<Claims>>,
     /// The error of the response, for the log.
     pub(crate) error: OnceCell<LoggedError>,
 }
@@ -43,8 +46,9 @@ pub(crate) struct RequestContext {
 /// What the log shows of an error.
 #[derive(Debug)]
 pub(crate) struct LoggedError {
-    pub(crate) code: &'static str,
-    /// What failed, for the operator; the client is not told.
+    /// The code of the problem, if the response is one.
+    pub(crate) code: Option<&'static str>,
+    /// What failed, for the operator; the response does not contain it.
     pub(crate) cause: Option<Box<Cow<'static, str>>>,
 }
 
@@ -76,6 +80,7 @@ impl RequestContext {
             permit: RefCell::new(None),
             body_topic: OnceCell::new(),
             bytes_in: Cell::new(0),
+            refused_claims: OnceCell::new(),
             error: OnceCell::new(),
         }
     }

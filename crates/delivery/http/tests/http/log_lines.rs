@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_application::{AccessPolicy, StoreError};
+use posthorn_application::{AccessPolicy, BackendError, StoreError};
 use posthorn_testkit::{eventually, samples};
 use tracing::Level;
 
@@ -53,6 +53,41 @@ async fn a_line_says_who_asked_for_what() {
     }
     let shown = format!("{fields:?}");
     assert!(!shown.contains("limit"), "the query is left out: {shown}");
+}
+
+#[tokio::test]
+async fn a_refused_request_names_its_topic_and_the_owner_of_its_valid_token() {
+    events();
+    let server = TestServer::with_access(AccessPolicy::protected(false), |_| {});
+    let reader = samples::claims("fay", "messages:read", &["t"]);
+    server.tokens.set("fay", Ok(reader));
+    for (id, topic, of_topic) in [
+        ("refused-1", "other", "messages"),
+        ("refused-2", "t", "consumers"),
+    ] {
+        let headers = [("X-Request-ID", id), ("Authorization", "Bearer fay")];
+        let path = format!("/api/v1/topics/{topic}/{of_topic}");
+        let response = server.call("GET", &path, &headers, "").await;
+        assert_eq!(response.status, 403);
+        let (_, fields) = line(id);
+        for (name, expected) in [("topic", topic), ("sub", "fay"), ("jti", "id-of-fay")] {
+            assert_eq!(fields[name], expected, "{fields:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_line_of_failing_health_names_what_fails() {
+    events();
+    let server = TestServer::start();
+    let away = BackendError::Unavailable("away".to_owned());
+    server.cache.fail_next(usize::MAX, away);
+    let headers = [("X-Request-ID", "failing-1")];
+    let response = server.call("GET", "/api/v1/health", &headers, "").await;
+    assert_eq!(response.status, 503);
+    let (_, fields) = line("failing-1");
+    assert_eq!(fields["cause"], "failing: cache", "{fields:?}");
+    assert!(!fields.contains_key("code"), "{fields:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,9 @@ use crate::keys;
 use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, SUM, TRACEPARENT};
 use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, REVOKE, ScriptCall};
 
+/// An append that stores nothing; see [`probe_command`].
+const PROBE: &str = "return redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'content', '')";
+
 /// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
 /// server's time.
 const MAX_BATCHED: usize = 2048;
@@ -269,15 +272,10 @@ fn ttl_millis(idempotency: &Idempotency) -> u64 {
     ttl.clamp(1, keys::MAX_TTL_MILLIS)
 }
 
-/// An append to a stream that never exists and that it must not create: the server checks and rejects
-/// it as it does an append, and stores nothing.
+/// An append by a script to a stream that never exists and that it must not create: the server checks and rejects it as it
+/// does an append, and stores nothing.
 fn probe_command(prefix: &str, tag: u32) -> Cmd {
-    let mut command = redis::cmd("XADD");
-    command
-        .arg(keys::probe(prefix, tag))
-        .arg("NOMKSTREAM")
-        .arg("*")
-        .arg(CONTENT)
-        .arg("");
+    let mut command = redis::cmd("EVAL");
+    command.arg(PROBE).arg(1).arg(keys::probe(prefix, tag));
     command
 }

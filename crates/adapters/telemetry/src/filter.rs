@@ -9,6 +9,8 @@ const SERVER_TARGET: &str = "actix_server";
 /// The target of actix-http's connections. Its events at error repeat, for each client that sends what is not HTTP or goes
 /// away, the line of the request.
 const CONNECTION_TARGET: &str = "actix_http::h1::dispatcher";
+/// The target of the verifier of receivers' certificates. Its event at error repeats the error of the attempt.
+const VERIFIER_TARGET: &str = "rustls_platform_verifier";
 
 /// Why a text is not a log filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,20 +101,24 @@ pub(crate) fn parse(filter: &str) -> Result<LogFilter, FilterError> {
     }
 }
 
-/// The filter that treats events of actix-server at info, and all of actix-http's connections, as if they were at debug,
-/// unless it names their target.
+/// The filter that treats events of actix-server at info, and all of actix-http's connections and of the verifier, as if
+/// they were at debug, unless it names their target.
 fn without_repeated_events(filter: &str) -> String {
-    let mut filter = filter.to_owned();
     let items = || filter.split(',');
     let names = |target: &str| items().any(|item| item.starts_with(target));
     let level = items().rfind(|item| is_level(item));
     let level = level.unwrap_or_default().to_ascii_lowercase();
-    let (names_server, names_connection) = (names(SERVER_TARGET), names(CONNECTION_TARGET));
-    if !names_server && level == "info" {
-        filter.push_str(&format!(",{SERVER_TARGET}=warn"));
+    let mut added = Vec::new();
+    if level == "info" {
+        added.push((SERVER_TARGET, "warn"));
     }
-    if !names_connection && matches!(level.as_str(), "error" | "warn" | "info") {
-        filter.push_str(&format!(",{CONNECTION_TARGET}=off"));
+    if matches!(level.as_str(), "error" | "warn" | "info") {
+        added.extend([(CONNECTION_TARGET, "off"), (VERIFIER_TARGET, "off")]);
+    }
+    added.retain(|(target, _)| !names(target));
+    let mut filter = filter.to_owned();
+    for (target, level) in added {
+        filter.push_str(&format!(",{target}={level}"));
     }
     filter
 }
@@ -143,7 +149,8 @@ mod tests {
 
     #[test]
     fn what_libraries_repeat_is_at_debug() {
-        let quiet = "actix_http::h1::dispatcher=off";
+        let verifier = "rustls_platform_verifier=off";
+        let quiet = format!("actix_http::h1::dispatcher=off,{verifier}");
         for (filter, added) in [
             ("info", format!(",actix_server=warn,{quiet}")),
             ("INFO,redis=debug", format!(",actix_server=warn,{quiet}")),
@@ -152,7 +159,10 @@ mod tests {
             ("error", format!(",{quiet}")),
             ("posthorn_http=info", String::new()),
             ("info,actix_server=info", format!(",{quiet}")),
-            ("warn,actix_http::h1::dispatcher=error", String::new()),
+            (
+                "warn,actix_http::h1::dispatcher=error",
+                format!(",{verifier}"),
+            ),
         ] {
             assert_eq!(without_repeated_events(filter), format!("{filter}{added}"));
         }

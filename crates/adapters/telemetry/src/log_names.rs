@@ -1,4 +1,7 @@
 //! The names of span fields in log lines: spans have OpenTelemetry's names, lines have short ones.
+//!
+//! The line of a request has the short names without this file: `crates/delivery/http/src/middleware/request_line.rs`
+//! logs it outside of the request's span and repeats the fields, which costs less than to read them from the span.
 
 use std::error::Error;
 use std::fmt::{self, Debug};

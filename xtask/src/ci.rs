@@ -124,7 +124,7 @@ pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
     if steps.any(|(_, _, inputs)| inputs != Unrecorded) {
         setup::run(root)?;
     }
-    // Whoever names a step wants it to run.
+    // A step that the command line names always runs.
     let may_skip = !options.all && options.steps.is_empty();
     if !may_skip && wanted("layers") {
         changed_layers::forget(root)?;

@@ -87,8 +87,8 @@ impl Pod {
         ]);
         let mut server = Process::start("posthorn", &mut command, &directory.join("posthorn.log"))?;
         let ready = || {
-            let answer = HttpClient::new(self.address).get("/health/ready");
-            answer.is_ok_and(|answer| answer.status == 200)
+            let response = HttpClient::new(self.address).get("/health/ready");
+            response.is_ok_and(|response| response.status == 200)
         };
         server.wait_for(ready)?;
         Ok(server)

@@ -13,12 +13,12 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 
-use super::wrk::Answers;
+use super::wrk::LoadFigures;
 
 /// The longest wait for a response.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longer than any response.
-const MAX_ANSWER_BYTES: usize = 64 << 10;
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
 /// The rate, the duration and the number of connections.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,7 @@ struct PacedConnection {
     /// When the request that is under way was due, or the next one is.
     due: Instant,
     /// The received part of the response.
-    answer: Vec<u8>,
+    response: Vec<u8>,
 }
 
 /// All connections and their results.
@@ -63,7 +63,7 @@ pub(super) fn run(
     path: &str,
     body: &str,
     pace: Pace,
-) -> Result<Answers, String> {
+) -> Result<LoadFigures, String> {
     run_with(address, post(path, body), pace, |_| None)
 }
 
@@ -77,7 +77,7 @@ pub(super) fn run_with(
     request: Vec<u8>,
     pace: Pace,
     follow_up: FollowUp,
-) -> Result<Answers, String> {
+) -> Result<LoadFigures, String> {
     if pace.rate < 1.0 {
         return Err("the highest load is zero".to_owned());
     }
@@ -197,8 +197,8 @@ impl PacedLoad {
         };
         match connection.take() {
             Ok(true) => {
-                let next = (self.follow_up)(&connection.answer);
-                connection.answer.clear();
+                let next = (self.follow_up)(&connection.response);
+                connection.response.clear();
                 if let Some(next) = next {
                     if connection.stream.write_all(&next).is_err() {
                         self.under_way -= 1;
@@ -228,13 +228,13 @@ impl PacedLoad {
         }
     }
 
-    fn summed(mut self, elapsed: Duration) -> Answers {
+    fn summed(mut self, elapsed: Duration) -> LoadFigures {
         self.latencies.sort_unstable();
-        let answered = u32::try_from(self.latencies.len()).map_or(f64::INFINITY, f64::from);
+        let succeeded = u32::try_from(self.latencies.len()).map_or(f64::INFINITY, f64::from);
         let failed = f64::from(self.failed);
-        Answers {
-            requests: answered + failed,
-            rate: (answered + failed) / elapsed.as_secs_f64(),
+        LoadFigures {
+            requests: succeeded + failed,
+            rate: (succeeded + failed) / elapsed.as_secs_f64(),
             p50: percentile(&self.latencies, 50),
             p99: percentile(&self.latencies, 99),
             failed,
@@ -254,7 +254,7 @@ impl PacedConnection {
         Ok(Self {
             stream,
             due: Instant::now(),
-            answer: Vec::with_capacity(4096),
+            response: Vec::with_capacity(4096),
         })
     }
 
@@ -262,24 +262,24 @@ impl PacedConnection {
     fn take(&mut self) -> io::Result<bool> {
         // One read, not one more that finds nothing: the client shares the processors with the server.
         // What is missing still wakes it.
-        self.answer.reserve(1024);
-        match rustix::io::read(&self.stream, spare_capacity(&mut self.answer)) {
+        self.response.reserve(1024);
+        match rustix::io::read(&self.stream, spare_capacity(&mut self.response)) {
             // The connection has ended.
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-            Ok(_) if self.answer.len() > MAX_ANSWER_BYTES => Err(ErrorKind::InvalidData.into()),
-            Ok(_) => is_complete(&self.answer),
+            Ok(_) if self.response.len() > MAX_RESPONSE_BYTES => Err(ErrorKind::InvalidData.into()),
+            Ok(_) => is_complete(&self.response),
             Err(error) if error == rustix::io::Errno::AGAIN => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// True if `answer` is a complete response; an error if it is malformed or unsuccessful.
-fn is_complete(answer: &[u8]) -> io::Result<bool> {
-    let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+/// True if `response` is complete; an error if it is malformed or unsuccessful.
+fn is_complete(response: &[u8]) -> io::Result<bool> {
+    let Some(end) = response.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(false);
     };
-    let (head, rest) = answer.split_at(end);
+    let (head, rest) = response.split_at(end);
     let head = std::str::from_utf8(head).map_err(|_| ErrorKind::InvalidData)?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1));
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_complete_with_the_last_byte_of_its_body() {
+    fn a_response_is_complete_with_the_last_byte_of_its_body() {
         let whole = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}";
         for end in 0..whole.len() {
             assert_eq!(is_complete(&whole[..end]).ok(), Some(false), "{end}");
@@ -332,19 +332,19 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_an_answer_is_a_failure() {
+    fn a_request_without_a_response_is_a_failure() {
         let nobody = crate::process::free_address().unwrap();
         let pace = Pace {
             connections: 2,
             duration: Duration::from_millis(20),
             rate: 200.0,
         };
-        let answers = run(nobody, "/", "", pace).unwrap();
-        assert!((answers.failed - 2.0).abs() < 1e-9 && (answers.requests - 2.0).abs() < 1e-9);
+        let figures = run(nobody, "/", "", pace).unwrap();
+        assert!((figures.failed - 2.0).abs() < 1e-9 && (figures.requests - 2.0).abs() < 1e-9);
     }
 
     #[test]
-    fn requests_are_sent_at_their_rate_and_answered_in_turn() {
+    fn requests_are_sent_at_their_rate_one_after_another() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
@@ -364,9 +364,9 @@ mod tests {
             duration: Duration::from_millis(100),
             rate: 100.0,
         };
-        let answers = run(address, "/", "{}", pace).unwrap();
-        assert!(answers.failed.abs() < 1e-9 && answers.p99.is_finite());
+        let figures = run(address, "/", "{}", pace).unwrap();
+        assert!(figures.failed.abs() < 1e-9 && figures.p99.is_finite());
         let requests = f64::from(server.join().unwrap());
-        assert!((answers.requests - requests).abs() < 1e-9 && requests >= 9.0);
+        assert!((figures.requests - requests).abs() < 1e-9 && requests >= 9.0);
     }
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::figures::Figures;
 use super::resources;
-use super::wrk::Answers;
+use super::wrk::LoadFigures;
 use crate::binary;
 use crate::http_client::HttpClient;
 use crate::process::{self, Process};
@@ -173,20 +173,20 @@ impl BenchServer {
     /// since its write-back to the disk would fall into the next case.
     pub(super) fn measured(
         &self,
-        load: impl FnOnce() -> Result<Answers, String>,
+        load: impl FnOnce() -> Result<LoadFigures, String>,
     ) -> Result<Figures, String> {
         let before = resources::processor_seconds(self.process.id())?;
-        let answers = load()?;
+        let figures = load()?;
         let used = resources::processor_seconds(self.process.id())? - before;
         let log = std::fs::File::options().write(true).open(&self.log);
         log.and_then(|log| log.set_len(0))
             .map_err(|error| format!("{}: {error}", self.log.display()))?;
         Ok(Figures {
-            rate: answers.rate,
-            p50: answers.p50,
-            p99: answers.p99,
-            processor_micros: used * 1e6 / answers.requests.max(1.0),
-            failed: answers.failed,
+            rate: figures.rate,
+            p50: figures.p50,
+            p99: figures.p99,
+            processor_micros: used * 1e6 / figures.requests.max(1.0),
+            failed: figures.failed,
         })
     }
 }

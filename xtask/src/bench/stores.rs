@@ -10,7 +10,7 @@ use super::figures::median;
 use super::options::BenchOptions;
 use super::server::{BenchServer, Binaries, ServerKind, ServerLaunch, directory_on_disk};
 use super::streams;
-use super::wrk::{Answers, WrkLoad};
+use super::wrk::{LoadFigures, WrkLoad};
 use crate::shell::capture;
 use crate::{binary, process, programs};
 
@@ -123,7 +123,12 @@ impl StoreBench<'_> {
     }
 
     /// The highest load of messages on a server with this store.
-    fn accepts(&self, kind: ServerKind, directory: &Path, store: &str) -> Result<Answers, String> {
+    fn accepts(
+        &self,
+        kind: ServerKind,
+        directory: &Path,
+        store: &str,
+    ) -> Result<LoadFigures, String> {
         let server = BenchServer::start(kind, &self.launch(kind, directory, store))?;
         let load = self.load(self.options.connections, directory);
         load.run(server.address, MESSAGE_PATH, Some(TEXT))
@@ -219,21 +224,21 @@ fn named(printed: &str, name: &str) -> Option<f64> {
     value.trim().parse().ok()
 }
 
-/// Prints the medians of `answers`, and whether their `share` reaches the target.
+/// Prints the medians of `figures`, and whether their `share` reaches the target.
 fn print_share(
     name: &str,
-    answers: &[Answers],
+    figures: &[LoadFigures],
     (engine, bare): (f64, f64),
     share: f64,
     least: f64,
 ) {
-    let of = |figure: fn(&Answers) -> f64| median(answers.iter().map(figure).collect());
+    let of = |figure: fn(&LoadFigures) -> f64| median(figures.iter().map(figure).collect());
     println!(
         "{name:24} {:>8.0} accepts/s, p99 {:.2} ms, {:.0} failed; engine {engine:.0}/s, bare \
          {bare:.0}/s: {:.0} % of the lesser, at least {:.0} %: {}",
         of(|one| one.rate),
         of(|one| one.p99),
-        answers.iter().map(|one| one.failed).sum::<f64>(),
+        figures.iter().map(|one| one.failed).sum::<f64>(),
         share * 100.0,
         least * 100.0,
         if share >= least { "met" } else { "MISSED" }

@@ -72,11 +72,11 @@ fn fan_out(server: &BenchServer) -> Result<(), String> {
     let mut writer = HttpClient::new(address);
     for number in 0..MESSAGES {
         let body = format!("{{\"message\":\"fan-out {number}\"}}");
-        let answer = writer
+        let response = writer
             .post(MESSAGE_PATH, "", &body)
             .map_err(|error| error.to_string())?;
-        if answer.status != 201 {
-            return Err(format!("message {number}: {}", answer.status));
+        if response.status != 201 {
+            return Err(format!("message {number}: {}", response.status));
         }
     }
     let mut complete = 0;

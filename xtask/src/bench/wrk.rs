@@ -18,7 +18,7 @@ pub(super) struct WrkLoad<'a> {
 
 /// The figures of the responses.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Answers {
+pub(super) struct LoadFigures {
     pub(super) requests: f64,
     /// Requests a second.
     pub(super) rate: f64,
@@ -37,7 +37,7 @@ impl WrkLoad<'_> {
         address: SocketAddr,
         path: &str,
         body: Option<&str>,
-    ) -> Result<Answers, String> {
+    ) -> Result<LoadFigures, String> {
         let script = body.map(|body| post_script("application/json", body));
         self.run_script(address, path, script.as_deref())
     }
@@ -48,7 +48,7 @@ impl WrkLoad<'_> {
         address: SocketAddr,
         path: &str,
         text: Option<&str>,
-    ) -> Result<Answers, String> {
+    ) -> Result<LoadFigures, String> {
         let mut wrk = Command::new("wrk");
         // One thread can saturate a server on a few CPUs, and uses less of them than two.
         wrk.args(["--latency", "--threads", "1", "--timeout", "10s"]);
@@ -73,7 +73,7 @@ pub(super) fn post_script(content_type: &str, body: &str) -> String {
     )
 }
 
-fn parse(printed: &str) -> Option<Answers> {
+fn parse(printed: &str) -> Option<LoadFigures> {
     let line = |start: &str| {
         printed
             .lines()
@@ -90,7 +90,7 @@ fn parse(printed: &str) -> Option<Answers> {
             .filter_map(|word| word.parse::<f64>().ok())
             .sum()
     });
-    Some(Answers {
+    Some(LoadFigures {
         requests: requests.parse().ok()?,
         rate: line("Requests/sec:")?.trim().parse().ok()?,
         p50: millis(line("50%")?.trim())?,
@@ -127,19 +127,19 @@ mod tests {
     #[test]
     fn the_output_is_read() {
         let printed = format!("{PRINTED}Requests/sec:  49873.62\nTransfer/sec:      6.14MB\n");
-        let answers = parse(&printed).unwrap();
-        let expected = Answers {
+        let figures = parse(&printed).unwrap();
+        let expected = LoadFigures {
             requests: 100_246.0,
             rate: 49873.62,
             p50: 0.987,
             p99: 2.34,
             failed: 0.0,
         };
-        assert!((answers.p50 - expected.p50).abs() < 1e-9);
+        assert!((figures.p50 - expected.p50).abs() < 1e-9);
         assert_eq!(
-            Answers {
+            LoadFigures {
                 p50: expected.p50,
-                ..answers
+                ..figures
             },
             expected
         );
@@ -152,7 +152,7 @@ mod tests {
             "{PRINTED}  Socket errors: connect 1, read 2, write 3, timeout 4\n  \
              Non-2xx or 3xx responses: 5\nRequests/sec:  49873.62\n"
         );
-        assert_eq!(parse(&printed).map(|answers| answers.failed), Some(15.0));
+        assert_eq!(parse(&printed).map(|figures| figures.failed), Some(15.0));
     }
 
     #[test]

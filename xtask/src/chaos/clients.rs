@@ -101,7 +101,7 @@ impl ChaosClient {
         let sent = now();
         let borrowed: Vec<&Lease> = leases.iter().collect();
         let outcomes = calls::update(&mut self.client, kind, delay, &borrowed);
-        let answered = now();
+        let ended = now();
         if outcomes.contains(&UseOutcome::Unknown) {
             self.after_failure();
         }
@@ -109,7 +109,7 @@ impl ChaosClient {
             lease.uses.push(LeaseUse {
                 kind,
                 sent,
-                answered,
+                ended,
                 outcome,
             });
         }

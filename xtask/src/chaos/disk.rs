@@ -1,6 +1,6 @@
 //! A disk that fails at each single write and sync of the embedded store, one after another, while a message is sent
-//! or acknowledged, and while the server starts. What was answered with success is there after a crash, once; what was
-//! not may be there. After the fault the store works again, at the latest after a new start.
+//! or acknowledged, and while the server starts. What got a successful response is there after a crash, once; what
+//! got none may be there. After the fault the store works again, at the latest after a new start.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const KINDS: [&str; 4] = ["io", "full", "torn", "dead"];
 /// More calls than any step makes.
 const MOST: u64 = 500;
 
-/// The server, and what it answered with success.
+/// The server, and the requests that got a successful response.
 struct FailingStage {
     pod: ChaosPod,
     client: HttpClient,

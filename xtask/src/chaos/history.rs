@@ -43,7 +43,7 @@ pub(super) struct LeaseUse {
     pub(super) kind: UseKind,
     pub(super) sent: Millis,
     /// The time of the response, or of the failure.
-    pub(super) answered: Millis,
+    pub(super) ended: Millis,
     pub(super) outcome: UseOutcome,
 }
 

@@ -121,8 +121,8 @@ fn judge_stale(history: &History, lease: &Lease, verdict: &mut ChaosVerdict) {
     let mut stale = lease.uses.iter();
     let rejected_valid = stale.any(|used| {
         used.outcome == UseOutcome::Stale
-            && used.answered + TOLERANCE < end
-            && !history.crashed_between(lease.granted, used.answered)
+            && used.ended + TOLERANCE < end
+            && !history.crashed_between(lease.granted, used.ended)
     });
     if rejected_valid {
         verdict.add(Violation::RejectedValid(lease.id.clone()));

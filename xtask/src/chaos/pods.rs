@@ -82,8 +82,8 @@ impl ChaosPod {
     pub(super) fn wait_until_ready(&mut self) -> Result<(), String> {
         let address = self.address;
         let ready = || {
-            let answer = HttpClient::new(address).get("/health/ready");
-            answer.is_ok_and(|answer| answer.status == 200)
+            let response = HttpClient::new(address).get("/health/ready");
+            response.is_ok_and(|response| response.status == 200)
         };
         let running = self.running.as_mut().ok_or("the server is not running")?;
         running.wait_for(ready)

@@ -118,14 +118,14 @@ fn write(address: SocketAddr, topic: &str, number: usize, shared: &LoadState) ->
 fn call(address: SocketAddr, shared: &LoadState) -> Tally {
     let mut tally = Tally::default();
     while !shared.stop.load(Ordering::Relaxed) {
-        let answer = HttpClient::new(address).get("/api/v1/ping");
+        let response = HttpClient::new(address).get("/api/v1/ping");
         tally.requests += 1;
         shared.requests.fetch_add(1, Ordering::Relaxed);
-        match answer {
+        match response {
             Ok(Response { status: 200, .. }) => {}
-            Ok(answer) => tally
+            Ok(response) => tally
                 .failures
-                .push(format!("ping: {}: {}", answer.status, answer.body)),
+                .push(format!("ping: {}: {}", response.status, response.body)),
             Err(error) => tally.failures.push(format!("ping: {error}")),
         }
     }
@@ -133,8 +133,8 @@ fn call(address: SocketAddr, shared: &LoadState) -> Tally {
 }
 
 /// The id in a receipt.
-fn id_of(answer: std::io::Result<Response>) -> Result<String, String> {
-    let Response { status, body } = answer.map_err(|error| error.to_string())?;
+fn id_of(response: std::io::Result<Response>) -> Result<String, String> {
+    let Response { status, body } = response.map_err(|error| error.to_string())?;
     let receipt: Option<Value> = serde_json::from_str(&body).ok();
     let id = receipt
         .as_ref()

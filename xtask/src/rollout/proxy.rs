@@ -49,8 +49,8 @@ impl Proxy {
         let row = format!("posthorn,pod-{index},");
         let up = process::poll(|| {
             let statistics = HttpClient::new(self.statistics).get("/;csv");
-            statistics.is_ok_and(|answer| {
-                let mut rows = answer.body.lines().filter(|line| line.starts_with(&row));
+            statistics.is_ok_and(|response| {
+                let mut rows = response.body.lines().filter(|line| line.starts_with(&row));
                 rows.any(|line| line.split(',').any(|field| field == "UP"))
             })
         });

@@ -106,7 +106,7 @@ impl<Io> ClientConnection<Io> {
             .add_connection_data(self.accepted.peer, data);
     }
 
-    /// The complete error response of `status`, or of the error that actix-http does not tell from it.
+    /// The complete error response of `status`, or of the error that actix-http reports with the same status.
     fn render_error(&self, status: StatusCode) -> Bytes {
         let is_of_head = matches!(
             status,

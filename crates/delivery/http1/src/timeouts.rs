@@ -2,7 +2,7 @@
 //!
 //! Gap: actix-http limits the first head alone (actix-web issue 928), reads the unread rest of a chunked body (pull
 //! request 3936) and lets clients not read (no public issue) without a limit, and sets a timer anew for each idle time.
-//! Red without it: the tests `late_clients` and those of this file.
+//! Red without it: `half_a_head_on_a_used_connection_has_the_time_of_a_head`, `a_client_that_does_not_read_is_cut_off`.
 
 use std::task::Context;
 use std::time::Duration;

@@ -28,7 +28,7 @@ type ScheduleStep = (u64, u32, bool);
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     sent: u64,
-    answered: u64,
+    ended: u64,
 }
 
 /// With a real clock: no window exceeds its limit, by the times of the caller.
@@ -45,8 +45,8 @@ pub async fn no_schedule_exceeds_a_limit(harness: impl QuotaHarness) {
             let key = key(rule.strategy().as_str());
             let sent = now(&harness);
             if hit(&handles[number % 2], &key, rule).await.allowed {
-                let answered = now(&harness);
-                allowed.push(Seen { sent, answered });
+                let ended = now(&harness);
+                allowed.push(Seen { sent, ended });
             }
         }
     }
@@ -66,13 +66,12 @@ fn check_promise(allowed: &[Seen], quota: Quota, strategy: QuotaStrategy) {
         let within = match strategy {
             QuotaStrategy::MovingWindow => allowed[first..]
                 .iter()
-                .filter(|other| other.answered < seen.sent + length)
+                .filter(|other| other.ended < seen.sent + length)
                 .count(),
             QuotaStrategy::FixedWindow => {
                 let window = seen.sent / length;
-                let surely = |other: &&Seen| {
-                    other.sent / length == window && other.answered / length == window
-                };
+                let surely =
+                    |other: &&Seen| other.sent / length == window && other.ended / length == window;
                 allowed.iter().filter(surely).count()
             }
         };
@@ -145,7 +144,7 @@ async fn check_schedule(harness: &impl QuotaHarness, rule: &QuotaRule, steps: &[
         for quota in rule.limits() {
             let seen = allowed.iter().map(|at| Seen {
                 sent: at * 1000,
-                answered: at * 1000,
+                ended: at * 1000,
             });
             check_promise(&seen.collect::<Vec<_>>(), *quota, rule.strategy());
         }

@@ -141,11 +141,11 @@ impl RedisServer {
         resp::command(self.port, words).await
     }
 
-    /// Whether it is a replica. A Sentinel that changes this closes every connection, so the question
-    /// is asked until it is answered.
+    /// Whether it is a replica. A Sentinel that changes this closes every connection, so the command
+    /// is repeated until it gets a reply.
     ///
     /// # Panics
-    /// When it is not answered in fifteen seconds.
+    /// When it gets no reply in fifteen seconds.
     pub async fn is_replica(&self) -> bool {
         let mut role = None;
         eventually(TIME_LIMIT, async || {

@@ -29,11 +29,11 @@ pub(super) fn run(server: &BenchServer, seconds: u64, directory: &Path) -> Resul
             directory,
         };
         let rate = |topic: &WorkTopic| {
-            let answers = load.run(server.address, &topic.messages(), Some(BODY))?;
-            if answers.failed > 0.0 {
-                return Err(format!("{} messages were not accepted", answers.failed));
+            let figures = load.run(server.address, &topic.messages(), Some(BODY))?;
+            if figures.failed > 0.0 {
+                return Err(format!("{} messages were not accepted", figures.failed));
             }
-            Ok(answers.rate)
+            Ok(figures.rate)
         };
         let (first, second) = (rate(&plain)?, rate(&consumed)?);
         without.push(first);

@@ -28,15 +28,15 @@ pub(super) fn run(topic: &WorkTopic, seconds: u64, rate: f64) -> Result<(), Stri
         duration: Duration::from_secs(seconds),
         rate,
     };
-    let answers = paced::run_with(topic.address, pull, pace, ack)?;
+    let figures = paced::run_with(topic.address, pull, pace, ack)?;
     println!(
         "  pull and ack of 1       {:>10.0} messages/s, {:.2} ms p50, {:.2} ms p99, {:.0} failed; p99 \
          under {MOST} ms: {}",
-        answers.rate,
-        answers.p50,
-        answers.p99,
-        answers.failed,
-        verdict(answers.p99 < MOST && answers.failed < 1.0),
+        figures.rate,
+        figures.p50,
+        figures.p99,
+        figures.failed,
+        verdict(figures.p99 < MOST && figures.failed < 1.0),
     );
     Ok(())
 }

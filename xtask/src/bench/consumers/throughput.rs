@@ -66,9 +66,9 @@ fn work(topic: &WorkTopic, stop: &AtomicBool, end: Instant) -> Result<u64, Strin
             stop.store(true, Ordering::Relaxed);
             break;
         }
-        let answer = calls::post(&mut client, &ack, &body)?;
-        if !answer.contains(&format!(r#""settled":{count}"#)) {
-            return Err(format!("{count} leases: {answer}"));
+        let response = calls::post(&mut client, &ack, &body)?;
+        if !response.contains(&format!(r#""settled":{count}"#)) {
+            return Err(format!("{count} leases: {response}"));
         }
         settled += count;
     }

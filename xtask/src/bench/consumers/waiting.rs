@@ -71,16 +71,16 @@ fn wake_some(topic: &WorkTopic, pulls: &mut Vec<TcpStream>) -> Result<(), String
     for _ in 0..MESSAGES {
         calls::post(&mut client, &topic.messages(), r#"{"message":"wake"}"#)?;
     }
-    let mut answered = 0;
+    let mut woken = 0;
     poll(|| {
-        answered += take_answered(pulls);
-        answered >= MESSAGES
+        woken += take_woken(pulls);
+        woken >= MESSAGES
     });
     println!(
         "  {MESSAGES} messages woke {:>15} pulls in {:.0} ms: {}",
-        answered,
+        woken,
         start.elapsed().as_secs_f64() * 1e3,
-        verdict(answered == MESSAGES),
+        verdict(woken == MESSAGES),
     );
     Ok(())
 }
@@ -132,17 +132,17 @@ fn open(topic: &WorkTopic, path: &str) -> std::io::Result<TcpStream> {
 }
 
 /// Removes the pulls with a response and returns how many of them got a message.
-fn take_answered(pulls: &mut Vec<TcpStream>) -> usize {
-    let mut answered = 0;
+fn take_woken(pulls: &mut Vec<TcpStream>) -> usize {
+    let mut woken = 0;
     let mut chunk = [0; 4096];
     pulls.retain_mut(|pull| match pull.read(&mut chunk) {
         Ok(length) => {
             let response = chunk.get(..length).unwrap_or_default();
             let response = String::from_utf8_lossy(response);
-            answered += usize::from(response.contains(r#""lease":"#));
+            woken += usize::from(response.contains(r#""lease":"#));
             false
         }
         Err(_) => true,
     });
-    answered
+    woken
 }

@@ -11,7 +11,7 @@ use super::requests::sending;
 use crate::bench::options::BenchOptions;
 use crate::bench::server::Binaries;
 use crate::bench::stores;
-use crate::bench::wrk::{Answers, WrkLoad};
+use crate::bench::wrk::{LoadFigures, WrkLoad};
 use crate::shell::capture;
 
 /// The text of each message: 64 bytes.
@@ -51,19 +51,19 @@ pub(super) fn measure(
         return Ok(None);
     };
     let before = running.cpu_time()?;
-    let answers = load(product, &running, options).map_err(named)?;
+    let figures = load(product, &running, options).map_err(named)?;
     let after = running.cpu_time()?;
     let micros = |seconds: f64, is_part: bool| {
-        let micros = seconds * 1e6 / answers.requests.max(1.0);
+        let micros = seconds * 1e6 / figures.requests.max(1.0);
         if is_part { micros } else { f64::NAN }
     };
     Ok(Some(Accepts {
-        rate: answers.rate,
+        rate: figures.rate,
         server_micros: micros(after.server - before.server, product != Product::RedisAlone),
         redis_micros: micros(after.redis - before.redis, product.uses_redis()),
-        p50: answers.p50,
-        p99: answers.p99,
-        failed: answers.failed,
+        p50: figures.p50,
+        p99: figures.p99,
+        failed: figures.failed,
     }))
 }
 
@@ -71,7 +71,7 @@ fn load(
     product: Product,
     running: &RunningProduct,
     options: &BenchOptions,
-) -> Result<Answers, String> {
+) -> Result<LoadFigures, String> {
     let duration = Duration::from_secs(options.seconds);
     match product {
         Product::RedisAlone => appends(running),
@@ -91,13 +91,13 @@ fn load(
 }
 
 /// Appends by `redis-benchmark`. It reports the times of whole pipelines, which are left out.
-fn appends(running: &RunningProduct) -> Result<Answers, String> {
+fn appends(running: &RunningProduct) -> Result<LoadFigures, String> {
     let mut bench = Command::new("redis-benchmark");
     bench.args(["-p", &running.address.port().to_string(), "-q", "-c", "2"]);
     bench.args(["-n", &APPENDED.to_string(), "-P", stores::PIPELINE]);
     let printed = capture(bench.args(["XADD", "bench", "*", "content", TEXT]))?;
     let rate = stores::benchmark_rate(&printed);
-    Ok(Answers {
+    Ok(LoadFigures {
         requests: f64::from(APPENDED),
         rate: rate.ok_or_else(|| format!("redis-benchmark printed no rate: {printed}"))?,
         p50: f64::NAN,

@@ -11,7 +11,7 @@ use rustix::fd::OwnedFd;
 
 use crate::bench::jetstream::NatsClient;
 use crate::bench::paced::percentile;
-use crate::bench::wrk::Answers;
+use crate::bench::wrk::LoadFigures;
 
 /// The longest wait for any acknowledgement.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub(super) fn run(
     text: &str,
     connections: u16,
     duration: Duration,
-) -> Result<Answers, String> {
+) -> Result<LoadFigures, String> {
     let failed = |error: io::Error| format!("the load on NATS: {error}");
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|e| failed(e.into()))?;
     let mut publishers = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn run(
     let elapsed = start.elapsed();
     latencies.sort_unstable();
     let requests = u32::try_from(latencies.len()).map_or(f64::INFINITY, f64::from);
-    Ok(Answers {
+    Ok(LoadFigures {
         requests,
         rate: requests / elapsed.as_secs_f64(),
         p50: percentile(&latencies, 50),

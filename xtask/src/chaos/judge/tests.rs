@@ -24,7 +24,7 @@ fn used(kind: UseKind, sent: Millis, outcome: UseOutcome) -> LeaseUse {
     LeaseUse {
         kind,
         sent,
-        answered: sent + 10,
+        ended: sent + 10,
         outcome,
     }
 }

@@ -31,8 +31,8 @@ struct Checksum {
 /// # Errors
 /// The log cannot be read.
 pub(crate) fn find(log: &mut impl Read) -> io::Result<Option<LogDamage>> {
-    // Step 1: the header: the kind of checksums, the size of a page, and the salts, by which a frame of this log is told
-    // from one that an earlier log left in the file.
+    // Step 1: the header: the kind of checksums, the size of a page, and the salts, which distinguish a frame of this
+    // log from one that an earlier log left in the file.
     let mut header = [0; HEADER];
     if !fill(log, &mut header)? {
         return Ok(None);

@@ -202,12 +202,12 @@ mod tests {
 
     #[test]
     fn slots_have_owners() {
-        let answer = Value::Array(vec![
+        let reply = Value::Array(vec![
             range(0, 5, "a", 1),
             range(6, 10, "", 2),
             range(11, 16_000, "a", 1),
         ]);
-        let topology = Topology::parse(&answer, Some("asked")).unwrap();
+        let topology = Topology::parse(&reply, Some("asked")).unwrap();
         let owner = |slot| {
             topology
                 .owner(slot)
@@ -221,8 +221,8 @@ mod tests {
             (topology.covered(), topology.is_complete()),
             (16_001, false)
         );
-        let answer = Value::Array(vec![range(0, 5, "a", 1), range(6, 16_383, "b", 1)]);
-        assert!(Topology::parse(&answer, None).unwrap().is_complete());
+        let reply = Value::Array(vec![range(0, 5, "a", 1), range(6, 16_383, "b", 1)]);
+        assert!(Topology::parse(&reply, None).unwrap().is_complete());
         assert_eq!(Topology::default().covered(), 0);
     }
 
@@ -230,12 +230,12 @@ mod tests {
     fn small_numbers_cover_every_slot() {
         let found: BTreeSet<_> = (0..=MAX_TAG).map(|tag| slot_of(&tag.to_string())).collect();
         assert_eq!(found.len(), usize::from(SLOTS));
-        let answer = Value::Array(vec![
+        let reply = Value::Array(vec![
             range(0, 0, "a", 1),
             range(1, 9_000, "b", 1),
             range(9_001, 16_383, "a", 2),
         ]);
-        let topology = Topology::parse(&answer, None).unwrap();
+        let topology = Topology::parse(&reply, None).unwrap();
         let tags = topology.tags();
         assert_eq!(tags.len(), 3);
         for (node, tag) in tags {
@@ -245,13 +245,13 @@ mod tests {
 
     #[test]
     fn a_reply_of_another_form_is_an_error() {
-        for answer in [
+        for reply in [
             Value::Nil,
             Value::Array(vec![Value::Nil]),
             Value::Array(vec![range(0, 70_000, "a", 1)]),
             Value::Array(vec![range(0, 1, "?", 1)]),
         ] {
-            assert!(Topology::parse(&answer, None).is_err(), "{answer:?}");
+            assert!(Topology::parse(&reply, None).is_err(), "{reply:?}");
         }
     }
 }

@@ -40,9 +40,9 @@ pub(super) struct Pruner<'a> {
 pub(super) struct PrunePass {
     /// The topic behind which the pass began; `None` for the first topic.
     start: Option<Topic>,
-    /// The topic behind which it goes on; `None` for the first topic.
+    /// The topic behind which the pass continues; `None` for the first topic.
     after: Option<Topic>,
-    /// True once it went on at the first topic, or began there.
+    /// True once the pass continued at the first topic, or began there.
     wrapped: bool,
 }
 
@@ -56,7 +56,7 @@ impl PrunePass {
         }
     }
 
-    /// Goes on behind `after`, or at the first topic; returns true if every topic had its turn.
+    /// Continues the pass behind `after`, or at the first topic; returns true if every topic was pruned.
     fn advance(&mut self, after: Option<Topic>) -> bool {
         let is_complete =
             self.wrapped && (after.is_none() || self.start.is_some() && after >= self.start);
@@ -97,7 +97,7 @@ struct ScriptReply {
 
 impl Pruner<'_> {
     /// Prunes every topic once, or until about `budget` messages are removed or [`MAX_CHUNKS`] are read: then the next
-    /// round goes on with the pass.
+    /// round continues the pass.
     pub(super) async fn round(
         &self,
         policy: &RetentionPolicy,

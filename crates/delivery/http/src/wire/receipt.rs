@@ -2,6 +2,7 @@
 
 mod page;
 
+use actix_web::http::header::HeaderName;
 use posthorn_domain::Receipt;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,6 +12,10 @@ use crate::wire::json::push_escaped;
 use crate::wire::time::rfc3339;
 
 pub(crate) use page::receipt_page;
+
+/// The header of a response whose receipts are those of an earlier request.
+pub(crate) static IDEMPOTENCY_REPLAYED: HeaderName =
+    HeaderName::from_static("idempotency-replayed");
 
 /// The receipt of a message, which is stored.
 #[derive(Serialize, ToSchema)]

@@ -51,9 +51,10 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
             Poll::Pending
         };
         let Poll::Ready(outcome) = outcome else {
-            // Nothing more for now. Whoever could provide more must wake the task, and so must the timer.
+            // Nothing can be read now. The socket, the throttle and the timer each wake the task when that changes.
             self.throttle.pause(is_write_blocked, limit, cx);
-            // Only now: a request that has arrived is served, whoever waits for the slot.
+            // Only now may the connection count as idle: a request that has arrived is served, even if another client
+            // waits for the slot.
             self.update_slot(cx);
             if self.slot.must_close() || self.timeouts.poll_expired(cx) {
                 return self.poll_expired(cx);

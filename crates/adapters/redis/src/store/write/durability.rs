@@ -21,10 +21,10 @@ const EVICTION_SETTINGS: [&str; 2] = ["maxmemory", "maxmemory-policy"];
 /// The number of commands that [`add_check`] adds at most.
 pub(crate) const COMMANDS: usize = SYNCED_SETTINGS.len() + EVICTION_SETTINGS.len();
 
-/// How a server tells its settings.
+/// How the settings of a server are queried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SettingsQuery {
-    /// All by one command, as Redis 7.0 and later take it.
+    /// All by one command, which Redis 7.0 and later accept.
     Together,
     /// Each by a command of its own.
     Each,
@@ -38,8 +38,8 @@ pub(crate) struct Reached {
     pub(crate) eviction: Option<String>,
 }
 
-/// The durability of what the server has replied to, if each write waits for `required`, and how it tells its
-/// settings.
+/// The durability of the writes that the server has replied to, if each write waits for `required`, and how its
+/// settings are queried.
 pub(crate) async fn durability(
     connection: &ManagedConnection,
     lease: &mut ConnectionLease,
@@ -62,7 +62,7 @@ pub(crate) async fn durability(
     Ok((reached, query))
 }
 
-/// The replies to [`add_check`], and what `INFO` says of the memory.
+/// The replies to [`add_check`], and the section `memory` of `INFO`.
 async fn settings(
     connection: &ManagedConnection,
     lease: &mut ConnectionLease,
@@ -111,10 +111,10 @@ pub(crate) fn add_check(pipeline: &mut Pipeline, durability: Durability, query: 
 /// less. A server that rejects `CONFIG GET` counts as not synced, and as one that does not evict.
 pub(crate) fn reached(replies: &[RedisResult<Value>], durability: Durability) -> Reached {
     // A reply has the names and the values of its settings in turns.
-    let told = replies.iter().flatten().filter_map(strings);
-    let told: Vec<String> = told.flatten().collect();
+    let texts = replies.iter().flatten().filter_map(strings);
+    let texts: Vec<String> = texts.flatten().collect();
     let value = |setting: &str| {
-        let mut pairs = told.chunks_exact(2);
+        let mut pairs = texts.chunks_exact(2);
         let pair = pairs.find(|pair| pair.first().is_some_and(|name| name == setting));
         pair.and_then(<[_]>::last)
     };
@@ -194,8 +194,8 @@ mod tests {
         }
     }
 
-    /// Checks what a server reaches whose settings have these values, told together and one by one; no value is
-    /// an error.
+    /// Checks what a server reaches whose settings have these values, queried together and one by one; an empty
+    /// value stands for an error.
     #[track_caller]
     fn check(had: Durability, settings: &[(&str, &str)], expected: (Durability, Option<&str>)) {
         let text = |text: &str| Value::BulkString(text.into());

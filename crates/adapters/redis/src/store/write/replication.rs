@@ -16,14 +16,14 @@ use crate::store::settings::RedisStoreSettings;
 
 /// The number of replies to the commands that [`Replication::add_commands`] adds; with a mark there is one more, before them.
 pub(crate) const REPLIES: usize = 2;
-/// Writes a mark. After a command that can write, a script may go on although the memory is full: a deletion and an
-/// acknowledgement are possible then, too.
+/// Writes a mark. After a command that can write, a script may continue to write although the memory is full: a deletion
+/// and an acknowledgement are possible then, too.
 const MARK: &str = "redis.call('DEL', KEYS[1]) redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])";
 /// The lifetime of a mark, in milliseconds.
 const MARK_TTL: u32 = 1_000;
 
-/// A write of a pipeline whose other writes may change nothing, because another connection made their change and was told of
-/// a failure. `WAIT` waits for writes of its own connection only, so it needs one that comes after that change.
+/// A write of a pipeline whose other writes may change nothing, because another connection made their change and got a
+/// failure. `WAIT` waits for writes of its own connection only, so it needs one that comes after that change.
 pub(crate) struct Mark {
     pub(crate) key: String,
     /// True if the slot of the key is open for import.

@@ -30,7 +30,7 @@ pub(crate) struct WriterTask {
     bound: Duration,
     /// The durability of the server, and the generation of the connection over which it was checked.
     checked: Option<(u64, Durability)>,
-    /// How that server tells its settings.
+    /// How the settings of that server are queried.
     query: SettingsQuery,
     /// The generation of a connection, and the topics that were fenced over it.
     fenced: (u64, HashSet<Topic>),

@@ -1,12 +1,12 @@
 //! Accepting a message.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::{Anchor, Appended, PageLimit, PageRequest, SendMessage};
 use posthorn_domain::{MessageId, Receipt, Topic};
 
-use super::submission::{self, FormAnswer};
+use super::submission::{self, FormResponse};
 use crate::middleware::authorization;
 use crate::request::message_format::MessageFormat;
 use crate::request::{body, context, grant, idempotency_key, path};
@@ -14,11 +14,10 @@ use crate::state::AppState;
 use crate::wire::language::insert_language;
 use crate::wire::message::{FormBody, MessageBody};
 use crate::wire::problem::{ApiError, FieldCode, FieldProblem};
-use crate::wire::receipt::{ReceiptResponse, receipt_json, receipt_page};
+use crate::wire::receipt::{IDEMPOTENCY_REPLAYED, ReceiptResponse, receipt_json, receipt_page};
 use crate::wire::responses::{AcceptFailures, AccessFailures, Failures};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Accepts a message, to the topic in the body.
 #[utoipa::path(post, path = "/api/v1/message", tag = "messages", request_body = MessageBody,
@@ -83,20 +82,20 @@ async fn receive(
         let limit = state.settings.max_body_bytes;
         let bytes = body::read(request, payload, limit).await;
         let bytes = bytes.map_err(|error| format.broken(error))?;
-        let (send, answer) = parse(request, &format, bytes, state, path_topic).await?;
+        let (send, form_response) = parse(request, &format, bytes, state, path_topic).await?;
         // Authorization did not know the topic if only the body names it.
         let permitted = grant::of(request).check_topic(&send.topic);
         permitted.map_err(|refusal| authorization::reject(state, refusal).error)?;
         let text = send.content.clone();
-        let appended = if answer.is_trapped {
+        let appended = if form_response.is_trapped {
             metrics.message_trapped();
             unstored(state, send.topic).await?
         } else {
             state.services.messages.send(send).await?
         };
-        Ok((text, appended, answer))
+        Ok((text, appended, form_response))
     };
-    let (text, appended, answer) = sent
+    let (text, appended, form_response) = sent
         .await
         .inspect_err(|error: &ApiError| metrics.message_rejected(error.code.as_str()))?;
     let mut response = HttpResponse::Created();
@@ -106,7 +105,7 @@ async fn receive(
     let receipt = &appended.receipt;
     let (topic, id) = (receipt.topic.as_str(), receipt.id.to_string());
     let locale = context::of(request).locale;
-    if let Some(url) = answer.redirect {
+    if let Some(url) = form_response.redirect {
         return Ok(response
             .status(StatusCode::SEE_OTHER)
             .insert_header((header::LOCATION, url))
@@ -115,7 +114,7 @@ async fn receive(
     let base = state.settings.public_url.base();
     let location = [base, "/api/v1/topics/", topic, "/messages/", &id].concat();
     response.insert_header((header::LOCATION, location));
-    if answer.for_browser {
+    if form_response.for_browser {
         let prefix = state.settings.public_url.prefix();
         return receipt_page(response, prefix, &id, text.as_str(), locale);
     }
@@ -131,7 +130,7 @@ async fn parse(
     bytes: web::Bytes,
     state: &AppState,
     path_topic: Option<Result<Topic, FieldProblem>>,
-) -> Result<(SendMessage, FormAnswer), ApiError> {
+) -> Result<(SendMessage, FormResponse), ApiError> {
     let mut problems = Vec::new();
     let key = idempotency_key::of(request.headers()).unwrap_or_else(|problem| {
         problems.push(problem);
@@ -139,7 +138,7 @@ async fn parse(
     });
     let has_topic = path_topic.is_some();
     let path_topic = path_topic.and_then(|topic| topic.map_err(|p| problems.push(p)).ok());
-    let (body, answer) =
+    let (body, form_response) =
         submission::parse(request, format, bytes, state, path_topic.as_ref(), problems).await?;
     let claims = grant::of(request);
     let send = SendMessage {
@@ -155,7 +154,7 @@ async fn parse(
     if !has_topic {
         let _ = context::of(request).body_topic.set(send.topic.clone());
     }
-    Ok((send, answer))
+    Ok((send, form_response))
 }
 
 /// The outcome for a program that filled the trap of a form: it looks like a stored message, whose sequence

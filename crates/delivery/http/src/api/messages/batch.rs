@@ -1,6 +1,5 @@
 //! Accepting a batch of messages: all of them or none.
 
-use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::SendBatch;
 use posthorn_domain::{MessageContent, Topic};
@@ -16,10 +15,8 @@ use crate::wire::message::MessageBody;
 use crate::wire::message::batch;
 use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem};
 use crate::wire::query::Query;
-use crate::wire::receipt::{ReceiptsResponse, receipt_response};
+use crate::wire::receipt::{IDEMPOTENCY_REPLAYED, ReceiptsResponse, receipt_response};
 use crate::wire::responses::{AcceptFailures, AccessFailures, Failures};
-
-static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Accepts 1 to 1,000 messages to one topic: all of them are stored, in their order, or none.
 #[utoipa::path(post, path = "/api/v1/topics/{topic}/messages/batch", tag = "messages",

@@ -14,7 +14,7 @@ use crate::wire::query::Query;
 
 /// What only a form asks of the response.
 #[derive(Debug, Default)]
-pub(super) struct FormAnswer {
+pub(super) struct FormResponse {
     /// True if a browser shows the response to its user.
     pub(super) for_browser: bool,
     /// The URL that the browser is sent to.
@@ -53,7 +53,7 @@ pub(super) async fn parse(
     state: &AppState,
     topic: Option<&Topic>,
     problems: Vec<FieldProblem>,
-) -> Result<(IncomingMessage, FormAnswer), ApiError> {
+) -> Result<(IncomingMessage, FormResponse), ApiError> {
     let rules = state.settings.content_rules();
     let message = match format {
         MessageFormat::Json => {
@@ -65,12 +65,12 @@ pub(super) async fn parse(
         MessageFormat::Text => plain::parse(&bytes, request.query_string(), &rules, problems)?,
         MessageFormat::Form => {
             let form = form::parse_urlencoded(&bytes, &rules, problems)?;
-            return Ok(answered(request, state, form));
+            return Ok(split_form(request, state, form));
         }
         MessageFormat::Multipart { boundary } => {
             // Boxed, so that the future of the other formats stays small.
             let form = Box::pin(form::parse_multipart(bytes, boundary, &rules, problems)).await?;
-            return Ok(answered(request, state, form));
+            return Ok(split_form(request, state, form));
         }
         MessageFormat::Event => event::parse_structured(&bytes, &rules, problems)?,
         MessageFormat::BinaryEvent(data) => {
@@ -79,23 +79,23 @@ pub(super) async fn parse(
             event::parse_binary(headers, &bytes, *data, &rules, problems)?
         }
     };
-    Ok((message, FormAnswer::default()))
+    Ok((message, FormResponse::default()))
 }
 
-/// The message of a form with the answer that the form asks for.
-fn answered(
+/// Splits a form into its message and the response that it asks for.
+fn split_form(
     request: &HttpRequest,
     state: &AppState,
     form: SubmittedForm,
-) -> (IncomingMessage, FormAnswer) {
+) -> (IncomingMessage, FormResponse) {
     let for_browser = browser_form::is_submission(request);
     let next = form.next.filter(|_| for_browser);
-    let answer = FormAnswer {
+    let response = FormResponse {
         for_browser,
         redirect: next.and_then(|next| browser_form::redirect(request, state, &next)),
         is_trapped: form.is_trapped,
     };
-    (form.message, answer)
+    (form.message, response)
 }
 
 /// True for the original's paths, which ignore parameters.

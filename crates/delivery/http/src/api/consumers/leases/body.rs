@@ -13,8 +13,8 @@ use posthorn_http1::ClientDisconnected;
 
 /// JSON, and the guard of the leases in it.
 pub(super) struct DeliveredBody {
-    /// Ends once the runtime has looked at the sockets. The client may have gone away before that without the
-    /// connection having heard of it.
+    /// Ends once the runtime has looked at the sockets. Before that, the client may have disconnected without the
+    /// connection having noticed.
     look: Option<Pin<Box<dyn Future<Output = ()>>>>,
     json: Bytes,
     guard: Option<DeliveryGuard>,

@@ -74,20 +74,36 @@ pub(crate) struct ChaosOptions {
     seed: Option<u64>,
 }
 
-/// Those of `ci`, which are short.
-impl Default for ChaosOptions {
-    fn default() -> Self {
-        Self {
-            rounds: 20,
-            planned: 1,
-            forced: 1,
-            losses: false,
-            clock: 2,
-            disk: true,
-            unread: 200,
-            seed: None,
-        }
-    }
+/// The short runs of `ci`, which are steps of their own: each waits most of its time.
+impl ChaosOptions {
+    /// Faults on the embedded store and on Redis.
+    pub(crate) const KILLS: Self = Self {
+        rounds: 20,
+        ..Self::NONE
+    };
+    /// Fail-overs behind Sentinels and in a Cluster.
+    pub(crate) const FAIL_OVERS: Self = Self {
+        planned: 1,
+        forced: 1,
+        ..Self::NONE
+    };
+    /// Clocks that jump, disks that fail, and clients that read nothing.
+    pub(crate) const JUMPS: Self = Self {
+        clock: 2,
+        disk: true,
+        unread: 200,
+        ..Self::NONE
+    };
+    const NONE: Self = Self {
+        rounds: 0,
+        planned: 0,
+        forced: 0,
+        losses: false,
+        clock: 0,
+        disk: false,
+        unread: 0,
+        seed: None,
+    };
 }
 
 /// Runs all scenarios.

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use clap::builder::PossibleValuesParser;
 
+use crate::chaos::{self, ChaosOptions};
 use crate::generated::{self, Generated};
 use crate::{
-    arch, binary, chaos, coverage, deny, doc, fmt, interop, lint, manifests, page, pool, rollout,
-    setup, test, tidy,
+    arch, binary, coverage, deny, doc, fmt, interop, lint, manifests, page, pool, rollout, setup,
+    test, tidy,
 };
 use passed::StepInputs::{self, Repository, Unrecorded};
 
@@ -49,17 +50,27 @@ const STEPS: [CiStep; 10] = [
     ("doc-tests", test::run_doc_tests, Repository),
 ];
 
-/// The steps that use the server, which coverage has built. They mostly wait, so they run side by side, the longest
-/// first.
-const SERVER_STEPS: [CiStep; 12] = [
-    (
-        "chaos",
-        |root| chaos::run(root, &chaos::ChaosOptions::default()),
-        Repository,
-    ),
+/// The steps that use the server, which coverage has built. They mostly wait, so they run side by side, one more than
+/// there are processors, the longest first.
+const SERVER_STEPS: [CiStep; 14] = [
     (
         "manifests",
         |root| manifests::check(root, manifests::ManifestsOptions::default()),
+        Repository,
+    ),
+    (
+        "fail-overs",
+        |root| chaos::run(root, &ChaosOptions::FAIL_OVERS),
+        Repository,
+    ),
+    (
+        "chaos",
+        |root| chaos::run(root, &ChaosOptions::KILLS),
+        Repository,
+    ),
+    (
+        "jumps",
+        |root| chaos::run(root, &ChaosOptions::JUMPS),
         Repository,
     ),
     ("senders", interop::senders::run, Repository),
@@ -146,7 +157,7 @@ pub(crate) fn run(root: &Path, options: &CiOptions) -> Result<(), String> {
         .collect();
     done.extend(pool::run(
         server_steps,
-        pool::processors(),
+        pool::processors() + 1,
         |(name, _, inputs)| {
             let mut output = String::new();
             let apart = || run_apart(root, name).map(|printed| output = printed);

@@ -9,9 +9,9 @@ use crate::dependency::RedisDependency;
 use crate::failure::RedisFailure;
 use crate::store::{RedisStore, RedisStoreError, RedisStoreSettings};
 
-/// In the text of rustls' errors about the certificate of the server. While a process runs, a new certificate can
-/// cure them; at the start the settings are wrong.
-const INVALID_CERTIFICATE: &str = "invalid peer certificate";
+/// In the texts of rustls' errors about the certificate of the server, and about one that the server requires of the
+/// client. While a process runs, a new certificate can cure them; at the start the settings are wrong.
+const WRONG_CERTIFICATES: [&str; 2] = ["invalid peer certificate", "CertificateRequired"];
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -95,7 +95,8 @@ impl<'a> StartWait<'a> {
     /// Pauses before the next attempt; false if the time is over or waiting does not help.
     async fn goes_on(&mut self, setting: &'static str, reason: &str) -> bool {
         let left = self.deadline.saturating_sub(self.clock.monotonic());
-        if left.is_zero() || reason.contains(INVALID_CERTIFICATE) {
+        let is_incurable = WRONG_CERTIFICATES.iter().any(|text| reason.contains(text));
+        if left.is_zero() || is_incurable {
             return false;
         }
         if !self.is_logged {

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, TlsCertificates};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::RedisSettingsError;
@@ -50,10 +52,7 @@ impl RedisAccess {
     pub(super) fn certificates(&self) -> Result<Option<TlsCertificates>, RedisSettingsError> {
         let client_tls = match (&self.cert_file, &self.key_file) {
             (None, None) => None,
-            (Some(certificate), Some(key)) => Some(ClientTlsConfig {
-                client_cert: read_client_certificate(certificate)?,
-                client_key: read(key)?,
-            }),
+            (Some(certificate), Some(key)) => Some(read_client_tls(certificate, key)?),
             _ => return Err(RedisSettingsError::ClientCertificate),
         };
         let root_cert = self.ca_file.as_deref().map(read_authorities).transpose()?;
@@ -98,37 +97,31 @@ fn read_authorities(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
     Ok(text)
 }
 
-/// The client's certificate chain in a file. rustls rejects another version of the certificate as if the
-/// server had presented it.
-fn read_client_certificate(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
-    let text = read(path)?;
-    match CertificateDer::pem_slice_iter(&text).next() {
-        Some(Ok(certificate)) if !is_version_3(&certificate) => Err(unusable(
-            path,
-            "the client certificate is not one of X.509 v3",
-        )),
-        // redis-rs reports a file without a certificate.
-        _ => Ok(text),
+/// The client's certificate and its key.
+///
+/// # Errors
+/// rustls would reject another version of the certificate as if the server had presented it, and the key of another
+/// certificate at the first connection.
+fn read_client_tls(certificate: &Path, key: &Path) -> Result<ClientTlsConfig, RedisSettingsError> {
+    let (client_cert, client_key) = (read(certificate)?, read(key)?);
+    let chain = CertificateDer::pem_slice_iter(&client_cert).collect::<Result<Vec<_>, _>>();
+    let parsed_key = PrivateKeyDer::from_pem_slice(&client_key);
+    // redis-rs reports a file without a certificate or without a key.
+    if let (Ok(chain), Ok(parsed_key)) = (chain, parsed_key)
+        && let Some(first) = chain.first()
+    {
+        if ParsedCertificate::try_from(first).is_err() {
+            let reason = "the client certificate is not one of X.509 v3";
+            return Err(unusable(certificate, reason));
+        }
+        let provider = rustls::crypto::ring::default_provider();
+        CertifiedKey::from_der(chain, parsed_key, &provider)
+            .map_err(|_| unusable(key, "it is not the key of the client certificate"))?;
     }
-}
-
-/// True if a certificate begins with the version v3, `[0] { INTEGER 2 }` (RFC 5280, 4.1). Without a version it
-/// is of v1.
-fn is_version_3(der: &[u8]) -> bool {
-    let certificate = content_of_sequence(der);
-    let fields = certificate.and_then(content_of_sequence);
-    fields.is_some_and(|fields| fields.starts_with(&[0xa0, 3, 2, 1, 2]))
-}
-
-/// What follows the tag and the length of a sequence.
-fn content_of_sequence(der: &[u8]) -> Option<&[u8]> {
-    let [0x30, length, rest @ ..] = der else {
-        return None;
-    };
-    match length {
-        0..0x80 => Some(rest),
-        _ => rest.get(usize::from(length & 0x7f)..),
-    }
+    Ok(ClientTlsConfig {
+        client_cert,
+        client_key,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RedisSettingsError> {
@@ -139,24 +132,5 @@ fn unusable(path: &Path, reason: impl Display) -> RedisSettingsError {
     RedisSettingsError::Certificates {
         path: path.to_owned(),
         reason: reason.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_version_3_is_accepted() {
-        let v3 = [
-            0x30, 0x82, 1, 0, 0x30, 0x81, 0xc0, 0xa0, 3, 2, 1, 2, 2, 1, 7,
-        ];
-        let short = [0x30, 10, 0x30, 8, 0xa0, 3, 2, 1, 2, 2, 1, 7];
-        let v2 = [0x30, 10, 0x30, 8, 0xa0, 3, 2, 1, 1, 2, 1, 7];
-        let v1 = [0x30, 0x82, 1, 0, 0x30, 0x81, 0xc0, 2, 1, 7];
-        assert!(is_version_3(&v3) && is_version_3(&short));
-        for other in [&v2[..], &v1, &[], &[0x30], &[0x30, 0x82, 1]] {
-            assert!(!is_version_3(other), "{other:?}");
-        }
     }
 }

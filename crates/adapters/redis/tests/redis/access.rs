@@ -167,24 +167,63 @@ async fn a_private_authority_and_a_client_certificate_are_used() {
         ..whole.clone()
     };
     assert!(!stores(&cache(url.clone(), without_authority)).await);
-    // A certificate of another authority ends the wait at the start.
+    // A certificate of another authority, and none where the server requires one, end the wait at the start.
     let other = Certificates::new();
-    let settings = RedisSettings {
-        access: RedisAccess {
-            ca_file: Some(other.path("ca.pem")),
-            ..whole.clone()
-        },
-        ..RedisSettings::new(url.clone().into())
+    let of_another_authority = RedisAccess {
+        ca_file: Some(other.path("ca.pem")),
+        ..whole.clone()
     };
-    let dependency = RedisDependency::new(RedisPool::new(&settings).unwrap());
-    let clock = FakeClock::new();
-    let check = dependency.check_at_start(MINUTE, &clock);
-    let checked = tokio::time::timeout(Duration::from_secs(10), check).await;
-    assert!(checked.expect("it waits").is_err());
     let without_certificate = RedisAccess {
         cert_file: None,
         key_file: None,
         ..whole
     };
-    assert!(!stores(&cache(url, without_certificate)).await);
+    for access in [of_another_authority, without_certificate] {
+        assert!(!stores(&cache(url.clone(), access.clone())).await);
+        let settings = RedisSettings {
+            access,
+            ..RedisSettings::new(url.clone().into())
+        };
+        let dependency = RedisDependency::new(RedisPool::new(&settings).unwrap());
+        let clock = FakeClock::new();
+        let check = dependency.check_at_start(MINUTE, &clock);
+        let checked = tokio::time::timeout(Duration::from_secs(10), check).await;
+        assert!(checked.expect("it waits").is_err());
+    }
+}
+
+#[test]
+fn a_client_certificate_that_cannot_be_used_is_an_error_of_its_file() {
+    let certificates = Certificates::new();
+    // Without extensions it is of version 1.
+    certificates.run("x509 -req -in client.csr -signkey client.key -days 2 -out old.pem");
+    for (certificate, key, expected) in [
+        ("client.pem", "client.key", None),
+        (
+            "client.pem",
+            "server.key",
+            Some("server.key: it is not the key"),
+        ),
+        (
+            "old.pem",
+            "client.key",
+            Some("old.pem: the client certificate"),
+        ),
+    ] {
+        let settings = RedisSettings {
+            access: RedisAccess {
+                cert_file: Some(certificates.path(certificate)),
+                key_file: Some(certificates.path(key)),
+                ..RedisAccess::default()
+            },
+            ..RedisSettings::new("rediss://127.0.0.1".to_owned().into())
+        };
+        let error = RedisPool::new(&settings)
+            .err()
+            .map(|error| error.to_string());
+        match expected {
+            None => assert_eq!(error, None),
+            Some(expected) => assert!(error.as_ref().unwrap().contains(expected), "{error:?}"),
+        }
+    }
 }

@@ -64,12 +64,19 @@ impl Listener {
 
     async fn listen(&self, connected: &watch::Sender<bool>) {
         let mut backoff = BACKOFF;
-        let mut warned = false;
+        let (mut warned, mut lost) = (false, false);
+        let woken = match self.kind {
+            Announcements::Messages => "streams",
+            Announcements::Webhooks => "webhooks",
+        };
         loop {
             let primary = self.connector.primary_version().await;
             match self.subscribe(backoff.attempts()).await {
                 Ok(connection) => {
                     backoff.reset();
+                    if lost || warned {
+                        tracing::info!("connected to Redis to wake {woken}");
+                    }
                     warned = false;
                     connected.send_replace(true);
                     // The announcements before the subscription were missed.
@@ -77,12 +84,14 @@ impl Listener {
                     self.receive(connection, primary).await;
                     connected.send_replace(false);
                     self.notify_all();
-                    tracing::warn!("lost the connection that wakes streams; connecting again");
+                    lost = true;
+                    tracing::warn!("lost the connection that wakes {woken}; connecting again");
                 }
                 Err(failure) => {
                     self.directory.invalidate_if_stale().await;
                     if !warned {
-                        tracing::warn!(?failure, "cannot connect to Redis to wake streams");
+                        let error = failure.into_message();
+                        tracing::warn!(error, "cannot connect to Redis to wake {woken}");
                         warned = true;
                     }
                 }

@@ -105,7 +105,7 @@ pub enum WebhookSendError {
     #[error("the server has no connection left: see its limit on open files")]
     Exhausted,
     /// The proxy of the process failed before it had a connection to the receiver, with the reason.
-    #[error("the proxy of WEBHOOK_PROXY failed: {0}")]
+    #[error("the proxy failed: {0}")]
     Proxy(String),
     /// The time limit of the attempt passed.
     #[error("no response in time")]

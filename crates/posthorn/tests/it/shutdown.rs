@@ -185,6 +185,17 @@ async fn every_stop_signal_drains() {
     }
 }
 
+/// A shell without job control starts what is in the background so.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_that_the_parent_ignores_stops_the_server() {
+    let directory = TempDir::new().unwrap();
+    let command = posthorn_with_signals(directory.path(), "--ignore-signal=INT,QUIT");
+    let mut server = Server::start_by(command, &[]).await;
+    server.signal("INT").await;
+    assert_eq!(server.ended().await.code(), Some(0));
+    assert_eq!(server.logged("draining"), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hangup_that_the_parent_ignores_stays_ignored() {
     let directory = TempDir::new().unwrap();

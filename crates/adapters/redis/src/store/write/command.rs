@@ -10,7 +10,7 @@ use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, SUM, TRACEPARENT};
 use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, REVOKE, ScriptCall};
 
 /// An append that stores nothing; see [`probe_command`].
-const PROBE: &str = "return redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'content', '')";
+const PROBE: &str = "return redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', ARGV[1], '')";
 
 /// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
 /// server's time.
@@ -120,7 +120,7 @@ impl Write {
             Self::Append(append, time) if append.idempotency.is_none() && !time.is_scripted => {
                 "XADD"
             }
-            Self::Probe(_) => "XADD",
+            Self::Probe(_) => "EVAL",
             Self::Append(..) | Self::Batch(..) | Self::Consumer(_) | Self::Revoke(_) => "EVALSHA",
         })
     }
@@ -276,6 +276,10 @@ fn ttl_millis(idempotency: &Idempotency) -> u64 {
 /// does an append, and stores nothing.
 fn probe_command(prefix: &str, tag: u32) -> Cmd {
     let mut command = redis::cmd("EVAL");
-    command.arg(PROBE).arg(1).arg(keys::probe(prefix, tag));
+    command
+        .arg(PROBE)
+        .arg(1)
+        .arg(keys::probe(prefix, tag))
+        .arg(CONTENT);
     command
 }

@@ -136,6 +136,7 @@ impl MessageStore for InstrumentedStore {
         result
     }
 
+    /// Not measured: it reads a clock.
     async fn now(&self, topic: &Topic) -> Result<Timestamp, StoreError> {
         self.inner.now(topic).await
     }

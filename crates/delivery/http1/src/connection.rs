@@ -14,13 +14,14 @@ use std::task::{Context, Poll};
 
 use actix_http::{Extensions, StatusCode};
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::client_disconnected::ClientDisconnected;
+use crate::client_io::ClientIo;
 use crate::deadline::SharedDeadline;
 use crate::default_error;
 use crate::header_lines::{HeadStart, HeaderLines};
 use crate::hooks::ConnectionHooks;
+use crate::on_written::OnWritten;
 use crate::read_throttle::ReadThrottle;
 use crate::requests::RequestTracker;
 use crate::slots::ConnectionSlot;
@@ -42,6 +43,7 @@ pub(crate) struct ClientConnection<Io> {
     slot: ConnectionSlot,
     requests: RequestTracker,
     disconnected: ClientDisconnected,
+    on_written: OnWritten,
     throttle: ReadThrottle,
     timeouts: ConnectionTimeouts,
     /// True once the client has used up its time between two requests.
@@ -83,6 +85,7 @@ impl<Io> ClientConnection<Io> {
             accepted,
             slot,
             disconnected: ClientDisconnected::default(),
+            on_written: OnWritten::default(),
             throttle: ReadThrottle::new(requests.clone()),
             timeouts: ConnectionTimeouts::new(requests.clone(), settings),
             requests,
@@ -99,6 +102,7 @@ impl<Io> ClientConnection<Io> {
     pub(crate) fn add_data(&self, data: &mut Extensions) {
         data.insert(self.requests.clone());
         data.insert(self.disconnected.clone());
+        data.insert(self.on_written.clone());
         data.insert(SharedDeadline::default());
         data.insert(self.header_lines.clone());
         self.accepted
@@ -153,7 +157,7 @@ impl<Io> ClientConnection<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
+impl<Io: ClientIo> ClientConnection<Io> {
     /// Ends the connection of a client that has used up its time. Ready without bytes means the end of the input to
     /// actix-http, which then closes.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -175,5 +179,6 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
 impl<Io> Drop for ClientConnection<Io> {
     fn drop(&mut self) {
         self.set_unread(0);
+        self.on_written.clear();
     }
 }

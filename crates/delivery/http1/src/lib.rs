@@ -5,6 +5,7 @@
 //! a mechanism names the gap of actix-http that it closes and the test that fails without it.
 
 mod client_disconnected;
+mod client_io;
 mod connection;
 mod deadline;
 mod default_error;
@@ -12,6 +13,7 @@ mod framing;
 mod header_lines;
 mod hooks;
 mod listener;
+mod on_written;
 mod read_throttle;
 mod requests;
 mod service;
@@ -19,10 +21,12 @@ mod slots;
 mod timeouts;
 
 pub use client_disconnected::ClientDisconnected;
+pub use client_io::ClientIo;
 pub use deadline::SharedDeadline;
 pub use header_lines::HeaderLines;
 pub use hooks::ConnectionHooks;
 pub use listener::listen_all;
+pub use on_written::OnWritten;
 pub use requests::{BodyDemand, BodyState, InFlightGuard, RequestTracker};
 pub use service::{connection_service, tcp_service};
 pub use slots::ConnectionSlots;

@@ -17,10 +17,10 @@ use actix_server::GracefulShutdownSignal;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::client_io::ClientIo;
 use crate::connection::{AcceptedConnection, ClientConnection, DISCONNECT_TIMEOUT};
 use crate::hooks::ConnectionHooks;
 use crate::requests::{BodyState, InFlightGuard, RequestTracker};
@@ -76,7 +76,7 @@ pub fn connection_service<Io, S, B, Shutdown>(
     InitError = (),
 >
 where
-    Io: AsyncRead + AsyncWrite + Unpin + 'static,
+    Io: ClientIo,
     S: ServiceFactory<Request, Config = ()> + 'static,
     S::Future: 'static,
     S::Service: 'static,

@@ -8,12 +8,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BufMut;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
 use super::ClientConnection;
+use crate::client_io::ClientIo;
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
+impl<Io: ClientIo> ClientConnection<Io> {
     /// Reads behind a request in flight: a little is held back, so that a disconnect is seen. Never ready with bytes.
     fn poll_read_behind(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(mut held) = self.throttle.hold_buffer() {
@@ -76,7 +77,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientConnection<Io> {
+impl<Io: ClientIo> AsyncRead for ClientConnection<Io> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

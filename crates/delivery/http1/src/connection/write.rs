@@ -8,12 +8,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 use super::{ClientConnection, StagedClose};
+use crate::client_io::ClientIo;
 use crate::default_error::detect_default_error;
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
+impl<Io: ClientIo> ClientConnection<Io> {
     /// Writes what remains of the complete error response, if there is one, and closes the connection.
     pub(super) fn poll_write_error_response(
         &mut self,
@@ -36,6 +37,20 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes `buf` of the application's response, and runs the action once all of it is written.
+    fn poll_write_watched(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.on_written.is_set() && (self.disconnected.is_disconnected() || self.io.has_ended())
+        {
+            self.disconnected.notify();
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let outcome = self.poll_write_response(cx, buf);
+        if matches!(outcome, Poll::Ready(Ok(count)) if count == buf.len()) {
+            self.on_written.run();
+        }
+        outcome
     }
 
     /// Writes `buf` of the application's response, the start of a head with the application's lines.
@@ -116,7 +131,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> ClientConnection<Io> {
     }
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientConnection<Io> {
+impl<Io: ClientIo> AsyncWrite for ClientConnection<Io> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -125,7 +140,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientConnection<Io> {
         let this = self.get_mut();
         if this.error_response.is_none() {
             let Some(status) = detect_default_error(buf) else {
-                return this.poll_write_response(cx, buf);
+                return this.poll_write_watched(cx, buf);
             };
             this.error_response = Some(this.render_error(status));
         }

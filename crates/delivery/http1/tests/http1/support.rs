@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use posthorn_http1::{
     BodyState, ClientDisconnected, ConnectionHooks, ConnectionSettings, ConnectionSlots,
-    HeaderLines, RequestTracker, connection_service,
+    HeaderLines, OnWritten, RequestTracker, connection_service,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Notify;
@@ -36,7 +36,9 @@ pub(crate) struct Recorder {
     pub(crate) errors: RefCell<Vec<u16>>,
     /// How many requests the application got.
     pub(crate) requests: Cell<u32>,
-    /// Lets the handlers of `/slow` and `/read-late` continue.
+    /// How many responses of `/watched` were written whole.
+    pub(crate) written: Cell<u32>,
+    /// Lets the handlers of `/slow`, `/read-late` and `/watched` continue.
     pub(crate) release: Notify,
 }
 
@@ -185,6 +187,15 @@ async fn handle(
             recorder.release.notified().await;
             let body = read(request).await;
             response.body(body.to_string()).map_into_boxed_body()
+        }
+        "/watched" => {
+            recorder.release.notified().await;
+            let on_written: OnWritten = request.conn_data().cloned().unwrap();
+            let chunk = stream::once(async move {
+                on_written.set(move || recorder.written.set(recorder.written.get() + 1));
+                Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 10_000]))
+            });
+            response.body(BodyStream::new(chunk)).map_into_boxed_body()
         }
         "/large" => response.body("x".repeat(1_000_000)).map_into_boxed_body(),
         "/endless" => {

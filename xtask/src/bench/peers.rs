@@ -11,6 +11,7 @@ mod readers;
 mod requests;
 mod stopped;
 mod table;
+mod targets;
 
 use std::path::Path;
 
@@ -45,6 +46,7 @@ pub(super) fn run(
     );
     let outcome = table::print_accepts(&accepts);
     println!();
+    targets::print_accepts(&accepts);
     let with_streams = |one: &&Description| fan_out::FANNED_OUT.contains(&one.product);
     let streamed: Vec<_> = PRODUCTS.iter().filter(with_streams).collect();
     let deliveries = rounds(&streamed, options, |one| {
@@ -59,6 +61,8 @@ pub(super) fn run(
         options.rounds
     );
     table::print_deliveries(&deliveries);
+    println!();
+    targets::print_deliveries(&deliveries);
     table::print_meanings();
     outcome
 }

@@ -62,8 +62,15 @@ fn beside(description: &Description, figures: &[Accepts], rows: &[PeerRow<Accept
 
 impl Accepts {
     /// The CPU time of the server and of its Redis.
-    fn all_micros(&self) -> f64 {
+    pub(super) fn all_micros(&self) -> f64 {
         // An absent part is NaN, which `max` passes over.
+        self.server_micros.max(0.0) + self.redis_micros.max(0.0)
+    }
+}
+
+impl Deliveries {
+    /// The CPU time of the server and of its Redis.
+    pub(super) fn all_micros(&self) -> f64 {
         self.server_micros.max(0.0) + self.redis_micros.max(0.0)
     }
 }

@@ -43,7 +43,7 @@ pub struct SecretSection {
     development_key: Option<PathBuf>,
 }
 
-const KEY: &str = "at least 32 bytes, not a published sample value";
+const KEY: &str = "in production at least 32 bytes, not a published sample value";
 
 impl SecretSection {
     /// The key that signs tokens.

@@ -14,6 +14,9 @@ pub(super) static APPEND_ONCE: PipelinedScript =
 /// Appends a batch unless its idempotency key was used before.
 pub(super) static APPEND_BATCH: PipelinedScript =
     PipelinedScript::new(include_str!("scripts/append_batch.lua"));
+/// Fails as an append does, and if the user lacks a command of the store. Always called by its text: a server that just
+/// restarted has none.
+pub(super) const PROBE: &str = include_str!("scripts/probe.lua");
 /// Revokes a token.
 pub(super) static REVOKE: PipelinedScript =
     PipelinedScript::new(include_str!("scripts/revoke.lua"));
@@ -136,5 +139,49 @@ impl PipelinedScript {
             .arg(keys::consumers(prefix, topic))
             .arg(keys::topic_prefix(prefix, topic));
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The words in upper case between apostrophes.
+    fn commands(text: &str) -> BTreeSet<&str> {
+        let words = text.split('\'').skip(1).step_by(2);
+        let is_name = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+        words
+            .filter(|word| word.len() > 2)
+            .filter(is_name)
+            .collect()
+    }
+
+    #[test]
+    fn the_probe_checks_every_command_of_the_scripts() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/scripts");
+        let mut called = BTreeSet::new();
+        for folder in [directory.to_owned(), format!("{directory}/consumers")] {
+            for file in std::fs::read_dir(folder).unwrap() {
+                let path = file.unwrap().path();
+                if path.extension().is_none_or(|extension| extension != "lua") {
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                for call in text.split("redis.").skip(1) {
+                    let call = call.trim_start_matches('p').strip_prefix("call('");
+                    let name = call.and_then(|rest| rest.split('\'').next());
+                    called.extend(name.map(str::to_owned));
+                }
+            }
+        }
+        let checked = commands(PROBE);
+        let missing: Vec<_> = called
+            .iter()
+            .filter(|name| !checked.contains(name.as_str()))
+            .collect();
+        assert!(called.len() > 40, "{called:?}");
+        assert_eq!(missing, Vec::<&String>::new());
     }
 }

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use posthorn_application::Cache as _;
+use posthorn_application::{Cache as _, MessageStore as _};
 use posthorn_redis::{
     RedisAccess, RedisCache, RedisDependency, RedisPool, RedisSettings, RedisStore,
     RedisStoreError, RedisStoreSettings,
 };
 use posthorn_testkit::{FakeClock, RedisServer, free_port};
 use tempfile::TempDir;
+
+use crate::support::{documented_user, set_user, store, with_user};
 
 type ByteCache = RedisCache<Vec<u8>>;
 
@@ -91,6 +93,30 @@ async fn a_wrong_password_ends_the_wait_at_once() {
         connected.expect("it waits"),
         Err(RedisStoreError::Refused(_))
     ));
+}
+
+#[tokio::test]
+async fn a_command_that_the_user_lacks_is_named() {
+    let server = RedisServer::start().await;
+    set_user(&server, &documented_user()).await;
+    let store = store(&with_user(&server.url())).await;
+    assert_eq!(store.health().await, Ok(()));
+    for (rule, name) in [
+        ("-publish", "PUBLISH"),
+        ("-subscribe", "SUBSCRIBE"),
+        ("-hdel", "HDEL"),
+        ("-xinfo", "XINFO"),
+    ] {
+        let rules = [documented_user(), vec![rule]].concat();
+        set_user(&server, &rules).await;
+        let error = store.health().await.unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    let rules = [documented_user(), vec!["resetchannels", "&other"]].concat();
+    set_user(&server, &rules).await;
+    assert!(store.health().await.is_err());
+    set_user(&server, &documented_user()).await;
+    assert_eq!(store.health().await, Ok(()));
 }
 
 /// An authority, and a server and a client that it certifies.

@@ -43,11 +43,17 @@ static PREFIXES: AtomicUsize = AtomicUsize::new(0);
 
 impl Servers {
     pub(crate) async fn server() -> Self {
-        Self::Single(Lent::lend().await)
+        let server: Lent<RedisServer> = Lent::lend().await;
+        set_user(&server, &documented_user()).await;
+        Self::Single(server)
     }
 
     pub(crate) async fn cluster() -> Self {
-        Self::Cluster(Lent::lend().await)
+        let cluster: Lent<RedisCluster> = Lent::lend().await;
+        for node in cluster.nodes() {
+            set_user(node, &documented_user()).await;
+        }
+        Self::Cluster(cluster)
     }
 
     pub(crate) async fn shared_sentinel() -> Self {
@@ -69,8 +75,8 @@ impl Servers {
 
     pub(crate) fn url(&self) -> String {
         match self {
-            Self::Single(server) => server.url(),
-            Self::Cluster(cluster) => cluster_url(cluster),
+            Self::Single(server) => with_user(&server.url()),
+            Self::Cluster(cluster) => with_user(&cluster_url(cluster)),
             Self::SharedSentinel { .. } => SENTINEL_URL.get().unwrap().clone(),
         }
     }
@@ -83,6 +89,25 @@ impl Servers {
         };
         Arc::new(connect(settings).await)
     }
+}
+
+/// The rules of the user of the documentation, in `ACL SETUSER` after its name.
+pub(crate) fn documented_user() -> Vec<&'static str> {
+    let operations = include_str!("../../../../../docs/OPERATIONS.md");
+    let mut lines = operations.lines();
+    let rules = lines.find_map(|line| line.strip_prefix("user posthorn "));
+    rules.unwrap().split(' ').collect()
+}
+
+/// Makes the user `posthorn` on `server`.
+pub(crate) async fn set_user(server: &RedisServer, rules: &[&str]) {
+    let command = [&["ACL", "SETUSER", "posthorn", "reset"], rules].concat();
+    server.command(&command).await.unwrap();
+}
+
+/// The URL with the credentials of the user of the documentation.
+pub(crate) fn with_user(url: &str) -> String {
+    url.replace("://", "://posthorn:PASSWORD@")
 }
 
 pub(crate) fn cluster_url(cluster: &RedisCluster) -> String {

@@ -7,10 +7,9 @@ use redis::Cmd;
 use crate::call_span::Operation;
 use crate::keys;
 use crate::store::record::{self, ATTRIBUTE, CONTENT, KEY, SUM, TRACEPARENT};
-use crate::store::scripts::{APPEND_BATCH, APPEND_ONCE, PipelinedScript, REVOKE, ScriptCall};
-
-/// An append that stores nothing; see [`probe_command`].
-const PROBE: &str = "return redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', ARGV[1], '')";
+use crate::store::scripts::{
+    APPEND_BATCH, APPEND_ONCE, PROBE, PipelinedScript, REVOKE, ScriptCall,
+};
 
 /// The most messages of batches in one pipeline, unless one batch has more: some ten milliseconds of the
 /// server's time.
@@ -272,14 +271,14 @@ fn ttl_millis(idempotency: &Idempotency) -> u64 {
     ttl.clamp(1, keys::MAX_TTL_MILLIS)
 }
 
-/// An append by a script to a stream that never exists and that it must not create: the server checks and rejects it as it
-/// does an append, and stores nothing.
+/// An append by a script to a stream that never exists and that it must not create.
 fn probe_command(prefix: &str, tag: u32) -> Cmd {
     let mut command = redis::cmd("EVAL");
     command
         .arg(PROBE)
         .arg(1)
         .arg(keys::probe(prefix, tag))
-        .arg(CONTENT);
+        .arg(CONTENT)
+        .arg(keys::wake(prefix));
     command
 }

@@ -1,9 +1,12 @@
 //! The listeners.
 
+use std::net::IpAddr;
+
 use garde::Validate;
 use posthorn_domain::Environment;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::Host;
 
 use crate::loader::Effective;
 use crate::section::{ComputedDefault, KnownValues, Section};
@@ -15,7 +18,7 @@ use crate::section::{ComputedDefault, KnownValues, Section};
 pub struct ListenSection {
     /// The address that the server listens on.
     #[schemars(extend("default" = "127.0.0.1", "x-takes" = "an IP address or a host name"))]
-    #[garde(length(min = 1))]
+    #[garde(length(min = 1), custom(is_host))]
     pub host: String,
     /// The port that the server listens on.
     #[schemars(extend("default" = 5000, "x-takes" = PORT))]
@@ -97,5 +100,45 @@ impl Section for ListenSection {
         port.map(|port| ComputedDefault::note("metrics_port", port))
             .into_iter()
             .collect()
+    }
+}
+
+/// An IP address, also with a zone (RFC 4007) or in brackets, or a host name as in a URL (WHATWG URL, host parsing).
+fn is_host(text: &str, _: &Environment) -> garde::Result {
+    let address = text.split_once('%').map_or(text, |(address, _)| address);
+    if address.parse::<IpAddr>().is_ok() || Host::parse(text).is_ok() {
+        return Ok(());
+    }
+    Err(garde::Error::new("malformed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_an_address_or_a_name() {
+        let is_host = |text| is_host(text, &Environment::Development).is_ok();
+        for host in [
+            "0.0.0.0",
+            "::",
+            "[::1]",
+            "fe80::1%eth0",
+            "localhost",
+            "pod-0.a_b.svc",
+        ] {
+            assert!(is_host(host), "{host}");
+        }
+        for other in [
+            ":::",
+            "256.1.1.1",
+            "a b",
+            "127.0.0.1:5000",
+            "http://a",
+            "a/b",
+            "%eth0",
+        ] {
+            assert!(!is_host(other), "{other}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// A byte stream that a connection is served on.
@@ -22,13 +22,6 @@ impl ClientIo for TcpStream {
             Ok(count) => count == 0,
             Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
         }
-    }
-}
-
-/// In memory, for tests: a read is never late.
-impl ClientIo for DuplexStream {
-    fn has_ended(&self) -> bool {
-        false
     }
 }
 

@@ -67,6 +67,21 @@ async fn a_response_to_a_client_that_is_gone_is_not_written() {
         client.recorder.release.notify_one();
         assert_eq!(client.rest().await, "");
         assert_eq!(client.recorder.written.get(), 0);
+        assert_eq!(client.recorder.unwritten.get(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_gone_is_noticed_before_a_read_tells() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        client.send(WATCHED).await;
+        client.is_gone.set(true);
+        client.recorder.release.notify_one();
+        assert_eq!(client.rest().await, "");
+        assert_eq!(client.recorder.written.get(), 0);
+        assert_eq!(client.recorder.unwritten.get(), 1);
     })
     .await;
 }
@@ -84,6 +99,7 @@ async fn a_response_of_which_the_client_reads_a_part_is_not_written() {
             tokio::task::yield_now().await;
         }
         assert_eq!(recorder.written.get(), 0);
+        assert_eq!(recorder.unwritten.get(), 1);
     })
     .await;
 }

@@ -7,5 +7,6 @@ mod default_errors;
 mod disconnects;
 mod header_lines;
 mod late_clients;
+mod memory_io;
 mod pipelining;
 mod support;

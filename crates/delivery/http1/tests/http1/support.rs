@@ -21,6 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
+use crate::memory_io::MemoryIo;
+
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
@@ -38,6 +40,8 @@ pub(crate) struct Recorder {
     pub(crate) requests: Cell<u32>,
     /// How many responses of `/watched` were written whole.
     pub(crate) written: Cell<u32>,
+    /// How many of them were given up.
+    pub(crate) unwritten: Cell<u32>,
     /// Lets the handlers of `/slow`, `/read-late` and `/watched` continue.
     pub(crate) release: Notify,
 }
@@ -87,6 +91,8 @@ impl ConnectionHooks for Recorder {
 /// A client with a connection of its own.
 pub(crate) struct Client {
     pub(crate) stream: DuplexStream,
+    /// Set, the server's operating system knows that the client is gone.
+    pub(crate) is_gone: Rc<Cell<bool>>,
     pub(crate) recorder: Rc<Recorder>,
     server: JoinHandle<Result<(), DispatchError>>,
 }
@@ -126,9 +132,15 @@ impl Client {
         let factory = connection_service(settings, slots, shutdown, recorder.clone(), app);
         let service = factory.new_service(()).await.unwrap();
         let (stream, server) = tokio::io::duplex(buffer);
-        let server = spawn_local(async move { service.call((server, None)).await });
+        let is_gone = Rc::new(Cell::new(false));
+        let io = MemoryIo {
+            stream: server,
+            has_ended: Rc::clone(&is_gone),
+        };
+        let server = spawn_local(async move { service.call((io, None)).await });
         Self {
             stream,
+            is_gone,
             recorder,
             server,
         }
@@ -192,7 +204,8 @@ async fn handle(
             recorder.release.notified().await;
             let on_written: OnWritten = request.conn_data().cloned().unwrap();
             let chunk = stream::once(async move {
-                on_written.set(move || recorder.written.set(recorder.written.get() + 1));
+                let watched = Watched(Some(recorder));
+                on_written.set(move || watched.written());
                 Ok::<_, std::io::Error>(Bytes::from_static(&[b'x'; 10_000]))
             });
             response.body(BodyStream::new(chunk)).map_into_boxed_body()
@@ -218,6 +231,24 @@ async fn handle(
         }
         _ => response.body("hello").map_into_boxed_body(),
     })
+}
+
+/// Counts a response as written or, if it is dropped before, as unwritten.
+struct Watched(Option<Rc<Recorder>>);
+
+impl Watched {
+    fn written(mut self) {
+        let recorder = self.0.take().unwrap();
+        recorder.written.set(recorder.written.get() + 1);
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(recorder) = &self.0 {
+            recorder.unwritten.set(recorder.unwritten.get() + 1);
+        }
+    }
 }
 
 /// Reads a body to its end; returns its length.

@@ -110,7 +110,9 @@ async fn handle(
         fail(error)
     } else {
         let handling = AssertUnwindSafe(next.call(request)).catch_unwind();
-        match deadline.run(pin!(handling)).await {
+        // What is late is dropped before anything else is awaited: it may hold a permit and a place in line.
+        let handled = deadline.run(pin!(handling)).await;
+        match handled {
             Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
             Ok(Ok(Err(error))) => error_response(error, head.clone()),
             Ok(Err(_panic)) => fail(ApiError::caused_by(Code::Internal, PANICKED)),

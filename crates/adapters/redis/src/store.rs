@@ -328,6 +328,8 @@ impl MessageStore for RedisStore {
         let pruner = Pruner {
             sessions: &self.sessions,
             index: &self.index,
+            consumed: &self.consumer_topics,
+            replacements: self.connector.replacements(),
             prefix: &self.prefix,
             pass: &self.prune_pass,
             time: &self.time,

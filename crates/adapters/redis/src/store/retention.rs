@@ -30,6 +30,10 @@ const MARK_TTL: Duration = Duration::from_hours(30 * 24);
 pub(super) struct Pruner<'a> {
     pub(super) sessions: &'a Sessions,
     pub(super) index: &'a TopicIndex,
+    /// The index of topics with consumers.
+    pub(super) consumed: &'a TopicIndex,
+    /// The number of connections opened so far.
+    pub(super) replacements: u64,
     pub(super) prefix: &'a str,
     pub(super) pass: &'a Mutex<PrunePass>,
     pub(super) time: &'a ServerTime,
@@ -93,6 +97,8 @@ struct ScriptReply {
     is_idle: bool,
     /// How far ids are ahead of the server's clock.
     id_lead: Duration,
+    /// True if the topic has consumers.
+    is_consumed: bool,
 }
 
 impl Pruner<'_> {
@@ -145,7 +151,7 @@ impl Pruner<'_> {
         budget: usize,
     ) -> Result<PrunedTopics, StoreError> {
         let mut waiting = VecDeque::from(topics);
-        let mut idle = Vec::new();
+        let (mut idle, mut consumed) = (Vec::new(), Vec::new());
         let mut left = budget;
         let mut id_lead = Duration::ZERO;
         let mut call = ScriptCall::EvalSha;
@@ -170,6 +176,9 @@ impl Pruner<'_> {
                 };
                 id_lead = reply.id_lead.max(id_lead);
                 left = left.saturating_sub(reply.removed);
+                if reply.is_consumed {
+                    consumed.push(topic.clone());
+                }
                 if reply.more {
                     waiting.push_back(topic);
                 } else if reply.is_idle {
@@ -180,6 +189,13 @@ impl Pruner<'_> {
         }
         // Step 3: the index forgets the topics that are idle and empty.
         self.remove_idle(&idle).await?;
+        // Step 4: the index of consumers may have been lost without them: it can be on another node.
+        let (sessions, replacements) = (self.sessions, self.replacements);
+        let kept = self.consumed.keep(sessions, &consumed, replacements).await;
+        if let Err(error) = kept.map_err(StoreError::from) {
+            // A full server rejects it, and must be pruned all the same. The next round tries again.
+            tracing::debug!(%error, "the index of consumers could not be completed");
+        }
         Ok(PrunedTopics {
             removed: budget - left,
             more: !waiting.is_empty(),
@@ -189,9 +205,6 @@ impl Pruner<'_> {
 
     /// Removes `topics` from the index, except for those that have a message again.
     async fn remove_idle(&self, topics: &[Topic]) -> Result<(), StoreError> {
-        if topics.is_empty() {
-            return Ok(());
-        }
         let length = |topic: &Topic| {
             let mut command = redis::cmd("XLEN");
             command.arg(keys::messages(self.prefix, topic));
@@ -230,12 +243,13 @@ impl ScriptReply {
     ) -> Result<Option<Self>, StoreError> {
         let error = match reply {
             Ok(reply) => {
-                let (removed, more, is_idle, id_lead) = record::from_value(reply)?;
+                let (removed, more, is_idle, id_lead, is_consumed) = record::from_value(reply)?;
                 return Ok(Some(Self {
                     removed,
                     more,
                     is_idle,
                     id_lead: Duration::from_millis(id_lead),
+                    is_consumed,
                 }));
             }
             Err(error) => error,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use posthorn_application::{
-    AppendError, ConsumerError, ConsumerStore, LeaseUpdate, MessageStore, Precondition,
+    AppendError, ConsumerError, ConsumerStore, LeaseUpdate, MessageStore, PageLimit, Precondition,
     PullRequest, PulledLeases, PutConsumer, RetentionPolicy, StoreError,
 };
 use posthorn_domain::{
@@ -208,4 +208,25 @@ async fn an_absent_consumer_creates_no_key() {
     );
     assert_eq!(ack(&store, &[]).await, Err(ConsumerError::NotFound));
     assert_eq!(server.command(&["DBSIZE"]).await.unwrap(), "0");
+}
+
+#[tokio::test]
+async fn a_topic_that_the_index_of_consumers_lost_is_added_again_by_retention() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    put(&store).await;
+    append(&store, "one").await.unwrap();
+    let lose = ["DEL", "posthorn:consumer-topics"];
+    server.command(&lose).await.unwrap();
+    let topics = async || {
+        let topics = store.topics_with_consumers(None, PageLimit::MAX).await;
+        topics.unwrap()
+    };
+    assert_eq!(topics().await, []);
+    let policy = RetentionPolicy {
+        max_age: DAY,
+        max_count: 1000,
+    };
+    store.prune(&policy, 1000).await.unwrap();
+    assert_eq!(topics().await, [Topic::inbox()]);
 }

@@ -52,11 +52,9 @@ impl RedisStore {
                     _ => topics.push(topic),
                 }
             }
-            if !unused.is_empty() {
-                index
-                    .remove_unused(&self.sessions, &unused, |topic| self.exists_command(topic))
-                    .await?;
-            }
+            index
+                .remove_unused(&self.sessions, &unused, |topic| self.exists_command(topic))
+                .await?;
             if topics.len() >= limit || !more {
                 topics.truncate(limit);
                 return Ok(topics);

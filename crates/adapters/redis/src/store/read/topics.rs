@@ -4,7 +4,7 @@
 //! append; and only a topic without a new message for [`IDLE`] is removed, which is longer than any
 //! process remembers that it indexed the topic.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -37,6 +37,8 @@ pub(crate) struct TopicIndex {
     key: String,
     slot: u16,
     indexed: Mutex<HashMap<Topic, Indexed>>,
+    /// Topics that may have been removed although they are in use: their removal failed, or was dropped.
+    unchecked: Mutex<BTreeSet<Topic>>,
 }
 
 /// A range of names as the arguments of `ZRANGEBYLEX`.
@@ -61,6 +63,7 @@ impl TopicIndex {
             slot: slot_of(&key),
             key,
             indexed: Mutex::default(),
+            unchecked: Mutex::default(),
         }
     }
 
@@ -90,6 +93,23 @@ impl TopicIndex {
         sessions.query(self.slot, &command).await
     }
 
+    /// Adds those of `topics` of which this process does not know that they are in the index.
+    pub(crate) async fn keep(
+        &self,
+        sessions: &Sessions,
+        topics: &[Topic],
+        replacements: u64,
+    ) -> Result<(), RedisFailure> {
+        let at = Instant::now();
+        for topic in topics {
+            if !self.is_indexed(topic, replacements) {
+                self.add(sessions, topic).await?;
+                self.remember(topic.clone(), Indexed { at, replacements });
+            }
+        }
+        Ok(())
+    }
+
     /// Adds `topic` unless the index has `max` others; returns true if it has the topic then.
     pub(crate) async fn admit(
         &self,
@@ -109,14 +129,22 @@ impl TopicIndex {
         sessions.query(self.slot, &command).await
     }
 
-    /// Removes unused `topics`, and adds those again that are in use meanwhile. `usage` is the command
-    /// that returns 0 for a topic that is not in use.
+    /// Removes unused `topics`, and adds those again that are in use meanwhile, also of calls before that did not end.
+    /// `usage` is the command that returns 0 for a topic that is not in use.
     pub(crate) async fn remove_unused(
         &self,
         sessions: &Sessions,
         topics: &[Topic],
         usage: impl Fn(&Topic) -> Cmd,
     ) -> Result<(), RedisFailure> {
+        let topics: Vec<_> = {
+            let mut unchecked = lock(&self.unchecked);
+            unchecked.extend(topics.iter().cloned());
+            unchecked.iter().cloned().collect()
+        };
+        if topics.is_empty() {
+            return Ok(());
+        }
         let names: Vec<_> = topics.iter().map(Topic::as_str).collect();
         let mut command = redis::cmd("ZREM");
         command.arg(&self.key).arg(names);
@@ -131,6 +159,8 @@ impl TopicIndex {
                 self.add(sessions, topic).await?;
             }
         }
+        let is_checked = |topic: &Topic| topics.binary_search(topic).is_ok();
+        lock(&self.unchecked).retain(|topic| !is_checked(topic));
         Ok(())
     }
 
@@ -275,4 +305,42 @@ fn summary(topic: Topic, info: RedisResult<Value>) -> Result<Option<TopicSummary
 
 fn entry_id(value: Value) -> Result<Option<String>, StoreError> {
     Ok(record::from_value::<Option<(String, Value)>>(value)?.map(|(id, _)| id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use posthorn_testkit::{RedisServer, samples};
+
+    use super::*;
+    use crate::RedisSettings;
+    use crate::cluster::directory::SlotDirectory;
+    use crate::deployment::connector::Connector;
+
+    #[tokio::test]
+    async fn a_used_topic_whose_removal_failed_midway_is_added_by_the_next_one() {
+        let server = RedisServer::start().await;
+        let settings = RedisSettings::new(server.url().into());
+        let patience = Duration::from_secs(10);
+        let connector = Arc::new(Connector::new(&settings, patience).unwrap());
+        let directory = Arc::new(SlotDirectory::new(Arc::clone(&connector)));
+        let sessions = Sessions::new(connector, directory, patience, patience);
+        let index = TopicIndex::new("topics".to_owned());
+        let topic = samples::topic("used");
+        index.add(&sessions, &topic).await.unwrap();
+        // Its reply is not 0.
+        let in_use = |_: &Topic| redis::cmd("TIME");
+        let rule = async |rule| {
+            let command = ["ACL", "SETUSER", "default", rule];
+            server.command(&command).await.unwrap();
+        };
+        rule("-zadd").await;
+        let removal = index.remove_unused(&sessions, &[topic], in_use).await;
+        assert!(removal.is_err());
+        assert_eq!(index.count(&sessions).await, Ok(0));
+        rule("+zadd").await;
+        index.remove_unused(&sessions, &[], in_use).await.unwrap();
+        assert_eq!(index.count(&sessions).await, Ok(1));
+    }
 }

@@ -9,14 +9,15 @@
 -- milliseconds from which an empty stream is idle, ARGV[6] TTL of the mark of an idle topic in
 -- milliseconds, ARGV[7] trusted time in milliseconds: messages expire by the earlier of this and the
 -- server's time, so that a jump of the clock removes none
--- Returns {removed, more, idle, lead}: the number of removed messages, `1` if more must be removed, `1`
--- if the stream was idle and was deleted with its fence, and the milliseconds by which the newest id is
--- ahead of the server's clock.
+-- Returns {removed, more, idle, lead, consumed}: the number of removed messages, `1` if more must be removed,
+-- `1` if the stream was idle and was deleted with its fence, the milliseconds by which the newest id is
+-- ahead of the server's clock, and `1` if the topic has consumers.
 --
 -- Trimming to the first kept id is idempotent, whatever entries a torn append-only file restored. The
 -- mark is set first, so that no torn file contains the removal without the mark.
 
 local length = redis.call('XLEN', stream)
+local consumed = redis.call('EXISTS', registry)
 local expired = math.min(now, tonumber(ARGV[7]))
 local function millis(id)
   return tonumber(string.match(id, '^%d+'))
@@ -29,13 +30,13 @@ end
 -- Step 1: delete an empty stream if it is idle and has no consumers. Until then it stays: it remembers
 -- the greatest id.
 if length == 0 then
-  if redis.call('EXISTS', registry) == 1 then
-    return { 0, 0, 0, 0 }
+  if consumed == 1 then
+    return { 0, 0, 0, 0, consumed }
   end
   if redis.call('EXISTS', stream) == 1 then
     local newest_ms = millis(newest())
     if newest_ms + tonumber(ARGV[5]) >= expired then
-      return { 0, 0, 0, math.max(0, newest_ms - now) }
+      return { 0, 0, 0, math.max(0, newest_ms - now), consumed }
     end
     -- The mark is then the newest id that the topic gave: a reader at it has missed nothing.
     redis.call('PERSIST', stream)
@@ -45,7 +46,7 @@ if length == 0 then
   if redis.call('PTTL', mark) == -1 then
     redis.call('PEXPIRE', mark, ARGV[6])
   end
-  return { 0, 0, 1, 0 }
+  return { 0, 0, 1, 0, consumed }
 end
 
 -- Step 2: find the messages to remove.
@@ -70,7 +71,7 @@ local function is_expired(message)
   return stored_at(message) < oldest_kept or padded(message[1]) <= last_expired
 end
 if excess <= 0 and not is_expired(first) then
-  return { 0, 0, 0, lead }
+  return { 0, 0, 0, lead, consumed }
 end
 local entries, is_cut = read_range('-', '+', limit + 1)
 if is_cut then
@@ -122,4 +123,4 @@ else
   redis.call('XTRIM', stream, 'MAXLEN', '=', 0)
 end
 finish()
-return { removed, exceeding > limit and 1 or 0, 0, lead }
+return { removed, exceeding > limit and 1 or 0, 0, lead, consumed }

@@ -28,7 +28,7 @@ use waiting::{Turn, WaitQueues};
 pub use delivery::DeliveryGuard;
 pub(crate) use delivery::give_back;
 
-/// How long giving leases back is tried again while the store fails. Longer leases end at their time.
+/// How long giving leases back is tried while the store fails. Longer leases end at their time.
 const RETURN_TIME: Duration = Duration::from_secs(30);
 /// The most pulls whose leases are given back at once.
 const MAX_RETURNING: usize = 64;
@@ -164,8 +164,8 @@ impl ConsumerService {
         self.store.delete(key, precondition).await
     }
 
-    /// Leases messages; waits for the first message up to `pull.wait`. Returns no message when
-    /// nothing is due in time, or after [`ConsumerService::stop_waiting`].
+    /// Leases messages; waits for the first one up to `pull.wait`. Returns none when nothing is due in time, or after
+    /// [`ConsumerService::stop_waiting`].
     ///
     /// Safe to drop at any moment: leases that the caller did not get are given back.
     ///
@@ -215,8 +215,8 @@ impl ConsumerService {
         self.update(key, leases, LeaseUpdate::Ack).await
     }
 
-    /// Gives messages back as failed: each is due after `delay` (else after the consumer's backoff),
-    /// or dead after its last attempt.
+    /// Gives messages back as failed: each is due after `delay` (else the consumer's backoff), or dead after its last
+    /// attempt.
     pub async fn nack(
         &self,
         key: &ConsumerKey,
@@ -257,8 +257,7 @@ impl ConsumerService {
         self.store.dead_letters(key, request).await
     }
 
-    /// Makes dead letters wait again. All of them are all that can be read: a damaged one stays, as the
-    /// store's copy of it may still be of use to its operator.
+    /// Makes dead letters wait again: those that can be read. A damaged one stays, as its operator may still use it.
     pub async fn redrive(
         &self,
         key: &ConsumerKey,
@@ -290,17 +289,21 @@ impl ConsumerService {
         self.queues.stop();
     }
 
-    /// Gives back the leases of callers that are gone, for ever. The binary runs one for each
-    /// process. A lease that cannot be given back ends at its time.
+    /// Gives back the leases of callers that are gone, for ever. The binary runs it once. Others end at their time.
     pub async fn return_undelivered(&self) {
         let returns = stream::unfold((), |()| async { Some((self.returns.next().await, ())) });
-        // Not one by one: the workers of a host that died leave many pulls, and each return waits for
-        // the store.
+        // Not one by one: the workers of a host that died leave many pulls, and each waits for the store.
         let returning = returns.for_each_concurrent(MAX_RETURNING, async |(key, nonce)| {
             let until = self.clock.monotonic().saturating_add(RETURN_TIME);
             give_back(&*self.store, &*self.clock, (&key, nonce), until).await;
+            self.returns.ended();
         });
         returning.await;
+    }
+
+    /// Waits until [`ConsumerService::return_undelivered`] has given back the leases of all callers that are gone.
+    pub async fn all_returned(&self) {
+        self.returns.all_ended().await;
     }
 
     /// The ids of the first dead letters that can be read, at most [`Redrive::MAX`].

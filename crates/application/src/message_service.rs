@@ -197,12 +197,8 @@ impl MessageService {
 
     /// Removes the message `id` of `topic`; returns true if the store had it.
     pub async fn delete(&self, topic: &Topic, id: MessageId) -> Result<bool, StoreError> {
-        let deleted = self.store.delete(topic, id).await;
-        if let Some(cache) = &self.cache {
-            // Also after an error: the store may have deleted it.
-            cache.deleted(id);
-        }
-        deleted
+        let _guard = self.cache.as_ref().map(|cache| cache.deleting(Some(id)));
+        self.store.delete(topic, id).await
     }
 
     /// Removes the oldest messages of `topic` before the id `before`, at most [`MessageService::MAX_DELETED`] of them.
@@ -211,12 +207,9 @@ impl MessageService {
         topic: &Topic,
         before: MessageId,
     ) -> Result<BulkDeletion, StoreError> {
+        let _guard = self.cache.as_ref().map(|cache| cache.deleting(None));
         let store = &self.store;
-        let deleted = store.delete_before(topic, before, Self::MAX_DELETED).await;
-        if let Some(cache) = &self.cache {
-            cache.all_deleted();
-        }
-        deleted
+        store.delete_before(topic, before, Self::MAX_DELETED).await
     }
 
     /// The topics with a message, after the name `after`.

@@ -48,7 +48,8 @@ pub fn wake_together(reply: impl FnOnce()) {
     }
 }
 
-/// Waits for a future that a group completes.
+/// Waits for a future that a group completes. Once it was polled it must be polled again when it is woken, or be dropped: the
+/// others of its thread wait for that.
 #[derive(Debug)]
 pub struct GroupWait<F> {
     future: F,

@@ -161,6 +161,23 @@ async fn leases_are_given_back_after_a_failure_of_the_store_too() {
 }
 
 #[tokio::test]
+async fn all_are_returned_once_the_store_has_them_back() {
+    let service = Service::new();
+    service.consumers.all_returned().await;
+    service.set_ready(1);
+    let pulled = service.pull().await.unwrap();
+    service.store.stall();
+    drop(pulled);
+    let consumers = service.consumers.clone();
+    let returned = tokio::spawn(async move { consumers.all_returned().await });
+    service.wait_for_returned(&[1]).await;
+    settle().await;
+    assert!(!returned.is_finished(), "the store has not answered");
+    service.store.resume();
+    returned.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_turn_that_fails_is_passed_on() {
     let service = Service::new();
     let first = service.wait();

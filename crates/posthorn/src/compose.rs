@@ -32,6 +32,8 @@ use http_metrics::HttpMetrics;
 use redis::SharedRedis;
 
 /// The time limit for closing the store, after the last request.
+/// How long the leases of clients that are gone are given back.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(2);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time limit for writes that run on the threads of requests, before these stop.
@@ -164,6 +166,8 @@ impl App {
             server.stop().await;
         };
         tokio::join!(stop, deliveries);
+        // Clients that went away as the server stopped.
+        let _ = timeout(RETURN_TIMEOUT, self.consumers.all_returned()).await;
         supervisor.stop().await;
         if timeout(CLOSE_TIMEOUT, self.store.close()).await.is_err() {
             tracing::warn!("the store did not close in time");

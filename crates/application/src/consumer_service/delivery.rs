@@ -29,8 +29,16 @@ pub struct DeliveryGuard {
 /// The pulls whose leases are to be given back.
 #[derive(Default)]
 pub(super) struct Returns {
-    queue: Mutex<VecDeque<(ConsumerKey, LeaseNonce)>>,
-    event: Event,
+    state: Mutex<ReturnsState>,
+    added: Event,
+    ended: Event,
+}
+
+#[derive(Default)]
+struct ReturnsState {
+    queue: VecDeque<(ConsumerKey, LeaseNonce)>,
+    /// Those that were taken and have not ended.
+    under_way: usize,
 }
 
 /// Gives the leases of a pull back, whose outcome may be unknown; tries again until then while the store fails.
@@ -90,28 +98,57 @@ impl Drop for DeliveryGuard {
 }
 
 impl Returns {
-    /// The next pull whose leases are to be given back; waits for it.
+    /// The next pull whose leases are to be given back; waits for it. The caller calls [`Returns::ended`] after that.
     pub(super) async fn next(&self) -> (ConsumerKey, LeaseNonce) {
+        let take = |state: &mut ReturnsState| {
+            let next = state.queue.pop_front()?;
+            state.under_way = state.under_way.saturating_add(1);
+            Some(next)
+        };
+        self.wait(&self.added, take).await
+    }
+
+    /// The leases of one pull are given back, or end at their time.
+    pub(super) fn ended(&self) {
+        let mut state = self.lock();
+        state.under_way = state.under_way.saturating_sub(1);
+        drop(state);
+        self.ended.notify(usize::MAX);
+    }
+
+    /// Waits until no leases are to be given back.
+    pub(super) async fn all_ended(&self) {
+        let has_ended = |state: &mut ReturnsState| state.queue.is_empty() && state.under_way == 0;
+        let look = |state: &mut ReturnsState| has_ended(state).then_some(());
+        self.wait(&self.ended, look).await;
+    }
+
+    async fn wait<T>(
+        &self,
+        event: &Event,
+        mut look: impl FnMut(&mut ReturnsState) -> Option<T>,
+    ) -> T {
         loop {
-            // Listen before the look: a push after the look wakes the listener.
-            let listener = self.event.listen();
-            if let Some(next) = self.lock().pop_front() {
-                return next;
+            // Listen before the look: a change after the look wakes the listener.
+            let listener = event.listen();
+            let found = look(&mut self.lock());
+            if let Some(found) = found {
+                return found;
             }
             listener.await;
         }
     }
 
     fn push(&self, key: ConsumerKey, nonce: LeaseNonce) {
-        let mut queue = self.lock();
-        if queue.len() < MAX_RETURNS {
-            queue.push_back((key, nonce));
-            drop(queue);
-            self.event.notify(1);
+        let mut state = self.lock();
+        if state.queue.len() < MAX_RETURNS {
+            state.queue.push_back((key, nonce));
+            drop(state);
+            self.added.notify(1);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(ConsumerKey, LeaseNonce)>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ReturnsState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

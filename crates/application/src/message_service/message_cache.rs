@@ -1,8 +1,8 @@
 //! The cache of single messages.
 //!
-//! A message never changes, but it can be deleted. A cached message carries the generation of its id
-//! from before the store was read, and every deletion starts a new generation. So a message that was
-//! read before a deletion is never returned after it, however late it gets into the cache.
+//! A message never changes, but can be deleted. A cached one carries the generation of its id from before the store was
+//! read, and every deletion starts a new one: a message that was read before a deletion is never returned after its
+//! response. After a deletion without a response it may be returned for at most [`TTL`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +31,19 @@ pub struct CachedMessage {
 pub(super) struct MessageCache {
     cache: Arc<dyn Cache<CachedMessage>>,
     generations: Box<[AtomicU64]>,
+}
+
+/// A deletion under way.
+#[must_use = "dropping it invalidates what is deleted"]
+pub(super) struct DeletionGuard<'a> {
+    cache: &'a MessageCache,
+    id: Option<MessageId>,
+}
+
+impl Drop for DeletionGuard<'_> {
+    fn drop(&mut self) {
+        self.cache.invalidate(self.id);
+    }
 }
 
 impl MessageCache {
@@ -69,16 +82,19 @@ impl MessageCache {
         }
     }
 
-    /// Invalidates a message after its deletion from the store, before the caller sees the outcome.
-    pub(super) fn deleted(&self, id: MessageId) {
-        if let Some(generation) = self.slot(id) {
-            generation.fetch_add(1, Ordering::SeqCst);
-        }
+    /// Invalidates a message, or every message without an `id`, when it is dropped: before the caller sees the outcome of
+    /// the deletion, and also after an error or a call that was dropped, as the store may have deleted it.
+    pub(super) const fn deleting(&self, id: Option<MessageId>) -> DeletionGuard<'_> {
+        DeletionGuard { cache: self, id }
     }
 
-    /// Invalidates every message, as [`MessageCache::deleted`] one.
-    pub(super) fn all_deleted(&self) {
-        for generation in &self.generations {
+    fn invalidate(&self, id: Option<MessageId>) {
+        let every = if id.is_some() {
+            &[]
+        } else {
+            &*self.generations
+        };
+        for generation in every.iter().chain(id.and_then(|id| self.slot(id))) {
             generation.fetch_add(1, Ordering::SeqCst);
         }
     }

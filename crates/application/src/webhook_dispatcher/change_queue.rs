@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use event_listener::Event;
 use posthorn_domain::ConsumerKey;
 
-/// Between the calls that change webhooks and the fleet. Its length is bounded by the calls under way.
+/// Between the calls that change webhooks and the fleet. It has each webhook once, and none without a fleet.
 #[derive(Default)]
 pub(super) struct ChangeQueue {
     state: Mutex<ChangeState>,
@@ -29,7 +29,10 @@ impl ChangeQueue {
 
     /// Lets all calls return: no fleet follows any more.
     pub(super) fn close(&self) {
-        self.lock().is_open = false;
+        let mut state = self.lock();
+        state.is_open = false;
+        state.keys.clear();
+        drop(state);
         self.event.notify(usize::MAX);
     }
 
@@ -37,7 +40,12 @@ impl ChangeQueue {
     pub(super) async fn announce(&self, key: ConsumerKey) {
         let number = {
             let mut state = self.lock();
-            state.keys.push(key);
+            if !state.is_open {
+                return;
+            }
+            if !state.keys.contains(&key) {
+                state.keys.push(key);
+            }
             state.announced = state.announced.saturating_add(1);
             state.announced
         };

@@ -320,6 +320,8 @@ impl<'a> Fleet<'a> {
 
     /// Ends all workers: lets them finish until `limit`, then aborts what is under way.
     async fn end(mut self, limit: Duration) {
+        // Nobody polls them any more, and a wake-up of the store may be with them: see `GroupWait`.
+        self.calls.clear();
         self.stop_all(Stop::Finish);
         self.workers.set_timer(&self.ports.clock, Some(limit));
         let mut running = self.running();

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use posthorn_domain::{Backoff, ConsumerKey, LeaseBatch, LeaseToken};
 
 use super::ports::WebhookDispatcherPorts;
@@ -19,18 +18,25 @@ pub(super) struct Settlement {
     pub(super) update: LeaseUpdate,
 }
 
+/// The leases of a call that has ended.
+pub(super) struct SettledLeases {
+    update: LeaseUpdate,
+    count: usize,
+}
+
 /// The leases of one webhook that are not settled yet.
 #[derive(Default)]
 pub(super) struct Settlements {
-    /// Those that wait for the settling under way to end.
+    /// Those that wait for the calls with their update to end.
     waiting: Vec<Settlement>,
-    is_settling: bool,
+    /// The updates of the calls under way.
+    settling: Vec<LeaseUpdate>,
     /// All that are not settled, also of attempts under way.
     unsettled: usize,
 }
 
-/// Leases with one update.
-struct SettlementGroup {
+/// Leases with one update, settled by one call.
+pub(super) struct SettlementGroup {
     update: LeaseUpdate,
     leases: Vec<(LeaseToken, Duration)>,
 }
@@ -50,33 +56,26 @@ impl Settlements {
         self.waiting.push(settlement);
     }
 
-    /// What to settle now. One call at a time: what ends during a call is settled together in the
-    /// next one, and nothing waits for a batch to fill.
-    pub(super) fn start(&mut self) -> Option<Vec<Settlement>> {
-        if self.is_settling || self.waiting.is_empty() {
-            return None;
+    /// What to settle now. One call at a time for each update: what ends during a call is settled together in the
+    /// next one, and nothing waits for a batch to fill, or for a rejection that the store refuses.
+    pub(super) fn start(&mut self) -> Vec<SettlementGroup> {
+        let settling = &self.settling;
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let (waiting, due) = waiting.partition(|one| settling.contains(&one.update));
+        self.waiting = waiting;
+        let groups = group(due);
+        let updates = groups.iter().map(|group| group.update.clone());
+        self.settling.extend(updates);
+        groups
+    }
+
+    /// A call ended.
+    pub(super) fn ended(&mut self, SettledLeases { update, count }: &SettledLeases) {
+        if let Some(place) = self.settling.iter().position(|one| one == update) {
+            self.settling.swap_remove(place);
         }
-        self.is_settling = true;
-        Some(std::mem::take(&mut self.waiting))
+        self.unsettled = self.unsettled.saturating_sub(*count);
     }
-
-    /// The settling under way ended, of so many leases.
-    pub(super) const fn ended(&mut self, leases: usize) {
-        self.is_settling = false;
-        self.unsettled = self.unsettled.saturating_sub(leases);
-    }
-}
-
-/// Settles all of `settlements`, or gives those up whose lease has ended.
-pub(super) async fn settle(
-    ports: &WebhookDispatcherPorts,
-    key: &ConsumerKey,
-    settlements: Vec<Settlement>,
-) {
-    // At once: a rejection that the store refuses must not hold the acknowledgements back.
-    let groups = group(settlements);
-    let settling = groups.into_iter().map(|group| group.settle(ports, key));
-    join_all(settling).await;
 }
 
 /// Groups settlements by their update, in chunks of one call.
@@ -100,7 +99,21 @@ fn group(settlements: Vec<Settlement>) -> Vec<SettlementGroup> {
 }
 
 impl SettlementGroup {
-    async fn settle(mut self, ports: &WebhookDispatcherPorts, key: &ConsumerKey) {
+    /// Settles all of them, or gives those up whose lease has ended.
+    pub(super) async fn settle(
+        mut self,
+        ports: &WebhookDispatcherPorts,
+        key: &ConsumerKey,
+    ) -> SettledLeases {
+        let settled = SettledLeases {
+            update: self.update.clone(),
+            count: self.leases.len(),
+        };
+        self.settle_in_time(ports, key).await;
+        settled
+    }
+
+    async fn settle_in_time(&mut self, ports: &WebhookDispatcherPorts, key: &ConsumerKey) {
         let mut backoff = RETRY;
         loop {
             // After its end a lease cannot be settled, and its message is handed out again.
@@ -133,6 +146,51 @@ impl SettlementGroup {
                     return;
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use posthorn_domain::{Attempt, LeaseNonce, MessageId};
+
+    use super::*;
+
+    #[test]
+    fn an_update_waits_for_the_calls_with_the_same_update_alone() {
+        let mut settlements = Settlements::default();
+        let nack = LeaseUpdate::Nack {
+            delay: None,
+            reason: None,
+        };
+        settlements.granted(4);
+        settlements.push(settlement(nack.clone()));
+        let first = settlements.start();
+        assert_eq!(first.len(), 1);
+        settlements.push(settlement(LeaseUpdate::Ack));
+        settlements.push(settlement(nack.clone()));
+        let acks = settlements.start();
+        assert!(matches!(acks.as_slice(), [group] if group.update == LeaseUpdate::Ack));
+        settlements.push(settlement(LeaseUpdate::Ack));
+        assert!(settlements.start().is_empty());
+        settlements.ended(&SettledLeases {
+            update: nack,
+            count: 1,
+        });
+        assert_eq!(settlements.unsettled(), 3);
+        let second = settlements.start();
+        assert!(matches!(second.as_slice(), [group] if group.update != LeaseUpdate::Ack));
+    }
+
+    fn settlement(update: LeaseUpdate) -> Settlement {
+        Settlement {
+            token: LeaseToken {
+                id: MessageId::MIN,
+                attempt: Attempt::FIRST,
+                nonce: LeaseNonce::from_bits(1),
+            },
+            lease_end: Duration::MAX,
+            update,
         }
     }
 }

@@ -142,7 +142,7 @@ impl WebhookWorker {
             }
             WorkerEvent::Deleted => self.deleted(),
             WorkerEvent::Pulled(pull) => self.pulled(pull, now),
-            WorkerEvent::Settled(leases) => self.settlements.ended(leases),
+            WorkerEvent::Settled(leases) => self.settlements.ended(&leases),
             WorkerEvent::Recorded(recorded) => self.recorded(recorded),
             WorkerEvent::Disabled(reason, is_disabled) => self.disabled(reason, is_disabled),
             WorkerEvent::GivenBack => self.giving_back = self.giving_back.saturating_sub(1),
@@ -342,10 +342,9 @@ impl WebhookWorker {
     }
 
     fn settle(&mut self) {
-        let Some(settlements) = self.settlements.start() else {
-            return;
-        };
-        self.calls.start(self.store.clone().settle(settlements));
+        for group in self.settlements.start() {
+            self.calls.start(self.store.clone().settle(group));
+        }
     }
 
     fn record(&mut self, now: Duration) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use posthorn_domain::ConsumerPosition;
+use posthorn_domain::{ConsumerPosition, Topic};
 
 use super::WebhookService;
 use super::error::WebhookError;
@@ -39,11 +39,12 @@ impl WebhookService {
     /// webhooks that were.
     ///
     /// # Errors
-    /// [`WebhookError::Consumer`]. A webhook whose secrets cannot be decrypted stays as it is; its worker
+    /// [`WebhookError::Consumer`], of a topic that is damaged only after all others. A webhook whose secrets cannot be decrypted stays as it is; its worker
     /// logs that.
     pub async fn reencrypt(&self) -> Result<u64, WebhookError> {
         let mut count = 0;
         let mut after = None;
+        let mut damaged = Ok(());
         loop {
             let consumers = &self.ports.consumers;
             let topics = consumers
@@ -51,16 +52,31 @@ impl WebhookService {
                 .await
                 .map_err(ConsumerError::from)?;
             for topic in &topics {
-                let webhooks = self.ports.webhooks.webhooks(topic).await;
-                for status in webhooks.map_err(ConsumerError::from)? {
-                    count += u64::from(self.reencrypt_one(status).await?);
+                match self.reencrypt_topic(topic, &mut count).await {
+                    // The store is away: the next round tries all again.
+                    Err(WebhookError::Consumer(ConsumerError::Store(error)))
+                        if error.is_transient() =>
+                    {
+                        return Err(ConsumerError::Store(error).into());
+                    }
+                    Err(error) => damaged = Err(error),
+                    Ok(()) => {}
                 }
             }
             match topics.into_iter().next_back() {
                 Some(last) => after = Some(last),
-                None => return Ok(count),
+                None => return damaged.map(|()| count),
             }
         }
+    }
+
+    /// Adds the webhooks of `topic` that were encrypted again to `count`.
+    async fn reencrypt_topic(&self, topic: &Topic, count: &mut u64) -> Result<(), WebhookError> {
+        let webhooks = self.ports.webhooks.webhooks(topic).await;
+        for status in webhooks.map_err(ConsumerError::from)? {
+            *count += u64::from(self.reencrypt_one(status).await?);
+        }
+        Ok(())
     }
 
     async fn reencrypt_one(&self, status: WebhookStatus) -> Result<bool, WebhookError> {

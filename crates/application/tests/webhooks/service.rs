@@ -9,9 +9,9 @@ use posthorn_application::{
     WebhookEventKind, WebhookSendError, WebhookVault,
 };
 use posthorn_domain::{
-    ForbiddenAddress, MessageId, UrlSchemes, WebhookHeaders, WebhookSecret, WebhookUrl,
+    ConsumerKey, ForbiddenAddress, MessageId, UrlSchemes, WebhookHeaders, WebhookSecret, WebhookUrl,
 };
-use posthorn_testkit::eventually;
+use posthorn_testkit::{eventually, samples};
 
 use crate::receivers::{FakeVault, Response};
 use crate::rig::{Rig, SOON, change, key, settle};
@@ -218,6 +218,29 @@ async fn after_a_rotation_of_the_key_the_secrets_are_encrypted_again() {
     let after = rig.service.get(&keys[0]).await.unwrap();
     assert_eq!(before.status.consumer.tag, after.status.consumer.tag);
     assert_ne!(before.status.record.sealed, after.status.record.sealed);
+}
+
+#[tokio::test]
+async fn a_damaged_topic_does_not_keep_the_others_under_the_previous_key() {
+    let rig = Rig::idle();
+    let [damaged, later] = ["early", "late"].map(|topic| ConsumerKey {
+        topic: samples::topic(topic),
+        ..key("a")
+    });
+    for key in [&damaged, &later] {
+        rig.service.put(key, change("a")).await.unwrap();
+    }
+    let is_stale = async |key| {
+        let sealed = rig.service.get(key).await.unwrap().status.record.sealed;
+        rig.vault.open(key, &sealed).unwrap().is_stale
+    };
+    *rig.vault.stale_below.lock().unwrap() = (rig.vault.count(), 0);
+    *rig.store.damaged.lock().unwrap() = Some(damaged.topic.clone());
+    let error = rig.service.reencrypt().await.unwrap_err();
+    assert!(error.to_string().contains("as the test wants"), "{error}");
+    assert!(!is_stale(&later).await && is_stale(&damaged).await);
+    *rig.store.damaged.lock().unwrap() = None;
+    assert_eq!(rig.service.reencrypt().await, Ok(1));
 }
 
 /// By a process that has the previous key only, while the rotation is rolled out.

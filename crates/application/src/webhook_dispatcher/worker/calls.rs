@@ -14,7 +14,7 @@ use crate::ports::consumer_store::{ConsumerError, PullRequest, PulledLeases};
 use crate::ports::message_store::Subscription;
 use crate::ports::webhook_store::{WebhookIncarnation, WebhookTarget};
 use crate::webhook_dispatcher::ports::WebhookDispatcherPorts;
-use crate::webhook_dispatcher::settlement::{self, Settlement};
+use crate::webhook_dispatcher::settlement::{SettledLeases, SettlementGroup};
 use crate::webhook_dispatcher::stop::Orders;
 
 /// The waits between attempts to watch the consumer.
@@ -31,8 +31,7 @@ pub(super) enum WorkerEvent {
     /// The webhook does not exist.
     Deleted,
     Pulled(PullOutcome),
-    /// So many leases are settled.
-    Settled(usize),
+    Settled(SettledLeases),
     /// The health afterwards, `None` if the webhook is deleted; or the attempts after a failure.
     Recorded(Result<Option<WebhookHealth>, Vec<WebhookAttempt>>),
     /// True if the webhook is disabled.
@@ -116,10 +115,8 @@ impl StoreCalls {
         WorkerEvent::GivenBack
     }
 
-    pub(super) async fn settle(self, settlements: Vec<Settlement>) -> WorkerEvent {
-        let leases = settlements.len();
-        settlement::settle(&self.ports, &self.key, settlements).await;
-        WorkerEvent::Settled(leases)
+    pub(super) async fn settle(self, group: SettlementGroup) -> WorkerEvent {
+        WorkerEvent::Settled(group.settle(&self.ports, &self.key).await)
     }
 
     pub(super) async fn record(self, attempts: Vec<WebhookAttempt>) -> WorkerEvent {

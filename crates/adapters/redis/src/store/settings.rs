@@ -49,6 +49,14 @@ pub enum RedisStoreError {
     /// The server lacks commands that the store uses.
     #[error("Redis 6.2 or newer is needed, not {0}")]
     TooOld(String),
+    /// The server runs in a mode that the URL does not name.
+    #[error("the Redis server is {mode}: its URL has to begin with `{scheme}`")]
+    OtherMode {
+        /// What it is.
+        mode: &'static str,
+        /// The scheme for it, and the one with TLS.
+        scheme: &'static str,
+    },
     /// The server is a replica.
     #[error("the Redis server is a replica, which takes no writes")]
     Replica,

@@ -42,10 +42,11 @@ async fn check_node(
 ) -> Result<Durability, RedisStoreError> {
     let bound = settings.write_bound();
     let command_timeout = settings.redis.command_timeout;
+    let is_primary = matches!(node, Node::Primary);
     let connection = ManagedConnection::new(Arc::clone(connector), node, command_timeout);
     let mut lease = connection.lease().await.map_err(unreachable)?;
     let info: String = query(&connection, &mut lease, &redis::cmd("INFO"), bound).await?;
-    check_info(&info)?;
+    check_info(&info, is_primary)?;
     if let Some(policy) = eviction_policy(&info) {
         if settings.durability > Durability::Memory || !settings.accepts_eviction {
             return Err(RedisStoreError::Evicts(policy.to_owned()));
@@ -88,8 +89,23 @@ async fn query<T: FromRedisValue + Send>(
     reply.map_err(|error| unreachable(CallError::into_failure(error)))
 }
 
-/// Checks version and role.
-fn check_info(info: &str) -> Result<(), RedisStoreError> {
+/// Checks mode, version and role. `is_primary` is false for a node of a cluster.
+fn check_info(info: &str, is_primary: bool) -> Result<(), RedisStoreError> {
+    match field(info, "redis_mode:") {
+        Some("sentinel") => {
+            return Err(RedisStoreError::OtherMode {
+                mode: "a Sentinel",
+                scheme: "redis+sentinel://` or `rediss+sentinel://",
+            });
+        }
+        Some("cluster") if is_primary => {
+            return Err(RedisStoreError::OtherMode {
+                mode: "a node of a cluster",
+                scheme: "redis+cluster://` or `rediss+cluster://",
+            });
+        }
+        _ => {}
+    }
     let version = field(info, "redis_version:").unwrap_or_default();
     let mut numbers = version
         .split('.')
@@ -121,7 +137,20 @@ mod tests {
 
     #[track_caller]
     fn check(info: &str, expected: Result<(), RedisStoreError>) {
-        assert_eq!(check_info(info), expected, "{info}");
+        assert_eq!(check_info(info, true), expected, "{info}");
+    }
+
+    #[test]
+    fn a_server_of_another_mode_is_rejected() {
+        let info = |mode: &str| format!("redis_version:7.0.15\r\nredis_mode:{mode}\r\n");
+        for is_primary in [true, false] {
+            assert_eq!(check_info(&info("standalone"), is_primary), Ok(()));
+            let refused = check_info(&info("sentinel"), is_primary).unwrap_err();
+            assert!(refused.to_string().contains("redis+sentinel://"));
+        }
+        assert_eq!(check_info(&info("cluster"), false), Ok(()));
+        let refused = check_info(&info("cluster"), true).unwrap_err();
+        assert!(refused.to_string().contains("redis+cluster://"));
     }
 
     #[test]

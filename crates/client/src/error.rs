@@ -76,7 +76,7 @@ pub enum ClientError {
     #[error(transparent)]
     Retryable(#[from] RetryableError),
     /// No try succeeded within the time limit.
-    #[error("gave up after {limit:?}: {reason}")]
+    #[error("gave up, as the limit is {limit:?}: {reason}")]
     GaveUp {
         /// The time limit.
         limit: Duration,

@@ -34,6 +34,12 @@ async fn a_token_is_revoked_through_a_server_and_without_one() {
     assert_eq!(status(&server, &tokens[1]).await, 200);
     eventually(PATIENCE, async || server.logged("revoke-token") == 1).await;
 
+    let part = tokens[1].get(..60).unwrap();
+    let (code, _, stderr) = run(directory.path(), &["token", "revoke", part], &environment).await;
+    assert_eq!(code.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("a whole token"), "{stderr}");
+    assert_eq!(status(&server, &tokens[1]).await, 200);
+
     // The server is not reachable under this address, but has locked the file.
     let lost = [("SECRET_KEY", KEY), ("POSTHORN_URL", "http://127.0.0.1:1")];
     let arguments = ["token", "revoke", tokens[1].as_str()];

@@ -14,6 +14,9 @@ const SUBJECT: &str = "posthorn-token-revoke";
 /// The lifetime of that token.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 
+/// How a token begins: `{"` in base64url (RFC 7519, section 3).
+const TOKEN_START: &str = "eyJ";
+
 /// The token to revoke.
 pub(super) struct Target {
     id: TokenId,
@@ -73,6 +76,10 @@ pub(super) fn target(authority: &impl TokenAuthority, text: &str) -> Result<Targ
             id: claims.id,
             expires_at: Some(claims.expires_at),
         });
+    }
+    // An id may begin so too, but is hardly ever one: a part of a token would be revoked without an effect.
+    if text.starts_with(TOKEN_START) {
+        return Err("neither a whole token nor an id: it begins as a token does".to_owned());
     }
     let id = TokenId::parse(text).map_err(|error| format!("neither a token nor an id: {error}"))?;
     Ok(Target {

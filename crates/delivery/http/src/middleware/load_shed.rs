@@ -109,20 +109,24 @@ async fn handle(
         drain(&mut request, state.settings.max_body_bytes).await;
         fail(error)
     } else {
-        let handling = AssertUnwindSafe(next.call(request)).catch_unwind();
         // What is late is dropped before anything else is awaited: it may hold a permit and a place in line.
-        let handled = deadline.run(pin!(handling)).await;
+        let handled = {
+            let mut handling = pin!(AssertUnwindSafe(next.call(request)).catch_unwind());
+            let handled = deadline.run(handling.as_mut()).await;
+            // Whose fault it is, as long as the handler may wait for its body.
+            handled.map_err(|Elapsed| late(&head))
+        };
         match handled {
             Ok(Ok(Ok(response))) => response.map_into_boxed_body(),
             Ok(Ok(Err(error))) => error_response(error, head.clone()),
             Ok(Err(_panic)) => fail(ApiError::caused_by(Code::Internal, PANICKED)),
-            Err(Elapsed) => {
+            Err(error) => {
                 // A handler that counts by the body has not got so far.
                 outcome = outcome.or_else(|| rate_limit::take_outcome(&head));
                 if outcome.is_none() && route.is_counted_by_handler() {
                     outcome = rate_limit::count(route, state, &head).await;
                 }
-                timed_out(late(&head))
+                timed_out(error)
             }
         }
     };

@@ -62,7 +62,13 @@ pub(crate) fn of_message(headers: &HeaderMap) -> Result<MessageFormat, ApiError>
         "application/x-www-form-urlencoded" => Ok(MessageFormat::Form),
         "multipart/form-data" => {
             let boundary = media_type.get_param(mime::BOUNDARY);
-            let boundary = boundary.ok_or_else(unsupported)?.as_str().to_owned();
+            let boundary = boundary.ok_or_else(|| {
+                unsupported().with_detail(
+                    "У типа multipart/form-data нет параметра boundary.",
+                    "The media type multipart/form-data lacks the parameter boundary.",
+                )
+            })?;
+            let boundary = boundary.as_str().to_owned();
             Ok(MessageFormat::Multipart { boundary })
         }
         _ => Err(unsupported()),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::wire::field_problems::FieldProblems;
-use crate::wire::problem::{ApiError, Code, FieldCode, FieldProblem, MAX_FIELDS};
+use crate::wire::problem::{ApiError, FieldCode, FieldProblem, MAX_FIELDS};
 use crate::wire::raw_json;
 
 /// The members of a body and their problems.
@@ -20,12 +20,12 @@ impl Fields {
     /// # Errors
     /// `malformed-json`, or `validation-failed` if the body is no object.
     pub(crate) fn parse(bytes: &[u8], known: &[&str]) -> Result<Self, ApiError> {
-        let malformed = |_| ApiError::new(Code::MalformedJson);
         let mut repeated = Vec::new();
         let members = if bytes.is_empty() {
             Vec::new()
         } else {
-            let body: &RawValue = serde_json::from_slice(bytes).map_err(malformed)?;
+            let body: &RawValue =
+                serde_json::from_slice(bytes).map_err(|e| ApiError::malformed_json(&e))?;
             let members = raw_json::members(body)?.ok_or_else(|| {
                 ApiError::validation(vec![FieldProblem::whole(FieldCode::InvalidType)])
             })?;
@@ -178,6 +178,7 @@ pub(crate) fn list<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::problem::Code;
 
     #[track_caller]
     fn check(body: &str, expected: &[(&str, &str)]) {

@@ -102,12 +102,17 @@ impl IncomingMessage {
             topic: None,
             attributes: Attributes::default(),
         };
-        let (parser, body) = if let Ok(read) = parser.clone().read(text) {
-            read
-        } else {
+        let (parser, body) = match parser.clone().read(text) {
+            Ok(read) => read,
             // The body is malformed, or it is JSON with a number that serde_json does not read.
-            let tame = raw_json::without_huge_numbers(text);
-            parser.read(&tame).map_err(|_| malformed())?
+            Err(error) => {
+                let tame = raw_json::without_huge_numbers(text);
+                let is_same = tame == text;
+                // In another text the place would be another.
+                let place = |_| is_same.then(|| ApiError::malformed_json(&error));
+                let read = parser.read(&tame).map_err(place);
+                read.map_err(|error| error.unwrap_or_else(malformed))?
+            }
         };
         match body {
             Json::Wanted(()) => parser.finish(),

@@ -187,6 +187,15 @@ impl ApiError {
         self
     }
 
+    /// The error of a body that is not JSON, with the place; `error` is of the body as a whole.
+    pub(crate) fn malformed_json(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        Self::new(Code::MalformedJson).with_detail(
+            format!("Тело запроса должно быть в формате JSON и в кодировке UTF-8: ошибка в строке {line}, байт {column}."),
+            format!("The request body must be JSON in UTF-8: error in line {line}, byte {column}."),
+        )
+    }
+
     /// The error of failing fields; at least one.
     pub(crate) fn validation(fields: Vec<FieldProblem>) -> Self {
         Self {

@@ -267,6 +267,10 @@ async fn a_body_that_is_not_json_is_rejected_at_any_depth() {
     }
     let response = server.post(MESSAGE, b"{\"message\": \"\xff\"}").await;
     response.assert_problem(400, "malformed-json");
+    let response = server.post(MESSAGE, "{\n\"message\": \"a\",}").await;
+    let problem = response.assert_problem(400, "malformed-json");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.ends_with("строке 2, байт 16."), "{detail}");
 }
 
 #[tokio::test]

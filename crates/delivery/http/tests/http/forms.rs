@@ -207,3 +207,19 @@ async fn a_filled_trap_gets_the_usual_success_whatever_else_is_wrong() {
         .await;
     refused.assert_problem(400, "validation-failed");
 }
+
+#[tokio::test]
+async fn a_text_that_is_read_as_a_form_is_told_so() {
+    let server = TestServer::start();
+    let headers = [FORM, ENGLISH];
+    let response = server
+        .call("POST", PATH, &headers, "see http://a.example/?b=c")
+        .await;
+    let problem = response.assert_problem(400, "validation-failed");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("as a form") && detail.contains("text/plain"));
+    let headers = [("Content-Type", "multipart/form-data"), ENGLISH];
+    let response = server.call("POST", PATH, &headers, "message").await;
+    let problem = response.assert_problem(415, "unsupported-media-type");
+    assert!(problem["detail"].as_str().unwrap().contains("boundary"));
+}

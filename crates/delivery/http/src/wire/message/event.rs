@@ -52,7 +52,7 @@ pub(crate) fn parse_structured(
 ) -> Result<IncomingMessage, ApiError> {
     let text = std::str::from_utf8(bytes).map_err(|_| ApiError::new(Code::MalformedJson))?;
     let event: &RawValue =
-        serde_json::from_str(text).map_err(|_| ApiError::new(Code::MalformedJson))?;
+        serde_json::from_str(text).map_err(|error| ApiError::malformed_json(&error))?;
     parse_event(event, rules, problems)
 }
 

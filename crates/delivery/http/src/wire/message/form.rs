@@ -68,7 +68,21 @@ pub(crate) fn parse_urlencoded(
     } else {
         fields.collector.text(MESSAGE, &text);
     }
-    fields.finish()
+    fields.finish().map_err(read_as_form)
+}
+
+/// Says to a client that may have sent a text why it was read as a form: many send that media type by default.
+fn read_as_form(error: ApiError) -> ApiError {
+    let mut problems = error.fields.iter();
+    if !problems.any(|one| one.field == MESSAGE && one.code == FieldCode::Required) {
+        return error;
+    }
+    error.with_detail(
+        "Тело прочитано как форма, как указано в Content-Type, и в нём нет поля message. Для текста нужен Content-Type: \
+         text/plain.",
+        "The body was read as a form, as its Content-Type says, and has no field message. Send a text with Content-Type: \
+         text/plain.",
+    )
 }
 
 /// Parses a complete multipart body (RFC 7578). `problems` are those of the head.

@@ -33,6 +33,15 @@ pub(crate) fn millis(seconds: f64, min: u32, max: u32) -> Result<u32, SecondsErr
     u32::try_from(whole).map_err(|_| error)
 }
 
+/// `millis`, which lies within `min..=max` seconds.
+pub(crate) fn checked_millis(millis: u32, min: u32, max: u32) -> Result<u32, SecondsError> {
+    if (min * 1_000..=max * 1_000).contains(&millis) {
+        Ok(millis)
+    } else {
+        Err(SecondsError { min, max })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,7 +29,10 @@ pub(super) const DIRECTIONS: [Direction; 1] = [Direction {
         &["route"],
         &["settings"],
     ],
-    separate: &[("api", &["dead_letters", "grant_watch"]), ("pages", &[])],
+    separate: &[
+        ("api", &["dead_letters", "grant_watch", "put_response"]),
+        ("pages", &[]),
+    ],
 }];
 
 impl Direction {

@@ -9,6 +9,7 @@ pub(crate) mod limits;
 pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
+mod put_response;
 pub(crate) mod stream;
 pub(crate) mod tokens;
 pub(crate) mod topics;

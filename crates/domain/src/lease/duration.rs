@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::seconds::{SecondsError, millis};
+use crate::seconds::{SecondsError, checked_millis, millis};
 
 /// How long a lease holds from its grant or its last extension: 1 to 43,200 seconds, to the
 /// millisecond.
@@ -22,14 +22,7 @@ impl LeaseDuration {
 
     /// A lease of `millis` milliseconds, as a store kept it.
     pub fn from_millis(millis: u32) -> Result<Self, SecondsError> {
-        if (Self::MIN_SECONDS * 1_000..=Self::MAX_SECONDS * 1_000).contains(&millis) {
-            Ok(Self(millis))
-        } else {
-            Err(SecondsError {
-                min: Self::MIN_SECONDS,
-                max: Self::MAX_SECONDS,
-            })
-        }
+        checked_millis(millis, Self::MIN_SECONDS, Self::MAX_SECONDS).map(Self)
     }
 
     /// The length, in milliseconds.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::seconds::{SecondsError, millis};
+use crate::seconds::{SecondsError, checked_millis, millis};
 
 /// How long an attempt may take, from the look-up of the host to the end of the response: 1 to 60
 /// seconds, to the millisecond.
@@ -44,14 +44,7 @@ impl AttemptTimeout {
 
     /// A limit of `millis` milliseconds, as a store kept it.
     pub fn from_millis(millis: u32) -> Result<Self, SecondsError> {
-        if (Self::MIN_SECONDS * 1_000..=Self::MAX_SECONDS * 1_000).contains(&millis) {
-            Ok(Self(millis))
-        } else {
-            Err(SecondsError {
-                min: Self::MIN_SECONDS,
-                max: Self::MAX_SECONDS,
-            })
-        }
+        checked_millis(millis, Self::MIN_SECONDS, Self::MAX_SECONDS).map(Self)
     }
 
     /// The limit, in milliseconds.

@@ -11,8 +11,9 @@ use posthorn_application::{ConsumerError, ConsumerStatus};
 use posthorn_domain::ConsumerKind;
 
 use crate::api::dead_letters::outcome;
+use crate::api::put_response::put_response;
 use crate::middleware::audit::{AuditAction, AuditEvent};
-use crate::request::path::{self, consumer_path};
+use crate::request::path;
 use crate::state::AppState;
 use crate::wire::consumer::{ConsumerBody, ConsumerResponse, ConsumersResponse, SeekBody};
 use crate::wire::precondition::{self, entity_tag};
@@ -58,15 +59,7 @@ pub(crate) async fn put_consumer(
     let precondition = precondition::of(request.headers());
     let service = &state.services.consumers;
     let put = service.put(&key, settings, start, precondition).await?;
-    let mut response = if put.created {
-        let mut response = HttpResponse::Created();
-        let location = state.settings.public_url.link(&consumer_path(&key));
-        response.insert_header((header::LOCATION, location));
-        response
-    } else {
-        HttpResponse::Ok()
-    };
-    response.insert_header((header::ETAG, entity_tag(put.status.tag)));
+    let mut response = put_response(&state, &key, put.created, put.status.tag);
     Ok(response.json(ConsumerResponse::from(&put.status)))
 }
 

@@ -9,8 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::{WebhookError, WebhookView};
 
 use crate::api::dead_letters::outcome as consumer_outcome;
+use crate::api::put_response::put_response;
 use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
-use crate::request::path::consumer_path;
 use crate::request::{body, path};
 use crate::state::AppState;
 use crate::wire::precondition::{self, entity_tag};
@@ -69,16 +69,8 @@ pub(crate) async fn put_webhook(
     let put = state.services.webhooks.put(&key, change).await;
     event.finish(outcome(put.as_ref().err()));
     let put = put?;
-    let mut response = if put.created {
-        let mut response = HttpResponse::Created();
-        let location = state.settings.public_url.link(&consumer_path(&key));
-        response.insert_header((header::LOCATION, location));
-        response
-    } else {
-        HttpResponse::Ok()
-    };
-    let tag = entity_tag(put.webhook.status.consumer.tag);
-    response.insert_header((header::ETAG, tag));
+    let tag = put.webhook.status.consumer.tag;
+    let mut response = put_response(&state, &key, put.created, tag);
     Ok(response.json(WebhookResponse::with_secret(&put)))
 }
 

@@ -153,7 +153,7 @@ export class Composer {
     const tick = () => {
       const rest = Math.ceil((this.held - Date.now()) / 1000);
       if (rest > 0) {
-        $('countdown').textContent = T.wait(rest);
+        $('countdown').textContent = T.againIn(rest);
         setTimeout(tick, 250);
       } else {
         $('countdown').textContent = '';
@@ -162,7 +162,7 @@ export class Composer {
       }
     };
     tick();
-    this.say(T.wait(seconds), true);
+    this.say(T.overQuota, true);
   }
 
   async send() {

@@ -22,6 +22,7 @@ export class ConsumerItem {
   static scope = 'consumers:manage';
   static about = T.about;
   static deletion = T.deleteConsumer;
+  static absence = T.noConsumer;
 
   /** @param {ConsumerCards} owner @param {string} name */
   constructor(owner, name) {
@@ -227,6 +228,7 @@ export class ConsumerCards {
     this.scope = scope;
     this.Item = Item;
     this.topic = '';
+    this.wanted = ''; // The name whose card is to be brought into sight.
     /** @type {Map<string, any>} */
     this.items = new Map();
     this.refreshing = new AbortController();
@@ -298,6 +300,9 @@ export class ConsumerCards {
       if (there !== item.element) list.insertBefore(item.element, there ?? null);
     });
     keepFocus(had, $(`${this.id}-new`), $(`view-${this.id}`));
+    if (this.wanted && !shown.has(this.wanted)) this.say(this.Item.absence(excerpt(this.wanted, 64)), true);
+    shown.get(this.wanted)?.element.scrollIntoView({ block: 'nearest' });
+    this.wanted = '';
     $(`${this.id}-empty`).hidden = found.length > 0 || !permits(this.scope, this.topic);
     $(`${this.id}-count`).hidden = !found.length;
     $(`${this.id}-count`).textContent = String(found.length);
@@ -314,12 +319,18 @@ export class ConsumerCards {
   /** @param {string} topic Shows what the topic has, as far as the token permits. */
   open(topic) {
     this.topic = topic;
+    this.wanted = '';
     this.items = new Map();
     $(this.id).replaceChildren();
     $(`view-${this.id}`).hidden = !permits(this.scope, topic);
     $(`${this.id}-new`).hidden = !permits(this.Item.scope, topic);
     for (const part of ['count', 'bad', 'empty']) $(`${this.id}-${part}`).hidden = true;
     this.say(this.trouble = '');
+    this.refresh();
+  }
+  /** @param {string} name Brings a card into sight, or says that there is none. */
+  want(name) {
+    this.wanted = name;
     this.refresh();
   }
   /** @param {boolean} isShown */

@@ -1,6 +1,6 @@
 // The chosen message at the right: all of it, ways to copy it, and its state at each consumer.
-import { ask, copy, create, createButton, createTime, fullTime, keepFocus, toast } from './dom.js';
-import { excerpt } from './find.js';
+import { ask, copy, create, createButton, createTime, fullTime, keepFocus, setText, toast } from './dom.js';
+import { excerpt, isInvisible } from './find.js';
 import { $, data, pause, permits, problemOf, request } from './session.js';
 import { MessageStates } from './states.js';
 import { T } from './texts.js';
@@ -122,7 +122,8 @@ export class Detail {
   /** @param {Message} message */
   show(message) {
     const pretty = indented(message.message);
-    const text = create('pre', 'whole', pretty ?? message.message);
+    const isEmpty = isInvisible(message.message);
+    const text = create('pre', isEmpty ? 'whole soft' : 'whole', isEmpty ? T.invisible : pretty ?? message.message);
     text.tabIndex = 0;
     text.dir = 'auto';
     text.classList.toggle('prose', !pretty);
@@ -135,7 +136,7 @@ export class Detail {
     if (pretty) {
       const toggle = createButton('plain', T.verbatim, () => {
         const isPretty = toggle.textContent === T.verbatim;
-        text.textContent = isPretty ? message.message : pretty;
+        setText(text, isPretty ? message.message : pretty);
         toggle.textContent = isPretty ? T.formatted : T.verbatim;
       });
       tools.append(toggle);

@@ -1,5 +1,5 @@
 // Elements, and the questions and notes of the page. Texts of messages are only ever set as text.
-import { excerpt, isInvisible } from './find.js';
+import { bidiParts, excerpt, isInvisible } from './find.js';
 import { relative } from './time.js';
 import { $, lang } from './session.js';
 import { T } from './texts.js';
@@ -14,8 +14,18 @@ import { T } from './texts.js';
 export function create(tag, className, text = '') {
   const element = document.createElement(tag);
   if (className) element.className = className;
-  element.textContent = text;
+  setText(element, text);
   return element;
+}
+/**
+ * Sets the text of an element. Characters that would reorder the text are shown as marked escapes, and not applied.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  const parts = bidiParts(text);
+  if (parts.length === 1) element.textContent = text;
+  else element.replaceChildren(...parts.map((part, at) => (at % 2 ? create('span', 'escape', part) : part)));
 }
 /**
  * @param {string} className
@@ -104,14 +114,17 @@ export function createRow({ id, topic, message, attributes, processed_at: accept
 /**
  * Shows how the list is connected. What changes every second is not for screen readers.
  * @param {string} text
- * @param {{bad?: boolean, live?: boolean, next?: string}} [how]
+ * @param {{bad?: boolean, live?: boolean, next?: string, retry?: boolean}} [how] `retry` offers another attempt at once.
  */
-export function showLink(text, { bad = false, live = false, next = '' } = {}) {
+export function showLink(text, { bad = false, live = false, next = '', retry = false } = {}) {
   if ($('link-text').textContent !== text) $('link-text').textContent = text;
   $('link-next').textContent = next && ` ${next}`;
   $('link').title = live ? T.liveLong : '';
   $('link').classList.toggle('error', bad);
   $('link').classList.toggle('on', live);
+  const had = document.activeElement;
+  $('link-retry').hidden = !retry;
+  if (had === $('link-retry')) keepFocus(had, $('view-messages'), $('main'));
 }
 
 let [announcing, toAnnounce, orMore, spoke] = [0, 0, '', -Infinity];
@@ -126,7 +139,7 @@ export function announce(count, text, isMore = false) {
   if (isMore) orMore = '+';
   const wait = performance.now() - spoke < 2000 ? 2000 : 50;
   announcing ||= setTimeout(() => {
-    $('announcer').textContent = toAnnounce === 1 ? T.fresh(excerpt(text, 200)) : T.freshMany(`${toAnnounce.toLocaleString(lang)}${orMore}`);
+    setText($('announcer'), toAnnounce === 1 ? T.fresh(excerpt(text, 200)) : T.freshMany(`${toAnnounce.toLocaleString(lang)}${orMore}`));
     toAnnounce = announcing = 0;
     orMore = '';
     spoke = performance.now();
@@ -141,7 +154,7 @@ let toasting = 0;
  */
 export function toast(text, bad = false) {
   clearTimeout(toasting);
-  $('toast').textContent = text;
+  setText($('toast'), text);
   $('toast').classList.toggle('error', bad);
   $('toast').hidden = false;
   toasting = setTimeout(() => { $('toast').hidden = true; }, 6000);
@@ -181,7 +194,7 @@ function copySelected(text) {
  */
 export function ask({ title, text = '', ok, bad = false, fields = [], act }) {
   $('ask-h').textContent = title;
-  $('ask-text').textContent = text;
+  setText($('ask-text'), text);
   $('ask-text').hidden = !text;
   $('ask-ok').textContent = ok;
   $('ask-ok').classList.toggle('danger', bad);

@@ -68,5 +68,13 @@ export function excerpt(text, most) {
   const isWithin = /[\uDC00-\uDFFF]/.test(text[end]) && /[\uD800-\uDBFF]/.test(text[end - 1]);
   return `${text.slice(0, isWithin ? end - 1 : end)}…`;
 }
+/** Embeddings, overrides and isolates, which change the direction of the text after them. */
+const BIDI = /([\u202A-\u202E\u2066-\u2069])/;
+/**
+ * A text in parts: every second one is the escape of a character that would reorder the text.
+ * @param {string} text
+ */
+export const bidiParts = (text) => text.split(BIDI)
+  .map((part, at) => (at % 2 ? `\\u{${part.charCodeAt(0).toString(16)}}` : part));
 /** @param {string} text Whether a person sees nothing of it, as of zero-width characters. */
 export const isInvisible = (text) => !/[^\p{Cc}\p{Cf}\p{Z}\u115F\u1160\u2800\u3164\uFFA0]/u.test(text);

@@ -2,8 +2,8 @@
 import { announce, createRow, keepFocus, showLink, toast } from './dom.js';
 import { fits, parseFind } from './find.js';
 import { givenAnswer, givenPage } from './given.js';
-import { Live, refusal } from './live.js';
-import { $, hasToken, lang, pause, problemOf, request } from './session.js';
+import { countDown, Live, refusal } from './live.js';
+import { $, hasToken, lang, problemOf, request } from './session.js';
 import { T } from './texts.js';
 import { BEGINNING, ulidBefore } from './time.js';
 import { MOST_FILTERED, MOST_LOADED, MessageWindow } from './window.js';
@@ -18,7 +18,7 @@ const NEAR_END = 400; // Pixels from an end at which more is loaded.
 export class MessageList {
   /**
    * @param {{arrived: (count: number) => void, refused: (text?: string) => void,
-   *   loaded: () => void}} owner
+   *   loaded: () => void, linked: (state: string) => void}} owner
    */
   constructor(owner) {
     this.owner = owner;
@@ -114,10 +114,7 @@ export class MessageList {
         wait = reason.wait ?? wait;
         why = reason.why ?? why;
       } catch { /* The state line says it. */ }
-      for (let rest = wait; rest > 0 && !signal.aborted; rest--) {
-        this.state(navigator.onLine ? why : 'offline', rest);
-        await pause(1000, signal);
-      }
+      await countDown(wait, signal, (rest) => this.state(navigator.onLine ? why : 'offline', rest));
     }
     return null;
   }
@@ -134,7 +131,8 @@ export class MessageList {
   /** @param {string} name @param {number} [seconds] */
   state(name, seconds) {
     const next = seconds && name !== 'offline' ? T.next(seconds) : '';
-    showLink(T[name], { bad: !['live', 'connecting'].includes(name), live: name === 'live', next });
+    showLink(T[name], { bad: !['live', 'connecting'].includes(name), live: name === 'live', next, retry: name === 'broken' });
+    this.owner.linked(name);
   }
 
   // ---- what is loaded

@@ -28,6 +28,23 @@ export async function refusal(answer) {
   return { final: false, status: answer.status, wait: Number(answer.headers.get('Retry-After')) || 1, why };
 }
 
+/**
+ * Counts the seconds to the next attempt down. The button "Try now" ends the wait, as the signal does.
+ * @param {number} seconds
+ * @param {AbortSignal} signal
+ * @param {(rest: number) => void} show
+ */
+export async function countDown(seconds, signal, show) {
+  const retry = new AbortController();
+  $('link-retry').onclick = () => retry.abort();
+  const woken = AbortSignal.any([signal, retry.signal]);
+  for (let rest = Math.ceil(seconds); rest > 0 && !woken.aborted; rest--) {
+    show(rest);
+    await pause(1000, woken);
+  }
+  if (retry.signal.aborted && !signal.aborted) show(0);
+}
+
 export class Live {
   /** @param {Listener} listener */
   constructor(listener) {
@@ -142,12 +159,9 @@ export class Live {
       const seconds = end.wait ?? Math.min(30, 2 ** tries) * (0.75 + Math.random() / 2);
       tries += 1;
       this.turn = new AbortController(); // Ends the wait, as when the network is back.
-      const woken = AbortSignal.any([signal, this.turn.signal]);
-      for (let rest = Math.ceil(seconds); rest > 0 && !woken.aborted; rest--) {
-        if (navigator.onLine) this.listener.state(end.why ?? 'broken', rest);
-        else this.listener.state('offline');
-        await pause(1000, woken);
-      }
+      await countDown(seconds, AbortSignal.any([signal, this.turn.signal]), (rest) => {
+        this.listener.state(navigator.onLine ? end.why ?? 'broken' : 'offline', rest);
+      });
     }
   }
 

@@ -51,6 +51,7 @@ const list = new MessageList({
   },
   refused: askForToken,
   loaded() { topics.refresh(); },
+  linked(state) { service.linked(state); },
 });
 const composer = new Composer({
   sent(receipt) {
@@ -89,6 +90,15 @@ function route() {
     toast(T.noTopic, true);
     history.replaceState(null, '', `#/${at.topic || 'inbox'}`);
     return route();
+  }
+  if (rest && !isService && !isUlid(rest) && !VIEWS.includes(rest)) {
+    // A card of a view has no URL of its own.
+    const [, kind, wanted] = /^(consumers|webhooks)\/(.*)$/.exec(rest) ?? [];
+    history.replaceState(null, '', `#/${name}${kind ? `/${kind}` : ''}`);
+    route();
+    if (!kind) toast(T.noMessage, true);
+    else if (at.view === kind) cards.find(({ id }) => id === kind)?.want(wanted);
+    return;
   }
   const topic = isService ? at.topic || 'inbox' : name || at.topic || 'inbox';
   // Without the right to read it the message is not asked for, and the URL keeps it until there is one.
@@ -234,7 +244,9 @@ $('open-form').addEventListener('submit', (/** @type {Event} */ event) => {
   if (isBad) return;
   $('open-name').value = '';
   topics.find('');
+  showDrawer(false);
   go(name);
+  if ($('rail').contains(document.activeElement)) $('view-messages').focus();
 });
 $('open-name').addEventListener('input', () => topics.find($('open-name').value));
 document.querySelector('.skip')?.addEventListener('click', (event) => { event.preventDefault(); $('main').focus(); });

@@ -11,11 +11,16 @@ import { duration } from './time.js';
 
 const LOOK_MS = 2000;
 const PROBE_MS = 10_000;
+const LATE_MS = 1000; // After the stream broke, a server that is silent for so long does not respond.
 const hasMetrics = data.metrics === 'true';
 
 export class Service {
   constructor() {
     this.isShown = false;
+    this.isBroken = false; // Whether the stream is.
+    this.isSilent = false; // Whether the server does not respond.
+    this.isProbing = false;
+    this.probing = new AbortController();
     /** @type {Readings | null} */
     this.before = null;
     this.charts = [
@@ -23,10 +28,10 @@ export class Service {
     ];
     if (hasMetrics) $('charts').append(...this.charts.map((chart) => chart.element));
     else $('charts').append(create('p', 'hint', T.noMetrics));
-    setInterval(() => this.look(), LOOK_MS);
+    setInterval(() => { this.look(); if (this.isSilent) this.probe(); }, LOOK_MS);
     setInterval(() => this.probe(), PROBE_MS);
-    for (const name of ['offline', 'online']) addEventListener(name, () => this.probe());
-    document.addEventListener('visibilitychange', () => this.probe());
+    for (const name of ['offline', 'online']) addEventListener(name, () => this.probe(true));
+    document.addEventListener('visibilitychange', () => this.probe(true));
     this.probe();
   }
 
@@ -38,21 +43,41 @@ export class Service {
     this.look();
   }
 
-  /** Whether the server is ready, which is shown on every view. */
-  async probe() {
-    if (document.hidden) return;
-    let state = '';
+  /** @param {string} state That of the stream. Whether the server responds is asked as soon as it breaks or is back. */
+  linked(state) {
+    const isNews = (state === 'broken') !== this.isBroken || (state === 'live' && this.isSilent);
+    this.isBroken = state === 'broken';
+    if (isNews) this.probe(true);
+  }
+
+  /**
+   * Whether the server is ready, which is shown on every view.
+   * @param {boolean} [isNews] True if a response that is on its way may be too old.
+   */
+  async probe(isNews = false) {
+    if (document.hidden || (this.isProbing && !isNews)) return;
+    this.probing.abort();
+    const { signal } = this.probing = new AbortController();
+    this.isProbing = true;
+    const late = this.isBroken ? setTimeout(() => this.tell(T.unreachable, T.silent), LATE_MS) : 0;
+    let [state, health] = ['', T.healthy];
     try {
-      const ready = await fetch(`${data.base}/health/ready`, { cache: 'no-store' });
-      const down = ready.ok ? await this.components() : [];
+      const both = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
+      const ready = await fetch(`${data.base}/health/ready`, { cache: 'no-store', signal: both });
+      const down = ready.ok ? await this.components(both) : [];
       if (!ready.ok) state = T.unready;
       else if (down.length) state = T.degraded(down.join(', '));
-    } catch { state = navigator.onLine ? T.unreachable : T.offline; }
-    this.tell(state);
+      if (state) health = T.limited;
+    } catch { [state, health] = [navigator.onLine ? T.unreachable : T.offline, T.silent]; }
+    clearTimeout(late);
+    if (signal.aborted) return;
+    this.isProbing = false;
+    this.tell(state, health);
   }
-  /** @param {string} state */
-  tell(state) {
-    $('health').textContent = state ? T.limited : T.healthy;
+  /** @param {string} state @param {string} health The same in a word. */
+  tell(state, health) {
+    this.isSilent = health === T.silent;
+    $('health').textContent = health;
     $('health-dot').classList.toggle('bad', Boolean(state));
     if ($('state').textContent !== state) $('state').textContent = state;
     $('state').hidden = !state;
@@ -80,9 +105,9 @@ export class Service {
     this.before = now;
   }
 
-  /** Shows the components, and returns the names of those that do not work. */
-  async components() {
-    const answer = await request('/api/v1/health');
+  /** @param {AbortSignal} signal Shows the components, and returns the names of those that do not work. */
+  async components(signal) {
+    const answer = await request('/api/v1/health', { signal });
     const { checks = {} } = await answer.json().catch(() => ({}));
     $('parts').replaceChildren(...Object.entries(checks).map(([name, state]) => {
       const item = create('li');

@@ -11,6 +11,7 @@ class WebhookItem extends ConsumerItem {
   static scope = 'webhooks:manage';
   static about = T.aboutHook;
   static deletion = T.deleteWebhook;
+  static absence = T.noWebhook;
 
   /** @param {ConsumerCards} owner @param {string} name */
   constructor(owner, name) {

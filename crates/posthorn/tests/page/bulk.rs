@@ -5,7 +5,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::browser::Browser;
-use crate::harness::{DESKTOP, call, offline, opened, server, show};
+use crate::harness::{DESKTOP, call, offline, opened, server, show, violations};
 use crate::support::Server;
 
 /// The longest time for which a batch may keep the page busy, in milliseconds. One layout for each message takes 20 times
@@ -156,5 +156,42 @@ async fn long_and_invisible_texts_are_cut_at_a_whole_character_and_named() {
     assert_eq!(texts[0], json!("(invisible characters only)"));
     let cut = texts[1].as_str().unwrap().strip_suffix('…').unwrap();
     assert!(family.starts_with(cut) && cut.ends_with('👦'), "{cut}");
+    browser.click("#messages a").await;
+    browser
+        .wait_for("document.querySelector('#detail .whole')?.textContent === '(invisible characters only)'")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn characters_that_reorder_a_text_are_shown_as_escapes() {
+    let directory = TempDir::new().unwrap();
+    let server = server(&directory, &[]).await;
+    let message = json!({
+        "message": "\u{202e}evil\u{202c} override", "attributes": { "from": "a\u{2066}b" },
+    });
+    call(
+        &server,
+        Method::POST,
+        "/api/v1/topics/inbox/messages",
+        message,
+    )
+    .await;
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    browser.click("#messages a").await;
+    browser
+        .wait_for("document.querySelector('#detail .whole')")
+        .await;
+    let expected = [r"\u{202e}evil\u{202c} override", r"a\u{2066}b"];
+    for place in ["#messages", "#detail"] {
+        let shown = format!(
+            "return ['.text, .whole', 'bdi'].map((one) => document.querySelector('{place}').querySelector(one).textContent)"
+        );
+        assert_eq!(browser.eval(&shown).await, json!(expected), "{place}");
+        let marked = format!("return document.querySelectorAll('{place} .escape').length");
+        assert_eq!(browser.eval(&marked).await, json!(3), "{place}");
+    }
+    assert_eq!(violations(&browser).await, json!([]));
     browser.close().await;
 }

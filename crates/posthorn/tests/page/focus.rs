@@ -64,6 +64,21 @@ async fn the_focus_stays_when_what_had_it_is_hidden() {
         browser.press(key).await;
         on(&browser, selector).await;
     }
+    browser.type_into("#open-name", "jobs").await;
+    browser.type_into("#open-name", ENTER).await;
+    on(&browser, "#view-messages").await;
+    // A consumer has no URL of its own.
+    for (name, status) in [
+        ("mailer", ""),
+        ("nobody", "The topic has no consumer “nobody”."),
+    ] {
+        show(&browser, &format!("jobs/consumers/{name}")).await;
+        let said = format!(
+            "document.getElementById('consumers-status').textContent === '{status}'
+            && document.querySelector('#consumers h4')?.checkVisibility() && location.hash === '#/jobs/consumers'"
+        );
+        browser.wait_for(&said).await;
+    }
     // From a dead letter to its message.
     show(&browser, "jobs/consumers").await;
     browser

@@ -209,7 +209,7 @@ async fn a_client_over_its_quota_sees_when_it_may_send_again() {
             .await;
     }
     browser
-        .wait_for("/Again in [0-9]+ s/.test(countdown.textContent)")
+        .wait_for("/^Again in [0-9]+ s.$/.test(countdown.textContent) && receipt.textContent === 'Too many requests.'")
         .await;
     browser
         .wait_for("document.getElementById('receipt').textContent === 'You may send again.'")

@@ -1,12 +1,14 @@
 //! Networks and servers that come and go, and tokens that end.
 
+use posthorn_testkit::free_port;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::harness::{
-    DESKTOP, asked_for_token, enter, issue, offline, opened, protected_server, revoke_entered,
-    server, show, violations,
+    DESKTOP, asked_for_token, composing, enter, issue, offline, opened, protected_server,
+    revoke_entered, server, show, violations,
 };
+use crate::support::Server;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_while_the_browser_was_offline_is_shown_once() {
@@ -42,6 +44,48 @@ async fn a_server_without_capacity_for_streams_is_busy() {
     let browser = opened(&server, false, DESKTOP).await;
     browser
         .wait_for("/The server is busy. Next attempt in \\d+ s/.test(link.textContent)")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_gone_is_named_on_the_page_and_tried_again_at_once() {
+    let directory = TempDir::new().unwrap();
+    let port = free_port().to_string();
+    let settings = [("STORE_URL", "file:posthorn.db"), ("PORT", &port)];
+    let mut server = Server::start(&directory, &settings).await;
+    let browser = opened(&server, false, DESKTOP).await;
+    browser.connected().await;
+    composing(&browser, "#compose-open").await;
+    browser.type_into("#text", "unsent").await;
+    // The wait for the next attempt takes minutes.
+    browser.eval("Math.random = () => 1000").await;
+    server.signal("TERM").await;
+    server.ended().await;
+    browser
+        .wait_for(
+            "health.textContent === 'not responding' && /Next attempt in/.test(link.textContent)",
+        )
+        .await;
+    assert_eq!(violations(&browser).await, json!([]));
+    browser.click("#send-button").await;
+    browser
+        .wait_for("/^The server does not respond. Sending again/.test(receipt.textContent)")
+        .await;
+    let apart = "toast.hidden = false;
+        return toast.getBoundingClientRect().bottom < receipt.getBoundingClientRect().top";
+    assert_eq!(browser.eval(apart).await, json!(true));
+    let _server = Server::start(&directory, &settings).await;
+    browser
+        .eval("document.getElementById('link-retry').focus()")
+        .await;
+    browser.press("\u{e007}").await;
+    browser.connected().await;
+    browser
+        .wait_for("health.textContent === 'healthy' && state.hidden")
+        .await;
+    browser
+        .wait_for("document.activeElement.id === 'view-messages'")
         .await;
     browser.close().await;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { excerpt, isInvisible } from '../find.js';
+import { bidiParts, excerpt, isInvisible } from '../find.js';
 
 test('a text is cut at a whole character, with an ellipsis', () => {
   assert.equal(excerpt('short', 5), 'short');
@@ -17,4 +17,9 @@ test('a text is cut at a whole character, with an ellipsis', () => {
 test('a text of which nothing is seen is recognised', () => {
   for (const text of ['\u200b\u200b', '\u2060\ufeff \u3164', '']) assert.ok(isInvisible(text), JSON.stringify(text));
   for (const text of ['a', ' 🎺 ', '\u200b1', '́']) assert.ok(!isInvisible(text), JSON.stringify(text));
+});
+
+test('characters that reorder a text are set apart as escapes', () => {
+  assert.deepEqual(bidiParts('plain'), ['plain']);
+  assert.deepEqual(bidiParts('a\u202eb\u2069'), ['a', '\\u{202e}', 'b', '\\u{2069}', '']);
 });

@@ -21,7 +21,7 @@ struct ProblemPage<'a> {
     name: &'a str,
 }
 
-/// Explains one code.
+/// The title, the sentence and the status of one code.
 pub(crate) async fn page(
     request: HttpRequest,
     state: web::Data<AppState>,

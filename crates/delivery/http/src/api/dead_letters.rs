@@ -12,7 +12,7 @@ use crate::wire::consumer::{
     DeadLetterResponse, DeadLettersResponse, RedriveBody, RedriveResponse,
 };
 use crate::wire::links::insert_links;
-use crate::wire::problem::{ApiError, Code};
+use crate::wire::problem::{ApiError, Missing};
 use crate::wire::query::Query;
 
 /// Returns a page of dead letters, in the order of their ids.
@@ -72,7 +72,7 @@ pub(super) async fn delete(
         }
         Ok(false) => {
             event.finish(AuditOutcome::Absent);
-            Err(ApiError::new(Code::NotFound))
+            Err(Missing::DeadLetter.into())
         }
         Err(error) => {
             event.finish(outcome(Some(&error)));

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use posthorn_domain::{ConsumerKey, ConsumerKind, ConsumerName, MessageId, Topic};
 
 use crate::request::context;
-use crate::wire::problem::{ApiError, Code};
+use crate::wire::problem::{ApiError, Missing};
 
 /// The path as the router sees it: characters that were percent-encoded needlessly, such as the `a`
 /// in `/%61pi/ping`, are decoded. Every decision about a path must use this one.
@@ -23,7 +23,7 @@ pub(crate) fn topic(request: &HttpRequest) -> Option<Topic> {
 /// # Errors
 /// `not-found`: no topic can have this name.
 pub(crate) fn existing_topic(request: &HttpRequest) -> Result<Topic, ApiError> {
-    topic(request).ok_or_else(|| ApiError::new(Code::NotFound))
+    topic(request).ok_or_else(|| Missing::TopicName.into())
 }
 
 /// The consumer of the path.
@@ -48,7 +48,7 @@ fn key(request: &HttpRequest, kind: ConsumerKind, segment: &str) -> Result<Consu
     Ok(ConsumerKey {
         topic: existing_topic(request)?,
         kind,
-        name: ConsumerName::parse(name).map_err(|_| ApiError::new(Code::NotFound))?,
+        name: ConsumerName::parse(name).map_err(|_| Missing::ConsumerName)?,
     })
 }
 
@@ -64,5 +64,5 @@ pub(crate) fn consumer_path(key: &ConsumerKey) -> String {
 /// `not-found`: no message can have this id.
 pub(crate) fn message_id(request: &HttpRequest) -> Result<MessageId, ApiError> {
     let id = request.match_info().query("id");
-    id.parse().map_err(|_| ApiError::new(Code::NotFound))
+    id.parse().map_err(|_| Missing::MessageId.into())
 }

@@ -6,6 +6,7 @@ mod conversions;
 mod exceeded;
 mod field;
 mod instance;
+mod missing;
 mod page;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ pub(crate) use accepted::AcceptedBody;
 pub(crate) use code::Code;
 pub(crate) use exceeded::Exceeded;
 pub(crate) use field::{FieldCode, FieldProblem, HeaderRule};
+pub(crate) use missing::Missing;
 
 use crate::route::Route;
 use crate::settings::{Locale, PublicUrl};

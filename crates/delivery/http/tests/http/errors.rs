@@ -66,6 +66,45 @@ async fn a_panic_is_an_internal_error_and_the_server_continues() {
 }
 
 #[tokio::test]
+async fn what_is_missing_is_named() {
+    let server = TestServer::start();
+    let consumer = "/api/v1/topics/t/consumers";
+    let id = "01J00000000000000000000001";
+    for (method, path, missing) in [
+        ("GET", "/api/v1/topics/UP/messages", "No topic can"),
+        (
+            "PUT",
+            &format!("{consumer}/UP"),
+            "No consumer or webhook can",
+        ),
+        ("GET", "/api/v1/topics/t/messages/1", "No message can"),
+        (
+            "GET",
+            &format!("/api/v1/topics/t/messages/{id}"),
+            "no message",
+        ),
+        (
+            "DELETE",
+            &format!("/api/v1/topics/t/messages/{id}"),
+            "no message",
+        ),
+        ("GET", &format!("{consumer}/none"), "no consumer or webhook"),
+        (
+            "POST",
+            &format!("{consumer}/none/pull"),
+            "no consumer or webhook",
+        ),
+        ("GET", "/api/v1/nowhere", "no resource at this address"),
+    ] {
+        let headers = [("Accept-Language", "en")];
+        let response = server.call(method, path, &headers, "").await;
+        let problem = response.assert_problem(404, "not-found");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(missing), "{method} {path}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn a_problem_speaks_the_clients_language() {
     let server = TestServer::start();
     let problem = async |language: &str| {

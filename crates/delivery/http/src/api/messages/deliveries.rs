@@ -6,7 +6,7 @@ use posthorn_domain::ConsumerKind;
 use crate::request::path;
 use crate::state::AppState;
 use crate::wire::delivery::{DeliveryResponse, MessageConsumersResponse, MessageWebhooksResponse};
-use crate::wire::problem::{ApiError, Code};
+use crate::wire::problem::{ApiError, Missing};
 use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
 
 /// Returns the state of a message at each consumer of its topic. A dead letter keeps its state after its message
@@ -46,7 +46,7 @@ async fn deliveries(
     let found = services.consumers.deliveries(&topic, kind, id).await?;
     // A consumer has a state for each message that the topic holds: only without consumers is that not known.
     if found.is_empty() && services.messages.get(&topic, id).await?.is_none() {
-        return Err(ApiError::new(Code::NotFound));
+        return Err(Missing::Message.into());
     }
     Ok(found.iter().map(DeliveryResponse::from).collect())
 }

@@ -15,7 +15,7 @@ use crate::state::AppState;
 use crate::wire::links::insert_links;
 use crate::wire::message::stored::{MessageResponse, message_response};
 use crate::wire::precondition::{Evaluated, evaluate};
-use crate::wire::problem::{ApiError, Code};
+use crate::wire::problem::{ApiError, Code, Missing};
 use crate::wire::query::Query;
 use crate::wire::responses::{AccessFailures, Failures, PreconditionFailures, ReadFailures};
 
@@ -129,7 +129,7 @@ pub(crate) async fn get_message(
 ) -> Result<HttpResponse, ApiError> {
     let (topic, id) = (path::existing_topic(&request)?, path::message_id(&request)?);
     let message = state.services.messages.get(&topic, id).await?;
-    let message = message.ok_or_else(|| ApiError::new(Code::NotFound))?;
+    let message = message.ok_or(Missing::Message)?;
     let tag = entity_tag(id);
     let evaluated = evaluate(request.headers(), &tag);
     if evaluated == Evaluated::Failed {
@@ -161,19 +161,22 @@ pub(crate) async fn delete_message(
     let event = AuditEvent::start(&request, AuditAction::DeleteMessage, object);
     if evaluate(request.headers(), &entity_tag(id)) != Evaluated::Holds {
         // The preconditions are those of an existing message (RFC 9110, 13.2.1).
-        let (outcome, code) = match state.services.messages.get(&topic, id).await? {
-            Some(_) => (AuditOutcome::Refused, Code::PreconditionFailed),
-            None => (AuditOutcome::Absent, Code::NotFound),
+        let (outcome, error) = match state.services.messages.get(&topic, id).await? {
+            Some(_) => (
+                AuditOutcome::Refused,
+                ApiError::new(Code::PreconditionFailed),
+            ),
+            None => (AuditOutcome::Absent, Missing::Message.into()),
         };
         event.finish(outcome);
-        return Err(ApiError::new(code));
+        return Err(error);
     }
     if state.services.messages.delete(&topic, id).await? {
         event.finish(AuditOutcome::Done);
         Ok(HttpResponse::NoContent().finish())
     } else {
         event.finish(AuditOutcome::Absent);
-        Err(ApiError::new(Code::NotFound))
+        Err(Missing::Message.into())
     }
 }
 

@@ -7,6 +7,7 @@ use posthorn_application::{
 use super::ApiError;
 use super::code::Code;
 use super::field::FieldCode;
+use super::missing::Missing;
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
@@ -33,10 +34,17 @@ impl From<BackendError> for ApiError {
     }
 }
 
+impl From<Missing> for ApiError {
+    fn from(missing: Missing) -> Self {
+        let (russian, english) = missing.detail();
+        Self::new(Code::NotFound).with_detail(russian, english)
+    }
+}
+
 impl From<ConsumerError> for ApiError {
     fn from(error: ConsumerError) -> Self {
         match error {
-            ConsumerError::NotFound => Self::new(Code::NotFound),
+            ConsumerError::NotFound => Missing::Consumer.into(),
             ConsumerError::PreconditionFailed => Self::new(Code::PreconditionFailed),
             ConsumerError::LimitReached => Self::new(Code::LimitReached),
             ConsumerError::TooManyTopics => too_many_topics(),

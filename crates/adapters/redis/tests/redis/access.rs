@@ -105,6 +105,7 @@ async fn a_command_that_the_user_lacks_is_named() {
         ("-publish", "PUBLISH"),
         ("-subscribe", "SUBSCRIBE"),
         ("-hdel", "HDEL"),
+        ("-evalsha", "EVALSHA"),
         ("-xinfo", "XINFO"),
     ] {
         let rules = [documented_user(), vec![rule]].concat();

@@ -24,6 +24,10 @@ if redis.acl_check_cmd then
       return refused(name)
     end
   end
+  -- Scripts are called by their hash; this one is called by its text.
+  if not redis.acl_check_cmd('EVALSHA', 'hash', '0') then
+    return refused('EVALSHA')
+  end
   if not redis.acl_check_cmd('XINFO', 'STREAM', KEYS[1]) then
     return refused('XINFO')
   end

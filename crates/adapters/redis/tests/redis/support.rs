@@ -258,7 +258,7 @@ impl CacheOn {
     }
 
     fn on(servers: Servers) -> Self {
-        let cache = Arc::new(RedisCache::new(pool(&servers.url())));
+        let cache = Arc::new(RedisCache::new(patient_pool(&servers.url())));
         Self { servers, cache }
     }
 }
@@ -270,7 +270,7 @@ impl CacheHarness for CacheOn {
     }
 
     async fn other_process(&self) -> Arc<dyn Cache<Vec<u8>>> {
-        Arc::new(RedisCache::new(pool(&self.servers.url())))
+        Arc::new(RedisCache::new(patient_pool(&self.servers.url())))
     }
 }
 

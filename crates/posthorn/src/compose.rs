@@ -32,9 +32,10 @@ use http_metrics::HttpMetrics;
 use redis::SharedRedis;
 
 /// The time limit for closing the store, after the last request.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long the leases of clients that are gone are given back.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(2);
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time limit for writes that run on the threads of requests, before these stop.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -88,8 +88,16 @@ impl TopicIndex {
 
     /// Adds `topic`.
     pub(crate) async fn add(&self, sessions: &Sessions, topic: &Topic) -> Result<(), RedisFailure> {
+        self.add_all(sessions, &[topic]).await
+    }
+
+    /// Adds `topics`, at least one, in one call.
+    async fn add_all(&self, sessions: &Sessions, topics: &[&Topic]) -> Result<(), RedisFailure> {
         let mut command = redis::cmd("ZADD");
-        command.arg(&self.key).arg(0).arg(topic.as_str());
+        command.arg(&self.key);
+        for topic in topics {
+            command.arg(0).arg(topic.as_str());
+        }
         sessions.query(self.slot, &command).await
     }
 
@@ -101,11 +109,14 @@ impl TopicIndex {
         replacements: u64,
     ) -> Result<(), RedisFailure> {
         let at = Instant::now();
-        for topic in topics {
-            if !self.is_indexed(topic, replacements) {
-                self.add(sessions, topic).await?;
-                self.remember(topic.clone(), Indexed { at, replacements });
-            }
+        let is_unknown = |topic: &&Topic| !self.is_indexed(topic, replacements);
+        let unknown: Vec<_> = topics.iter().filter(is_unknown).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        self.add_all(sessions, &unknown).await?;
+        for topic in unknown {
+            self.remember(topic.clone(), Indexed { at, replacements });
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer for a deadline that mostly moves later. The task that polled last may be woken for a deadline that no
@@ -44,6 +45,10 @@ impl DeadlineTimer {
         }
         loop {
             if sleep.as_mut().poll(cx).is_pending() {
+                // A task that has used up its budget was woken, and the timer was not set.
+                if !has_budget_remaining() {
+                    self.waker = None;
+                }
                 return Poll::Pending;
             }
             if sleep.deadline() >= deadline {
@@ -67,7 +72,25 @@ mod tests {
     use std::future::poll_fn;
     use std::time::Duration;
 
+    use tokio::task::coop::poll_proceed;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_is_first_polled_at_the_end_of_the_budget_is_kept() {
+        let shared = SharedDeadline::default();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        poll_fn(|cx| {
+            while let Poll::Ready(proceed) = poll_proceed(cx) {
+                proceed.made_progress();
+            }
+            assert!(shared.poll(deadline, cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        poll_fn(|cx| shared.poll(deadline, cx)).await;
+        assert_eq!(Instant::now(), deadline);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn any_deadline_is_kept_whichever_came_before() {

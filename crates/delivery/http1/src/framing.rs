@@ -15,15 +15,18 @@ const MAX_SIZE_LINE: usize = 18;
 /// How a request line of the method `HEAD` begins.
 const HEAD_METHOD: &[u8] = b"HEAD ";
 
+/// How a request line ends behind its target.
+const VERSION: &str = " HTTP/1.1\r\n";
+
 /// Follows the requests of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct RequestFraming {
     state: ParseState,
     /// The first bytes of the current line.
     line: Vec<u8>,
-    /// The length of the current line, and of the request line of the newest head, in bytes.
+    /// The length of the current line, and of the target of the newest request, in bytes.
     line_length: usize,
-    request_line_length: usize,
+    target_length: usize,
     /// True if the newest head that was read so far is one of `HEAD`.
     is_head_method: bool,
     /// The bytes of the current body that are neither its data nor the least framing of it.
@@ -83,12 +86,13 @@ impl RequestFraming {
         self.state == ParseState::Head && !self.head.has_started && self.line.is_empty()
     }
 
-    /// The length of the request line of the newest head in bytes, as far as it was read.
-    pub(crate) fn request_line_length(&self) -> usize {
+    /// The length of the target of the newest request in bytes, as far as it was read.
+    pub(crate) fn target_length(&self) -> usize {
         if self.state == ParseState::Head && !self.head.has_started {
-            self.request_line_length.max(self.line_length)
+            let read = self.line_length.saturating_sub(method_length(&self.line));
+            self.target_length.max(read)
         } else {
-            self.request_line_length
+            self.target_length
         }
     }
 
@@ -149,7 +153,8 @@ impl RequestFraming {
         let length = std::mem::take(&mut self.line_length);
         let text = line.trim_ascii_end();
         if self.state == ParseState::Head && !self.head.has_started {
-            self.request_line_length = length;
+            let around = method_length(text) + VERSION.len();
+            self.target_length = length.saturating_sub(around);
             self.is_head_method = text.starts_with(HEAD_METHOD);
         }
         self.padding = self.padding.saturating_add(match self.state {
@@ -196,6 +201,8 @@ impl Head {
         };
         let (name, value) = line.split_at(colon);
         if name.eq_ignore_ascii_case(b"content-length") {
+            // What was cut off may be the digits that count.
+            self.is_invalid |= line.len() >= LINE_PREFIX;
             let value = value.get(1..).unwrap_or_default().trim_ascii();
             let length = std::str::from_utf8(value)
                 .ok()
@@ -208,6 +215,11 @@ impl Head {
             self.is_chunked = true;
         }
     }
+}
+
+/// The length of the method and the space behind it, with which a request line starts.
+fn method_length(line: &[u8]) -> usize {
+    memchr(b' ', line).map_or(0, |space| space + 1)
 }
 
 /// The length of the shortest line, with CRLF, that has the size of the chunk in `line`.
@@ -286,18 +298,18 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_the_newest_request_line_is_known() {
+    fn the_length_of_the_newest_target_is_known() {
         let mut framing = RequestFraming::default();
-        framing.advance(b"\r\nGET /");
-        assert_eq!(framing.request_line_length(), 5);
-        framing.advance(b"aaaa");
-        assert_eq!(framing.request_line_length(), 9);
-        framing.advance(b" HTTP/1.1\r\n");
-        assert_eq!(framing.request_line_length(), 20);
-        framing.advance(b"Host: a-host-with-a-long-name\r\n\r\n");
-        assert_eq!(framing.request_line_length(), 20);
-        framing.advance(b"GET / HTTP/1.1\r\n\r\n");
-        assert_eq!(framing.request_line_length(), 16);
+        for (bytes, expected) in [
+            ("\r\nGET /", 1),
+            ("aaaa", 5),
+            (" HTTP/1.1\r\n", 5),
+            ("Host: a-host-with-a-long-name\r\n\r\n", 5),
+            ("OPTIONS * HTTP/1.1\r\n\r\n", 1),
+        ] {
+            framing.advance(bytes.as_bytes());
+            assert_eq!(framing.target_length(), expected, "{bytes:?}");
+        }
     }
 
     #[test]
@@ -317,7 +329,11 @@ mod tests {
 
     #[test]
     fn invalid_framing_is_read_whole() {
+        let zeros = "0".repeat(LINE_PREFIX);
+        let cut_off =
+            format!("POST / HTTP/1.1\r\nContent-Length: {zeros}5\r\n\r\nGET / HTTP/1.1\r\n\r\n");
         for invalid in [
+            &cut_off,
             "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\nGET / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nGET / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nGET / HTTP/1.1\r\n\r\n",

@@ -27,6 +27,7 @@ pub use header_lines::HeaderLines;
 pub use hooks::ConnectionHooks;
 pub use listener::listen_all;
 pub use on_written::OnWritten;
+pub use read_throttle::MAX_TARGET_BYTES;
 pub use requests::{BodyDemand, BodyState, InFlightGuard, RequestTracker};
 pub use service::{connection_service, tcp_service};
 pub use slots::ConnectionSlots;

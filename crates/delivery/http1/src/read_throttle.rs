@@ -21,7 +21,7 @@ const MAX_READ_AHEAD: usize = 512;
 
 /// The limit of the crate `http` on a request target, in bytes: actix-http responds to a longer one as to a malformed
 /// head.
-const MAX_TARGET: usize = 65_534;
+pub const MAX_TARGET_BYTES: usize = 65_534;
 
 /// Limits what actix-http reads from one connection.
 #[derive(Debug)]
@@ -66,9 +66,9 @@ impl ReadThrottle {
         (free > 0 && !self.is_end).then(|| (&mut self.held).limit(free))
     }
 
-    /// True if the newest request line is longer than the crate `http` accepts its target.
+    /// True if the newest request has a longer target than the crate `http` accepts.
     pub(crate) fn is_target_too_long(&self) -> bool {
-        self.framing.request_line_length() > MAX_TARGET
+        self.framing.target_length() > MAX_TARGET_BYTES
     }
 
     /// True if the newest request has the method `HEAD`, whose responses have no body (RFC 9110, section 9.3.2).

@@ -15,6 +15,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use posthorn_http1::MAX_TARGET_BYTES;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -40,8 +41,6 @@ pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("applicati
 /// The limits of actix-http on a head, in bytes and in headers.
 const MAX_HEAD_BYTES: usize = 131_072;
 const MAX_HEAD_FIELDS: usize = 96;
-/// The limit of the crate `http` on a request target, in bytes.
-const MAX_TARGET_BYTES: usize = 65_534;
 
 /// The maximum number of failing fields in a problem document: a request of 64 KiB can have thousands.
 pub(crate) const MAX_FIELDS: usize = 100;

@@ -21,30 +21,39 @@ struct ThreadGroup {
     others: Vec<Waker>,
 }
 
+/// The group of the current thread. Its end, also by a panic, wakes what it completed.
+struct OpenGroup;
+
 /// Runs `reply`. The [`GroupWait`]s that it completes are woken after that, one for each thread.
 pub fn wake_together(reply: impl FnOnce()) {
     GROUP.set(Some(Vec::new()));
+    let _group = OpenGroup;
     reply();
-    let mut groups: Vec<ThreadGroup> = Vec::new();
-    for relay in GROUP.take().unwrap_or_default() {
-        let Some((thread, waker)) = relay.lock().task.take() else {
-            continue;
-        };
-        match groups.iter_mut().find(|group| group.thread == thread) {
-            Some(group) => group.others.push(waker),
-            None => groups.push(ThreadGroup {
-                thread,
-                first: relay,
-                waker,
-                others: Vec::new(),
-            }),
+}
+
+impl Drop for OpenGroup {
+    fn drop(&mut self) {
+        let mut groups: Vec<ThreadGroup> = Vec::new();
+        for relay in GROUP.take().unwrap_or_default() {
+            let Some((thread, waker)) = relay.lock().task.take() else {
+                continue;
+            };
+            match groups.iter_mut().find(|group| group.thread == thread) {
+                Some(group) => group.others.push(waker),
+                None => groups.push(ThreadGroup {
+                    thread,
+                    first: relay,
+                    waker,
+                    others: Vec::new(),
+                }),
+            }
         }
-    }
-    for group in groups {
-        // Before it is woken: its poll wakes them.
-        let left = group.first.entrust(group.others);
-        group.waker.wake();
-        left.into_iter().for_each(Waker::wake);
+        for group in groups {
+            // Before it is woken: its poll wakes them.
+            let left = group.first.entrust(group.others);
+            group.waker.wake();
+            left.into_iter().for_each(Waker::wake);
+        }
     }
 }
 
@@ -223,6 +232,20 @@ mod tests {
             drop(first);
         });
         assert_eq!(second.wakes(), 1);
+    }
+
+    #[test]
+    fn a_panic_ends_the_group() {
+        let [mut first, mut second] = [(); 2].map(|()| Waiting::new());
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wake_together(|| {
+                first.send();
+                panic!("after the first reply");
+            });
+        }));
+        assert!(outcome.is_err());
+        second.send();
+        assert_eq!((first.wakes(), second.wakes()), (1, 1));
     }
 
     #[test]

@@ -260,8 +260,7 @@ pub(crate) fn is_probe_path(path: &str) -> bool {
         .any(|route| route.is_probe() && route.template == path)
 }
 
-/// True if `path`, decoded as the router decodes it, is one of the original's: under `/api/` and
-/// outside any version.
+/// True if `path`, decoded as the router decodes it, is one of the original's: under `/api/`, but not under `/api/v1`.
 pub(crate) fn is_legacy_path(path: &str) -> bool {
     path.strip_prefix("/api/")
         .is_some_and(|rest| rest != "v1" && !rest.starts_with("v1/"))

@@ -31,11 +31,16 @@ pub(crate) struct HeadStart {
 impl HeaderLines {
     /// Adds complete lines, each with its CRLF. They must be valid, and no header of the response may have their names.
     pub fn push_lines(&self, lines: &[u8]) {
+        self.append_with(|text| text.put_slice(lines));
+    }
+
+    /// As [`HeaderLines::push_lines`], for lines that `append` appends to the text that it is given.
+    pub fn append_with(&self, append: impl FnOnce(&mut BytesMut)) {
         let mut text = self.0.borrow_mut();
         if text.is_empty() {
             text.reserve(USUAL_BYTES);
         }
-        text.put_slice(lines);
+        append(&mut text);
     }
 
     /// Adds a line. Name and value must be valid, and no header of the response may have the name.
@@ -62,10 +67,9 @@ impl HeaderLines {
         };
         let line = memchr(b'\n', written.get(interim..)?)? + 1;
         let replaced = interim + line;
-        let lines = self.clear();
-        let mut bytes = BytesMut::with_capacity(replaced + lines.len());
+        let mut bytes = self.clear();
         bytes.put_slice(written.get(..replaced).unwrap_or_default());
-        bytes.put_slice(&lines);
+        bytes.rotate_right(replaced);
         Some(HeadStart {
             bytes: bytes.freeze(),
             replaced,

@@ -67,9 +67,14 @@ impl RequestTracker {
     pub(crate) fn is_body_received(&self) -> bool {
         match self.body_state() {
             BodyState::Complete => true,
-            BodyState::Incomplete => self.0.is_whole.get(),
+            BodyState::Incomplete => self.is_whole(),
             BodyState::Broken => false,
         }
+    }
+
+    /// True once the newest request has arrived whole, whether or not its body is read.
+    pub fn is_whole(&self) -> bool {
+        self.0.is_whole.get()
     }
 
     /// Sets whether the newest request has arrived whole.

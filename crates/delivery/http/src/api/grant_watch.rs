@@ -6,8 +6,8 @@ use posthorn_application::Grant;
 
 use crate::state::AppState;
 
-/// The interval between two checks. Together with the delay with which other processes learn of a
-/// revocation it is below five seconds, the time in which a revocation has to take effect.
+/// The interval between two checks. A revocation has five seconds to end a stream; a process caches for one second that
+/// a token is not revoked.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The grant of a stream or a waiting pull, checked at an interval.

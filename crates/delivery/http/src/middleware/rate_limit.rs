@@ -197,7 +197,9 @@ fn with_policies(outcome: &RateLimitOutcome, use_policies: impl FnOnce(&Policies
         let policies = Policies::new(&policies.collect::<Vec<_>>());
         use_policies(&policies);
         let quotas = windows.iter().map(|window| window.quota).collect();
-        cache.truncate(CAPACITY - 1);
+        if cache.len() == CAPACITY {
+            cache.remove(0);
+        }
         cache.push((outcome.prefix, outcome.degraded, quotas, policies));
     });
 }

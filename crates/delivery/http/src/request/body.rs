@@ -1,15 +1,17 @@
 //! Reading a request body, up to a size limit.
 
+mod chunks;
 mod incomplete;
 
 use actix_web::HttpRequest;
 use actix_web::error::PayloadError;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::{Bytes, Payload};
 use futures_util::{FutureExt, StreamExt};
 use posthorn_http1::{BodyDemand, BodyState, RequestTracker};
 
+use self::chunks::Chunks;
 use self::incomplete::IncompleteBody;
 use crate::request::context;
 use crate::state::AppState;
@@ -17,11 +19,8 @@ use crate::wire::fields::Fields;
 use crate::wire::media_type;
 use crate::wire::problem::{AcceptedBody, ApiError, Code};
 
-/// The most bytes allocated for a body before it arrives.
-const MAX_PREALLOCATED: usize = 64 * 1024;
-
-/// Reads the whole body of at most `max` bytes; chunk extensions, trailers and padding count as bytes of it. While the request waits for its client it is not in
-/// flight.
+/// Reads the whole body of at most `max` bytes; chunk extensions, trailers and padding count as bytes of it. While the
+/// request waits for its client it is not in flight.
 ///
 /// # Errors
 /// `payload-too-large`, before the body is read if its length says so; `malformed-json` if the body
@@ -37,8 +36,8 @@ pub(crate) async fn read(
     if length.is_some_and(|length| length > max) {
         return Err(too_large());
     }
-    let remaining = |body: &BytesMut| length.map(|length| length.saturating_sub(body.len()));
-    let mut body = BytesMut::with_capacity(length.unwrap_or(0).min(MAX_PREALLOCATED));
+    let remaining = |body: &Chunks| length.map(|length| length.saturating_sub(body.len()));
+    let mut body = Chunks::default();
     let requests = request.conn_data::<RequestTracker>();
     let demand = requests.map(|requests| requests.demand_body(remaining(&body).unwrap_or(0)));
     let mut incomplete = None;
@@ -69,7 +68,7 @@ pub(crate) async fn read(
         if let Some(incomplete) = &mut incomplete {
             incomplete.grow(chunk.len())?;
         }
-        body.extend_from_slice(&chunk);
+        body.push(chunk);
         context.bytes_in.set(body.len());
         if let Some(demand) = &demand {
             demand.set_remaining(remaining(&body).unwrap_or(0));
@@ -84,7 +83,7 @@ pub(crate) async fn read(
     incomplete
         .as_mut()
         .map_or(Ok(()), IncompleteBody::complete)?;
-    Ok(body.freeze())
+    Ok(body.join())
 }
 
 /// As [`read`], for a JSON body that may be absent.
@@ -146,6 +145,10 @@ async fn next_chunk(
     count: usize,
 ) -> Result<Option<Result<Bytes, PayloadError>>, ApiError> {
     // Most bodies arrive with their head: those keep their permit.
+    let requests = request.conn_data::<RequestTracker>();
+    if requests.is_some_and(RequestTracker::is_whole) {
+        return Ok(payload.next().await);
+    }
     if let Some(next) = payload.next().now_or_never() {
         return Ok(next);
     }

@@ -23,12 +23,12 @@ impl ConcurrencyLimit {
 
     /// Adds `more` and returns true, unless more than `max` would then be in progress.
     pub(crate) fn add(&self, more: usize, max: usize) -> bool {
-        let in_progress = self.0.fetch_add(more, Ordering::AcqRel);
-        let fits = in_progress.saturating_add(more) <= max;
-        if !fits {
-            self.remove(more);
-        }
-        fits
+        // Not added and removed again: meanwhile others that fit would be rejected.
+        let sum = |count: usize| count.checked_add(more).filter(|sum| *sum <= max);
+        let update = self
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, sum);
+        update.is_ok()
     }
 
     /// Removes some that were added.

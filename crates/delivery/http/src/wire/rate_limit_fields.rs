@@ -4,13 +4,11 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use actix_web::web::BytesMut;
 use posthorn_domain::Timestamp;
 use posthorn_http1::HeaderLines;
 
 use crate::wire::time::whole_seconds;
-
-/// The usual length of the fields of two limits.
-const USUAL_BYTES: usize = 384;
 
 /// A limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,31 +69,31 @@ pub(crate) fn push(
     tightest: usize,
     now: Timestamp,
 ) {
-    // On the hot path: one text, of names and numbers, which are visible ASCII.
-    let mut text = Vec::with_capacity(USUAL_BYTES);
-    text.extend_from_slice(policies.line.as_bytes());
-    text.extend_from_slice(b"ratelimit: ");
-    let mut at_tightest = None;
-    for (number, ((part, limit), usage)) in policies.parts.iter().zip(usages).enumerate() {
-        let Usage { remaining, reset } = usage;
-        text.extend_from_slice(part.as_bytes());
-        push_number(&mut text, remaining.into());
-        text.extend_from_slice(b";t=");
-        push_number(&mut text, whole_seconds(reset));
-        if number == tightest {
-            at_tightest = Some((limit, usage));
+    // On the hot path, so directly into the lines: names and numbers, which are visible ASCII.
+    lines.append_with(|text| {
+        text.extend_from_slice(policies.line.as_bytes());
+        text.extend_from_slice(b"ratelimit: ");
+        let mut at_tightest = None;
+        for (number, ((part, limit), usage)) in policies.parts.iter().zip(usages).enumerate() {
+            let Usage { remaining, reset } = usage;
+            text.extend_from_slice(part.as_bytes());
+            push_number(text, remaining.into());
+            text.extend_from_slice(b";t=");
+            push_number(text, whole_seconds(reset));
+            if number == tightest {
+                at_tightest = Some((limit, usage));
+            }
         }
-    }
-    if let Some((limit, Usage { remaining, reset })) = at_tightest {
-        text.extend_from_slice(limit.as_bytes());
-        text.extend_from_slice(b"\r\nx-ratelimit-remaining: ");
-        push_number(&mut text, remaining.into());
-        text.extend_from_slice(b"\r\nx-ratelimit-reset: ");
-        let at = Duration::from_millis(resets_at(now, reset).as_millis());
-        push_number(&mut text, whole_seconds(at));
-    }
-    text.extend_from_slice(b"\r\n");
-    lines.push_lines(&text);
+        if let Some((limit, Usage { remaining, reset })) = at_tightest {
+            text.extend_from_slice(limit.as_bytes());
+            text.extend_from_slice(b"\r\nx-ratelimit-remaining: ");
+            push_number(text, remaining.into());
+            text.extend_from_slice(b"\r\nx-ratelimit-reset: ");
+            let at = Duration::from_millis(resets_at(now, reset).as_millis());
+            push_number(text, whole_seconds(at));
+        }
+        text.extend_from_slice(b"\r\n");
+    });
 }
 
 /// The tolerated difference between the clocks of this process and of the counter, in milliseconds.
@@ -115,7 +113,7 @@ pub(crate) fn resets_at(now: Timestamp, reset: Duration) -> Timestamp {
     })
 }
 
-fn push_number(text: &mut Vec<u8>, number: u64) {
+fn push_number(text: &mut BytesMut, number: u64) {
     text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 

@@ -131,12 +131,15 @@ impl StreamReader {
             tracing::error!(%error, %topic, %after, "a stream cannot read the store");
         }
         let wait = self.backoff.next_wait();
-        let clock = &self.open.state.services.clock;
-        tokio::select! {
-            _ = self.stop.wait_for(|stop| *stop) => {}
-            () = clock.sleep(wait) => {}
+        let is_valid = tokio::select! {
+            _ = self.stop.wait_for(|stop| *stop) => true,
+            is_valid = self.grant.wait(wait, &self.open.state) => is_valid,
+        };
+        if is_valid {
+            stream_frames::heartbeat()
+        } else {
+            self.end(StreamEndReason::Token)
         }
-        stream_frames::heartbeat()
     }
 }
 

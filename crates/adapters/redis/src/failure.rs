@@ -39,7 +39,10 @@ impl RedisFailure {
 
     /// Classifies an error of the server or of the connection.
     pub(crate) fn from_error(error: &RedisError) -> Self {
-        let text = error.to_string();
+        let mut text = error.to_string();
+        if let Some(hint) = scheme_hint(error.kind(), &text) {
+            text = format!("{text}; {hint}");
+        }
         match error.kind() {
             ErrorKind::Server(kind) => Self::from_kind(kind, text),
             ErrorKind::Extension => {
@@ -135,6 +138,22 @@ impl Redirect {
             ErrorKind::Server(ServerErrorKind::NoScript) => Some(Self::NoScript),
             _ => None,
         }
+    }
+}
+
+/// Which scheme the URL of the server needs, if its error says that it is of another kind.
+fn scheme_hint(kind: ErrorKind, text: &str) -> Option<&'static str> {
+    let is_unknown = |command| text.contains("unknown command") && text.contains(command);
+    if text.contains("cluster support disabled") {
+        Some("the server is no node of a cluster: its URL begins with `redis://` or `rediss://`")
+    } else if is_unknown("SENTINEL") {
+        Some("the server is no Sentinel: its URL begins with `redis://` or `rediss://`")
+    } else if is_unknown("EVALSHA") {
+        Some("the URL of a Sentinel begins with `redis+sentinel://` or `rediss+sentinel://`")
+    } else if kind == ErrorKind::Server(ServerErrorKind::Moved) {
+        Some("the URL of a cluster begins with `redis+cluster://` or `rediss+cluster://`")
+    } else {
+        None
     }
 }
 
@@ -235,6 +254,27 @@ mod tests {
         for unknown in ["3999 :6381", "3999 ?:6381", "3999 h", "h:6381"] {
             assert_eq!(node(unknown), None, "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_server_of_another_kind_is_told_apart() {
+        for (text, scheme) in [
+            ("This instance has cluster support disabled", "redis://"),
+            ("unknown command 'SENTINEL', with args", "redis://"),
+            ("unknown command 'EVALSHA', with args", "redis+sentinel://"),
+        ] {
+            let kind = ServerErrorKind::ResponseError.into();
+            let error = RedisError::from((kind, "", text.to_owned()));
+            let failure = RedisFailure::from_error(&error).into_message();
+            let hint = format!("begins with `{scheme}`");
+            assert!(
+                failure.contains(text) && failure.contains(&hint),
+                "{failure}"
+            );
+        }
+        let moved = RedisError::from((ServerErrorKind::Moved.into(), "", "1 h:1".to_owned()));
+        let failure = RedisFailure::from_error(&moved).into_message();
+        assert!(failure.contains("`redis+cluster://`"), "{failure}");
     }
 
     #[test]

@@ -210,6 +210,31 @@ async fn an_absent_consumer_creates_no_key() {
     assert_eq!(server.command(&["DBSIZE"]).await.unwrap(), "0");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_whose_name_is_lost_is_listed_again_by_a_put() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    put(&store).await;
+    let names = "posthorn:{t:inbox}:consumers";
+    server.command(&["DEL", names]).await.unwrap();
+    put(&store).await;
+    assert_eq!(server.command(&["SCARD", names]).await.unwrap(), "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_does_not_inherit_what_one_of_its_name_left() {
+    let server = RedisServer::start().await;
+    let store = store(&server.url()).await;
+    put(&store).await;
+    append(&store, "one").await.unwrap();
+    assert_eq!(pull(&store, 1, 1).await.unwrap().messages.len(), 1);
+    let hash = format!("posthorn:{{t:inbox}}:consumer:{}", key().name);
+    assert_eq!(server.command(&["DEL", &hash]).await.unwrap(), "1");
+    put(&store).await;
+    let counts = store.status(&key()).await.unwrap().counts;
+    assert_eq!((counts.waiting, counts.in_flight), (1, 0));
+}
+
 #[tokio::test]
 async fn a_topic_that_the_index_of_consumers_lost_is_added_again_by_retention() {
     let server = RedisServer::start().await;

@@ -183,6 +183,11 @@ local function keys_of(name)
   }
 end
 
+-- Removes all keys of a consumer but its hash.
+local function unlink_all(c)
+  redis.call('UNLINK', c.entries, c.leased, c.due, c.waiting, c.redriven, c.dead, c.deaths, c.letters, c.attempts)
+end
+
 -- The state of a consumer; nil if it does not exist.
 local function load(name)
   local c = keys_of(name)

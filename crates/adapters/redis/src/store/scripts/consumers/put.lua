@@ -26,6 +26,8 @@ for i = 15, counts - 1 do
 end
 if c then
   begin()
+  -- Its name may be lost.
+  redis.call('SADD', registry, ARGV[4])
   redis.call('HSET', key, unpack(settings))
 else
   if redis.call('SCARD', registry) >= tonumber(ARGV[14]) then
@@ -40,6 +42,10 @@ else
     return { 'count', cursor }
   end
   begin()
+  -- What is left of one of this name whose hash is lost would count for this one.
+  local left = keys_of(ARGV[4])
+  set_epoch(left, 1)
+  unlink_all(left)
   -- First the name: a consumer that is not listed would not be adjusted to deletions and retention.
   redis.call('SADD', registry, ARGV[4])
   redis.call('HSET', key, 'born', time[1] .. string.format('%06d', time[2]), 'epoch', 1, 'cursor', cursor, 'behind', behind, 'missed', 0, 'dropped', 0,

@@ -20,8 +20,7 @@ end
 begin()
 redis.call('DEL', c.key)
 redis.call('SREM', registry, ARGV[4])
-redis.call('UNLINK', c.entries, c.leased, c.due, c.waiting, c.redriven, c.dead, c.deaths, c.letters,
-  c.attempts)
+unlink_all(c)
 if c.stale then
   redis.call('UNLINK', epoch_keys(c.key, tonumber(c.stale)))
 end

@@ -1,6 +1,7 @@
 //! Delivers the messages of all webhooks, in every process, without a leader: the lease of a message
 //! decides which process attempts it.
 
+mod all_webhooks;
 mod attempt;
 mod attempt_log;
 mod attempt_window;

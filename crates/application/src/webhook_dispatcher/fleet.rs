@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use posthorn_domain::{Backoff, ConsumerKey, Topic};
 
+use super::all_webhooks::AllWebhooks;
 use super::change_queue::ChangeQueue;
 use super::drain::Drain;
 use super::event_queue::EventQueue;
@@ -16,7 +17,7 @@ use super::ports::WebhookDispatcherPorts;
 use super::stop::{Orders, Stop};
 use super::worker::WebhookWorker;
 use crate::ports::consumer_store::ConsumerError;
-use crate::ports::message_store::{PageLimit, StoreError, Subscription};
+use crate::ports::message_store::{StoreError, Subscription};
 use crate::ports::webhook_store::{WebhookIncarnation, WebhookRecord, WebhookStatus};
 
 /// The time between two looks at all webhooks if no change was announced.
@@ -59,12 +60,6 @@ struct FleetMember {
     record: WebhookRecord,
     /// False if the secrets of the record cannot be decrypted, which is logged once.
     is_working: bool,
-}
-
-/// All webhooks, but for those of topics that cannot be read.
-struct AllWebhooks {
-    webhooks: Vec<WebhookStatus>,
-    damaged: HashSet<Topic>,
 }
 
 enum FleetEvent {
@@ -170,8 +165,9 @@ impl<'a> Fleet<'a> {
             // A change during the look asks for another one.
             self.sync_at = now.saturating_add(SYNC_INTERVAL);
             let ports = Arc::clone(self.ports);
+            let known = self.members.keys().map(|key| key.topic.clone()).collect();
             self.calls
-                .start(async move { FleetEvent::Synced(read_all(&ports).await) });
+                .start(async move { FleetEvent::Synced(AllWebhooks::read(&ports, known).await) });
         }
     }
 
@@ -370,27 +366,4 @@ fn change(
         }
     }
     member.record = record;
-}
-
-/// All webhooks of all topics. A damaged topic hides only its own.
-async fn read_all(ports: &WebhookDispatcherPorts) -> Result<AllWebhooks, StoreError> {
-    let (mut webhooks, mut damaged) = (Vec::new(), HashSet::new());
-    let mut after = None;
-    loop {
-        let topics = ports
-            .consumers
-            .topics_with_consumers(after.as_ref(), PageLimit::MAX);
-        let topics = topics.await?;
-        for topic in &topics {
-            match ports.webhooks.webhooks(topic).await {
-                Ok(of_topic) => webhooks.extend(of_topic),
-                Err(StoreError::Corrupt(_)) => drop(damaged.insert(topic.clone())),
-                Err(error) => return Err(error),
-            }
-        }
-        match topics.into_iter().next_back() {
-            Some(last) => after = Some(last),
-            None => return Ok(AllWebhooks { webhooks, damaged }),
-        }
-    }
 }

@@ -35,6 +35,24 @@ async fn a_damaged_topic_stops_no_other() {
 }
 
 #[tokio::test]
+async fn a_topic_that_the_index_lost_keeps_its_webhooks() {
+    let rig = Rig::running();
+    let lost = rig.webhook("a", |_| {}).await;
+    rig.advance(SECOND, SECOND).await;
+    *rig.store.unlisted.lock().unwrap() = Some(lost.topic.clone());
+    let other = ConsumerKey {
+        topic: samples::topic("other"),
+        ..key("b")
+    };
+    rig.service.put(&other, change("b")).await.unwrap();
+    rig.advance(60 * SECOND, SECOND).await;
+    for key in [&lost, &other] {
+        let id = rig.store.append(key, 1)[0];
+        rig.acked(key, id).await;
+    }
+}
+
+#[tokio::test]
 async fn an_acknowledgement_is_repeated_until_the_store_has_it() {
     for with_effect in [false, true] {
         let rig = Rig::running();

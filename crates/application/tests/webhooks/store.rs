@@ -34,6 +34,8 @@ pub(crate) struct FakeWebhookStore {
     calls: Mutex<HashMap<&'static str, usize>>,
     /// The topic whose webhooks cannot be read.
     pub(crate) damaged: Mutex<Option<Topic>>,
+    /// The topic that the index has lost.
+    pub(crate) unlisted: Mutex<Option<Topic>>,
     /// How many of the next puts come after a change by another process.
     pub(crate) conflicts: AtomicUsize,
     /// How far a pull moves the clock.
@@ -51,6 +53,7 @@ impl FakeWebhookStore {
             failures: Mutex::default(),
             calls: Mutex::default(),
             damaged: Mutex::default(),
+            unlisted: Mutex::default(),
             conflicts: AtomicUsize::default(),
             pull_takes: Mutex::default(),
             sequence: AtomicUsize::new(1),
@@ -162,7 +165,9 @@ impl ConsumerStore for FakeWebhookStore {
         let webhooks = self.webhooks.lock().unwrap();
         let mut topics: Vec<_> = webhooks.keys().map(|key| key.topic.clone()).collect();
         topics.dedup();
+        let unlisted = self.unlisted.lock().unwrap();
         topics.retain(|topic| after.is_none_or(|after| topic > after));
+        topics.retain(|topic| unlisted.as_ref() != Some(topic));
         Ok(topics)
     }
 

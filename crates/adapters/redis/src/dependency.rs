@@ -9,6 +9,7 @@ use redis::{Script, Value};
 use crate::deployment::pool::RedisPool;
 use crate::failure::RedisFailure;
 use crate::keys;
+use crate::server_mode;
 
 /// A write that stores nothing. `KEYS[1]` never exists; no `ARGV`.
 ///
@@ -17,9 +18,9 @@ use crate::keys;
 static PROBE: LazyLock<Script> =
     LazyLock::new(|| Script::new("return redis.call('SET', KEYS[1], '', 'XX')"));
 
-/// Checks that Redis executes a script with a write; on a cluster, that one node does.
+/// Checks that Redis is of the kind that its URL says, and executes a script with a write; on a cluster, that one node does.
 ///
-/// The time limit of a check is the checkout time-out plus the command time-out.
+/// Each of both calls has the checkout time-out plus the command time-out.
 pub struct RedisDependency(RedisPool);
 
 impl RedisDependency {
@@ -30,9 +31,27 @@ impl RedisDependency {
 
     /// The check, with its failure classified.
     pub(crate) async fn probe(&self) -> Result<(), RedisFailure> {
+        if !self.0.is_cluster() {
+            self.check_mode().await?;
+        }
         let probe = keys::probe(self.0.prefix(), 0);
         self.0.query::<Value>(&PROBE.key(probe)).await?;
         Ok(())
+    }
+
+    /// Rejects a node of a cluster, which serves the keys in its own slots and so seems to work.
+    async fn check_mode(&self) -> Result<(), RedisFailure> {
+        match self
+            .0
+            .query::<String>(redis::cmd("INFO").arg("server"))
+            .await
+        {
+            Ok(info) => server_mode::check(&info, false)
+                .map_err(|error| RedisFailure::Permanent(error.to_string())),
+            // The user may not ask.
+            Err(RedisFailure::Permanent(_)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
     }
 }
 

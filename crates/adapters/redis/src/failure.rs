@@ -40,7 +40,7 @@ impl RedisFailure {
     /// Classifies an error of the server or of the connection.
     pub(crate) fn from_error(error: &RedisError) -> Self {
         let mut text = error.to_string();
-        if let Some(hint) = scheme_hint(error.kind(), &text) {
+        if let Some(hint) = hint(&text) {
             text = format!("{text}; {hint}");
         }
         match error.kind() {
@@ -141,17 +141,15 @@ impl Redirect {
     }
 }
 
-/// Which scheme the URL of the server needs, if its error says that it is of another kind.
-fn scheme_hint(kind: ErrorKind, text: &str) -> Option<&'static str> {
+/// What to change in the URL, if the text of an error says that the server is of another kind.
+fn hint(text: &str) -> Option<&'static str> {
     let is_unknown = |command| text.contains("unknown command") && text.contains(command);
-    if text.contains("cluster support disabled") {
-        Some("the server is no node of a cluster: its URL begins with `redis://` or `rediss://`")
+    if text.contains("cluster support disabled") || is_unknown("CLUSTER") {
+        Some("the server is no node of a cluster: its URL does not begin with `redis+cluster://`")
     } else if is_unknown("SENTINEL") {
-        Some("the server is no Sentinel: its URL begins with `redis://` or `rediss://`")
-    } else if is_unknown("EVALSHA") {
-        Some("the URL of a Sentinel begins with `redis+sentinel://` or `rediss+sentinel://`")
-    } else if kind == ErrorKind::Server(ServerErrorKind::Moved) {
-        Some("the URL of a cluster begins with `redis+cluster://` or `rediss+cluster://`")
+        Some("the server is no Sentinel: its URL does not begin with `redis+sentinel://`")
+    } else if text.contains("No such master") {
+        Some("the Sentinel knows no service of the name in the URL")
     } else {
         None
     }
@@ -257,24 +255,21 @@ mod tests {
     }
 
     #[test]
-    fn a_server_of_another_kind_is_told_apart() {
-        for (text, scheme) in [
-            ("This instance has cluster support disabled", "redis://"),
-            ("unknown command 'SENTINEL', with args", "redis://"),
-            ("unknown command 'EVALSHA', with args", "redis+sentinel://"),
+    fn an_error_of_a_server_of_another_kind_says_so() {
+        for (text, hint) in [
+            ("This instance has cluster support disabled", "no node of"),
+            ("unknown command 'CLUSTER', with args", "no node of"),
+            ("unknown command `SENTINEL`, with args", "no Sentinel"),
+            ("No such master with that name", "no service of"),
         ] {
             let kind = ServerErrorKind::ResponseError.into();
             let error = RedisError::from((kind, "", text.to_owned()));
             let failure = RedisFailure::from_error(&error).into_message();
-            let hint = format!("begins with `{scheme}`");
             assert!(
-                failure.contains(text) && failure.contains(&hint),
+                failure.contains(text) && failure.contains(hint),
                 "{failure}"
             );
         }
-        let moved = RedisError::from((ServerErrorKind::Moved.into(), "", "1 h:1".to_owned()));
-        let failure = RedisFailure::from_error(&moved).into_message();
-        assert!(failure.contains("`redis+cluster://`"), "{failure}");
     }
 
     #[test]

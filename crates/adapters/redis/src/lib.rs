@@ -13,6 +13,7 @@ mod mutex;
 mod quota;
 mod request;
 mod revocation_list;
+mod server_mode;
 mod start;
 mod store;
 
@@ -24,4 +25,5 @@ pub use deployment::pool::{PoolStatus, RedisPool};
 pub use deployment::settings::RedisSettings;
 pub use quota::RedisQuotaCounter;
 pub use revocation_list::RedisRevocationList;
+pub use server_mode::OtherServerMode;
 pub use store::{RedisStore, RedisStoreError, RedisStoreSettings};

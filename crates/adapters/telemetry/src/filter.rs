@@ -11,6 +11,8 @@ const SERVER_TARGET: &str = "actix_server";
 const CONNECTION_TARGET: &str = "actix_http::h1::dispatcher";
 /// The target of the verifier of receivers' certificates. Its event at error repeats the error of the attempt.
 const VERIFIER_TARGET: &str = "rustls_platform_verifier";
+/// The target of the cluster client of redis-rs. Its events repeat for each attempt, dozens a second, that a server is lost.
+const CLUSTER_TARGET: &str = "redis::cluster_handling";
 
 /// Why a text is not a log filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,11 +103,16 @@ pub(crate) fn parse(filter: &str) -> Result<LogFilter, FilterError> {
     }
 }
 
-/// The filter that treats events of actix-server at info, and all of actix-http's connections and of the verifier, as if
-/// they were at debug, unless it names their target.
+/// The filter that treats events of actix-server at info, and all of actix-http's connections, of the verifier and of the
+/// cluster client, as if they were at debug, unless it names their target.
 fn without_repeated_events(filter: &str) -> String {
     let items = || filter.split(',');
-    let names = |target: &str| items().any(|item| item.starts_with(target));
+    let names = |target: &str| {
+        items().any(|item| {
+            let name = item.split('=').next().unwrap_or_default();
+            item.starts_with(target) || is_parent(name, target)
+        })
+    };
     let level = items().rfind(|item| is_level(item));
     let level = level.unwrap_or_default().to_ascii_lowercase();
     let mut added = Vec::new();
@@ -113,7 +120,8 @@ fn without_repeated_events(filter: &str) -> String {
         added.push((SERVER_TARGET, "warn"));
     }
     if matches!(level.as_str(), "error" | "warn" | "info") {
-        added.extend([(CONNECTION_TARGET, "off"), (VERIFIER_TARGET, "off")]);
+        let targets = [CONNECTION_TARGET, VERIFIER_TARGET, CLUSTER_TARGET];
+        added.extend(targets.map(|target| (target, "off")));
     }
     added.retain(|(target, _)| !names(target));
     let mut filter = filter.to_owned();
@@ -121,6 +129,12 @@ fn without_repeated_events(filter: &str) -> String {
         filter.push_str(&format!(",{target}={level}"));
     }
     filter
+}
+
+/// True if `name` is a target that contains `target`.
+fn is_parent(name: &str, target: &str) -> bool {
+    let rest = target.strip_prefix(name);
+    !name.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn is_level(word: &str) -> bool {
@@ -150,10 +164,14 @@ mod tests {
     #[test]
     fn what_libraries_repeat_is_at_debug() {
         let verifier = "rustls_platform_verifier=off";
-        let quiet = format!("actix_http::h1::dispatcher=off,{verifier}");
+        let others = format!("{verifier},redis::cluster_handling=off");
+        let quiet = format!("actix_http::h1::dispatcher=off,{others}");
         for (filter, added) in [
             ("info", format!(",actix_server=warn,{quiet}")),
-            ("INFO,redis=debug", format!(",actix_server=warn,{quiet}")),
+            (
+                "INFO,redis=debug",
+                format!(",actix_server=warn,actix_http::h1::dispatcher=off,{verifier}"),
+            ),
             ("debug", String::new()),
             ("info,debug", String::new()),
             ("error", format!(",{quiet}")),
@@ -161,7 +179,7 @@ mod tests {
             ("info,actix_server=info", format!(",{quiet}")),
             (
                 "warn,actix_http::h1::dispatcher=error",
-                format!(",{verifier}"),
+                format!(",{others}"),
             ),
         ] {
             assert_eq!(without_repeated_events(filter), format!("{filter}{added}"));

@@ -150,6 +150,11 @@ impl RedisPool {
         })
     }
 
+    /// True for a pool of a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.inner.pool, Pool::Cluster(_))
+    }
+
     /// The time limit of a checkout and a command together.
     pub(crate) fn bound(&self) -> Duration {
         self.inner.checkout_bound + self.inner.command_timeout

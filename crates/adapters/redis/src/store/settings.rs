@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use crate::deployment::error::RedisSettingsError;
 use crate::deployment::settings::RedisSettings;
+use crate::server_mode::OtherServerMode;
 
 /// The settings of the store: connections and durability.
 #[derive(Clone, Debug)]
@@ -50,13 +51,8 @@ pub enum RedisStoreError {
     #[error("Redis 6.2 or newer is needed, not {0}")]
     TooOld(String),
     /// The server runs in a mode that the URL does not name.
-    #[error("the Redis server is {mode}: its URL has to begin with `{scheme}`")]
-    OtherMode {
-        /// What it is.
-        mode: &'static str,
-        /// The scheme for it, and the one with TLS.
-        scheme: &'static str,
-    },
+    #[error(transparent)]
+    OtherMode(#[from] OtherServerMode),
     /// The server is a replica.
     #[error("the Redis server is a replica, which takes no writes")]
     Replica,

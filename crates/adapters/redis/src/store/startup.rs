@@ -13,6 +13,7 @@ use crate::cluster::connection::{CallError, ConnectionLease, ManagedConnection};
 use crate::cluster::directory::SlotDirectory;
 use crate::deployment::connector::{Connector, Node};
 use crate::failure::RedisFailure;
+use crate::server_mode::{self, field};
 
 /// Checks every primary and returns the durability that all of them reach.
 ///
@@ -91,21 +92,7 @@ async fn query<T: FromRedisValue + Send>(
 
 /// Checks mode, version and role. `is_primary` is false for a node of a cluster.
 fn check_info(info: &str, is_primary: bool) -> Result<(), RedisStoreError> {
-    match field(info, "redis_mode:") {
-        Some("sentinel") => {
-            return Err(RedisStoreError::OtherMode {
-                mode: "a Sentinel",
-                scheme: "redis+sentinel://` or `rediss+sentinel://",
-            });
-        }
-        Some("cluster") if is_primary => {
-            return Err(RedisStoreError::OtherMode {
-                mode: "a node of a cluster",
-                scheme: "redis+cluster://` or `rediss+cluster://",
-            });
-        }
-        _ => {}
-    }
+    server_mode::check(info, !is_primary)?;
     let version = field(info, "redis_version:").unwrap_or_default();
     let mut numbers = version
         .split('.')
@@ -117,11 +104,6 @@ fn check_info(info: &str, is_primary: bool) -> Result<(), RedisStoreError> {
         return Err(RedisStoreError::Replica);
     }
     Ok(())
-}
-
-/// The value of a field of `INFO`; `name` ends with a colon.
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(name))
 }
 
 fn unreachable(failure: RedisFailure) -> RedisStoreError {
@@ -138,19 +120,6 @@ mod tests {
     #[track_caller]
     fn check(info: &str, expected: Result<(), RedisStoreError>) {
         assert_eq!(check_info(info, true), expected, "{info}");
-    }
-
-    #[test]
-    fn a_server_of_another_mode_is_rejected() {
-        let info = |mode: &str| format!("redis_version:7.0.15\r\nredis_mode:{mode}\r\n");
-        for is_primary in [true, false] {
-            assert_eq!(check_info(&info("standalone"), is_primary), Ok(()));
-            let refused = check_info(&info("sentinel"), is_primary).unwrap_err();
-            assert!(refused.to_string().contains("redis+sentinel://"));
-        }
-        assert_eq!(check_info(&info("cluster"), false), Ok(()));
-        let refused = check_info(&info("cluster"), true).unwrap_err();
-        assert!(refused.to_string().contains("redis+cluster://"));
     }
 
     #[test]

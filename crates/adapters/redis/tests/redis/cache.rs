@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{PATIENCE, cluster_url, pool, sentinel_url};
-use posthorn_application::{BackendError, Cache, Dependency};
+use posthorn_application::{BackendError, Cache, Dependency, DependencyError};
 use posthorn_domain::Timestamp;
 use posthorn_redis::{RedisCache, RedisDependency};
 use posthorn_testkit::{RedisCluster, RedisSentinel, RedisServer, eventually};
@@ -119,6 +119,12 @@ async fn a_server_that_rejects_writes_or_scripts_is_unhealthy() {
     let cluster = RedisCluster::start().await;
     let dependency = RedisDependency::new(pool(&cluster_url(&cluster)));
     assert_eq!(dependency.check().await, Ok(()));
+    // Each serves the keys in its own slots.
+    for url in cluster.urls() {
+        let error = RedisDependency::new(pool(&url)).check().await;
+        let DependencyError(reason) = error.expect_err(&url);
+        assert!(reason.contains("`redis+cluster://`"), "{reason}");
+    }
 }
 
 #[tokio::test]

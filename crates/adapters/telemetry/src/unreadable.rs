@@ -33,10 +33,18 @@ impl UnreadableMessages {
             if reported.len() >= MAX_REPORTED {
                 reported.clear();
             }
-            if !reported.insert((topic.clone(), consumer.cloned(), *id)) {
+            // A message counts once, whoever meets it.
+            let is_new = reported.insert((topic.clone(), None, *id));
+            if is_new {
+                self.counter.inc();
+            }
+            let is_new_here = match consumer {
+                None => is_new,
+                Some(_) => reported.insert((topic.clone(), consumer.cloned(), *id)),
+            };
+            if !is_new_here {
                 continue;
             }
-            self.counter.inc();
             match consumer {
                 None => tracing::error!(%topic, %id, "a stored message is damaged and skipped"),
                 Some(ConsumerKey { kind, name, .. }) => tracing::error!(

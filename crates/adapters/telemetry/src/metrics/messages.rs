@@ -62,7 +62,7 @@ impl MessageCounters {
             clock_ahead.clone(),
         );
         let topics = Gauge::default();
-        let help = "Topics of the store, as MAX_TOPICS counts them";
+        let help = "Topics of the store, as MAX_TOPICS counts them, at the last round of retention";
         registry.register("app_store_topics", help, topics.clone());
         let bytes = Gauge::default();
         let help = "Bytes of the store, as MAX_STORE_BYTES counts them; 0 for Redis";

@@ -268,6 +268,11 @@ async fn damaged_messages_of_pulls_and_dead_letters_are_counted_once() {
         inner.damaged.lock().unwrap().push(damaged);
         store.pull(&consumer, request).await.unwrap();
         store.dead_letters(&consumer, page).await.unwrap();
+        // One that another consumer meets is the same message.
+        store
+            .pull(&key("jobs", ConsumerKind::Consumer, "other"), request)
+            .await
+            .unwrap();
         let text = metrics.render().unwrap();
         let line = format!("app_store_unreadable_records_total {total}");
         assert!(text.lines().any(|found| found == line), "{line} in\n{text}");

@@ -103,13 +103,30 @@ impl Section for ListenSection {
     }
 }
 
-/// An IP address, also with a zone (RFC 4007) or in brackets, or a host name as in a URL (WHATWG URL, host parsing).
+/// An IP address, also with a zone (RFC 4007) or in brackets, or a host name as in a URL (WHATWG URL, host parsing) of
+/// letters, digits, `-` and `_` (RFC 1123, section 2.1; the DNS has names with `_`).
 fn is_host(text: &str, _: &Environment) -> garde::Result {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
-    if address.parse::<IpAddr>().is_ok() || Host::parse(text).is_ok() {
-        return Ok(());
+    let is_host = match Host::parse(text) {
+        _ if address.parse::<IpAddr>().is_ok() => true,
+        Ok(Host::Domain(name)) => name.trim_end_matches('.').split('.').all(is_label),
+        Ok(_) => true,
+        Err(_) => false,
+    };
+    if is_host {
+        Ok(())
+    } else {
+        Err(garde::Error::new("malformed"))
     }
-    Err(garde::Error::new("malformed"))
+}
+
+/// True for a label of a host name.
+fn is_label(label: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !label.is_empty()
+        && label.bytes().all(is_allowed)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }
 
 #[cfg(test)]
@@ -126,6 +143,7 @@ mod tests {
             "fe80::1%eth0",
             "localhost",
             "pod-0.a_b.svc",
+            "a.svc.",
         ] {
             assert!(is_host(host), "{host}");
         }
@@ -137,6 +155,11 @@ mod tests {
             "http://a",
             "a/b",
             "%eth0",
+            "*",
+            "*.local",
+            "-x",
+            "x-.local",
+            "a..b",
         ] {
             assert!(!is_host(other), "{other}");
         }

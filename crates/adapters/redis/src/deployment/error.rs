@@ -13,6 +13,11 @@ pub enum RedisSettingsError {
     /// The scheme is supported, but the URL does not have its form.
     #[error("the Redis URL must have the form {0}")]
     Form(&'static str),
+    /// The credentials have a character that ends them in a URL.
+    #[error(
+        "the credentials in the Redis URL have to be percent-encoded, or set as REDIS_USERNAME and REDIS_PASSWORD"
+    )]
+    Credentials,
     /// redis-rs rejected a part of the URL.
     #[error("the Redis URL is invalid: {0}")]
     Invalid(String),

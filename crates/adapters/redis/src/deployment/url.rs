@@ -5,6 +5,7 @@ use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 use super::access::RedisAccess;
 use super::error::RedisSettingsError;
 
+const SINGLE_FORM: &str = "redis://[user:password@]host[:port][/db]";
 const SENTINEL_FORM: &str = "redis+sentinel://[user:password@]host[:port][,…]/service[/db]";
 const CLUSTER_FORM: &str = "redis+cluster://[user:password@]host[:port][,…]";
 /// The port of a Sentinel whose URL has none.
@@ -41,7 +42,7 @@ impl Deployment {
     pub(super) fn parse(url: &str) -> Result<Self, RedisSettingsError> {
         let (scheme, rest) = url.split_once("://").ok_or(RedisSettingsError::Scheme)?;
         match scheme {
-            "redis" | "rediss" => Ok(Self::Single(connection_info(url)?)),
+            "redis" | "rediss" => Self::single(url, rest),
             "redis+sentinel" => Self::sentinel("redis", rest),
             "rediss+sentinel" => Self::sentinel("rediss", rest),
             "redis+cluster" => Self::cluster("redis", rest),
@@ -82,6 +83,15 @@ impl Deployment {
                 seeds.into_iter().map(opened).collect::<Result<_, _>>()?,
             )),
         }
+    }
+
+    fn single(url: &str, rest: &str) -> Result<Self, RedisSettingsError> {
+        let form = RedisSettingsError::Form(SINGLE_FORM);
+        let UrlParts { hosts, path, .. } = UrlParts::split(rest, &form)?;
+        if hosts.len() > 1 || !path.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(form);
+        }
+        Ok(Self::Single(connection_info(url)?))
     }
 
     fn sentinel(scheme: &str, rest: &str) -> Result<Self, RedisSettingsError> {
@@ -132,12 +142,16 @@ impl Deployment {
 impl<'a> UrlParts<'a> {
     fn split(rest: &'a str, form: &RedisSettingsError) -> Result<Self, RedisSettingsError> {
         let (credentials, location) = match rest.rsplit_once('@') {
+            Some((credentials, _)) if !is_encoded(credentials) => {
+                return Err(RedisSettingsError::Credentials);
+            }
             Some((credentials, location)) => (format!("{credentials}@"), location),
             None => (String::new(), rest),
         };
         let (hosts, path) = location.split_once('/').unwrap_or((location, ""));
         let hosts: Vec<_> = hosts.split(',').collect();
-        if hosts.iter().any(|host| host.is_empty()) || path.contains(['?', '#']) {
+        let is_host = |host: &&str| !host.is_empty() && !host.ends_with(":0");
+        if !hosts.iter().all(is_host) || location.contains(['?', '#']) {
             return Err(form.clone());
         }
         Ok(Self {
@@ -146,6 +160,15 @@ impl<'a> UrlParts<'a> {
             path,
         })
     }
+}
+
+/// True if `credentials` have no character that ends them in a URL, and each `%` is one of percent-encoding (RFC 3986,
+/// sections 2.1 and 3.2).
+fn is_encoded(credentials: &str) -> bool {
+    let is_hex = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
+    let mut encoded = credentials.split('%').skip(1).map(str::bytes);
+    !credentials.contains(['/', '?', '#'])
+        && encoded.all(|mut rest| is_hex(rest.next()) && is_hex(rest.next()))
 }
 
 /// True if `host` ends with a port. An IPv6 address is in brackets.
@@ -210,13 +233,26 @@ mod tests {
         );
         for url in [
             "redis://:hunter2@",
-            "redis://:hunter2@h:port",
             "redis://:hunter2@h/hunter",
+            "redis://:hunter2@h/-1",
+            "redis://:hunter2@h?db=3",
+            "redis://:hunter2@h/0#hunter2",
+            "redis://:hunter2@h:0",
+            "redis://:hunter2@a,b",
         ] {
-            let error = Deployment::parse(url).expect_err(url);
-            assert!(matches!(error, RedisSettingsError::Invalid(_)), "{error:?}");
-            assert!(!error.to_string().contains("hunter"), "{error}");
+            check_rejected(url, &RedisSettingsError::Form(SINGLE_FORM));
         }
+        for url in [
+            "redis://u:hunter%ZZ@h",
+            "redis://u:hunter%2@h",
+            "redis+cluster://u:hunt/er@h",
+            "redis+sentinel://u:hunt?er@h/x",
+        ] {
+            check_rejected(url, &RedisSettingsError::Credentials);
+        }
+        let error = Deployment::parse("redis://:hunter2@h:port").unwrap_err();
+        assert!(matches!(error, RedisSettingsError::Invalid(_)), "{error:?}");
+        assert!(!error.to_string().contains("hunter"), "{error}");
     }
 
     #[test]

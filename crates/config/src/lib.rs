@@ -21,6 +21,7 @@ mod sections;
 mod setting;
 mod sources;
 mod warnings;
+mod without_effect;
 
 pub use load::{Loaded, load};
 pub use loader::Effective;
@@ -34,3 +35,4 @@ pub use sections::{
 };
 pub use sources::Sources;
 pub use warnings::OpenSecretFile;
+pub use without_effect::SettingWithoutEffect;

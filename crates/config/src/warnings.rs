@@ -63,9 +63,6 @@ impl Settings {
                 "access is open: every client that reaches this server may send, read and delete \
                  messages; ENVIRONMENT=production requires tokens"
             );
-            if self.access.require_write_token {
-                tracing::warn!("REQUIRE_WRITE_TOKEN=true has no effect outside production");
-            }
         }
         if self.secret.key_is_random() {
             tracing::warn!(

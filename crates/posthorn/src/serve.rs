@@ -19,6 +19,7 @@ pub(crate) fn run(loaded: Loaded) -> ExitCode {
         Err(error) => return fail(&error),
     };
     loaded.log_open_secrets();
+    loaded.log_without_effect();
     let runtime = match posthorn_cli::build_runtime() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),

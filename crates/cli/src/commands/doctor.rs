@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use posthorn_application::Clock;
 use posthorn_client::print;
-use posthorn_config::{ConfigErrors, Loaded};
+use posthorn_config::{ConfigErrors, Loaded, SettingWithoutEffect};
 use posthorn_domain::Timestamp;
 use posthorn_system::SystemClock;
 
@@ -56,6 +56,12 @@ async fn check(
 ) {
     let environment = loaded.settings.app.environment.as_str();
     report.ok("configuration", format!("valid, for {environment}"));
+    for SettingWithoutEffect { setting, reason } in loaded.without_effect() {
+        report.warn(
+            "configuration",
+            format!("{setting} has no effect: {reason}"),
+        );
+    }
     keys::check_secrets(report, &loaded);
     let mut settings = loaded.settings;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

@@ -35,13 +35,18 @@ async fn a_body_at_the_limit_is_read_and_a_larger_one_rejected() {
 #[tokio::test]
 async fn a_body_whose_length_is_too_large_is_rejected_before_it_arrives() {
     let server = TestServer::start();
-    let mut connection = server.connect().await;
-    let head = "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
-        Content-Length: 1000000000\r\n\r\n";
-    connection.send(head).await;
-    let response = connection.response("POST").await;
-    response.assert_problem(413, "payload-too-large");
-    assert_eq!(response.header("connection"), Some("close"));
+    // A client that asks first is not told to send it.
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let mut connection = server.connect().await;
+        let head = format!(
+            "POST /api/v1/message HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
+             {expect}Content-Length: 1000000000\r\n\r\n"
+        );
+        connection.send(&head).await;
+        let response = connection.response("POST").await;
+        response.assert_problem(413, "payload-too-large");
+        assert_eq!(response.header("connection"), Some("close"));
+    }
 }
 
 #[tokio::test]

@@ -26,16 +26,30 @@ async fn header_lines_follow_the_status_line() {
 async fn an_interim_response_has_no_header_lines() {
     run(async {
         let mut client = Client::connect(4096).await;
-        let head =
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+        let head = "POST /read-late HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\
+            Expect: 100-continue\r\n\r\n";
         client.send(head).await;
         assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
+        client.recorder.release.notify_one();
         client.send("ab").await;
         let head = client.head().await;
         assert!(
             head.starts_with("HTTP/1.1 200 OK\r\nx-line: yes\r\n"),
             "{head}"
         );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_comes_at_once_has_no_interim_response_before_it() {
+    run(async {
+        let mut client = Client::connect(4096).await;
+        let head =
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+        client.send(head).await;
+        let head = client.head().await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         assert_eq!(client.body(5).await, "hello");
     })
     .await;

@@ -93,7 +93,8 @@ impl IncomingMessage {
     ) -> Result<Self, ApiError> {
         let malformed = || ApiError::new(Code::MalformedJson);
         // serde_json does not look into the strings that it skips: all of the body has to be UTF-8.
-        let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|error| ApiError::json_not_utf_8(bytes, error))?;
         let parser = Parser {
             rules,
             path_topic: topic,

@@ -8,6 +8,7 @@ mod field;
 mod instance;
 mod missing;
 mod page;
+mod place;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -186,15 +187,6 @@ impl ApiError {
     ) -> Self {
         self.detail = Some(Box::new((russian.into(), english.into())));
         self
-    }
-
-    /// The error of a body that is not JSON, with the place; `error` is of the body as a whole.
-    pub(crate) fn malformed_json(error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        Self::new(Code::MalformedJson).with_detail(
-            format!("Тело запроса должно быть в формате JSON и в кодировке UTF-8: ошибка в строке {line}, байт {column}."),
-            format!("The request body must be JSON in UTF-8: error in line {line}, byte {column}."),
-        )
     }
 
     /// The error of failing fields; at least one.

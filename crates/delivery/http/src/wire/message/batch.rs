@@ -180,7 +180,7 @@ fn not_utf_8(format: BatchFormat, bytes: &[u8], error: std::str::Utf8Error) -> A
             let valid = bytes.iter().take(error.valid_up_to());
             malformed_line(valid.fold(1, |line, byte| line + u64::from(*byte == b'\n')))
         }
-        BatchFormat::Json | BatchFormat::Events => ApiError::new(Code::MalformedJson),
+        BatchFormat::Json | BatchFormat::Events => ApiError::json_not_utf_8(bytes, error),
     }
 }
 

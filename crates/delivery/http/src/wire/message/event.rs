@@ -50,7 +50,7 @@ pub(crate) fn parse_structured(
     rules: &ContentRules,
     problems: Vec<FieldProblem>,
 ) -> Result<IncomingMessage, ApiError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::new(Code::MalformedJson))?;
+    let text = std::str::from_utf8(bytes).map_err(|e| ApiError::json_not_utf_8(bytes, e))?;
     let event: &RawValue =
         serde_json::from_str(text).map_err(|error| ApiError::malformed_json(&error))?;
     parse_event(event, rules, problems)
@@ -105,11 +105,10 @@ pub(crate) fn parse_binary<'h>(
             Err(_) => event.problem(name, FieldCode::NotUtf8),
         }
     }
-    let code = match data {
-        EventData::Json => Code::MalformedJson,
-        EventData::Text => Code::MalformedBody,
-    };
-    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::new(code))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| match data {
+        EventData::Json => ApiError::json_not_utf_8(bytes, error),
+        EventData::Text => ApiError::new(Code::MalformedBody),
+    })?;
     if let Some(text) = data_text(text, data)? {
         event.fields.text(DATA, &text);
     }
@@ -143,7 +142,7 @@ fn data_text(text: &str, data: EventData) -> Result<Option<Cow<'_, str>>, ApiErr
         return Ok(Some(text.into()));
     }
     let value: &RawValue =
-        serde_json::from_str(text).map_err(|_| ApiError::new(Code::MalformedJson))?;
+        serde_json::from_str(text).map_err(|error| ApiError::malformed_json(&error))?;
     if raw_json::kind(value) == RawKind::Null {
         return Ok(None);
     }

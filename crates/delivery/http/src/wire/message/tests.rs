@@ -26,6 +26,20 @@ fn check_malformed(json: &[u8]) {
 }
 
 #[test]
+fn the_place_of_what_is_not_json_is_named() {
+    for (body, place) in [
+        (&b"{\"message\":}"[..], "in line 1, byte 12"),
+        (b"{\n \"message\": \"a\"", "in line 2, byte 15"),
+        (b"{\"message\": \"a\nb\"}", "at the end of line 1"),
+        (b"{\"message\":\n\"\xff\"}", "in line 2, byte 2"),
+    ] {
+        let error = parse(body).unwrap_err();
+        let (_, english) = *error.detail.unwrap();
+        assert!(english.ends_with(&format!("error {place}.")), "{english}");
+    }
+}
+
+#[test]
 fn a_valid_body_becomes_domain_values() {
     let json = r#"{"message": " \u043f\n ", "topic": "a", "attributes": {"k": "v"}}"#;
     let body = parse(json.as_bytes()).unwrap();

@@ -6,7 +6,7 @@ use posthorn_domain::MessageBatch;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::wire::problem::{ApiError, Code};
+use crate::wire::problem::ApiError;
 
 /// The first items of an array.
 pub(super) struct RawItems<'a> {
@@ -50,7 +50,7 @@ impl<'de> Visitor<'de> for ItemsVisitor {
 
 /// The items of the array in `text`; `None` if it is other JSON.
 pub(super) fn raw_items(text: &str) -> Result<Option<RawItems<'_>>, ApiError> {
-    let malformed = |_| ApiError::new(Code::MalformedJson);
+    let malformed = |error| ApiError::malformed_json(&error);
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map(Some).map_err(malformed);
     }

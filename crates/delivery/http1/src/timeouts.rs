@@ -33,7 +33,7 @@ pub struct ConnectionSettings {
 pub(crate) struct ConnectionTimeouts {
     requests: RequestTracker,
     settings: ConnectionSettings,
-    /// The number of started requests at the last update.
+    /// The number of started requests at the last `sync`.
     seen_requests: u64,
     /// When the next request must be there; set only between two requests.
     deadline: Option<Instant>,
@@ -62,6 +62,7 @@ impl ConnectionTimeouts {
 
     /// Bytes were read. The first ones of a head start the time for its rest.
     pub(crate) fn bytes_read(&mut self) {
+        self.sync();
         if self.is_between_requests() && !self.has_partial_head {
             self.has_partial_head = true;
             let deadline = Instant::now() + self.settings.header_timeout;
@@ -74,6 +75,7 @@ impl ConnectionTimeouts {
 
     /// The unread rest of a body was read to its end: what comes next is a request.
     pub(crate) fn rest_read(&mut self) {
+        self.sync();
         if self.is_between_requests() {
             self.has_partial_head = false;
             self.deadline = None;
@@ -82,6 +84,7 @@ impl ConnectionTimeouts {
 
     /// `count` bytes were written; with `is_all` nothing waits to be written.
     pub(crate) fn bytes_written(&mut self, count: usize, is_all: bool) {
+        self.sync();
         // The time for the next request starts after the response.
         if self.is_between_requests() {
             self.deadline = None;
@@ -109,7 +112,7 @@ impl ConnectionTimeouts {
 
     /// A write has to wait for the client to read.
     pub(crate) fn write_blocked(&mut self) {
-        self.is_between_requests();
+        self.sync();
         let last = self.last_blocked_since.take();
         self.write_blocked_since
             .get_or_insert_with(|| last.unwrap_or_else(Instant::now));
@@ -127,6 +130,7 @@ impl ConnectionTimeouts {
 
     /// True while the connection waits for a next request, of which nothing was read, and for nothing else.
     pub(crate) fn is_idle(&mut self) -> bool {
+        self.sync();
         self.is_between_requests()
             && !self.has_partial_head
             && self.write_blocked_since.is_none()
@@ -135,6 +139,7 @@ impl ConnectionTimeouts {
 
     /// True once the client has used up its time; until then the task of `cx` is woken at the end of that time.
     pub(crate) fn poll_expired(&mut self, cx: &mut Context<'_>) -> bool {
+        self.sync();
         let is_between = self.is_between_requests();
         let (header_timeout, keep_alive) = (self.settings.header_timeout, self.settings.keep_alive);
         // The response is sent, and nobody needs the rest of the body.
@@ -159,18 +164,23 @@ impl ConnectionTimeouts {
         self.timer.poll(deadline, cx).is_ready()
     }
 
-    /// True if a request came and none is in flight. A request since the last call resets the time of the next one.
-    fn is_between_requests(&mut self) -> bool {
-        let (started, is_busy) = (self.requests.started(), self.requests.is_busy());
-        if self.seen_requests != started {
+    /// Applies requests that started since the last call: each resets the time of the next one.
+    fn sync(&mut self) {
+        let started = self.requests.started();
+        let is_new = self.seen_requests != started;
+        if is_new {
             self.last_blocked_since = None;
         }
-        if self.seen_requests != started || is_busy {
+        if is_new || self.requests.is_busy() {
             self.seen_requests = started;
             self.deadline = None;
             self.has_partial_head = false;
         }
-        self.seen_requests > 0 && !is_busy
+    }
+
+    /// True if a request came and none is in flight.
+    fn is_between_requests(&self) -> bool {
+        self.requests.started() > 0 && !self.requests.is_busy()
     }
 }
 

@@ -34,7 +34,7 @@ impl ClientDisconnected {
         }
     }
 
-    /// Wakes all that wait, and lets nobody wait from now on.
+    /// Marks the client as disconnected and wakes all waiters; later calls of `wait` return at once.
     pub(crate) fn notify(&self) {
         self.0.is_disconnected.set(true);
         self.0.notify.notify_waiters();

@@ -13,6 +13,7 @@ mod headers;
 pub(crate) mod host;
 pub(crate) mod load_shed;
 pub(crate) mod rate_limit;
+mod rejection;
 mod request_line;
 mod request_span;
 mod response_memory;

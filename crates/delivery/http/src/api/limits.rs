@@ -6,7 +6,7 @@ use posthorn_application::{Caller, QuotaScope, QuotaWindow, RateLimiter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::middleware::rate_limit::RateLimitOutcome;
+use crate::middleware::rate_limit::outcome::RateLimitOutcome;
 use crate::request::{caller, grant};
 use crate::route;
 use crate::state::AppState;

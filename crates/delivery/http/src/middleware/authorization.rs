@@ -5,7 +5,7 @@ mod rejection;
 use actix_web::{HttpMessage, HttpRequest};
 use posthorn_application::{AccessRequest, Action, Refusal};
 
-use crate::middleware::rate_limit::RateLimitRejection;
+use crate::middleware::rejection::RequestRejection;
 use crate::request::{context, credentials, path};
 use crate::route::Route;
 use crate::state::AppState;
@@ -19,7 +19,7 @@ pub(crate) async fn authorize(
     route: &Route,
     state: &AppState,
     request: &HttpRequest,
-) -> Result<(), RateLimitRejection> {
+) -> Result<(), RequestRejection> {
     let action = route.action(request.method());
     if action == Action::Unchecked {
         return Ok(());
@@ -45,7 +45,7 @@ pub(crate) async fn authorize(
 }
 
 /// Counts a refusal in the metrics and makes it an error.
-pub(crate) fn reject(state: &AppState, refusal: Refusal) -> RateLimitRejection {
+pub(crate) fn reject(state: &AppState, refusal: Refusal) -> RequestRejection {
     let metrics = &state.services.request_metrics;
     metrics.access_refused(refusal.as_str());
     rejection::of(refusal, state.services.clock.now())

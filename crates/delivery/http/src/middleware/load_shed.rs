@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::middleware::around::Next;
 use crate::middleware::deadline::{Deadline, Elapsed};
+use crate::middleware::rate_limit::outcome;
 use crate::middleware::{authorization, rate_limit};
 use crate::request::{body, context};
 use crate::route::Route;
@@ -133,7 +134,7 @@ async fn handle(
     if let Some(outcome) = outcome.or_else(|| rate_limit::take_outcome(&head))
         && let Some(lines) = head.conn_data::<HeaderLines>()
     {
-        rate_limit::push_fields(lines, &outcome);
+        outcome::push_fields(lines, &outcome);
     }
     response
 }

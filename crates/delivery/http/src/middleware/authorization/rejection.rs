@@ -3,13 +3,14 @@
 use posthorn_application::{Refusal, TokenError};
 use posthorn_domain::{Scope, Timestamp};
 
-use crate::middleware::rate_limit::{RateLimitOutcome, RateLimitRejection};
+use crate::middleware::rate_limit::outcome::RateLimitOutcome;
+use crate::middleware::rejection::RequestRejection;
 use crate::wire::problem::{ApiError, Code};
 
 const REALM: &str = "Bearer realm=\"posthorn\"";
 
 /// The rejection for a refusal that was decided `now`.
-pub(super) fn of(refusal: Refusal, now: Timestamp) -> RateLimitRejection {
+pub(super) fn of(refusal: Refusal, now: Timestamp) -> RequestRejection {
     let error = match refusal {
         Refusal::Missing(scope) => ApiError {
             challenge: Some(format!("{REALM}, scope=\"{scope}\"")),
@@ -32,7 +33,7 @@ pub(super) fn of(refusal: Refusal, now: Timestamp) -> RateLimitRejection {
         ),
         Refusal::Throttled(decision) => {
             let outcome = RateLimitOutcome::of_auth_failures(decision, now);
-            return RateLimitRejection::of(outcome);
+            return RequestRejection::of(outcome);
         }
         Refusal::Unavailable(error) => error.into(),
     };

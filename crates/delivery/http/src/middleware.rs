@@ -12,6 +12,7 @@ pub(crate) mod flood;
 mod headers;
 pub(crate) mod host;
 pub(crate) mod load_shed;
+mod pipeline;
 pub(crate) mod rate_limit;
 mod rejection;
 mod request_line;

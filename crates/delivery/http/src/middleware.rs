@@ -2,7 +2,6 @@
 
 pub(crate) mod access_log;
 pub(crate) mod around;
-pub(crate) mod audit;
 pub(crate) mod authorization;
 mod connection_close;
 pub(crate) mod cors;

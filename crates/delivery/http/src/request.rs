@@ -1,6 +1,7 @@
-//! Values of a request that middleware and handlers share, each parsed once.
+//! Values of a request that middleware and handlers share, each parsed once, and its audit event.
 
 pub(crate) mod accept;
+pub(crate) mod audit;
 pub(crate) mod body;
 pub(crate) mod browser_form;
 pub(crate) mod caller;
@@ -11,6 +12,7 @@ pub(crate) mod grant;
 pub(crate) mod idempotency_key;
 pub(crate) mod locale;
 pub(crate) mod message_format;
+pub(crate) mod method_label;
 pub(crate) mod path;
 pub(crate) mod request_id;
 pub(crate) mod since;

@@ -10,9 +10,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_application::{ConsumerError, ConsumerStatus};
 use posthorn_domain::ConsumerKind;
 
-use crate::api::dead_letters::outcome;
 use crate::api::put_response::put_response;
-use crate::middleware::audit::{AuditAction, AuditEvent};
+use crate::request::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::request::path;
 use crate::state::AppState;
 use crate::wire::consumer::{ConsumerBody, ConsumerResponse, ConsumersResponse, SeekBody};
@@ -94,7 +93,7 @@ pub(crate) async fn delete_consumer(
     let precondition = precondition::of(request.headers());
     let event = AuditEvent::start(&request, AuditAction::DeleteConsumer, key.to_string());
     let deleted = state.services.consumers.delete(&key, &precondition).await;
-    event.finish(outcome(deleted.as_ref().err()));
+    event.finish(AuditOutcome::of(&deleted));
     deleted?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -116,7 +115,7 @@ pub(crate) async fn seek(
     let (key, to) = call::read(&request, payload, &state, SeekBody::parse).await?;
     let event = AuditEvent::start(&request, AuditAction::SeekConsumer, key.to_string());
     let sought = state.services.consumers.seek(&key, to).await;
-    event.finish(outcome(sought.as_ref().err()));
+    event.finish(AuditOutcome::of(&sought));
     let status = sought.map_err(|error| match error {
         ConsumerError::PositionAhead => ApiError::member("to", FieldCode::PositionAhead),
         error => error.into(),

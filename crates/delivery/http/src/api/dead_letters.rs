@@ -1,10 +1,10 @@
 //! The dead letters of a consumer or a webhook: what the handlers of both do.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use posthorn_application::{ConsumerError, DeadLetterRequest};
+use posthorn_application::DeadLetterRequest;
 use posthorn_domain::{ConsumerKey, MessageId};
 
-use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
+use crate::request::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::request::body;
 use crate::request::path::consumer_path;
 use crate::state::AppState;
@@ -51,7 +51,7 @@ pub(super) async fn redrive(
     let (redrive, sent) = body::parse_json(request, payload, state, RedriveBody::parse).await?;
     let event = AuditEvent::start(request, AuditAction::RedriveDeadLetters, key.to_string());
     let redriven = state.services.consumers.redrive(key, &redrive).await;
-    event.finish(outcome(redriven.as_ref().err()));
+    event.finish(AuditOutcome::of(&redriven));
     Ok(HttpResponse::Ok().json(RedriveResponse::new(&redriven?, sent)))
 }
 
@@ -75,18 +75,8 @@ pub(super) async fn delete(
             Err(Missing::DeadLetter.into())
         }
         Err(error) => {
-            event.finish(outcome(Some(&error)));
+            event.finish(AuditOutcome::from(&error));
             Err(error.into())
         }
-    }
-}
-
-/// The outcome of an audited call.
-pub(super) fn outcome(error: Option<&ConsumerError>) -> AuditOutcome {
-    match error {
-        None => AuditOutcome::Done,
-        Some(ConsumerError::Store(_)) => AuditOutcome::Unknown,
-        Some(ConsumerError::NotFound) => AuditOutcome::Absent,
-        Some(_) => AuditOutcome::Refused,
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use posthorn_domain::TokenId;
 
-use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
+use crate::request::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::state::AppState;
 use crate::wire::problem::{ApiError, Code};
 use crate::wire::query::Query;

@@ -6,11 +6,10 @@ pub(crate) mod deliveries;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use posthorn_application::{WebhookError, WebhookView};
+use posthorn_application::WebhookView;
 
-use crate::api::dead_letters::outcome as consumer_outcome;
 use crate::api::put_response::put_response;
-use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
+use crate::request::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::request::{body, path};
 use crate::state::AppState;
 use crate::wire::precondition::{self, entity_tag};
@@ -67,7 +66,7 @@ pub(crate) async fn put_webhook(
         }
     };
     let put = state.services.webhooks.put(&key, change).await;
-    event.finish(outcome(put.as_ref().err()));
+    event.finish(AuditOutcome::of(&put));
     let put = put?;
     let tag = put.webhook.status.consumer.tag;
     let mut response = put_response(&state, &key, put.created, tag);
@@ -107,7 +106,7 @@ pub(crate) async fn delete_webhook(
     let precondition = precondition::of(request.headers());
     let event = AuditEvent::start(&request, AuditAction::DeleteWebhook, key.to_string());
     let deleted = state.services.webhooks.delete(&key, &precondition).await;
-    event.finish(outcome(deleted.as_ref().err()));
+    event.finish(AuditOutcome::of(&deleted));
     deleted?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -133,7 +132,7 @@ pub(crate) async fn rotate_secret(
     let event = AuditEvent::start(&request, AuditAction::RotateWebhookSecret, key.to_string());
     let service = &state.services.webhooks;
     let rotated = service.rotate_secret(&key, grace, &precondition).await;
-    event.finish(outcome(rotated.as_ref().err()));
+    event.finish(AuditOutcome::of(&rotated));
     let rotated = rotated?;
     let tag = entity_tag(rotated.webhook.status.consumer.tag);
     Ok(HttpResponse::Ok()
@@ -145,13 +144,4 @@ fn resource(webhook: &WebhookView) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::ETAG, entity_tag(webhook.status.consumer.tag)))
         .json(WebhookResponse::from(webhook))
-}
-
-/// The outcome of an audited call.
-fn outcome(error: Option<&WebhookError>) -> AuditOutcome {
-    match error {
-        None => consumer_outcome(None),
-        Some(WebhookError::Consumer(error)) => consumer_outcome(Some(error)),
-        Some(_) => AuditOutcome::Refused,
-    }
 }

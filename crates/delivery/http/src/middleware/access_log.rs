@@ -14,11 +14,12 @@ use posthorn_http1::HeaderLines;
 use tracing::{Instrument, Span};
 
 use crate::middleware::around::Next;
-use crate::middleware::request_span::{OTHER, method_label, request_span};
+use crate::middleware::request_span::request_span;
 use crate::middleware::{
     connection_close, error_documents, headers, host, request_line, response_memory,
 };
 use crate::request::context::{ClientAddress, LoggedError, RequestContext};
+use crate::request::method_label::{OTHER, method_label};
 use crate::request::trace::Trace;
 use crate::request::{client_address, locale, request_id};
 use crate::state::AppState;

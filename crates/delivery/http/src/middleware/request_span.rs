@@ -3,16 +3,14 @@
 //! Source: <https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server>.
 
 use actix_web::dev::ServiceRequest;
+use actix_web::http::Version;
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::http::uri::Authority;
-use actix_web::http::{Method, Version};
 use posthorn_domain::TraceParent;
 use tracing::{Span, field};
 
 use crate::request::context::RequestContext;
-
-/// The method label of a method without a route.
-pub(super) const OTHER: &str = "OTHER";
+use crate::request::method_label::{OTHER, method_label};
 
 /// The span of `request`, which is not finished. `is_exported` is true if it has more to show than the log does.
 pub(super) fn request_span(
@@ -48,20 +46,6 @@ pub(super) fn request_span(
         record_details(&span, request);
     }
     span
-}
-
-/// The method as a metrics label; all methods without a route share one label.
-pub(super) fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => OTHER,
-    }
 }
 
 /// Records what no log line shows.

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::middleware::audit::{AuditAction, AuditEvent};
+use crate::request::audit::{AuditAction, AuditEvent};
 use crate::request::path;
 use crate::state::AppState;
 use crate::wire::problem::ApiError;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::links::Links;
-use crate::middleware::audit::{AuditAction, AuditEvent, AuditOutcome};
+use crate::request::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::request::{path, since};
 use crate::state::AppState;
 use crate::wire::links::insert_links;

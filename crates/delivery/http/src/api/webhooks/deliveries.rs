@@ -2,8 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{outcome, resource};
-use crate::middleware::audit::{AuditAction, AuditEvent};
+use super::resource;
+use crate::request::audit::{AuditAction, AuditEvent, AuditOutcome};
 use crate::request::{body, path};
 use crate::state::AppState;
 use crate::wire::problem::ApiError;
@@ -28,7 +28,7 @@ pub(crate) async fn enable(
     body::require_no_fields(&request, payload, &state).await?;
     let event = AuditEvent::start(&request, AuditAction::EnableWebhook, key.to_string());
     let enabled = state.services.webhooks.enable(&key).await;
-    event.finish(outcome(enabled.as_ref().err()));
+    event.finish(AuditOutcome::of(&enabled));
     Ok(resource(&enabled?))
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn test(
     body::require_no_fields(&request, payload, &state).await?;
     let event = AuditEvent::start(&request, AuditAction::TestWebhook, key.to_string());
     let tested = state.services.webhooks.test(&key).await;
-    event.finish(outcome(tested.as_ref().err()));
+    event.finish(AuditOutcome::of(&tested));
     Ok(HttpResponse::Ok().json(TestResponse::from(tested?)))
 }
 
@@ -68,7 +68,7 @@ pub(crate) async fn replay(
     let replay = body::parse_json(&request, payload, &state, ReplayBody::parse).await?;
     let event = AuditEvent::start(&request, AuditAction::ReplayWebhook, key.to_string());
     let replayed = state.services.webhooks.replay(&key, replay).await;
-    event.finish(outcome(replayed.as_ref().err()));
+    event.finish(AuditOutcome::of(&replayed));
     Ok(HttpResponse::Accepted().json(ReplayResponse { queued: replayed? }))
 }
 

@@ -4,11 +4,11 @@
 use std::rc::Rc;
 
 use actix_web::HttpRequest;
-use posthorn_application::Grant;
+use posthorn_application::{ConsumerError, Grant, WebhookError};
 
-use super::request_span::method_label;
 use crate::request::context::{self, RequestContext};
 use crate::request::grant;
+use crate::request::method_label::method_label;
 
 /// An audited action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,12 +118,39 @@ impl AuditAction {
 }
 
 impl AuditOutcome {
+    /// The outcome of a call of a use case.
+    pub(crate) fn of<T, E>(result: &Result<T, E>) -> Self
+    where
+        for<'e> Self: From<&'e E>,
+    {
+        result.as_ref().map_or_else(Self::from, |_| Self::Done)
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Absent => "absent",
             Self::Refused => "refused",
             Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<&ConsumerError> for AuditOutcome {
+    fn from(error: &ConsumerError) -> Self {
+        match error {
+            ConsumerError::Store(_) => Self::Unknown,
+            ConsumerError::NotFound => Self::Absent,
+            _ => Self::Refused,
+        }
+    }
+}
+
+impl From<&WebhookError> for AuditOutcome {
+    fn from(error: &WebhookError) -> Self {
+        match error {
+            WebhookError::Consumer(error) => error.into(),
+            _ => Self::Refused,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use actix_web::guard as guards;
 use actix_web::http::Method;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, ServiceConfig, post};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
 use crate::api::consumers::{dead_letters, leases};
@@ -43,8 +43,6 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
     if with_metrics {
         metrics(config);
     }
-    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
-    let post = web::post;
     register(config, &TOPIC_MESSAGES, |r| {
         r.route(get().to(read::list_messages))
             .route(post().to(accept::accept_to_topic))
@@ -77,8 +75,6 @@ pub(crate) fn configure(config: &mut ServiceConfig, with_metrics: bool) {
 }
 
 fn paths_without_parameters(config: &mut ServiceConfig) {
-    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
-    let post = web::post;
     register(config, &MESSAGE, |r| r.route(post().to(accept::accept)));
     register(config, &PING, |r| r.route(get().to(info::ping)));
     register(config, &INFO, |r| r.route(get().to(info::info)));
@@ -113,8 +109,6 @@ pub(crate) fn configure_metrics(config: &mut ServiceConfig) {
 }
 
 fn consumers(config: &mut ServiceConfig) {
-    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
-    let post = web::post;
     register(config, &PULL, |r| r.route(post().to(leases::pull)));
     register(config, &ACK, |r| r.route(post().to(leases::ack)));
     register(config, &NACK, |r| r.route(post().to(leases::nack)));
@@ -140,8 +134,6 @@ fn consumers(config: &mut ServiceConfig) {
 }
 
 fn webhooks(config: &mut ServiceConfig) {
-    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
-    let post = web::post;
     register(config, &WEBHOOKS, |r| {
         r.route(get().to(webhooks::list_webhooks))
     });
@@ -175,15 +167,18 @@ fn webhooks(config: &mut ServiceConfig) {
 }
 
 fn probes(config: &mut ServiceConfig) {
-    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
     register(config, &LIVE, |r| r.route(get().to(health::live)));
     register(config, &READY, |r| r.route(get().to(health::ready)));
     register(config, &STARTUP, |r| r.route(get().to(health::startup)));
 }
 
 fn metrics(config: &mut ServiceConfig) {
-    let get = || web::route().guard(guards::Any(guards::Get()).or(guards::Head()));
     register(config, &METRICS, |r| r.route(get().to(metrics::expose)));
+}
+
+/// GET, and HEAD, which responds like it.
+fn get() -> actix_web::Route {
+    web::route().guard(guards::Any(guards::Get()).or(guards::Head()))
 }
 
 /// Adds one resource: its handlers, `OPTIONS` and 405 for the other methods, and `load_shed` around all

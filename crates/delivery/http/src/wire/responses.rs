@@ -56,13 +56,13 @@ pub(crate) enum Unavailable {
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "only its derive is used")]
 pub(crate) enum AcceptFailures {
-    /// The body is not JSON, or a field is invalid.
+    /// The body does not match its media type, or a field or a parameter is invalid.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(Problem),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),
-    /// The media type of the body is not JSON.
+    /// The media type or the coding is not accepted; `Accept-Post` or `Accept-Encoding` lists those that are.
     #[response(status = 415, content_type = "application/problem+json")]
     MediaType(Problem),
     /// The idempotency key was used for another message.

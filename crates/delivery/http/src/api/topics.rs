@@ -16,8 +16,8 @@ use crate::wire::responses::{AccessFailures, Failures, ReadFailures};
 pub(crate) struct TopicsResponse {
     /// The topics, sorted by name.
     topics: Vec<TopicResponse>,
-    /// The next page, as a relative URL; `null` on the last page. For a token that does not permit all
-    /// topics, a page may be short or empty without being the last.
+    /// The URL of the next page: absolute if `PUBLIC_URL` is set, otherwise a path; `null` on the last page. For a token
+    /// that does not permit all topics, a page may be short or empty without being the last.
     next: Option<String>,
 }
 

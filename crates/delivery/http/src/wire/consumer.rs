@@ -103,7 +103,7 @@ pub(crate) struct DeadLettersResponse<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub(crate) unreadable: Vec<String>,
-    /// The next page, as a relative URL; `null` on the last page.
+    /// The URL of the next page: absolute if `PUBLIC_URL` is set, otherwise a path; `null` on the last page.
     pub(crate) next: Option<String>,
 }
 

@@ -31,9 +31,9 @@ pub(crate) struct PageResponse<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     unreadable: Vec<String>,
-    /// The next page in that order, as a relative URL; `null` on the last page.
+    /// The URL of the next page in that order: absolute if `PUBLIC_URL` is set, otherwise a path; `null` on the last page.
     next: Option<String>,
-    /// The previous page in that order, as a relative URL; `null` on the first page.
+    /// The URL of the previous page in that order, in the same form; `null` on the first page.
     prev: Option<String>,
     /// Whether messages between `after` and this page are missing: retention has removed them, or the store never
     /// gave the id `after`, because it was lost or restored.

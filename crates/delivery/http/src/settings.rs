@@ -81,7 +81,8 @@ pub struct HttpSettings {
         "x-takes" = "a comma list of origins such as `https://www.example`"
     ))]
     pub form_redirect_origins: FormOrigins,
-    /// The date on which the paths below `/api/` without a version end, or may end: their header `Sunset` (RFC 8594). Absent without one.
+    /// The date from which the unversioned paths below `/api/` may be removed, sent as their header `Sunset` (RFC 8594).
+    /// Unset: no header.
     #[serde(default, deserialize_with = "parsed_option")]
     #[schemars(with = "Option<String>", extend(
         "x-takes" = "a date such as `2027-12-31`, or a time of RFC 3339"

@@ -39,8 +39,9 @@ impl WebhookService {
     /// webhooks that were.
     ///
     /// # Errors
-    /// [`WebhookError::Consumer`], of a topic that is damaged only after all others. A webhook whose secrets cannot be decrypted stays as it is; its worker
-    /// logs that.
+    /// [`WebhookError::Consumer`] if the store failed (at once) or a topic is damaged (after all other topics were
+    /// processed); [`WebhookError::NoLastingKey`] or [`WebhookError::Vault`] if secrets cannot be encrypted (after all
+    /// other topics too). A webhook whose secrets cannot be decrypted stays as it is; its worker logs that.
     pub async fn reencrypt(&self) -> Result<u64, WebhookError> {
         let mut count = 0;
         let mut after = None;

@@ -42,8 +42,8 @@ pub enum CheckOutcome {
     Error,
 }
 
-/// The health of the whole process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The health of the whole process, ordered from healthy to unhealthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HealthStatus {
     /// Every dependency works.
     Healthy,
@@ -122,12 +122,11 @@ impl HealthService {
         for check in &self.checks {
             let outcome = check.run(&*self.clock).await;
             if outcome == CheckOutcome::Error {
-                let is_unhealthy = check.required || status == HealthStatus::Unhealthy;
-                status = if is_unhealthy {
+                status = status.max(if check.required {
                     HealthStatus::Unhealthy
                 } else {
                     HealthStatus::Degraded
-                };
+                });
             }
             checks.push((check.name, outcome));
         }

@@ -81,7 +81,7 @@ pub use ports::webhook_sender::{
     WebhookSender,
 };
 pub use ports::webhook_store::{
-    MAX_RECORDED_ATTEMPTS, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued,
+    MAX_ATTEMPTS_PER_CALL, MAX_KEPT_ATTEMPTS, PutWebhook, RequeueRequest, Requeued,
     WebhookIncarnation, WebhookPut, WebhookRecord, WebhookStatus, WebhookStore, WebhookTarget,
 };
 pub use ports::webhook_vault::{OpenedPrivate, VaultError, WebhookVault};

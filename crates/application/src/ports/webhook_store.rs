@@ -9,11 +9,11 @@ use posthorn_domain::{
 use super::consumer_store::{ConsumerError, ConsumerStatus, Precondition, PutConsumer};
 use super::message_store::{PageLimit, StoreError, Subscription};
 
-/// The attempts of a webhook that a store keeps.
-pub const MAX_WEBHOOK_ATTEMPTS: usize = 100;
+/// How many attempts a store keeps for each webhook.
+pub const MAX_KEPT_ATTEMPTS: usize = 100;
 
 /// The most attempts of one call of [`WebhookStore::record_attempts`].
-pub const MAX_RECORDED_ATTEMPTS: usize = 1_000;
+pub const MAX_ATTEMPTS_PER_CALL: usize = 1_000;
 
 /// Keeps what a webhook has beyond the consumer that it is: its record, its health and its last
 /// attempts.
@@ -28,7 +28,7 @@ pub const MAX_RECORDED_ATTEMPTS: usize = 1_000;
 ///    the store's time as in [`crate::ConsumerStore`].
 /// 2. **Kept.** Record and state survive a restart as the settings of a consumer do. Of the health
 ///    and the attempts a crash of the store may lose those that were recorded last.
-/// 3. **Bounded.** A webhook keeps its last [`MAX_WEBHOOK_ATTEMPTS`] attempts. `requeue` examines
+/// 3. **Bounded.** A webhook keeps its last [`MAX_KEPT_ATTEMPTS`] attempts. `requeue` examines
 ///    at most as many messages as its request says.
 /// 4. **Told apart.** A webhook that is created has another [`WebhookIncarnation`] than all before
 ///    it under its name, and keeps it until it is deleted, through a restart of the store too.
@@ -78,7 +78,7 @@ pub trait WebhookStore: Send + Sync {
         of: Option<&WebhookTarget>,
     ) -> Result<bool, ConsumerError>;
 
-    /// Adds attempts of the incarnation `of`, the oldest first and at most [`MAX_RECORDED_ATTEMPTS`], to the health, as
+    /// Adds attempts of the incarnation `of`, the oldest first and at most [`MAX_ATTEMPTS_PER_CALL`], to the health, as
     /// [`WebhookHealth::record`] does, and to the attempts. Returns the health afterwards. Needs no
     /// sync of its own. A webhook of another incarnation does not exist.
     async fn record_attempts(

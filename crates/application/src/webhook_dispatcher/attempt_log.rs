@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use posthorn_domain::WebhookAttempt;
 
-use crate::ports::webhook_store::MAX_WEBHOOK_ATTEMPTS;
+use crate::ports::webhook_store::MAX_KEPT_ATTEMPTS;
 
 /// The shortest time between two records of attempts.
 const RECORD_INTERVAL: Duration = Duration::from_millis(250);
@@ -54,7 +54,7 @@ impl AttemptLog {
     }
 
     pub(super) fn push(&mut self, attempt: WebhookAttempt) {
-        if self.attempts.len() >= MAX_WEBHOOK_ATTEMPTS
+        if self.attempts.len() >= MAX_KEPT_ATTEMPTS
             && let Some(oldest) = self.attempts.pop_front()
             && oldest.succeeded()
         {
@@ -106,7 +106,7 @@ mod tests {
             log.push(attempt(number, 500));
         }
         let taken = times(&log.start(Duration::ZERO, false).unwrap());
-        assert_eq!(taken.len(), MAX_WEBHOOK_ATTEMPTS + 1);
+        assert_eq!(taken.len(), MAX_KEPT_ATTEMPTS + 1);
         assert_eq!((taken[0], taken[1], taken[100]), (0, 51, 150));
         assert!(!log.is_done());
         log.ended(Vec::new());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use posthorn_application::{
-    ConsumerError, LeaseUpdate, MAX_WEBHOOK_ATTEMPTS, Precondition, PulledLeases, WebhookTarget,
+    ConsumerError, LeaseUpdate, MAX_KEPT_ATTEMPTS, Precondition, PulledLeases, WebhookTarget,
 };
 use posthorn_domain::{
     Attempt, DisableReason, FailureReason, Timestamp, WebhookAttempt, WebhookHealth, WebhookState,
@@ -98,7 +98,7 @@ pub async fn the_last_hundred_attempts_are_kept(harness: impl WebhookHarness) {
             .await
             .unwrap();
         recorded += count;
-        let kept = all[..recorded].iter().rev().take(MAX_WEBHOOK_ATTEMPTS);
+        let kept = all[..recorded].iter().rev().take(MAX_KEPT_ATTEMPTS);
         let kept: Vec<_> = kept.cloned().collect();
         assert_eq!(case.webhooks.attempts(&case.key).await, Ok(kept));
     }

@@ -1,7 +1,7 @@
 //! Webhooks: consumers with a row of `webhooks`, and their last attempts.
 
 use posthorn_application::{
-    ConsumerError, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookIncarnation,
+    ConsumerError, MAX_KEPT_ATTEMPTS, PutWebhook, RequeueRequest, Requeued, WebhookIncarnation,
     WebhookPut, WebhookStatus, WebhookTarget,
 };
 use posthorn_domain::{
@@ -98,8 +98,8 @@ impl Call<'_> {
              (consumer_id, slot, number, ms, seq, attempt, at_ms, status, took_ms, error) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let mut replace = connection.prepare_cached(replace)?;
-        let slots = i64::try_from(MAX_WEBHOOK_ATTEMPTS).unwrap_or(1);
-        let skipped = attempts.len().saturating_sub(MAX_WEBHOOK_ATTEMPTS);
+        let slots = i64::try_from(MAX_KEPT_ATTEMPTS).unwrap_or(1);
+        let skipped = attempts.len().saturating_sub(MAX_KEPT_ATTEMPTS);
         row.recorded += i64::try_from(skipped).unwrap_or_default();
         for attempt in attempts.iter().skip(skipped) {
             let (ms, seq) = columns(attempt.message_id);

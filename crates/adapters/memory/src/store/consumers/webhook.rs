@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use posthorn_application::{MAX_WEBHOOK_ATTEMPTS, WebhookIncarnation, WebhookRecord};
+use posthorn_application::{MAX_KEPT_ATTEMPTS, WebhookIncarnation, WebhookRecord};
 use posthorn_domain::{WebhookAttempt, WebhookHealth};
 
 /// The record of a webhook, its health and its last attempts.
@@ -28,7 +28,7 @@ impl HeldWebhook {
     pub(crate) fn record(&mut self, attempts: &[WebhookAttempt]) {
         for attempt in attempts {
             self.health.record(attempt);
-            if self.attempts.len() >= MAX_WEBHOOK_ATTEMPTS {
+            if self.attempts.len() >= MAX_KEPT_ATTEMPTS {
                 self.attempts.pop_front();
             }
             self.attempts.push_back(attempt.clone());

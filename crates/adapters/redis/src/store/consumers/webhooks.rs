@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use posthorn_application::{
-    ConsumerError, MAX_CONSUMERS_PER_TOPIC, MAX_WEBHOOK_ATTEMPTS, PutWebhook, RequeueRequest,
+    ConsumerError, MAX_CONSUMERS_PER_TOPIC, MAX_KEPT_ATTEMPTS, PutWebhook, RequeueRequest,
     Requeued, StoreError, Subscription, WebhookIncarnation, WebhookPut, WebhookStatus,
     WebhookStore, WebhookTarget,
 };
@@ -71,7 +71,7 @@ impl WebhookStore for RedisStore {
         of: WebhookIncarnation,
         attempts: &[WebhookAttempt],
     ) -> Result<WebhookHealth, ConsumerError> {
-        let first = [MAX_WEBHOOK_ATTEMPTS.to_string(), of.0.to_string()].into_iter();
+        let first = [MAX_KEPT_ATTEMPTS.to_string(), of.0.to_string()].into_iter();
         let arguments = first.chain(attempts.iter().flat_map(webhook_record::attempt_arguments));
         let reply = self.call(CallKind::Volatile, &scripts::RECORD, key, arguments);
         Ok(webhook_record::health(reply.await?)?)

@@ -20,8 +20,8 @@ use self::message_frame::MessageFrame;
 use self::metrics::{MetricsExposition, RequestMetrics};
 use crate::settings::HttpSettings;
 
-/// The most pages that are read at once, of up to a megabyte each; further ones wait for their turn.
-const PAGE_TURNS: usize = 32;
+/// The most pages that are read at once, of up to a megabyte each; further ones wait for a permit.
+const MAX_CONCURRENT_PAGES: usize = 32;
 
 /// The use cases and ports behind the routes.
 #[derive(Clone)]
@@ -73,8 +73,8 @@ pub(crate) struct AppState {
     pub(crate) client_body_bytes: ClientShares,
     /// Bytes of complete batches.
     pub(crate) batch_bytes: ConcurrencyLimit,
-    /// Turns to read a page: each holds its messages and their JSON.
-    pub(crate) page_turns: Arc<Semaphore>,
+    /// Permits to read a page: each page holds its messages and their JSON.
+    pub(crate) page_permits: Arc<Semaphore>,
     /// Bytes of responses that clients have not read.
     pub(crate) response_bytes: ConcurrencyLimit,
     /// Open streams.
@@ -99,7 +99,7 @@ impl AppState {
             incomplete_body_bytes: ConcurrencyLimit::default(),
             client_body_bytes: ClientShares::default(),
             batch_bytes: ConcurrencyLimit::default(),
-            page_turns: Arc::new(Semaphore::new(PAGE_TURNS)),
+            page_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_PAGES)),
             response_bytes: ConcurrencyLimit::default(),
             streams: ConcurrencyLimit::default(),
             started_at,

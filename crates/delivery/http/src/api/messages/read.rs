@@ -79,7 +79,7 @@ pub(crate) async fn list_messages(
         _ => Anchor::Oldest,
     };
     // Held until the response is built. The semaphore is never closed.
-    let _turn = state.page_turns.acquire().await;
+    let _permit = state.page_permits.acquire().await;
     let page = state
         .services
         .messages

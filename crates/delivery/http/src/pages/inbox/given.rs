@@ -51,7 +51,7 @@ pub(super) async fn given_page(request: &HttpRequest, state: &AppState) -> Optio
 }
 
 async fn read(state: &AppState, topic: Topic) -> Option<GivenPage> {
-    let _turn = state.page_turns.acquire().await;
+    let _permit = state.page_permits.acquire().await;
     let page = PageRequest {
         anchor: Anchor::Newest,
         limit: PageLimit::DEFAULT,

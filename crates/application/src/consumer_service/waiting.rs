@@ -17,7 +17,7 @@ use posthorn_domain::ConsumerKey;
 use crate::ports::clock::Clock;
 use crate::ports::consumer_store::{ConsumerError, ConsumerStore};
 use crate::ports::message_store::Subscription;
-use queue::{Signal, WaitQueue};
+use queue::{Leadership, Signal, WaitQueue};
 
 /// The queues of all consumers that a pull waits for.
 #[derive(Default)]
@@ -137,7 +137,7 @@ impl Waiter<'_> {
             }
             match self.next_event(lead.as_mut(), clock, deadline).await {
                 Event::Signal(Signal::Turn) => return Ok(Turn::Pull),
-                Event::Signal(Signal::Look) => {}
+                Event::Signal(Signal::Reconsider) => {}
                 Event::Stopped | Event::Deadline => return Ok(Turn::End),
                 Event::Changed => {
                     // The first in the queue gets the turn; often that is the leader itself.
@@ -176,15 +176,18 @@ impl Waiter<'_> {
 
     fn try_lead(&self) -> Option<Lead<'_>> {
         let ticket = self.ticket;
-        let watcher = self
+        let leadership = self
             .queues
-            .with_queue(self.key, |queue| queue.try_lead(ticket))??;
-        Some(Lead {
-            queues: self.queues,
-            key: self.key,
-            ticket,
-            watcher: watcher.0,
-        })
+            .with_queue(self.key, |queue| queue.try_lead(ticket))?;
+        match leadership {
+            Leadership::Occupied => None,
+            Leadership::Granted(watcher) => Some(Lead {
+                queues: self.queues,
+                key: self.key,
+                ticket,
+                watcher,
+            }),
+        }
     }
 
     async fn next_event(

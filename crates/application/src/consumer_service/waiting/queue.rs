@@ -18,8 +18,13 @@ pub(super) struct WaitQueue {
     next_due: Option<Duration>,
 }
 
-/// The subscription that a new leader takes over, if there is one already.
-pub(super) struct Watcher(pub(super) Option<Box<dyn Subscription>>);
+/// Whether a waiter became the leader.
+pub(super) enum Leadership {
+    /// Another waiter leads.
+    Occupied,
+    /// The waiter leads, with the subscription of the last leader if there was one.
+    Granted(Option<Box<dyn Subscription>>),
+}
 
 #[derive(Default)]
 struct Slot {
@@ -34,7 +39,7 @@ pub(super) enum Signal {
     /// It is its turn to pull.
     Turn,
     /// There is no leader, or the timer of the leader has to be set anew.
-    Look,
+    Reconsider,
 }
 
 impl WaitQueue {
@@ -64,7 +69,7 @@ impl WaitQueue {
             self.give_turn();
         }
         // It may have been asked to lead, and gone before it saw that.
-        self.look_for_leader(None);
+        self.call_for_leader(None);
     }
 
     /// Gives a turn to the first waiter that has none.
@@ -90,20 +95,20 @@ impl WaitQueue {
         }
     }
 
-    /// Makes a waiter the leader unless there is one; gives it the subscription.
-    pub(super) fn try_lead(&mut self, ticket: u64) -> Option<Watcher> {
+    /// Makes a waiter the leader unless there is one.
+    pub(super) fn try_lead(&mut self, ticket: u64) -> Leadership {
         if self.leader.is_some() {
-            return None;
+            return Leadership::Occupied;
         }
         self.leader = Some(ticket);
-        Some(Watcher(self.watcher.take()))
+        Leadership::Granted(self.watcher.take())
     }
 
     /// Takes the subscription back and lets another waiter lead.
     pub(super) fn end_lead(&mut self, ticket: u64, watcher: Option<Box<dyn Subscription>>) {
         self.leader = None;
         self.watcher = watcher;
-        self.look_for_leader(Some(ticket));
+        self.call_for_leader(Some(ticket));
     }
 
     /// An entry is due at `due`. The earliest such time counts: one that is too early costs a pull
@@ -115,7 +120,7 @@ impl WaitQueue {
         self.next_due = Some(due);
         let leader = self.leader.and_then(|leader| self.waiters.get_mut(&leader));
         if let Some(slot) = leader {
-            slot.send(Signal::Look);
+            slot.send(Signal::Reconsider);
         }
     }
 
@@ -124,15 +129,15 @@ impl WaitQueue {
         self.next_due = self.next_due.filter(|due| *due > now);
     }
 
-    /// Asks the first waiter but `except` that has no turn to lead, unless one leads.
-    fn look_for_leader(&mut self, except: Option<u64>) {
+    /// Signals the first waiter but `except` that has no turn to try to lead, unless one leads.
+    fn call_for_leader(&mut self, except: Option<u64>) {
         if self.leader.is_some() {
             return;
         }
         let mut slots = self.waiters.iter_mut();
         let first = slots.find(|(ticket, slot)| !slot.has_turn && Some(**ticket) != except);
         if let Some((_, slot)) = first {
-            slot.send(Signal::Look);
+            slot.send(Signal::Reconsider);
         }
     }
 
@@ -158,7 +163,7 @@ impl WaitQueue {
 }
 
 impl Slot {
-    /// A turn is not replaced by a look.
+    /// `Reconsider` does not replace a turn.
     fn send(&mut self, signal: Signal) {
         if self.signal != Some(Signal::Turn) {
             self.signal = Some(signal);

@@ -1,6 +1,6 @@
 //! Working off a topic: consumers, their leases, and pulls that wait.
 
-mod delivery;
+mod lease_return;
 mod settings_tag;
 mod waiting;
 
@@ -22,11 +22,11 @@ use crate::ports::consumer_store::{
 };
 use crate::ports::message_store::{PageLimit, StoreError};
 use crate::ports::random::RandomSource;
-use delivery::Returns;
+use lease_return::LeaseReturns;
 use waiting::{Turn, WaitQueues};
 
-pub use delivery::DeliveryGuard;
-pub(crate) use delivery::give_back;
+pub use lease_return::DeliveryGuard;
+pub(crate) use lease_return::give_back;
 
 /// How long giving leases back is tried while the store fails. Longer leases end at their time.
 const RETURN_TIME: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ pub struct ConsumerService {
     clock: Arc<dyn Clock>,
     random: Arc<dyn RandomSource>,
     queues: WaitQueues,
-    returns: Arc<Returns>,
+    returns: Arc<LeaseReturns>,
 }
 
 /// What a worker asks for.

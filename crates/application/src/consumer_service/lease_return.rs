@@ -1,4 +1,4 @@
-//! Leases on their way to a worker, and back when the worker is gone.
+//! Giving leases back that their worker did not get.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,7 +20,7 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_s
 /// Gives the leases of one pull back when it is dropped before [`DeliveryGuard::delivered`].
 #[must_use = "dropping the guard gives the leases back"]
 pub struct DeliveryGuard {
-    returns: Arc<Returns>,
+    returns: Arc<LeaseReturns>,
     key: ConsumerKey,
     nonce: LeaseNonce,
     armed: bool,
@@ -28,14 +28,14 @@ pub struct DeliveryGuard {
 
 /// The pulls whose leases are to be given back.
 #[derive(Default)]
-pub(super) struct Returns {
-    state: Mutex<ReturnsState>,
+pub(super) struct LeaseReturns {
+    state: Mutex<LeaseReturnsState>,
     added: Event,
     ended: Event,
 }
 
 #[derive(Default)]
-struct ReturnsState {
+struct LeaseReturnsState {
     queue: VecDeque<(ConsumerKey, LeaseNonce)>,
     /// Those that were taken and have not ended.
     under_way: usize,
@@ -64,7 +64,7 @@ pub(crate) async fn give_back(
 }
 
 impl DeliveryGuard {
-    pub(super) fn new(returns: &Arc<Returns>, key: &ConsumerKey, nonce: LeaseNonce) -> Self {
+    pub(super) fn new(returns: &Arc<LeaseReturns>, key: &ConsumerKey, nonce: LeaseNonce) -> Self {
         Self {
             returns: Arc::clone(returns),
             key: key.clone(),
@@ -97,10 +97,10 @@ impl Drop for DeliveryGuard {
     }
 }
 
-impl Returns {
-    /// The next pull whose leases are to be given back; waits for it. The caller calls [`Returns::ended`] after that.
+impl LeaseReturns {
+    /// The next pull whose leases are to be given back; waits for it. The caller calls [`LeaseReturns::ended`] after that.
     pub(super) async fn next(&self) -> (ConsumerKey, LeaseNonce) {
-        let take = |state: &mut ReturnsState| {
+        let take = |state: &mut LeaseReturnsState| {
             let next = state.queue.pop_front()?;
             state.under_way = state.under_way.saturating_add(1);
             Some(next)
@@ -118,15 +118,16 @@ impl Returns {
 
     /// Waits until no leases are to be given back.
     pub(super) async fn all_ended(&self) {
-        let has_ended = |state: &mut ReturnsState| state.queue.is_empty() && state.under_way == 0;
-        let look = |state: &mut ReturnsState| has_ended(state).then_some(());
+        let has_ended =
+            |state: &mut LeaseReturnsState| state.queue.is_empty() && state.under_way == 0;
+        let look = |state: &mut LeaseReturnsState| has_ended(state).then_some(());
         self.wait(&self.ended, look).await;
     }
 
     async fn wait<T>(
         &self,
         event: &Event,
-        mut look: impl FnMut(&mut ReturnsState) -> Option<T>,
+        mut look: impl FnMut(&mut LeaseReturnsState) -> Option<T>,
     ) -> T {
         loop {
             // Listen before the look: a change after the look wakes the listener.
@@ -148,7 +149,7 @@ impl Returns {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, ReturnsState> {
+    fn lock(&self) -> MutexGuard<'_, LeaseReturnsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -46,7 +46,7 @@ fn digest(parts: MessageParts<'_>) -> [u8; Fingerprint::LENGTH] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use posthorn_domain::{Attributes, MessageContent, Topic, TraceParent};
+    use posthorn_domain::{Attributes, BatchMessage, MessageContent, Topic, TraceParent};
 
     fn message(text: &str, attributes: &[(&str, &str)]) -> NewMessage {
         NewMessage {
@@ -69,6 +69,29 @@ mod tests {
         assert_ne!(reference, fingerprint("text", &[("a", "1b"), ("2", "")]));
         assert_ne!(fingerprint("ab", &[]), fingerprint("a", &[("b", "")]));
         assert_ne!(fingerprint("a", &[]), fingerprint("b", &[]));
+    }
+
+    /// Stores keep fingerprints: a retry after an update has the same.
+    #[test]
+    fn fingerprints_do_not_change() {
+        let hex = |fingerprint: Fingerprint| {
+            let bytes = fingerprint.as_bytes().iter();
+            bytes.map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        assert_eq!(
+            hex(fingerprint("text", &[("a", "1"), ("b", "2")])),
+            "d85b2703e135f1a6e5266510ef029581d6f2930d1e6a037e7a21441e74545640"
+        );
+        let message = |text: &str, attributes: &[(&str, &str)]| BatchMessage {
+            content: MessageContent::from_store(text),
+            attributes: Attributes::parse(attributes.iter().copied()).unwrap(),
+            traceparent: None,
+        };
+        let batch = vec![message("a", &[]), message("b", &[("k", "v")])];
+        assert_eq!(
+            hex(of_batch(&MessageBatch::parse(batch).unwrap())),
+            "8262d179160d0f67b4a4eae65e7e0aad8833acbb0f98544026ea6150531f57ec"
+        );
     }
 
     #[test]

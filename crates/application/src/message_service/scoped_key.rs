@@ -32,6 +32,11 @@ mod tests {
         assert_ne!(scope(Some("a"), "k"), scope(Some("b"), "k"));
         assert_ne!(scope(Some("a"), "bk"), scope(Some("ab"), "k"));
         let scoped = scope(Some("a"), "k");
+        assert_eq!(
+            scoped.as_str(),
+            " 83d12f28d81736013f54d534a68a1fc6657e9ba11fa61c7a2da0940ce02680ed",
+            "stores keep it"
+        );
         assert!(
             IdempotencyKey::parse(scoped.as_str()).is_err(),
             "no client can send it"

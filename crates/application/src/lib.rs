@@ -9,6 +9,7 @@ mod clock_guard;
 mod consumer_notifier;
 mod consumer_service;
 mod damaged_consumers;
+mod digest_parts;
 mod fallback;
 mod given_ids;
 mod guarded_clock;
@@ -38,6 +39,7 @@ pub use consumer_service::{
     ConsumerService, DeliveryGuard, LeasedDelivery, PullMessages, Pulled, Settled,
 };
 pub use damaged_consumers::DamagedConsumers;
+pub use digest_parts::digest_parts;
 pub use fallback::Fallback;
 pub use given_ids::GivenIds;
 pub use guarded_clock::GuardedClock;

@@ -1,6 +1,6 @@
 //! The idempotency key and the fingerprint, by which a retry is recognised.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The client's `Idempotency-Key`: 1 to 255 visible ASCII characters (0x21 to 0x7E); or the key of a
 /// named sender, which no client can send.
@@ -39,12 +39,7 @@ impl IdempotencyKey {
     /// The key of one sender alone, from a digest of the sender and its key. It begins with a space,
     /// which is no character of a client's key.
     pub fn of_sender(digest: &Fingerprint) -> Self {
-        let mut key = String::with_capacity(1 + 2 * Fingerprint::LENGTH);
-        key.push(' ');
-        for byte in digest.0 {
-            key.push_str(&format!("{byte:02x}"));
-        }
-        Self(key.into())
+        Self([" ", &digest.to_hex()].concat().into())
     }
 
     /// The key.
@@ -70,6 +65,16 @@ impl Fingerprint {
     /// The bytes.
     pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
+    }
+
+    /// The bytes as hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        let mut hex = String::with_capacity(2 * Self::LENGTH);
+        for byte in self.0 {
+            // Writing to a `String` does not fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
     }
 }
 

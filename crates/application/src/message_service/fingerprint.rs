@@ -1,18 +1,21 @@
 //! The fingerprint, which distinguishes a retry from another request with the same key.
 
+use std::iter;
+
 use posthorn_domain::{Fingerprint, MessageBatch, MessageParts, NewMessage};
 use sha2::{Digest, Sha256};
+
+use crate::digest_parts::digest_parts;
 
 /// The attributes with the place of an event in a trace (CloudEvents, Distributed Tracing extension): each
 /// attempt of a sender can have its own.
 const TRACE_ATTRIBUTES: [&str; 2] = ["ce.traceparent", "ce.tracestate"];
 
-/// SHA-256 (FIPS 180-4) of the text and the attributes, each part preceded by its length, so that
-/// different messages never have the same input. The topic is not part of it, because a key is scoped
-/// to its topic; nor is the `traceparent`, as each attempt of a client can have its own. The formatting of the JSON
-/// does not matter. The attributes in [`TRACE_ATTRIBUTES`] are not part of it either.
+/// The digest of the text and the attributes. The topic is not part of it, because a key is scoped to its topic; nor is
+/// the `traceparent`, as each attempt of a client can have its own. The formatting of the JSON does not matter. The
+/// attributes in [`TRACE_ATTRIBUTES`] are not part of it either.
 pub(super) fn of(message: &NewMessage) -> Fingerprint {
-    Fingerprint::from_bytes(digest(message.parts()))
+    of_parts(message.parts())
 }
 
 /// SHA-256 of a mark and of the digest of each message. The mark makes it differ from that of a single
@@ -21,26 +24,16 @@ pub(super) fn of_batch(batch: &MessageBatch) -> Fingerprint {
     let mut digests = Sha256::new();
     digests.update(b"batch");
     for message in batch.messages() {
-        digests.update(digest(message.parts()));
+        digests.update(of_parts(message.parts()).as_bytes());
     }
     Fingerprint::from_bytes(digests.finalize().into())
 }
 
-fn digest(parts: MessageParts<'_>) -> [u8; Fingerprint::LENGTH] {
-    let mut digest = Sha256::new();
-    let mut part = |text: &str| {
-        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        digest.update(length.to_be_bytes());
-        digest.update(text.as_bytes());
-    };
-    part(parts.content.as_str());
-    for (key, value) in parts.attributes.iter() {
-        if !TRACE_ATTRIBUTES.contains(&key) {
-            part(key);
-            part(value);
-        }
-    }
-    digest.finalize().into()
+fn of_parts(message: MessageParts<'_>) -> Fingerprint {
+    let attributes = message.attributes.iter();
+    let attributes = attributes.filter(|(key, _)| !TRACE_ATTRIBUTES.contains(key));
+    let attributes = attributes.flat_map(|(key, value)| [key, value]);
+    digest_parts(iter::once(message.content.as_str()).chain(attributes))
 }
 
 #[cfg(test)]
@@ -74,12 +67,8 @@ mod tests {
     /// Stores keep fingerprints: a retry after an update has the same.
     #[test]
     fn fingerprints_do_not_change() {
-        let hex = |fingerprint: Fingerprint| {
-            let bytes = fingerprint.as_bytes().iter();
-            bytes.map(|byte| format!("{byte:02x}")).collect::<String>()
-        };
         assert_eq!(
-            hex(fingerprint("text", &[("a", "1"), ("b", "2")])),
+            fingerprint("text", &[("a", "1"), ("b", "2")]).to_hex(),
             "d85b2703e135f1a6e5266510ef029581d6f2930d1e6a037e7a21441e74545640"
         );
         let message = |text: &str, attributes: &[(&str, &str)]| BatchMessage {
@@ -89,7 +78,7 @@ mod tests {
         };
         let batch = vec![message("a", &[]), message("b", &[("k", "v")])];
         assert_eq!(
-            hex(of_batch(&MessageBatch::parse(batch).unwrap())),
+            of_batch(&MessageBatch::parse(batch).unwrap()).to_hex(),
             "8262d179160d0f67b4a4eae65e7e0aad8833acbb0f98544026ea6150531f57ec"
         );
     }

@@ -1,19 +1,15 @@
 //! The scope of idempotency keys: a sender that a token names has keys of its own.
 
-use posthorn_domain::{Fingerprint, IdempotencyKey, Subject};
-use sha2::{Digest, Sha256};
+use posthorn_domain::{IdempotencyKey, Subject};
+
+use crate::digest_parts::digest_parts;
 
 /// The key as the store keeps it: the client's own, or one that no other sender's key can equal.
 pub(super) fn of(key: IdempotencyKey, sender: Option<&Subject>) -> IdempotencyKey {
     let Some(sender) = sender else {
         return key;
     };
-    let mut digest = Sha256::new();
-    for part in [sender.as_str(), key.as_str()] {
-        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    IdempotencyKey::of_sender(&Fingerprint::from_bytes(digest.finalize().into()))
+    IdempotencyKey::of_sender(&digest_parts([sender.as_str(), key.as_str()]))
 }
 
 #[cfg(test)]

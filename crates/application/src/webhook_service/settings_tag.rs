@@ -36,7 +36,8 @@ pub(super) fn of(settings: &WebhookSettings, private: &WebhookPrivate) -> Settin
 struct Digester(Sha256);
 
 impl Digester {
-    /// Adds a part with its length, so that no two lists of parts have the same bytes.
+    /// Adds a part with its length, so that no two lists of parts have the same bytes. The length is little-endian,
+    /// other than in `digest_parts`: stores keep the tags.
     fn add(&mut self, part: &[u8]) {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
         self.0.update(length.to_le_bytes());

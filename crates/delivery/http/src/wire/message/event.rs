@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode;
+use posthorn_application::digest_parts;
 use posthorn_domain::{ContentRules, IdempotencyKey, TraceParent};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::IncomingMessage;
 use super::collector::FieldCollector;
@@ -222,15 +222,9 @@ impl<'a> EventFields<'a> {
     }
 }
 
-/// The idempotency key of an event: SHA-256 of its source and its id, each preceded by its length, so
-/// that different events never have the same input.
+/// The idempotency key of an event: the digest of its source and its id.
 fn event_key(source: &str, id: &str) -> Option<IdempotencyKey> {
-    let mut digest = Sha256::new();
-    for part in [source, id] {
-        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    IdempotencyKey::parse(&format!("{:x}", digest.finalize())).ok()
+    IdempotencyKey::parse(&digest_parts([source, id]).to_hex()).ok()
 }
 
 #[cfg(test)]

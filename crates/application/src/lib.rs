@@ -24,6 +24,7 @@ mod retention;
 mod topic_notifier;
 mod wake_channel;
 mod wake_group;
+mod watched;
 mod webhook_dispatcher;
 mod webhook_notifier;
 mod webhook_service;

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use event_listener::Event;
 use posthorn_domain::{Backoff, ConsumerKey, LeaseNonce};
 
 use crate::ports::clock::Clock;
 use crate::ports::consumer_store::{ConsumerError, ConsumerStore};
+use crate::watched::Watched;
 
 /// The most pulls whose leases wait to be given back. Above it, leases end at their time.
 const MAX_RETURNS: usize = 10_000;
@@ -28,11 +28,7 @@ pub struct DeliveryGuard {
 
 /// The pulls whose leases are to be given back.
 #[derive(Default)]
-pub(super) struct LeaseReturns {
-    state: Mutex<LeaseReturnsState>,
-    added: Event,
-    ended: Event,
-}
+pub(super) struct LeaseReturns(Watched<LeaseReturnsState>);
 
 #[derive(Default)]
 struct LeaseReturnsState {
@@ -98,58 +94,36 @@ impl Drop for DeliveryGuard {
 }
 
 impl LeaseReturns {
-    /// The next pull whose leases are to be given back; waits for it. The caller calls [`LeaseReturns::ended`] after that.
+    /// The next pull whose leases are to be given back; waits for it. The caller calls [`LeaseReturns::ended`] after
+    /// that.
     pub(super) async fn next(&self) -> (ConsumerKey, LeaseNonce) {
-        let take = |state: &mut LeaseReturnsState| {
-            let next = state.queue.pop_front()?;
-            state.under_way = state.under_way.saturating_add(1);
-            Some(next)
-        };
-        self.wait(&self.added, take).await
+        self.0
+            .wait_for(|state| {
+                let next = state.queue.pop_front()?;
+                state.under_way = state.under_way.saturating_add(1);
+                Some(next)
+            })
+            .await
     }
 
     /// The leases of one pull are given back, or end at their time.
     pub(super) fn ended(&self) {
-        let mut state = self.lock();
-        state.under_way = state.under_way.saturating_sub(1);
-        drop(state);
-        self.ended.notify(usize::MAX);
+        self.0
+            .update(|state| state.under_way = state.under_way.saturating_sub(1));
     }
 
     /// Waits until no leases are to be given back.
     pub(super) async fn all_ended(&self) {
-        let has_ended =
-            |state: &mut LeaseReturnsState| state.queue.is_empty() && state.under_way == 0;
-        let look = |state: &mut LeaseReturnsState| has_ended(state).then_some(());
-        self.wait(&self.ended, look).await;
-    }
-
-    async fn wait<T>(
-        &self,
-        event: &Event,
-        mut look: impl FnMut(&mut LeaseReturnsState) -> Option<T>,
-    ) -> T {
-        loop {
-            // Listen before the look: a change after the look wakes the listener.
-            let listener = event.listen();
-            let found = look(&mut self.lock());
-            if let Some(found) = found {
-                return found;
-            }
-            listener.await;
-        }
+        self.0
+            .wait_for(|state| (state.queue.is_empty() && state.under_way == 0).then_some(()))
+            .await;
     }
 
     fn push(&self, key: ConsumerKey, nonce: LeaseNonce) {
-        let mut state = self.lock();
-        if state.queue.len() < MAX_RETURNS {
-            state.queue.push_back((key, nonce));
-            drop(state);
-            self.added.notify(1);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LeaseReturnsState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.update(|state| {
+            if state.queue.len() < MAX_RETURNS {
+                state.queue.push_back((key, nonce));
+            }
+        });
     }
 }

@@ -1,20 +1,16 @@
 //! The request to end all deliveries, and its completion.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use event_listener::Event;
+use crate::watched::Watched;
 
 /// How long giving leases back may take after the limit of a drain.
 pub(super) const RELEASE_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
-pub(super) struct Drain {
-    state: Mutex<DrainState>,
-    event: Event,
-}
+pub(super) struct Drain(Watched<DrainState>);
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct DrainState {
     /// The end of the time for attempts under way, by the monotonic clock.
     limit: Option<Duration>,
@@ -23,37 +19,19 @@ struct DrainState {
 
 impl Drain {
     pub(super) fn request(&self, limit: Duration) {
-        self.lock().limit = Some(limit);
-        self.event.notify(usize::MAX);
+        self.0.update(|state| state.limit = Some(limit));
     }
 
     /// Waits for a request and returns its limit.
     pub(super) async fn requested(&self) -> Duration {
-        self.wait(|state| state.limit).await
+        self.0.wait_for(|state| state.limit).await
     }
 
     pub(super) fn finish(&self) {
-        self.lock().finished = true;
-        self.event.notify(usize::MAX);
+        self.0.update(|state| state.finished = true);
     }
 
     pub(super) async fn finished(&self) {
-        self.wait(|state| state.finished.then_some(())).await;
-    }
-
-    async fn wait<T>(&self, look: impl Fn(DrainState) -> Option<T>) -> T {
-        loop {
-            // Listen before the look: a change after the look wakes the listener.
-            let listener = self.event.listen();
-            let state = *self.lock();
-            if let Some(found) = look(state) {
-                return found;
-            }
-            listener.await;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, DrainState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.wait_for(|state| state.finished.then_some(())).await;
     }
 }

@@ -22,16 +22,16 @@ struct ThreadGroup {
 }
 
 /// The group of the current thread. Its end, also by a panic, wakes what it completed.
-struct OpenGroup;
+struct WakeGroup;
 
 /// Runs `reply`. The [`GroupWait`]s that it completes are woken after that, one for each thread.
 pub fn wake_together(reply: impl FnOnce()) {
     GROUP.set(Some(Vec::new()));
-    let _group = OpenGroup;
+    let _group = WakeGroup;
     reply();
 }
 
-impl Drop for OpenGroup {
+impl Drop for WakeGroup {
     fn drop(&mut self) {
         let mut groups: Vec<ThreadGroup> = Vec::new();
         for relay in GROUP.take().unwrap_or_default() {

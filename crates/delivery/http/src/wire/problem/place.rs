@@ -13,9 +13,11 @@ impl ApiError {
     /// The error of a JSON body that is not UTF-8, with the place of the first wrong byte.
     pub(crate) fn json_not_utf_8(bytes: &[u8], error: Utf8Error) -> Self {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let last = valid.rsplit(|byte| *byte == b'\n').next();
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Self::malformed_at(line, last.map_or(0, <[u8]>::len) + 1)
+        let lines = || valid.split(|byte| *byte == b'\n');
+        Self::malformed_at(
+            lines().count(),
+            lines().next_back().map_or(0, <[u8]>::len) + 1,
+        )
     }
 
     /// The error of a JSON body with its place; byte 0 is the end of the line before.

@@ -36,18 +36,13 @@ impl Loaded {
             "STORE_REDIS_PASSWORD",
         ];
         let is_production = settings.app.environment.is_production();
-        let groups: [(bool, &[&'static str], &'static str); 4] = [
+        let groups: [(bool, &[&'static str], &'static str); 3] = [
             (
                 has_redis,
                 &of_redis,
                 "neither REDIS_URL nor STORE_URL is a Redis",
             ),
             (has_store, &of_store, "STORE_URL is no Redis"),
-            (
-                self.is_set("SECRET_KEY"),
-                &["SECRET_KEY_PREVIOUS"],
-                "SECRET_KEY is not set",
-            ),
             (
                 is_production || !settings.access.require_write_token,
                 &["REQUIRE_WRITE_TOKEN"],
@@ -84,11 +79,7 @@ mod tests {
 
     #[test]
     fn a_setting_that_changes_nothing_is_found() {
-        const KEY: &str = "0123456789abcdef0123456789abcdef";
-        let previous = ("SECRET_KEY_PREVIOUS", KEY);
         check(&[], &[]);
-        check(&[previous], &["SECRET_KEY_PREVIOUS"]);
-        check(&[("SECRET_KEY", KEY), previous], &[]);
         let password = ("REDIS_PASSWORD", "hunter2");
         check(&[password], &["REDIS_PASSWORD"]);
         check(&[password, ("REDIS_URL", "redis://a")], &[]);

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use posthorn_application::{Dependency, DependencyError};
-use redis::{Script, Value};
+use redis::{Cmd, Script, Value};
 
 use crate::deployment::pool::RedisPool;
 use crate::failure::RedisFailure;
@@ -20,7 +20,7 @@ static PROBE: LazyLock<Script> =
 
 /// Checks that Redis is of the kind that its URL says, and executes a script with a write; on a cluster, that one node does.
 ///
-/// Each of both calls has the checkout time-out plus the command time-out.
+/// Each of its calls has the checkout time-out plus the command time-out.
 pub struct RedisDependency(RedisPool);
 
 impl RedisDependency {
@@ -39,18 +39,24 @@ impl RedisDependency {
         Ok(())
     }
 
-    /// Rejects a node of a cluster, which serves the keys in its own slots and so seems to work.
+    /// Rejects a node of a cluster of several, which serves the keys in its own slots and so seems to work.
     async fn check_mode(&self) -> Result<(), RedisFailure> {
-        match self
-            .0
-            .query::<String>(redis::cmd("INFO").arg("server"))
-            .await
-        {
-            Ok(info) => server_mode::check(&info, false)
-                .map_err(|error| RedisFailure::Permanent(error.to_string())),
-            // The user may not ask.
-            Err(RedisFailure::Permanent(_)) => Ok(()),
-            Err(failure) => Err(failure),
+        let info = self.ask(redis::cmd("INFO").arg("server")).await?;
+        let Err(error) = server_mode::check(&info, false) else {
+            return Ok(());
+        };
+        let info = self.ask(redis::cmd("CLUSTER").arg("INFO")).await?;
+        if server_mode::field(&info, "cluster_size:") == Some("1") {
+            return Ok(());
+        }
+        Err(RedisFailure::Permanent(error.to_string()))
+    }
+
+    /// The reply to a question about the server; empty if the user may not ask it.
+    async fn ask(&self, question: &Cmd) -> Result<String, RedisFailure> {
+        match self.0.query(question).await {
+            Err(RedisFailure::Permanent(_)) => Ok(String::new()),
+            reply => reply,
         }
     }
 }

@@ -145,9 +145,9 @@ impl Redirect {
 fn hint(text: &str) -> Option<&'static str> {
     let is_unknown = |command| text.contains("unknown command") && text.contains(command);
     if text.contains("cluster support disabled") || is_unknown("CLUSTER") {
-        Some("the server is no node of a cluster: its URL does not begin with `redis+cluster://`")
+        Some("the server is no node of a cluster, which a URL with `redis+cluster://` needs")
     } else if is_unknown("SENTINEL") {
-        Some("the server is no Sentinel: its URL does not begin with `redis+sentinel://`")
+        Some("the server is no Sentinel, which a URL with `redis+sentinel://` needs")
     } else if text.contains("No such master") {
         Some("the Sentinel knows no service of the name in the URL")
     } else {

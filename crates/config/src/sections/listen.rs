@@ -109,7 +109,11 @@ fn is_host(text: &str, _: &Environment) -> garde::Result {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     let is_host = match Host::parse(text) {
         _ if address.parse::<IpAddr>().is_ok() => true,
-        Ok(Host::Domain(name)) => name.trim_end_matches('.').split('.').all(is_label),
+        Ok(Host::Domain(name)) => name
+            .strip_suffix('.')
+            .unwrap_or(&name)
+            .split('.')
+            .all(is_label),
         Ok(_) => true,
         Err(_) => false,
     };
@@ -160,6 +164,7 @@ mod tests {
             "-x",
             "x-.local",
             "a..b",
+            "a..",
         ] {
             assert!(!is_host(other), "{other}");
         }

@@ -87,8 +87,11 @@ impl Deployment {
 
     fn single(url: &str, rest: &str) -> Result<Self, RedisSettingsError> {
         let form = RedisSettingsError::Form(SINGLE_FORM);
+        // redis-rs knows this parameter; the protocol is RESP2 all the same.
+        let rest = rest.split_once("?protocol=").map_or(rest, |(rest, _)| rest);
         let UrlParts { hosts, path, .. } = UrlParts::split(rest, &form)?;
-        if hosts.len() > 1 || !path.bytes().all(|byte| byte.is_ascii_digit()) {
+        let database = path.trim_matches('/');
+        if hosts.len() > 1 || !database.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(form);
         }
         Ok(Self::Single(connection_info(url)?))
@@ -142,7 +145,7 @@ impl Deployment {
 impl<'a> UrlParts<'a> {
     fn split(rest: &'a str, form: &RedisSettingsError) -> Result<Self, RedisSettingsError> {
         let (credentials, location) = match rest.rsplit_once('@') {
-            Some((credentials, _)) if !is_encoded(credentials) => {
+            Some((credentials, _)) if credentials.contains(['/', '?', '#']) => {
                 return Err(RedisSettingsError::Credentials);
             }
             Some((credentials, location)) => (format!("{credentials}@"), location),
@@ -150,7 +153,10 @@ impl<'a> UrlParts<'a> {
         };
         let (hosts, path) = location.split_once('/').unwrap_or((location, ""));
         let hosts: Vec<_> = hosts.split(',').collect();
-        let is_host = |host: &&str| !host.is_empty() && !host.ends_with(":0");
+        let is_host = |host: &&str| {
+            let port = host.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+            !host.is_empty() && port != Some(Ok(0))
+        };
         if !hosts.iter().all(is_host) || location.contains(['?', '#']) {
             return Err(form.clone());
         }
@@ -160,15 +166,6 @@ impl<'a> UrlParts<'a> {
             path,
         })
     }
-}
-
-/// True if `credentials` have no character that ends them in a URL, and each `%` is one of percent-encoding (RFC 3986,
-/// sections 2.1 and 3.2).
-fn is_encoded(credentials: &str) -> bool {
-    let is_hex = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
-    let mut encoded = credentials.split('%').skip(1).map(str::bytes);
-    !credentials.contains(['/', '?', '#'])
-        && encoded.all(|mut rest| is_hex(rest.next()) && is_hex(rest.next()))
 }
 
 /// True if `host` ends with a port. An IPv6 address is in brackets.
@@ -238,13 +235,13 @@ mod tests {
             "redis://:hunter2@h?db=3",
             "redis://:hunter2@h/0#hunter2",
             "redis://:hunter2@h:0",
+            "redis://:hunter2@h:00/1",
             "redis://:hunter2@a,b",
         ] {
             check_rejected(url, &RedisSettingsError::Form(SINGLE_FORM));
         }
         for url in [
-            "redis://u:hunter%ZZ@h",
-            "redis://u:hunter%2@h",
+            "redis://u:hunter2/@h",
             "redis+cluster://u:hunt/er@h",
             "redis+sentinel://u:hunt?er@h/x",
         ] {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::http::header::EXPECT;
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
 use posthorn_application::Action;
@@ -174,9 +175,14 @@ fn late(request: &HttpRequest) -> ApiError {
 }
 
 /// Reads the body of a rejected request, so that its client can continue to use the connection: a new
-/// one costs both sides more than the response. The request is not in flight meanwhile.
+/// one costs both sides more than the response. The request is not in flight meanwhile. A client that asks whether to send
+/// its body learns from the response that it need not.
 async fn drain(request: &mut ServiceRequest, max: usize) {
     context::of(request.request()).permit.take();
+    let requests = request.request().conn_data::<RequestTracker>();
+    if request.headers().contains_key(EXPECT) && !requests.is_some_and(RequestTracker::is_whole) {
+        return;
+    }
     if let Ok(payload) = request.extract::<web::Payload>().await {
         // A client that is too slow or sends too much loses its connection.
         let _ = timeout(DRAIN_TIMEOUT, body::read(request.request(), payload, max)).await;

@@ -29,6 +29,7 @@ fn check_malformed(json: &[u8]) {
 fn the_place_of_what_is_not_json_is_named() {
     for (body, place) in [
         (&b"{\"message\":}"[..], "in line 1, byte 12"),
+        (b"", "in line 1, byte 1"),
         (b"{\n \"message\": \"a\"", "in line 2, byte 15"),
         (b"{\"message\": \"a\nb\"}", "at the end of line 1"),
         (b"{\"message\":\n\"\xff\"}", "in line 2, byte 2"),

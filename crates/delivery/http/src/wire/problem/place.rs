@@ -22,13 +22,15 @@ impl ApiError {
 
     /// The error of a JSON body with its place; byte 0 is the end of the line before.
     fn malformed_at(line: usize, byte: usize) -> Self {
-        let (russian, english) = if byte == 0 {
-            let line = line.saturating_sub(1);
+        let (russian, english) = if byte == 0 && line > 1 {
+            let line = line - 1;
             (
                 format!("в конце строки {line}"),
                 format!("at the end of line {line}"),
             )
         } else {
+            // An empty body has no byte.
+            let byte = byte.max(1);
             (
                 format!("в строке {line}, байт {byte}"),
                 format!("in line {line}, byte {byte}"),

@@ -3,6 +3,15 @@
 
 pub(crate) mod command;
 mod execute;
+/// Checks before a transaction that the files are those that were opened, and whole.
+fn check_files(identity: &FileIdentity) -> rusqlite::Result<()> {
+    identity.check()?;
+    match identity.shortened_database()? {
+        Some(path) => health::check(&open::read_only(path)?, path),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +23,8 @@ use std::time::Duration;
 
 use posthorn_application::{Clock, GuardedClock, wake_together};
 use posthorn_domain::Durability;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 use tokio::sync::mpsc;
 
 use crate::error::store_error;
@@ -24,9 +34,9 @@ use crate::file::reserve::Reserve;
 use crate::notifiers::Notifiers;
 use crate::open::{self, OpenedFile};
 use crate::sql::prune::{BatchTimes, PruneCursor};
-use crate::sql::seen_time;
 use crate::sql::write_batch::WriteBatch;
 use crate::sql::writer_cache::WriterCache;
+use crate::sql::{health, seen_time};
 use command::{Command, CommandOutcome};
 use execute::execute;
 
@@ -141,9 +151,18 @@ impl StoreWriter {
         self.set_sync(true)?;
         // A file that was moved away may belong to another process.
         self.identity.check_owned()?;
+        // A checkpoint copies into the database what the index says that the log has: of a log that was truncated that would
+        // destroy what is whole. So damaged files stay as a kill leaves them, and the next start checks them.
+        if self.is_damaged || self.identity.is_log_truncated() {
+            let no_checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            self.connection.set_db_config(no_checkpoint, true)?;
+            return Err(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_CORRUPT),
+                Some("damage was found, the files are left as they are".to_owned()),
+            ));
+        }
         seen_time::save(&self.connection, self.guarded.trusted())?;
-        // The next start checks a file in which damage was found.
-        open::mark_clean(&self.connection, !self.is_damaged)?;
+        open::mark_clean(&self.connection, true)?;
         let truncate = self
             .connection
             .pragma_update(None, "wal_checkpoint", "TRUNCATE");
@@ -212,8 +231,8 @@ impl StoreWriter {
             key_ttl,
             ..
         } = self;
-        // 1. The paths still name the open files. Otherwise nothing written would be found again.
-        identity.check()?;
+        // 1. The paths still name the open files, and these are whole. Otherwise nothing written would be found again.
+        check_files(identity)?;
         // 2. Begin, with the write lock. An early return drops the transaction and rolls back.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let before = transaction.total_changes();
@@ -288,7 +307,7 @@ impl StoreWriter {
         &mut self,
         commands: &mut [Command],
     ) -> rusqlite::Result<Vec<CommandOutcome>> {
-        self.identity.check()?;
+        check_files(&self.identity)?;
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
         let mut batch = WriteBatch::new(&transaction, self.durability, &self.cache);

@@ -64,7 +64,7 @@ impl RequestTracker {
     }
 
     /// True if the newest request was read to its end, or nothing of it is left to read.
-    pub(crate) fn is_body_received(&self) -> bool {
+    pub fn is_body_received(&self) -> bool {
         match self.body_state() {
             BodyState::Complete => true,
             BodyState::Incomplete => self.is_whole(),

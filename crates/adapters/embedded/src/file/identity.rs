@@ -25,6 +25,8 @@ pub(crate) struct FileIdentity {
     lock: NamedFile,
     /// The length of the log after the last transaction. Until the next one begins, nothing may truncate it.
     log_length: AtomicU64,
+    /// The length of the database then. A checkpoint of another program may shorten it by pages that retention freed.
+    database_length: AtomicU64,
 }
 
 /// A file and the path by which it must be reachable.
@@ -42,18 +44,19 @@ impl FileIdentity {
         lock: &FileLock,
         index: Option<Arc<LogIndex>>,
     ) -> io::Result<Self> {
-        let log = |index| {
-            let log = NamedFile::at(path::with_ending(path, "-wal"))?;
-            Ok::<_, io::Error>((log, index))
-        };
+        let log_path = path::with_ending(path, "-wal");
+        let log = |index| Ok::<_, io::Error>((NamedFile::at(log_path.clone())?, index));
+        let log = index.map(log).transpose()?;
+        let length = |path: &Path| path.metadata().map_or(0, |file| file.len());
         Ok(Self {
             database: NamedFile::at(path.to_path_buf())?,
-            log: index.map(log).transpose()?,
+            log_length: AtomicU64::new(length(&log_path)),
+            database_length: AtomicU64::new(length(path)),
+            log,
             lock: NamedFile {
                 path: lock.path().to_path_buf(),
                 device_and_inode: device_and_inode(&lock.metadata()?),
             },
-            log_length: AtomicU64::new(0),
         })
     }
 
@@ -72,9 +75,24 @@ impl FileIdentity {
         Ok(())
     }
 
+    /// True if the log is shorter than after the last transaction. One without its name is whole.
+    pub(crate) fn is_log_truncated(&self) -> bool {
+        let length = self.log_length.load(Ordering::Relaxed);
+        let log = self.log.as_ref();
+        log.is_some_and(|(log, _)| log.check().is_ok_and(|found| found < length))
+    }
+
+    /// The path of the database, if it is shorter than after the last transaction.
+    pub(crate) fn shortened_database(&self) -> rusqlite::Result<Option<&Path>> {
+        let length = self.database_length.load(Ordering::Relaxed);
+        let is_shorter = self.database.check()? < length;
+        Ok(is_shorter.then_some(self.database.path.as_path()))
+    }
+
     /// Checks after a transaction that the next start will find what was written.
     pub(crate) fn check_written(&self) -> rusqlite::Result<()> {
-        self.database.check()?;
+        let length = self.database.check()?;
+        self.database_length.store(length, Ordering::Relaxed);
         if let Some((log, _)) = &self.log {
             self.log_length.store(log.check()?, Ordering::Relaxed);
         }

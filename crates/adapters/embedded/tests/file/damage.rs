@@ -211,6 +211,65 @@ async fn a_truncated_log_is_noticed_before_the_next_write() {
 }
 
 #[tokio::test]
+async fn a_stop_behind_a_truncated_log_leaves_the_database_as_it_is() {
+    // Noticed by a write, or only by the stop, also of a log with nothing but what the start wrote.
+    for (is_noticed, is_written, length) in [
+        (true, true, 0),
+        (false, true, 0),
+        (false, true, 5000),
+        (false, false, 0),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let settings = settings(&directory);
+        let store = open(&settings).unwrap();
+        for number in 0..40 {
+            send(&store, &format!("{number} {}", "x".repeat(900))).await;
+        }
+        let whole = texts(&store).await;
+        assert_eq!(whole.len(), 40);
+        store.close().await;
+        let store = open(&settings).unwrap();
+        if is_written {
+            send(&store, "lost").await;
+        }
+        truncate(&beside(&settings, "-wal"), length);
+        if is_noticed {
+            let outcome = store.append(append(&Topic::inbox(), "rejected")).await;
+            assert!(matches!(outcome, Err(AppendError::Store(_))), "{outcome:?}");
+        }
+        store.close().await;
+        assert_eq!(texts(&open(&settings).unwrap()).await, whole);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_into_a_truncated_database() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory);
+    let store = open(&settings).unwrap();
+    for number in 0..40 {
+        send(&store, &format!("{number} {}", "x".repeat(900))).await;
+    }
+    store.close().await;
+    for length in [8192, 32_768] {
+        let copy = directory.path().join(format!("{length}.db"));
+        std::fs::copy(&settings.path, &copy).unwrap();
+        let store = open(&EmbeddedStoreSettings {
+            path: copy.clone(),
+            ..settings.clone()
+        });
+        let store = store.unwrap();
+        send(&store, "a").await;
+        truncate(&copy, length);
+        for _ in 0..3 {
+            let outcome = store.append(append(&Topic::inbox(), "b")).await;
+            assert!(matches!(outcome, Err(AppendError::Store(_))), "{outcome:?}");
+        }
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn health_notices_lost_tables_and_a_truncated_file() {
     for damage in [
         "DROP TABLE messages",

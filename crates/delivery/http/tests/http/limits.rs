@@ -74,18 +74,26 @@ async fn a_chunked_body_is_rejected_once_it_is_too_large() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_in_time_is_given_up() {
+    let framings = [
+        "Content-Length: 50\r\n\r\n{",
+        "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ];
     // A pull may wait for longer, its body not.
-    for path in ["/api/v1/message", "/api/v1/topics/t/consumers/c/pull"] {
+    let paths = ["/api/v1/message", "/api/v1/topics/t/consumers/c/pull"];
+    for (path, framing) in paths
+        .map(|path| framings.map(|framing| (path, framing)))
+        .concat()
+    {
         let server =
             TestServer::with(|settings| settings.request_timeout = Duration::from_millis(200));
         let mut connection = server.connect().await;
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n\
-            Content-Length: 50\r\n\r\n{{"
+            "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n{framing}"
         );
         connection.send(head).await;
         let response = connection.response("POST");
         let response = timeout(Duration::from_secs(10), response).await.unwrap();
+        assert_eq!(response.header("connection"), Some("close"), "{framing}");
         response.assert_problem(408, "request-timeout");
         assert_eq!(response.header("connection"), Some("close"));
         assert_eq!(server.recorder.shed(), [Shed::RequestTimeout]);

@@ -1,3 +1,5 @@
+//! Requests however they are split, and framing that is invalid.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -3,15 +3,6 @@
 
 pub(crate) mod command;
 mod execute;
-/// Checks before a transaction that the files are those that were opened, and whole.
-fn check_files(identity: &FileIdentity) -> rusqlite::Result<()> {
-    identity.check()?;
-    match identity.shortened_database()? {
-        Some(path) => health::check(&open::read_only(path)?, path),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests;
 
@@ -365,5 +356,13 @@ impl StoreWriter {
         for command in commands {
             command.fail(error.clone());
         }
+    }
+}
+
+/// Checks before a transaction that the files are those that were opened, and whole.
+fn check_files(identity: &FileIdentity) -> rusqlite::Result<()> {
+    match identity.check()? {
+        Some(path) => health::check(&open::read_only(path)?, path),
+        None => Ok(()),
     }
 }

@@ -60,11 +60,13 @@ impl FileIdentity {
         })
     }
 
-    /// Checks all three files, before a transaction. The error is SQLite's own for a moved file.
-    pub(crate) fn check(&self) -> rusqlite::Result<()> {
-        self.check_owned()?;
+    /// Checks all three files, before a transaction. The error is SQLite's own for a moved file. Returns the path of the
+    /// database if it is shorter than after the last transaction.
+    pub(crate) fn check(&self) -> rusqlite::Result<Option<&Path>> {
+        let is_shorter = self.check_owned()? < self.database_length.load(Ordering::Relaxed);
+        let shortened = is_shorter.then_some(self.database.path.as_path());
         let Some((log, _)) = &self.log else {
-            return Ok(());
+            return Ok(shortened);
         };
         if log.check()? < self.log_length.load(Ordering::Relaxed) {
             return Err(rusqlite::Error::SqliteFailure(
@@ -72,7 +74,7 @@ impl FileIdentity {
                 Some(format!("{} was truncated", log.path.display())),
             ));
         }
-        Ok(())
+        Ok(shortened)
     }
 
     /// True if the log is shorter than after the last transaction. One without its name is whole.
@@ -80,13 +82,6 @@ impl FileIdentity {
         let length = self.log_length.load(Ordering::Relaxed);
         let log = self.log.as_ref();
         log.is_some_and(|(log, _)| log.check().is_ok_and(|found| found < length))
-    }
-
-    /// The path of the database, if it is shorter than after the last transaction.
-    pub(crate) fn shortened_database(&self) -> rusqlite::Result<Option<&Path>> {
-        let length = self.database_length.load(Ordering::Relaxed);
-        let is_shorter = self.database.check()? < length;
-        Ok(is_shorter.then_some(self.database.path.as_path()))
     }
 
     /// Checks after a transaction that the next start will find what was written.
@@ -99,18 +94,18 @@ impl FileIdentity {
         Ok(())
     }
 
-    /// Checks before closing that this process still owns the database. The log may have lost its
-    /// name: closing moves its content into the database.
-    pub(crate) fn check_owned(&self) -> rusqlite::Result<()> {
-        self.database.check()?;
+    /// Checks before closing that this process still owns the database, and returns the length of that. The log may have
+    /// lost its name: closing moves its content into the database.
+    pub(crate) fn check_owned(&self) -> rusqlite::Result<u64> {
+        let length = self.database.check()?;
         self.lock.check()?;
-        let Some((_, index)) = &self.log else {
-            return Ok(());
-        };
-        index.restore().map_err(|error| {
-            let code = ffi::Error::new(ffi::SQLITE_IOERR);
-            rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
-        })
+        if let Some((_, index)) = &self.log {
+            index.restore().map_err(|error| {
+                let code = ffi::Error::new(ffi::SQLITE_IOERR);
+                rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
+            })?;
+        }
+        Ok(length)
     }
 }
 

@@ -140,8 +140,6 @@ impl StoreWriter {
 
     fn close(&mut self) -> rusqlite::Result<()> {
         self.set_sync(true)?;
-        // A file that was moved away may belong to another process.
-        self.identity.check_owned()?;
         // A checkpoint copies into the database what the index says that the log has: of a log that was truncated that would
         // destroy what is whole. So damaged files stay as a kill leaves them, and the next start checks them.
         if self.is_damaged || self.identity.is_log_truncated() {
@@ -152,6 +150,8 @@ impl StoreWriter {
                 Some("damage was found, the files are left as they are".to_owned()),
             ));
         }
+        // A file that was moved away may belong to another process.
+        self.identity.check_owned()?;
         seen_time::save(&self.connection, self.guarded.trusted())?;
         open::mark_clean(&self.connection, true)?;
         let truncate = self

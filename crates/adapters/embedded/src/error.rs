@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use posthorn_application::{BackendError, StoreError};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -116,4 +116,9 @@ pub(crate) fn backend_error(error: StoreError) -> BackendError {
     } else {
         BackendError::Failed(error.to_string())
     }
+}
+
+/// The error of a damaged file that SQLite has not noticed.
+pub(crate) fn corrupt(reason: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(reason))
 }

@@ -72,6 +72,7 @@ pub(crate) fn open_writer(settings: &EmbeddedStoreSettings) -> Result<OpenedFile
     // Another process may hold a new lock file if this one was removed since.
     identity
         .check()
+        .and_then(|_| identity.check_written())
         .map_err(|reason| OpenError::sqlite(&path, reason))?;
     Ok(OpenedFile {
         path,

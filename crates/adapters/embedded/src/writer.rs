@@ -15,10 +15,10 @@ use std::time::Duration;
 use posthorn_application::{Clock, GuardedClock, wake_together};
 use posthorn_domain::Durability;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::mpsc;
 
-use crate::error::store_error;
+use crate::error::{corrupt, store_error};
 use crate::file::identity::{self, FileIdentity};
 use crate::file::lock::FileLock;
 use crate::file::reserve::Reserve;
@@ -145,10 +145,8 @@ impl StoreWriter {
         if self.is_damaged || self.identity.is_log_truncated() {
             let no_checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             self.connection.set_db_config(no_checkpoint, true)?;
-            return Err(rusqlite::Error::SqliteFailure(
-                ffi::Error::new(ffi::SQLITE_CORRUPT),
-                Some("damage was found, the files are left as they are".to_owned()),
-            ));
+            let reason = "damage was found, the files are left as they are";
+            return Err(corrupt(reason.to_owned()));
         }
         // A file that was moved away may belong to another process.
         self.identity.check_owned()?;

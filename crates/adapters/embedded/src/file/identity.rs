@@ -15,6 +15,7 @@ use rusqlite::ffi;
 use super::lock::FileLock;
 use super::log_index::LogIndex;
 use super::path;
+use crate::error::corrupt;
 
 /// The files that the paths named when the store was opened.
 #[derive(Debug)]
@@ -44,19 +45,19 @@ impl FileIdentity {
         lock: &FileLock,
         index: Option<Arc<LogIndex>>,
     ) -> io::Result<Self> {
-        let log_path = path::with_ending(path, "-wal");
-        let log = |index| Ok::<_, io::Error>((NamedFile::at(log_path.clone())?, index));
-        let log = index.map(log).transpose()?;
-        let length = |path: &Path| path.metadata().map_or(0, |file| file.len());
+        let log = |index| {
+            let log = NamedFile::at(path::with_ending(path, "-wal"))?;
+            Ok::<_, io::Error>((log, index))
+        };
         Ok(Self {
             database: NamedFile::at(path.to_path_buf())?,
-            log_length: AtomicU64::new(length(&log_path)),
-            database_length: AtomicU64::new(length(path)),
-            log,
+            log: index.map(log).transpose()?,
             lock: NamedFile {
                 path: lock.path().to_path_buf(),
                 device_and_inode: device_and_inode(&lock.metadata()?),
             },
+            log_length: AtomicU64::new(0),
+            database_length: AtomicU64::new(0),
         })
     }
 
@@ -69,10 +70,7 @@ impl FileIdentity {
             return Ok(shortened);
         };
         if log.check()? < self.log_length.load(Ordering::Relaxed) {
-            return Err(rusqlite::Error::SqliteFailure(
-                ffi::Error::new(ffi::SQLITE_CORRUPT),
-                Some(format!("{} was truncated", log.path.display())),
-            ));
+            return Err(corrupt(format!("{} was truncated", log.path.display())));
         }
         Ok(shortened)
     }
@@ -84,7 +82,7 @@ impl FileIdentity {
         log.is_some_and(|(log, _)| log.check().is_ok_and(|found| found < length))
     }
 
-    /// Checks after a transaction that the next start will find what was written.
+    /// Checks after a transaction that the next start will find what was written, and notes the lengths of the files.
     pub(crate) fn check_written(&self) -> rusqlite::Result<()> {
         let length = self.database.check()?;
         self.database_length.store(length, Ordering::Relaxed);

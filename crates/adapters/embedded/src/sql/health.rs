@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, Error, OptionalExtension, ffi};
+use rusqlite::{Connection, OptionalExtension};
 
+use crate::error::corrupt;
 use crate::file::path;
 
 /// Every table, and an order in which its rows are read from either end: by its key, or by an index.
@@ -52,8 +53,5 @@ fn check_length(connection: &Connection, database: &Path) -> rusqlite::Result<()
     if i64::try_from(found).unwrap_or(i64::MAX) >= expected {
         return Ok(());
     }
-    Err(Error::SqliteFailure(
-        ffi::Error::new(ffi::SQLITE_CORRUPT),
-        Some(format!("the file has {found} bytes of {expected}")),
-    ))
+    Err(corrupt(format!("the file has {found} bytes of {expected}")))
 }

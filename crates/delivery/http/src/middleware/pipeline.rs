@@ -72,7 +72,7 @@ pub(super) async fn handle(
         drain(&mut request, state.settings.max_body_bytes).await;
         pipeline.reject(error)
     } else {
-        match pipeline.call_handler(request, next).await {
+        match pipeline.await_handler(next.call(request)).await {
             Ok(response) => response,
             Err(error) => {
                 outcome = pipeline.count_late(outcome).await;
@@ -107,22 +107,15 @@ impl Pipeline<'_> {
         self.deadline.run(pin!(counting)).await
     }
 
-    /// Calls the handler.
+    /// Awaits the handler.
     ///
     /// # Errors
     /// The time is over. The handler is dropped by then: it may have held a permit and a place in line.
-    async fn call_handler(
+    async fn await_handler(
         &self,
-        request: ServiceRequest,
-        next: Next<
-            impl Service<
-                ServiceRequest,
-                Response = ServiceResponse<impl MessageBody + 'static>,
-                Error = Error,
-            >,
-        >,
+        handling: impl Future<Output = Result<ServiceResponse<impl MessageBody + 'static>, Error>>,
     ) -> Result<ServiceResponse<BoxBody>, ApiError> {
-        let mut handling = pin!(AssertUnwindSafe(next.call(request)).catch_unwind());
+        let mut handling = pin!(AssertUnwindSafe(handling).catch_unwind());
         match self.deadline.run(handling.as_mut()).await {
             Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
             Ok(Ok(Err(error))) => Ok(error_response(error, self.head.clone())),

@@ -107,16 +107,15 @@ impl Section for ListenSection {
 /// letters, digits, `-` and `_` (RFC 1123, section 2.1; the DNS has names with `_`).
 fn is_host(text: &str, _: &Environment) -> garde::Result {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
-    let is_host = match Host::parse(text) {
-        _ if address.parse::<IpAddr>().is_ok() => true,
-        Ok(Host::Domain(name)) => name
-            .strip_suffix('.')
-            .unwrap_or(&name)
-            .split('.')
-            .all(is_label),
-        Ok(_) => true,
-        Err(_) => false,
+    let is_name = |name: &str| {
+        let mut labels = name.strip_suffix('.').unwrap_or(name).split('.');
+        labels.all(is_label)
     };
+    let is_host = address.parse::<IpAddr>().is_ok()
+        || match Host::parse(text) {
+            Ok(Host::Domain(name)) => is_name(&name),
+            other => other.is_ok(),
+        };
     if is_host {
         Ok(())
     } else {

@@ -63,7 +63,7 @@ async fn a_fail_over_loses_no_message_and_no_acknowledgement() {
     let mut sentinel = RedisSentinel::start(3).await;
     let mut settings = store_settings(&sentinel_url(&sentinel));
     settings.durability = Durability::Replicated;
-    let store = RedisStore::connect(settings).await.unwrap();
+    let store = connect(settings).await;
     let mut left = BTreeSet::new();
     for number in 0..50 {
         left.insert(append(&store, &number.to_string()).await.unwrap());

@@ -7,7 +7,7 @@ use posthorn_domain::{Durability, Topic};
 use posthorn_redis::{RedisStore, RedisStoreError, RedisStoreSettings};
 use posthorn_testkit::{FakeClock, RedisSentinel, RedisServer, SentinelSetup, eventually, samples};
 
-use crate::support::{ALL, DAY, PATIENCE, sentinel_url, store_settings};
+use crate::support::{ALL, DAY, PATIENCE, connect, sentinel_url, store_settings};
 
 fn requiring(durability: Durability, server: &RedisServer) -> RedisStoreSettings {
     let mut settings = store_settings(&server.url());
@@ -230,7 +230,7 @@ async fn the_next_write_finds_a_server_that_began_to_evict() {
     };
     let connect = async |durability| {
         let settings = requiring(durability, &server);
-        RedisStore::connect(settings).await.unwrap()
+        connect(settings).await
     };
     let strict = connect(Durability::Synced).await;
     let lenient = connect(Durability::Memory).await;
@@ -290,7 +290,7 @@ async fn a_promoted_server_that_evicts_is_rejected() {
     .await;
     let mut settings = store_settings(&sentinel_url(&sentinel));
     settings.durability = Durability::Replicated;
-    let store = RedisStore::connect(settings).await.unwrap();
+    let store = connect(settings).await;
     sentinel.fail_over().await;
     let append = async || store.append(samples::append(&Topic::inbox(), "text")).await;
     let is_rejected = async || {
@@ -328,8 +328,8 @@ async fn a_receipt_names_replicated_only_after_the_replica_acknowledged() {
     let settings = requiring(Durability::Replicated, &primary);
     let refused = RedisStore::connect(requiring(Durability::Memory, &replica)).await;
     assert_eq!(refused.err(), Some(RedisStoreError::Replica));
-    let store = RedisStore::connect(settings.clone()).await.unwrap();
-    let other = RedisStore::connect(settings).await.unwrap();
+    let store = connect(settings.clone()).await;
+    let other = connect(settings).await;
     let keyed = || samples::keyed_append(&Topic::inbox(), "text", "key", DAY);
     let first = store
         .append(samples::append(&Topic::inbox(), "text"))

@@ -6,13 +6,13 @@ use posthorn_redis::{RedisStore, RedisStoreSettings};
 use posthorn_testkit::{RedisServer, samples};
 use secrecy::SecretString;
 
-use crate::support::{DAY, texts};
+use crate::support::{DAY, connect, texts};
 
 const BATCH: [&str; 4] = ["0", "1", "2", "3"];
 
 async fn store(server: &RedisServer) -> RedisStore {
     let settings = RedisStoreSettings::new(SecretString::from(server.url()));
-    RedisStore::connect(settings).await.unwrap()
+    connect(settings).await
 }
 
 async fn send(store: &RedisStore, key: Option<&str>) -> AppendedBatch {

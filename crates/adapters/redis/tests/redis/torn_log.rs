@@ -12,7 +12,7 @@ use posthorn_redis::{RedisRevocationList, RedisStore, RedisStoreSettings};
 use posthorn_testkit::{FakeClock, RedisServer, eventually, samples};
 use secrecy::SecretString;
 
-use crate::support::{DAY, PATIENCE, store, texts};
+use crate::support::{DAY, PATIENCE, connect, store, texts};
 
 /// The length of `EXEC`, with which a transaction ends.
 const EXEC: u64 = 14;
@@ -26,7 +26,7 @@ const CUTS: [u64; 6] = [1, EXEC, EXEC + 1, END, END + 1, END + 300];
 async fn synced_store(server: &RedisServer) -> RedisStore {
     let settings = RedisStoreSettings::new(SecretString::from(server.url()));
     assert_eq!(settings.durability, Durability::Synced);
-    RedisStore::connect(settings).await.unwrap()
+    connect(settings).await
 }
 
 async fn send(store: &RedisStore, key: &str) -> Appended {
